@@ -1,0 +1,1 @@
+//! What the database says: path infos as columns indexed by a `u32` id.

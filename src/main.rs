@@ -1,0 +1,3 @@
+//! The nix-census command.
+
+fn main() {}

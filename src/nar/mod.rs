@@ -1,0 +1,1 @@
+//! The Nix archive format: its size from sizes alone, its hash, and nix32.

@@ -1,0 +1,141 @@
+//! What went wrong without ending the run.
+//!
+//! Nothing examined is trusted, and one bad file must not end the answer: it
+//! becomes a [`Warning`]. An answer with a warning that [leaves something
+//! out](WarningKind::incomplete) says `complete: false`, and the exit status
+//! is 3.
+
+use serde::{Serialize, Serializer};
+
+/// What sort of thing went wrong. The names are stable: they are printed in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum WarningKind {
+    /// A row of the database is no store path of this store.
+    OddRow,
+    /// A column that the schema promises is missing; its values read as unknown.
+    MissingColumn,
+    /// A valid path has no NAR size in the database.
+    UnknownNarSize,
+    /// A reference leads to no valid path.
+    DanglingReference,
+    /// The database says valid, the disk has nothing of that name.
+    MissingPath,
+    /// Something could not be read (permission, I/O error).
+    Unreadable,
+    /// Something went away while it was examined.
+    Vanished,
+    /// A FIFO, socket or device, which no NAR can hold.
+    UnsupportedFile,
+    /// Another file system is mounted inside the store.
+    MountPoint,
+    /// The database's NAR size and the one computed from the disk differ.
+    NarSizeMismatch,
+    /// Committed transactions were read from a write-ahead log or journal.
+    Journal,
+    /// Anything else worth telling, which leaves nothing out.
+    Note,
+}
+
+impl WarningKind {
+    /// Whether a warning of this kind means that the answer leaves something out.
+    pub fn incomplete(self) -> bool {
+        !matches!(self, Self::Journal | Self::Note | Self::MountPoint)
+    }
+}
+
+/// One thing that went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Warning {
+    /// What sort of thing.
+    pub kind: WarningKind,
+    /// The file, path or row in question, as bytes; escaped when printed.
+    #[serde(serialize_with = "lossy")]
+    pub path: Vec<u8>,
+    /// What happened, in words.
+    pub message: String,
+}
+
+fn lossy<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
+    s.serialize_str(&String::from_utf8_lossy(bytes))
+}
+
+/// The warnings of a run. At most [`Warnings::KEPT`] are kept; all are counted.
+#[derive(Clone, Debug, Default)]
+pub struct Warnings {
+    kept: Vec<Warning>,
+    total: u64,
+    incomplete: bool,
+}
+
+impl Warnings {
+    /// How many warnings are kept in full. A hostile store could make millions.
+    pub const KEPT: usize = 1000;
+
+    /// An empty list.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a warning.
+    pub fn push(
+        &mut self,
+        kind: WarningKind,
+        path: impl Into<Vec<u8>>,
+        message: impl Into<String>,
+    ) {
+        self.total += 1;
+        self.incomplete |= kind.incomplete();
+        if self.kept.len() < Self::KEPT {
+            self.kept.push(Warning { kind, path: path.into(), message: message.into() });
+        }
+    }
+
+    /// Adds all warnings of `other`.
+    pub fn extend(&mut self, other: Warnings) {
+        self.total += other.total;
+        self.incomplete |= other.incomplete;
+        let room = Self::KEPT.saturating_sub(self.kept.len());
+        self.kept.extend(other.kept.into_iter().take(room));
+    }
+
+    /// Sorts the kept warnings by kind and path, so that a parallel walk tells
+    /// them in the same order each time.
+    pub fn sort(&mut self) {
+        self.kept.sort_by(|a, b| (a.kind, &a.path, &a.message).cmp(&(b.kind, &b.path, &b.message)));
+    }
+
+    /// Whether nothing was left out.
+    pub fn complete(&self) -> bool {
+        !self.incomplete
+    }
+
+    /// How many warnings there were, kept or not.
+    pub fn total(&self) -> u64 {
+        self.total
+    }
+
+    /// The warnings kept.
+    pub fn iter(&self) -> std::slice::Iter<'_, Warning> {
+        self.kept.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_beyond_what_it_keeps() {
+        let mut w = Warnings::new();
+        for i in 0..1500 {
+            w.push(WarningKind::Note, format!("{i}"), "x");
+        }
+        assert_eq!((w.total(), w.iter().count(), w.complete()), (1500, 1000, true));
+        let mut other = Warnings::new();
+        other.push(WarningKind::Unreadable, "y", "no");
+        w.extend(other);
+        assert_eq!((w.total(), w.iter().count(), w.complete()), (1501, 1000, false));
+    }
+}
