@@ -74,20 +74,23 @@ pub fn store_like(paths: usize, references: usize, seed: u64) -> Graph {
     let Maker { mut random, mut lists, mut kinds, .. } = maker;
     lists.truncate(paths);
     kinds.truncate(paths);
-    // The rest are references that others imply, as real stores are full of.
+    // The rest are references that others imply, near or far, as real stores
+    // are full of.
     let mut missing = references.saturating_sub(lists.iter().map(Vec::len).sum());
     for _ in 0..100 * references {
         if missing == 0 {
             break;
         }
         let node = random.below(paths);
-        let mut some = |list: &[u32]| match list.len() {
-            0 => None,
-            len => Some(list[random.below(len)]),
-        };
-        let implied = some(&lists[node]).and_then(|via| some(&lists[via as usize]));
-        if let Some(implied) = implied.filter(|i| !lists[node].contains(i)) {
-            lists[node].push(implied);
+        let mut at = node as u32;
+        for _ in 0..2 + random.below(4) {
+            let list = &lists[at as usize];
+            if let Some(&next) = list.get(random.below(list.len().max(1))) {
+                at = next;
+            }
+        }
+        if at != node as u32 && !lists[node].contains(&at) {
+            lists[node].push(at);
             missing -= 1;
         }
     }
