@@ -24,4 +24,6 @@ pub mod catalog;
 pub mod disk;
 pub mod graph;
 pub mod nar;
+pub mod output;
+pub mod store;
 pub mod warning;
