@@ -101,8 +101,12 @@ impl Overview {
                     .remark("each inode once"),
                 Field::new("disk_size", "disk size", Cell::Size(d.disk_size))
                     .remark("each inode once"),
-                Field::new("hard_link_savings", "saved by hard links", Cell::Size(d.hard_link_savings))
-                    .remark(format!("{} names beyond their inode’s first", d.hard_linked_names)),
+                Field::new(
+                    "hard_link_savings",
+                    "saved by hard links",
+                    Cell::Size(d.hard_link_savings),
+                )
+                .remark(format!("{} names beyond their inode’s first", d.hard_linked_names)),
                 Field::hidden("hard_linked_names", Cell::Count(d.hard_linked_names)),
                 Field::new(
                     "links_directory_disk_size",
@@ -111,8 +115,12 @@ impl Overview {
                 )
                 .remark(format!("{} entries", d.links_entries)),
                 Field::hidden("links_entries", Cell::Count(d.links_entries)),
-                Field::new("unused_links_disk_size", "unused links", Cell::Size(d.unused_links_disk_size))
-                    .remark(format!("{} entries of .links with no other name", d.unused_links)),
+                Field::new(
+                    "unused_links_disk_size",
+                    "unused links",
+                    Cell::Size(d.unused_links_disk_size),
+                )
+                .remark(format!("{} entries of .links with no other name", d.unused_links)),
                 Field::hidden("unused_links", Cell::Count(d.unused_links)),
                 Field::new("invalid_disk_size", "no valid path", Cell::Size(d.invalid_disk_size))
                     .remark(format!("{} entries of the store directory", d.invalid_entries)),
@@ -130,9 +138,10 @@ impl Overview {
         }
         let seconds = self.duration.as_secs_f64();
         let entries = self.disk.map(|d| d.entries);
-        fields.push(Field::new("duration", "examined in", Cell::Seconds(seconds)).remark(
-            entries.map(|n| format!("{n} entries seen")).unwrap_or_default(),
-        ));
+        fields.push(
+            Field::new("duration", "examined in", Cell::Seconds(seconds))
+                .remark(entries.map(|n| format!("{n} entries seen")).unwrap_or_default()),
+        );
         fields.push(Field::hidden("entries", Cell::optional(entries, Cell::Count)));
         let mut columns = vec![Column::titled("nar_size", "NAR size")];
         if self.disk.is_some() {

@@ -80,8 +80,10 @@ impl Builder {
     /// If the store is too large.
     pub fn add(&mut self, record: &Record<'_>) -> Result<Option<u32>, TooLarge> {
         let c = &mut self.catalog;
-        let number =
-            u32::try_from(c.names.len()).ok().filter(|&n| n < u32::MAX).ok_or(TooLarge("2^32 paths or more"))?;
+        let number = u32::try_from(c.names.len())
+            .ok()
+            .filter(|&n| n < u32::MAX)
+            .ok_or(TooLarge("2^32 paths or more"))?;
         let Some(base) = record.path.strip_prefix(&*self.prefix) else {
             let message = format!("the database names a path outside {}", c.store_dir);
             c.warnings.push(WarningKind::OddRow, record.path, message);

@@ -130,10 +130,8 @@ impl Census {
             if let Some(size) = self.catalog.nar_size(id)
                 && size != usage.nar_size
             {
-                let message = format!(
-                    "its NAR has {} bytes on disk, {size} in the database",
-                    usage.nar_size
-                );
+                let message =
+                    format!("its NAR has {} bytes on disk, {size} in the database", usage.nar_size);
                 self.warnings.push(WarningKind::NarSizeMismatch, self.catalog.path(id), message);
             }
         }

@@ -31,9 +31,8 @@ impl SharedInodes {
             disk.usages[..paths].iter().map(|u| u.private_disk_size).collect();
         let mut own_apparent_sizes: Vec<u64> =
             disk.usages[..paths].iter().map(|u| u.private_apparent_size).collect();
-        let pairs = (0..paths as u32).flat_map(|p| {
-            disk.names.row(p).chunk_by(|a, b| a == b).map(move |c| (c[0], p))
-        });
+        let pairs = (0..paths as u32)
+            .flat_map(|p| disk.names.row(p).chunk_by(|a, b| a == b).map(move |c| (c[0], p)));
         let owners = Rows::from_pairs(disk.inodes.len(), pairs);
         let mut numbers: HashMap<&[u32], u32> = HashMap::new();
         let mut disk_sizes = Vec::new();

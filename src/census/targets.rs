@@ -33,7 +33,10 @@ pub enum TargetError {
         candidates: Vec<String>,
     },
     /// A path in the store that the database does not know.
-    #[error("{path} is not a valid path: the database does not know it{}", list("; near names:", near))]
+    #[error(
+        "{path} is not a valid path: the database does not know it{}",
+        list("; near names:", near)
+    )]
     Invalid {
         /// The full path, escaped.
         path: String,

@@ -142,7 +142,8 @@ fn ignore_unsyncable(e: io::Error) -> io::Result<()> {
 /// demo store if it is.
 fn locate(args: &StoreArgs, current: &Path) -> Result<(StoreLocation, Option<String>), Failure> {
     // As Nix: NIX_STORE_DIR, then the older NIX_STORE (nix: src/libstore/globals.cc).
-    let env = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty() && args.root.is_none());
+    let env =
+        |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty() && args.root.is_none());
     let store_dir = (args.store_dir.clone())
         .or_else(|| env("NIX_STORE_DIR"))
         .or_else(|| env("NIX_STORE"))

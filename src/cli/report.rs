@@ -64,7 +64,8 @@ pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure>
     let disk = context.walks_disk();
     let columns = choose_columns(context, args);
     let sort = args.sort.unwrap_or(if disk { Column::DiskSize } else { Column::NarSize });
-    if !disk && let Some(c) = std::iter::once(&sort).chain(&args_columns(args)).find(|c| c.needs_disk())
+    if !disk
+        && let Some(c) = std::iter::once(&sort).chain(&args_columns(args)).find(|c| c.needs_disk())
     {
         return Err(Failure::usage(format!("{} needs the disk, --no-disk forbids it", c.key())));
     }
@@ -121,6 +122,11 @@ fn choose_columns(context: &Context, args: &ReportArgs) -> Vec<Column> {
         }
     }
     let mut seen = Vec::new();
-    columns.retain(|c| !seen.contains(c) && { seen.push(*c); true });
+    columns.retain(|c| {
+        !seen.contains(c) && {
+            seen.push(*c);
+            true
+        }
+    });
     columns
 }

@@ -137,9 +137,8 @@ impl Column {
         let usage = census.usage(row.index);
         let size = |n: Option<u64>| Cell::optional(n, Cell::Size);
         let count = |n: Option<u64>| Cell::optional(n, Cell::Count);
-        let paths = |row: &[u32]| {
-            Cell::Paths(row.iter().map(|&id| Cow::Owned(catalog.path(id))).collect())
-        };
+        let paths =
+            |row: &[u32]| Cell::Paths(row.iter().map(|&id| Cow::Owned(catalog.path(id))).collect());
         match self {
             Self::Path => Cell::text(catalog.path(id)),
             Self::Name => Cell::text(catalog.store_path(id).name()),
@@ -164,9 +163,9 @@ impl Column {
             Self::Symlinks => count(usage.map(|u| u.symlinks)),
             Self::Deriver => Cell::optional(catalog.deriver(id), Cell::text),
             Self::RegistrationTime => Cell::Time(catalog.registration_time(id)),
-            Self::Hash => {
-                Cell::optional(catalog.hash(id), |h| Cell::text(format!("sha256-{}", BASE64.encode(h))))
-            }
+            Self::Hash => Cell::optional(catalog.hash(id), |h| {
+                Cell::text(format!("sha256-{}", BASE64.encode(h)))
+            }),
             Self::Ultimate => Cell::Bool(catalog.ultimate(id)),
             Self::Signatures => Cell::List(catalog.signatures(id).map(Cow::Borrowed).collect()),
             Self::Ca => Cell::optional(catalog.content_address(id), Cell::text),
