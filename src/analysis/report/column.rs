@@ -175,7 +175,7 @@ impl Column {
     /// How two rows are ordered when sorted by this column.
     pub(super) fn compare(self, census: &Census, a: &Row, b: &Row) -> Ordering {
         match (self.sort_key(census, a), self.sort_key(census, b)) {
-            (SortKey::Number(a), SortKey::Number(b)) => descending(a, b),
+            (SortKey::Number(a), SortKey::Number(b)) => descending(&a, &b),
             (SortKey::Text(a), SortKey::Text(b)) => (a.is_none(), a).cmp(&(b.is_none(), b)),
             _ => Ordering::Equal,
         }

@@ -237,6 +237,6 @@ fn total(census: &Census, rows: &[Row]) -> Total {
 }
 
 /// Larger first, unknown last.
-fn descending<T: Ord>(a: Option<T>, b: Option<T>) -> Ordering {
-    b.cmp(&a)
+fn descending<T: Ord>(a: &Option<T>, b: &Option<T>) -> Ordering {
+    b.cmp(a)
 }
