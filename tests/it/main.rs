@@ -1,3 +1,6 @@
 //! The integration tests, in one binary.
 
 mod disk;
+mod report;
+mod stores;
+mod support;
