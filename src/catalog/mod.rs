@@ -3,9 +3,10 @@
 //!
 //! | file | source |
 //! |---|---|
-//! | `sqlite` | Nix's own `db.sqlite` |
+//! | `sqlite` | Nix's own `db.sqlite`, which `open` opens |
 
 mod builder;
+pub mod open;
 pub mod sqlite;
 mod strings;
 
