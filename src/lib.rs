@@ -21,7 +21,10 @@
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
 //! | [`output`] | one module a format: table, JSON, CSV |
 //! | [`cli`] | arguments, progress, exit status |
+pub mod analysis;
 pub mod catalog;
+pub mod census;
+pub mod cli;
 pub mod disk;
 pub mod graph;
 pub mod nar;

@@ -28,9 +28,9 @@ pub struct Record<'a> {
     pub ultimate: bool,
 }
 
-/// There are more paths, references or bytes than 32 bits can count.
+/// There are more paths, references or bytes than can be counted.
 #[derive(Debug, thiserror::Error)]
-#[error("the store is too large: more than 2^32 {0}")]
+#[error("the store is too large: {0}")]
 pub struct TooLarge(pub &'static str);
 
 /// Collects records and references, each record under the number it was
@@ -43,6 +43,7 @@ pub struct Builder {
     outputs: Vec<(u32, Box<str>)>,
     derivation_outputs: Vec<(u32, u32)>,
     scratch: String,
+    nar_size: u64,
 }
 
 impl Builder {
@@ -55,6 +56,7 @@ impl Builder {
             outputs: Vec::new(),
             derivation_outputs: Vec::new(),
             scratch: String::new(),
+            nar_size: 0,
         }
     }
 
@@ -80,8 +82,10 @@ impl Builder {
     /// If the store is too large.
     pub fn add(&mut self, record: &Record<'_>) -> Result<Option<u32>, TooLarge> {
         let c = &mut self.catalog;
-        let number =
-            u32::try_from(c.names.len()).ok().filter(|&n| n < u32::MAX).ok_or(TooLarge("paths"))?;
+        let number = u32::try_from(c.names.len())
+            .ok()
+            .filter(|&n| n < u32::MAX)
+            .ok_or(TooLarge("2^32 paths or more"))?;
         let Some(base) = record.path.strip_prefix(&*self.prefix) else {
             let message = format!("the database names a path outside {}", c.store_dir);
             c.warnings.push(WarningKind::OddRow, record.path, message);
@@ -99,13 +103,17 @@ impl Builder {
             let message = "the database does not know its NAR size";
             c.warnings.push(WarningKind::UnknownNarSize, record.path, message);
         }
+        // Sums of NAR sizes are taken all over; this makes them safe.
+        self.nar_size = (self.nar_size)
+            .checked_add(record.nar_size.unwrap_or(0))
+            .ok_or(TooLarge("its NAR sizes sum to 2^64 bytes or more"))?;
         let deriver = record.deriver.strip_prefix(&*self.prefix).unwrap_or(record.deriver);
         let room = c.names.push(name)
             && push_text(&mut c.derivers, deriver, &mut self.scratch)
             && push_text(&mut c.signatures, record.signatures, &mut self.scratch)
             && push_text(&mut c.content_addresses, record.content_address, &mut self.scratch);
         if !room {
-            return Err(TooLarge("bytes of text"));
+            return Err(TooLarge("4 GiB of text or more"));
         }
         c.nar_sizes.push(record.nar_size.unwrap_or(UNKNOWN_SIZE));
         c.hashes.push(record.hash.unwrap_or([0; 32]));
@@ -175,7 +183,7 @@ impl Builder {
         derivation_outputs.sort_unstable();
         derivation_outputs.dedup();
         c.derivation_outputs = Rows::from_pairs(kept.len(), derivation_outputs.iter().copied());
-        u32::try_from(references.len()).map_err(|_| TooLarge("references"))?;
+        u32::try_from(references.len()).map_err(|_| TooLarge("2^32 references or more"))?;
         for pair in &mut references {
             *pair = (ids[pair.0 as usize], ids[pair.1 as usize]);
         }

@@ -10,12 +10,48 @@ pub mod sqlite;
 mod strings;
 
 pub use builder::{Builder, Record, TooLarge};
+pub use sqlite::LoadError;
 pub use strings::Strings;
 
 use crate::graph::Rows;
-use crate::store::StorePath;
+use crate::store::{StoreLocation, StorePath};
 use crate::warning::Warnings;
 use std::collections::HashMap;
+use std::path::PathBuf;
+
+/// Why there is no catalog.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The tables could not be read.
+    #[error("{}", path.display())]
+    Load {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: LoadError,
+    },
+}
+
+impl CatalogError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        None
+    }
+}
+
+/// Reads the catalog of a store.
+///
+/// # Errors
+/// See [`CatalogError`].
+pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
+    let c = rusqlite::Connection::open_with_flags(
+        &location.database,
+        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
+    )
+    .map_err(|e| CatalogError::Load { path: location.database.clone(), source: e.into() })?;
+    sqlite::load(&c, &location.store_dir)
+        .map_err(|source| CatalogError::Load { path: location.database.clone(), source })
+}
 
 /// The valid paths of a store. A path's id is its place in the bytewise order
 /// of base names, so comparing ids compares names.

@@ -29,6 +29,8 @@ pub enum Cell<'a> {
     List(Vec<Cow<'a, str>>),
     /// Several paths: their number in tables and CSV, a list in JSON.
     Paths(Vec<Cow<'a, str>>),
+    /// The same for paths of one store: its directory, and base names.
+    StorePaths(&'a str, Vec<&'a str>),
     /// An object in JSON, `key=value` pairs elsewhere.
     Record(Vec<(&'static str, Cell<'a>)>),
     /// A list of cells in JSON; joined by `; ` elsewhere.
@@ -56,6 +58,7 @@ impl<'a> Cell<'a> {
                 | Self::Seconds(_)
                 | Self::Share(_)
                 | Self::Paths(_)
+                | Self::StorePaths(..)
         )
     }
 }

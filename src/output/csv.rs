@@ -39,7 +39,11 @@ fn field(cell: &Cell<'_>) -> String {
         Cell::Missing => String::new(),
         Cell::Time(t) => return t.to_string(),
         Cell::Seconds(x) | Cell::Share(x) => return x.to_string(),
-        Cell::Size(_) | Cell::Change(_) | Cell::Count(_) | Cell::Paths(_) => {
+        Cell::Size(_)
+        | Cell::Change(_)
+        | Cell::Count(_)
+        | Cell::Paths(_)
+        | Cell::StorePaths(..) => {
             return show(cell, &style);
         }
         Cell::Bool(b) => b.to_string(),

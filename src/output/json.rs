@@ -11,7 +11,7 @@ pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<(
     let warnings = document.head.warnings;
     write!(out, ",\n\"complete\":{},\n\"warnings\":[", warnings.complete())?;
     for (i, warning) in warnings.iter().enumerate() {
-        write!(out, "{}\n", if i == 0 { "" } else { "," })?;
+        out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
         let cell = Cell::Record(vec![
             ("kind", Cell::text(warning.kind.name())),
             ("path", Cell::Bytes(warning.path.as_slice().into())),
@@ -48,6 +48,18 @@ pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<(
     out.write_all(b"}\n")
 }
 
+/// A full path, put together as it is written.
+struct StorePathName<'a> {
+    dir: &'a str,
+    name: &'a str,
+}
+
+impl Serialize for StorePathName<'_> {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(&format_args!("{}/{}", self.dir, self.name))
+    }
+}
+
 impl Serialize for Cell<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -64,6 +76,9 @@ impl Serialize for Cell<'_> {
             Self::Seconds(x) | Self::Share(x) => s.serialize_f64(*x),
             Self::Bool(b) => s.serialize_bool(*b),
             Self::List(l) | Self::Paths(l) => s.collect_seq(l),
+            Self::StorePaths(dir, names) => {
+                s.collect_seq(names.iter().map(|name| StorePathName { dir, name }))
+            }
             Self::Record(r) => {
                 let mut map = s.serialize_map(Some(r.len()))?;
                 for (key, cell) in r {
