@@ -90,6 +90,7 @@ pub struct Catalog {
     content_addresses: Strings,
     ultimate: Vec<bool>,
     outputs: HashMap<u32, Box<str>>,
+    derivation_outputs: Rows,
     references: Rows,
     referrers: Rows,
     /// What was odd about the source.
@@ -230,6 +231,12 @@ impl Catalog {
     /// The referrers of each path, ascending; a self reference is among them.
     pub fn referrers(&self) -> &Rows {
         &self.referrers
+    }
+
+    /// The valid outputs of each derivation, ascending, as far as the database
+    /// knows them (it does not for content-addressed derivations that float).
+    pub fn derivation_outputs(&self) -> &Rows {
+        &self.derivation_outputs
     }
 
     /// The time of the newest registration, in seconds since 1970.
