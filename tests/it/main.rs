@@ -2,3 +2,6 @@
 
 mod disk;
 mod graph;
+mod report;
+mod stores;
+mod support;
