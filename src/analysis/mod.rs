@@ -3,5 +3,8 @@
 
 mod branches;
 pub mod overview;
+pub mod precise;
 pub mod report;
 pub mod retained;
+pub mod tree;
+pub mod why;
