@@ -2,9 +2,12 @@
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
 mod branches;
+mod edits;
 pub mod overview;
 pub mod precise;
 pub mod report;
 pub mod retained;
+pub mod suggest;
 pub mod tree;
+pub mod what_if;
 pub mod why;

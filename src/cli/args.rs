@@ -1,7 +1,9 @@
 //! The arguments of every command.
 
 use super::report::ReportArgs;
+use super::suggest::SuggestArgs;
 use super::tree::TreeArgs;
+use super::what_if::WhatIfArgs;
 use super::why::WhyArgs;
 use crate::output::{Format, Units};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -29,7 +31,9 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Report(ReportArgs),
+    Suggest(SuggestArgs),
     Tree(TreeArgs),
+    WhatIf(WhatIfArgs),
     Why(WhyArgs),
 }
 
