@@ -1,6 +1,6 @@
 //! The cuts that gain most.
 
-use super::edits::{Dropped, Edited, change, measure};
+use super::edits::{Dropped, Edited, measure};
 use super::retained::Retained;
 use crate::census::Census;
 use crate::graph::{Dominator, NodeSet, TooHeavy};
@@ -118,8 +118,7 @@ impl Suggestions {
         Ok(Self { list, before, after: now })
     }
 
-    /// The answer for printing. `handles` name each path so that `what-if`
-    /// understands it: see [`Handles`].
+    /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let disk = census.disk.is_some();
         let on_disk = move |n: u64| Cell::optional(disk.then_some(n), Cell::Size);
@@ -168,12 +167,12 @@ impl Suggestions {
                 Cell::StorePaths(catalog.store_dir(), names),
             ]
         });
-        let mut footer = vec![
-            Cell::Change(-change(self.after[0], self.before[0])),
-            Cell::Change(-change(self.after[1], self.before[1])),
-        ];
-        footer.extend((2..columns.len()).map(|_| Cell::text("")));
-        footer[7] = Cell::text("all of them");
+        let all = |column: usize| self.before[column].saturating_sub(self.after[column]);
+        let mut footer = vec![Cell::Size(all(0)), Cell::Size(all(1))];
+        footer.extend(columns[2..].iter().map(|column| match column.key {
+            "flags" => Cell::text("all of them"),
+            _ => Cell::text(""),
+        }));
         let suggestions = Section::Rows {
             key: "suggestions",
             title: String::new(),

@@ -2,6 +2,7 @@
 
 mod disk;
 mod graph;
+mod questions;
 mod report;
 mod stores;
 mod support;
