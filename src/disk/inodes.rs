@@ -68,6 +68,11 @@ impl Inode {
         self.packed & Self::LINKED != 0
     }
 
+    /// How many names it has besides one in `.links`.
+    pub fn names_outside_links(&self) -> u32 {
+        self.nlink.saturating_sub(u32::from(self.linked()))
+    }
+
     pub(super) fn set_linked(&mut self) {
         self.packed |= Self::LINKED;
     }
