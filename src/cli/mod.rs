@@ -7,6 +7,8 @@ mod exit;
 mod overview;
 mod progress;
 mod report;
+mod tree;
+mod why;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -31,5 +33,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
     match command {
         None => overview::run(context),
         Some(Command::Report(args)) => report::run(context, &args),
+        Some(Command::Tree(args)) => tree::run(context, &args),
+        Some(Command::Why(args)) => why::run(context, &args),
     }
 }
