@@ -1,5 +1,6 @@
 //! One module a question. Each gives a typed answer, sizes in bytes, and
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
+pub mod optimise;
 pub mod overview;
 pub mod report;
