@@ -2,6 +2,7 @@
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
 mod branches;
+pub mod optimise;
 pub mod overview;
 pub mod precise;
 pub mod report;
