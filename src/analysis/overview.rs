@@ -195,7 +195,7 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
     // Inodes of several names, all outside the paths: in `.links` and beyond
     // the store. Each such name in `.links` counts for the store.
     let only_in_links: u64 = (disk.inodes.iter().zip(&names))
-        .filter(|(inode, names)| **names == 0 && inode.linked)
+        .filter(|(inode, names)| **names == 0 && inode.linked())
         .map(|(inode, _)| inode.disk_size())
         .sum();
     Some(DiskOverview {
@@ -207,7 +207,7 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
         hard_link_savings,
         links_entries: links.entries,
         links_directory_disk_size: links.directory_disk_size,
-        unused_links: links.unused_entries,
+        unused_links: links.unused,
         unused_links_disk_size: links.unused_disk_size,
         store_disk_size: disk_size
             + invalid_disk_size

@@ -41,6 +41,7 @@ pub struct Builder {
     prefix: Vec<u8>,
     references: Vec<(u32, u32)>,
     outputs: Vec<(u32, Box<str>)>,
+    derivation_outputs: Vec<(u32, u32)>,
     scratch: String,
     nar_size: u64,
 }
@@ -53,6 +54,7 @@ impl Builder {
             prefix: format!("{store_dir}/").into_bytes(),
             references: Vec::new(),
             outputs: Vec::new(),
+            derivation_outputs: Vec::new(),
             scratch: String::new(),
             nar_size: 0,
         }
@@ -130,6 +132,11 @@ impl Builder {
         self.outputs.push((number, output.into()));
     }
 
+    /// Says that a record is an output of a derivation, another record.
+    pub fn add_derivation_output(&mut self, derivation: u32, output: u32) {
+        self.derivation_outputs.push((derivation, output));
+    }
+
     /// The number of each path added so far, by base name: for sources that
     /// name their references.
     pub fn numbers(&self) -> HashMap<&str, u32> {
@@ -142,7 +149,7 @@ impl Builder {
     /// # Errors
     /// If the store is too large.
     pub fn finish(self) -> Result<Catalog, TooLarge> {
-        let Self { catalog: mut c, mut references, outputs, .. } = self;
+        let Self { catalog: mut c, mut references, outputs, mut derivation_outputs, .. } = self;
         let count = c.names.len();
         let mut order: Vec<u32> = (0..count as u32).collect();
         order.par_sort_by(|&a, &b| {
@@ -170,6 +177,12 @@ impl Builder {
         c.registration_times = permuted(&c.registration_times, &kept);
         c.ultimate = permuted(&c.ultimate, &kept);
         c.outputs = outputs.into_iter().map(|(n, o)| (ids[n as usize], o)).collect();
+        for pair in &mut derivation_outputs {
+            *pair = (ids[pair.0 as usize], ids[pair.1 as usize]);
+        }
+        derivation_outputs.sort_unstable();
+        derivation_outputs.dedup();
+        c.derivation_outputs = Rows::from_pairs(kept.len(), derivation_outputs.iter().copied());
         u32::try_from(references.len()).map_err(|_| TooLarge("2^32 references or more"))?;
         for pair in &mut references {
             *pair = (ids[pair.0 as usize], ids[pair.1 as usize]);

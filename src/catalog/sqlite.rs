@@ -75,7 +75,7 @@ pub fn load(connection: &Connection, store_dir: &str) -> Result<Catalog, LoadErr
     let mut builder = Builder::new(store_dir);
     let numbers = load_paths(connection, &mut builder)?;
     load_references(connection, &mut builder, &numbers)?;
-    load_outputs(connection, &mut builder)?;
+    load_outputs(connection, &mut builder, &numbers)?;
     Ok(builder.finish()?)
 }
 
@@ -172,21 +172,33 @@ fn load_references(
 }
 
 /// Output names. Older databases have no such table; then none is known.
-fn load_outputs(connection: &Connection, builder: &mut Builder) -> Result<(), LoadError> {
+fn load_outputs(
+    connection: &Connection,
+    builder: &mut Builder,
+    drvs: &Numbers,
+) -> Result<(), LoadError> {
     let Ok(present) = columns(connection, "DerivationOutputs") else { return Ok(()) };
     if !["id", "path"].iter().all(|c| present.iter().any(|p| p.eq_ignore_ascii_case(c))) {
         return Ok(());
     }
+    let drv = if present.iter().any(|c| c.eq_ignore_ascii_case("drv")) { "drv" } else { "NULL" };
     let mut found = Vec::new();
+    let mut made = Vec::new();
     {
         let numbers = builder.numbers();
-        let mut statement = connection.prepare("SELECT id, path FROM DerivationOutputs")?;
+        let sql = format!("SELECT id, path, {drv} FROM DerivationOutputs");
+        let mut statement = connection.prepare(&sql)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             let (output, path) = (bytes(row, 0)?, bytes(row, 1)?);
             let base = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
             let number = std::str::from_utf8(base).ok().and_then(|b| numbers.get(b));
             let valid = |b: &u8| b.is_ascii_alphanumeric() || b"+-._?=".contains(b);
+            if let (Some(&number), Some(drv)) =
+                (number, integer(row, 2)?.and_then(|id| drvs.get(id)))
+            {
+                made.push((drv, number));
+            }
             if let (Some(&number), Ok(output)) = (number, std::str::from_utf8(output))
                 && output.bytes().all(|b| valid(&b))
             {
@@ -196,6 +208,9 @@ fn load_outputs(connection: &Connection, builder: &mut Builder) -> Result<(), Lo
     }
     for (number, output) in found {
         builder.set_output(number, &output);
+    }
+    for (drv, output) in made {
+        builder.add_derivation_output(drv, output);
     }
     Ok(())
 }

@@ -124,7 +124,7 @@ impl Census {
             let id = self.id(index);
             let usage = &disk.usages[index as usize];
             // An incomplete walk of the path has been warned of already.
-            if !usage.present || usage.unsupported > 0 || usage.incomplete {
+            if !usage.present || usage.unsupported > 0 || !usage.complete {
                 continue;
             }
             if let Some(size) = self.catalog.nar_size(id)

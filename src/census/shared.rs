@@ -42,7 +42,7 @@ impl SharedInodes {
                 [] => {}
                 &[path] => {
                     own_disk_sizes[path as usize] += inode.disk_size();
-                    own_apparent_sizes[path as usize] += inode.size;
+                    own_apparent_sizes[path as usize] += inode.apparent_size();
                 }
                 _ => {
                     let class = *numbers.entry(owners).or_insert_with(|| {
@@ -51,7 +51,7 @@ impl SharedInodes {
                         disk_sizes.len() as u32 - 1
                     });
                     disk_sizes[class as usize] += inode.disk_size();
-                    apparent_sizes[class as usize] += inode.size;
+                    apparent_sizes[class as usize] += inode.apparent_size();
                 }
             }
         }

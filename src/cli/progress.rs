@@ -57,12 +57,12 @@ fn draw(progress: &Progress, done: &AtomicBool) {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     SHOWN.store(true, Ordering::Relaxed);
     while !done.load(Ordering::Relaxed) {
-        let entries = progress.entries.load(Ordering::Relaxed);
+        let entries = progress.entries();
         let rate = entries as f64 / start.elapsed().as_secs_f64();
         bar.set_message(format!(
             "{} of {} paths, {entries} entries, {rate:.0} a second",
-            progress.paths.load(Ordering::Relaxed),
-            progress.paths_total.load(Ordering::Relaxed),
+            progress.paths(),
+            progress.paths_total(),
         ));
         bar.tick();
         std::thread::sleep(tick);

@@ -1,69 +1,63 @@
-//! stub
-#![allow(missing_docs)]
-use crate::graph::Rows;
-use crate::warning::Warnings;
-use std::path::Path;
-use std::sync::atomic::AtomicU64;
-#[derive(Debug, Clone, Default)]
-pub struct Usage {
-    pub nar_size: u64,
-    pub apparent_size: u64,
-    pub disk_size: u64,
-    pub files: u64,
-    pub directories: u64,
-    pub symlinks: u64,
-    pub unsupported: u64,
-    pub present: bool,
-    pub incomplete: bool,
-    pub private_disk_size: u64,
-    pub private_apparent_size: u64,
-}
-#[derive(Debug, Clone, Default)]
-pub struct Inode {
-    pub size: u64,
-    pub nlink: u32,
-    pub linked: bool,
-}
-impl Inode {
-    pub fn disk_size(&self) -> u64 {
-        0
-    }
-    pub fn names_outside_links(&self) -> u32 {
-        0
-    }
-}
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Links {
-    pub entries: u64,
-    pub directory_disk_size: u64,
-    pub unused_entries: u64,
-    pub unused_disk_size: u64,
-}
-#[derive(Debug, Default)]
-pub struct DiskScan {
-    pub usages: Vec<Usage>,
-    pub others: Vec<(Vec<u8>, Usage)>,
-    pub inodes: Vec<Inode>,
-    pub names: Rows,
-    pub links: Option<Links>,
-    pub store_directory_disk_size: u64,
-    pub entries: u64,
-    pub warnings: Warnings,
-}
-#[derive(Debug, Default)]
-pub struct Progress {
-    pub paths: AtomicU64,
-    pub paths_total: AtomicU64,
-    pub entries: AtomicU64,
-}
-#[derive(Debug, Default, Clone)]
-pub struct ScanOptions {
-    pub whole: bool,
-    pub threads: Option<usize>,
-}
+//! What the disk says: the parallel walk, the usage of each path, and the
+//! inodes with several names.
+//!
+//! Three things are offered. [`scan`] answers what paths cost: a [`Usage`] for
+//! each, and the [`Inode`]s with several names so that sums over any set of
+//! paths count each inode once. [`Walker`] with a [`Visitor`] is the walk
+//! underneath, for questions that need the entries themselves. [`Progress`]
+//! tells another thread how far either is.
+//!
+//! The walk is bound by the kernel, and the floor is one `statx` an entry. It
+//! goes below that floor by stating each inode once: directories tell inode
+//! numbers, so further names of an inode cost nothing. In an optimised store
+//! most entries are such names.
+//!
+//! ```
+//! use nix_census::disk::{self, Progress, ScanOptions};
+//!
+//! let store = tempfile::tempdir()?;
+//! std::fs::create_dir(store.path().join("a-path"))?;
+//! std::fs::write(store.path().join("a-path/file"), "contents")?;
+//!
+//! let scan = disk::scan(store.path(), &["a-path"], &ScanOptions::default(), &Progress::default())?;
+//! assert_eq!(scan.usages[0].files, 1);
+//! assert_eq!(scan.usages[0].apparent_size, 8);
+//! assert_eq!(scan.usages[0].nar_size, 24 + 72 + (88 + 8) + (88 + 8));
+//! assert!(scan.warnings.complete());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod inodes;
+mod links;
+#[cfg(target_os = "linux")]
+mod linux;
+mod portable;
+mod scan;
+mod walk;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use inodes::Inode;
+pub use links::Links;
+pub use scan::{DiskScan, ScanOptions, Usage, scan};
+pub use walk::{
+    Directory, Engine, Entry, Kind, Listed, Meta, Progress, Seen, Top, Visitor, Walked, Walker,
+};
+
+/// Why a walk could not begin. What goes wrong later becomes a warning.
 #[derive(Debug, thiserror::Error)]
-#[error("x")]
-pub struct DiskError;
-pub fn scan(_: &Path, _: &[&str], _: &ScanOptions, _: &Progress) -> Result<DiskScan, DiskError> {
-    Err(DiskError)
+#[non_exhaustive]
+pub enum DiskError {
+    /// The store directory cannot be read.
+    #[error("cannot read the store directory {}", path.display())]
+    StoreDirectory {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The threads cannot be started.
+    #[error("cannot start the threads of the walk")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
 }
