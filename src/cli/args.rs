@@ -1,6 +1,8 @@
 //! The arguments of every command.
 
+use super::garbage::GarbageArgs;
 use super::report::ReportArgs;
+use super::roots::RootsArgs;
 use crate::output::{Format, Units};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -27,6 +29,8 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Report(ReportArgs),
+    Roots(RootsArgs),
+    Garbage(GarbageArgs),
 }
 
 /// Which store is examined.

@@ -4,9 +4,11 @@
 mod args;
 mod context;
 mod exit;
+mod garbage;
 mod overview;
 mod progress;
 mod report;
+mod roots;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -31,5 +33,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
     match command {
         None => overview::run(context),
         Some(Command::Report(args)) => report::run(context, &args),
+        Some(Command::Roots(args)) => roots::run(context, &args),
+        Some(Command::Garbage(args)) => garbage::run(context, &args),
     }
 }
