@@ -15,6 +15,7 @@ use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use globset::GlobMatcher;
 use holders::HolderGraph;
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 /// What roots are sorted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -224,7 +225,7 @@ impl<'f> Roots<'f> {
         profiles.truncate(limit);
         let shared = options.shared.then(|| {
             let heaviest = usize::from(disk);
-            shared_groups(graph.shared(), &freed.holders, &holders, heaviest, limit)
+            shared_groups(&graph.shared(), &freed.holders, &holders, heaviest, limit)
         });
         drop(graph);
 
@@ -289,7 +290,7 @@ fn sort(rows: &mut [RootRow], found: &FoundRoots, options: &RootsOptions) {
 }
 
 fn shared_groups(
-    groups: std::collections::HashMap<[u32; 3], Group>,
+    groups: &HashMap<[u32; 3], Group>,
     alone: &[Sizes],
     holders: &Holders,
     heaviest: usize,
