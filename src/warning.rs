@@ -11,6 +11,8 @@
 pub enum WarningKind {
     /// A row of the database is no store path of this store.
     OddRow,
+    /// The database's schema is none that is known.
+    UnknownSchema,
     /// A column that the schema promises is missing; its values read as unknown.
     MissingColumn,
     /// A valid path has no NAR size in the database.
@@ -40,6 +42,7 @@ impl WarningKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::OddRow => "odd_row",
+            Self::UnknownSchema => "unknown_schema",
             Self::MissingColumn => "missing_column",
             Self::UnknownNarSize => "unknown_nar_size",
             Self::DanglingReference => "dangling_reference",

@@ -6,11 +6,11 @@
 use nix_census::graph::Rows;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast, the same everywhere.
-pub struct Random(pub u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
     /// The next 64 bits.
-    pub fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -19,12 +19,12 @@ impl Random {
     }
 
     /// A number below `end`, which is above 0.
-    pub fn below(&mut self, end: usize) -> usize {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
         ((u128::from(self.next()) * end as u128) >> 64) as usize
     }
 
     /// A number below `end`, the low ones far more often: `end · u^skew`.
-    pub fn low(&mut self, end: usize, skew: i32) -> usize {
+    pub(crate) fn low(&mut self, end: usize, skew: i32) -> usize {
         let u = (self.next() >> 11) as f64 / (1u64 << 53) as f64;
         ((u.powi(skew) * end as f64) as usize).min(end - 1)
     }
@@ -32,7 +32,7 @@ impl Random {
 
 /// What a generated path is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A source: a file or a fixed output, referring to nothing.
     Source,
     /// A `.drv`.
@@ -45,11 +45,11 @@ pub enum Kind {
 
 /// A generated store graph: paths in the order in which they were registered,
 /// each after all it refers to.
-pub struct Graph {
+pub(crate) struct Graph {
     /// References of each path, ascending.
-    pub rows: Rows,
+    pub(crate) rows: Rows,
     /// What each path is.
-    pub kinds: Vec<Kind>,
+    pub(crate) kinds: Vec<Kind>,
 }
 
 /// Packages in one revision of the package set, besides each generation's own.
@@ -65,7 +65,7 @@ const OWN: usize = 90;
 /// outputs are tens to hundreds of paths, those of systems and derivations
 /// thousands. `paths` paths and (if that is ten a path or so) `references`
 /// references, self references among them.
-pub fn store_like(paths: usize, references: usize, seed: u64) -> Graph {
+pub(crate) fn store_like(paths: usize, references: usize, seed: u64) -> Graph {
     let mut maker =
         Maker { random: Random(seed), lists: Vec::new(), kinds: Vec::new(), sources: Vec::new() };
     while maker.lists.len() < paths {
@@ -74,20 +74,23 @@ pub fn store_like(paths: usize, references: usize, seed: u64) -> Graph {
     let Maker { mut random, mut lists, mut kinds, .. } = maker;
     lists.truncate(paths);
     kinds.truncate(paths);
-    // The rest are references that others imply, as real stores are full of.
+    // The rest are references that others imply, near or far, as real stores
+    // are full of.
     let mut missing = references.saturating_sub(lists.iter().map(Vec::len).sum());
     for _ in 0..100 * references {
         if missing == 0 {
             break;
         }
         let node = random.below(paths);
-        let mut some = |list: &[u32]| match list.len() {
-            0 => None,
-            len => Some(list[random.below(len)]),
-        };
-        let implied = some(&lists[node]).and_then(|via| some(&lists[via as usize]));
-        if let Some(implied) = implied.filter(|i| !lists[node].contains(i)) {
-            lists[node].push(implied);
+        let mut at = node as u32;
+        for _ in 0..2 + random.below(4) {
+            let list = &lists[at as usize];
+            if let Some(&next) = list.get(random.below(list.len().max(1))) {
+                at = next;
+            }
+        }
+        if at != node as u32 && !lists[node].contains(&at) {
+            lists[node].push(at);
             missing -= 1;
         }
     }
@@ -166,7 +169,7 @@ impl Maker {
 
 /// A random graph without cycles in which nearly every node is reached from
 /// nearly every later one: each refers to `each` lower nodes, any of them.
-pub fn dense(paths: usize, each: usize, seed: u64) -> Graph {
+pub(crate) fn dense(paths: usize, each: usize, seed: u64) -> Graph {
     let mut random = Random(seed);
     let mut rows = Rows::default();
     for node in 0..paths {
@@ -179,7 +182,7 @@ pub fn dense(paths: usize, each: usize, seed: u64) -> Graph {
 }
 
 /// Sizes as stores have them: most small, few large, in bytes.
-pub fn weights(paths: usize, seed: u64) -> Vec<[u64; 2]> {
+pub(crate) fn weights(paths: usize, seed: u64) -> Vec<[u64; 2]> {
     let mut random = Random(seed);
     (0..paths)
         .map(|_| {

@@ -3,54 +3,77 @@
 //!
 //! | file | source |
 //! |---|---|
-//! | `sqlite` | Nix's own `db.sqlite` |
+//! | `sqlite` | Nix's own `db.sqlite`, which `open` opens |
 
 mod builder;
+pub mod open;
 pub mod sqlite;
 mod strings;
 
 pub use builder::{Builder, Record, TooLarge};
+pub use open::{Journal, OpenError, Schema};
 pub use sqlite::LoadError;
 pub use strings::Strings;
 
 use crate::graph::Rows;
 use crate::store::{StoreLocation, StorePath};
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
-use std::path::PathBuf;
 
 /// Why there is no catalog.
 #[derive(Debug, thiserror::Error)]
 pub enum CatalogError {
-    /// The tables could not be read.
-    #[error("{}", path.display())]
-    Load {
-        /// The database.
-        path: PathBuf,
-        /// Why.
-        source: LoadError,
-    },
+    /// The database could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its tables could not be read.
+    #[error("cannot read the database")]
+    Load(#[from] LoadError),
 }
 
 impl CatalogError {
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
-        None
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Open(e) => e.hint(),
+            Self::Load(_) => None,
+        }
     }
 }
 
-/// Reads the catalog of a store.
+/// Reads the catalog of a store from its database.
 ///
 /// # Errors
 /// See [`CatalogError`].
 pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
-    let c = rusqlite::Connection::open_with_flags(
-        &location.database,
-        rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY,
-    )
-    .map_err(|e| CatalogError::Load { path: location.database.clone(), source: e.into() })?;
-    sqlite::load(&c, &location.store_dir)
-        .map_err(|source| CatalogError::Load { path: location.database.clone(), source })
+    let database = &location.database;
+    let schema = open::schema(database)?;
+    let store_dir = &location.store_dir;
+    let (mut catalog, journal) =
+        open::read(database, |c| Ok::<_, CatalogError>(sqlite::load(c, store_dir)?))?;
+    let name = || database.as_os_str().as_encoded_bytes();
+    match schema {
+        Schema::Known(_) => {}
+        Schema::Missing => {
+            let message = "no file “schema” is beside it; read as if it were the newest known";
+            catalog.warnings.push(WarningKind::Note, name(), message);
+        }
+        Schema::Newer(number) => {
+            let message = format!(
+                "its schema {number} is newer than the newest known, {}: what is told may be wrong",
+                open::NEWEST_SCHEMA
+            );
+            catalog.warnings.push(WarningKind::UnknownSchema, name(), message);
+        }
+        Schema::Odd(why) => {
+            let message = format!("the file “schema” beside it {why}");
+            catalog.warnings.push(WarningKind::UnknownSchema, name(), message);
+        }
+    }
+    if let Some(journal) = journal {
+        catalog.warnings.push(WarningKind::Journal, name(), journal.to_string());
+    }
+    Ok(catalog)
 }
 
 /// The valid paths of a store. A path's id is its place in the bytewise order

@@ -34,6 +34,9 @@ const FEW: u32 = 24;
 /// time it takes.
 const LONG: usize = 64;
 
+/// How many masks are kept in the hope to meet them again.
+const RECENT: usize = 512;
+
 type Mask = [u64; WORDS];
 
 /// What [`closure_sizes`] found.
@@ -247,9 +250,9 @@ struct Sums<const W: usize> {
     all: Weights<W>,
     /// What goes to the bits of each byte: 256 sums for each byte of a mask.
     bytes: Vec<[Weights<W>; 256]>,
-    /// The last mask and what it is owed: equal masks tend to follow each other.
-    last: Mask,
-    owed: Weights<W>,
+    /// Masks met of late and what each is owed, each in the slot of its hash:
+    /// few masks are met often.
+    recent: Vec<(Mask, Weights<W>)>,
 }
 
 impl<const W: usize> Sums<W> {
@@ -258,45 +261,49 @@ impl<const W: usize> Sums<W> {
             bits: vec![[0; W]; BLOCK],
             all: [0; W],
             bytes: vec![[[0; W]; 256]; BLOCK / 8],
-            last: [0; WORDS],
-            owed: [0; W],
+            recent: vec![([0; WORDS], [0; W]); RECENT],
         }
     }
 
     #[inline]
     fn add(&mut self, mask: &Mask, weight: &Weights<W>) {
-        if *mask != self.last {
-            self.spread();
-            self.last = *mask;
+        let hash = mask.iter().fold(0u64, |hash, word| {
+            (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        });
+        let (recent, owed) = &mut self.recent[(hash >> 32) as usize % RECENT];
+        if recent == mask {
+            add(owed, weight);
+        } else {
+            let mask = std::mem::replace(recent, *mask);
+            let owed = std::mem::replace(owed, *weight);
+            self.spread(&mask, &owed);
         }
-        add(&mut self.owed, weight);
     }
 
-    /// Gives the bits of the last mask what it is owed.
-    fn spread(&mut self) {
-        let weight = std::mem::replace(&mut self.owed, [0; W]);
-        if weight == [0; W] {
+    /// Gives the bits of a mask what they are owed.
+    fn spread(&mut self, mask: &Mask, weight: &Weights<W>) {
+        if *weight == [0; W] {
             return;
         }
-        let ones: u32 = self.last.iter().map(|word| word.count_ones()).sum();
+        let ones: u32 = mask.iter().map(|word| word.count_ones()).sum();
         if ones <= FEW {
-            for (word, bits) in self.last.iter().zip(self.bits.chunks_exact_mut(64)) {
+            for (word, bits) in mask.iter().zip(self.bits.chunks_exact_mut(64)) {
                 for bit in Bits(*word) {
-                    add(&mut bits[bit as usize], &weight);
+                    add(&mut bits[bit as usize], weight);
                 }
             }
         } else if ones >= BLOCK as u32 - FEW {
-            add(&mut self.all, &weight);
-            for (word, bits) in self.last.iter().zip(self.bits.chunks_exact_mut(64)) {
+            add(&mut self.all, weight);
+            for (word, bits) in mask.iter().zip(self.bits.chunks_exact_mut(64)) {
                 for bit in Bits(!*word) {
-                    subtract(&mut bits[bit as usize], &weight);
+                    subtract(&mut bits[bit as usize], weight);
                 }
             }
         } else {
-            for (word, bytes) in self.last.iter().zip(self.bytes.chunks_exact_mut(8)) {
+            for (word, bytes) in mask.iter().zip(self.bytes.chunks_exact_mut(8)) {
                 if *word != 0 {
                     for (byte, sums) in word.to_le_bytes().into_iter().zip(bytes) {
-                        add(&mut sums[byte as usize], &weight);
+                        add(&mut sums[byte as usize], weight);
                     }
                 }
             }
@@ -305,8 +312,10 @@ impl<const W: usize> Sums<W> {
 
     /// The sums of all bits; all is zero afterwards.
     fn take(&mut self) -> Vec<Weights<W>> {
-        self.spread();
-        self.last = [0; WORDS];
+        for slot in 0..RECENT {
+            let (mask, owed) = std::mem::replace(&mut self.recent[slot], ([0; WORDS], [0; W]));
+            self.spread(&mask, &owed);
+        }
         for (sums, bits) in self.bytes.iter_mut().zip(self.bits.chunks_exact_mut(8)) {
             // The upper half of the sums has the highest bit set: it gets
             // their sum, and they are folded onto the lower half.

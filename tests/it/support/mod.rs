@@ -1,0 +1,163 @@
+//! What the integration tests stand on: a [`TestEnv`] that runs the program with
+//! nothing from the outside, and real Nix stores ([`nix`]), built once a run.
+//!
+//! A test that needs Nix, root or some tool asks for it first and returns when
+//! told no: `let Some(stores) = nix::stores() else { return };`. The skip is
+//! printed. With `NIX_CENSUS_REQUIRE_NIX=1` (as `.ci/run` sets) it panics instead.
+#![allow(dead_code, reason = "helpers for tests to come; each topic uses its own few")]
+
+pub(crate) mod nix;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A private directory and the program, run with a cleared environment.
+pub(crate) struct TestEnv {
+    dir: tempfile::TempDir,
+    vars: Vec<(String, String)>,
+}
+
+/// What one run of a program gave.
+#[derive(Debug)]
+pub(crate) struct Run {
+    /// Standard output, as written.
+    pub(crate) stdout_bytes: Vec<u8>,
+    /// Standard output; what is no UTF-8 is replaced.
+    pub(crate) stdout: String,
+    /// Standard error; what is no UTF-8 is replaced.
+    pub(crate) stderr: String,
+    /// The exit status; 128 + the signal when a signal ended it.
+    pub(crate) status: i32,
+}
+
+impl TestEnv {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("nix-census-test-").tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("home")).unwrap();
+        Self { dir, vars: Vec::new() }
+    }
+
+    /// The private directory; gone when the test ends.
+    pub(crate) fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// A path in the private directory.
+    pub(crate) fn join(&self, name: impl AsRef<Path>) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Sets a variable for every later run.
+    pub(crate) fn set(&mut self, name: &str, value: &str) -> &mut Self {
+        self.vars.push((name.into(), value.into()));
+        self
+    }
+
+    /// The program with this environment and these arguments, not yet run.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_nix-census"));
+        command
+            .args(args)
+            .current_dir(self.path())
+            .env_clear()
+            .env("HOME", self.join("home"))
+            .env("COLUMNS", "120")
+            .env("TZ", "UTC")
+            .envs(self.vars.iter().map(|(n, v)| (n, v)))
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs the program to its end.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Run {
+        run(&mut self.command(args))
+    }
+
+    /// Runs the program; standard output, when it ended with status 0.
+    #[track_caller]
+    pub(crate) fn ok<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> String {
+        self.run(args).ok()
+    }
+
+    /// Runs the program, expecting status 0, and parses its standard output.
+    #[track_caller]
+    pub(crate) fn json<S: AsRef<OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+    ) -> serde_json::Value {
+        serde_json::from_str(&self.ok(args)).unwrap()
+    }
+}
+
+impl Run {
+    /// Standard output, when the status was 0.
+    #[track_caller]
+    pub(crate) fn ok(self) -> String {
+        assert_eq!(self.status, 0, "stdout: {}\nstderr: {}", self.stdout, self.stderr);
+        self.stdout
+    }
+}
+
+/// Runs a command to its end.
+#[track_caller]
+pub(crate) fn run(command: &mut Command) -> Run {
+    use std::os::unix::process::ExitStatusExt;
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) => panic!("{command:?}: {error}"),
+    };
+    Run {
+        stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+        stdout_bytes: output.stdout,
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        status: output
+            .status
+            .code()
+            .unwrap_or_else(|| 128 + output.status.signal().unwrap_or_default()),
+    }
+}
+
+/// Says that a test is skipped, or panics where nothing may be.
+#[track_caller]
+pub(crate) fn skip(reason: &str) {
+    assert!(!require(), "NIX_CENSUS_REQUIRE_NIX is set, but {reason}");
+    eprintln!("skipped: {reason}");
+}
+
+/// Whether no test may be skipped.
+fn require() -> bool {
+    std::env::var_os("NIX_CENSUS_REQUIRE_NIX").is_some_and(|value| value == "1")
+}
+
+/// Whether this runs as root; the skip is printed if not.
+#[track_caller]
+pub(crate) fn root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        skip("this needs root");
+    }
+    root
+}
+
+/// Whether all these programs are there (in `PATH` or sbin); the skip is printed if not.
+#[track_caller]
+pub(crate) fn have(programs: &[&str]) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    for program in programs {
+        let found = std::env::split_paths(&path)
+            .chain(["/usr/sbin".into(), "/sbin".into()])
+            .any(|dir| dir.join(program).is_file());
+        if !found {
+            skip(&format!("{program} is not installed"));
+            return false;
+        }
+    }
+    true
+}
+
+/// Copies a tree as `cp -a` does: hard links, holes, modes and times kept.
+#[track_caller]
+pub(crate) fn copy_tree(from: &Path, to: &Path) {
+    run(Command::new("cp").arg("-a").arg("-T").arg(from).arg(to)).ok();
+}
