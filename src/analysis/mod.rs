@@ -2,10 +2,13 @@
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
 mod branches;
+pub mod garbage;
+pub mod liveness;
 pub mod optimise;
 pub mod overview;
 pub mod precise;
 pub mod report;
 pub mod retained;
+pub mod roots;
 pub mod tree;
 pub mod why;

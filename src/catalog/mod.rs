@@ -190,6 +190,11 @@ impl Catalog {
         Some(self.derivers.get(id as usize)).filter(|d| !d.is_empty())
     }
 
+    /// The deriver, if it is a valid path itself.
+    pub fn deriver_id(&self, id: u32) -> Option<u32> {
+        self.find(self.deriver_base_name(id)?)
+    }
+
     /// The signatures, each `<key name>:<base64>`.
     pub fn signatures(&self, id: u32) -> impl Iterator<Item = &str> + '_ {
         self.signatures.get(id as usize).split_ascii_whitespace()

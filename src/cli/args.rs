@@ -1,6 +1,8 @@
 //! The arguments of every command.
 
+use super::garbage::GarbageArgs;
 use super::report::ReportArgs;
+use super::roots::RootsArgs;
 use super::tree::TreeArgs;
 use super::why::WhyArgs;
 use crate::output::{Format, Units};
@@ -31,6 +33,8 @@ pub(super) enum Command {
     Report(ReportArgs),
     Tree(TreeArgs),
     Why(WhyArgs),
+    Roots(RootsArgs),
+    Garbage(GarbageArgs),
 }
 
 /// Which store is examined.

@@ -70,6 +70,16 @@ impl Context {
         self.store.threads.map(usize::from)
     }
 
+    /// Where the examined system's nix.conf is, a name inside its root.
+    pub(super) fn conf_dir(&self) -> PathBuf {
+        let env = std::env::var_os("NIX_CONF_DIR");
+        let env = env.filter(|dir| !dir.is_empty() && self.store.root.is_none());
+        match env {
+            Some(dir) => self.place.current_dir.join(dir),
+            None => PathBuf::from("/etc/nix"),
+        }
+    }
+
     /// Whether the disk is walked at all.
     pub(super) fn walks_disk(&self) -> bool {
         !self.store.no_disk

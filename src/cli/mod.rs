@@ -4,9 +4,11 @@
 mod args;
 mod context;
 mod exit;
+mod garbage;
 mod overview;
 mod progress;
 mod report;
+mod roots;
 mod tree;
 mod why;
 
@@ -35,5 +37,7 @@ fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
         Some(Command::Report(args)) => report::run(context, &args),
         Some(Command::Tree(args)) => tree::run(context, &args),
         Some(Command::Why(args)) => why::run(context, &args),
+        Some(Command::Roots(args)) => roots::run(context, &args),
+        Some(Command::Garbage(args)) => garbage::run(context, &args),
     }
 }
