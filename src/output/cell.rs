@@ -33,7 +33,7 @@ pub enum Cell<'a> {
     /// Several paths: their number in tables and CSV, a list in JSON.
     Paths(Vec<Cow<'a, str>>),
     /// The same for paths of a catalog, by id: named only if they are printed.
-    StorePaths(&'a Catalog, &'a [u32]),
+    StorePaths(&'a Catalog, Cow<'a, [u32]>),
     /// An object in JSON, `key=value` pairs elsewhere.
     Record(Vec<(&'static str, Cell<'a>)>),
     /// A list of cells in JSON; joined by `; ` elsewhere.
