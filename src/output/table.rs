@@ -6,6 +6,12 @@ use std::io::{self, Write};
 pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut first = true;
     for section in document.sections {
+        // Values for machines alone leave no gap.
+        if matches!(&section, Section::Fields { title, fields, .. }
+            if title.is_empty() && fields.iter().all(|f| f.label.is_empty()))
+        {
+            continue;
+        }
         if !std::mem::take(&mut first) {
             writeln!(out)?;
         }
