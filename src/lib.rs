@@ -15,13 +15,20 @@
 //! | [`nar`] | NAR size arithmetic, NAR hashes, nix32 |
 //! | [`graph`] | pure algorithms over rows of `u32`: closures, closure sizes, dominators, shortest paths |
 //! | [`catalog`] | path infos as columns indexed by a `u32` id, references in both directions; one file a source |
+//! | [`roots`] | the garbage collector’s roots and settings, found without Nix |
 //! | [`disk`] | the parallel walk, the usage of each path, inodes with several names |
 //! | [`census`] | catalog and disk joined, targets resolved |
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
 //! | [`output`] | one module a format: table, JSON, CSV |
 //! | [`cli`] | arguments, progress, exit status |
+pub mod analysis;
 pub mod catalog;
+pub mod census;
+pub mod cli;
 pub mod disk;
 pub mod graph;
 pub mod nar;
+pub mod output;
+pub mod roots;
+pub mod store;
 pub mod warning;

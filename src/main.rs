@@ -1,3 +1,7 @@
 //! The nix-census command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    nix_census::cli::main()
+}

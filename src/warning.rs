@@ -5,15 +5,14 @@
 //! out](WarningKind::incomplete) says `complete: false`, and the exit status
 //! is 3.
 
-use serde::{Serialize, Serializer};
-
 /// What sort of thing went wrong. The names are stable: they are printed in JSON.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum WarningKind {
     /// A row of the database is no store path of this store.
     OddRow,
+    /// The database's schema is none that is known.
+    UnknownSchema,
     /// A column that the schema promises is missing; its values read as unknown.
     MissingColumn,
     /// A valid path has no NAR size in the database.
@@ -39,6 +38,25 @@ pub enum WarningKind {
 }
 
 impl WarningKind {
+    /// The kind's stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::OddRow => "odd_row",
+            Self::UnknownSchema => "unknown_schema",
+            Self::MissingColumn => "missing_column",
+            Self::UnknownNarSize => "unknown_nar_size",
+            Self::DanglingReference => "dangling_reference",
+            Self::MissingPath => "missing_path",
+            Self::Unreadable => "unreadable",
+            Self::Vanished => "vanished",
+            Self::UnsupportedFile => "unsupported_file",
+            Self::MountPoint => "mount_point",
+            Self::NarSizeMismatch => "nar_size_mismatch",
+            Self::Journal => "journal",
+            Self::Note => "note",
+        }
+    }
+
     /// Whether a warning of this kind means that the answer leaves something out.
     pub fn incomplete(self) -> bool {
         !matches!(self, Self::Journal | Self::Note | Self::MountPoint)
@@ -46,19 +64,14 @@ impl WarningKind {
 }
 
 /// One thing that went wrong.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
     /// What sort of thing.
     pub kind: WarningKind,
     /// The file, path or row in question, as bytes; escaped when printed.
-    #[serde(serialize_with = "lossy")]
     pub path: Vec<u8>,
     /// What happened, in words.
     pub message: String,
-}
-
-fn lossy<S: Serializer>(bytes: &[u8], s: S) -> Result<S::Ok, S::Error> {
-    s.serialize_str(&String::from_utf8_lossy(bytes))
 }
 
 /// The warnings of a run. At most [`Warnings::KEPT`] are kept; all are counted.

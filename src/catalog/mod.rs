@@ -1,1 +1,254 @@
-//! What the database says: path infos as columns indexed by a `u32` id.
+//! What the database says: path infos as columns indexed by a `u32` id, and
+//! references in both directions.
+//!
+//! | file | source |
+//! |---|---|
+//! | `sqlite` | Nix's own `db.sqlite`, which `open` opens |
+
+mod builder;
+pub mod open;
+pub mod sqlite;
+mod strings;
+
+pub use builder::{Builder, Record, TooLarge};
+pub use open::{Journal, OpenError, Schema};
+pub use sqlite::LoadError;
+pub use strings::Strings;
+
+use crate::graph::Rows;
+use crate::store::{StoreLocation, StorePath};
+use crate::warning::{WarningKind, Warnings};
+use std::collections::HashMap;
+
+/// Why there is no catalog.
+#[derive(Debug, thiserror::Error)]
+pub enum CatalogError {
+    /// The database could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// Its tables could not be read.
+    #[error("cannot read the database")]
+    Load(#[from] LoadError),
+}
+
+impl CatalogError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Open(e) => e.hint(),
+            Self::Load(LoadError::StoreDirectory { .. }) => {
+                Some("name the store directory with --store-dir")
+            }
+            Self::Load(_) => None,
+        }
+    }
+}
+
+/// Reads the catalog of a store from its database.
+///
+/// # Errors
+/// See [`CatalogError`].
+pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
+    let database = &location.database;
+    let schema = open::schema(database)?;
+    let store_dir = &location.store_dir;
+    let (mut catalog, journal) =
+        open::read(database, |c| Ok::<_, CatalogError>(sqlite::load(c, store_dir)?))?;
+    let name = || database.as_os_str().as_encoded_bytes();
+    match schema {
+        Schema::Known(_) => {}
+        Schema::Missing => {
+            let message = "no file “schema” is beside it; read as if it were the newest known";
+            catalog.warnings.push(WarningKind::Note, name(), message);
+        }
+        Schema::Newer(number) => {
+            let message = format!(
+                "its schema {number} is newer than the newest known, {}: what is told may be wrong",
+                open::NEWEST_SCHEMA
+            );
+            catalog.warnings.push(WarningKind::UnknownSchema, name(), message);
+        }
+        Schema::Odd(why) => {
+            let message = format!("the file “schema” beside it {why}");
+            catalog.warnings.push(WarningKind::UnknownSchema, name(), message);
+        }
+    }
+    if let Some(journal) = journal {
+        catalog.warnings.push(WarningKind::Journal, name(), journal.to_string());
+    }
+    Ok(catalog)
+}
+
+/// The valid paths of a store. A path's id is its place in the bytewise order
+/// of base names, so comparing ids compares names.
+#[derive(Debug, Default)]
+pub struct Catalog {
+    store_dir: String,
+    names: Strings,
+    nar_sizes: Vec<u64>,
+    hashes: Vec<[u8; 32]>,
+    registration_times: Vec<i64>,
+    derivers: Strings,
+    signatures: Strings,
+    content_addresses: Strings,
+    ultimate: Vec<bool>,
+    outputs: HashMap<u32, Box<str>>,
+    derivation_outputs: Rows,
+    references: Rows,
+    referrers: Rows,
+    /// What was odd about the source.
+    pub warnings: Warnings,
+}
+
+/// Stands in `nar_sizes` for a NULL or absurd one.
+const UNKNOWN_SIZE: u64 = u64::MAX;
+
+impl Catalog {
+    /// The store directory whose paths these are, such as `/nix/store`.
+    pub fn store_dir(&self) -> &str {
+        &self.store_dir
+    }
+
+    /// The number of valid paths.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is no valid path.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// The base name of a path.
+    pub fn base_name(&self, id: u32) -> &str {
+        self.names.get(id as usize)
+    }
+
+    /// All base names, ascending.
+    pub fn base_names(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
+        self.names.iter()
+    }
+
+    /// The parts of a path's base name.
+    pub fn store_path(&self, id: u32) -> StorePath<'_> {
+        StorePath::checked(self.base_name(id))
+    }
+
+    /// The full path, such as `/nix/store/<hash part>-<name>`.
+    pub fn path(&self, id: u32) -> String {
+        format!("{}/{}", self.store_dir, self.base_name(id))
+    }
+
+    /// The path of that base name.
+    pub fn find(&self, base_name: &str) -> Option<u32> {
+        let at = self.lower_bound(base_name);
+        ((at as usize) < self.len() && self.base_name(at) == base_name).then_some(at)
+    }
+
+    /// The first id whose base name is not below `prefix`: where a search by
+    /// prefix begins.
+    pub fn lower_bound(&self, prefix: &str) -> u32 {
+        let (mut low, mut high) = (0, self.len());
+        while low < high {
+            let mid = low + (high - low) / 2;
+            if self.names.get(mid) < prefix {
+                low = mid + 1;
+            } else {
+                high = mid;
+            }
+        }
+        low as u32
+    }
+
+    /// The NAR size in bytes, if the database knows it.
+    pub fn nar_size(&self, id: u32) -> Option<u64> {
+        Some(self.nar_sizes[id as usize]).filter(|&s| s != UNKNOWN_SIZE)
+    }
+
+    /// The SHA-256 of the path's NAR; `None` where the database has none or
+    /// has the all-zero one that old images carry.
+    pub fn hash(&self, id: u32) -> Option<&[u8; 32]> {
+        Some(&self.hashes[id as usize]).filter(|h| **h != [0; 32])
+    }
+
+    /// When the path was registered, in seconds since 1970.
+    pub fn registration_time(&self, id: u32) -> i64 {
+        self.registration_times[id as usize]
+    }
+
+    /// The full path of the derivation that built the path, if known.
+    pub fn deriver(&self, id: u32) -> Option<String> {
+        self.deriver_base_name(id).map(|d| match d.starts_with('/') {
+            true => d.to_owned(),
+            false => format!("{}/{d}", self.store_dir),
+        })
+    }
+
+    /// The base name of the deriver, if known; a full path where it lies in
+    /// another store directory.
+    pub fn deriver_base_name(&self, id: u32) -> Option<&str> {
+        Some(self.derivers.get(id as usize)).filter(|d| !d.is_empty())
+    }
+
+    /// The deriver, if it is a valid path itself.
+    pub fn deriver_id(&self, id: u32) -> Option<u32> {
+        self.find(self.deriver_base_name(id)?)
+    }
+
+    /// The signatures, each `<key name>:<base64>`.
+    pub fn signatures(&self, id: u32) -> impl Iterator<Item = &str> + '_ {
+        self.signatures.get(id as usize).split_ascii_whitespace()
+    }
+
+    /// The content address, such as `fixed:r:sha256:…`, if the path has one.
+    pub fn content_address(&self, id: u32) -> Option<&str> {
+        Some(self.content_addresses.get(id as usize)).filter(|c| !c.is_empty())
+    }
+
+    /// Whether the path was built here and so is trusted without signatures.
+    pub fn ultimate(&self, id: u32) -> bool {
+        self.ultimate[id as usize]
+    }
+
+    /// The output name: from the derivation outputs the database holds, else
+    /// by comparing the path's name with its deriver's.
+    pub fn output(&self, id: u32) -> Option<&str> {
+        let known = self.outputs.get(&id).map(|o| &**o);
+        known.or_else(|| self.store_path(id).output_of(self.deriver_base_name(id)?))
+    }
+
+    /// Package name and version: the name split as Nix splits it, with the
+    /// suffix of an output other than `out` taken off first, so that
+    /// `glibc-2.35-dev` of output `dev` is `glibc` and `2.35`.
+    pub fn pname_and_version(&self, id: u32) -> (&str, &str) {
+        let name = self.store_path(id).name();
+        let own = match self.output(id) {
+            Some(output) if output != "out" => {
+                name.strip_suffix(output).and_then(|n| n.strip_suffix('-')).unwrap_or(name)
+            }
+            _ => name,
+        };
+        crate::store::split_name(own)
+    }
+
+    /// The references of each path, ascending; a self reference is among them.
+    pub fn references(&self) -> &Rows {
+        &self.references
+    }
+
+    /// The referrers of each path, ascending; a self reference is among them.
+    pub fn referrers(&self) -> &Rows {
+        &self.referrers
+    }
+
+    /// The valid outputs of each derivation, ascending, as far as the database
+    /// knows them (it does not for content-addressed derivations that float).
+    pub fn derivation_outputs(&self) -> &Rows {
+        &self.derivation_outputs
+    }
+
+    /// The time of the newest registration, in seconds since 1970.
+    pub fn newest_registration(&self) -> Option<i64> {
+        self.registration_times.iter().copied().max()
+    }
+}

@@ -1,2 +1,63 @@
 //! What the disk says: the parallel walk, the usage of each path, and the
 //! inodes with several names.
+//!
+//! Three things are offered. [`scan`] answers what paths cost: a [`Usage`] for
+//! each, and the [`Inode`]s with several names so that sums over any set of
+//! paths count each inode once. [`Walker`] with a [`Visitor`] is the walk
+//! underneath, for questions that need the entries themselves. [`Progress`]
+//! tells another thread how far either is.
+//!
+//! The walk is bound by the kernel, and the floor is one `statx` an entry. It
+//! goes below that floor by stating each inode once: directories tell inode
+//! numbers, so further names of an inode cost nothing. In an optimised store
+//! most entries are such names.
+//!
+//! ```
+//! use nix_census::disk::{self, Progress, ScanOptions};
+//!
+//! let store = tempfile::tempdir()?;
+//! std::fs::create_dir(store.path().join("a-path"))?;
+//! std::fs::write(store.path().join("a-path/file"), "contents")?;
+//!
+//! let scan = disk::scan(store.path(), &["a-path"], &ScanOptions::default(), &Progress::default())?;
+//! assert_eq!(scan.usages[0].files, 1);
+//! assert_eq!(scan.usages[0].apparent_size, 8);
+//! assert_eq!(scan.usages[0].nar_size, 24 + 72 + (88 + 8) + (88 + 8));
+//! assert!(scan.warnings.complete());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod inodes;
+mod links;
+#[cfg(target_os = "linux")]
+mod linux;
+mod portable;
+mod scan;
+mod walk;
+
+use std::io;
+use std::path::PathBuf;
+
+pub use inodes::Inode;
+pub use links::Links;
+pub use scan::{DiskScan, ScanOptions, Usage, scan};
+pub use walk::{
+    Directory, Engine, Entry, Kind, Listed, Meta, Progress, Seen, Top, Visitor, Walked, Walker,
+};
+
+/// Why a walk could not begin. What goes wrong later becomes a warning.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DiskError {
+    /// The store directory cannot be read.
+    #[error("cannot read the store directory {}", path.display())]
+    StoreDirectory {
+        /// Its path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The threads cannot be started.
+    #[error("cannot start the threads of the walk")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+}

@@ -1,1 +1,3 @@
 //! The Nix archive format: its size from sizes alone, its hash, and nix32.
+
+pub mod size;

@@ -1,4 +1,7 @@
-//! The integration tests: one binary, one module a topic.
+//! The integration tests, in one binary.
 
+mod disk;
+mod graph;
+mod report;
 mod stores;
 mod support;

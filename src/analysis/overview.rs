@@ -1,0 +1,220 @@
+//! The overview of a store: what `nix-census` prints with no command.
+
+use crate::census::Census;
+use crate::output::{Cell, Column, Document, Field, Head, Section};
+use std::time::Duration;
+
+/// How many paths the list of the heaviest holds.
+const HEAVIEST: usize = 10;
+
+/// A store in one screen. All sizes are in bytes.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overview {
+    /// Valid paths.
+    pub paths: u64,
+    /// Valid paths that are store derivations.
+    pub derivations: u64,
+    /// References between valid paths, self references among them.
+    pub references: u64,
+    /// The sum of all NAR sizes in the database.
+    pub nar_size: u64,
+    /// When the newest path was registered, in seconds since 1970.
+    pub newest_registration: Option<i64>,
+    /// What the disk says; `None` if it was not asked.
+    pub disk: Option<DiskOverview>,
+    /// The heaviest paths by disk size (by NAR size if the disk was not
+    /// asked), heaviest first: ids of the catalog.
+    pub heaviest: Vec<u32>,
+    /// How long the census took.
+    pub duration: Duration,
+}
+
+/// The disk's part of an [`Overview`]. All sizes are in bytes, each inode once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct DiskOverview {
+    /// The apparent size of all valid paths.
+    pub apparent_size: u64,
+    /// The disk size of all valid paths.
+    pub disk_size: u64,
+    /// Entries of the store directory that are no valid path, `.links` apart.
+    pub invalid_entries: u64,
+    /// The disk size of those: what would go with them.
+    pub invalid_disk_size: u64,
+    /// Names beyond the first of inodes with several names in the store,
+    /// `.links` apart.
+    pub hard_linked_names: u64,
+    /// The disk size that those names would take as files of their own.
+    pub hard_link_savings: u64,
+    /// Entries of `.links`.
+    pub links_entries: u64,
+    /// The blocks of the directory `.links` itself.
+    pub links_directory_disk_size: u64,
+    /// Entries of `.links` that are the only name of their inode: a garbage
+    /// collection deletes them.
+    pub unused_links: u64,
+    /// The disk size of those.
+    pub unused_links_disk_size: u64,
+    /// The disk size of the whole store directory, as `du -s` has it.
+    pub store_disk_size: u64,
+    /// Directory entries seen.
+    pub entries: u64,
+}
+
+impl Overview {
+    /// The overview of a census of all valid paths.
+    pub fn new(census: &Census, duration: Duration) -> Self {
+        let catalog = &census.catalog;
+        let ids = 0..catalog.len() as u32;
+        let weight = |id: u32| match census.usage(id) {
+            Some(usage) => usage.disk_size,
+            None => census.nar_size(id),
+        };
+        let mut heaviest: Vec<u32> = ids.clone().collect();
+        heaviest.sort_by_key(|&id| (std::cmp::Reverse(weight(id)), id));
+        heaviest.truncate(HEAVIEST);
+        Self {
+            paths: catalog.len() as u64,
+            derivations: ids.clone().filter(|&id| catalog.store_path(id).is_derivation()).count()
+                as u64,
+            references: catalog.references().entries() as u64,
+            nar_size: ids.map(|id| census.nar_size(id)).sum(),
+            newest_registration: catalog.newest_registration(),
+            disk: disk_overview(census),
+            heaviest,
+            duration,
+        }
+    }
+
+    /// The answer for printing.
+    pub fn document<'a>(&self, census: &'a Census) -> Document<'a> {
+        let catalog = &census.catalog;
+        let mut fields = vec![
+            Field::new("paths", "valid paths", Cell::Count(self.paths))
+                .remark(format!("{} of them derivations (.drv)", self.derivations)),
+            Field::hidden("derivations", Cell::Count(self.derivations)),
+            Field::new("references", "references", Cell::Count(self.references)),
+            Field::new("nar_size", "NAR size", Cell::Size(self.nar_size)),
+        ];
+        if let Some(d) = self.disk {
+            fields.extend([
+                Field::new("apparent_size", "apparent size", Cell::Size(d.apparent_size))
+                    .remark("each inode once"),
+                Field::new("disk_size", "disk size", Cell::Size(d.disk_size))
+                    .remark("each inode once"),
+                Field::new(
+                    "hard_link_savings",
+                    "saved by hard links",
+                    Cell::Size(d.hard_link_savings),
+                )
+                .remark(format!("{} names beyond their inode’s first", d.hard_linked_names)),
+                Field::hidden("hard_linked_names", Cell::Count(d.hard_linked_names)),
+                Field::new(
+                    "links_directory_disk_size",
+                    ".links itself",
+                    Cell::Size(d.links_directory_disk_size),
+                )
+                .remark(format!("{} entries", d.links_entries)),
+                Field::hidden("links_entries", Cell::Count(d.links_entries)),
+                Field::new(
+                    "unused_links_disk_size",
+                    "unused links",
+                    Cell::Size(d.unused_links_disk_size),
+                )
+                .remark(format!("{} entries of .links with no other name", d.unused_links)),
+                Field::hidden("unused_links", Cell::Count(d.unused_links)),
+                Field::new("invalid_disk_size", "no valid path", Cell::Size(d.invalid_disk_size))
+                    .remark(format!("{} entries of the store directory", d.invalid_entries)),
+                Field::hidden("invalid_entries", Cell::Count(d.invalid_entries)),
+                Field::new("store_disk_size", "whole store on disk", Cell::Size(d.store_disk_size)),
+            ]);
+        }
+        if let Some(time) = self.newest_registration {
+            fields.push(
+                Field::new("newest_registration", "newest registration", Cell::Time(time))
+                    .remark("UTC"),
+            );
+        } else {
+            fields.push(Field::hidden("newest_registration", Cell::Missing));
+        }
+        let seconds = self.duration.as_secs_f64();
+        let entries = self.disk.map(|d| d.entries);
+        fields.push(
+            Field::new("duration", "examined in", Cell::Seconds(seconds))
+                .remark(entries.map(|n| format!("{n} entries seen")).unwrap_or_default()),
+        );
+        fields.push(Field::hidden("entries", Cell::optional(entries, Cell::Count)));
+        let mut columns = vec![Column::titled("nar_size", "NAR size")];
+        if self.disk.is_some() {
+            columns.push(Column::titled("disk_size", "disk size"));
+        }
+        columns.extend([Column::new("referrers"), Column::new("path")]);
+        let rows = self.heaviest.clone().into_iter().map(move |id| {
+            let mut row = vec![Cell::optional(catalog.nar_size(id), Cell::Size)];
+            row.extend(census.usage(id).map(|u| Cell::Size(u.disk_size)));
+            let others = catalog.referrers().row(id).iter().filter(|&&r| r != id).count();
+            row.extend([Cell::Count(others as u64), Cell::text(catalog.path(id))]);
+            row
+        });
+        let store_dir = catalog.store_dir();
+        Document {
+            head: Head { store_dir, warnings: &census.warnings },
+            sections: vec![
+                Section::fields(None, format!("Store {store_dir}"), fields),
+                Section::rows("heaviest", "Heaviest paths", columns, rows),
+            ],
+            csv: None,
+        }
+    }
+}
+
+fn disk_overview(census: &Census) -> Option<DiskOverview> {
+    let disk = census.disk.as_ref()?;
+    let shared = census.shared()?;
+    let (disk_size, apparent_size) = shared.union(0..census.len() as u32);
+    // Names in valid paths, then in all of the store, `.links` apart.
+    let mut in_valid = vec![0u32; disk.inodes.len()];
+    let mut names = vec![0u32; disk.inodes.len()];
+    for (path, row) in disk.names.iter().enumerate() {
+        for &inode in row {
+            names[inode as usize] += 1;
+            in_valid[inode as usize] += u32::from(path < census.len());
+        }
+    }
+    let (mut hard_linked_names, mut hard_link_savings, mut invalid_shared) = (0, 0, 0);
+    for (i, inode) in disk.inodes.iter().enumerate() {
+        let extra = u64::from(names[i].saturating_sub(1));
+        hard_linked_names += extra;
+        hard_link_savings += extra * inode.disk_size();
+        if names[i] > 0 && in_valid[i] == 0 {
+            invalid_shared += inode.disk_size();
+        }
+    }
+    let invalid_private: u64 = disk.others.iter().map(|(_, u)| u.private_disk_size).sum();
+    let invalid_disk_size = invalid_private + invalid_shared;
+    let links = disk.links.unwrap_or_default();
+    // Inodes of several names, all outside the paths: in `.links` and beyond
+    // the store. Each such name in `.links` counts for the store.
+    let only_in_links: u64 = (disk.inodes.iter().zip(&names))
+        .filter(|(inode, names)| **names == 0 && inode.linked())
+        .map(|(inode, _)| inode.disk_size())
+        .sum();
+    Some(DiskOverview {
+        apparent_size,
+        disk_size,
+        invalid_entries: disk.others.len() as u64,
+        invalid_disk_size,
+        hard_linked_names,
+        hard_link_savings,
+        links_entries: links.entries,
+        links_directory_disk_size: links.directory_disk_size,
+        unused_links: links.unused,
+        unused_links_disk_size: links.unused_disk_size,
+        store_disk_size: disk_size
+            + invalid_disk_size
+            + links.directory_disk_size
+            + links.unused_disk_size
+            + only_in_links
+            + disk.store_directory_disk_size,
+        entries: disk.entries,
+    })
+}

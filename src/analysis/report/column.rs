@@ -1,0 +1,214 @@
+//! The columns of a report: key, heading, cell and order of each.
+
+use super::Row;
+use crate::census::Census;
+use crate::output::{self, Cell};
+use data_encoding::BASE64;
+use std::borrow::Cow;
+use std::cmp::Reverse;
+
+macro_rules! columns {
+    ($($(#[$doc:meta])* $name:ident $key:literal $heading:literal,)*) => {
+        /// A column of a report.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Column {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Column {
+            /// All columns, in the order in which machines get them.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// The JSON key, CSV column and command-line name.
+            pub fn key(self) -> &'static str {
+                match self { $(Self::$name => $key,)* }
+            }
+
+            fn heading(self) -> &'static str {
+                match self { $(Self::$name => $heading,)* }
+            }
+        }
+    };
+}
+
+columns! {
+    /// The full store path.
+    Path "path" "path",
+    /// What follows the hash part.
+    Name "name" "name",
+    /// The package name.
+    Pname "pname" "pname",
+    /// The version.
+    Version "version" "version",
+    /// The output of its derivation.
+    Output "output" "output",
+    /// The NAR size in bytes, from the database.
+    NarSize "nar_size" "NAR size",
+    /// The NAR size in bytes, from the disk.
+    DiskNarSize "disk_nar_size" "NAR size (disk)",
+    /// Σ st_size of regular files and symlinks in bytes, each inode once.
+    ApparentSize "apparent_size" "apparent size",
+    /// Σ st_blocks × 512 in bytes, directories too, each inode once.
+    DiskSize "disk_size" "disk size",
+    /// The disk size of inodes with names elsewhere, `.links` apart.
+    SharedSize "shared_size" "shared",
+    /// The disk size freed by deleting this path alone.
+    ReclaimableSize "reclaimable_size" "reclaimable",
+    /// The sum of NAR sizes over the closure.
+    ClosureNarSize "closure_nar_size" "closure NAR",
+    /// The disk size of the closure, each inode once.
+    ClosureDiskSize "closure_disk_size" "closure disk",
+    /// The NAR size of what would go if every reference to it were cut.
+    RetainedNarSize "retained_nar_size" "retained NAR",
+    /// The disk size of what would go if every reference to it were cut.
+    RetainedDiskSize "retained_disk_size" "retained disk",
+    /// The paths it refers to.
+    References "references" "references",
+    /// The paths that refer to it.
+    Referrers "referrers" "referrers",
+    /// Regular files.
+    Files "files" "files",
+    /// Directories.
+    Directories "directories" "directories",
+    /// Symlinks.
+    Symlinks "symlinks" "symlinks",
+    /// The derivation that built it.
+    Deriver "deriver" "deriver",
+    /// When it was registered.
+    RegistrationTime "registration_time" "registered",
+    /// The SHA-256 of its NAR, as Nix's JSON has it (SRI).
+    Hash "hash" "hash",
+    /// Whether it was built here.
+    Ultimate "ultimate" "ultimate",
+    /// Its signatures.
+    Signatures "signatures" "signatures",
+    /// Its content address.
+    Ca "ca" "ca",
+}
+
+/// The value that a column sorts by; all of one column are of one kind.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SortKey<'a> {
+    /// From the largest down, unknown last.
+    Number(Reverse<Option<i128>>),
+    /// From the first up, unknown last.
+    Text(bool, Cow<'a, str>),
+}
+
+impl<'a> SortKey<'a> {
+    fn number(n: impl Into<i128>) -> Self {
+        Self::Number(Reverse(Some(n.into())))
+    }
+
+    fn text(text: Cow<'a, str>) -> Self {
+        Self::Text(false, text)
+    }
+}
+
+impl Column {
+    /// The column of that key.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|c| c.key() == key)
+    }
+
+    /// What a table shows unless told otherwise.
+    pub fn readable(disk: bool) -> Vec<Self> {
+        let mut columns = vec![Self::NarSize];
+        if disk {
+            columns.push(Self::DiskSize);
+        }
+        columns.extend([Self::ClosureNarSize, Self::RetainedNarSize]);
+        if disk {
+            columns.extend([Self::RetainedDiskSize, Self::ReclaimableSize]);
+        }
+        columns.extend([Self::Referrers, Self::Path]);
+        columns
+    }
+
+    /// Whether the disk must be walked to fill it.
+    pub fn needs_disk(self) -> bool {
+        matches!(
+            self,
+            Self::DiskNarSize
+                | Self::ApparentSize
+                | Self::DiskSize
+                | Self::SharedSize
+                | Self::ReclaimableSize
+                | Self::ClosureDiskSize
+                | Self::RetainedDiskSize
+                | Self::Files
+                | Self::Directories
+                | Self::Symlinks
+        )
+    }
+
+    pub(super) fn output(self) -> output::Column {
+        output::Column::titled(self.key(), self.heading())
+    }
+
+    /// The cell of a row.
+    pub fn cell<'a>(self, census: &'a Census, row: &Row) -> Cell<'a> {
+        let catalog = &census.catalog;
+        let id = census.id(row.index);
+        let usage = census.usage(row.index);
+        let size = |n: Option<u64>| Cell::optional(n, Cell::Size);
+        let count = |n: Option<u64>| Cell::optional(n, Cell::Count);
+        match self {
+            Self::Path => Cell::text(catalog.path(id)),
+            Self::Name => Cell::text(catalog.store_path(id).name()),
+            Self::Pname => Cell::text(catalog.pname_and_version(id).0),
+            Self::Version => match catalog.pname_and_version(id).1 {
+                "" => Cell::Missing,
+                version => Cell::text(version),
+            },
+            Self::Output => Cell::optional(catalog.output(id), Cell::text),
+            Self::NarSize => size(catalog.nar_size(id)),
+            Self::DiskNarSize => size(usage.map(|u| u.nar_size)),
+            Self::ApparentSize => size(usage.map(|u| u.apparent_size)),
+            Self::DiskSize => size(usage.map(|u| u.disk_size)),
+            Self::SharedSize => size(row.shared_size),
+            Self::ReclaimableSize => size(row.reclaimable_size),
+            Self::ClosureNarSize => size(row.closure_nar_size),
+            Self::ClosureDiskSize => size(row.closure_disk_size),
+            Self::RetainedNarSize => size(row.retained_nar_size),
+            Self::RetainedDiskSize => size(row.retained_disk_size),
+            Self::References => Cell::StorePaths(catalog, catalog.references().row(id).into()),
+            Self::Referrers => Cell::StorePaths(catalog, catalog.referrers().row(id).into()),
+            Self::Files => count(usage.map(|u| u.files)),
+            Self::Directories => count(usage.map(|u| u.directories)),
+            Self::Symlinks => count(usage.map(|u| u.symlinks)),
+            Self::Deriver => Cell::optional(catalog.deriver(id), Cell::text),
+            Self::RegistrationTime => Cell::Time(catalog.registration_time(id)),
+            Self::Hash => Cell::optional(catalog.hash(id), |h| {
+                Cell::text(format!("sha256-{}", BASE64.encode(h)))
+            }),
+            Self::Ultimate => Cell::Bool(catalog.ultimate(id)),
+            Self::Signatures => Cell::List(catalog.signatures(id).map(Cow::Borrowed).collect()),
+            Self::Ca => Cell::optional(catalog.content_address(id), Cell::text),
+        }
+    }
+
+    /// What a row is sorted by.
+    pub(super) fn sort_key<'a>(self, census: &'a Census, row: &Row) -> SortKey<'a> {
+        let catalog = &census.catalog;
+        let id = census.id(row.index);
+        match self {
+            Self::References => SortKey::number(catalog.references().row(id).len() as i128),
+            Self::Referrers => SortKey::number(catalog.referrers().row(id).len() as i128),
+            Self::Path => SortKey::text(Cow::Borrowed(catalog.base_name(id))),
+            _ => match self.cell(census, row) {
+                Cell::Size(n) | Cell::Count(n) => SortKey::number(n),
+                Cell::Time(t) => SortKey::number(t),
+                Cell::Bool(b) => SortKey::number(b),
+                Cell::Text(t) => SortKey::text(t),
+                Cell::List(l) => SortKey::number(l.len() as i128),
+                _ if self.is_text() => SortKey::Text(true, Cow::Borrowed("")),
+                _ => SortKey::Number(Reverse(None)),
+            },
+        }
+    }
+
+    fn is_text(self) -> bool {
+        matches!(self, Self::Version | Self::Output | Self::Deriver | Self::Hash | Self::Ca)
+    }
+}

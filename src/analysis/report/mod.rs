@@ -1,0 +1,251 @@
+//! The report: one row a path.
+
+mod column;
+
+pub use column::Column;
+
+use super::retained::Retained;
+use crate::census::Census;
+use crate::graph::{TooHeavy, closure, closure_sizes};
+use crate::output::{Cell, Document, Field, Head, Section};
+use globset::GlobMatcher;
+use std::cmp::Reverse;
+
+/// Which rows and columns a report has.
+#[derive(Clone, Debug)]
+pub struct ReportOptions {
+    /// The columns, in order.
+    pub columns: Vec<Column>,
+    /// What rows are sorted by: sizes and counts from the largest down, texts
+    /// from the first up. Equal rows are sorted by path.
+    pub sort: Column,
+    /// Whether to sort the other way round.
+    pub reverse: bool,
+    /// How many rows at most; the total counts all of them.
+    pub limit: Option<usize>,
+    /// Only paths whose name (without its hash part) matches.
+    pub filter: Option<GlobMatcher>,
+    /// Only the targets, not all of their closure.
+    pub targets_only: bool,
+}
+
+/// What is known of a path beyond catalog and usage. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Row {
+    /// The path's index in the census.
+    pub index: u32,
+    /// The disk size of its inodes that have names elsewhere, `.links` apart.
+    pub shared_size: Option<u64>,
+    /// The disk size freed by deleting this path alone.
+    pub reclaimable_size: Option<u64>,
+    /// The sum of NAR sizes over its closure, as `nix path-info -S` has it.
+    pub closure_nar_size: Option<u64>,
+    /// The disk size of its closure, each inode once.
+    pub closure_disk_size: Option<u64>,
+    /// The NAR size of what would go if every reference to it were cut.
+    pub retained_nar_size: Option<u64>,
+    /// The disk size of what would go if every reference to it were cut.
+    pub retained_disk_size: Option<u64>,
+}
+
+/// Sums over the rows of a report, in bytes, each inode once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Total {
+    /// How many paths.
+    pub paths: u64,
+    /// Their NAR sizes in the database.
+    pub nar_size: u64,
+    /// Their NAR sizes from the disk; `None` if it was not asked.
+    pub disk_nar_size: Option<u64>,
+    /// Their apparent size.
+    pub apparent_size: Option<u64>,
+    /// Their disk size.
+    pub disk_size: Option<u64>,
+    /// Their regular files.
+    pub files: Option<u64>,
+    /// Their directories.
+    pub directories: Option<u64>,
+    /// Their symlinks.
+    pub symlinks: Option<u64>,
+}
+
+/// A report.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The rows, sorted and limited.
+    pub rows: Vec<Row>,
+    /// Sums over all rows, also those that the limit cut.
+    pub total: Total,
+    columns: Vec<Column>,
+}
+
+impl Report {
+    /// Makes a report of a census.
+    ///
+    /// # Errors
+    /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
+    pub fn new(census: &Census, options: &ReportOptions) -> Result<Self, TooHeavy> {
+        let wants = |c: Column| options.columns.contains(&c) || options.sort == c;
+        let mut rows = base_rows(census, options);
+        if wants(Column::ClosureNarSize) || wants(Column::ClosureDiskSize) {
+            add_closure_sizes(census, &mut rows, wants(Column::ClosureDiskSize))?;
+        }
+        if wants(Column::RetainedNarSize) || wants(Column::RetainedDiskSize) {
+            let retained = Retained::new(census)?.sizes;
+            for row in &mut rows {
+                let [nar, disk] = retained[row.index as usize];
+                row.retained_nar_size = Some(nar);
+                row.retained_disk_size = census.disk.is_some().then_some(disk);
+            }
+        }
+        let total = total(census, &rows);
+        // Rows come by path, and stable sorts keep that among equals.
+        let key = |row: &Row| options.sort.sort_key(census, row);
+        if options.reverse {
+            rows.sort_by_cached_key(|row| Reverse(key(row)));
+        } else {
+            rows.sort_by_cached_key(key);
+        }
+        rows.truncate(options.limit.unwrap_or(usize::MAX));
+        Ok(Self { rows, total, columns: options.columns.clone() })
+    }
+
+    /// The answer for printing.
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let columns: Vec<_> = self.columns.iter().map(|c| c.output()).collect();
+        let rows = (self.rows.iter())
+            .map(|row| self.columns.iter().map(|c| c.cell(census, row)).collect::<Vec<_>>());
+        let footer = self.columns.iter().enumerate().map(|(i, c)| self.footer(i, *c)).collect();
+        Document {
+            head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
+            sections: vec![
+                Section::fields(Some("total"), "", self.total.fields()),
+                Section::Rows {
+                    key: "paths",
+                    title: String::new(),
+                    columns,
+                    rows: Box::new(rows),
+                    footer,
+                },
+            ],
+            csv: None,
+        }
+    }
+
+    /// The total's cell below a column; the last one says what it is.
+    fn footer(&self, at: usize, column: Column) -> Cell<'static> {
+        let optional = |size: Option<u64>| size.map_or(Cell::text(""), Cell::Size);
+        let count = |n: Option<u64>| n.map_or(Cell::text(""), Cell::Count);
+        match column {
+            Column::NarSize => Cell::Size(self.total.nar_size),
+            Column::DiskNarSize => optional(self.total.disk_nar_size),
+            Column::ApparentSize => optional(self.total.apparent_size),
+            Column::DiskSize => optional(self.total.disk_size),
+            Column::Files => count(self.total.files),
+            Column::Directories => count(self.total.directories),
+            Column::Symlinks => count(self.total.symlinks),
+            _ if at + 1 == self.columns.len() || matches!(column, Column::Path | Column::Name) => {
+                let paths = self.total.paths;
+                let shown = self.rows.len() as u64;
+                let s = if paths == 1 { "" } else { "s" };
+                Cell::text(match shown < paths {
+                    true => format!("total of {paths} path{s}, {shown} shown"),
+                    false => format!("total of {paths} path{s}"),
+                })
+            }
+            _ => Cell::text(""),
+        }
+    }
+}
+
+impl Total {
+    /// For people the total is the table's last line; these are for machines.
+    fn fields(&self) -> Vec<Field<'static>> {
+        let size = |key, n| Field::hidden(key, Cell::optional(n, Cell::Size));
+        let count = |key, n| Field::hidden(key, Cell::optional(n, Cell::Count));
+        vec![
+            count("paths", Some(self.paths)),
+            size("nar_size", Some(self.nar_size)),
+            size("disk_nar_size", self.disk_nar_size),
+            size("apparent_size", self.apparent_size),
+            size("disk_size", self.disk_size),
+            count("files", self.files),
+            count("directories", self.directories),
+            count("symlinks", self.symlinks),
+        ]
+    }
+}
+
+/// The rows asked for, with what each path's own inodes tell.
+fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
+    let indexes: Vec<u32> = if options.targets_only {
+        census.targets.iter().filter_map(|&id| census.index_of(id)).collect()
+    } else {
+        (0..census.len() as u32).collect()
+    };
+    let matches = |index: u32| {
+        let name = || census.catalog.store_path(census.id(index)).name();
+        options.filter.as_ref().is_none_or(|glob| glob.is_match(name()))
+    };
+    let row = |index: u32| {
+        let disk_size = census.usage(index).map(|u| u.disk_size);
+        // An inode is shared if it has more names than those here and the
+        // one in `.links`, wherever they are.
+        let shared_size = disk_size.map(|_| {
+            (census.inodes(index))
+                .filter(|(inode, names)| inode.names_outside_links() > *names)
+                .map(|(inode, _)| inode.disk_size())
+                .sum::<u64>()
+        });
+        let reclaimable_size = disk_size.zip(shared_size).map(|(d, s)| d - s);
+        Row { index, shared_size, reclaimable_size, ..Row::default() }
+    };
+    indexes.into_iter().filter(|&i| matches(i)).map(row).collect()
+}
+
+fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<(), TooHeavy> {
+    let count = census.len();
+    let references = census.references();
+    let nar = |index: u32| census.nar_size(index);
+    if !census.is_closed() {
+        // The targets alone were examined: their closures are the catalog's.
+        for row in rows {
+            let ids = closure(census.catalog.references(), [census.id(row.index)]);
+            let sizes = ids.iter().map(|&id| census.catalog.nar_size(id).unwrap_or(0));
+            row.closure_nar_size = Some(sizes.sum());
+        }
+    } else if let (true, Some(shared)) = (disk, census.shared()) {
+        let graph = shared.extend(references);
+        let own = (0..count as u32).map(|i| [nar(i), shared.own_disk_sizes[i as usize]]);
+        let classes = shared.disk_sizes.iter().map(|&size| [0, size]);
+        let weights: Vec<[u64; 2]> = own.chain(classes).collect();
+        let sizes = closure_sizes(&graph, &weights, count)?.sizes;
+        for row in rows {
+            let [nar, disk] = sizes[row.index as usize];
+            (row.closure_nar_size, row.closure_disk_size) = (Some(nar), Some(disk));
+        }
+    } else {
+        let weights: Vec<[u64; 1]> = (0..count as u32).map(|i| [nar(i)]).collect();
+        let sizes = closure_sizes(references, &weights, count)?.sizes;
+        for row in rows {
+            row.closure_nar_size = Some(sizes[row.index as usize][0]);
+        }
+    }
+    Ok(())
+}
+
+fn total(census: &Census, rows: &[Row]) -> Total {
+    let usages = || rows.iter().filter_map(|r| census.usage(r.index));
+    let union = census.shared().map(|s| s.union(rows.iter().map(|r| r.index)));
+    let of_disk = |value: u64| census.disk.is_some().then_some(value);
+    Total {
+        paths: rows.len() as u64,
+        nar_size: rows.iter().map(|r| census.nar_size(r.index)).sum(),
+        disk_nar_size: of_disk(usages().map(|u| u.nar_size).sum()),
+        apparent_size: union.map(|(_, apparent)| apparent),
+        disk_size: union.map(|(disk, _)| disk),
+        files: of_disk(usages().map(|u| u.files).sum()),
+        directories: of_disk(usages().map(|u| u.directories).sum()),
+        symlinks: of_disk(usages().map(|u| u.symlinks).sum()),
+    }
+}

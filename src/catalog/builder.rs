@@ -1,0 +1,239 @@
+//! From rows in any order to a [`Catalog`].
+
+use super::{Catalog, Strings, UNKNOWN_SIZE};
+use crate::graph::Rows;
+use crate::store::StorePath;
+use crate::warning::{WarningKind, Warnings};
+use rayon::slice::ParallelSliceMut;
+use std::collections::HashMap;
+
+/// One valid path, as a source tells it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Record<'a> {
+    /// The full path, as bytes: the source is not trusted.
+    pub path: &'a [u8],
+    /// The SHA-256 of the NAR, if known.
+    pub hash: Option<[u8; 32]>,
+    /// The NAR size in bytes, if known.
+    pub nar_size: Option<u64>,
+    /// In seconds since 1970; 0 where unknown.
+    pub registration_time: i64,
+    /// The deriver's full path; empty where unknown.
+    pub deriver: &'a [u8],
+    /// Signatures, separated by spaces.
+    pub signatures: &'a [u8],
+    /// The content address; empty where there is none.
+    pub content_address: &'a [u8],
+    /// Whether the path was built here.
+    pub ultimate: bool,
+}
+
+/// There are more paths, references or bytes than can be counted.
+#[derive(Debug, thiserror::Error)]
+#[error("the store is too large: {0}")]
+pub struct TooLarge(pub &'static str);
+
+/// Collects records and references, each record under the number it was
+/// added as, and makes a [`Catalog`] of them.
+#[derive(Debug)]
+pub struct Builder {
+    catalog: Catalog,
+    prefix: Vec<u8>,
+    references: Vec<(u32, u32)>,
+    outputs: Vec<(u32, Box<str>)>,
+    derivation_outputs: Vec<(u32, u32)>,
+    scratch: String,
+    nar_size: u64,
+}
+
+impl Builder {
+    /// A builder for the paths of `store_dir`.
+    pub fn new(store_dir: &str) -> Self {
+        Self {
+            catalog: Catalog { store_dir: store_dir.to_owned(), ..Catalog::default() },
+            prefix: format!("{store_dir}/").into_bytes(),
+            references: Vec::new(),
+            outputs: Vec::new(),
+            derivation_outputs: Vec::new(),
+            scratch: String::new(),
+            nar_size: 0,
+        }
+    }
+
+    /// The store directory whose paths are collected.
+    pub fn store_dir(&self) -> &str {
+        &self.catalog.store_dir
+    }
+
+    /// The warnings so far, to add to.
+    pub fn warnings(&mut self) -> &mut Warnings {
+        &mut self.catalog.warnings
+    }
+
+    /// The number of records added.
+    pub fn len(&self) -> usize {
+        self.catalog.names.len()
+    }
+
+    /// Whether no record was added.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a record; its number, or `None` with a warning if its path is no
+    /// path of this store.
+    ///
+    /// # Errors
+    /// If the store is too large.
+    pub fn add(&mut self, record: &Record<'_>) -> Result<Option<u32>, TooLarge> {
+        let c = &mut self.catalog;
+        let number = u32::try_from(c.names.len())
+            .ok()
+            .filter(|&n| n < u32::MAX - 1)
+            .ok_or(TooLarge("2^32 paths or more"))?;
+        let Some(base) = record.path.strip_prefix(&*self.prefix) else {
+            let message = format!("the database names a path outside {}", c.store_dir);
+            c.warnings.push(WarningKind::OddRow, record.path, message);
+            return Ok(None);
+        };
+        let name = match StorePath::parse(base) {
+            Ok(path) => path.base_name(),
+            Err(e) => {
+                let message = format!("the database names what is no store path: {e}");
+                c.warnings.push(WarningKind::OddRow, record.path, message);
+                return Ok(None);
+            }
+        };
+        if record.nar_size.is_none() {
+            let message = "the database does not know its NAR size";
+            c.warnings.push(WarningKind::UnknownNarSize, record.path, message);
+        }
+        // Sums of NAR sizes are taken all over; this makes them safe.
+        self.nar_size = (self.nar_size)
+            .checked_add(record.nar_size.unwrap_or(0))
+            .ok_or(TooLarge("its NAR sizes sum to 2^64 bytes or more"))?;
+        let deriver = record.deriver.strip_prefix(&*self.prefix).unwrap_or(record.deriver);
+        let room = c.names.push(name)
+            && push_text(&mut c.derivers, deriver, &mut self.scratch)
+            && push_text(&mut c.signatures, record.signatures, &mut self.scratch)
+            && push_text(&mut c.content_addresses, record.content_address, &mut self.scratch);
+        if !room {
+            return Err(TooLarge("4 GiB of text or more"));
+        }
+        c.nar_sizes.push(record.nar_size.unwrap_or(UNKNOWN_SIZE));
+        c.hashes.push(record.hash.unwrap_or([0; 32]));
+        c.registration_times.push(record.registration_time);
+        c.ultimate.push(record.ultimate);
+        Ok(Some(number))
+    }
+
+    /// Adds a reference between two records.
+    pub fn add_reference(&mut self, referrer: u32, reference: u32) {
+        self.references.push((referrer, reference));
+    }
+
+    /// Says which output of its derivation a record is.
+    pub fn set_output(&mut self, number: u32, output: &str) {
+        self.outputs.push((number, output.into()));
+    }
+
+    /// Says that a record is an output of a derivation, another record.
+    pub fn add_derivation_output(&mut self, derivation: u32, output: u32) {
+        self.derivation_outputs.push((derivation, output));
+    }
+
+    /// The number of each path added so far, by base name: for sources that
+    /// name their references.
+    pub fn numbers(&self) -> HashMap<&str, u32> {
+        self.catalog.names.iter().zip(0u32..).collect()
+    }
+
+    /// The catalog: records by name, references and referrers ascending and
+    /// each once. A second record of one path is dropped with a warning.
+    ///
+    /// # Errors
+    /// If the store is too large.
+    pub fn finish(self) -> Result<Catalog, TooLarge> {
+        let Self { catalog: mut c, mut references, outputs, mut derivation_outputs, .. } = self;
+        let count = c.names.len();
+        // Half of the hash part tells nearly all names apart, without a look
+        // at the text.
+        let prefix = |number: u32| {
+            let name = c.names.get(number as usize).as_bytes();
+            u128::from_be_bytes(std::array::from_fn(|i| name[i]))
+        };
+        let mut order: Vec<(u128, u32)> =
+            (0..count as u32).map(|number| (prefix(number), number)).collect();
+        order.par_sort_unstable_by(|(a, m), (b, n)| {
+            let names = || c.names.get(*m as usize).cmp(c.names.get(*n as usize));
+            a.cmp(b).then_with(names).then(m.cmp(n))
+        });
+        // Where each number went; a repeated name goes where its first went.
+        let mut ids = vec![0u32; count];
+        let mut kept: Vec<u32> = Vec::with_capacity(count);
+        for &(_, number) in &order {
+            let name = c.names.get(number as usize);
+            if kept.last().is_some_and(|&last| c.names.get(last as usize) == name) {
+                let path = format!("{}/{name}", c.store_dir);
+                c.warnings.push(WarningKind::OddRow, path, "the database has it more than once");
+            } else {
+                kept.push(number);
+            }
+            ids[number as usize] = kept.len() as u32 - 1;
+        }
+        c.names = c.names.permuted(&kept);
+        c.derivers = c.derivers.permuted(&kept);
+        c.signatures = c.signatures.permuted(&kept);
+        c.content_addresses = c.content_addresses.permuted(&kept);
+        c.nar_sizes = permuted(&c.nar_sizes, &kept);
+        c.hashes = permuted(&c.hashes, &kept);
+        c.registration_times = permuted(&c.registration_times, &kept);
+        c.ultimate = permuted(&c.ultimate, &kept);
+        c.outputs = outputs.into_iter().map(|(n, o)| (ids[n as usize], o)).collect();
+        for pair in &mut derivation_outputs {
+            *pair = (ids[pair.0 as usize], ids[pair.1 as usize]);
+        }
+        derivation_outputs.sort_unstable();
+        derivation_outputs.dedup();
+        c.derivation_outputs = Rows::from_pairs(kept.len(), derivation_outputs.iter().copied());
+        u32::try_from(references.len()).map_err(|_| TooLarge("2^32 references or more"))?;
+        for pair in &mut references {
+            *pair = (ids[pair.0 as usize], ids[pair.1 as usize]);
+        }
+        // By referrer, then by reference; transposing twice sorts the rows.
+        let rows = Rows::from_pairs(kept.len(), references.iter().copied());
+        drop(references);
+        let referrers = rows.transpose(kept.len());
+        drop(rows);
+        c.references = referrers.transpose(kept.len());
+        c.referrers = referrers;
+        if c.references.iter().any(|row| row.windows(2).any(|w| w[0] == w[1])) {
+            let lists: Vec<Vec<u32>> = (c.references.iter())
+                .map(|row| {
+                    let mut row = row.to_vec();
+                    row.dedup();
+                    row
+                })
+                .collect();
+            c.references = Rows::from_lists(&lists);
+            c.referrers = c.references.transpose(kept.len());
+        }
+        Ok(c)
+    }
+}
+
+fn permuted<T: Copy>(column: &[T], order: &[u32]) -> Vec<T> {
+    order.iter().map(|&i| column[i as usize]).collect()
+}
+
+/// Appends text that should be UTF-8; what is not is escaped.
+fn push_text(column: &mut Strings, bytes: &[u8], scratch: &mut String) -> bool {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => column.push(text),
+        Err(_) => {
+            scratch.clear();
+            scratch.push_str(&bytes.escape_ascii().to_string());
+            column.push(scratch)
+        }
+    }
+}

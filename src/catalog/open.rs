@@ -1,0 +1,561 @@
+//! Opening `db.sqlite` for reading in every state it can be found in, without
+//! changing anything beside it and never answering from a stale main file.
+//!
+//! SQLite's plain ways all fail somewhere. `mode=ro` makes `-wal` and `-shm`
+//! where it may write, and cannot open without them where it may not;
+//! `immutable=1` silently loses what only the write-ahead log holds. So the
+//! files beside the database decide:
+//!
+//! | beside `db.sqlite` | opened |
+//! |---|---|
+//! | a rollback journal with a header | as a private copy, in which SQLite rolls it back |
+//! | `-wal` and a readable `-shm` | shared: `mode=ro&readonly_shm=1`, locks as any reader's; where nobody else has it open, SQLite ignores the `-shm` and builds an index of its own in memory |
+//! | `-wal` with frames, no `-shm` to read | alone: no locks and no shared memory, the log read where it is |
+//! | anything else | `immutable=1` |
+//!
+//! The last two and the copy take no lock, so [`Database::finish`] looks again
+//! whether the files are still those that were read; if not, the caller reads
+//! again ([`read`] does that).
+//!
+//! The database is not trusted: no view or virtual table stands for a table,
+//! no trigger runs, no function of its schema is called, and no row of more
+//! than 64 MiB is read.
+
+use rusqlite::config::DbConfig;
+use rusqlite::limits::Limit;
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::ffi::OsString;
+use std::fmt;
+use std::fmt::Write as _;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::{Duration, SystemTime};
+
+#[cfg(test)]
+mod tests;
+
+/// The oldest database schema that is read: Nix 1.0's.
+pub const OLDEST_SCHEMA: u32 = 6;
+/// The newest database schema known: that of Nix 2.0 and later.
+pub const NEWEST_SCHEMA: u32 = 10;
+
+/// The longest string or blob that is read, in bytes.
+const MAX_LENGTH: i32 = 64 << 20;
+/// How often a database that changes under the reading is read again.
+const TRIES: u32 = 8;
+/// Two writes within one tick of the kernel's clock leave the same mtime.
+const TICK: Duration = Duration::from_millis(20);
+
+/// Why a database cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// There is no such file.
+    #[error("{} does not exist", path.display())]
+    Missing {
+        /// The database.
+        path: PathBuf,
+    },
+    /// A directory, FIFO or the like, or a symlink beside the database.
+    #[error("{} is not a regular file", path.display())]
+    NotAFile {
+        /// What is no file.
+        path: PathBuf,
+    },
+    /// A database of no bytes, as `touch` makes and Nix never leaves.
+    #[error("{} is empty", path.display())]
+    Empty {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The database or what lies beside it cannot be read.
+    #[error("cannot read {}", path.display())]
+    Unreadable {
+        /// The file that cannot be read.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The file is something else.
+    #[error("{} is not an SQLite database", path.display())]
+    NotADatabase {
+        /// The file.
+        path: PathBuf,
+    },
+    /// SQLite finds the file truncated or corrupt.
+    #[error("the database {} is damaged", path.display())]
+    Damaged {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+    /// A view or virtual table has the name of one of Nix's tables.
+    #[error("{}: {name} is not a table", path.display())]
+    NotATable {
+        /// The database.
+        path: PathBuf,
+        /// The table's name.
+        name: String,
+    },
+    /// The schema is one that nobody uses any more.
+    #[error("{} has schema {schema}, and none older than {OLDEST_SCHEMA} can be read", path.display())]
+    OldSchema {
+        /// The database.
+        path: PathBuf,
+        /// The number in the file `schema` beside it.
+        schema: u32,
+    },
+    /// Something wrote to the database each time it was read.
+    #[error("{} changed while it was read", path.display())]
+    Changed {
+        /// The database.
+        path: PathBuf,
+    },
+    /// The private copy could not be made.
+    #[error("cannot copy {} to a private directory", path.display())]
+    Copy {
+        /// The file to be copied.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// SQLite cannot open the database for another reason.
+    #[error("cannot open {}", path.display())]
+    Sqlite {
+        /// The database.
+        path: PathBuf,
+        /// What SQLite says.
+        source: rusqlite::Error,
+    },
+}
+
+impl OpenError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Missing { .. } => {
+                "name the store with --root, --state-dir or --db; for an image without a database, \
+                 --registration, --path-info or --scan"
+            }
+            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
+                "run as a user who may read it, such as root"
+            }
+            Self::OldSchema { .. } => "any Nix since 1.0 upgrades it when it opens the store",
+            Self::Changed { .. } => {
+                "try again while nothing builds, or as a user who may read -shm"
+            }
+            Self::Damaged { .. } => "--scan reads the store without its database",
+            Self::Copy { .. } => "TMPDIR names a directory with more room",
+            _ => return None,
+        })
+    }
+}
+
+/// Committed transactions, or ones undone, that the main file alone does not tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Journal {
+    /// A write-ahead log that nobody had open was read along.
+    WriteAheadLog {
+        /// The log's size in bytes.
+        bytes: u64,
+    },
+    /// A transaction that never ended was rolled back, in a private copy.
+    Rollback {
+        /// The journal's size in bytes.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::WriteAheadLog { bytes } => {
+                write!(f, "a write-ahead log of {bytes} bytes was left beside it and is read along")
+            }
+            Self::Rollback { bytes } => write!(
+                f,
+                "a rollback journal of {bytes} bytes was left beside it; its unfinished \
+                 transaction is not counted"
+            ),
+        }
+    }
+}
+
+/// How the file says the database's schema stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Schema {
+    /// A number from [`OLDEST_SCHEMA`] to [`NEWEST_SCHEMA`].
+    Known(u32),
+    /// A later number: what this program reads may mean something else there.
+    Newer(u32),
+    /// There is no such file, as beside a database that was copied alone.
+    Missing,
+    /// The file is no number, or cannot be read; says why.
+    Odd(String),
+}
+
+/// What a file was when it was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Seen {
+    device: u64,
+    inode: u64,
+    owner: (u32, u32),
+    size: u64,
+    modified: (i64, i64),
+}
+
+/// The database and what lies beside it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Files {
+    db: Seen,
+    wal: Option<Seen>,
+    journal: Option<Seen>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Shared,
+    Alone,
+    Immutable,
+    Copied,
+}
+
+/// A database opened for reading, in one read transaction.
+#[derive(Debug)]
+pub struct Database {
+    // Before the scratch directory: closed first.
+    connection: Connection,
+    path: PathBuf,
+    way: Way,
+    files: Files,
+    journal: Option<Journal>,
+    _scratch: Option<tempfile::TempDir>,
+}
+
+impl Database {
+    /// The connection, in its read transaction.
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The log or journal that was read along, if one was left behind.
+    pub fn journal(&self) -> Option<&Journal> {
+        self.journal.as_ref()
+    }
+
+    /// Whether the files changed since they were opened without a lock, so
+    /// that what was read may be wrong.
+    pub fn changed(&self) -> bool {
+        self.way != Way::Shared && look(&self.path).ok().as_ref() != Some(&self.files)
+    }
+
+    /// Ends the reading.
+    ///
+    /// # Errors
+    /// [`OpenError::Changed`] if what was read may be wrong: read again.
+    pub fn finish(self) -> Result<(), OpenError> {
+        if self.changed() { Err(OpenError::Changed { path: self.path }) } else { Ok(()) }
+    }
+}
+
+/// Opens a database and begins a read transaction.
+///
+/// # Errors
+/// See [`OpenError`].
+pub fn open(db: &Path) -> Result<Database, OpenError> {
+    let path = std::fs::canonicalize(db).map_err(|e| match e.kind() {
+        io::ErrorKind::NotFound => OpenError::Missing { path: db.to_owned() },
+        _ => OpenError::Unreadable { path: db.to_owned(), source: e },
+    })?;
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match attempt(&path) {
+            // A log made, emptied or removed by someone else in the meantime,
+            // or an index that its writer is about to finish.
+            Err(
+                OpenError::Sqlite { .. } | OpenError::Damaged { .. } | OpenError::Changed { .. },
+            ) if tries < TRIES && (tries < 3 || moving(&path)) => {
+                sleep(TICK * tries);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// Whether the files change while one waits a little.
+fn moving(path: &Path) -> bool {
+    let before = look(path).ok();
+    sleep(TICK);
+    look(path).ok() != before
+}
+
+/// Reads a database, again if it changed meanwhile; also the journal read along.
+///
+/// # Errors
+/// Those of `load`, and of opening.
+pub fn read<T, E: From<OpenError>>(
+    db: &Path,
+    mut load: impl FnMut(&Connection) -> Result<T, E>,
+) -> Result<(T, Option<Journal>), E> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let mut database = open(db)?;
+        let loaded = load(database.connection());
+        let journal = database.journal.take();
+        // A failure in a file that was changing is none.
+        match (database.finish(), loaded) {
+            (Ok(()), loaded) => return Ok((loaded?, journal)),
+            (Err(e), _) if tries == TRIES => return Err(e.into()),
+            (Err(_), _) => sleep(TICK * tries),
+        }
+    }
+}
+
+/// What the file `schema` beside the database says.
+///
+/// # Errors
+/// [`OpenError::OldSchema`] if the database is older than can be read.
+pub fn schema(db: &Path) -> Result<Schema, OpenError> {
+    let file = db.with_file_name("schema");
+    let text = match read_small(&file) {
+        Ok(text) => text,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Schema::Missing),
+        Err(e) => return Ok(Schema::Odd(format!("cannot be read: {e}"))),
+    };
+    let number = std::str::from_utf8(&text).ok().and_then(|t| t.trim().parse().ok());
+    match number {
+        None => Ok(Schema::Odd("is no number".to_owned())),
+        Some(schema) if schema < OLDEST_SCHEMA => {
+            Err(OpenError::OldSchema { path: db.to_owned(), schema })
+        }
+        Some(schema) if schema > NEWEST_SCHEMA => Ok(Schema::Newer(schema)),
+        Some(schema) => Ok(Schema::Known(schema)),
+    }
+}
+
+/// The first bytes of a regular file; never follows a link, never blocks.
+fn read_small(path: &Path) -> io::Result<Vec<u8>> {
+    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+    let file =
+        std::fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::other("not a regular file"));
+    }
+    let mut bytes = Vec::new();
+    file.take(64).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = OsString::from(path);
+    name.push(suffix);
+    name.into()
+}
+
+/// `None` if there is nothing; an error if it is no regular file.
+fn look_at(path: &Path) -> Result<Option<Seen>, OpenError> {
+    let meta = match std::fs::symlink_metadata(path) {
+        Ok(meta) => meta,
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(OpenError::Unreadable { path: path.to_owned(), source }),
+    };
+    if !meta.is_file() {
+        return Err(OpenError::NotAFile { path: path.to_owned() });
+    }
+    Ok(Some(Seen {
+        device: meta.dev(),
+        inode: meta.ino(),
+        owner: (meta.uid(), meta.gid()),
+        size: meta.len(),
+        modified: (meta.mtime(), meta.mtime_nsec()),
+    }))
+}
+
+fn look(path: &Path) -> Result<Files, OpenError> {
+    let db = look_at(path)?.ok_or_else(|| OpenError::Missing { path: path.to_owned() })?;
+    Ok(Files {
+        db,
+        wal: look_at(&beside(path, "-wal"))?,
+        journal: look_at(&beside(path, "-journal"))?,
+    })
+}
+
+/// Checked by asking, not by opening: closing a file would drop the locks that
+/// another connection of this process holds on it.
+fn check_readable(path: &Path) -> Result<(), OpenError> {
+    let (access, flags) = (rustix::fs::Access::READ_OK, rustix::fs::AtFlags::EACCESS);
+    rustix::fs::accessat(rustix::fs::CWD, path, access, flags)
+        .map_err(|e| OpenError::Unreadable { path: path.to_owned(), source: e.into() })
+}
+
+/// Looks at the files when a later write would show in their mtimes.
+fn look_settled(path: &Path) -> Result<Files, OpenError> {
+    let files = look(path)?;
+    let recent = |seen: &Seen| {
+        let since = Duration::new(seen.modified.0.max(0) as u64, seen.modified.1 as u32);
+        let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + since);
+        age.is_ok_and(|age| age < TICK)
+    };
+    if std::iter::once(&files.db).chain(&files.wal).chain(&files.journal).any(recent) {
+        sleep(TICK);
+        return look(path);
+    }
+    Ok(files)
+}
+
+fn attempt(path: &Path) -> Result<Database, OpenError> {
+    let files = look_settled(path)?;
+    if files.db.size == 0 {
+        return Err(OpenError::Empty { path: path.to_owned() });
+    }
+    check_readable(path)?;
+    let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
+    let wal_bytes = files.wal.as_ref().map_or(0, |w| w.size);
+    if wal_bytes > 0 {
+        check_readable(&wal)?;
+    }
+    let mut journal = None;
+    let way = if let Some(bytes) = hot_journal(path, &files)? {
+        journal = Some(Journal::Rollback { bytes });
+        Way::Copied
+    } else if files.wal.is_some()
+        && look_at(&shm)?.is_some()
+        && check_readable(&shm).is_ok()
+        && check_readable(&wal).is_ok()
+    {
+        if wal_bytes > 0 && !held(&shm) {
+            journal = Some(Journal::WriteAheadLog { bytes: wal_bytes });
+        }
+        Way::Shared
+    } else if let Some(seen) = files.wal.as_ref().filter(|w| w.size > 0) {
+        journal = Some(Journal::WriteAheadLog { bytes: wal_bytes });
+        // SQLite, run by root, would give the log to the database's owner.
+        if seen.owner == files.db.owner { Way::Alone } else { Way::Copied }
+    } else {
+        Way::Immutable
+    };
+    let scratch = if way == Way::Copied { Some(copy(path, &files)?) } else { None };
+    let target = scratch.as_ref().map(|dir| dir.path().join("db.sqlite"));
+    let connection = connect(target.as_deref().unwrap_or(path), path, way)?;
+    Ok(Database { connection, path: path.to_owned(), way, files, journal, _scratch: scratch })
+}
+
+/// The size of a journal that holds a transaction to roll back. SQLite empties
+/// a journal, or fills its header with zeros, when a transaction ends.
+fn hot_journal(path: &Path, files: &Files) -> Result<Option<u64>, OpenError> {
+    let Some(seen) = files.journal.as_ref().filter(|j| j.size > 0) else { return Ok(None) };
+    let path = beside(path, "-journal");
+    let start = read_small(&path).map_err(|source| OpenError::Unreadable { path, source })?;
+    Ok(start.first().is_some_and(|&b| b != 0).then_some(seen.size))
+}
+
+/// Whether a process has the write-ahead log open: each one that has holds a
+/// lock on byte 128 of the `-shm` (SQLite's `UNIX_SHM_DMS`). Only decides
+/// whether the log is worth telling of.
+fn held(shm: &Path) -> bool {
+    let Ok(Some(seen)) = look_at(shm) else { return false };
+    let inode = format!(":{} 128 128", seen.inode);
+    std::fs::read_to_string("/proc/locks")
+        .is_ok_and(|locks| locks.lines().any(|line| line.ends_with(&inode)))
+}
+
+/// Copies the database and its logs, by reflink where the file system can.
+fn copy(path: &Path, files: &Files) -> Result<tempfile::TempDir, OpenError> {
+    let error = |path: &Path, source| OpenError::Copy { path: path.to_owned(), source };
+    let scratch =
+        tempfile::Builder::new().prefix("nix-census-").tempdir().map_err(|e| error(path, e))?;
+    let logs = [("-wal", &files.wal), ("-journal", &files.journal)];
+    let present = logs.iter().filter(|(_, seen)| seen.is_some()).map(|&(suffix, _)| suffix);
+    for suffix in std::iter::once("").chain(present) {
+        let from = beside(path, suffix);
+        let to = beside(&scratch.path().join("db.sqlite"), suffix);
+        std::fs::copy(&from, &to)
+            .and_then(|_| {
+                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+                std::fs::set_permissions(&to, mode)
+            })
+            .map_err(|e| error(&from, e))?;
+    }
+    Ok(scratch)
+}
+
+/// A `file:` URI; everything but letters, digits and `/-._~` is encoded.
+fn uri(path: &Path, query: &str) -> String {
+    let mut uri = String::from("file:");
+    for &b in path.as_os_str().as_bytes() {
+        if b.is_ascii_alphanumeric() || b"/-._~".contains(&b) {
+            uri.push(b.into());
+        } else {
+            let _ = write!(uri, "%{b:02X}");
+        }
+    }
+    uri + "?" + query
+}
+
+fn connect(target: &Path, path: &Path, way: Way) -> Result<Connection, OpenError> {
+    let (query, flag) = match way {
+        Way::Shared => ("mode=ro&readonly_shm=1", OpenFlags::SQLITE_OPEN_READ_ONLY),
+        Way::Alone => ("mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY),
+        Way::Immutable => ("mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY),
+        Way::Copied => ("mode=rw", OpenFlags::SQLITE_OPEN_READ_WRITE),
+    };
+    let flags = flag | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let start = || {
+        let c = Connection::open_with_flags(uri(target, query), flags)?;
+        harden(&c)?;
+        // Needed where there is no shared memory, and never given up.
+        if matches!(way, Way::Alone | Way::Copied) {
+            c.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
+        }
+        c.execute_batch("BEGIN")?;
+        let odd = odd_table(&c)?;
+        Ok((c, odd))
+    };
+    match start().map_err(|e| translate(e, path))? {
+        (connection, None) => Ok(connection),
+        (_, Some(name)) => Err(OpenError::NotATable { path: path.to_owned(), name }),
+    }
+}
+
+/// See SQLite's "Defense Against The Dark Arts".
+fn harden(c: &Connection) -> rusqlite::Result<()> {
+    c.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_LENGTH)?;
+    c.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20)?;
+    c.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
+    c.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1)?;
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false)?;
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_TRIGGER, false)?;
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_VIEW, false)?;
+    // Closing must not move the log's frames into the main file.
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    c.pragma_update(None, "cell_size_check", true)?;
+    c.pragma_update(None, "query_only", true)?;
+    c.pragma_update(None, "temp_store", "MEMORY")
+}
+
+/// One of Nix's tables that is a view or the like. Also the first read of the
+/// transaction, which fixes what it sees.
+fn odd_table(c: &Connection) -> rusqlite::Result<Option<String>> {
+    let sql = "SELECT name FROM sqlite_master \
+               WHERE lower(name) IN ('validpaths', 'refs', 'derivationoutputs') \
+               AND (type <> 'table' OR rootpage IS NULL OR rootpage < 1)";
+    match c.query_row(sql, [], |row| row.get(0)) {
+        Err(rusqlite::Error::QueryReturnedNoRows) => Ok(None),
+        other => other.map(Some),
+    }
+}
+
+fn translate(error: rusqlite::Error, path: &Path) -> OpenError {
+    let path = path.to_owned();
+    match error.sqlite_error_code() {
+        Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { path },
+        Some(ErrorCode::DatabaseCorrupt) => OpenError::Damaged { path, source: error },
+        _ => OpenError::Sqlite { path, source: error },
+    }
+}

@@ -1,0 +1,470 @@
+use super::*;
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::process::{Child, Command, Stdio};
+
+const CHILD: &str = "NIX_CENSUS_TEST_CHILD";
+
+fn writer(path: &Path) -> Connection {
+    let c = Connection::open(path).unwrap();
+    c.pragma_update(None, "journal_mode", "wal").unwrap();
+    c.pragma_update(None, "wal_autocheckpoint", 0).unwrap();
+    c.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
+    c
+}
+
+/// A database whose row `main` is in the main file and, if `log`, whose row
+/// `log` is in the write-ahead log alone. In a directory whose name a URI
+/// would misread.
+fn database(log: bool) -> (tempfile::TempDir, PathBuf) {
+    let dir = tempfile::Builder::new().prefix("odd %20?mode=rw#é").tempdir().unwrap();
+    let path = dir.path().join("db.sqlite");
+    let c = writer(&path);
+    c.execute_batch(
+        "CREATE TABLE ValidPaths (id INTEGER PRIMARY KEY, path TEXT);
+         CREATE TABLE Refs (referrer, reference);
+         INSERT INTO ValidPaths (path) VALUES ('main');
+         PRAGMA wal_checkpoint(TRUNCATE);",
+    )
+    .unwrap();
+    if log {
+        c.execute("INSERT INTO ValidPaths (path) VALUES ('log')", []).unwrap();
+    }
+    drop(c);
+    (dir, path)
+}
+
+fn rows_of(c: &Connection) -> rusqlite::Result<Vec<String>> {
+    c.prepare("SELECT path FROM ValidPaths ORDER BY id")?.query_map([], |row| row.get(0))?.collect()
+}
+
+fn rows(path: &Path) -> (Vec<String>, Option<Journal>) {
+    let load = |c: &Connection| {
+        rows_of(c).map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
+    };
+    read(path, load).unwrap()
+}
+
+type Snapshot = BTreeMap<OsString, (Vec<u8>, u32, (u32, u32), u64, (i64, i64))>;
+
+fn snapshot(dir: &Path) -> Snapshot {
+    let mut all = BTreeMap::new();
+    let names = fs::read_dir(dir).unwrap().map(|e| e.unwrap().file_name());
+    for name in names.chain([OsString::from(".")]) {
+        let path = dir.join(&name);
+        let meta = fs::symlink_metadata(&path).unwrap();
+        let bytes = if meta.is_file() { fs::read(&path).unwrap_or_default() } else { Vec::new() };
+        let owner = (meta.uid(), meta.gid());
+        all.insert(
+            name,
+            (bytes, meta.mode(), owner, meta.ino(), (meta.mtime(), meta.mtime_nsec())),
+        );
+    }
+    all
+}
+
+/// Runs this test binary's `child` test as `user`, which does `what`.
+fn child(user: Option<&str>, what: &str, path: &Path) -> Option<Child> {
+    let exe = std::env::current_exe().unwrap();
+    let mut command = match user {
+        Some(user) => {
+            let mut c = Command::new("setpriv");
+            c.arg(format!("--reuid={user}")).arg(format!("--regid={user}")).arg("--clear-groups");
+            c.arg(exe);
+            c
+        }
+        None => Command::new(exe),
+    };
+    command.args(["--exact", "catalog::open::tests::role_of_child", "--nocapture"]);
+    command.env(CHILD, what).env("CHILD_DB", path);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().ok()
+}
+
+/// What the child said between `<` and `>`.
+fn said(child: Child) -> String {
+    let out = child.wait_with_output().unwrap();
+    let text = String::from_utf8(out.stdout).unwrap();
+    let text = text.split_once('<').unwrap_or_else(|| panic!("no answer: {text}")).1;
+    text.rsplit_once('>').unwrap().0.to_owned()
+}
+
+/// Does nothing by itself: this is what [`child`] runs.
+#[test]
+fn role_of_child() {
+    let Some(what) = std::env::var_os(CHILD) else { return };
+    let path = PathBuf::from(std::env::var_os("CHILD_DB").unwrap());
+    match what.to_str().unwrap() {
+        "read" => {
+            let load = |c: &Connection| {
+                rows_of(c).map_err(|source| OpenError::Sqlite { path: path.clone(), source })
+            };
+            match read(&path, load) {
+                Ok((rows, journal)) => println!("<{} {}>", rows.join(","), journal.is_some()),
+                Err(e) => println!("<{e}>"),
+            }
+        }
+        // Holds the database open, as a daemon does, until stdin ends.
+        "hold" => {
+            let c = writer(&path);
+            c.execute("INSERT INTO ValidPaths (path) VALUES ('held')", []).unwrap();
+            println!("<ready>");
+            let _ = io::stdin().read(&mut [0; 1]);
+        }
+        // Writes pairs and checkpoints until stdin ends.
+        "write" => {
+            let c = writer(&path);
+            let stop = std::thread::spawn(|| io::stdin().read(&mut [0; 1]));
+            for round in 0.. {
+                if stop.is_finished() {
+                    break;
+                }
+                c.execute_batch(
+                    "BEGIN IMMEDIATE;
+                     INSERT INTO ValidPaths (path) VALUES ('a');
+                     INSERT INTO ValidPaths (path) VALUES ('b');
+                     COMMIT; PRAGMA wal_checkpoint(PASSIVE);",
+                )
+                .unwrap();
+                if round == 0 {
+                    println!("<ready>");
+                }
+                sleep(Duration::from_micros(200));
+            }
+        }
+        other => panic!("{other}"),
+    }
+}
+
+/// Waits until the child has said that it is ready.
+fn wait_ready(child: &mut Child) {
+    let out = child.stdout.as_mut().unwrap();
+    let mut all = Vec::new();
+    while !all.ends_with(b"<ready>") {
+        let mut byte = [0; 1];
+        assert_eq!(out.read(&mut byte).unwrap(), 1, "the child ended");
+        all.push(byte[0]);
+    }
+}
+
+fn stop(mut child: Child) {
+    drop(child.stdin.take());
+    child.wait().unwrap();
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// Reads as this user and, if that is root, as nobody; both times nothing
+/// beside the database may change.
+#[track_caller]
+fn check(path: &Path, expected: &[&str], journal: bool) {
+    let dir = path.parent().unwrap();
+    let before = snapshot(dir);
+    let (found, told) = rows(path);
+    assert_eq!(
+        (found, told.is_some()),
+        (expected.iter().map(|s| (*s).to_owned()).collect(), journal)
+    );
+    assert_eq!(snapshot(dir), before);
+    if is_root() {
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+        let before = snapshot(dir);
+        match child(Some("65534"), "read", path) {
+            Some(child) => assert_eq!(said(child), format!("{} {journal}", expected.join(","))),
+            None => eprintln!("skipped: no setpriv"),
+        }
+        assert_eq!(snapshot(dir), before);
+    }
+}
+
+#[test]
+fn closed_cleanly() {
+    let (dir, path) = database(false);
+    for name in ["db.sqlite-wal", "db.sqlite-shm"] {
+        let _ = fs::remove_file(dir.path().join(name));
+    }
+    check(&path, &["main"], false);
+    // A lone -shm.
+    fs::write(dir.path().join("db.sqlite-shm"), [0; 32768]).unwrap();
+    check(&path, &["main"], false);
+}
+
+#[test]
+fn empty_log() {
+    let (dir, path) = database(false);
+    assert_eq!(fs::metadata(dir.path().join("db.sqlite-wal")).unwrap().len(), 0);
+    check(&path, &["main"], false);
+    fs::remove_file(dir.path().join("db.sqlite-shm")).unwrap();
+    check(&path, &["main"], false);
+    // SQLite would give an empty log the mode of the database.
+    fs::set_permissions(dir.path().join("db.sqlite-wal"), fs::Permissions::from_mode(0o600))
+        .unwrap();
+    check(&path, &["main"], false);
+}
+
+#[test]
+fn log_with_frames() {
+    let (dir, path) = database(true);
+    check(&path, &["main", "log"], true);
+    // An index that does not belong to the log.
+    fs::write(dir.path().join("db.sqlite-shm"), [7; 32768]).unwrap();
+    check(&path, &["main", "log"], true);
+    fs::set_permissions(dir.path().join("db.sqlite-shm"), fs::Permissions::from_mode(0o600))
+        .unwrap();
+    check(&path, &["main", "log"], true);
+    fs::remove_file(dir.path().join("db.sqlite-shm")).unwrap();
+    check(&path, &["main", "log"], true);
+}
+
+#[test]
+fn log_of_another_owner_is_not_given_away() {
+    if !is_root() {
+        eprintln!("skipped: not root");
+        return;
+    }
+    let (dir, path) = database(true);
+    fs::remove_file(dir.path().join("db.sqlite-shm")).unwrap();
+    std::os::unix::fs::chown(dir.path().join("db.sqlite-wal"), Some(1234), None).unwrap();
+    check(&path, &["main", "log"], true);
+}
+
+#[test]
+fn torn_log() {
+    let (dir, path) = database(true);
+    let wal = dir.path().join("db.sqlite-wal");
+    let whole = fs::read(&wal).unwrap();
+    let c = writer(&path);
+    c.execute("INSERT INTO ValidPaths (path) VALUES ('second')", []).unwrap();
+    drop(c);
+    let two = fs::read(&wal).unwrap();
+    assert!(two.len() > whole.len());
+    fs::remove_file(dir.path().join("db.sqlite-shm")).unwrap();
+    check(&path, &["main", "log", "second"], true);
+    for cut in [two.len() - 1, two.len() - 4000, whole.len() + 1, whole.len() + 24] {
+        fs::write(&wal, &two[..cut]).unwrap();
+        check(&path, &["main", "log"], true);
+    }
+    let mut flipped = two.clone();
+    *flipped.last_mut().unwrap() ^= 1;
+    fs::write(&wal, flipped).unwrap();
+    check(&path, &["main", "log"], true);
+    fs::write(&wal, &two[..20]).unwrap();
+    check(&path, &["main"], true);
+    fs::write(&wal, b"no log at all").unwrap();
+    check(&path, &["main"], true);
+}
+
+#[test]
+fn hot_journal() {
+    let (dir, path) = database(false);
+    let journal = dir.path().join("db.sqlite-journal");
+    let c = Connection::open(&path).unwrap();
+    c.pragma_update(None, "journal_mode", "delete").unwrap();
+    c.pragma_update(None, "cache_size", 2).unwrap();
+    c.pragma_update(None, "synchronous", "full").unwrap();
+    c.execute_batch("BEGIN; DELETE FROM ValidPaths;").unwrap();
+    // More than the cache holds, so that pages of the unfinished transaction
+    // are in the main file.
+    for i in 0..200 {
+        c.execute("INSERT INTO ValidPaths (path) VALUES (?1 || hex(zeroblob(2000)))", [i]).unwrap();
+    }
+    let crashed = tempfile::tempdir().unwrap();
+    let copy = crashed.path().join("db.sqlite");
+    fs::copy(&path, &copy).unwrap();
+    fs::copy(&journal, crashed.path().join("db.sqlite-journal")).unwrap();
+    drop(c);
+    assert_ne!(fs::read(&path).unwrap(), fs::read(&copy).unwrap());
+    check(&copy, &["main"], true);
+    // Finished: emptied, or with a header of zeros.
+    fs::write(crashed.path().join("db.sqlite-journal"), [0; 4096]).unwrap();
+    fs::copy(&path, &copy).unwrap();
+    check(&copy, &["main"], false);
+    fs::write(crashed.path().join("db.sqlite-journal"), []).unwrap();
+    check(&copy, &["main"], false);
+}
+
+#[test]
+fn live() {
+    let (dir, path) = database(true);
+    let mut holder = child(None, "hold", &path).unwrap();
+    wait_ready(&mut holder);
+    check(&path, &["main", "log", "held"], false);
+    // No index to read: the log is read without it.
+    fs::set_permissions(dir.path().join("db.sqlite-shm"), fs::Permissions::from_mode(0o600))
+        .unwrap();
+    if is_root() {
+        let reader = child(Some("65534"), "read", &path).unwrap();
+        assert_eq!(said(reader), "main,log,held true");
+    }
+    stop(holder);
+}
+
+#[test]
+fn live_and_written() {
+    let (dir, path) = database(true);
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut busy = child(None, "write", &path).unwrap();
+    wait_ready(&mut busy);
+    let mut last = 2;
+    for _ in 0..50 {
+        let (found, journal) = rows(&path);
+        assert_eq!(journal, None);
+        assert!(found.len() >= last && found.len().is_multiple_of(2), "{}", found.len());
+        assert!(found[2..].chunks(2).all(|pair| pair == ["a", "b"]));
+        last = found.len();
+    }
+    if is_root() {
+        let reader = child(Some("65534"), "read", &path).unwrap();
+        assert!(said(reader).starts_with("main,log,a,b"));
+    }
+    assert!(last > 2);
+    stop(busy);
+}
+
+#[test]
+fn a_change_is_seen() {
+    let (dir, path) = database(false);
+    for name in ["db.sqlite-wal", "db.sqlite-shm"] {
+        let _ = fs::remove_file(dir.path().join(name));
+    }
+    let d = open(&path).unwrap();
+    assert!(!d.changed());
+    let c = writer(&path);
+    c.execute("INSERT INTO ValidPaths (path) VALUES ('new')", []).unwrap();
+    drop(c);
+    assert!(d.changed());
+    assert!(matches!(d.finish(), Err(OpenError::Changed { .. })));
+    let mut tries = 0;
+    let (found, _) = read(&path, |c| {
+        tries += 1;
+        let found = rows_of(c).unwrap();
+        if tries == 1 {
+            let _ = fs::remove_file(dir.path().join("db.sqlite-shm"));
+        }
+        Ok::<_, OpenError>(found)
+    })
+    .unwrap();
+    assert_eq!(found, ["main", "new"]);
+}
+
+#[test]
+fn what_is_no_database() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("db.sqlite");
+    assert!(matches!(open(&path), Err(OpenError::Missing { .. })));
+    fs::create_dir(&path).unwrap();
+    assert!(matches!(open(&path), Err(OpenError::NotAFile { .. })));
+    fs::remove_dir(&path).unwrap();
+    fs::write(&path, "").unwrap();
+    assert!(matches!(open(&path), Err(OpenError::Empty { .. })));
+    fs::write(&path, "x".repeat(5000)).unwrap();
+    assert!(matches!(open(&path), Err(OpenError::NotADatabase { .. })));
+    fs::write(&path, "short").unwrap();
+    assert!(matches!(open(&path), Err(OpenError::NotADatabase { .. })));
+    fs::remove_file(&path).unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &path,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::from_raw_mode(0o644),
+        0,
+    )
+    .unwrap();
+    assert!(fs::symlink_metadata(&path).unwrap().file_type().is_fifo());
+    assert!(matches!(open(&path), Err(OpenError::NotAFile { .. })));
+}
+
+#[test]
+fn what_lies_beside_may_not_lead_elsewhere() {
+    let (dir, path) = database(false);
+    let wal = dir.path().join("db.sqlite-wal");
+    fs::remove_file(&wal).unwrap();
+    symlink("/etc/passwd", &wal).unwrap();
+    assert!(
+        matches!(open(&path), Err(OpenError::NotAFile { path }) if path.ends_with("db.sqlite-wal"))
+    );
+    fs::remove_file(&wal).unwrap();
+    symlink("/etc/passwd", dir.path().join("db.sqlite-journal")).unwrap();
+    assert!(matches!(open(&path), Err(OpenError::NotAFile { .. })));
+}
+
+#[test]
+fn truncated() {
+    let (_dir, path) = database(false);
+    let bytes = fs::read(&path).unwrap();
+    fs::write(&path, &bytes[..4096]).unwrap();
+    let load = |c: &Connection| rows_of(c).map_err(|e| translate(e, &path));
+    assert!(matches!(read(&path, load), Err(OpenError::Damaged { .. })));
+}
+
+#[test]
+fn unreadable() {
+    let (dir, path) = database(true);
+    fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let ask = || match is_root() {
+        true => child(Some("65534"), "read", &path).map(said).unwrap(),
+        false => open(&path).unwrap_err().to_string(),
+    };
+    let _ = fs::remove_file(dir.path().join("db.sqlite-shm"));
+    let wal = dir.path().join("db.sqlite-wal");
+    fs::set_permissions(&wal, fs::Permissions::from_mode(0)).unwrap();
+    assert_eq!(ask(), format!("cannot read {}", wal.display()));
+    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    assert_eq!(ask(), format!("cannot read {}", path.display()));
+    let denied = io::Error::from(io::ErrorKind::PermissionDenied);
+    assert!(OpenError::Unreadable { path, source: denied }.hint().is_some());
+}
+
+#[test]
+fn views_and_the_like() {
+    let (_dir, path) = database(false);
+    let c = Connection::open(&path).unwrap();
+    c.execute_batch("ALTER TABLE Refs RENAME TO Other; CREATE VIEW rEFs AS SELECT * FROM Other")
+        .unwrap();
+    drop(c);
+    assert!(matches!(open(&path), Err(OpenError::NotATable { name, .. }) if name == "rEFs"));
+    let c = Connection::open(&path).unwrap();
+    c.execute_batch("DROP VIEW rEFs; CREATE VIRTUAL TABLE Refs USING fts5(referrer, reference)")
+        .unwrap();
+    drop(c);
+    assert!(matches!(open(&path), Err(OpenError::NotATable { name, .. }) if name == "Refs"));
+}
+
+#[test]
+fn nothing_can_be_written_or_called() {
+    let (_dir, path) = database(false);
+    let d = open(&path).unwrap();
+    for sql in [
+        "INSERT INTO ValidPaths (path) VALUES ('x')",
+        "CREATE TEMP TABLE t (x)",
+        "ATTACH ':memory:' AS other",
+        "SELECT load_extension('x')",
+        "SELECT length(zeroblob(70000000))",
+    ] {
+        assert!(d.connection().query_row(sql, [], |_| Ok(())).is_err(), "{sql}");
+    }
+}
+
+#[test]
+fn schemas() {
+    let (dir, path) = database(false);
+    let file = dir.path().join("schema");
+    assert_eq!(schema(&path).unwrap(), Schema::Missing);
+    for (text, known) in [("10", 10), ("6\n", 6)] {
+        fs::write(&file, text).unwrap();
+        assert_eq!(schema(&path).unwrap(), Schema::Known(known));
+    }
+    fs::write(&file, "11").unwrap();
+    assert_eq!(schema(&path).unwrap(), Schema::Newer(11));
+    fs::write(&file, "5").unwrap();
+    assert!(matches!(schema(&path), Err(OpenError::OldSchema { schema: 5, .. })));
+    for odd in ["", "ten", "99999999999", "-1"] {
+        fs::write(&file, odd).unwrap();
+        assert!(matches!(schema(&path), Ok(Schema::Odd(_))), "{odd}");
+    }
+    fs::remove_file(&file).unwrap();
+    symlink("/etc/passwd", &file).unwrap();
+    assert!(matches!(schema(&path), Ok(Schema::Odd(_))));
+}

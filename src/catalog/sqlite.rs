@@ -1,0 +1,261 @@
+//! Nix's own database: `ValidPaths`, `Refs`, `DerivationOutputs`.
+//!
+//! The tables are read whole, in two plain scans inside the one transaction
+//! that opening began. Columns are found by name, since older schemas lack
+//! some and other Nix implementations add some (nix: `src/libstore/schema.sql`).
+
+use super::{Builder, Catalog, Record, TooLarge};
+use crate::warning::WarningKind;
+use data_encoding::HEXLOWER;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
+use std::collections::HashMap;
+
+/// Why the tables could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum LoadError {
+    /// SQLite said no: no database, a damaged one, or one that cannot be read.
+    #[error("the database cannot be read")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A table or column without which nothing can be said is missing, or a
+    /// view stands in its place.
+    #[error("the database has no {0}: is it a Nix store's?")]
+    Schema(&'static str),
+    /// No path of the database is in the store directory.
+    #[error("the database has no path in {store_dir}; its paths are like {example}")]
+    StoreDirectory {
+        /// The store directory looked for.
+        store_dir: String,
+        /// The first path, escaped.
+        example: String,
+    },
+    /// More than can be counted.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+}
+
+/// Row ids to builder numbers: ids are nearly dense, so a vector serves.
+enum Numbers {
+    Dense(Vec<u32>),
+    Sparse(HashMap<i64, u32>),
+}
+
+/// No row has that id.
+const NONE: u32 = u32::MAX;
+/// The row with that id is odd, and was warned of.
+const ODD: u32 = u32::MAX - 1;
+
+impl Numbers {
+    fn new(max_id: i64, rows: i64) -> Self {
+        let dense = (0..=rows.max(0).saturating_mul(8).saturating_add(1024)).contains(&max_id);
+        if dense {
+            Self::Dense(vec![NONE; max_id as usize + 1])
+        } else {
+            Self::Sparse(HashMap::new())
+        }
+    }
+
+    fn set(&mut self, id: i64, number: u32) {
+        match self {
+            Self::Dense(v) => {
+                if let Some(slot) = usize::try_from(id).ok().and_then(|i| v.get_mut(i)) {
+                    *slot = number;
+                }
+            }
+            Self::Sparse(map) => {
+                map.insert(id, number);
+            }
+        }
+    }
+
+    fn get(&self, id: i64) -> u32 {
+        match self {
+            Self::Dense(v) => usize::try_from(id).ok().and_then(|i| v.get(i)).copied(),
+            Self::Sparse(map) => map.get(&id).copied(),
+        }
+        .unwrap_or(NONE)
+    }
+}
+
+/// Reads the catalog of `store_dir` over a connection that
+/// [`open`](super::open::open) made.
+///
+/// # Errors
+/// See [`LoadError`]. Odd rows are warnings in the catalog instead.
+pub fn load(connection: &Connection, store_dir: &str) -> Result<Catalog, LoadError> {
+    let mut builder = Builder::new(store_dir);
+    let numbers = load_paths(connection, &mut builder)?;
+    load_references(connection, &mut builder, &numbers)?;
+    load_outputs(connection, &mut builder, &numbers)?;
+    Ok(builder.finish()?)
+}
+
+/// The columns of a table; an error if it is missing or is not a table.
+fn columns(connection: &Connection, table: &'static str) -> Result<Vec<String>, LoadError> {
+    let kind = connection.query_row(
+        "SELECT type FROM sqlite_master WHERE name = ?1 COLLATE NOCASE",
+        [table],
+        |row| row.get::<_, String>(0),
+    );
+    match kind {
+        Ok(kind) if kind == "table" => {}
+        Ok(_) | Err(rusqlite::Error::QueryReturnedNoRows) => return Err(LoadError::Schema(table)),
+        Err(e) => return Err(e.into()),
+    }
+    let mut statement = connection.prepare(&format!("PRAGMA table_info({table})"))?;
+    let names = statement.query_map([], |row| row.get::<_, String>(1))?;
+    Ok(names.collect::<Result<_, _>>()?)
+}
+
+fn load_paths(connection: &Connection, builder: &mut Builder) -> Result<Numbers, LoadError> {
+    let present = columns(connection, "ValidPaths")?;
+    let has = |name: &str| present.iter().any(|c| c.eq_ignore_ascii_case(name));
+    if !has("id") || !has("path") {
+        return Err(LoadError::Schema("ValidPaths(id, path)"));
+    }
+    // In the order in which the row is read below.
+    let wanted =
+        ["hash", "registrationTime", "deriver", "narSize", "ultimate", "sigs", "ca"].map(|name| {
+            if !has(name) {
+                let message = format!("the column ValidPaths.{name} is missing");
+                builder.warnings().push(WarningKind::MissingColumn, name, message);
+            }
+            if has(name) { name } else { "NULL" }
+        });
+    let (rows, max_id): (i64, i64) =
+        connection.query_row("SELECT count(*), ifnull(max(id), 0) FROM ValidPaths", [], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
+    let mut numbers = Numbers::new(max_id, rows);
+    let sql = format!("SELECT id, path, {} FROM ValidPaths", wanted.join(", "));
+    let mut statement = connection.prepare(&sql)?;
+    let mut rows = statement.query([])?;
+    let mut outside = None;
+    while let Some(row) = rows.next()? {
+        let path = bytes(row, 1)?;
+        let hash_text = bytes(row, 2)?;
+        let hash = parse_hash(hash_text);
+        if hash.is_none() && !hash_text.is_empty() {
+            let message = format!("its hash is odd: {}", hash_text.escape_ascii());
+            builder.warnings().push(WarningKind::OddRow, path, message);
+        }
+        let number = builder.add(&Record {
+            path,
+            hash,
+            // NULL and 0 both mean unknown (nix: ValidPathInfo::narSize): no NAR is empty.
+            nar_size: integer(row, 5)?.and_then(|n| u64::try_from(n).ok()).filter(|&n| n != 0),
+            registration_time: integer(row, 3)?.unwrap_or(0),
+            deriver: bytes(row, 4)?,
+            ultimate: integer(row, 6)?.is_some_and(|n| n != 0),
+            signatures: bytes(row, 7)?,
+            content_address: bytes(row, 8)?,
+        })?;
+        if let Some(id) = integer(row, 0)? {
+            numbers.set(id, number.unwrap_or(ODD));
+        }
+        if number.is_none() && outside.is_none() {
+            outside = Some(path.escape_ascii().to_string());
+        }
+    }
+    match outside {
+        Some(example) if builder.is_empty() => {
+            Err(LoadError::StoreDirectory { store_dir: builder.store_dir().to_owned(), example })
+        }
+        _ => Ok(numbers),
+    }
+}
+
+fn load_references(
+    connection: &Connection,
+    builder: &mut Builder,
+    numbers: &Numbers,
+) -> Result<(), LoadError> {
+    let present = columns(connection, "Refs")?;
+    if !["referrer", "reference"].iter().all(|c| present.iter().any(|p| p.eq_ignore_ascii_case(c)))
+    {
+        return Err(LoadError::Schema("Refs(referrer, reference)"));
+    }
+    let mut statement = connection.prepare("SELECT referrer, reference FROM Refs")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (referrer, reference) = (integer(row, 0)?, integer(row, 1)?);
+        let number = |id: Option<i64>| id.map_or(NONE, |id| numbers.get(id));
+        let (from, to) = (number(referrer), number(reference));
+        if from < ODD && to < ODD {
+            builder.add_reference(from, to);
+        } else if from == NONE || to == NONE {
+            let message = format!("the reference {referrer:?} to {reference:?} has no valid path");
+            let row = format!("Refs({}, {})", referrer.unwrap_or(-1), reference.unwrap_or(-1));
+            builder.warnings().push(WarningKind::DanglingReference, row, message);
+        }
+    }
+    Ok(())
+}
+
+/// Output names. Older databases have no such table; then none is known.
+fn load_outputs(
+    connection: &Connection,
+    builder: &mut Builder,
+    drvs: &Numbers,
+) -> Result<(), LoadError> {
+    let Ok(present) = columns(connection, "DerivationOutputs") else { return Ok(()) };
+    if !["id", "path"].iter().all(|c| present.iter().any(|p| p.eq_ignore_ascii_case(c))) {
+        return Ok(());
+    }
+    let drv = if present.iter().any(|c| c.eq_ignore_ascii_case("drv")) { "drv" } else { "NULL" };
+    let mut found = Vec::new();
+    let mut made = Vec::new();
+    {
+        let numbers = builder.numbers();
+        let sql = format!("SELECT id, path, {drv} FROM DerivationOutputs");
+        let mut statement = connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let (output, path) = (bytes(row, 0)?, bytes(row, 1)?);
+            let base = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+            let number = std::str::from_utf8(base).ok().and_then(|b| numbers.get(b));
+            let valid = |b: &u8| b.is_ascii_alphanumeric() || b"+-._?=".contains(b);
+            if let (Some(&number), Some(drv)) =
+                (number, integer(row, 2)?.map(|id| drvs.get(id)).filter(|&n| n < ODD))
+            {
+                made.push((drv, number));
+            }
+            if let (Some(&number), Ok(output)) = (number, std::str::from_utf8(output))
+                && output.bytes().all(|b| valid(&b))
+            {
+                found.push((number, output.to_owned()));
+            }
+        }
+    }
+    for (number, output) in found {
+        builder.set_output(number, &output);
+    }
+    for (drv, output) in made {
+        builder.add_derivation_output(drv, output);
+    }
+    Ok(())
+}
+
+/// Text as bytes whatever type the row has; empty for NULL and numbers.
+fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r [u8]> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Text(b) | ValueRef::Blob(b) => b,
+        _ => b"",
+    })
+}
+
+fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
+    Ok(match row.get_ref(column)? {
+        ValueRef::Integer(i) => Some(i),
+        ValueRef::Text(t) => std::str::from_utf8(t).ok().and_then(|t| t.parse().ok()),
+        _ => None,
+    })
+}
+
+/// The database's form, `sha256:<64 hex>`.
+fn parse_hash(text: &[u8]) -> Option<[u8; 32]> {
+    let mut hash = [0; 32];
+    let hex = text.strip_prefix(b"sha256:").filter(|hex| hex.len() == 64)?;
+    HEXLOWER.decode_mut(hex, &mut hash).ok()?;
+    Some(hash)
+}

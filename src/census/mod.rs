@@ -1,0 +1,229 @@
+//! Catalog and disk joined: the census.
+//!
+//! A census examines all valid paths, or some of them. What it examines is
+//! numbered from 0 by name; such a number is called an *index* here, and a
+//! catalog's number an *id*. In a census of all paths they are the same.
+
+mod freeable;
+mod patterns;
+mod shared;
+mod targets;
+
+pub use freeable::Freeable;
+pub use patterns::match_pattern;
+pub use shared::SharedInodes;
+pub use targets::{Place, TargetError, near_names, resolve_target};
+
+use crate::catalog::Catalog;
+use crate::disk::{self, DiskError, DiskScan, Inode, Progress, ScanOptions, Usage};
+use crate::graph::{Rows, closure};
+use crate::store::StoreLocation;
+use crate::warning::{WarningKind, Warnings};
+use std::sync::OnceLock;
+
+/// Which paths a census examines.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Examine {
+    /// All valid paths, and what else lies in the store directory.
+    All,
+    /// These paths and all they reference.
+    Closure(Vec<u32>),
+    /// These paths alone.
+    Only(Vec<u32>),
+}
+
+/// The disk's side of a census.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct DiskOptions {
+    /// How many threads walk; chosen by the machine if `None`.
+    pub threads: Option<usize>,
+}
+
+/// A store's database and its disk, joined.
+#[derive(Debug)]
+pub struct Census {
+    /// Where the store lies.
+    pub location: StoreLocation,
+    /// What the database says.
+    pub catalog: Catalog,
+    /// The ids of the targets, ascending; empty if all paths are examined.
+    pub targets: Vec<u32>,
+    /// What the disk says, by index; `None` if it was not asked.
+    pub disk: Option<DiskScan>,
+    /// What was left out, and why.
+    pub warnings: Warnings,
+    /// The ids examined, ascending; `None` for all.
+    examined: Option<Vec<u32>>,
+    /// References among the examined paths, by index; `None` for all.
+    references: Option<Rows>,
+    shared: OnceLock<SharedInodes>,
+}
+
+impl Census {
+    /// Takes a census: walks the disk of the paths to examine, if `disk` says so.
+    ///
+    /// # Errors
+    /// If the store directory cannot be read at all. What cannot be read below
+    /// it becomes a warning.
+    pub fn take(
+        location: StoreLocation,
+        mut catalog: Catalog,
+        examine: Examine,
+        disk: Option<DiskOptions>,
+        progress: &Progress,
+    ) -> Result<Self, DiskError> {
+        let mut warnings = std::mem::take(&mut catalog.warnings);
+        let sorted = |mut ids: Vec<u32>| {
+            ids.sort_unstable();
+            ids.dedup();
+            ids
+        };
+        let (targets, examined) = match examine {
+            Examine::All => (Vec::new(), None),
+            Examine::Closure(targets) => {
+                let ids = closure(catalog.references(), targets.iter().copied());
+                (sorted(targets), Some(ids))
+            }
+            Examine::Only(targets) => {
+                let targets = sorted(targets);
+                (targets.clone(), Some(targets))
+            }
+        };
+        let references = examined.as_ref().map(|ids| restrict(catalog.references(), ids));
+        let scan = match disk {
+            None => None,
+            Some(options) => {
+                let names: Vec<&str> = match &examined {
+                    None => catalog.base_names().collect(),
+                    Some(ids) => ids.iter().map(|&id| catalog.base_name(id)).collect(),
+                };
+                let options = ScanOptions {
+                    whole: examined.is_none(),
+                    threads: options.threads,
+                    ..ScanOptions::default()
+                };
+                let mut scan = disk::scan(&location.real_store_dir, &names, &options, progress)?;
+                warnings.extend(std::mem::take(&mut scan.warnings));
+                Some(scan)
+            }
+        };
+        let mut census = Self {
+            location,
+            catalog,
+            targets,
+            disk: scan,
+            warnings,
+            examined,
+            references,
+            shared: OnceLock::new(),
+        };
+        census.compare_nar_sizes();
+        Ok(census)
+    }
+
+    /// Warns of each path whose NAR size in the database is not the disk's.
+    fn compare_nar_sizes(&mut self) {
+        let Some(disk) = &self.disk else { return };
+        for index in 0..self.len() as u32 {
+            let id = self.id(index);
+            let usage = &disk.usages[index as usize];
+            // An incomplete walk of the path has been warned of already.
+            if !usage.present || usage.unsupported > 0 || !usage.complete {
+                continue;
+            }
+            if let Some(size) = self.catalog.nar_size(id)
+                && size != usage.nar_size
+            {
+                let message =
+                    format!("its NAR has {} bytes on disk, {size} in the database", usage.nar_size);
+                self.warnings.push(WarningKind::NarSizeMismatch, self.catalog.path(id), message);
+            }
+        }
+    }
+
+    /// How many paths are examined.
+    pub fn len(&self) -> usize {
+        self.examined.as_ref().map_or(self.catalog.len(), Vec::len)
+    }
+
+    /// Whether no path is examined.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether all valid paths are examined.
+    pub fn is_whole(&self) -> bool {
+        self.examined.is_none()
+    }
+
+    /// Whether all that an examined path refers to is examined too.
+    pub fn is_closed(&self) -> bool {
+        self.references.as_ref().is_none_or(|rows| {
+            let all = self.catalog.references();
+            (0..self.len() as u32).all(|i| rows.row(i).len() == all.row(self.id(i)).len())
+        })
+    }
+
+    /// The id of the path at `index`.
+    pub fn id(&self, index: u32) -> u32 {
+        self.examined.as_ref().map_or(index, |ids| ids[index as usize])
+    }
+
+    /// The index of a path, if it is examined.
+    pub fn index_of(&self, id: u32) -> Option<u32> {
+        match &self.examined {
+            None => ((id as usize) < self.catalog.len()).then_some(id),
+            Some(ids) => ids.binary_search(&id).ok().map(|i| i as u32),
+        }
+    }
+
+    /// The references among the examined paths, by index.
+    pub fn references(&self) -> &Rows {
+        self.references.as_ref().unwrap_or(self.catalog.references())
+    }
+
+    /// What the path at `index` takes on disk, if the disk was asked.
+    pub fn usage(&self, index: u32) -> Option<&Usage> {
+        self.disk.as_ref().map(|d| &d.usages[index as usize])
+    }
+
+    /// The NAR size of the path at `index` in bytes, 0 where unknown.
+    pub fn nar_size(&self, index: u32) -> u64 {
+        self.catalog.nar_size(self.id(index)).unwrap_or(0)
+    }
+
+    /// The inodes with names in several examined paths, grouped; `None` if the
+    /// disk was not asked.
+    pub fn shared(&self) -> Option<&SharedInodes> {
+        let disk = self.disk.as_ref()?;
+        Some(self.shared.get_or_init(|| SharedInodes::new(disk, self.len())))
+    }
+
+    /// The inodes of several names that have one in the path at `index`, each
+    /// with how many it has there.
+    pub fn inodes(&self, index: u32) -> impl Iterator<Item = (&Inode, u32)> + '_ {
+        let disk = self.disk.iter();
+        disk.flat_map(move |disk| {
+            let names = disk.names.row(index);
+            names.chunk_by(|a, b| a == b).map(|c| (&disk.inodes[c[0] as usize], c.len() as u32))
+        })
+    }
+}
+
+/// The rows of `ids` (ascending), with both ends renumbered by their place in
+/// `ids`; entries that are not in `ids` are left out.
+fn restrict(rows: &Rows, ids: &[u32]) -> Rows {
+    let mut index = vec![u32::MAX; rows.len()];
+    for (i, &id) in ids.iter().enumerate() {
+        index[id as usize] = i as u32;
+    }
+    let mut restricted = Rows::default();
+    let mut row = Vec::new();
+    for &id in ids {
+        row.clear();
+        let kept = rows.row(id).iter().map(|&t| index[t as usize]);
+        row.extend(kept.filter(|&t| t != u32::MAX));
+        restricted.push(&row);
+    }
+    restricted
+}

@@ -1,0 +1,110 @@
+//! Inodes with names in several paths, grouped by the set of those paths.
+//!
+//! Such an inode goes only when all those paths go, so for sums over sets of
+//! paths it is a node of its own beside them. Inodes owned by the same paths
+//! are one *class*: there are far fewer classes than inodes.
+
+use crate::disk::DiskScan;
+use crate::graph::Rows;
+use std::collections::HashMap;
+
+/// The inodes with names in several examined paths, grouped into classes, and
+/// what is left to each path alone.
+#[derive(Clone, Debug, Default)]
+pub struct SharedInodes {
+    /// Each path's classes, by index, ascending.
+    pub classes: Rows,
+    /// The disk size of each class in bytes, each inode once.
+    pub disk_sizes: Vec<u64>,
+    /// The apparent size of each class in bytes, each inode once.
+    pub apparent_sizes: Vec<u64>,
+    /// The disk size of each path in bytes, without its classes.
+    pub own_disk_sizes: Vec<u64>,
+    /// The apparent size of each path in bytes, without its classes.
+    pub own_apparent_sizes: Vec<u64>,
+}
+
+impl SharedInodes {
+    /// Groups the inodes that the first `paths` paths of a scan have names of.
+    pub(super) fn new(disk: &DiskScan, paths: usize) -> Self {
+        let mut own_disk_sizes: Vec<u64> =
+            disk.usages[..paths].iter().map(|u| u.private_disk_size).collect();
+        let mut own_apparent_sizes: Vec<u64> =
+            disk.usages[..paths].iter().map(|u| u.private_apparent_size).collect();
+        let pairs = (0..paths as u32)
+            .flat_map(|p| disk.names.row(p).chunk_by(|a, b| a == b).map(move |c| (c[0], p)));
+        let owners = Rows::from_pairs(disk.inodes.len(), pairs);
+        let mut numbers: HashMap<&[u32], u32> = HashMap::new();
+        let mut disk_sizes = Vec::new();
+        let mut apparent_sizes = Vec::new();
+        for (inode, owners) in disk.inodes.iter().zip(owners.iter()) {
+            match owners {
+                [] => {}
+                &[path] => {
+                    own_disk_sizes[path as usize] += inode.disk_size();
+                    own_apparent_sizes[path as usize] += inode.apparent_size();
+                }
+                _ => {
+                    let class = *numbers.entry(owners).or_insert_with(|| {
+                        disk_sizes.push(0);
+                        apparent_sizes.push(0);
+                        disk_sizes.len() as u32 - 1
+                    });
+                    disk_sizes[class as usize] += inode.disk_size();
+                    apparent_sizes[class as usize] += inode.apparent_size();
+                }
+            }
+        }
+        let mut of_class = vec![&[][..]; disk_sizes.len()];
+        for (owners, class) in numbers {
+            of_class[class as usize] = owners;
+        }
+        let classes = Rows::from_lists(&of_class).transpose(paths);
+        Self { classes, disk_sizes, apparent_sizes, own_disk_sizes, own_apparent_sizes }
+    }
+
+    /// The number of classes.
+    pub fn len(&self) -> usize {
+        self.disk_sizes.len()
+    }
+
+    /// Whether no inode has names in several paths.
+    pub fn is_empty(&self) -> bool {
+        self.disk_sizes.is_empty()
+    }
+
+    /// Disk and apparent size of a set of paths in bytes, each inode once.
+    pub fn union(&self, paths: impl Iterator<Item = u32>) -> (u64, u64) {
+        let mut seen = vec![false; self.len()];
+        let (mut disk, mut apparent) = (0, 0);
+        for path in paths {
+            disk += self.own_disk_sizes[path as usize];
+            apparent += self.own_apparent_sizes[path as usize];
+            for &class in self.classes.row(path) {
+                if !std::mem::replace(&mut seen[class as usize], true) {
+                    disk += self.disk_sizes[class as usize];
+                    apparent += self.apparent_sizes[class as usize];
+                }
+            }
+        }
+        (disk, apparent)
+    }
+
+    /// The graph of `references` (by index) with each class as one more node
+    /// after the paths, which the paths that own it refer to.
+    pub fn extend(&self, references: &Rows) -> Rows {
+        let paths = references.len() as u32;
+        let mut graph = Rows::default();
+        let mut row = Vec::new();
+        for path in 0..paths {
+            row.clear();
+            row.extend_from_slice(references.row(path));
+            row.extend(self.classes.row(path).iter().map(|c| c + paths));
+            graph.push(&row);
+        }
+        for _ in 0..self.len() {
+            graph.push(&[]);
+        }
+        graph
+    }
+}

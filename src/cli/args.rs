@@ -1,0 +1,153 @@
+//! The arguments of every command.
+
+use super::garbage::GarbageArgs;
+use super::report::ReportArgs;
+use super::roots::RootsArgs;
+use super::tree::TreeArgs;
+use super::why::WhyArgs;
+use crate::output::{Format, Units};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// What is in a Nix store, what it costs on disk, why it is there, and what
+/// removing it would gain.
+///
+/// Without a command: the overview of the store. Nothing is ever written to
+/// what is examined.
+///
+/// Exit status: 0 done; 1 done and the answer is "no"; 2 wrong usage; 3 could
+/// not be done, or the answer is incomplete.
+#[derive(Debug, Parser)]
+#[command(name = "nix-census", version, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+    #[command(flatten)]
+    pub(super) store: StoreArgs,
+    #[command(flatten)]
+    pub(super) output: OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    Report(ReportArgs),
+    Tree(TreeArgs),
+    Why(WhyArgs),
+    Roots(RootsArgs),
+    Garbage(GarbageArgs),
+}
+
+/// Which store is examined.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Store")]
+pub(super) struct StoreArgs {
+    /// Examine the system under DIR, such as a mounted image: DIR/nix/store
+    /// and DIR/nix/var/nix. Every symlink is resolved inside DIR
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) root: Option<PathBuf>,
+    /// The store directory [default: /nix/store, or NIX_STORE_DIR without --root]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) store_dir: Option<String>,
+    /// The state directory [default: /nix/var/nix, or NIX_STATE_DIR without --root]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) state_dir: Option<PathBuf>,
+    /// The database file [default: db/db.sqlite in the state directory]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(super) db: Option<PathBuf>,
+    /// Ask the database alone: no walk, no disk sizes
+    #[arg(long, global = true)]
+    pub(super) no_disk: bool,
+    /// How many threads walk the disk [default: 4 a core, at least 8]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
+    pub(super) threads: Option<u16>,
+}
+
+/// How the answer is written.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Output")]
+pub(super) struct OutputArgs {
+    /// The format
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = FormatArg::Table)]
+    pub(super) format: FormatArg,
+    /// Write the answer to FILE
+    #[arg(long, short, global = true, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+    /// Sizes in tables in kB, MB, GB
+    #[arg(long, global = true, conflicts_with = "bytes")]
+    pub(super) si: bool,
+    /// Sizes in tables in bytes
+    #[arg(long, global = true)]
+    pub(super) bytes: bool,
+    /// No progress, and no notes that leave nothing out
+    #[arg(long, short, global = true, conflicts_with = "verbose")]
+    pub(super) quiet: bool,
+    /// All warnings, not only the first ones
+    #[arg(long, short, global = true)]
+    pub(super) verbose: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum FormatArg {
+    /// For people
+    Table,
+    /// One object, its lists streamed one element a line
+    Json,
+    /// The answer's main list
+    Csv,
+}
+
+impl OutputArgs {
+    pub(super) fn format(&self) -> Format {
+        match self.format {
+            FormatArg::Table => Format::Table,
+            FormatArg::Json => Format::Json,
+            FormatArg::Csv => Format::Csv,
+        }
+    }
+
+    pub(super) fn units(&self) -> Units {
+        match (self.si, self.bytes) {
+            (true, _) => Units::Si,
+            (_, true) => Units::Bytes,
+            _ => Units::Binary,
+        }
+    }
+}
+
+/// A size in bytes: digits, perhaps with K, M, G or T (of 1024), perhaps with
+/// `iB` or `B` after it.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("‘{text}’ is no size; one is 4096, 500K, 20MiB or 1.5G");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let unit = text[digits.len()..].trim().trim_end_matches(['B', 'b']).trim_end_matches('i');
+    let factor: u64 = match unit {
+        "" => 1,
+        "K" | "k" => 1 << 10,
+        "M" | "m" => 1 << 20,
+        "G" | "g" => 1 << 30,
+        "T" | "t" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    if let Ok(n) = digits.parse::<u64>() {
+        return n.checked_mul(factor).ok_or_else(wrong);
+    }
+    let n: f64 = digits.parse().map_err(|_| wrong())?;
+    let bytes = n * factor as f64;
+    if (0.0..9e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("4096"), Ok(4096));
+        assert_eq!(parse_size("20MiB"), Ok(20 << 20));
+        assert_eq!(parse_size("1.5 G"), Ok(3 << 29));
+        assert_eq!(parse_size("1kB"), Ok(1024));
+        for wrong in ["", "x", "-1", "1X", "inf", "nan", "99999999999T", "1e300"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
+        }
+    }
+}

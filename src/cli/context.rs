@@ -1,0 +1,220 @@
+//! What every command needs: the store that is meant, its catalog and census,
+//! and where the answer goes.
+
+use super::args::{OutputArgs, StoreArgs};
+use super::exit::{Exit, Failure};
+use super::progress::with_progress;
+use crate::catalog::{self, Catalog};
+use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
+use crate::output::{self, Document, Format, Style, escape};
+use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+use crate::warning::{WarningKind, Warnings};
+use std::fs::File;
+use std::io::{self, BufWriter, IsTerminal};
+use std::path::{Path, PathBuf};
+
+/// How many warnings are told unless all are asked for.
+const WARNINGS_TOLD: usize = 10;
+
+pub(super) struct Context {
+    pub(super) location: StoreLocation,
+    pub(super) place: Place,
+    store: StoreArgs,
+    output: OutputArgs,
+    /// Why the demo store is examined, if it is.
+    demo: Option<String>,
+}
+
+impl Context {
+    pub(super) fn new(store: StoreArgs, output: OutputArgs) -> Result<Self, Failure> {
+        let current_dir = std::env::current_dir()
+            .map_err(|e| Failure::failed(format!("the current directory cannot be read: {e}")))?;
+        let (location, demo) = locate(&store, &current_dir)?;
+        Ok(Self { location, place: Place { current_dir }, store, output, demo })
+    }
+
+    /// The catalog of the store.
+    pub(super) fn catalog(&self) -> Result<Catalog, Failure> {
+        let mut catalog = catalog::load(&self.location).map_err(|e| {
+            let failure = Failure::because(&e);
+            match e.hint() {
+                Some(hint) => failure.hint(hint),
+                None => failure,
+            }
+        })?;
+        if let Some(demo) = &self.demo {
+            let root = self.location.root.to_string_lossy().into_owned();
+            catalog.warnings.push(WarningKind::Note, root, demo.as_str());
+        }
+        Ok(catalog)
+    }
+
+    /// The ids of targets.
+    pub(super) fn targets(&self, catalog: &Catalog, names: &[String]) -> Result<Vec<u32>, Failure> {
+        let find = |name: &String| resolve_target(&self.location, catalog, &self.place, name);
+        Ok(names.iter().map(find).collect::<Result<_, _>>()?)
+    }
+
+    /// The ids of all paths that a pattern names, among some or in all; never none.
+    pub(super) fn matches(
+        &self,
+        catalog: &Catalog,
+        among: Option<&[u32]>,
+        pattern: &str,
+    ) -> Result<Vec<u32>, Failure> {
+        Ok(match_pattern(&self.location, catalog, &self.place, among, pattern)?)
+    }
+
+    /// How many threads walk, if the user says so.
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.store.threads.map(usize::from)
+    }
+
+    /// Where the examined system's nix.conf is, a name inside its root.
+    pub(super) fn conf_dir(&self) -> PathBuf {
+        let env = std::env::var_os("NIX_CONF_DIR");
+        let env = env.filter(|dir| !dir.is_empty() && self.store.root.is_none());
+        match env {
+            Some(dir) => self.place.current_dir.join(dir),
+            None => PathBuf::from("/etc/nix"),
+        }
+    }
+
+    /// Whether the disk is walked at all.
+    pub(super) fn walks_disk(&self) -> bool {
+        !self.store.no_disk
+    }
+
+    /// A census, with progress shown; with the disk if `disk` and the user say so.
+    pub(super) fn census(
+        &self,
+        catalog: Catalog,
+        examine: Examine,
+        disk: bool,
+    ) -> Result<Census, Failure> {
+        let threads = self.threads();
+        let disk = (disk && self.walks_disk()).then_some(DiskOptions { threads });
+        with_progress(self.shows_progress(), |progress| {
+            Census::take(self.location.clone(), catalog, examine, disk, progress)
+        })
+        .map_err(|e| Failure::because(&e))
+    }
+
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.output.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether the answer is for machines.
+    pub(super) fn for_machines(&self) -> bool {
+        self.output.format() != Format::Table
+    }
+
+    /// Writes an answer and tells its warnings; incomplete answers end with
+    /// that status, whole ones with `exit`.
+    pub(super) fn answer(&self, document: Document<'_>, exit: Exit) -> Result<Exit, Failure> {
+        let warnings = document.head.warnings;
+        let format = self.output.format();
+        match &self.output.output {
+            Some(path) => {
+                let named = |e: io::Error| Failure::failed(format!("{}: {e}", path.display()));
+                let file = File::create(path).map_err(named)?;
+                let style = Style { units: self.output.units(), ..Style::default() };
+                let mut out = BufWriter::with_capacity(1 << 16, file);
+                output::write(document, format, &style, &mut out).map_err(named)?;
+                let file = out.into_inner().map_err(|e| named(e.into_error()))?;
+                // A full disk may tell only now.
+                file.sync_all().or_else(ignore_unsyncable).map_err(named)?;
+            }
+            None => {
+                let terminal = io::stdout().is_terminal();
+                let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
+                let style = Style { units: self.output.units(), color, width: None };
+                let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
+                output::write(document, format, &style, &mut out)?;
+            }
+        }
+        self.tell(warnings);
+        Ok(if warnings.complete() { exit } else { Exit::Incomplete })
+    }
+
+    fn tell(&self, warnings: &Warnings) {
+        let told = |kind: WarningKind| kind.incomplete() || !self.output.quiet;
+        let shown = if self.output.verbose { usize::MAX } else { WARNINGS_TOLD };
+        for warning in warnings.iter().filter(|w| told(w.kind)).take(shown) {
+            let word = if warning.kind.incomplete() { "warning" } else { "note" };
+            let path = escape(&warning.path);
+            eprintln!("{word}: {path}: {}", escape(warning.message.as_bytes()));
+        }
+        let told = warnings.iter().filter(|w| told(w.kind)).count().min(shown) as u64;
+        let rest = warnings.total().saturating_sub(told);
+        if rest > 0 && !self.output.quiet {
+            eprintln!("warning: {rest} more warnings (--verbose tells up to {})", Warnings::KEPT);
+        }
+        if !warnings.complete() {
+            let total = warnings.total();
+            let s = if total == 1 { "" } else { "s" };
+            eprintln!("warning: the answer is incomplete: {total} warning{s}");
+        }
+    }
+}
+
+/// Pipes and terminals cannot be synced, and need not be.
+fn ignore_unsyncable(e: io::Error) -> io::Result<()> {
+    if e.kind() == io::ErrorKind::InvalidInput { Ok(()) } else { Err(e) }
+}
+
+/// The store that the arguments and the environment mean, and why it is the
+/// demo store if it is.
+fn locate(args: &StoreArgs, current: &Path) -> Result<(StoreLocation, Option<String>), Failure> {
+    // As Nix: NIX_STORE_DIR, then the older NIX_STORE (nix: src/libstore/globals.cc).
+    let env =
+        |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty() && args.root.is_none());
+    let store_dir = (args.store_dir.clone())
+        .or_else(|| env("NIX_STORE_DIR"))
+        .or_else(|| env("NIX_STORE"))
+        .unwrap_or_else(|| DEFAULT_STORE_DIR.to_owned());
+    let state_dir = (args.state_dir.clone())
+        .or_else(|| env("NIX_STATE_DIR").map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR));
+    let absolute = |dir: &Path| match args.root {
+        Some(_) => Path::new("/").join(dir),
+        None => current.join(dir),
+    };
+    let store_dir = absolute(Path::new(&store_dir)).to_string_lossy().into_owned();
+    let state_dir = absolute(&state_dir);
+    let root = match &args.root {
+        None => PathBuf::from("/"),
+        Some(root) => std::fs::canonicalize(root)
+            .map_err(|e| Failure::usage(format!("--root {}: {e}", root.display())))?,
+    };
+    let because = |e: crate::store::ResolveError| Failure::because(&e);
+    let mut location = StoreLocation::new(&root, &store_dir, &state_dir).map_err(because)?;
+    if let Some(db) = &args.db {
+        location.database = current.join(db);
+    }
+    let default = args.root.is_none()
+        && args.db.is_none()
+        && store_dir == DEFAULT_STORE_DIR
+        && state_dir == Path::new(DEFAULT_STATE_DIR);
+    if default
+        && !location.database.exists()
+        && !location.real_store_dir.exists()
+        && let Some(demo) = find_demo(current)
+    {
+        let note = "this machine has no Nix store: what follows is the demo store that comes with \
+                    nix-census";
+        let location = StoreLocation::new(&demo, DEFAULT_STORE_DIR, Path::new(DEFAULT_STATE_DIR))
+            .map_err(because)?;
+        return Ok((location, Some(note.to_owned())));
+    }
+    Ok((location, None))
+}
+
+/// The demo store of a checkout: above the current directory, or above the
+/// program in `target/`.
+fn find_demo(current: &Path) -> Option<PathBuf> {
+    let program = std::env::current_exe().ok();
+    (current.ancestors().chain(program.iter().flat_map(|p| p.ancestors())))
+        .map(|dir| dir.join("testdata/demo"))
+        .find(|demo| demo.join("nix/var/nix/db/db.sqlite").is_file())
+}

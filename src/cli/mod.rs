@@ -1,0 +1,43 @@
+//! The command line: arguments, progress, exit status. One small function a
+//! command; what they do is in [`analysis`](crate::analysis).
+
+mod args;
+mod context;
+mod exit;
+mod garbage;
+mod overview;
+mod progress;
+mod report;
+mod roots;
+mod tree;
+mod why;
+
+use args::{Cli, Command};
+use clap::Parser;
+use context::Context;
+use exit::{Exit, Failure};
+use std::process::ExitCode;
+
+/// Runs the command that the process's arguments ask for.
+pub fn main() -> ExitCode {
+    // Help and version exit with 0, wrong usage with 2.
+    let cli = Cli::parse();
+    progress::install_interrupt_handler();
+    let (command, context) = (cli.command, Context::new(cli.store, cli.output));
+    let result = context.and_then(|context| run(command, &context));
+    ExitCode::from(match result {
+        Ok(exit) => exit as u8,
+        Err(failure) => failure.report() as u8,
+    })
+}
+
+fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
+    match command {
+        None => overview::run(context),
+        Some(Command::Report(args)) => report::run(context, &args),
+        Some(Command::Tree(args)) => tree::run(context, &args),
+        Some(Command::Why(args)) => why::run(context, &args),
+        Some(Command::Roots(args)) => roots::run(context, &args),
+        Some(Command::Garbage(args)) => garbage::run(context, &args),
+    }
+}

@@ -1,0 +1,14 @@
+//! `nix-census` with no command.
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::analysis::overview::Overview;
+use crate::census::Examine;
+use std::time::Instant;
+
+pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
+    let start = Instant::now();
+    let census = context.census(context.catalog()?, Examine::All, true)?;
+    let overview = Overview::new(&census, start.elapsed());
+    context.answer(overview.document(&census), Exit::Done)
+}

@@ -1,0 +1,137 @@
+//! `nix-census report`.
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::analysis::report::{Column, Report, ReportOptions};
+use crate::census::Examine;
+use clap::Args;
+use globset::{Glob, GlobMatcher};
+
+/// One row a path: what each path of the targets' closure costs
+#[derive(Debug, Args)]
+#[command(after_help = format!("Columns: {}", keys(Column::ALL)))]
+pub(super) struct ReportArgs {
+    /// Store paths, symlinks to them, hash parts, names or package names
+    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    targets: Vec<String>,
+    /// Every valid path
+    #[arg(long, conflicts_with_all = ["targets", "no_closure"])]
+    all: bool,
+    /// The targets alone, not their closure
+    #[arg(long)]
+    no_closure: bool,
+    /// The columns, separated by commas; `all` for all of them
+    #[arg(long, value_name = "KEY,…", value_delimiter = ',', value_parser = parse_columns)]
+    columns: Vec<Columns>,
+    /// Sort by this column: sizes and counts from the largest down, texts from the first up
+    #[arg(long, value_name = "KEY", value_parser = parse_column)]
+    sort: Option<Column>,
+    /// Sort the other way round
+    #[arg(long)]
+    reverse: bool,
+    /// At most N rows; the total counts all of them
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Only paths whose name (without the hash part) matches
+    #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
+    filter: Option<GlobMatcher>,
+}
+
+#[derive(Clone, Debug)]
+enum Columns {
+    All,
+    One(Column),
+}
+
+fn keys(columns: &[Column]) -> String {
+    columns.iter().map(|c| c.key()).collect::<Vec<_>>().join(", ")
+}
+
+fn parse_column(key: &str) -> Result<Column, String> {
+    Column::from_key(key)
+        .ok_or_else(|| format!("there is no such column; there are: {}", keys(Column::ALL)))
+}
+
+fn parse_columns(key: &str) -> Result<Columns, String> {
+    if key == "all" { Ok(Columns::All) } else { parse_column(key).map(Columns::One) }
+}
+
+fn parse_glob(glob: &str) -> Result<GlobMatcher, String> {
+    Glob::new(glob).map(|g| g.compile_matcher()).map_err(|e| e.to_string())
+}
+
+pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure> {
+    let disk = context.walks_disk();
+    let columns = choose_columns(context, args);
+    let sort = args.sort.unwrap_or(if disk { Column::DiskSize } else { Column::NarSize });
+    if !disk
+        && let Some(c) = std::iter::once(&sort).chain(&args_columns(args)).find(|c| c.needs_disk())
+    {
+        return Err(Failure::usage(format!("{} needs the disk, --no-disk forbids it", c.key())));
+    }
+    let catalog = context.catalog()?;
+    let targets = context.targets(&catalog, &args.targets)?;
+    // The disk size of a closure needs the walk of all of it, and what a path
+    // retains is told within the closure.
+    let wants = |c: Column| sort == c || columns.contains(&c);
+    let closure = !args.no_closure
+        || (disk && wants(Column::ClosureDiskSize))
+        || wants(Column::RetainedNarSize)
+        || wants(Column::RetainedDiskSize);
+    let examine = match (args.all, closure) {
+        (true, _) => Examine::All,
+        (false, true) => Examine::Closure(targets),
+        (false, false) => Examine::Only(targets),
+    };
+    let needs_disk = columns.iter().chain([&sort]).any(|c| c.needs_disk());
+    let census = context.census(catalog, examine, needs_disk)?;
+    let options = ReportOptions {
+        columns,
+        sort,
+        reverse: args.reverse,
+        limit: args.limit,
+        filter: args.filter.clone(),
+        targets_only: args.no_closure,
+    };
+    let report = Report::new(&census, &options).map_err(|e| Failure::because(&e))?;
+    if let (0, Some(glob)) = (report.total.paths, &args.filter) {
+        let glob = glob.glob();
+        return Err(Failure::usage(format!("no examined path has a name that matches ‘{glob}’")));
+    }
+    context.answer(report.document(&census), Exit::Done)
+}
+
+/// The columns asked for by name.
+fn args_columns(args: &ReportArgs) -> Vec<Column> {
+    let one = |c: &Columns| match c {
+        Columns::One(c) => Some(*c),
+        Columns::All => None,
+    };
+    args.columns.iter().filter_map(one).collect()
+}
+
+/// The columns to show: those asked for; else a readable choice for people
+/// and all for machines.
+fn choose_columns(context: &Context, args: &ReportArgs) -> Vec<Column> {
+    let mut columns = Vec::new();
+    if args.columns.is_empty() && !context.for_machines() {
+        return Column::readable(context.walks_disk());
+    }
+    if args.columns.is_empty() {
+        return Column::ALL.to_vec();
+    }
+    for choice in &args.columns {
+        match choice {
+            Columns::All => columns.extend_from_slice(Column::ALL),
+            Columns::One(c) => columns.push(*c),
+        }
+    }
+    let mut seen = Vec::new();
+    columns.retain(|c| {
+        !seen.contains(c) && {
+            seen.push(*c);
+            true
+        }
+    });
+    columns
+}

@@ -1,0 +1,217 @@
+//! Inodes with several names, and finding them by number.
+
+/// An inode that has several names, somewhere.
+///
+/// 32 bytes: a store may have millions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Inode {
+    /// The inode number.
+    pub ino: u64,
+    /// Its `st_size` in bytes; of a symlink, the length of its target.
+    pub size: u64,
+    /// Its blocks, in units of 512 bytes, above [`Inode::FLAGS`] bits of flags.
+    packed: u64,
+    /// How many names it has, those outside the examined paths included.
+    pub nlink: u32,
+    /// Its device: an index into the scan's devices.
+    pub device: u32,
+}
+
+impl Inode {
+    const EXECUTABLE: u64 = 1;
+    const SYMLINK: u64 = 2;
+    const FILE: u64 = 4;
+    const LINKED: u64 = 8;
+    const FLAGS: u32 = 4;
+
+    pub(super) fn new(device: u32, kind: super::Kind, meta: &super::Meta) -> Self {
+        let mut packed = (meta.disk_size / 512) << Self::FLAGS;
+        match kind {
+            super::Kind::Symlink => packed |= Self::SYMLINK,
+            super::Kind::File => packed |= Self::FILE,
+            _ => {}
+        }
+        if meta.executable() {
+            packed |= Self::EXECUTABLE;
+        }
+        Self { ino: meta.ino, size: meta.size, packed, nlink: meta.nlink, device }
+    }
+
+    /// Its blocks, in bytes.
+    pub fn disk_size(&self) -> u64 {
+        (self.packed >> Self::FLAGS).saturating_mul(512)
+    }
+
+    /// What it adds to an apparent size, in bytes: nothing unless it is a
+    /// regular file or symlink.
+    pub fn apparent_size(&self) -> u64 {
+        if self.is_file() || self.is_symlink() { self.size } else { 0 }
+    }
+
+    /// Whether it is a regular file.
+    pub fn is_file(&self) -> bool {
+        self.packed & Self::FILE != 0
+    }
+
+    /// Whether it is a symlink.
+    pub fn is_symlink(&self) -> bool {
+        self.packed & Self::SYMLINK != 0
+    }
+
+    /// Whether its owner may execute it.
+    pub fn executable(&self) -> bool {
+        self.packed & Self::EXECUTABLE != 0
+    }
+
+    /// Whether one of its names is in `.links`.
+    pub fn linked(&self) -> bool {
+        self.packed & Self::LINKED != 0
+    }
+
+    /// How many names it has besides one in `.links`.
+    pub fn names_outside_links(&self) -> u32 {
+        self.nlink.saturating_sub(u32::from(self.linked()))
+    }
+
+    pub(super) fn set_linked(&mut self) {
+        self.packed |= Self::LINKED;
+    }
+
+    /// The order and identity of inodes.
+    pub(super) fn key(&self) -> (u32, u64) {
+        (self.device, self.ino)
+    }
+}
+
+/// Inodes in a list, found by device and number: open addressing over indexes,
+/// 5 to 8 bytes an inode beside the inode itself.
+#[derive(Debug, Default)]
+pub(super) struct InodeTable {
+    inodes: Vec<Inode>,
+    slots: Vec<u32>,
+}
+
+impl InodeTable {
+    const EMPTY: u32 = u32::MAX;
+
+    /// A table of all of these, which are distinct.
+    pub(super) fn from_distinct(inodes: Vec<Inode>) -> Self {
+        let mut table = Self { inodes, slots: Vec::new() };
+        table.rehash(table.inodes.len() + table.inodes.len() / 2 + 1);
+        table
+    }
+
+    fn rehash(&mut self, slots: usize) {
+        self.slots.clear();
+        self.slots.resize(slots, Self::EMPTY);
+        for (i, inode) in (0u32..).zip(&self.inodes) {
+            let mut at = Self::start(self.slots.len(), inode.ino);
+            while self.slots[at] != Self::EMPTY {
+                at = Self::next(self.slots.len(), at);
+            }
+            self.slots[at] = i;
+        }
+    }
+
+    fn start(slots: usize, ino: u64) -> usize {
+        ((u128::from(hash(ino)) * slots as u128) >> 64) as usize
+    }
+
+    fn next(slots: usize, at: usize) -> usize {
+        if at + 1 == slots { 0 } else { at + 1 }
+    }
+
+    /// The index of an inode.
+    #[inline]
+    pub(super) fn find(&self, device: u32, ino: u64) -> Option<u32> {
+        if self.slots.is_empty() {
+            return None;
+        }
+        let mut at = Self::start(self.slots.len(), ino);
+        while self.slots[at] != Self::EMPTY {
+            let inode = &self.inodes[self.slots[at] as usize];
+            if inode.ino == ino && inode.device == device {
+                return Some(self.slots[at]);
+            }
+            at = Self::next(self.slots.len(), at);
+        }
+        None
+    }
+
+    /// The index of an inode, which is put in where it is new.
+    pub(super) fn find_or_insert(&mut self, inode: Inode) -> u32 {
+        if let Some(found) = self.find(inode.device, inode.ino) {
+            return found;
+        }
+        let index = u32::try_from(self.inodes.len()).expect("fewer than 2^32 inodes");
+        self.inodes.push(inode);
+        if self.inodes.len() * 5 > self.slots.len() * 4 {
+            self.rehash((self.inodes.len() * 2).max(16));
+        } else {
+            let mut at = Self::start(self.slots.len(), inode.ino);
+            while self.slots[at] != Self::EMPTY {
+                at = Self::next(self.slots.len(), at);
+            }
+            self.slots[at] = index;
+        }
+        index
+    }
+
+    /// The inode at an index.
+    #[inline]
+    pub(super) fn get(&self, index: u32) -> &Inode {
+        &self.inodes[index as usize]
+    }
+
+    pub(super) fn into_inodes(self) -> Vec<Inode> {
+        self.inodes
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.inodes.len()
+    }
+}
+
+/// Spreads an inode number over 64 bits (the finisher of splitmix64).
+#[inline]
+pub(super) fn hash(ino: u64) -> u64 {
+    let mut x = ino.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inode(device: u32, ino: u64) -> Inode {
+        Inode { ino, size: 1, packed: 8 << Inode::FLAGS, nlink: 2, device }
+    }
+
+    #[test]
+    fn finds_what_was_put_in() {
+        let mut table = InodeTable::default();
+        assert_eq!(table.find(0, 1), None);
+        for ino in 0..1000 {
+            assert_eq!(table.find_or_insert(inode(0, ino * 7)), ino as u32);
+            assert_eq!(table.find_or_insert(inode(0, ino * 7)), ino as u32);
+        }
+        assert_eq!(table.find_or_insert(inode(1, 7)), 1000);
+        assert_eq!(
+            (table.find(0, 7), table.find(1, 7), table.find(0, 8)),
+            (Some(1), Some(1000), None)
+        );
+        let again = InodeTable::from_distinct(table.into_inodes());
+        assert_eq!(
+            (again.find(0, 7), again.find(1, 7), again.find(2, 7)),
+            (Some(1), Some(1000), None)
+        );
+    }
+
+    #[test]
+    fn is_small() {
+        assert_eq!(size_of::<Inode>(), 32);
+        assert_eq!(inode(0, 1).disk_size(), 4096);
+    }
+}

@@ -1,0 +1,534 @@
+//! What paths cost on disk: the visitor that sums, and what becomes of the sums.
+//!
+//! Three phases. A scan of the whole store first stats `.links`, into a table
+//! that no longer changes. The walk then sums for each path what only that path
+//! can hold, and notes a number for each name of an inode with several names;
+//! such an inode is statted once, by its name in `.links` or by whichever name
+//! comes first. At last the noted numbers are gathered into rows, and each path
+//! gets what its inodes with several names cost.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError, RwLock};
+
+use serde::Serialize;
+
+use super::DiskError;
+use super::inodes::{Inode, InodeTable, hash};
+use super::links::{self, Links};
+use super::walk::{Directory, Engine, Entry, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
+use crate::graph::Rows;
+use crate::nar::size;
+use crate::warning::{WarningKind, Warnings};
+
+/// What one path costs; sizes in bytes, each inode counted once within the path.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// The size of its NAR, where each name of an inode counts.
+    pub nar_size: u64,
+    /// `st_size` of regular files and symlinks.
+    pub apparent_size: u64,
+    /// Blocks of all entries, directories too.
+    pub disk_size: u64,
+    /// The part of `apparent_size` whose inodes have no other name anywhere.
+    pub private_apparent_size: u64,
+    /// The part of `disk_size` whose inodes have no other name anywhere, and
+    /// directories. The disk size of a set of paths is the sum of these, and
+    /// of its inodes with several names.
+    pub private_disk_size: u64,
+    /// Names of regular files.
+    pub files: u64,
+    /// Directories.
+    pub directories: u64,
+    /// Names of symlinks.
+    pub symlinks: u64,
+    /// Names of FIFOs, sockets and devices: in `disk_size`, not in the NAR.
+    pub unsupported: u64,
+    /// Whether the path exists.
+    pub present: bool,
+    /// Whether all of it could be read. If not, all else here is too little.
+    pub complete: bool,
+}
+
+impl Usage {
+    /// Adds up two parts of one path.
+    fn add(&mut self, other: &Self) {
+        for (sum, part) in [
+            (&mut self.nar_size, other.nar_size),
+            (&mut self.private_apparent_size, other.private_apparent_size),
+            (&mut self.private_disk_size, other.private_disk_size),
+            (&mut self.files, other.files),
+            (&mut self.directories, other.directories),
+            (&mut self.symlinks, other.symlinks),
+            (&mut self.unsupported, other.unsupported),
+        ] {
+            *sum = sum.saturating_add(part);
+        }
+        self.present |= other.present;
+        self.complete &= other.complete;
+    }
+
+    /// Counts one more entry of this kind, and its node in the NAR.
+    fn count(&mut self, kind: Kind, node: u64) {
+        match kind {
+            Kind::File => self.files += 1,
+            Kind::Directory => self.directories += 1,
+            Kind::Symlink => self.symlinks += 1,
+            Kind::Other | Kind::Unknown => self.unsupported += 1,
+        }
+        self.nar_size = self.nar_size.saturating_add(node);
+    }
+}
+
+/// How to scan.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ScanOptions {
+    /// Whether the whole store is meant: the names are all valid paths, all
+    /// other entries of the store directory are found and scanned too, and
+    /// `.links` is read first. Faster than going over the same paths without.
+    pub whole: bool,
+    /// How many threads; by default four a core, at least eight.
+    pub threads: Option<usize>,
+    /// Which engine.
+    pub engine: Engine,
+}
+
+/// What a scan found; sizes in bytes.
+#[derive(Debug)]
+pub struct DiskScan {
+    /// What each asked path costs, in the order of their names.
+    pub usages: Vec<Usage>,
+    /// Entries of the store directory that were not asked for, by name, but
+    /// `.links`; none unless the whole store was scanned.
+    pub others: Vec<(Vec<u8>, Usage)>,
+    /// The inodes with several names met in the paths, and those of `.links`
+    /// when the whole store was scanned. In the same order each time.
+    pub inodes: Vec<Inode>,
+    /// The devices that [`Inode::device`] means; the store directory's is the first.
+    pub devices: Vec<u64>,
+    /// For each path of `usages`, then each of `others`: indexes into `inodes`,
+    /// ascending, one for each name: repeated where an inode has several names
+    /// in the path.
+    pub names: Rows,
+    /// What `.links` holds, if the whole store was scanned and has one.
+    pub links: Option<Links>,
+    /// The blocks of the store directory itself.
+    pub store_directory_disk_size: u64,
+    /// How many entries were met, in `.links` too.
+    pub entries: u64,
+    /// How many were statted.
+    pub statted: u64,
+    /// What went wrong.
+    pub warnings: Warnings,
+}
+
+/// Scans paths: entries of the store directory called `names`, which are
+/// sorted and distinct.
+///
+/// A path that does not exist is no error: [`Usage::present`] is false, and a
+/// warning says so.
+///
+/// # Errors
+/// When the store directory cannot be read or threads not be started.
+pub fn scan<N: AsRef<[u8]> + Sync>(
+    store_dir: &Path,
+    names: &[N],
+    options: &ScanOptions,
+    progress: &Progress,
+) -> Result<DiskScan, DiskError> {
+    let walker = Walker::open(store_dir, options.engine, options.threads)?;
+    let devices = Devices::new(walker.meta().dev);
+    let mut tops: Vec<Top<'_>> = (0u32..)
+        .zip(names)
+        .map(|(path, name)| Top { name: name.as_ref(), path, ino: 0, kind: Kind::Unknown })
+        .collect();
+    let mut others = Vec::new();
+    let mut read = links::LinksRead::default();
+    if options.whole {
+        for listed in walker.list()? {
+            match tops.binary_search_by(|top| top.name.cmp(&listed.name)) {
+                Ok(at) => (tops[at].ino, tops[at].kind) = (listed.ino, listed.kind),
+                Err(_) if listed.name != links::NAME => others.push(listed),
+                Err(_) => {}
+            }
+        }
+        others.sort_by(|a, b| a.name.cmp(&b.name));
+        tops.extend((names.len() as u32..).zip(&others).map(|(path, listed)| Top {
+            name: &listed.name,
+            path,
+            ino: listed.ino,
+            kind: listed.kind,
+        }));
+        progress.expect_paths(tops.len());
+        read = links::read(&walker, &devices);
+        progress.add_entries(read.entries as usize);
+    } else {
+        progress.expect_paths(tops.len());
+    }
+
+    let visitor = Summing::new(&devices, read.inodes, tops.len());
+    let walked = walker.walk(&tops, &visitor, progress);
+    drop(tops);
+    let (mut entries, mut statted) = (walked.entries + read.entries, walked.statted + read.statted);
+    let mut warnings = read.warnings;
+    warnings.extend(walked.warnings);
+
+    let Sums { mut usages, mut inodes, names: names_of, warnings: told } =
+        visitor.finish(walked.states);
+    warnings.extend(told);
+    if !options.whole && !inodes.is_empty() {
+        let table = InodeTable::from_distinct(inodes);
+        let (members, met, looked, told) = links::members(&walker, &devices, &table);
+        inodes = table.into_inodes();
+        for member in members {
+            inodes[member as usize].set_linked();
+        }
+        entries += met;
+        statted += looked;
+        warnings.extend(told);
+    }
+    add_shared(&mut usages, &inodes, &names_of);
+
+    for (usage, name) in usages.iter().zip(names) {
+        if !usage.present && usage.complete {
+            let mut path = std::os::unix::ffi::OsStrExt::as_bytes(store_dir.as_os_str()).to_vec();
+            path.push(b'/');
+            path.extend_from_slice(name.as_ref());
+            warnings.push(WarningKind::MissingPath, path, "valid, but not on disk");
+        }
+    }
+    warnings.sort();
+    let other_usages = usages.split_off(names.len());
+    Ok(DiskScan {
+        usages,
+        others: others
+            .into_iter()
+            .zip(other_usages)
+            .map(|(listed, usage)| (listed.name, usage))
+            .collect(),
+        inodes,
+        devices: devices.into_list(),
+        names: names_of,
+        links: read.links,
+        store_directory_disk_size: walker.meta().disk_size,
+        entries,
+        statted,
+        warnings,
+    })
+}
+
+/// Adds to each path what its inodes with several names cost, each once.
+fn add_shared(usages: &mut [Usage], inodes: &[Inode], names: &Rows) {
+    for (usage, row) in usages.iter_mut().zip(names.iter()) {
+        usage.apparent_size = usage.private_apparent_size;
+        usage.disk_size = usage.private_disk_size;
+        let mut last = None;
+        for &index in row {
+            if last != Some(index) {
+                let inode = &inodes[index as usize];
+                usage.apparent_size = usage.apparent_size.saturating_add(inode.apparent_size());
+                usage.disk_size = usage.disk_size.saturating_add(inode.disk_size());
+                last = Some(index);
+            }
+        }
+    }
+}
+
+/// Small numbers for devices: 0 is the store directory's.
+pub(super) struct Devices {
+    store: u64,
+    list: RwLock<Vec<u64>>,
+}
+
+impl Devices {
+    fn new(store: u64) -> Self {
+        Self { store, list: RwLock::new(vec![store]) }
+    }
+
+    pub(super) fn index(&self, dev: u64) -> u32 {
+        if dev == self.store {
+            return 0;
+        }
+        let find = |list: &[u64]| list.iter().position(|&d| d == dev).map(|i| i as u32);
+        let found = find(&self.list.read().unwrap_or_else(PoisonError::into_inner));
+        found.unwrap_or_else(|| {
+            let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
+            find(&list).unwrap_or_else(|| {
+                list.push(dev);
+                (list.len() - 1) as u32
+            })
+        })
+    }
+
+    fn into_list(self) -> Vec<u64> {
+        self.list.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// An inode with several names, as one name of it is counted.
+#[derive(Clone, Copy)]
+struct Shared {
+    /// Its number: an index into those of `.links`, or beyond them one of a shard.
+    number: u32,
+    /// The size of its node in a NAR.
+    node: u64,
+}
+
+/// The visitor that sums.
+struct Summing<'a> {
+    devices: &'a Devices,
+    /// The inodes of `.links` with several names.
+    links: InodeTable,
+    /// A bit for each of some hashes of an inode number: set if such an inode
+    /// is in a shard. Most inodes have one name, and find their bit clear.
+    filter: Vec<AtomicU64>,
+    /// All other inodes with several names, spread by number.
+    shards: Vec<Mutex<InodeTable>>,
+    usages: Mutex<Vec<Usage>>,
+}
+
+const SHARDS: u32 = 64;
+const FILTER_BITS: u32 = 22;
+
+/// What one thread gathers.
+struct Tally {
+    /// The path at hand, and what was summed of it since it is.
+    path: u32,
+    usage: Usage,
+    /// Numbers of inodes with several names, one a name, as they come.
+    numbers: Vec<u32>,
+    /// Where in `numbers` those of a path begin.
+    runs: Vec<(u32, usize)>,
+    /// About what the walk met; of what it could not read it warns itself.
+    warnings: Warnings,
+}
+
+/// What the walk came to.
+struct Sums {
+    /// Without what inodes with several names cost.
+    usages: Vec<Usage>,
+    /// Those inodes: of `.links` first, then the rest, each sorted.
+    inodes: Vec<Inode>,
+    names: Rows,
+    warnings: Warnings,
+}
+
+impl<'a> Summing<'a> {
+    fn new(devices: &'a Devices, links: Vec<Inode>, paths: usize) -> Self {
+        Self {
+            devices,
+            links: InodeTable::from_distinct(links),
+            filter: (0..1usize << (FILTER_BITS - 6)).map(|_| AtomicU64::new(0)).collect(),
+            shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
+            usages: Mutex::new(vec![Usage { complete: true, ..Usage::default() }; paths]),
+        }
+    }
+
+    fn bit(hash: u64) -> (usize, u64) {
+        let bit = hash >> (64 - FILTER_BITS);
+        ((bit >> 6) as usize, 1 << (bit & 63))
+    }
+
+    fn shard(&self, hash: u64) -> (u32, std::sync::MutexGuard<'_, InodeTable>) {
+        let shard = (hash % u64::from(SHARDS)) as u32;
+        (shard, self.shards[shard as usize].lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn shared(number: u32, inode: &Inode) -> Shared {
+        let node = if inode.is_file() {
+            size::file(inode.size, inode.executable())
+        } else if inode.is_symlink() {
+            size::symlink(inode.size)
+        } else {
+            0
+        };
+        Shared { number, node }
+    }
+
+    fn number(&self, shard: u32, index: u32) -> u32 {
+        (self.links.len() as u32)
+            .checked_add(index.checked_mul(SHARDS).expect("fewer than 2^26 inodes a shard"))
+            .and_then(|n| n.checked_add(shard))
+            .expect("fewer than 2^32 inodes")
+    }
+
+    /// Makes `path` the one that the tally sums for.
+    fn turn_to(&self, tally: &mut Tally, path: u32) {
+        if tally.path != path {
+            self.settle(tally);
+            tally.path = path;
+            tally.runs.push((path, tally.numbers.len()));
+        }
+    }
+
+    fn settle(&self, tally: &mut Tally) {
+        let part =
+            std::mem::replace(&mut tally.usage, Usage { complete: true, ..Usage::default() });
+        let mut usages = self.usages.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(usage) = usages.get_mut(tally.path as usize) {
+            usage.add(&part);
+        }
+    }
+
+    fn sum(tally: &mut Tally, entry: &Entry<'_, Shared>) {
+        let usage = &mut tally.usage;
+        match entry.seen {
+            Seen::Known(shared) => {
+                usage.count(entry.kind, shared.node);
+                tally.numbers.push(shared.number);
+            }
+            Seen::Stat(meta) => {
+                let node = match entry.kind {
+                    Kind::Directory => size::DIRECTORY,
+                    Kind::File => size::file(meta.size, meta.executable()),
+                    Kind::Symlink => size::symlink(meta.size),
+                    Kind::Other | Kind::Unknown => 0,
+                };
+                usage.count(entry.kind, node);
+                usage.private_disk_size = usage.private_disk_size.saturating_add(meta.disk_size);
+                if matches!(entry.kind, Kind::File | Kind::Symlink) {
+                    usage.private_apparent_size =
+                        usage.private_apparent_size.saturating_add(meta.size);
+                }
+            }
+            Seen::Failed => usage.complete = false,
+        }
+    }
+
+    /// Gathers what the threads did.
+    fn finish(self, tallies: Vec<Tally>) -> Sums {
+        let mut tallies = tallies;
+        let mut warnings = Warnings::new();
+        for tally in &mut tallies {
+            self.settle(tally);
+            warnings.extend(std::mem::take(&mut tally.warnings));
+        }
+        let usages = self.usages.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut inodes = self.links.into_inodes();
+        let linked = inodes.len();
+
+        // New numbers for those of the shards.
+        let shards: Vec<Vec<Inode>> = self
+            .shards
+            .into_iter()
+            .map(|s| s.into_inner().unwrap_or_else(PoisonError::into_inner).into_inodes())
+            .collect();
+        let mut order: Vec<(u32, u32)> = (0..SHARDS)
+            .zip(&shards)
+            .flat_map(|(shard, inodes)| (0..inodes.len() as u32).map(move |i| (shard, i)))
+            .collect();
+        let inode = |&(shard, i): &(u32, u32)| &shards[shard as usize][i as usize];
+        order.sort_unstable_by_key(|at| inode(at).key());
+        let mut renumbered: Vec<Vec<u32>> = shards.iter().map(|s| vec![0; s.len()]).collect();
+        for at in &order {
+            renumbered[at.0 as usize][at.1 as usize] = inodes.len() as u32;
+            inodes.push(*inode(at));
+        }
+        drop((shards, order));
+        let index = |number: u32| {
+            let Some(beyond) = (number as usize).checked_sub(linked) else { return number };
+            renumbered[beyond % SHARDS as usize][beyond / SHARDS as usize]
+        };
+
+        let pairs = tallies.iter().flat_map(|tally| {
+            let ends = tally.runs.iter().skip(1).map(|&(_, start)| start);
+            tally.runs.iter().zip(ends.chain([tally.numbers.len()])).flat_map(
+                move |(&(path, start), end)| {
+                    tally.numbers[start..end].iter().map(move |&number| (path, index(number)))
+                },
+            )
+        });
+        let mut names = Rows::from_pairs(usages.len(), pairs);
+        for path in 0..usages.len() as u32 {
+            names.row_mut(path).sort_unstable();
+        }
+        Sums { usages, inodes, names, warnings }
+    }
+}
+
+impl Visitor for Summing<'_> {
+    type State = Tally;
+    type Tag = Shared;
+
+    fn state(&self) -> Tally {
+        Tally {
+            path: u32::MAX,
+            usage: Usage { complete: true, ..Usage::default() },
+            numbers: Vec::new(),
+            runs: Vec::new(),
+            warnings: Warnings::new(),
+        }
+    }
+
+    #[inline]
+    fn known(&self, _: &mut Tally, ino: u64) -> Option<Shared> {
+        if let Some(index) = self.links.find(0, ino) {
+            return Some(Self::shared(index, self.links.get(index)));
+        }
+        let hash = hash(ino);
+        let (word, bit) = Self::bit(hash);
+        if self.filter[word].load(Ordering::Relaxed) & bit == 0 {
+            return None;
+        }
+        let (shard, table) = self.shard(hash);
+        let index = table.find(0, ino)?;
+        Some(Self::shared(self.number(shard, index), table.get(index)))
+    }
+
+    #[inline]
+    fn met(&self, _: &mut Tally, kind: Kind, meta: &Meta) -> Option<Shared> {
+        if meta.nlink <= 1 {
+            return None;
+        }
+        let device = self.devices.index(meta.dev);
+        if let Some(index) = self.links.find(device, meta.ino) {
+            return Some(Self::shared(index, self.links.get(index)));
+        }
+        let hash = hash(meta.ino);
+        let (shard, mut table) = self.shard(hash);
+        let index = table.find_or_insert(Inode::new(device, kind, meta));
+        let shared = Self::shared(self.number(shard, index), table.get(index));
+        drop(table);
+        let (word, bit) = Self::bit(hash);
+        self.filter[word].fetch_or(bit, Ordering::Relaxed);
+        Some(shared)
+    }
+
+    fn top(&self, tally: &mut Tally, directory: &Directory<'_>, entry: &Entry<'_, Shared>) {
+        self.turn_to(tally, directory.path());
+        tally.usage.present = true;
+        tally.usage.nar_size = tally.usage.nar_size.saturating_add(size::NAR);
+        Self::sum(tally, entry);
+        warn_unsupported(tally, directory, entry);
+    }
+
+    fn directory<'e>(
+        &self,
+        tally: &mut Tally,
+        directory: &Directory<'_>,
+        entries: impl ExactSizeIterator<Item = Entry<'e, Shared>>,
+    ) {
+        self.turn_to(tally, directory.path());
+        for entry in entries {
+            if entry.kind < Kind::Other {
+                tally.usage.nar_size =
+                    tally.usage.nar_size.saturating_add(size::entry(entry.name.len() as u64));
+            }
+            Self::sum(tally, &entry);
+            warn_unsupported(tally, directory, &entry);
+        }
+    }
+
+    fn failed(&self, tally: &mut Tally, path: u32) {
+        self.turn_to(tally, path);
+        tally.usage.complete = false;
+    }
+}
+
+#[inline]
+fn warn_unsupported(tally: &mut Tally, directory: &Directory<'_>, entry: &Entry<'_, Shared>) {
+    if entry.kind == Kind::Other {
+        let path = directory.full_path(entry.name);
+        tally.warnings.push(WarningKind::UnsupportedFile, path, "no NAR can hold such a file");
+    }
+}

@@ -1,0 +1,429 @@
+//! The exact weight of the closure of every node at once.
+//!
+//! Closures overlap, so their weights cannot be summed from one another; each
+//! closure has to be told apart. Sources are taken in blocks of [`BLOCK`]
+//! neighbours: every node gets a mask of the sources of the block that reach
+//! it, masks are handed from referrers to references in topological order, and
+//! each node's weight goes to the sources in its mask. Neighbours share most of
+//! their closures, so a block costs little more than its largest closure, and
+//! memory stays linear in the graph however dense it is.
+//!
+//! Before that, the graph is made small without changing any closure: cycles
+//! become one node, a reference that another one implies goes, and a node
+//! left with at most one reference needs no place in a block.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rayon::prelude::*;
+
+use super::node_set::Bits;
+use super::weights::{add, check, subtract};
+use super::{Components, Rows, TooHeavy, Weights};
+
+/// Words in a mask: 512 bits are one cache line.
+const WORDS: usize = 8;
+
+/// Sources taken at once.
+const BLOCK: usize = 64 * WORDS;
+
+/// Masks with at most this many bits (or all but so many) are handled bit by
+/// bit, others byte by byte.
+const FEW: u32 = 24;
+
+/// Rows longer than this are not searched for implied references, to bound the
+/// time it takes.
+const LONG: usize = 64;
+
+/// How many masks are kept in the hope to meet them again.
+const RECENT: usize = 512;
+
+type Mask = [u64; WORDS];
+
+/// What [`closure_sizes`] found.
+#[derive(Clone, Debug)]
+pub struct ClosureSizes<const W: usize> {
+    /// The weight of the closure of each source.
+    pub sizes: Vec<Weights<W>>,
+    /// How much had to be done: references followed, for all blocks together.
+    pub work: u64,
+}
+
+/// The weights of the closures of nodes `0..sources`, each node of a closure
+/// counted once, in each column of `weights`. Nodes from `sources` on have
+/// weight but no closure of their own is told: what several nodes hold in
+/// common (an inode with names in several paths) can be such a node.
+///
+/// Runs on the current rayon pool. Memory: 64 bytes a node for each thread, and
+/// twice the graph.
+///
+/// # Errors
+/// [`TooHeavy`] if a column sums to 2^64 or more.
+///
+/// # Panics
+/// If there is not one weight a row, or there are fewer rows than sources.
+pub fn closure_sizes<const W: usize>(
+    rows: &Rows,
+    weights: &[Weights<W>],
+    sources: usize,
+) -> Result<ClosureSizes<W>, TooHeavy> {
+    assert_eq!(weights.len(), rows.len(), "one weight a node");
+    assert!(sources <= rows.len(), "sources are nodes");
+    check(weights)?;
+    let components = Components::new(rows, []);
+    let (graph, weight) = condense(rows, &components, weights);
+    let graph = without_implied(&graph);
+
+    let mut needed = vec![false; graph.len()];
+    for &component in &components.as_slice()[..sources] {
+        needed[component as usize] = true;
+    }
+    for component in (0..graph.len()).rev() {
+        if let ([only], true) = (graph.row(component as u32), needed[component]) {
+            needed[*only as usize] = true;
+        }
+    }
+    let hard: Vec<u32> = (0u32..)
+        .zip(graph.iter().zip(&needed))
+        .filter(|(_, (row, needed))| **needed && row.len() > 1)
+        .map(|(component, _)| component)
+        .collect();
+    let (found, work) = in_blocks(&graph, &weight, &hard);
+
+    let mut size = weight;
+    for (component, closure) in hard.into_iter().zip(found) {
+        size[component as usize] = closure;
+    }
+    for component in 0..graph.len() {
+        if let &[only] = graph.row(component as u32) {
+            let below = size[only as usize];
+            add(&mut size[component], &below);
+        }
+    }
+    let of = &components.as_slice()[..sources];
+    Ok(ClosureSizes { sizes: of.iter().map(|&c| size[c as usize]).collect(), work })
+}
+
+/// The graph of the components and their weights, without self references and
+/// repeated entries.
+fn condense<const W: usize>(
+    rows: &Rows,
+    components: &Components,
+    weights: &[Weights<W>],
+) -> (Rows, Vec<Weights<W>>) {
+    let of = components.as_slice();
+    let members = Rows::from_pairs(components.len(), of.iter().copied().zip(0..));
+    let mut graph = Rows::default();
+    let mut weight = vec![[0; W]; components.len()];
+    let mut seen_by = vec![u32::MAX; components.len()];
+    let mut row = Vec::new();
+    for (component, nodes) in (0u32..).zip(members.iter()) {
+        row.clear();
+        seen_by[component as usize] = component;
+        for &node in nodes {
+            add(&mut weight[component as usize], &weights[node as usize]);
+            for &reference in rows.row(node) {
+                let reference = of[reference as usize];
+                if seen_by[reference as usize] != component {
+                    seen_by[reference as usize] = component;
+                    row.push(reference);
+                }
+            }
+        }
+        graph.push(&row);
+    }
+    (graph, weight)
+}
+
+/// The graph without the references that one of their neighbours implies:
+/// from `u`, when some `v` that `u` refers to refers to the same.
+fn without_implied(graph: &Rows) -> Rows {
+    let mut implied_for = vec![u32::MAX; graph.len()];
+    let mut left = Rows::default();
+    let mut kept = Vec::new();
+    for (node, row) in (0u32..).zip(graph.iter()) {
+        kept.clear();
+        if row.len() > 1 {
+            for &reference in row {
+                let next = graph.row(reference);
+                if next.len() <= LONG {
+                    for &implied in next {
+                        implied_for[implied as usize] = node;
+                    }
+                }
+            }
+            kept.extend(row.iter().filter(|&&r| implied_for[r as usize] != node));
+        } else {
+            kept.extend(row);
+        }
+        left.push(&kept);
+    }
+    left
+}
+
+/// The closure weights of `sources` (ascending) in an acyclic graph whose
+/// references go to lower nodes, and the references followed.
+fn in_blocks<const W: usize>(
+    graph: &Rows,
+    weight: &[Weights<W>],
+    sources: &[u32],
+) -> (Vec<Weights<W>>, u64) {
+    let next = AtomicUsize::new(0);
+    let blocks: Vec<&[u32]> = sources.chunks(BLOCK).collect();
+    let workers = rayon::current_num_threads().min(blocks.len());
+    let found: Vec<_> = (0..workers)
+        .into_par_iter()
+        .map(|_| {
+            let mut scratch = Scratch::new(graph.len());
+            let mut found = Vec::new();
+            loop {
+                let block = next.fetch_add(1, Ordering::Relaxed);
+                let Some(sources) = blocks.get(block) else { break };
+                found.push((block, scratch.block(graph, weight, sources)));
+            }
+            (found, scratch.work)
+        })
+        .collect();
+    let mut sizes = vec![[0; W]; sources.len()];
+    let mut work = 0;
+    for (blocks, done) in found {
+        work += done;
+        for (block, found) in blocks {
+            sizes[block * BLOCK..][..found.len()].copy_from_slice(&found);
+        }
+    }
+    (sizes, work)
+}
+
+/// What one thread needs. Between blocks all masks and bits are zero.
+struct Scratch<const W: usize> {
+    masks: Vec<Mask>,
+    /// A bit for each node with a mask.
+    touched: Vec<u64>,
+    sums: Sums<W>,
+    work: u64,
+}
+
+impl<const W: usize> Scratch<W> {
+    fn new(nodes: usize) -> Self {
+        let touched = vec![0; nodes.div_ceil(64)];
+        Self { masks: vec![[0; WORDS]; nodes], touched, sums: Sums::new(), work: 0 }
+    }
+
+    fn block(&mut self, graph: &Rows, weight: &[Weights<W>], sources: &[u32]) -> Vec<Weights<W>> {
+        let Self { masks, touched, sums, work } = self;
+        let mut words = 0;
+        for (i, &source) in sources.iter().enumerate() {
+            let node = source as usize;
+            masks[node][i / 64] |= 1 << (i % 64);
+            touched[node / 64] |= 1 << (node % 64);
+            words = words.max(node / 64 + 1);
+        }
+        for word in (0..words).rev() {
+            // References go to lower nodes, which may lie in this very word.
+            while touched[word] != 0 {
+                let bit = 63 - touched[word].leading_zeros() as usize;
+                touched[word] &= !(1 << bit);
+                let node = word * 64 + bit;
+                let mask = std::mem::take(&mut masks[node]);
+                let row = graph.row(node as u32);
+                *work += row.len() as u64;
+                for &reference in row {
+                    let reference = reference as usize;
+                    for (to, from) in masks[reference].iter_mut().zip(&mask) {
+                        *to |= from;
+                    }
+                    touched[reference / 64] |= 1 << (reference % 64);
+                }
+                sums.add(&mask, &weight[node]);
+            }
+        }
+        let mut sizes = sums.take();
+        sizes.truncate(sources.len());
+        sizes
+    }
+}
+
+/// Sums of weights, one for each bit of a mask.
+struct Sums<const W: usize> {
+    bits: Vec<Weights<W>>,
+    /// What goes to every bit.
+    all: Weights<W>,
+    /// What goes to the bits of each byte: 256 sums for each byte of a mask.
+    bytes: Vec<[Weights<W>; 256]>,
+    /// Masks met of late and what each is owed, each in the slot of its hash:
+    /// few masks are met often.
+    recent: Vec<(Mask, Weights<W>)>,
+}
+
+impl<const W: usize> Sums<W> {
+    fn new() -> Self {
+        Self {
+            bits: vec![[0; W]; BLOCK],
+            all: [0; W],
+            bytes: vec![[[0; W]; 256]; BLOCK / 8],
+            recent: vec![([0; WORDS], [0; W]); RECENT],
+        }
+    }
+
+    #[inline]
+    fn add(&mut self, mask: &Mask, weight: &Weights<W>) {
+        let hash = mask.iter().fold(0u64, |hash, word| {
+            (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+        });
+        let (recent, owed) = &mut self.recent[(hash >> 32) as usize % RECENT];
+        if recent == mask {
+            add(owed, weight);
+        } else {
+            let mask = std::mem::replace(recent, *mask);
+            let owed = std::mem::replace(owed, *weight);
+            self.spread(&mask, &owed);
+        }
+    }
+
+    /// Gives the bits of a mask what they are owed.
+    fn spread(&mut self, mask: &Mask, weight: &Weights<W>) {
+        if *weight == [0; W] {
+            return;
+        }
+        let ones: u32 = mask.iter().map(|word| word.count_ones()).sum();
+        if ones <= FEW {
+            for (word, bits) in mask.iter().zip(self.bits.chunks_exact_mut(64)) {
+                for bit in Bits(*word) {
+                    add(&mut bits[bit as usize], weight);
+                }
+            }
+        } else if ones >= BLOCK as u32 - FEW {
+            add(&mut self.all, weight);
+            for (word, bits) in mask.iter().zip(self.bits.chunks_exact_mut(64)) {
+                for bit in Bits(!*word) {
+                    subtract(&mut bits[bit as usize], weight);
+                }
+            }
+        } else {
+            for (word, bytes) in mask.iter().zip(self.bytes.chunks_exact_mut(8)) {
+                if *word != 0 {
+                    for (byte, sums) in word.to_le_bytes().into_iter().zip(bytes) {
+                        add(&mut sums[byte as usize], weight);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The sums of all bits; all is zero afterwards.
+    fn take(&mut self) -> Vec<Weights<W>> {
+        for slot in 0..RECENT {
+            let (mask, owed) = std::mem::replace(&mut self.recent[slot], ([0; WORDS], [0; W]));
+            self.spread(&mask, &owed);
+        }
+        for (sums, bits) in self.bytes.iter_mut().zip(self.bits.chunks_exact_mut(8)) {
+            // The upper half of the sums has the highest bit set: it gets
+            // their sum, and they are folded onto the lower half.
+            for bit in (0..8).rev() {
+                let (lower, upper) = sums[..2 << bit].split_at_mut(1 << bit);
+                for (low, high) in lower.iter_mut().zip(upper) {
+                    add(&mut bits[bit], high);
+                    add(low, high);
+                    *high = [0; W];
+                }
+            }
+            sums[0] = [0; W];
+        }
+        let all = std::mem::replace(&mut self.all, [0; W]);
+        let mut sizes = std::mem::replace(&mut self.bits, vec![[0; W]; BLOCK]);
+        for size in &mut sizes {
+            add(size, &all);
+        }
+        sizes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::graph::closure;
+
+    fn brute<const W: usize>(rows: &Rows, weights: &[Weights<W>]) -> Vec<Weights<W>> {
+        (0..rows.len() as u32)
+            .map(|node| {
+                let mut sum = [0; W];
+                closure(rows, [node]).iter().for_each(|&n| add(&mut sum, &weights[n as usize]));
+                sum
+            })
+            .collect()
+    }
+
+    #[test]
+    fn a_diamond_a_cycle_and_a_leaf_that_is_no_source() {
+        // 0 → 1, 2; 1 → 3; 2 → 3, 2; 3 ⇄ 4; 5 is held by 1 and 3.
+        let lists = [vec![1, 2], vec![3, 5], vec![3, 2], vec![4, 5], vec![3], vec![]];
+        let rows = Rows::from_lists(&lists);
+        let weights: Vec<_> = (0..6).map(|i| [1 << i, 1]).collect();
+        let sizes = closure_sizes(&rows, &weights, 5).unwrap().sizes;
+        assert_eq!(sizes, [[63, 6], [58, 4], [60, 4], [56, 3], [56, 3]]);
+    }
+
+    #[test]
+    fn more_sources_than_a_block_and_no_nodes_at_all() {
+        // Each node refers to the two below it, and every third to node 0.
+        let row = |i: u32| match i {
+            0 => vec![],
+            1 => vec![0],
+            i if i % 3 == 0 => vec![i - 1, i - 2, 0],
+            i => vec![i - 2, i - 1],
+        };
+        let rows = Rows::from_lists(&(0..2000).map(row).collect::<Vec<_>>());
+        let weights: Vec<_> = (0..2000u64).map(|i| [i * i + 1]).collect();
+        assert_eq!(closure_sizes(&rows, &weights, 2000).unwrap().sizes, brute(&rows, &weights));
+        assert!(closure_sizes::<2>(&Rows::default(), &[], 0).unwrap().sizes.is_empty());
+    }
+
+    #[test]
+    fn weights_beyond_u64_are_refused() {
+        let rows = Rows::from_lists(&[vec![1], vec![]]);
+        assert_eq!(closure_sizes(&rows, &[[u64::MAX], [1]], 2).unwrap_err(), TooHeavy);
+    }
+
+    #[test]
+    fn sums_of_masks_of_every_density() {
+        let mut sums = Sums::new();
+        let mut expected = vec![[0u64; 1]; BLOCK];
+        for i in 0..600u32 {
+            let mut mask = [0; WORDS];
+            for bit in 0..BLOCK as u32 {
+                // From no bit to all bits.
+                if (bit.wrapping_mul(2_654_435_761) ^ i.wrapping_mul(40_503)) % 600 < i {
+                    mask[bit as usize / 64] |= 1 << (bit % 64);
+                    expected[bit as usize][0] += u64::from(i) + 1;
+                }
+            }
+            sums.add(&mask, &[u64::from(i) + 1]);
+        }
+        assert_eq!(sums.take(), expected);
+        assert_eq!(sums.take(), vec![[0]; BLOCK]);
+    }
+
+    proptest! {
+        #[test]
+        fn equal_to_walking_each_closure(
+            nodes in 1u32..1200,
+            edges in prop::collection::vec((any::<u32>(), any::<u32>(), any::<bool>()), 0..4000),
+            weights in prop::collection::vec(any::<[u32; 2]>(), 1200),
+            sources in any::<prop::sample::Index>(),
+        ) {
+            // Mostly downwards, so that not all is one cycle.
+            let edges = edges.iter().map(|&(a, b, any)| {
+                let (a, b) = (a % nodes, b % nodes);
+                if any && (a ^ b) % 16 == 0 { (a, b) } else { (a.max(b), a.min(b)) }
+            });
+            let rows = Rows::from_pairs(nodes as usize, edges);
+            let weights: Vec<_> =
+                weights[..nodes as usize].iter().map(|w| w.map(u64::from)).collect();
+            let sources = sources.index(nodes as usize + 1);
+            let sizes = closure_sizes(&rows, &weights, sources).unwrap().sizes;
+            prop_assert_eq!(&sizes[..], &brute(&rows, &weights)[..sources]);
+        }
+    }
+}

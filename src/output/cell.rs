@@ -1,0 +1,127 @@
+//! Cells: the values of a document, each printed by every format in its way.
+
+use crate::catalog::Catalog;
+use std::borrow::Cow;
+
+/// One value.
+#[derive(Clone, Debug)]
+pub enum Cell<'a> {
+    /// Unknown or not applicable: `-`, null, an empty field.
+    Missing,
+    /// Text; may hold anything, and is escaped where it is printed.
+    Text(Cow<'a, str>),
+    /// Text in a tree: people see the branches before it and the mark after it.
+    Branch(String, Cow<'a, str>, &'static str),
+    /// A name from the disk, which need not be UTF-8.
+    Bytes(Cow<'a, [u8]>),
+    /// A size in bytes.
+    Size(u64),
+    /// A difference of sizes in bytes.
+    Change(i64),
+    /// A number of things.
+    Count(u64),
+    /// Seconds since 1970; people see a date, machines the number.
+    Time(i64),
+    /// A length of time in seconds.
+    Seconds(f64),
+    /// A share of a whole, 0 to 1; people see percent.
+    Share(f64),
+    /// Yes or no.
+    Bool(bool),
+    /// Several texts: joined by spaces in tables and CSV, a list in JSON.
+    List(Vec<Cow<'a, str>>),
+    /// Several paths: their number in tables and CSV, a list in JSON.
+    Paths(Vec<Cow<'a, str>>),
+    /// The same for paths of a catalog, by id: named only if they are printed.
+    StorePaths(&'a Catalog, Cow<'a, [u32]>),
+    /// An object in JSON, `key=value` pairs elsewhere.
+    Record(Vec<(&'static str, Cell<'a>)>),
+    /// A list of cells in JSON; joined by `; ` elsewhere.
+    Cells(Vec<Cell<'a>>),
+}
+
+impl<'a> Cell<'a> {
+    /// Text, borrowed or owned.
+    pub fn text(text: impl Into<Cow<'a, str>>) -> Self {
+        Self::Text(text.into())
+    }
+
+    /// The value, or [`Cell::Missing`].
+    pub fn optional<T>(value: Option<T>, cell: impl FnOnce(T) -> Self) -> Self {
+        value.map_or(Self::Missing, cell)
+    }
+
+    /// Whether tables align it to the right.
+    pub(super) fn is_number(&self) -> bool {
+        matches!(
+            self,
+            Self::Size(_)
+                | Self::Change(_)
+                | Self::Count(_)
+                | Self::Seconds(_)
+                | Self::Share(_)
+                | Self::Paths(_)
+                | Self::StorePaths(..)
+        )
+    }
+}
+
+/// A column of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// The JSON key and CSV column.
+    pub key: &'static str,
+    /// The table's heading.
+    pub heading: &'static str,
+    /// Whether tables leave the column out: it is for machines.
+    pub hidden: bool,
+}
+
+impl Column {
+    /// A column whose heading is its key.
+    pub const fn new(key: &'static str) -> Self {
+        Self { key, heading: key, hidden: false }
+    }
+
+    /// A column with a heading of its own.
+    pub const fn titled(key: &'static str, heading: &'static str) -> Self {
+        Self { key, heading, hidden: false }
+    }
+
+    /// A column that tables leave out.
+    pub const fn hidden(key: &'static str) -> Self {
+        Self { key, heading: key, hidden: true }
+    }
+}
+
+/// A named value.
+#[derive(Clone, Debug)]
+pub struct Field<'a> {
+    /// The JSON key.
+    pub key: &'static str,
+    /// What people read; empty leaves the line out of tables.
+    pub label: Cow<'a, str>,
+    /// The value.
+    pub cell: Cell<'a>,
+    /// What people read after the value, such as an explanation; may be empty.
+    pub remark: Cow<'a, str>,
+}
+
+impl<'a> Field<'a> {
+    /// A named value.
+    pub fn new(key: &'static str, label: impl Into<Cow<'a, str>>, cell: Cell<'a>) -> Self {
+        Self { key, label: label.into(), cell, remark: Cow::Borrowed("") }
+    }
+
+    /// A value only machines see.
+    pub fn hidden(key: &'static str, cell: Cell<'a>) -> Self {
+        Self::new(key, "", cell)
+    }
+
+    /// The same with a remark.
+    #[must_use]
+    pub fn remark(mut self, remark: impl Into<Cow<'a, str>>) -> Self {
+        self.remark = remark.into();
+        self
+    }
+}

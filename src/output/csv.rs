@@ -1,0 +1,67 @@
+//! CSV: a document's main list.
+
+use super::{Cell, Document, Section, Style, Units, escape, text::show};
+use std::io::{self, Write};
+
+pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
+    let wanted = document.csv;
+    let mut writer = csv::Writer::from_writer(out);
+    let mut facts = Vec::new();
+    for section in document.sections {
+        match section {
+            Section::Rows { key, columns, rows, .. } if wanted.is_none_or(|w| w == key) => {
+                writer.write_record(columns.iter().map(|c| c.key))?;
+                for row in rows {
+                    writer.write_record(row.iter().map(field))?;
+                }
+                return writer.flush();
+            }
+            Section::Fields { key, fields, .. } => facts.push((key, fields)),
+            _ => {}
+        }
+    }
+    // An answer without a list: one line a fact.
+    writer.write_record(["key", "value"])?;
+    for (section, fields) in facts {
+        for f in fields {
+            let key = section.map_or(f.key.to_owned(), |s| format!("{s}.{}", f.key));
+            writer.write_record([key, field(&f.cell)])?;
+        }
+    }
+    writer.flush()
+}
+
+/// A field: numbers as digits; text that a spreadsheet would run as a formula
+/// is defused with a leading apostrophe.
+fn field(cell: &Cell<'_>) -> String {
+    let style = Style { units: Units::Bytes, color: false, width: None };
+    let text = match cell {
+        Cell::Missing => String::new(),
+        Cell::Time(t) => return t.to_string(),
+        Cell::Seconds(x) | Cell::Share(x) => return x.to_string(),
+        Cell::Size(_)
+        | Cell::Change(_)
+        | Cell::Count(_)
+        | Cell::Paths(_)
+        | Cell::StorePaths(..) => {
+            return show(cell, &style);
+        }
+        Cell::Bool(b) => b.to_string(),
+        Cell::Text(t) | Cell::Branch(_, t, _) => escape(t.as_bytes()),
+        _ => show(cell, &style),
+    };
+    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn defuses_formulas() {
+        assert_eq!(field(&Cell::text("=1+1")), "'=1+1");
+        assert_eq!(field(&Cell::text("@a")), "'@a");
+        assert_eq!(field(&Cell::Change(-5)), "-5");
+        assert_eq!(field(&Cell::text("a\nb")), "a\\nb");
+    }
+}

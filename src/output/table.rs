@@ -1,0 +1,117 @@
+//! Tables and lists of facts, for people.
+
+use super::{Cell, Column, Document, Field, RowIter, Section, Style, text::show};
+use std::io::{self, Write};
+
+pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let mut first = true;
+    for section in document.sections {
+        if !std::mem::take(&mut first) {
+            writeln!(out)?;
+        }
+        match section {
+            Section::Fields { title, fields, .. } => {
+                heading(&title, style, out)?;
+                write_fields(&fields, style, out)?;
+            }
+            Section::Rows { title, columns, rows, footer, .. } => {
+                heading(&title, style, out)?;
+                write_rows(&columns, rows, &footer, style, out)?;
+            }
+            Section::Note(note) => writeln!(out, "{note}")?,
+        }
+    }
+    Ok(())
+}
+
+fn bold(text: &str, style: &Style) -> String {
+    if style.color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+fn heading(title: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    if title.is_empty() { Ok(()) } else { writeln!(out, "{}", bold(title, style)) }
+}
+
+fn write_fields(fields: &[Field<'_>], style: &Style, out: &mut dyn Write) -> io::Result<()> {
+    let shown: Vec<_> = fields.iter().filter(|f| !f.label.is_empty()).collect();
+    let width = shown.iter().map(|f| columns_of(&f.label)).max().unwrap_or(0);
+    let values: Vec<_> = shown.iter().map(|f| show(&f.cell, style)).collect();
+    let number_width = (shown.iter().zip(&values))
+        .filter(|(f, _)| f.cell.is_number())
+        .map(|(_, v)| columns_of(v))
+        .max()
+        .unwrap_or(0);
+    for (field, value) in shown.iter().zip(values) {
+        let left = if field.cell.is_number() { number_width } else { 0 };
+        let pad = left.saturating_sub(columns_of(&value));
+        write!(out, "{}{}", field.label, " ".repeat(width - columns_of(&field.label) + 2))?;
+        write!(out, "{}{value}", " ".repeat(pad))?;
+        if !field.remark.is_empty() {
+            write!(out, "  {}", field.remark)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn write_rows(
+    columns: &[Column],
+    rows: RowIter<'_>,
+    footer: &[Cell<'_>],
+    style: &Style,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let shown: Vec<usize> = (0..columns.len()).filter(|&i| !columns[i].hidden).collect();
+    let mut right = vec![false; shown.len()];
+    let mut widths: Vec<usize> = shown.iter().map(|&i| columns_of(columns[i].heading)).collect();
+    let mut lines: Vec<Vec<String>> = Vec::new();
+    let mut add = |row: &[Cell<'_>]| {
+        let mut line = Vec::with_capacity(shown.len());
+        for (at, &i) in shown.iter().enumerate() {
+            let value = row.get(i).map(|c| show(c, style)).unwrap_or_default();
+            right[at] |= row.get(i).is_some_and(Cell::is_number);
+            widths[at] = widths[at].max(columns_of(&value));
+            line.push(value);
+        }
+        lines.push(line);
+    };
+    rows.for_each(|row| add(&row));
+    let has_footer = !footer.is_empty();
+    if has_footer {
+        add(footer);
+    }
+    let headings: Vec<String> = shown.iter().map(|&i| columns[i].heading.to_owned()).collect();
+    let head = join(&headings, &widths, &right);
+    writeln!(out, "{}", bold(&head, style))?;
+    for (i, line) in lines.iter().enumerate() {
+        let line = join(line, &widths, &right);
+        let is_footer = has_footer && i + 1 == lines.len();
+        writeln!(out, "{}", if is_footer { bold(&line, style) } else { line })?;
+    }
+    Ok(())
+}
+
+fn join(cells: &[String], widths: &[usize], right: &[bool]) -> String {
+    let mut line = String::new();
+    for (i, cell) in cells.iter().enumerate() {
+        let pad = " ".repeat(widths[i].saturating_sub(columns_of(cell)));
+        if i > 0 {
+            line.push_str("  ");
+        }
+        if right[i] {
+            line.push_str(&pad);
+            line.push_str(cell);
+        } else {
+            line.push_str(cell);
+            line.push_str(&pad);
+        }
+    }
+    line.truncate(line.trim_end().len());
+    line
+}
+
+/// How many columns a text takes; good enough for names that are ASCII but
+/// for rare exceptions.
+fn columns_of(text: &str) -> usize {
+    text.chars().count()
+}

@@ -1,0 +1,129 @@
+//! How people read values: sizes, times, and names made safe for a terminal.
+
+use super::Cell;
+use std::fmt::Write;
+
+/// How sizes are written in tables.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Units {
+    /// KiB, MiB, GiB with one decimal, as Nix writes them.
+    #[default]
+    Binary,
+    /// kB, MB, GB with one decimal.
+    Si,
+    /// Bytes.
+    Bytes,
+}
+
+/// How a table is written.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Style {
+    /// The unit of sizes.
+    pub units: Units,
+    /// Whether headings are bold.
+    pub color: bool,
+    /// The terminal's width in columns, if it is one.
+    pub width: Option<usize>,
+}
+
+/// A size for people.
+///
+/// ```
+/// use nix_census::output::{Units, format_size};
+/// assert_eq!(format_size(1_310_720, Units::Binary), "1.2 MiB");
+/// assert_eq!(format_size(1_310_720, Units::Si), "1.3 MB");
+/// assert_eq!(format_size(1_310_720, Units::Bytes), "1310720");
+/// assert_eq!(format_size(0, Units::Binary), "0.0 KiB");
+/// ```
+pub fn format_size(bytes: u64, units: Units) -> String {
+    let (base, names): (f64, [&str; 6]) = match units {
+        Units::Binary => (1024.0, ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]),
+        Units::Si => (1000.0, ["kB", "MB", "GB", "TB", "PB", "EB"]),
+        Units::Bytes => return bytes.to_string(),
+    };
+    // From KiB on, as Nix's renderSize does: the first unit in which the
+    // number stays below the base.
+    let mut value = bytes as f64 / base;
+    let mut unit = 0;
+    while value >= base && unit + 1 < names.len() {
+        value /= base;
+        unit += 1;
+    }
+    format!("{value:.1} {}", names[unit])
+}
+
+/// A time for people, in UTC: `2026-11-23 02:11`; the number where it is no
+/// time a calendar knows.
+pub fn format_time(seconds: i64) -> String {
+    match jiff::Timestamp::from_second(seconds) {
+        Ok(t) => t.strftime("%Y-%m-%d %H:%M").to_string(),
+        Err(_) => seconds.to_string(),
+    }
+}
+
+/// A name made safe for a terminal: control characters (also those that turn
+/// the direction of writing) and bytes that are no UTF-8 become escapes.
+///
+/// ```
+/// use nix_census::output::escape;
+/// assert_eq!(escape(b"a\x1b[31m\n\xff\xc3\xa9"), "a\\x1b[31m\\n\\xffé");
+/// ```
+pub fn escape(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\n' => out.push_str("\\n"),
+                '\t' => out.push_str("\\t"),
+                '\r' => out.push_str("\\r"),
+                c if c.is_ascii_control() => {
+                    let _ = write!(out, "\\x{:02x}", c as u32);
+                }
+                c if c.is_control() || is_formatting(c) => {
+                    let _ = write!(out, "\\u{{{:x}}}", c as u32);
+                }
+                c => out.push(c),
+            }
+        }
+        for b in chunk.invalid() {
+            let _ = write!(out, "\\x{b:02x}");
+        }
+    }
+    out
+}
+
+/// Characters that draw nothing but change how others are drawn.
+fn is_formatting(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+}
+
+/// A cell as a table shows it.
+pub(super) fn show(cell: &Cell<'_>, style: &Style) -> String {
+    match cell {
+        Cell::Missing => "-".to_owned(),
+        Cell::Text(t) => escape(t.as_bytes()),
+        Cell::Branch(before, text, after) => {
+            let space = if after.is_empty() { "" } else { " " };
+            format!("{before}{}{space}{after}", escape(text.as_bytes()))
+        }
+        Cell::Bytes(b) => escape(b),
+        Cell::Size(n) => format_size(*n, style.units),
+        Cell::Change(n) => {
+            let sign = if *n < 0 { "-" } else { "" };
+            format!("{sign}{}", format_size(n.unsigned_abs(), style.units))
+        }
+        Cell::Count(n) => n.to_string(),
+        Cell::Time(t) => format_time(*t),
+        Cell::Seconds(s) => format!("{s:.2} s"),
+        Cell::Share(s) => format!("{:.1}%", s * 100.0),
+        Cell::Bool(b) => if *b { "yes" } else { "no" }.to_owned(),
+        Cell::List(l) => l.iter().map(|t| escape(t.as_bytes())).collect::<Vec<_>>().join(" "),
+        Cell::Paths(p) => p.len().to_string(),
+        Cell::StorePaths(_, ids) => ids.len().to_string(),
+        Cell::Record(r) => {
+            let pairs: Vec<_> = r.iter().map(|(k, c)| format!("{k}={}", show(c, style))).collect();
+            pairs.join(" ")
+        }
+        Cell::Cells(c) => c.iter().map(|c| show(c, style)).collect::<Vec<_>>().join("; "),
+    }
+}

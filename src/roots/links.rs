@@ -1,0 +1,293 @@
+//! The walk of `gcroots` and `profiles`.
+//!
+//! The rules are those of `LocalStore::findRoots`: a directory is entered; a
+//! link spelled as a name in the store is a root; any other link is followed
+//! one more step, and is a root if that step is a link into the store; a
+//! regular file is a root if its name is a valid path's. Names are compared as
+//! they are spelled, as Nix does; directories on the way to a user's link are
+//! resolved inside the examined root.
+
+use super::{FoundRoots, Root, RootKind, StaleReason, StaleRoot, in_store};
+use crate::catalog::Catalog;
+use crate::store::{Place, ResolveError, StoreLocation, resolve};
+use crate::warning::WarningKind;
+use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, open, readlinkat, statat};
+use rustix::io::Errno;
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Component, Path, PathBuf};
+
+/// Directories that links were found in: their names inside the examined root,
+/// and where they really are.
+pub(super) type Dirs = HashMap<PathBuf, PathBuf>;
+
+/// Finds the roots that lie in the state directory.
+pub(super) fn find(location: &StoreLocation, catalog: &Catalog, found: &mut FoundRoots) -> Dirs {
+    let mut finder = Finder {
+        location,
+        catalog,
+        found,
+        auto: location.state_dir.join("gcroots/auto"),
+        dirs: Dirs::new(),
+    };
+    for name in ["gcroots", "profiles"] {
+        finder.walk(&location.state_dir, &location.real_state_dir, OsStr::new(name));
+    }
+    finder.dirs
+}
+
+struct Finder<'a> {
+    location: &'a StoreLocation,
+    catalog: &'a Catalog,
+    found: &'a mut FoundRoots,
+    auto: PathBuf,
+    dirs: Dirs,
+}
+
+/// What a directory entry is, as far as roots go.
+#[derive(Clone, Copy)]
+enum Entry {
+    Directory,
+    Link,
+    File,
+    Other,
+}
+
+impl Finder<'_> {
+    /// Walks the entry `name` of a directory, given by its name inside the
+    /// examined root and by where it really is.
+    fn walk(&mut self, logical: &Path, real: &Path, name: &OsStr) {
+        let top = real.join(name);
+        let entry = match statat(CWD, &top, AtFlags::SYMLINK_NOFOLLOW) {
+            Ok(stat) => entry_of(FileType::from_raw_mode(stat.st_mode)),
+            Err(e) => return self.unreadable(&logical.join(name), e),
+        };
+        let mut todo: Vec<(PathBuf, PathBuf)> = Vec::new();
+        self.visit(logical, real, name, entry, &mut todo);
+        while let Some((logical, real)) = todo.pop() {
+            self.dirs.insert(logical.clone(), real.clone());
+            match read_dir(&real) {
+                Ok(entries) => {
+                    for (name, entry) in entries {
+                        self.visit(&logical, &real, OsStr::from_bytes(&name), entry, &mut todo);
+                    }
+                }
+                Err(e) => self.unreadable(&logical, e),
+            }
+        }
+    }
+
+    fn visit(
+        &mut self,
+        dir: &Path,
+        real_dir: &Path,
+        name: &OsStr,
+        entry: Entry,
+        todo: &mut Vec<(PathBuf, PathBuf)>,
+    ) {
+        match entry {
+            Entry::Directory => todo.push((dir.join(name), real_dir.join(name))),
+            Entry::Link => self.link(dir, real_dir, name),
+            Entry::File => {
+                let base = std::str::from_utf8(name.as_bytes()).ok();
+                if let Some(path) = base.and_then(|b| self.catalog.find(b)) {
+                    let time = modified(&real_dir.join(name));
+                    self.root(RootKind::File, dir.join(name), None, path, time);
+                }
+            }
+            Entry::Other => {}
+        }
+    }
+
+    /// A link in `gcroots` or `profiles`.
+    fn link(&mut self, dir: &Path, real_dir: &Path, name: &OsStr) {
+        let (link, real) = (dir.join(name), real_dir.join(name));
+        let target = match read_link(&real) {
+            Ok(target) => target,
+            Err(e) => return self.unreadable(&link, e),
+        };
+        if self.take_store_path(RootKind::Link, &link, &real, None, &target) {
+            return;
+        }
+        let in_auto = link.starts_with(&self.auto);
+        let next = canonical(dir, &target);
+        // The top directory is no link.
+        let (Some(next_dir), Some(next_name)) = (next.parent(), next.file_name()) else { return };
+        let gone = |finder: &mut Self| {
+            finder.stale(StaleReason::Missing, link.clone(), None, &target);
+        };
+        let real_next = match self.resolve(next_dir) {
+            Ok(dir) => dir.join(next_name),
+            Err(ResolveError::Missing { .. } | ResolveError::NotADirectory { .. }) => {
+                return gone(self);
+            }
+            Err(ResolveError::Loop { .. }) => return self.unreadable(&link, Errno::LOOP),
+            Err(ResolveError::Io { source, at }) => {
+                let e = Errno::from_io_error(&source).unwrap_or(Errno::IO);
+                return self.unreadable(&at, e);
+            }
+        };
+        match statat(CWD, &real_next, AtFlags::SYMLINK_NOFOLLOW).map(|s| s.st_mode) {
+            Ok(mode) if FileType::from_raw_mode(mode) == FileType::Symlink => {}
+            Ok(_) => {
+                if in_auto {
+                    self.stale(StaleReason::Elsewhere, link, None, &target);
+                }
+                return;
+            }
+            Err(Errno::NOENT | Errno::NOTDIR) => return gone(self),
+            Err(e) => return self.unreadable(&next, e),
+        }
+        let kind = if in_auto { RootKind::Auto } else { RootKind::Link };
+        match read_link(&real_next) {
+            Ok(target) => {
+                if !self.take_store_path(kind, &next, &real_next, Some(&link), &target) && in_auto {
+                    self.stale(StaleReason::Elsewhere, next, Some(&link), &target);
+                }
+            }
+            Err(e) => self.unreadable(&next, e),
+        }
+    }
+
+    /// Takes a link if it is spelled as a name in the store.
+    fn take_store_path(
+        &mut self,
+        kind: RootKind,
+        link: &Path,
+        real: &Path,
+        via: Option<&Path>,
+        target: &[u8],
+    ) -> bool {
+        let Some(path) = in_store(&self.location.store_dir, target) else { return false };
+        match path.ok().and_then(|p| self.catalog.find(p.base_name())) {
+            Some(path) => self.root(kind, link.to_owned(), via, path, modified(real)),
+            None => self.stale(StaleReason::InvalidPath, link.to_owned(), via, target),
+        }
+        true
+    }
+
+    fn root(
+        &mut self,
+        kind: RootKind,
+        link: PathBuf,
+        via: Option<&Path>,
+        path: u32,
+        time: Option<i64>,
+    ) {
+        self.found.roots.push(Root {
+            kind,
+            link: link.into_os_string().into_vec(),
+            via: via.map(|v| v.as_os_str().as_bytes().to_vec()),
+            path,
+            time,
+            pid: None,
+            generation: None,
+        });
+    }
+
+    fn stale(&mut self, reason: StaleReason, link: PathBuf, via: Option<&Path>, target: &[u8]) {
+        self.found.stale.push(StaleRoot {
+            reason,
+            link: link.into_os_string().into_vec(),
+            via: via.map(|v| v.as_os_str().as_bytes().to_vec()),
+            target: target.to_vec(),
+        });
+    }
+
+    /// Where a directory really is, resolved inside the examined root.
+    fn resolve(&mut self, dir: &Path) -> Result<PathBuf, ResolveError> {
+        if let Some(real) = self.dirs.get(dir) {
+            return Ok(real.clone());
+        }
+        let real = match resolve(&self.location.root, dir, None)? {
+            Place::File(real) => real,
+            Place::StorePath { .. } => unreachable!("no store directory was given"),
+        };
+        self.dirs.insert(dir.to_owned(), real.clone());
+        Ok(real)
+    }
+
+    fn unreadable(&mut self, link: &Path, error: Errno) {
+        // What is not there is no root; the rest may hide some.
+        if error != Errno::NOENT {
+            let message = format!("cannot be read to look for roots: {error}");
+            let name = link.as_os_str().as_bytes();
+            self.found.warnings.push(WarningKind::Unreadable, name, message);
+        }
+    }
+}
+
+fn entry_of(file_type: FileType) -> Entry {
+    match file_type {
+        FileType::Directory => Entry::Directory,
+        FileType::Symlink => Entry::Link,
+        FileType::RegularFile => Entry::File,
+        _ => Entry::Other,
+    }
+}
+
+/// The entries of a directory that is no link.
+fn read_dir(real: &Path) -> Result<Vec<(Vec<u8>, Entry)>, Errno> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let mut entries = Vec::new();
+    for entry in Dir::new(open(real, flags, Mode::empty())?)? {
+        let entry = entry?;
+        let name = entry.file_name().to_bytes();
+        if name == b"." || name == b".." {
+            continue;
+        }
+        let kind = match entry.file_type() {
+            FileType::Unknown => {
+                let path = real.join(OsStr::from_bytes(name));
+                match statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
+                    Err(Errno::NOENT) => continue,
+                    Err(e) => return Err(e),
+                }
+            }
+            known => known,
+        };
+        entries.push((name.to_vec(), entry_of(kind)));
+    }
+    Ok(entries)
+}
+
+pub(super) fn read_link(real: &Path) -> Result<Vec<u8>, Errno> {
+    Ok(readlinkat(CWD, real, Vec::new())?.into_bytes())
+}
+
+/// When a link was made; nobody changes a link in place.
+pub(super) fn modified(real: &Path) -> Option<i64> {
+    #[allow(clippy::useless_conversion, reason = "the field's type differs by architecture")]
+    statat(CWD, real, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| i64::from(stat.st_mtime))
+}
+
+/// A link's target as a name from the top, with `.` and `..` taken away by
+/// spelling (nix: `absPath`, `canonPath`).
+fn canonical(dir: &Path, target: &[u8]) -> PathBuf {
+    let mut path = PathBuf::from("/");
+    for part in dir.join(OsStr::from_bytes(target)).components() {
+        match part {
+            Component::Normal(part) => path.push(part),
+            Component::ParentDir => {
+                path.pop();
+            }
+            _ => {}
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_taken_as_spelled() {
+        let path = |target: &[u8]| canonical(Path::new("/a/b"), target);
+        assert_eq!(path(b"c"), Path::new("/a/b/c"));
+        assert_eq!(path(b"../../../c/./d/"), Path::new("/c/d"));
+        assert_eq!(path(b"/x//y"), Path::new("/x/y"));
+    }
+}

@@ -1,0 +1,213 @@
+//! Who keeps it alive: the garbage collector's roots, found as Nix finds them
+//! (nix: `src/libstore/gc.cc`, `LocalStore::findRoots`), and its settings.
+//! Nothing is deleted: what Nix would tidy away here is listed instead.
+//!
+//! | file | finds |
+//! |---|---|
+//! | `links` | links and files in `gcroots` and `profiles` |
+//! | `profiles` | profiles and their generations |
+//! | `runtime` | what running processes use, temporary roots |
+//! | `nix_conf` | `keep-outputs` and `keep-derivations` |
+
+mod links;
+mod nix_conf;
+mod profiles;
+mod runtime;
+
+pub use nix_conf::{GcSetting, GcSettings, read_gc_settings};
+pub use profiles::{Generation, Profile};
+
+use crate::catalog::Catalog;
+use crate::store::{StoreLocation, StorePath};
+use crate::warning::Warnings;
+use std::collections::HashSet;
+use std::path::Path;
+
+/// What sort of root. The names are stable: they are printed in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum RootKind {
+    /// A generation of a profile.
+    Profile,
+    /// A user's link that a link in `gcroots/auto` registers, such as `result`.
+    Auto,
+    /// Another link in `gcroots` or `profiles`.
+    Link,
+    /// A regular file there whose name is that of a valid path.
+    File,
+    /// A running process uses the path.
+    Process,
+    /// A setting of the running kernel names the path.
+    Kernel,
+    /// A running Nix process asked for the path to be kept.
+    Temporary,
+}
+
+impl RootKind {
+    /// All kinds.
+    pub const ALL: [Self; 7] = [
+        Self::Profile,
+        Self::Auto,
+        Self::Link,
+        Self::File,
+        Self::Process,
+        Self::Kernel,
+        Self::Temporary,
+    ];
+
+    /// The kind's stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Profile => "profile",
+            Self::Auto => "auto",
+            Self::Link => "link",
+            Self::File => "file",
+            Self::Process => "process",
+            Self::Kernel => "kernel",
+            Self::Temporary => "temporary",
+        }
+    }
+
+    /// Whether such a root goes by itself when what runs ends.
+    pub fn is_runtime(self) -> bool {
+        matches!(self, Self::Process | Self::Kernel | Self::Temporary)
+    }
+}
+
+/// One root: a link (or what stands for one) that keeps a valid path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Root {
+    /// What sort of root.
+    pub kind: RootKind,
+    /// The link's name as `nix-store --gc --print-roots` has it, a name inside
+    /// the examined root; `{temp:<pid>}` for a temporary root.
+    pub link: Vec<u8>,
+    /// The link in `gcroots` or `profiles` by which Nix came to `link`, if
+    /// that is another.
+    pub via: Option<Vec<u8>>,
+    /// The valid path it keeps: an id of the catalog.
+    pub path: u32,
+    /// When the link was made, in seconds since 1970; `None` at run time.
+    pub time: Option<i64>,
+    /// The process that uses the path, for process and temporary roots.
+    pub pid: Option<u32>,
+    /// The generation it is: an index into [`FoundRoots::profiles`] and a
+    /// generation's number.
+    pub generation: Option<(u32, u64)>,
+}
+
+/// Why a link that looks like a root keeps nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StaleReason {
+    /// What it points to is gone. Nix deletes such links in `gcroots/auto`.
+    Missing,
+    /// It points to a store path that is not valid.
+    InvalidPath,
+    /// A link in `gcroots/auto` to something that is no link into the store.
+    Elsewhere,
+}
+
+impl StaleReason {
+    /// The reason's stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Missing => "missing",
+            Self::InvalidPath => "invalid_path",
+            Self::Elsewhere => "elsewhere",
+        }
+    }
+}
+
+/// A link in `gcroots` or `profiles` that keeps nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StaleRoot {
+    /// Why.
+    pub reason: StaleReason,
+    /// The link, a name inside the examined root.
+    pub link: Vec<u8>,
+    /// The link in `gcroots` or `profiles` by which Nix came to `link`.
+    pub via: Option<Vec<u8>>,
+    /// What it points to.
+    pub target: Vec<u8>,
+}
+
+/// How to look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RootOptions {
+    /// Whether to ask this machine's processes and look for temporary roots.
+    /// Only sensible for the store this machine runs from: it is ignored
+    /// unless the examined root is `/`.
+    pub runtime: bool,
+}
+
+impl Default for RootOptions {
+    fn default() -> Self {
+        Self { runtime: true }
+    }
+}
+
+/// All roots of a store.
+#[derive(Clone, Debug, Default)]
+pub struct FoundRoots {
+    /// The roots, by link and path, each pair once.
+    pub roots: Vec<Root>,
+    /// What looks like a root and is none, by link.
+    pub stale: Vec<StaleRoot>,
+    /// The profiles, by name.
+    pub profiles: Vec<Profile>,
+    /// Hash parts of paths that are not valid but that a running Nix asked to
+    /// keep: its lock files and half-built outputs.
+    pub temporary_hash_parts: HashSet<String>,
+    /// Processes that could not be examined, kernel threads apart.
+    pub hidden_processes: u64,
+    /// Whether processes and temporary roots were looked for.
+    pub runtime: bool,
+    /// What could not be read.
+    pub warnings: Warnings,
+}
+
+/// Finds all roots of a store, resolving every name inside its root.
+pub fn find_roots(location: &StoreLocation, catalog: &Catalog, options: RootOptions) -> FoundRoots {
+    let mut found = FoundRoots::default();
+    let dirs = links::find(location, catalog, &mut found);
+    if options.runtime && location.root == Path::new("/") {
+        found.runtime = true;
+        runtime::find(location, catalog, &mut found);
+    }
+    let key = |r: &Root| (r.path, r.via.is_some());
+    found.roots.sort_by(|a, b| a.link.cmp(&b.link).then_with(|| key(a).cmp(&key(b))));
+    found.roots.dedup_by(|later, first| later.link == first.link && later.path == first.path);
+    found.stale.sort_by(|a, b| (&a.link, &a.via).cmp(&(&b.link, &b.via)));
+    profiles::find(location, &dirs, &mut found);
+    found.warnings.sort();
+    found
+}
+
+/// The store path that a name leads to by its spelling alone: the first
+/// component below the store directory (nix: `isInStore`, `toStorePath`).
+/// `None` if the name is not below it; `Some(Err)` if what is there is no
+/// store path.
+fn in_store<'a>(store_dir: &str, name: &'a [u8]) -> Option<Result<StorePath<'a>, ()>> {
+    let below = name.strip_prefix(store_dir.as_bytes())?.strip_prefix(b"/")?;
+    let first = below.split(|&b| b == b'/').next().unwrap_or_default();
+    if below.is_empty() {
+        return None;
+    }
+    Some(StorePath::parse(first).map_err(|_| ()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn store_paths_by_spelling() {
+        let base = "0c5b8vw40dy178xlpddw65q9gf1h2186-hello";
+        let name = format!("/nix/store/{base}/bin/hello");
+        let found = in_store("/nix/store", name.as_bytes()).unwrap().unwrap();
+        assert_eq!(found.base_name(), base);
+        assert_eq!(in_store("/nix/store", b"/nix/store/.links/x"), Some(Err(())));
+        assert_eq!(in_store("/nix/store", b"/nix/store2/x"), None);
+        assert_eq!(in_store("/nix/store", b"/nix/store/"), None);
+        assert_eq!(in_store("/nix/store", b"nix/store/x"), None);
+    }
+}

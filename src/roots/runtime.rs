@@ -1,0 +1,313 @@
+//! What running processes use (nix: `src/libstore/local-gc.cc`,
+//! `findRuntimeRootsUnchecked`), and temporary roots (`findTempRoots`).
+//!
+//! Only names are read, nothing is opened that could block, and no lock is
+//! taken. The reading process itself is left out: it will be gone by the time
+//! anything is collected.
+
+use super::{FoundRoots, Root, RootKind, in_store};
+use crate::catalog::Catalog;
+use crate::store::{StoreLocation, StorePath};
+use crate::warning::WarningKind;
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use std::collections::HashSet;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// No temporary roots file or settings file is longer; a longer one is odd.
+const MAX_FILE: u64 = 256 << 20;
+
+/// Finds the roots that processes hold.
+pub(super) fn find(location: &StoreLocation, catalog: &Catalog, found: &mut FoundRoots) {
+    let proc = Path::new("/proc");
+    let mut finder = Finder { store_dir: &location.store_dir, catalog, found };
+    let running = finder.processes(proc);
+    if finder.found.hidden_processes > 0 {
+        let message = format!(
+            "{} processes of other users could not be examined: \
+             what only they use is not among the roots",
+            finder.found.hidden_processes
+        );
+        finder.found.warnings.push(WarningKind::Unreadable, "/proc", message);
+    }
+    for name in ["modprobe", "fbsplash", "poweroff_cmd"] {
+        let file = proc.join("sys/kernel").join(name);
+        if let Ok(target) = read_file(&file) {
+            finder.take(RootKind::Kernel, None, file.as_os_str().as_bytes(), &target);
+        }
+    }
+    finder.temporary(&location.real_state_dir.join("temproots"), proc, &running);
+}
+
+struct Finder<'a> {
+    store_dir: &'a str,
+    catalog: &'a Catalog,
+    found: &'a mut FoundRoots,
+}
+
+impl Finder<'_> {
+    /// All processes; which there are.
+    fn processes(&mut self, proc: &Path) -> HashSet<u32> {
+        let mut running = HashSet::new();
+        let entries = match std::fs::read_dir(proc) {
+            Ok(entries) => entries,
+            Err(e) => {
+                let message = format!("running processes cannot be listed: {e}");
+                self.found.warnings.push(WarningKind::Unreadable, "/proc", message);
+                return running;
+            }
+        };
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            let pid = name.to_str().filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+            let Some(pid) = pid.and_then(|n| n.parse::<u32>().ok()) else { continue };
+            running.insert(pid);
+            if pid == std::process::id() {
+                continue;
+            }
+            match self.process(pid, &entry.path()) {
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                    self.found.hidden_processes += u64::from(!is_kernel_thread(&entry.path()));
+                }
+                // It ended meanwhile.
+                Ok(()) | Err(_) => {}
+            }
+        }
+        // Mounted with hidepid, /proc shows no process of others at all.
+        if !running.contains(&1) && !running.is_empty() {
+            let message = "processes of other users are hidden: \
+                           what only they use is not among the roots";
+            self.found.warnings.push(WarningKind::Unreadable, "/proc", message);
+        }
+        running
+    }
+
+    fn process(&mut self, pid: u32, dir: &Path) -> io::Result<()> {
+        for name in ["exe", "cwd"] {
+            // A process without one has no such link; that tells nothing yet.
+            match std::fs::read_link(dir.join(name)) {
+                Ok(target) => {
+                    self.process_link(pid, &dir.join(name), target.as_os_str().as_bytes());
+                }
+                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(e),
+                Err(_) => {}
+            }
+        }
+        for entry in std::fs::read_dir(dir.join("fd"))? {
+            let link = entry?.path();
+            if let Ok(target) = std::fs::read_link(&link) {
+                self.process_link(pid, &link, target.as_os_str().as_bytes());
+            }
+        }
+        let maps = dir.join("maps");
+        let text = read_file(&maps)?;
+        for line in text.split(|&b| b == b'\n') {
+            if let Some(file) = mapped_file(line) {
+                self.process_link(pid, &maps, file);
+            }
+        }
+        let environ = dir.join("environ");
+        let text = read_file(&environ)?;
+        let mut names = HashSet::new();
+        for name in names_in(&text, self.store_dir) {
+            if names.insert(name) {
+                self.process_link(pid, &environ, name);
+            }
+        }
+        Ok(())
+    }
+
+    fn process_link(&mut self, pid: u32, link: &Path, target: &[u8]) {
+        self.take(RootKind::Process, Some(pid), link.as_os_str().as_bytes(), target);
+    }
+
+    /// Takes a name that something running holds, if it is in the store and
+    /// its path is valid; others are passed over, as Nix does.
+    fn take(&mut self, kind: RootKind, pid: Option<u32>, link: &[u8], target: &[u8]) {
+        let Some(Ok(path)) = in_store(self.store_dir, target) else { return };
+        let Some(path) = self.catalog.find(path.base_name()) else { return };
+        // A library is mapped in several pieces, one after the other.
+        if let Some(last) = self.found.roots.last()
+            && (last.path, &*last.link) == (path, link)
+        {
+            return;
+        }
+        let link = link.to_vec();
+        self.found.roots.push(Root {
+            kind,
+            link,
+            via: None,
+            path,
+            time: None,
+            pid,
+            generation: None,
+        });
+    }
+
+    /// Temporary roots: a file for each Nix process, named by its number, held
+    /// locked as long as the process lives.
+    fn temporary(&mut self, dir: &Path, proc: &Path, running: &HashSet<u32>) {
+        let Ok(entries) = std::fs::read_dir(dir) else { return };
+        let locks = read_file(&proc.join("locks")).ok().map(|text| locked_inodes(&text));
+        for entry in entries.flatten() {
+            let name = entry.file_name();
+            if name.as_bytes().starts_with(b".") {
+                continue;
+            }
+            let pid = name.to_str().and_then(|n| n.parse::<u32>().ok());
+            let file = match open_regular(&entry.path()) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => {
+                    let message = format!("temporary roots cannot be read: {e}");
+                    let path = entry.path();
+                    let path = path.as_os_str().as_bytes();
+                    self.found.warnings.push(WarningKind::Unreadable, path, message);
+                    continue;
+                }
+            };
+            let alive = pid.is_some_and(|pid| running.contains(&pid));
+            let locked = match (&locks, fstat(&file)) {
+                (Some(locks), Ok(stat)) => locks.contains(&stat.st_ino),
+                _ => alive,
+            };
+            // Without a lock it was left behind: Nix removes it.
+            if !locked {
+                continue;
+            }
+            let mut text = Vec::new();
+            if let Err(e) = file.take(MAX_FILE).read_to_end(&mut text) {
+                let message = format!("temporary roots cannot be read: {e}");
+                let path = entry.path();
+                self.found.warnings.push(
+                    WarningKind::Unreadable,
+                    path.as_os_str().as_bytes(),
+                    message,
+                );
+            }
+            let link = [b"{temp:", name.as_bytes(), b"}"].concat();
+            // What follows the last NUL is being written.
+            let end = text.iter().rposition(|&b| b == 0).unwrap_or(0);
+            for target in text[..end].split(|&b| b == 0) {
+                match in_store(self.store_dir, target) {
+                    Some(Ok(path)) if self.catalog.find(path.base_name()).is_none() => {
+                        let part = path.hash_part().to_owned();
+                        self.found.temporary_hash_parts.insert(part);
+                    }
+                    _ => self.take(RootKind::Temporary, pid, &link, target),
+                }
+            }
+        }
+    }
+}
+
+/// The file in a line of `/proc/<pid>/maps`: the sixth and last word, if it is
+/// a path. A deleted file has a seventh word, and is passed over as in Nix.
+fn mapped_file(line: &[u8]) -> Option<&[u8]> {
+    let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
+    let file = words.nth(5).filter(|w| w.starts_with(b"/"))?;
+    words.next().is_none().then_some(file)
+}
+
+/// The store paths named in a text (an environment): what Nix's expression
+/// `<store dir>/[0-9a-z]+[0-9a-zA-Z+\-._?=]*` matches.
+fn names_in<'t>(text: &'t [u8], store_dir: &str) -> impl Iterator<Item = &'t [u8]> {
+    let prefix = format!("{store_dir}/").into_bytes();
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        while at + prefix.len() < text.len() {
+            if !text[at..].starts_with(&prefix) {
+                at += 1;
+                continue;
+            }
+            let start = at;
+            let base = at + prefix.len();
+            let allowed = |b: &u8| b.is_ascii_alphanumeric() || b"+-._?=".contains(b);
+            let length = text[base..].iter().take_while(|b| allowed(b)).count();
+            at = base + length.max(1);
+            if StorePath::parse(&text[base..base + length]).is_ok() {
+                return Some(&text[start..base + length]);
+            }
+        }
+        None
+    })
+}
+
+/// The inodes that `/proc/locks` lists with a lock of `flock`:
+/// `1: FLOCK ADVISORY WRITE 1234 08:01:5678 0 EOF`. Devices are left out: on
+/// some file systems (btrfs) the one listed is not the one that stat tells.
+fn locked_inodes(text: &[u8]) -> HashSet<u64> {
+    let lines = String::from_utf8_lossy(text);
+    let inode = |line: &str| {
+        let words: Vec<&str> = line.split_ascii_whitespace().collect();
+        let at = words.iter().position(|w| *w == "FLOCK")?;
+        words.get(at + 4)?.rsplit(':').next()?.parse().ok()
+    };
+    lines.lines().filter_map(inode).collect()
+}
+
+/// Whether a process is a thread of the kernel, which uses no file: the flag
+/// `PF_KTHREAD` in `/proc/<pid>/stat`, which anybody may read.
+fn is_kernel_thread(dir: &Path) -> bool {
+    const PF_KTHREAD: u64 = 0x0020_0000;
+    let Ok(stat) = read_file(&dir.join("stat")) else { return false };
+    // The name in parentheses may hold anything; what follows it does not.
+    let Some(end) = stat.iter().rposition(|&b| b == b')') else { return false };
+    let rest = String::from_utf8_lossy(&stat[end + 1..]);
+    let flags = rest.split_ascii_whitespace().nth(6).and_then(|f| f.parse::<u64>().ok());
+    flags.is_some_and(|f| f & PF_KTHREAD != 0)
+}
+
+fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    open_regular(path)?.take(MAX_FILE).read_to_end(&mut text)?;
+    Ok(text)
+}
+
+/// Opens a regular file, and nothing else.
+fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = open(path, flags, Mode::empty())?;
+    if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok(File::from(file))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_lines_of_maps() {
+        let line = b"7f00-7f01 r-xp 00000000 fe:01 123    /nix/store/x/lib/libc.so.6";
+        assert_eq!(mapped_file(line), Some(&b"/nix/store/x/lib/libc.so.6"[..]));
+        assert_eq!(mapped_file(b"7f00-7f01 r-xp 0 fe:01 123 /nix/store/x (deleted)"), None);
+        assert_eq!(mapped_file(b"7f00-7f01 rw-p 0 00:00 0 [heap]"), None);
+        assert_eq!(mapped_file(b"7f00-7f01 rw-p 0 00:00 0"), None);
+    }
+
+    #[test]
+    fn finds_names_in_an_environment() {
+        let base = "0c5b8vw40dy178xlpddw65q9gf1h2186-a";
+        let text = format!("PATH=/nix/store/{base}/bin:/nix/store/short\0X=/nix/store/{base}+b\0");
+        let names: Vec<_> = names_in(text.as_bytes(), "/nix/store").collect();
+        let (first, second) = (format!("/nix/store/{base}"), format!("/nix/store/{base}+b"));
+        assert_eq!(names, [first.as_bytes(), second.as_bytes()]);
+    }
+
+    #[test]
+    fn reads_locks() {
+        let text = b"1: POSIX  ADVISORY  WRITE 1 08:01:11 0 EOF\n\
+                     2: FLOCK  ADVISORY  WRITE 2 08:01:22 0 EOF\n\
+                     2: -> FLOCK  ADVISORY  READ 3 08:01:33 0 EOF\n";
+        assert_eq!(locked_inodes(text), HashSet::from([22, 33]));
+    }
+
+    #[test]
+    fn knows_kernel_threads() {
+        assert!(!is_kernel_thread(Path::new("/proc/self")));
+    }
+}

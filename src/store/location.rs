@@ -1,0 +1,65 @@
+//! Where a store lies.
+
+use super::resolve::{Place, ResolveError, resolve};
+use std::path::{Path, PathBuf};
+
+/// Nix's default store directory.
+pub const DEFAULT_STORE_DIR: &str = "/nix/store";
+/// Nix's default state directory.
+pub const DEFAULT_STATE_DIR: &str = "/nix/var/nix";
+
+/// Where a store lies: the names it goes by, and where those are on this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreLocation {
+    /// The directory that stands for `/`; `/` itself for this machine's store.
+    pub root: PathBuf,
+    /// The store directory as the database names it, such as `/nix/store`.
+    pub store_dir: String,
+    /// The state directory as the system under the root names it.
+    pub state_dir: PathBuf,
+    /// Where the store directory's files really are.
+    pub real_store_dir: PathBuf,
+    /// Where the state directory's files really are.
+    pub real_state_dir: PathBuf,
+    /// The database file.
+    pub database: PathBuf,
+}
+
+impl StoreLocation {
+    /// The store at `store_dir` and `state_dir` (absolute names, as the system
+    /// under `root` sees them), with every symlink resolved inside `root`.
+    ///
+    /// # Errors
+    /// If a name leads in circles or cannot be read. A directory that does not
+    /// exist is no error here: the database may be elsewhere.
+    pub fn new(root: &Path, store_dir: &str, state_dir: &Path) -> Result<Self, ResolveError> {
+        let store_dir = match store_dir.trim_end_matches('/') {
+            "" => "/",
+            trimmed => trimmed,
+        };
+        let real = |logical: &Path| match resolve(root, logical, None) {
+            Ok(Place::File(path)) => Ok(path),
+            Ok(Place::StorePath { .. }) => unreachable!("no store directory was given"),
+            Err(ResolveError::Missing { .. }) => {
+                Ok(root.join(logical.strip_prefix("/").unwrap_or(logical)))
+            }
+            Err(e) => Err(e),
+        };
+        let real_store_dir = real(Path::new(store_dir))?;
+        let real_state_dir = real(state_dir)?;
+        let database = real(&state_dir.join("db/db.sqlite"))?;
+        Ok(Self {
+            root: root.to_owned(),
+            store_dir: store_dir.to_owned(),
+            state_dir: state_dir.to_owned(),
+            real_store_dir,
+            real_state_dir,
+            database,
+        })
+    }
+
+    /// The full name of a store path, as the database has it.
+    pub fn path_of(&self, base_name: &str) -> String {
+        format!("{}/{base_name}", self.store_dir)
+    }
+}
