@@ -205,6 +205,20 @@ impl Directory<'_> {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
         }
     }
+
+    /// The target of a symlink of this directory.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
+        let read = |dir: BorrowedFd<'_>| rustix::fs::readlinkat(dir, name, Vec::new());
+        let target = match self.place {
+            #[cfg(target_os = "linux")]
+            Place::Open(dir) => read(dir)?,
+            Place::At(path) => read(File::open(path)?.as_fd())?,
+        };
+        Ok(target.into_bytes())
+    }
 }
 
 /// What a walk does with what it meets. Its methods are called from many
@@ -414,7 +428,8 @@ impl Walker {
     }
 
     /// Walks `tops` and all below them. A top that does not exist is shown to
-    /// nobody and warned of by nobody: the caller knows what it asked for.
+    /// nobody and warned of by nobody: the caller knows what it asked for. A
+    /// name that is no entry's (`..`, or one with a slash) does not exist.
     pub fn walk<V: Visitor>(
         &self,
         tops: &[Top<'_>],
@@ -501,6 +516,12 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Whether an entry of a directory can have this name; any other would lead
+/// out of the directory, or nowhere.
+pub(super) fn is_entry_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|&byte| byte == b'/' || byte == 0)
 }
 
 /// The full path of an entry, for a warning: `name` is empty for the directory
