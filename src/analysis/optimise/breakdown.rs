@@ -134,13 +134,13 @@ impl Tally {
         min_size: u64,
     ) -> Breakdown {
         let classes = classes(tree);
-        let entries = Rows::from_pairs(
-            tree.layout.classes as usize,
-            tree.names_of_inodes().filter_map(|(entry, inode)| {
-                let class = classes[inode as usize];
-                (class != UNIQUE).then_some((class, entry))
-            }),
-        );
+        let class_of = |(entry, inode): (u32, u32)| {
+            let class = classes[inode as usize];
+            (class != UNIQUE).then_some((class, entry))
+        };
+        let pairs: Vec<(u32, u32)> = tree.names_of_inodes().filter_map(class_of).collect();
+        let entries = Rows::from_pairs(tree.layout.classes as usize, pairs.iter().copied());
+        drop(pairs);
         let paths = tree.layout.paths.len();
         let mut by_pname = vec![Saving::default(); pnames];
         for (&pname, of) in pname_of.iter().zip(&self.by_path) {
@@ -227,7 +227,8 @@ fn owners(
     let class = |class: u32| {
         &of_class[starts[class as usize] as usize..starts[class as usize + 1] as usize]
     };
-    let classes_of = Rows::from_pairs(owners.len(), pairs);
+    let classes_of = Rows::from_pairs(owners.len(), pairs.iter().copied());
+    drop(pairs);
 
     for (owner, of) in (0u32..).zip(&mut owners) {
         for members in classes_of.row(owner).iter().map(|&c| class(c)) {
