@@ -1,6 +1,7 @@
 //! The arguments of every command.
 
 use super::garbage::GarbageArgs;
+use super::optimise::OptimiseArgs;
 use super::report::ReportArgs;
 use super::roots::RootsArgs;
 use super::suggest::SuggestArgs;
@@ -39,6 +40,7 @@ pub(super) enum Command {
     Why(WhyArgs),
     Roots(RootsArgs),
     Garbage(GarbageArgs),
+    Optimise(OptimiseArgs),
 }
 
 /// Which store is examined.

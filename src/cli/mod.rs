@@ -5,6 +5,7 @@ mod args;
 mod context;
 mod exit;
 mod garbage;
+mod optimise;
 mod overview;
 mod progress;
 mod report;
@@ -43,5 +44,6 @@ fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
         Some(Command::Why(args)) => why::run(context, &args),
         Some(Command::Roots(args)) => roots::run(context, &args),
         Some(Command::Garbage(args)) => garbage::run(context, &args),
+        Some(Command::Optimise(args)) => optimise::run(context, &args),
     }
 }
