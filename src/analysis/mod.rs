@@ -2,11 +2,15 @@
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
 mod branches;
+pub mod garbage;
+pub mod liveness;
+pub mod optimise;
 mod edits;
 pub mod overview;
 pub mod precise;
 pub mod report;
 pub mod retained;
+pub mod roots;
 pub mod suggest;
 pub mod tree;
 pub mod what_if;

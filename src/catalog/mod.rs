@@ -36,6 +36,9 @@ impl CatalogError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Open(e) => e.hint(),
+            Self::Load(LoadError::StoreDirectory { .. }) => {
+                Some("name the store directory with --store-dir")
+            }
             Self::Load(_) => None,
         }
     }
@@ -185,6 +188,11 @@ impl Catalog {
     /// another store directory.
     pub fn deriver_base_name(&self, id: u32) -> Option<&str> {
         Some(self.derivers.get(id as usize)).filter(|d| !d.is_empty())
+    }
+
+    /// The deriver, if it is a valid path itself.
+    pub fn deriver_id(&self, id: u32) -> Option<u32> {
+        self.find(self.deriver_base_name(id)?)
     }
 
     /// The signatures, each `<key name>:<base64>`.

@@ -1,6 +1,9 @@
 //! The arguments of every command.
 
+use super::garbage::GarbageArgs;
+use super::optimise::OptimiseArgs;
 use super::report::ReportArgs;
+use super::roots::RootsArgs;
 use super::suggest::SuggestArgs;
 use super::tree::TreeArgs;
 use super::what_if::WhatIfArgs;
@@ -35,6 +38,9 @@ pub(super) enum Command {
     Tree(TreeArgs),
     WhatIf(WhatIfArgs),
     Why(WhyArgs),
+    Roots(RootsArgs),
+    Garbage(GarbageArgs),
+    Optimise(OptimiseArgs),
 }
 
 /// Which store is examined.

@@ -4,9 +4,12 @@
 mod args;
 mod context;
 mod exit;
+mod garbage;
+mod optimise;
 mod overview;
 mod progress;
 mod report;
+mod roots;
 mod suggest;
 mod tree;
 mod what_if;
@@ -39,5 +42,8 @@ fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
         Some(Command::Tree(args)) => tree::run(context, &args),
         Some(Command::WhatIf(args)) => what_if::run(context, &args),
         Some(Command::Why(args)) => why::run(context, &args),
+        Some(Command::Roots(args)) => roots::run(context, &args),
+        Some(Command::Garbage(args)) => garbage::run(context, &args),
+        Some(Command::Optimise(args)) => optimise::run(context, &args),
     }
 }

@@ -1,6 +1,6 @@
 //! Tables and lists of facts, for people.
 
-use super::{Cell, Column, Document, Field, RowIter, Section, Style, text::show};
+use super::{Cell, Column, Document, Field, RowIter, Section, Style, escape, text::show};
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
@@ -35,7 +35,7 @@ fn bold(text: &str, style: &Style) -> String {
 }
 
 fn heading(title: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if title.is_empty() { Ok(()) } else { writeln!(out, "{}", bold(title, style)) }
+    if title.is_empty() { Ok(()) } else { writeln!(out, "{}", bold(&escape(title.as_bytes()), style)) }
 }
 
 fn write_fields(fields: &[Field<'_>], style: &Style, out: &mut dyn Write) -> io::Result<()> {
