@@ -4,13 +4,19 @@
 //! | file | source |
 //! |---|---|
 //! | `sqlite` | Nix's own `db.sqlite`, which `open` opens |
+//! | `registration` | what `nix-store --dump-db` and `closureInfo` write |
+//! | `path_info` | what `nix path-info --json` prints |
 
 mod builder;
+mod import;
 pub mod open;
+pub mod path_info;
+pub mod registration;
 pub mod sqlite;
 mod strings;
 
 pub use builder::{Builder, Record, TooLarge};
+pub use import::{ImportError, PathInfo};
 pub use open::{Journal, OpenError, Schema};
 pub use sqlite::LoadError;
 pub use strings::Strings;

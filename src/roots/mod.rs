@@ -166,11 +166,7 @@ pub struct FoundRoots {
 }
 
 /// Finds all roots of a store, resolving every name inside its root.
-pub fn find_roots(
-    location: &StoreLocation,
-    catalog: &Catalog,
-    options: RootOptions,
-) -> FoundRoots {
+pub fn find_roots(location: &StoreLocation, catalog: &Catalog, options: RootOptions) -> FoundRoots {
     let mut found = FoundRoots::default();
     let dirs = links::find(location, catalog, &mut found);
     if options.runtime && location.root == Path::new("/") {

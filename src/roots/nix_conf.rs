@@ -41,10 +41,7 @@ impl GcSettings {
     /// Settings that the caller asks for.
     pub fn new(keep_outputs: bool, keep_derivations: bool) -> Self {
         let setting = |value| GcSetting { value, source: None };
-        Self {
-            keep_outputs: setting(keep_outputs),
-            keep_derivations: setting(keep_derivations),
-        }
+        Self { keep_outputs: setting(keep_outputs), keep_derivations: setting(keep_derivations) }
     }
 }
 
@@ -65,10 +62,8 @@ pub fn read_gc_settings(
     warnings: &mut Warnings,
 ) -> GcSettings {
     let mut settings = GcSettings::default();
-    let candidates = [
-        conf_dir.join("nix.conf"),
-        location.state_dir.join("profiles/system/etc/nix/nix.conf"),
-    ];
+    let candidates =
+        [conf_dir.join("nix.conf"), location.state_dir.join("profiles/system/etc/nix/nix.conf")];
     for file in candidates {
         let mut reader = Reader {
             root: &location.root,
@@ -139,9 +134,7 @@ impl Reader<'_> {
             // Other settings are none of our business, right or wrong.
             let setting = match name {
                 b"keep-outputs" | b"gc-keep-outputs" => &mut self.settings.keep_outputs,
-                b"keep-derivations" | b"gc-keep-derivations" => {
-                    &mut self.settings.keep_derivations
-                }
+                b"keep-derivations" | b"gc-keep-derivations" => &mut self.settings.keep_derivations,
                 _ => continue,
             };
             let value = match (second, words.next(), words.next()) {

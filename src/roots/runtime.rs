@@ -88,7 +88,9 @@ impl Finder<'_> {
         for name in ["exe", "cwd"] {
             // A process without one has no such link; that tells nothing yet.
             match std::fs::read_link(dir.join(name)) {
-                Ok(target) => self.process_link(pid, &dir.join(name), target.as_os_str().as_bytes()),
+                Ok(target) => {
+                    self.process_link(pid, &dir.join(name), target.as_os_str().as_bytes())
+                }
                 Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(e),
                 Err(_) => {}
             }
@@ -133,7 +135,15 @@ impl Finder<'_> {
             return;
         }
         let link = link.to_vec();
-        self.found.roots.push(Root { kind, link, via: None, path, time: None, pid, generation: None });
+        self.found.roots.push(Root {
+            kind,
+            link,
+            via: None,
+            path,
+            time: None,
+            pid,
+            generation: None,
+        });
     }
 
     /// Temporary roots: a file for each Nix process, named by its number, held
@@ -171,7 +181,11 @@ impl Finder<'_> {
             if let Err(e) = file.take(MAX_FILE).read_to_end(&mut text) {
                 let message = format!("temporary roots cannot be read: {e}");
                 let path = entry.path();
-                self.found.warnings.push(WarningKind::Unreadable, path.as_os_str().as_bytes(), message);
+                self.found.warnings.push(
+                    WarningKind::Unreadable,
+                    path.as_os_str().as_bytes(),
+                    message,
+                );
             }
             let link = [b"{temp:", name.as_bytes(), b"}"].concat();
             // What follows the last NUL is being written.
