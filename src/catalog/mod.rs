@@ -6,12 +6,16 @@
 //! | `sqlite` | Nix's own `db.sqlite`, which `open` opens |
 //! | `registration` | what `nix-store --dump-db` and `closureInfo` write |
 //! | `path_info` | what `nix path-info --json` prints |
+//! | `scan` | nothing but the store directory |
+//! | `overlay` | two catalogs joined |
 
 mod builder;
 mod import;
 pub mod open;
+pub mod overlay;
 pub mod path_info;
 pub mod registration;
+pub mod scan;
 pub mod sqlite;
 mod strings;
 
@@ -42,6 +46,9 @@ impl CatalogError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Open(e) => e.hint(),
+            Self::Load(LoadError::StoreDirectory { .. }) => {
+                Some("name the store directory with --store-dir")
+            }
             Self::Load(_) => None,
         }
     }
@@ -191,6 +198,11 @@ impl Catalog {
     /// another store directory.
     pub fn deriver_base_name(&self, id: u32) -> Option<&str> {
         Some(self.derivers.get(id as usize)).filter(|d| !d.is_empty())
+    }
+
+    /// The deriver, if it is a valid path itself.
+    pub fn deriver_id(&self, id: u32) -> Option<u32> {
+        self.find(self.deriver_base_name(id)?)
     }
 
     /// The signatures, each `<key name>:<base64>`.

@@ -4,9 +4,13 @@
 //! numbered from 0 by name; such a number is called an *index* here, and a
 //! catalog's number an *id*. In a census of all paths they are the same.
 
+mod freeable;
+mod patterns;
 mod shared;
 mod targets;
 
+pub use freeable::Freeable;
+pub use patterns::match_pattern;
 pub use shared::SharedInodes;
 pub use targets::{Place, TargetError, near_names, resolve_target};
 

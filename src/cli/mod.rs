@@ -4,9 +4,13 @@
 mod args;
 mod context;
 mod exit;
+mod garbage;
 mod overview;
 mod progress;
 mod report;
+mod roots;
+mod tree;
+mod why;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -31,5 +35,9 @@ fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
     match command {
         None => overview::run(context),
         Some(Command::Report(args)) => report::run(context, &args),
+        Some(Command::Tree(args)) => tree::run(context, &args),
+        Some(Command::Why(args)) => why::run(context, &args),
+        Some(Command::Roots(args)) => roots::run(context, &args),
+        Some(Command::Garbage(args)) => garbage::run(context, &args),
     }
 }

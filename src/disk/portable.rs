@@ -15,7 +15,7 @@ use crate::warning::{WarningKind, Warnings};
 use super::DiskError;
 use super::walk::{
     Directory, Entry, Kind, Listed, Meta, Place, Progress, Seen, Top, Trail, Visitor, Walked,
-    full_path,
+    full_path, is_entry_name,
 };
 
 /// A store directory opened to be walked.
@@ -49,7 +49,7 @@ impl Walker {
         for entry in WalkDir::new(&self.store_dir).min_depth(1).max_depth(1) {
             let entry = entry.map_err(|error| DiskError::StoreDirectory {
                 path: self.store_dir.clone(),
-                source: error.into(),
+                source: io_error(&error),
             })?;
             listed.push(Listed {
                 name: entry.file_name().as_bytes().to_vec(),
@@ -71,6 +71,10 @@ impl Walker {
         let (mut entries, mut statted) = (0, 0);
         let mut jobs = Vec::new();
         for top in tops {
+            if !is_entry_name(top.name) {
+                progress.add_path();
+                continue;
+            }
             let full = full_path(&self.store_dir, None, top.name);
             let meta =
                 match std::fs::symlink_metadata(Path::new(std::ffi::OsStr::from_bytes(&full))) {
@@ -148,7 +152,7 @@ impl Walker {
                 Err(error) => {
                     let of = error.path().map_or(full.as_slice(), |p| p.as_os_str().as_bytes());
                     let of = of.to_vec();
-                    warn(warnings, &error.into(), of);
+                    warn(warnings, &io_error(&error), of);
                     visitor.failed(state, job.path);
                     continue;
                 }
@@ -171,7 +175,7 @@ impl Walker {
                     found.push((name, Some(meta)));
                 }
                 Err(error) => {
-                    warn(warnings, &error.into(), entry.path().as_os_str().as_bytes().to_vec());
+                    warn(warnings, &io_error(&error), entry.path().as_os_str().as_bytes().to_vec());
                     visitor.failed(state, job.path);
                     found.push((name, None));
                 }
@@ -215,9 +219,15 @@ fn warn(warnings: &mut Warnings, error: &io::Error, path: Vec<u8>) {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => WarningKind::Vanished,
         _ => WarningKind::Unreadable,
     };
-    // walkdir's own message repeats the path.
-    let message = error.raw_os_error().map(io::Error::from_raw_os_error);
-    warnings.push(kind, path, message.as_ref().unwrap_or(error).to_string());
+    warnings.push(kind, path, error.to_string());
+}
+
+/// The system's error; walkdir's own message repeats the path.
+fn io_error(error: &walkdir::Error) -> io::Error {
+    match error.io_error().and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::other(error.to_string()),
+    }
 }
 
 fn warn_mount(warnings: &mut Warnings, path: Vec<u8>) {

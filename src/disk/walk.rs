@@ -185,6 +185,21 @@ impl Directory<'_> {
         full_path(self.store_dir, self.trail, name)
     }
 
+    /// The target of a symlink of this directory.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
+        Ok(match self.place {
+            #[cfg(target_os = "linux")]
+            Place::Open(dir) => rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes(),
+            Place::At(path) => {
+                let path = path.join(std::ffi::OsStr::from_bytes(name));
+                std::fs::read_link(path)?.into_os_string().into_encoded_bytes()
+            }
+        })
+    }
+
     /// Opens a regular file of this directory to be read. Nothing else is ever
     /// opened for reading or waited for: not a FIFO, device or symlink.
     ///
@@ -204,6 +219,20 @@ impl Directory<'_> {
         } else {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
         }
+    }
+
+    /// The target of a symlink of this directory.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
+        let read = |dir: BorrowedFd<'_>| rustix::fs::readlinkat(dir, name, Vec::new());
+        let target = match self.place {
+            #[cfg(target_os = "linux")]
+            Place::Open(dir) => read(dir)?,
+            Place::At(path) => read(File::open(path)?.as_fd())?,
+        };
+        Ok(target.into_bytes())
     }
 }
 
@@ -392,7 +421,8 @@ impl Walker {
     }
 
     /// Walks `tops` and all below them. A top that does not exist is shown to
-    /// nobody and warned of by nobody: the caller knows what it asked for.
+    /// nobody and warned of by nobody: the caller knows what it asked for. A
+    /// name that is no entry's (`..`, or one with a slash) does not exist.
     pub fn walk<V: Visitor>(
         &self,
         tops: &[Top<'_>],
@@ -479,6 +509,12 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Whether an entry of a directory can have this name; any other would lead
+/// out of the directory, or nowhere.
+pub(super) fn is_entry_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|&byte| byte == b'/' || byte == 0)
 }
 
 /// The full path of an entry, for a warning: `name` is empty for the directory

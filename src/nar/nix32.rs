@@ -16,6 +16,12 @@ const VALUES: [u8; 256] = {
     values
 };
 
+/// The value of a byte, 0 to 31; 255 where it is none of the alphabet.
+#[inline]
+pub const fn value(byte: u8) -> u8 {
+    VALUES[byte as usize]
+}
+
 /// Whether a byte is one of the alphabet.
 #[inline]
 pub const fn is_digit(byte: u8) -> bool {

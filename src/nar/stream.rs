@@ -53,6 +53,8 @@ pub struct NarWriter {
     filled: usize,
     target: Vec<u8>,
     written: u64,
+    /// Whether files may be read without a trace; only their owner may.
+    noatime: bool,
 }
 
 impl Default for NarWriter {
@@ -62,6 +64,7 @@ impl Default for NarWriter {
             filled: 0,
             target: Vec::new(),
             written: 0,
+            noatime: true,
         }
     }
 }
@@ -171,12 +174,11 @@ impl NarWriter {
             }
             kind => kind,
         };
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         self.string(b"(", out);
         self.string(b"type", out);
         match kind {
             FileType::RegularFile => {
-                let file = openat(dir, name, flags | OFlags::NOCTTY, Mode::empty())?;
+                let file = self.open(dir, name, OFlags::NOCTTY)?;
                 let stat = fstat(&file)?;
                 // It may have been replaced since its directory was read.
                 if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
@@ -194,7 +196,7 @@ impl NarWriter {
                 self.string(b")", out);
             }
             FileType::Directory => {
-                let fd = openat(dir, name, flags | OFlags::DIRECTORY, Mode::empty())?;
+                let fd = self.open(dir, name, OFlags::DIRECTORY)?;
                 self.string(b"directory", out);
                 let stat = fstat(&fd)?;
                 let entries = read_directory(&fd)?;
@@ -204,6 +206,17 @@ impl NarWriter {
             _ => return Err(NarProblem::Unsupported),
         }
         Ok(())
+    }
+
+    fn open(&mut self, dir: BorrowedFd<'_>, name: &CStr, more: OFlags) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
+        if self.noatime {
+            match openat(dir, name, flags | OFlags::NOATIME, Mode::empty()) {
+                Err(Errno::PERM) => self.noatime = false,
+                result => return result,
+            }
+        }
+        openat(dir, name, flags, Mode::empty())
     }
 
     fn file(

@@ -46,6 +46,7 @@ struct Finder<'a> {
 }
 
 /// What a directory entry is, as far as roots go.
+#[derive(Clone, Copy)]
 enum Entry {
     Directory,
     Link,
@@ -106,16 +107,13 @@ impl Finder<'_> {
             Ok(target) => target,
             Err(e) => return self.unreadable(&link, e),
         };
-        if self.into_store(RootKind::Link, &link, &real, None, &target) {
+        if self.take_store_path(RootKind::Link, &link, &real, None, &target) {
             return;
         }
         let in_auto = link.starts_with(&self.auto);
         let next = canonical(dir, &target);
-        let (next_dir, next_name) = match (next.parent(), next.file_name()) {
-            (Some(dir), Some(name)) => (dir, name),
-            // The top directory, which is no link.
-            _ => return,
-        };
+        // The top directory is no link.
+        let (Some(next_dir), Some(next_name)) = (next.parent(), next.file_name()) else { return };
         let gone = |finder: &mut Self| {
             finder.stale(StaleReason::Missing, link.clone(), None, &target);
         };
@@ -144,7 +142,7 @@ impl Finder<'_> {
         let kind = if in_auto { RootKind::Auto } else { RootKind::Link };
         match read_link(&real_next) {
             Ok(target) => {
-                if !self.into_store(kind, &next, &real_next, Some(&link), &target) && in_auto {
+                if !self.take_store_path(kind, &next, &real_next, Some(&link), &target) && in_auto {
                     self.stale(StaleReason::Elsewhere, next, Some(&link), &target);
                 }
             }
@@ -153,7 +151,7 @@ impl Finder<'_> {
     }
 
     /// Takes a link if it is spelled as a name in the store.
-    fn into_store(
+    fn take_store_path(
         &mut self,
         kind: RootKind,
         link: &Path,

@@ -89,7 +89,7 @@ impl Finder<'_> {
             // A process without one has no such link; that tells nothing yet.
             match std::fs::read_link(dir.join(name)) {
                 Ok(target) => {
-                    self.process_link(pid, &dir.join(name), target.as_os_str().as_bytes())
+                    self.process_link(pid, &dir.join(name), target.as_os_str().as_bytes());
                 }
                 Err(e) if e.kind() == io::ErrorKind::PermissionDenied => return Err(e),
                 Err(_) => {}

@@ -4,11 +4,12 @@ mod column;
 
 pub use column::Column;
 
+use super::retained::Retained;
 use crate::census::Census;
 use crate::graph::{TooHeavy, closure, closure_sizes};
 use crate::output::{Cell, Document, Field, Head, Section};
 use globset::GlobMatcher;
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 /// Which rows and columns a report has.
 #[derive(Clone, Debug)]
@@ -41,6 +42,10 @@ pub struct Row {
     pub closure_nar_size: Option<u64>,
     /// The disk size of its closure, each inode once.
     pub closure_disk_size: Option<u64>,
+    /// The NAR size of what would go if every reference to it were cut.
+    pub retained_nar_size: Option<u64>,
+    /// The disk size of what would go if every reference to it were cut.
+    pub retained_disk_size: Option<u64>,
 }
 
 /// Sums over the rows of a report, in bytes, each inode once.
@@ -85,13 +90,22 @@ impl Report {
         if wants(Column::ClosureNarSize) || wants(Column::ClosureDiskSize) {
             add_closure_sizes(census, &mut rows, wants(Column::ClosureDiskSize))?;
         }
+        if wants(Column::RetainedNarSize) || wants(Column::RetainedDiskSize) {
+            let retained = Retained::new(census)?.sizes;
+            for row in &mut rows {
+                let [nar, disk] = retained[row.index as usize];
+                row.retained_nar_size = Some(nar);
+                row.retained_disk_size = census.disk.is_some().then_some(disk);
+            }
+        }
         let total = total(census, &rows);
-        let sort = options.sort;
-        rows.sort_by(|a, b| {
-            let order = sort.compare(census, a, b);
-            let order = if options.reverse { order.reverse() } else { order };
-            order.then(a.index.cmp(&b.index))
-        });
+        // Rows come by path, and stable sorts keep that among equals.
+        let key = |row: &Row| options.sort.sort_key(census, row);
+        if options.reverse {
+            rows.sort_by_cached_key(|row| Reverse(key(row)));
+        } else {
+            rows.sort_by_cached_key(key);
+        }
         rows.truncate(options.limit.unwrap_or(usize::MAX));
         Ok(Self { rows, total, columns: options.columns.clone() })
     }
@@ -234,9 +248,4 @@ fn total(census: &Census, rows: &[Row]) -> Total {
         directories: of_disk(usages().map(|u| u.directories).sum()),
         symlinks: of_disk(usages().map(|u| u.symlinks).sum()),
     }
-}
-
-/// Larger first, unknown last.
-fn descending<T: Ord>(a: &Option<T>, b: &Option<T>) -> Ordering {
-    b.cmp(a)
 }

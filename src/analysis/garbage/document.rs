@@ -1,0 +1,281 @@
+//! The garbage for printing.
+
+use super::{Dead, Garbage, Why};
+use crate::analysis::liveness::{Keep, settings_fields};
+use crate::analysis::roots::chain_text;
+use crate::census::Census;
+use crate::output::{Cell, Column, Document, Field, Head, Section};
+use std::borrow::Cow;
+
+impl Garbage<'_> {
+    /// The answer for printing.
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let mut sections = vec![
+            Section::fields(Some("settings"), "", settings_fields(&self.options.settings)),
+            Section::fields(Some("dead"), "Garbage", dead_fields(&self.dead)),
+            Section::fields(Some("alive"), "Alive", self.alive_fields()),
+        ];
+        if self.steps.len() > 1 {
+            sections.push(self.steps_section(census.disk.is_some()));
+        }
+        if !self.why.is_empty() {
+            sections.push(self.why_section(census));
+        }
+        if !self.pnames.is_empty() {
+            sections.push(self.pnames_section(census.disk.is_some()));
+        }
+        sections.push(self.paths_section(census));
+        if !self.invalid.is_empty() {
+            sections.push(self.invalid_section(census));
+        }
+        Document {
+            head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
+            sections,
+            csv: Some("dead_paths"),
+        }
+    }
+
+    fn alive_fields(&self) -> Vec<Field<'static>> {
+        let a = &self.alive;
+        let runtime = match (self.found.runtime, self.found.hidden_processes) {
+            (true, 0) => "",
+            (true, _) => "processes of other users not examined",
+            (false, _) => "running processes not asked",
+        };
+        vec![
+            Field::hidden("runtime", Cell::Bool(self.found.runtime)),
+            Field::new("paths", "paths", Cell::Count(a.paths)).remark(runtime),
+            Field::new("nar_size", "NAR size", Cell::Size(a.nar_size)),
+            optional("disk_size", "disk size", a.disk_size),
+            Field::new("paths_by_settings", "kept by settings", Cell::Count(a.paths_by_settings))
+                .remark("paths that only keep-derivations or keep-outputs keeps"),
+            Field::new(
+                "nar_size_by_settings",
+                "NAR size of those",
+                Cell::Size(a.nar_size_by_settings),
+            ),
+        ]
+    }
+
+    fn steps_section(&self, disk: bool) -> Section<'_> {
+        let columns = vec![
+            Column::new("roots"),
+            Column::titled("paths", "more paths"),
+            Column { key: "nar_size", heading: "more NAR", hidden: disk },
+            Column { key: "disk_freed", heading: "frees more", hidden: !disk },
+            Column { key: "total_paths", heading: "paths", hidden: false },
+            Column { key: "total_nar_size", heading: "NAR", hidden: disk },
+            Column { key: "total_disk_freed", heading: "frees in all", hidden: !disk },
+            Column::titled("removed", "after removing"),
+        ];
+        let mut total: Option<Dead> = None;
+        let rows: Vec<Vec<Cell<'_>>> = (self.steps.iter())
+            .map(|step| {
+                match &mut total {
+                    None => total = Some(step.dead),
+                    Some(total) => total.add(&step.dead),
+                }
+                let total = total.unwrap_or_default();
+                let size = |size: Option<u64>| Cell::optional(size, Cell::Size);
+                vec![
+                    Cell::Count(step.roots),
+                    Cell::Count(step.dead.paths),
+                    Cell::Size(step.dead.nar_size),
+                    size(step.dead.disk_freed()),
+                    Cell::Count(total.paths),
+                    Cell::Size(total.nar_size),
+                    size(total.disk_freed()),
+                    match step.label.as_str() {
+                        "" => Cell::Missing,
+                        label => Cell::text(label),
+                    },
+                ]
+            })
+            .collect();
+        Section::rows("steps", "Step by step", columns, rows.into_iter())
+    }
+
+    fn pnames_section(&self, disk: bool) -> Section<'_> {
+        let columns = vec![
+            Column { key: "disk_freed", heading: "frees", hidden: !disk },
+            Column::titled("nar_size", "NAR size"),
+            Column::new("paths"),
+            Column::new("pname"),
+        ];
+        let rows = self.pnames.iter().map(|p| {
+            vec![
+                Cell::optional(p.disk_freed, Cell::Size),
+                Cell::Size(p.nar_size),
+                Cell::Count(p.paths),
+                Cell::text(p.pname.as_str()),
+            ]
+        });
+        Section::rows("dead_pnames", "Dead packages", columns, rows)
+    }
+
+    fn paths_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let disk = census.disk.is_some();
+        let steps = self.steps.len() > 1;
+        let columns = vec![
+            Column { key: "disk_freed", heading: "frees alone", hidden: !disk },
+            Column { key: "disk_size", heading: "disk size", hidden: !disk },
+            Column::titled("nar_size", "NAR size"),
+            Column { key: "step", heading: "step", hidden: !steps },
+            Column::hidden("kept_by"),
+            Column::new("path"),
+        ];
+        let catalog = &census.catalog;
+        let rows = self.paths.iter().map(move |dead| {
+            vec![
+                Cell::optional(dead.disk_freed, Cell::Size),
+                Cell::optional(census.usage(dead.path), |u| Cell::Size(u.disk_size)),
+                Cell::optional(catalog.nar_size(dead.path), Cell::Size),
+                Cell::Count(dead.step.into()),
+                Cell::optional(dead.kept_by, Cell::text),
+                Cell::text(catalog.path(dead.path)),
+            ]
+        });
+        let shown = self.paths.len() as u64;
+        let title = match (self.paths.is_empty(), shown < self.matched) {
+            (true, _) => "No dead paths".to_owned(),
+            (_, true) => format!("Dead paths: {shown} of {}", self.matched),
+            (_, false) => "Dead paths".to_owned(),
+        };
+        Section::rows("dead_paths", title, columns, rows)
+    }
+
+    fn invalid_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let columns = vec![
+            Column::titled("disk_size", "disk size"),
+            Column::titled("dead", "goes"),
+            Column::titled("name", "name"),
+        ];
+        let others = census.disk.as_ref().map(|d| d.others.as_slice()).unwrap_or_default();
+        let rows = self.invalid.iter().filter_map(move |&(index, kept)| {
+            let (name, usage) = others.get(index as usize)?;
+            let name = Cell::Bytes(Cow::Borrowed(name.as_slice()));
+            Some(vec![Cell::Size(usage.disk_size), Cell::Bool(!kept), name])
+        });
+        let title = "In the store directory, but no valid path: a collection deletes it too";
+        Section::rows("invalid_entries", title, columns, rows)
+    }
+
+    fn why_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let columns = vec![
+            Column::new("alive"),
+            Column::hidden("path"),
+            Column::titled("name", "name"),
+            Column::hidden("root"),
+            Column::hidden("roots"),
+            Column::hidden("chain"),
+            Column::hidden("keepers"),
+            Column::hidden("step"),
+            Column::hidden("alive_under"),
+            Column::titled("because", "because"),
+        ];
+        let catalog = &census.catalog;
+        let paths =
+            |ids: &[u32]| Cell::Paths(ids.iter().map(|&id| Cow::Owned(catalog.path(id))).collect());
+        let rows = self.why.iter().map(move |why| {
+            let alive = why.answer.as_ref().ok();
+            let dead = why.answer.as_ref().err();
+            let root = alive.map(|a| &*self.found.roots[a.root as usize].link);
+            vec![
+                Cell::Bool(alive.is_some()),
+                Cell::text(catalog.path(why.path)),
+                Cell::text(catalog.store_path(why.path).name()),
+                Cell::optional(root, |link| Cell::Bytes(Cow::Borrowed(link))),
+                Cell::Count(alive.map_or(0, |a| a.roots)),
+                Cell::optional(alive, |a| paths(&a.chain)),
+                Cell::optional(dead, |d| paths(&d.keepers)),
+                Cell::optional(dead, |d| Cell::Count(d.step.into())),
+                Cell::Cells(
+                    (Keep::ALL.iter().zip(why.under))
+                        .map(|(keep, alive)| {
+                            Cell::Record(vec![
+                                ("keep_outputs", Cell::Bool(keep.outputs)),
+                                ("keep_derivations", Cell::Bool(keep.derivations)),
+                                ("alive", Cell::Bool(alive)),
+                            ])
+                        })
+                        .collect(),
+                ),
+                Cell::text(self.because(census, why)),
+            ]
+        });
+        Section::rows("why", "Why", columns, rows)
+    }
+
+    /// Why, in words.
+    fn because(&self, census: &Census, why: &Why) -> String {
+        let mut text = match &why.answer {
+            Ok(alive) => {
+                let link = &self.found.roots[alive.root as usize].link;
+                let link = String::from_utf8_lossy(link);
+                let more = match alive.roots {
+                    1 => String::new(),
+                    n => format!(" (and {} more roots)", n - 1),
+                };
+                format!("{link} → {}{more}", chain_text(census, &alive.chain))
+            }
+            Err(dead) => {
+                let when = match dead.step {
+                    0 => "no root reaches it".to_owned(),
+                    step => {
+                        format!(
+                            "no root reaches it after removing {}",
+                            self.steps[step as usize].label
+                        )
+                    }
+                };
+                match dead.keepers.len() {
+                    0 => when,
+                    1 => format!("{when}; one path would keep it, but is dead too"),
+                    n => format!("{when}; {n} paths would keep it, but are dead too"),
+                }
+            }
+        };
+        let now = why.answer.is_ok();
+        let otherwise: Vec<String> = (Keep::ALL.iter().zip(why.under))
+            .filter(|(_, alive)| *alive != now)
+            .map(|(keep, _)| {
+                format!("keep-outputs = {}, keep-derivations = {}", keep.outputs, keep.derivations)
+            })
+            .collect();
+        if !otherwise.is_empty() {
+            let word = if now { "dead" } else { "alive" };
+            text.push_str(&format!("; {word} with {}", otherwise.join(" or ")));
+        }
+        text
+    }
+}
+
+fn optional(key: &'static str, label: &'static str, size: Option<u64>) -> Field<'static> {
+    match size {
+        Some(size) => Field::new(key, label, Cell::Size(size)),
+        None => Field::hidden(key, Cell::Missing),
+    }
+}
+
+fn dead_fields(dead: &Dead) -> Vec<Field<'static>> {
+    let of = |count: Option<u64>, word: &str| match count {
+        Some(count) => format!("{count} {word}"),
+        None => String::new(),
+    };
+    let count = |key, count| Field::hidden(key, Cell::optional(count, Cell::Count));
+    vec![
+        Field::new("paths", "paths", Cell::Count(dead.paths)),
+        Field::new("nar_size", "NAR size", Cell::Size(dead.nar_size)),
+        optional("disk_freed", "disk freed", dead.disk_freed())
+            .remark("what the disk gains, hard links in account"),
+        optional("paths_disk_freed", "by dead paths", dead.paths_disk_freed),
+        optional("invalid_disk_freed", "by invalid entries", dead.invalid_disk_freed).remark(of(
+            dead.invalid_entries,
+            "entries of the store directory that are no valid path",
+        )),
+        count("invalid_entries", dead.invalid_entries),
+        optional("unused_links_disk_freed", "by unused links", dead.unused_links_disk_freed)
+            .remark(of(dead.unused_links, "entries of .links with no other name")),
+        count("unused_links", dead.unused_links),
+    ]
+}

@@ -1,0 +1,401 @@
+//! The garbage: what `nix-store --gc` would delete, and what the disk would
+//! gain; now, and after some roots were gone.
+
+mod document;
+mod removal;
+mod why;
+
+pub use removal::{Removal, RemovalError, Step};
+pub use why::{Why, WhyAlive, WhyDead};
+
+use super::liveness::{Keep, alive, keep_graph, kept_entries};
+use super::roots::Sizes;
+use crate::census::{Census, Freeable};
+use crate::graph::{NodeSet, Rows};
+use crate::roots::{FoundRoots, GcSettings};
+use globset::GlobMatcher;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+/// What to tell of the garbage.
+#[derive(Clone, Debug)]
+pub struct GarbageOptions {
+    /// What the collector keeps beyond references.
+    pub settings: GcSettings,
+    /// Roots to think away, one step after the other.
+    pub steps: Vec<Step>,
+    /// Only list dead paths whose name matches; sums count all.
+    pub filter: Option<GlobMatcher>,
+    /// How many paths and package names to list at most.
+    pub limit: Option<usize>,
+    /// Paths to explain: ids of the catalog.
+    pub why: Vec<u32>,
+}
+
+/// What goes. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dead {
+    /// Valid paths.
+    pub paths: u64,
+    /// Their NAR size.
+    pub nar_size: u64,
+    /// What the disk gains by deleting them: inodes all of whose names go,
+    /// their names in `.links` included.
+    pub paths_disk_freed: Option<u64>,
+    /// Entries of the store directory that are no valid path; the collector
+    /// deletes them too. Once, in the first step.
+    pub invalid_entries: Option<u64>,
+    /// What the disk gains by those.
+    pub invalid_disk_freed: Option<u64>,
+    /// Entries of `.links` that are their inode's only name already.
+    pub unused_links: Option<u64>,
+    /// What the disk gains by those.
+    pub unused_links_disk_freed: Option<u64>,
+}
+
+impl Dead {
+    /// What the disk gains by all of it.
+    pub fn disk_freed(&self) -> Option<u64> {
+        Some(self.paths_disk_freed? + self.invalid_disk_freed? + self.unused_links_disk_freed?)
+    }
+
+    fn add(&mut self, other: &Self) {
+        let add = |sum: &mut Option<u64>, part: Option<u64>| {
+            *sum = sum.zip(part).map(|(a, b)| a + b);
+        };
+        self.paths += other.paths;
+        self.nar_size += other.nar_size;
+        add(&mut self.paths_disk_freed, other.paths_disk_freed);
+        add(&mut self.invalid_entries, other.invalid_entries);
+        add(&mut self.invalid_disk_freed, other.invalid_disk_freed);
+        add(&mut self.unused_links, other.unused_links);
+        add(&mut self.unused_links_disk_freed, other.unused_links_disk_freed);
+    }
+}
+
+/// What goes in one step, beyond what went before.
+#[derive(Clone, Debug)]
+pub struct StepResult {
+    /// What is removed; empty for the garbage there is now.
+    pub label: String,
+    /// How many roots that are.
+    pub roots: u64,
+    /// What goes because of it.
+    pub dead: Dead,
+}
+
+/// A path that goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeadPath {
+    /// The path, an id of the catalog.
+    pub path: u32,
+    /// In which step it goes; 0 now.
+    pub step: u32,
+    /// The disk size in bytes that goes with it alone.
+    pub disk_freed: Option<u64>,
+    /// Whether it would be kept if `keep-outputs` or `keep-derivations` were
+    /// set otherwise: what would keep it, without other settings changed.
+    pub kept_by: Option<&'static str>,
+}
+
+/// What goes of one package name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeadPname {
+    /// The package name.
+    pub pname: String,
+    /// How many paths.
+    pub paths: u64,
+    /// Their NAR size in bytes.
+    pub nar_size: u64,
+    /// What the disk gains by deleting them all; inodes that they share with
+    /// paths of other names not counted.
+    pub disk_freed: Option<u64>,
+}
+
+/// What stays.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Alive {
+    /// How many paths.
+    pub paths: u64,
+    /// Their NAR size in bytes.
+    pub nar_size: u64,
+    /// Their disk size in bytes, each inode once.
+    pub disk_size: Option<u64>,
+    /// How many of them only the settings keep, as derivers or outputs.
+    pub paths_by_settings: u64,
+    /// The NAR size of those in bytes.
+    pub nar_size_by_settings: u64,
+}
+
+/// The answer.
+#[derive(Clone, Debug)]
+pub struct Garbage<'f> {
+    /// The roots it follows from.
+    pub found: &'f FoundRoots,
+    /// All that goes, after all steps.
+    pub dead: Dead,
+    /// What goes now, then what more goes in each step.
+    pub steps: Vec<StepResult>,
+    /// What stays after all steps.
+    pub alive: Alive,
+    /// The paths that go, heaviest first, filtered and limited.
+    pub paths: Vec<DeadPath>,
+    /// How many the filter left.
+    pub matched: u64,
+    /// The package names of which most goes, limited.
+    pub pnames: Vec<DeadPname>,
+    /// Indexes into the scan's `others` of entries that go, and of those that
+    /// a running Nix asked to keep.
+    pub invalid: Vec<(u32, bool)>,
+    /// The paths asked about.
+    pub why: Vec<Why>,
+    options: GarbageOptions,
+}
+
+/// The step of what does not go.
+const NEVER: u32 = u32::MAX;
+
+impl<'f> Garbage<'f> {
+    /// Finds what is dead in a census of all paths.
+    pub fn new(census: &Census, found: &'f FoundRoots, options: &GarbageOptions) -> Self {
+        let catalog = &census.catalog;
+        let keep = Keep::from(&options.settings);
+        let graph = keep_graph(catalog, keep);
+        let removed = removal::steps_of_roots(found, &options.steps);
+        let goes = goes_in(&graph, found, &removed, options.steps.len());
+        let kept = kept_entries(census, found);
+        let freeable = census.disk.as_ref().map(|disk| Freeable::new(disk, catalog.len(), &kept));
+        let steps = step_results(census, freeable.as_ref(), &kept, &goes, &removed, options);
+        let mut dead = steps[0].dead;
+        for step in &steps[1..] {
+            dead.add(&step.dead);
+        }
+        let others = alive_otherwise(census, found, keep, &removed);
+        let kept_by =
+            |path: u32| others.iter().find(|(_, set)| set.contains(path)).map(|(name, _)| *name);
+        let mut paths: Vec<DeadPath> = (0..catalog.len() as u32)
+            .filter(|&path| goes[path as usize] != NEVER)
+            .map(|path| DeadPath {
+                path,
+                step: goes[path as usize],
+                disk_freed: freeable.as_ref().map(|f| f.own_sizes[path as usize]),
+                kept_by: kept_by(path),
+            })
+            .collect();
+        let pnames = pnames(census, freeable.as_ref(), &paths, &goes, options.limit);
+        if let Some(glob) = &options.filter {
+            paths.retain(|p| glob.is_match(catalog.store_path(p.path).name()));
+        }
+        let matched = paths.len() as u64;
+        paths.sort_by_key(|p| (Reverse(p.disk_freed), Reverse(census.nar_size(p.path)), p.path));
+        paths.truncate(options.limit.unwrap_or(usize::MAX));
+        let why = options
+            .why
+            .iter()
+            .map(|&path| Why::new(census, found, &removed, &graph, goes[path as usize], path));
+        Self {
+            found,
+            dead,
+            steps,
+            alive: alive_sums(census, found, &removed, &goes),
+            paths,
+            matched,
+            pnames,
+            invalid: (0u32..).zip(kept).collect(),
+            why: why.collect(),
+            options: options.clone(),
+        }
+    }
+}
+
+/// The step in which each path goes: 0 now, [`NEVER`] if it stays.
+///
+/// The roots that stay are followed first, then those removed last, and so on
+/// backwards: a path belongs to the first that reaches it, so each path and
+/// reference is visited once for all steps together.
+fn goes_in(graph: &Rows, found: &FoundRoots, removed: &[u32], steps: usize) -> Vec<u32> {
+    let mut by_step: Vec<Vec<u32>> = vec![Vec::new(); steps + 1];
+    for (root, &step) in found.roots.iter().zip(removed) {
+        by_step[if step == NEVER { 0 } else { step as usize }].push(root.path);
+    }
+    let mut goes = vec![0; graph.len()];
+    let mut todo = Vec::new();
+    let order = std::iter::once(NEVER).chain((1..=steps as u32).rev());
+    for step in order {
+        let from = &by_step[if step == NEVER { 0 } else { step as usize }];
+        for &path in from {
+            if goes[path as usize] == 0 {
+                goes[path as usize] = step;
+                todo.push(path);
+            }
+        }
+        while let Some(path) = todo.pop() {
+            for &next in graph.row(path) {
+                if goes[next as usize] == 0 {
+                    goes[next as usize] = step;
+                    todo.push(next);
+                }
+            }
+        }
+    }
+    goes
+}
+
+fn step_results(
+    census: &Census,
+    freeable: Option<&Freeable>,
+    kept: &[bool],
+    goes: &[u32],
+    removed: &[u32],
+    options: &GarbageOptions,
+) -> Vec<StepResult> {
+    let zero = freeable.map(|_| 0);
+    let none = Dead {
+        paths_disk_freed: zero,
+        invalid_entries: zero,
+        invalid_disk_freed: zero,
+        unused_links: zero,
+        unused_links_disk_freed: zero,
+        ..Dead::default()
+    };
+    let mut dead = vec![none; options.steps.len() + 1];
+    for (path, &step) in (0u32..).zip(goes) {
+        if let Some(dead) = dead.get_mut(step as usize) {
+            dead.paths += 1;
+            dead.nar_size += census.nar_size(path);
+            if let (Some(sum), Some(f)) = (&mut dead.paths_disk_freed, freeable) {
+                *sum += f.own_sizes[path as usize];
+            }
+        }
+    }
+    if let Some(freeable) = freeable {
+        // A class goes with the last of its paths.
+        let mut last = vec![0u32; freeable.class_sizes.len()];
+        for (path, classes) in freeable.classes.iter().enumerate() {
+            for &class in classes {
+                last[class as usize] = last[class as usize].max(goes[path]);
+            }
+        }
+        for (&step, &size) in last.iter().zip(&freeable.class_sizes) {
+            if let Some(sum) = dead.get_mut(step as usize).and_then(|d| d.paths_disk_freed.as_mut())
+            {
+                *sum += size;
+            }
+        }
+        let links = census.disk.as_ref().and_then(|d| d.links).unwrap_or_default();
+        dead[0].invalid_entries = Some(kept.iter().filter(|kept| !**kept).count() as u64);
+        dead[0].invalid_disk_freed = Some(freeable.invalid_size);
+        dead[0].unused_links = Some(links.unused);
+        dead[0].unused_links_disk_freed = Some(links.unused_disk_size);
+    }
+    let mut roots = vec![0; dead.len()];
+    for &step in removed {
+        if let Some(count) = roots.get_mut(step as usize) {
+            *count += 1;
+        }
+    }
+    let labels = std::iter::once("").chain(options.steps.iter().map(|s| s.label.as_str()));
+    (labels.zip(roots).zip(dead))
+        .map(|((label, roots), dead)| StepResult { label: label.to_owned(), roots, dead })
+        .collect()
+}
+
+/// What would be alive if the settings that are off were on, one by one, and
+/// then both; after all steps.
+fn alive_otherwise(
+    census: &Census,
+    found: &FoundRoots,
+    keep: Keep,
+    removed: &[u32],
+) -> Vec<(&'static str, NodeSet)> {
+    let others = [
+        ("keep-derivations", Keep { derivations: true, ..keep }),
+        ("keep-outputs", Keep { outputs: true, ..keep }),
+        ("keep-derivations and keep-outputs", Keep { outputs: true, derivations: true }),
+    ];
+    let mut seen = vec![keep];
+    let mut sets = Vec::new();
+    for (name, other) in others {
+        if !seen.contains(&other) {
+            seen.push(other);
+            sets.push((name, alive(&census.catalog, other, staying(found, removed))));
+        }
+    }
+    sets
+}
+
+/// The paths of roots that stay after all steps.
+fn staying<'a>(found: &'a FoundRoots, removed: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
+    found.roots.iter().zip(removed).filter(|(_, step)| **step == NEVER).map(|(root, _)| root.path)
+}
+
+fn alive_sums(census: &Census, found: &FoundRoots, removed: &[u32], goes: &[u32]) -> Alive {
+    let live = || (0u32..).zip(goes).filter(|(_, step)| **step == NEVER).map(|(path, _)| path);
+    let plain = Keep { outputs: false, derivations: false };
+    let referenced = alive(&census.catalog, plain, staying(found, removed));
+    let by_settings = || live().filter(|&path| !referenced.contains(path));
+    Alive {
+        paths: live().count() as u64,
+        nar_size: live().map(|path| census.nar_size(path)).sum(),
+        disk_size: census.shared().map(|shared| shared.union(live()).0),
+        paths_by_settings: by_settings().count() as u64,
+        nar_size_by_settings: by_settings().map(|path| census.nar_size(path)).sum(),
+    }
+}
+
+fn pnames(
+    census: &Census,
+    freeable: Option<&Freeable>,
+    paths: &[DeadPath],
+    goes: &[u32],
+    limit: Option<usize>,
+) -> Vec<DeadPname> {
+    const NONE: u32 = u32::MAX;
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let mut names: Vec<DeadPname> = Vec::new();
+    let mut sizes: Vec<Sizes> = Vec::new();
+    let mut of_path = vec![NONE; if freeable.is_some() { goes.len() } else { 0 }];
+    for dead in paths {
+        let pname = census.catalog.pname_and_version(dead.path).0;
+        let number = *numbers.entry(pname).or_insert_with(|| {
+            names.push(DeadPname { pname: pname.to_owned(), ..DeadPname::default() });
+            sizes.push([0; 2]);
+            names.len() as u32 - 1
+        });
+        names[number as usize].paths += 1;
+        let [nar, disk] = &mut sizes[number as usize];
+        *nar += census.nar_size(dead.path);
+        *disk += dead.disk_freed.unwrap_or(0);
+        if let Some(of) = of_path.get_mut(dead.path as usize) {
+            *of = number;
+        }
+    }
+    if let Some(freeable) = freeable {
+        // The one name of a class's paths; NONE if one stays or names differ.
+        let mut of_class: Vec<Option<u32>> = vec![None; freeable.class_sizes.len()];
+        for (path, classes) in freeable.classes.iter().enumerate() {
+            for &class in classes {
+                let of = &mut of_class[class as usize];
+                *of = Some(match *of {
+                    Some(name) if name != of_path[path] => NONE,
+                    _ => of_path[path],
+                });
+            }
+        }
+        for (of, size) in of_class.iter().zip(&freeable.class_sizes) {
+            if let Some(sum) = of.and_then(|name| sizes.get_mut(name as usize)) {
+                sum[1] += size;
+            }
+        }
+    }
+    for (name, [nar, disk]) in names.iter_mut().zip(sizes) {
+        name.nar_size = nar;
+        name.disk_freed = freeable.map(|_| disk);
+    }
+    names.sort_by(|a, b| {
+        let key = |n: &DeadPname| (Reverse(n.disk_freed), Reverse(n.nar_size));
+        key(a).cmp(&key(b)).then_with(|| a.pname.cmp(&b.pname))
+    });
+    names.truncate(limit.unwrap_or(usize::MAX));
+    names
+}

@@ -1,0 +1,114 @@
+//! Which roots a user thinks away.
+
+use super::NEVER;
+use crate::output::escape;
+use crate::roots::{FoundRoots, Generation, Profile};
+use globset::Glob;
+
+/// Roots to think away together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What it is called.
+    pub label: String,
+    /// The roots: indexes into [`FoundRoots::roots`].
+    pub roots: Vec<u32>,
+}
+
+/// What to think away.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Removal {
+    /// Roots by name: a link, the link in `gcroots` that leads to it, a
+    /// profile (all its generations), `/proc/<pid>`, or a glob over links.
+    Named {
+        /// The name as given.
+        name: String,
+        /// Other names of the same link: what a relative name means.
+        also: Vec<Vec<u8>>,
+    },
+    /// In every profile what `--delete-older-than` deletes.
+    OlderThan {
+        /// How many days.
+        days: u32,
+        /// The time to count from, in seconds since 1970.
+        now: i64,
+    },
+    /// In every profile what `--delete-generations +N` deletes.
+    KeepGenerations(u64),
+}
+
+/// A name that means no root.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RemovalError {
+    /// Nothing is called so.
+    #[error("no root is called ‘{0}’; `nix-census roots` lists them")]
+    Unknown(String),
+    /// The glob is wrong.
+    #[error("‘{0}’ is no pattern: {1}")]
+    Glob(String, String),
+}
+
+impl Removal {
+    /// The roots it means.
+    ///
+    /// # Errors
+    /// If a name means none.
+    pub fn step(&self, found: &FoundRoots) -> Result<Step, RemovalError> {
+        let generations = |label: String, chosen: &dyn Fn(&Profile) -> Vec<Generation>| Step {
+            label,
+            roots: found.profiles.iter().flat_map(chosen).filter_map(|g| g.root).collect(),
+        };
+        Ok(match self {
+            Self::Named { name, also } => named(found, name, also)?,
+            Self::OlderThan { days, now } => {
+                let time = now.saturating_sub(i64::from(*days) * 86_400);
+                let label = format!("generations older than {days} days");
+                generations(label, &|p| p.older_than(time).copied().collect())
+            }
+            Self::KeepGenerations(keep) => {
+                let label = format!("all but {keep} generations of each profile");
+                generations(label, &|p| p.beyond(*keep).copied().collect())
+            }
+        })
+    }
+}
+
+fn named(found: &FoundRoots, name: &str, also: &[Vec<u8>]) -> Result<Step, RemovalError> {
+    let called = |given: &[u8]| given == name.as_bytes() || also.iter().any(|a| a == given);
+    let process = name.strip_prefix("/proc/").and_then(|pid| pid.parse::<u32>().ok());
+    let glob = match name.contains(['*', '?', '[', '{']) && !name.starts_with("{temp:") {
+        false => None,
+        true => Some(
+            Glob::new(name)
+                .map_err(|e| RemovalError::Glob(escape(name.as_bytes()), e.kind().to_string()))?
+                .compile_matcher(),
+        ),
+    };
+    let profile = |root: Option<(u32, u64)>| {
+        root.is_some_and(|(profile, _)| called(&found.profiles[profile as usize].link))
+    };
+    let meant = (0u32..).zip(&found.roots).filter(|(_, root)| {
+        called(&root.link)
+            || root.via.as_deref().is_some_and(called)
+            || (process.is_some() && root.pid == process)
+            || profile(root.generation)
+            || glob.as_ref().is_some_and(|g| g.is_match(&*String::from_utf8_lossy(&root.link)))
+    });
+    let roots: Vec<u32> = meant.map(|(index, _)| index).collect();
+    if roots.is_empty() {
+        return Err(RemovalError::Unknown(escape(name.as_bytes())));
+    }
+    Ok(Step { label: escape(name.as_bytes()), roots })
+}
+
+/// The step in which each root goes, from 1; [`NEVER`] if it stays. A root
+/// goes in the first step that names it.
+pub(super) fn steps_of_roots(found: &FoundRoots, steps: &[Step]) -> Vec<u32> {
+    let mut of = vec![NEVER; found.roots.len()];
+    for (number, step) in (1u32..).zip(steps) {
+        for &root in &step.roots {
+            let at = &mut of[root as usize];
+            *at = (*at).min(number);
+        }
+    }
+    of
+}

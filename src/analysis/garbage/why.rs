@@ -1,0 +1,71 @@
+//! Why a path is dead or alive.
+
+use super::{NEVER, alive, staying};
+use crate::analysis::liveness::{Keep, Keepers};
+use crate::census::Census;
+use crate::graph::Rows;
+use crate::roots::FoundRoots;
+
+/// Why one path is alive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhyAlive {
+    /// The root nearest to it: an index into [`FoundRoots::roots`].
+    pub root: u32,
+    /// How many roots keep it.
+    pub roots: u64,
+    /// A shortest chain from the root's path to it, both included.
+    pub chain: Vec<u32>,
+}
+
+/// Why one path is dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WhyDead {
+    /// The step in which it goes; 0 now.
+    pub step: u32,
+    /// What would keep it were it alive, itself left out; all of it is dead.
+    pub keepers: Vec<u32>,
+}
+
+/// Why a path is dead or alive.
+#[derive(Clone, Debug)]
+pub struct Why {
+    /// The path, an id of the catalog.
+    pub path: u32,
+    /// Why it is alive, or else why it is dead.
+    pub answer: Result<WhyAlive, WhyDead>,
+    /// Whether it is alive under each of [`Keep::ALL`].
+    pub under: [bool; 4],
+}
+
+impl Why {
+    pub(super) fn new(
+        census: &Census,
+        found: &FoundRoots,
+        removed: &[u32],
+        graph: &Rows,
+        goes: u32,
+        path: u32,
+    ) -> Self {
+        let under =
+            Keep::ALL.map(|k| alive(&census.catalog, k, staying(found, removed)).contains(path));
+        if goes != NEVER {
+            let keepers = (0..graph.len() as u32)
+                .filter(|&id| id != path && graph.row(id).contains(&path))
+                .collect();
+            return Self { path, answer: Err(WhyDead { step: goes, keepers }), under };
+        }
+        let chains = Keepers::new(graph, path);
+        let keeping = (0u32..).zip(found.roots.iter().zip(removed));
+        let mut chains: Vec<(u32, Vec<u32>)> = keeping
+            .filter(|(_, (_, step))| **step == NEVER)
+            .filter_map(|(index, (root, _))| Some((index, chains.chain(root.path)?)))
+            .collect();
+        let roots = chains.len() as u64;
+        let nearest = (0..chains.len()).min_by_key(|&i| (chains[i].1.len(), chains[i].0));
+        let (root, chain) = match nearest {
+            Some(nearest) => chains.swap_remove(nearest),
+            None => unreachable!("a path that stays is kept by a root that stays"),
+        };
+        Self { path, answer: Ok(WhyAlive { root, roots, chain }), under }
+    }
+}

@@ -1,0 +1,201 @@
+//! What keeps what alive: references, and under `keep-derivations` and
+//! `keep-outputs` also derivers and outputs
+//! (nix: `Store::computeFSClosure`, `LocalStore::collectGarbage`).
+//!
+//! A path is alive if a root reaches it in this graph. Nix decides the same
+//! from the other end, path by path in the order in which it reads the store
+//! directory; the two can differ only for a deriver that does not list the
+//! path as its output, and then Nix's answer depends on that order.
+
+use crate::catalog::Catalog;
+use crate::census::Census;
+use crate::graph::{Cuts, NodeSet, Rows, reachable};
+use crate::output::{self, Cell, Field};
+use crate::roots::{FoundRoots, GcSetting, GcSettings, RootKind};
+use crate::store::StorePath;
+use rayon::prelude::*;
+use std::borrow::Cow;
+use std::collections::{HashSet, VecDeque};
+use std::os::unix::ffi::OsStrExt;
+
+/// What the collector keeps beyond references.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Keep {
+    /// The outputs of live derivations.
+    pub outputs: bool,
+    /// The derivers of live paths.
+    pub derivations: bool,
+}
+
+impl Keep {
+    /// All settings.
+    pub const ALL: [Self; 4] = [
+        Self { outputs: false, derivations: false },
+        Self { outputs: false, derivations: true },
+        Self { outputs: true, derivations: false },
+        Self { outputs: true, derivations: true },
+    ];
+}
+
+impl From<&GcSettings> for Keep {
+    fn from(settings: &GcSettings) -> Self {
+        Self { outputs: settings.keep_outputs.value, derivations: settings.keep_derivations.value }
+    }
+}
+
+/// Why one live path keeps another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Link {
+    /// It refers to the other.
+    Reference,
+    /// The other is its deriver (`keep-derivations`).
+    Deriver,
+    /// The other is its output (`keep-outputs`).
+    Output,
+}
+
+impl Link {
+    /// The stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Reference => "reference",
+            Self::Deriver => "deriver",
+            Self::Output => "output",
+        }
+    }
+
+    /// Why `from` keeps `to`, which it does.
+    pub fn of(catalog: &Catalog, from: u32, to: u32) -> Self {
+        if catalog.references().row(from).binary_search(&to).is_ok() {
+            Self::Reference
+        } else if catalog.derivation_outputs().row(from).binary_search(&to).is_ok() {
+            Self::Output
+        } else {
+            Self::Deriver
+        }
+    }
+}
+
+/// The graph of what keeps what: row `u` lists what is alive if `u` is.
+pub fn keep_graph(catalog: &Catalog, keep: Keep) -> Cow<'_, Rows> {
+    let references = catalog.references();
+    if !keep.outputs && !keep.derivations {
+        return Cow::Borrowed(references);
+    }
+    const NONE: u32 = u32::MAX;
+    let derivers: Vec<u32> = if keep.derivations {
+        let ids = (0..catalog.len() as u32).into_par_iter();
+        ids.map(|id| catalog.deriver_id(id).unwrap_or(NONE)).collect()
+    } else {
+        Vec::new()
+    };
+    let mut graph = Rows::default();
+    let mut row = Vec::new();
+    for id in 0..catalog.len() as u32 {
+        row.clear();
+        row.extend_from_slice(references.row(id));
+        if let Some(&deriver) = derivers.get(id as usize)
+            && deriver != NONE
+        {
+            row.push(deriver);
+        }
+        if keep.outputs {
+            row.extend_from_slice(catalog.derivation_outputs().row(id));
+        }
+        graph.push(&row);
+    }
+    Cow::Owned(graph)
+}
+
+/// The paths alive under a setting, given the paths that roots keep.
+pub fn alive(catalog: &Catalog, keep: Keep, roots: impl IntoIterator<Item = u32>) -> NodeSet {
+    reachable(&keep_graph(catalog, keep), roots, &Cuts::default())
+}
+
+/// For one path, everything that keeps it alive, with a shortest chain from each.
+#[derive(Clone, Debug)]
+pub struct Keepers {
+    /// For each path the next one towards the target; itself at the target,
+    /// `u32::MAX` where nothing leads there.
+    next: Vec<u32>,
+}
+
+impl Keepers {
+    /// Walks the graph from `target` against its links.
+    pub fn new(graph: &Rows, target: u32) -> Self {
+        let back = graph.transpose(graph.len());
+        let mut next = vec![u32::MAX; graph.len()];
+        next[target as usize] = target;
+        let mut queue = VecDeque::from([target]);
+        while let Some(path) = queue.pop_front() {
+            for &keeper in back.row(path) {
+                if next[keeper as usize] == u32::MAX {
+                    next[keeper as usize] = path;
+                    queue.push_back(keeper);
+                }
+            }
+        }
+        Self { next }
+    }
+
+    /// A shortest chain from `from` to the target, both included; `None` if
+    /// `from` does not keep it.
+    pub fn chain(&self, from: u32) -> Option<Vec<u32>> {
+        let mut chain = vec![from];
+        let mut at = from;
+        loop {
+            match self.next[at as usize] {
+                u32::MAX => return None,
+                next if next == at => return Some(chain),
+                next => {
+                    chain.push(next);
+                    at = next;
+                }
+            }
+        }
+    }
+}
+
+/// Which entries of the store directory that are no valid path the collector
+/// leaves: those whose hash part is a temporary root's, as locks and
+/// half-built outputs are. In the order of the scan's `others`.
+pub fn kept_entries(census: &Census, found: &FoundRoots) -> Vec<bool> {
+    let Some(disk) = &census.disk else { return Vec::new() };
+    let temporary = found.roots.iter().filter(|r| r.kind == RootKind::Temporary);
+    let valid: HashSet<&str> =
+        temporary.map(|r| census.catalog.store_path(r.path).hash_part()).collect();
+    let kept = |name: &[u8]| {
+        StorePath::parse(name).is_ok_and(|path| {
+            let part = path.hash_part();
+            valid.contains(part) || found.temporary_hash_parts.contains(part)
+        })
+    };
+    disk.others.iter().map(|(name, _)| kept(name)).collect()
+}
+
+/// The settings for printing.
+pub(super) fn settings_fields(settings: &GcSettings) -> Vec<Field<'static>> {
+    let source = |setting: &GcSetting| {
+        let file = setting.source.as_ref().map(|f| f.as_os_str().as_bytes().to_vec());
+        Cell::optional(file, |f| Cell::Bytes(Cow::Owned(f)))
+    };
+    let mut fields = Vec::new();
+    let pairs = [
+        ("keep_outputs", "keep-outputs", "keep_outputs_source", &settings.keep_outputs),
+        (
+            "keep_derivations",
+            "keep-derivations",
+            "keep_derivations_source",
+            &settings.keep_derivations,
+        ),
+    ];
+    for (key, label, source_key, setting) in pairs {
+        let remark = match &setting.source {
+            Some(file) => format!("from {}", output::escape(file.as_os_str().as_bytes())),
+            None => String::new(),
+        };
+        fields.push(Field::new(key, label, Cell::Bool(setting.value)).remark(remark));
+        fields.push(Field::hidden(source_key, source(setting)));
+    }
+    fields
+}

@@ -1,0 +1,225 @@
+//! The roots for printing.
+
+use super::{ProfileRow, RootRow, Roots, SharedGroup};
+use crate::analysis::liveness::settings_fields;
+use crate::census::Census;
+use crate::output::{Cell, Column, Document, Field, Head, Section};
+use std::borrow::Cow;
+
+impl Roots<'_> {
+    /// The answer for printing.
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let mut settings = settings_fields(&self.options.settings);
+        settings.push(Field::hidden(
+            "older_than_days",
+            Cell::Count(u64::from(self.options.older_than_days)),
+        ));
+        let mut sections = vec![
+            Section::fields(Some("settings"), "", settings),
+            Section::fields(Some("total"), "", self.total_fields()),
+            self.roots(census),
+        ];
+        if !self.profiles.is_empty() {
+            sections.push(self.profiles_section(census));
+        }
+        if let Some(shared) = &self.shared {
+            sections.push(self.shared_section(shared));
+        }
+        if !self.found.stale.is_empty() {
+            sections.push(self.stale_section());
+        }
+        Document {
+            head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
+            sections,
+            csv: Some("roots"),
+        }
+    }
+
+    fn total_fields(&self) -> Vec<Field<'static>> {
+        let t = &self.total;
+        let stale = self.found.stale.len() as u64;
+        let runtime = match (self.found.runtime, self.found.hidden_processes) {
+            (true, 0) => "",
+            (true, _) => "processes of other users not examined",
+            (false, _) => "running processes not asked",
+        };
+        vec![
+            Field::new("roots", "roots", Cell::Count(t.roots)).remark(runtime),
+            Field::hidden("runtime", Cell::Bool(self.found.runtime)),
+            Field::hidden("hidden_processes", Cell::Count(self.found.hidden_processes)),
+            Field::new("stale", "stale", Cell::Count(stale))
+                .remark("links that keep nothing; a collection deletes those in gcroots/auto"),
+            Field::new("alive_paths", "paths alive", Cell::Count(t.alive_paths)),
+            Field::new("alive_nar_size", "NAR size alive", Cell::Size(t.alive_nar_size)),
+            match t.alive_disk_size {
+                Some(size) => Field::new("alive_disk_size", "disk size alive", Cell::Size(size)),
+                None => Field::hidden("alive_disk_size", Cell::Missing),
+            },
+        ]
+    }
+
+    fn roots<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let disk = |key, heading| Column { key, heading, hidden: !self.disk };
+        let columns = vec![
+            Column { key: "freed_nar_size", heading: "frees NAR", hidden: self.disk },
+            disk("freed_disk_size", "frees"),
+            Column { key: "closure_nar_size", heading: "closure NAR", hidden: self.disk },
+            disk("closure_disk_size", "closure"),
+            Column::new("kind"),
+            Column::titled("time", "made"),
+            Column::hidden("age_days"),
+            Column::hidden("profile"),
+            Column::hidden("generation"),
+            Column::hidden("current"),
+            Column::hidden("pid"),
+            Column::new("link"),
+            Column::hidden("via"),
+            Column::hidden("path"),
+            Column::hidden("name"),
+        ];
+        let rows = self.rows.iter().map(move |row| self.root_cells(census, row));
+        let shown = self.rows.len() as u64;
+        let title = match (shown < self.matched, self.rows.is_empty()) {
+            (true, _) => format!("Roots: {shown} of {}", self.matched),
+            (false, true) => "Roots: none".to_owned(),
+            (false, false) => "Roots".to_owned(),
+        };
+        Section::rows("roots", title, columns, rows)
+    }
+
+    fn root_cells<'a>(&'a self, census: &'a Census, row: &RootRow) -> Vec<Cell<'a>> {
+        let catalog = &census.catalog;
+        let root = &self.found.roots[row.root as usize];
+        let generation = root.generation.map(|(profile, number)| {
+            let profile = &self.found.profiles[profile as usize];
+            (profile, number, profile.current == Some(number))
+        });
+        let age = |time: i64| self.options.now.saturating_sub(time).max(0) as u64 / 86_400;
+        vec![
+            Cell::Size(row.freed_nar_size),
+            Cell::optional(row.freed_disk_size, Cell::Size),
+            Cell::Size(row.closure_nar_size),
+            Cell::optional(row.closure_disk_size, Cell::Size),
+            Cell::text(root.kind.name()),
+            Cell::optional(root.time, Cell::Time),
+            Cell::optional(root.time, |time| Cell::Count(age(time))),
+            Cell::optional(generation, |(p, ..)| Cell::Bytes(Cow::Borrowed(&p.link))),
+            Cell::optional(generation, |(_, number, _)| Cell::Count(number)),
+            Cell::optional(generation, |(.., current)| Cell::Bool(current)),
+            Cell::optional(root.pid, |pid| Cell::Count(pid.into())),
+            Cell::Bytes(Cow::Borrowed(&root.link)),
+            Cell::optional(root.via.as_deref(), |via| Cell::Bytes(Cow::Borrowed(via))),
+            Cell::text(catalog.path(root.path)),
+            Cell::text(catalog.store_path(root.path).name()),
+        ]
+    }
+
+    fn profiles_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let nar = |key, heading| Column { key, heading, hidden: self.disk };
+        let disk = |key, heading| Column { key, heading, hidden: !self.disk };
+        let columns = vec![
+            nar("old_freed_nar_size", "old free NAR"),
+            disk("old_freed_disk_size", "old ones free"),
+            Column::titled("old_generations", "old"),
+            nar("older_freed_nar_size", "by age NAR"),
+            disk("older_freed_disk_size", "those by age free"),
+            Column::titled("older_generations", "by age"),
+            nar("freed_nar_size", "all free NAR"),
+            disk("freed_disk_size", "all free"),
+            Column::titled("current", "current"),
+            Column::titled("profile", "profile"),
+            Column::hidden("generations"),
+        ];
+        let rows = self.profiles.iter().map(move |row| self.profile_cells(census, row));
+        let days = self.options.older_than_days;
+        let title = format!(
+            "Profiles: old generations (all but the current), and by age (older than {days} days)"
+        );
+        Section::rows("profiles", title, columns, rows)
+    }
+
+    fn profile_cells<'a>(&'a self, census: &'a Census, row: &ProfileRow) -> Vec<Cell<'a>> {
+        let profile = &self.found.profiles[row.profile as usize];
+        let disk = |size: u64| if self.disk { Cell::Size(size) } else { Cell::Missing };
+        let generations = profile.generations.iter().map(|generation| {
+            let path = generation.root.map(|root| self.found.roots[root as usize].path);
+            Cell::Record(vec![
+                ("number", Cell::Count(generation.number)),
+                ("time", Cell::Time(generation.time)),
+                ("path", Cell::optional(path, |id| Cell::text(census.catalog.path(id)))),
+            ])
+        });
+        vec![
+            Cell::Size(row.old.sizes[0]),
+            disk(row.old.sizes[1]),
+            Cell::Count(row.old.generations),
+            Cell::Size(row.older.sizes[0]),
+            disk(row.older.sizes[1]),
+            Cell::Count(row.older.generations),
+            Cell::Size(row.all.sizes[0]),
+            disk(row.all.sizes[1]),
+            Cell::optional(profile.current, Cell::Count),
+            Cell::Bytes(Cow::Borrowed(&profile.link)),
+            Cell::Cells(generations.collect()),
+        ]
+    }
+
+    fn shared_section<'a>(&'a self, shared: &'a [SharedGroup]) -> Section<'a> {
+        let nar = |key, heading| Column { key, heading, hidden: self.disk };
+        let disk = |key, heading| Column { key, heading, hidden: !self.disk };
+        let columns = vec![
+            nar("nar_size", "shared NAR"),
+            disk("disk_size", "shared"),
+            Column::new("paths"),
+            nar("freed_nar_size", "all free NAR"),
+            disk("freed_disk_size", "all free"),
+            Column::titled("roots", "roots"),
+        ];
+        let size = |size: u64| if self.disk { Cell::Size(size) } else { Cell::Missing };
+        let rows = shared.iter().map(move |group| {
+            let links = group.roots.iter().map(|&root| {
+                let root = &self.found.roots[root as usize];
+                String::from_utf8_lossy(&holder_name(root.pid, &root.link)).into_owned().into()
+            });
+            vec![
+                Cell::Size(group.group.sizes[0]),
+                size(group.group.sizes[1]),
+                Cell::Count(group.group.paths),
+                Cell::Size(group.freed[0]),
+                size(group.freed[1]),
+                Cell::List(links.collect()),
+            ]
+        });
+        let title = match shared.is_empty() {
+            true => "No paths are held by exactly two or three roots",
+            false => "Held by exactly two or three roots: all of them must go",
+        };
+        Section::rows("shared", title, columns, rows)
+    }
+
+    fn stale_section(&self) -> Section<'_> {
+        let columns = vec![
+            Column::new("reason"),
+            Column::new("link"),
+            Column::hidden("via"),
+            Column::titled("target", "points to"),
+        ];
+        let rows = self.found.stale.iter().map(|stale| {
+            vec![
+                Cell::text(stale.reason.name()),
+                Cell::Bytes(Cow::Borrowed(&stale.link)),
+                Cell::optional(stale.via.as_deref(), |via| Cell::Bytes(Cow::Borrowed(via))),
+                Cell::Bytes(Cow::Borrowed(&stale.target)),
+            ]
+        });
+        Section::rows("stale", "Links that keep nothing", columns, rows)
+    }
+}
+
+/// What is removed as one, by name: a link, or a process.
+fn holder_name(pid: Option<u32>, link: &[u8]) -> Cow<'_, [u8]> {
+    match pid {
+        Some(pid) => Cow::Owned(format!("/proc/{pid}").into_bytes()),
+        None => Cow::Borrowed(link),
+    }
+}

@@ -1,0 +1,260 @@
+//! The graph of who holds what: profiles, their generations, other roots,
+//! paths, and inodes with names in several paths.
+//!
+//! What removing something would free is what it dominates in this graph: all
+//! that only it leads to. So one dominator tree answers for every root alone,
+//! for every profile's old generations together, exactly and in linear memory.
+
+use crate::catalog::Catalog;
+use crate::census::Freeable;
+use crate::graph::{Components, Dominators, Rows, TooHeavy};
+use crate::roots::{FoundRoots, Generation};
+use std::collections::HashMap;
+
+/// NAR size and disk size in bytes.
+pub type Sizes = [u64; 2];
+
+/// What is removed as one: a link, or a process with all that it uses.
+#[derive(Clone, Debug)]
+pub struct Holders {
+    /// The holder of each root.
+    pub of: Vec<u32>,
+    /// The roots of each holder.
+    pub roots: Rows,
+}
+
+impl Holders {
+    /// The holders of roots: those of one process are one.
+    pub fn new(found: &FoundRoots) -> Self {
+        let mut processes: HashMap<u32, u32> = HashMap::new();
+        let mut of: Vec<u32> = Vec::with_capacity(found.roots.len());
+        let mut count = 0;
+        for (i, root) in found.roots.iter().enumerate() {
+            let same_link = i > 0 && found.roots[i - 1].link == root.link;
+            let known = match root.pid {
+                Some(pid) => *processes.entry(pid).or_insert(count),
+                None if same_link => of[i - 1],
+                None => count,
+            };
+            count = count.max(known + 1);
+            of.push(known);
+        }
+        let roots = Rows::from_pairs(count as usize, of.iter().copied().zip(0..));
+        Self { of, roots }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.roots.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.roots.is_empty()
+    }
+}
+
+/// The graph, and what each of its nodes weighs.
+pub(super) struct HolderGraph<'a> {
+    rows: Rows,
+    weights: Vec<Sizes>,
+    found: &'a FoundRoots,
+    holders: &'a Holders,
+    first_class: u32,
+    first_holder: u32,
+    first_profile: u32,
+}
+
+/// What removals would free.
+pub(super) struct Freed {
+    /// Each holder alone.
+    pub(super) holders: Vec<Sizes>,
+    /// Each profile: all of it, all generations but the current, those that
+    /// are older than asked.
+    pub(super) profiles: Vec<[Sizes; 3]>,
+}
+
+impl<'a> HolderGraph<'a> {
+    /// The graph over what keeps what; without `freeable` disk sizes are 0.
+    pub(super) fn new(
+        catalog: &Catalog,
+        keep: &Rows,
+        freeable: Option<&Freeable>,
+        found: &'a FoundRoots,
+        holders: &'a Holders,
+        older_than: i64,
+    ) -> Self {
+        let paths = catalog.len() as u32;
+        let classes = freeable.map_or(0, |f| f.class_sizes.len()) as u32;
+        let first_holder = paths + classes;
+        let first_profile = first_holder + holders.len() as u32;
+        let mut rows = Rows::default();
+        let mut weights = Vec::with_capacity(first_profile as usize + 3 * found.profiles.len());
+        let mut row: Vec<u32> = Vec::new();
+        for path in 0..paths {
+            row.clear();
+            row.extend_from_slice(keep.row(path));
+            if let Some(freeable) = freeable {
+                row.extend(freeable.classes.row(path).iter().map(|class| paths + class));
+            }
+            rows.push(&row);
+            let disk = freeable.map_or(0, |f| f.own_sizes[path as usize]);
+            weights.push([catalog.nar_size(path).unwrap_or(0), disk]);
+        }
+        for class in 0..classes {
+            rows.push(&[]);
+            weights.push([0, freeable.map_or(0, |f| f.class_sizes[class as usize])]);
+        }
+        for roots in holders.roots.iter() {
+            row.clear();
+            row.extend(roots.iter().map(|&root| found.roots[root as usize].path));
+            rows.push(&row);
+            weights.push([0; 2]);
+        }
+        let node = |generation: &Generation| {
+            generation.root.map(|root| first_holder + holders.of[root as usize])
+        };
+        for (profile, at) in found.profiles.iter().zip((first_profile..).step_by(3)) {
+            let older = numbers(profile.older_than(older_than));
+            let kept = profile.kept();
+            let members = |wanted: &dyn Fn(&Generation) -> bool| {
+                profile.generations.iter().filter(|g| wanted(g)).filter_map(node).collect()
+            };
+            let is_older = |g: &Generation| older.binary_search(&g.number).is_ok();
+            // The profile: its current generation, and the old ones.
+            let mut current: Vec<u32> = members(&|g| Some(g.number) == kept);
+            current.push(at + 1);
+            rows.push(&current);
+            // The old ones: those not old enough, and the older ones.
+            let mut old: Vec<u32> = members(&|g| Some(g.number) != kept && !is_older(g));
+            old.push(at + 2);
+            rows.push(&old);
+            let oldest: Vec<u32> = members(&is_older);
+            rows.push(&oldest);
+            weights.extend([[0; 2]; 3]);
+        }
+        Self { rows, weights, found, holders, first_class: paths, first_holder, first_profile }
+    }
+
+    /// What every removal would free.
+    pub(super) fn freed(&self) -> Result<Freed, TooHeavy> {
+        let generation = |holder: &&u32| {
+            let roots = self.holders.roots.row(**holder);
+            roots.iter().any(|&root| self.found.roots[root as usize].generation.is_some())
+        };
+        let all: Vec<u32> = (0..self.holders.len() as u32).collect();
+        let mut tops: Vec<u32> = (all.iter())
+            .filter(|holder| !generation(holder))
+            .map(|&holder| self.first_holder + holder)
+            .collect();
+        tops.extend((self.first_profile..).step_by(3).take(self.found.profiles.len()));
+        let retained = Dominators::new(&self.rows, &tops).retained(&self.weights)?;
+        let profiles = retained[self.first_profile as usize..].chunks_exact(3);
+        Ok(Freed {
+            holders: retained[self.first_holder as usize..self.first_profile as usize].to_vec(),
+            profiles: profiles.map(|c| [c[0], c[1], c[2]]).collect(),
+        })
+    }
+
+    /// What each set of two or three holders keeps that no other set keeps:
+    /// the set, its paths, and their weight.
+    pub(super) fn shared(&self) -> HashMap<[u32; 3], Group> {
+        let components = Components::new(&self.rows, []);
+        let members =
+            Rows::from_pairs(components.len(), components.as_slice().iter().copied().zip(0..));
+        let mut holders_of = vec![Set::default(); components.len()];
+        for holder in 0..self.holders.len() as u32 {
+            holders_of[components.of(self.first_holder + holder) as usize] =
+                Set([holder, NONE, NONE]);
+        }
+        let mut groups: HashMap<[u32; 3], Group> = HashMap::new();
+        // Components come after all that they refer to, so the highest first.
+        for component in (0..components.len()).rev() {
+            let set = holders_of[component];
+            for &node in members.row(component as u32) {
+                // Profiles and their parts hold nothing themselves.
+                if node >= self.first_profile {
+                    continue;
+                }
+                for &next in self.rows.row(node) {
+                    let next = components.of(next) as usize;
+                    if next != component {
+                        holders_of[next].join(set);
+                    }
+                }
+                if node < self.first_holder && set.is_few() {
+                    let group = groups.entry(set.0).or_default();
+                    group.paths += u64::from(node < self.first_class);
+                    group.add(self.weights[node as usize]);
+                }
+            }
+        }
+        groups
+    }
+}
+
+/// What a set of holders keeps together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// How many paths.
+    pub paths: u64,
+    /// Their NAR size, and the disk size that goes with them, in bytes.
+    pub sizes: Sizes,
+}
+
+impl Group {
+    fn add(&mut self, sizes: Sizes) {
+        for (sum, size) in self.sizes.iter_mut().zip(sizes) {
+            *sum += size;
+        }
+    }
+}
+
+const NONE: u32 = u32::MAX;
+const MANY: u32 = u32::MAX - 1;
+
+/// Up to three holders, ascending, or a mark that there are more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Set([u32; 3]);
+
+impl Default for Set {
+    fn default() -> Self {
+        Self([NONE; 3])
+    }
+}
+
+impl Set {
+    /// Whether there are two or three.
+    fn is_few(self) -> bool {
+        self.0[0] != MANY && self.0[1] != NONE
+    }
+
+    fn join(&mut self, other: Self) {
+        if *self == other || self.0[0] == MANY || other.0[0] == NONE {
+            return;
+        }
+        if other.0[0] == MANY || self.0[0] == NONE {
+            *self = other;
+            return;
+        }
+        for holder in other.0 {
+            if holder == NONE || self.0.contains(&holder) {
+                continue;
+            }
+            match self.0.iter().position(|&h| h == NONE) {
+                Some(free) => self.0[free] = holder,
+                None => {
+                    self.0 = [MANY, NONE, NONE];
+                    return;
+                }
+            }
+        }
+        self.0.sort_unstable();
+    }
+}
+
+fn numbers<'g>(generations: impl Iterator<Item = &'g Generation>) -> Vec<u64> {
+    let mut numbers: Vec<u64> = generations.map(|g| g.number).collect();
+    numbers.sort_unstable();
+    numbers
+}

@@ -1,0 +1,379 @@
+//! The roots: what each keeps, and what removing it would free.
+
+mod document;
+mod holders;
+mod of;
+
+pub use holders::{Group, Holders, Sizes};
+pub(crate) use of::chain_text;
+pub use of::{Keeper, RootsOf};
+
+use super::liveness::{Keep, alive, keep_graph, kept_entries};
+use crate::census::{Census, Freeable};
+use crate::graph::{Rows, TooHeavy, closure_sizes};
+use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
+use globset::GlobMatcher;
+use holders::HolderGraph;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+/// What roots are sorted by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RootSort {
+    /// The link's name, from the first up.
+    Link,
+    /// The kind, then the link.
+    Kind,
+    /// The path's name.
+    Path,
+    /// The oldest first; those without a time last.
+    Time,
+    /// The closure's NAR size, from the largest down.
+    ClosureNarSize,
+    /// The closure's disk size.
+    ClosureDiskSize,
+    /// The NAR size freed by removing it alone.
+    FreedNarSize,
+    /// The disk size freed by removing it alone.
+    FreedDiskSize,
+}
+
+impl RootSort {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Link,
+        Self::Kind,
+        Self::Path,
+        Self::Time,
+        Self::ClosureNarSize,
+        Self::ClosureDiskSize,
+        Self::FreedNarSize,
+        Self::FreedDiskSize,
+    ];
+
+    /// The JSON key that it sorts by.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Link => "link",
+            Self::Kind => "kind",
+            Self::Path => "path",
+            Self::Time => "time",
+            Self::ClosureNarSize => "closure_nar_size",
+            Self::ClosureDiskSize => "closure_disk_size",
+            Self::FreedNarSize => "freed_nar_size",
+            Self::FreedDiskSize => "freed_disk_size",
+        }
+    }
+
+    /// The one of that key.
+    pub fn from_key(key: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.key() == key)
+    }
+
+    /// Whether the disk must be walked for it.
+    pub fn needs_disk(self) -> bool {
+        matches!(self, Self::ClosureDiskSize | Self::FreedDiskSize)
+    }
+}
+
+/// What to tell of the roots.
+#[derive(Clone, Debug)]
+pub struct RootsOptions {
+    /// What the collector keeps beyond references.
+    pub settings: GcSettings,
+    /// The time that ages are counted to, in seconds since 1970.
+    pub now: i64,
+    /// Generations are old if they were gone more days ago than this.
+    pub older_than_days: u32,
+    /// Whether to find what two or three roots keep together.
+    pub shared: bool,
+    /// Only roots of these kinds; all if empty.
+    pub kinds: Vec<RootKind>,
+    /// Only roots whose link, or whose path's name, matches.
+    pub filter: Option<GlobMatcher>,
+    /// What roots are sorted by.
+    pub sort: RootSort,
+    /// Whether to sort the other way round.
+    pub reverse: bool,
+    /// How many roots, profiles and groups to list at most.
+    pub limit: Option<usize>,
+}
+
+/// A root and its weight. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RootRow {
+    /// The root, an index into [`FoundRoots::roots`].
+    pub root: u32,
+    /// The NAR size of its path's closure.
+    pub closure_nar_size: u64,
+    /// The disk size of its path's closure, each inode once.
+    pub closure_disk_size: Option<u64>,
+    /// The NAR size of what would be garbage without it and is not now. For a
+    /// process: without all that the process uses.
+    pub freed_nar_size: u64,
+    /// What the disk would gain by that, hard links in account.
+    pub freed_disk_size: Option<u64>,
+}
+
+/// What deleting some generations of a profile would free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FreedGenerations {
+    /// How many generations.
+    pub generations: u64,
+    /// NAR size and disk size in bytes.
+    pub sizes: Sizes,
+}
+
+/// A profile, and what deleting its generations would free.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ProfileRow {
+    /// The profile, an index into [`FoundRoots::profiles`].
+    pub profile: u32,
+    /// All of it.
+    pub all: FreedGenerations,
+    /// All generations but the current one.
+    pub old: FreedGenerations,
+    /// The generations that are older than asked, as `--delete-older-than`
+    /// would delete them.
+    pub older: FreedGenerations,
+}
+
+/// A set of two or three holders, and what only the set keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedGroup {
+    /// A root of each holder: indexes into [`FoundRoots::roots`].
+    pub roots: Vec<u32>,
+    /// What goes when all of them go, and not before.
+    pub group: Group,
+    /// What removing all of them would free: this, and what each of them and
+    /// each pair of them keeps; NAR size and disk size in bytes.
+    pub freed: Sizes,
+}
+
+/// All that the roots keep.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RootsTotal {
+    /// How many roots, those that filters left out included.
+    pub roots: u64,
+    /// How many paths are alive.
+    pub alive_paths: u64,
+    /// Their NAR size in bytes.
+    pub alive_nar_size: u64,
+    /// Their disk size in bytes, each inode once.
+    pub alive_disk_size: Option<u64>,
+}
+
+/// The answer: every root, every profile.
+#[derive(Clone, Debug)]
+pub struct Roots<'f> {
+    /// What was found.
+    pub found: &'f FoundRoots,
+    /// The roots, filtered, sorted and limited.
+    pub rows: Vec<RootRow>,
+    /// How many roots the filters left.
+    pub matched: u64,
+    /// The profiles, the one that could free most first.
+    pub profiles: Vec<ProfileRow>,
+    /// What sets of two or three roots keep together, heaviest first, if asked.
+    pub shared: Option<Vec<SharedGroup>>,
+    /// Sums.
+    pub total: RootsTotal,
+    options: RootsOptions,
+    disk: bool,
+}
+
+impl<'f> Roots<'f> {
+    /// Weighs the roots of a census of all paths.
+    ///
+    /// # Errors
+    /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
+    pub fn new(
+        census: &Census,
+        found: &'f FoundRoots,
+        options: &RootsOptions,
+    ) -> Result<Self, TooHeavy> {
+        let catalog = &census.catalog;
+        let keep = Keep::from(&options.settings);
+        let keep_rows = keep_graph(catalog, keep);
+        let freeable = census
+            .disk
+            .as_ref()
+            .map(|disk| Freeable::new(disk, catalog.len(), &kept_entries(census, found)));
+        let holders = Holders::new(found);
+        let older_than = options.now.saturating_sub(i64::from(options.older_than_days) * 86_400);
+        let graph =
+            HolderGraph::new(catalog, &keep_rows, freeable.as_ref(), found, &holders, older_than);
+        let freed = graph.freed()?;
+        let disk = freeable.is_some();
+        let profiles = (0u32..).zip(&found.profiles).zip(&freed.profiles);
+        let mut profiles: Vec<ProfileRow> = profiles
+            .map(|((profile, p), &[all, old, older])| {
+                let freed = |generations, sizes| FreedGenerations {
+                    generations: generations as u64,
+                    sizes,
+                };
+                ProfileRow {
+                    profile,
+                    all: freed(p.generations.len(), all),
+                    old: freed(p.old().count(), old),
+                    older: freed(p.older_than(older_than).count(), older),
+                }
+            })
+            .collect();
+        profiles.sort_by_key(|p| (Reverse(p.old.sizes[usize::from(disk)]), p.profile));
+        let limit = options.limit.unwrap_or(usize::MAX);
+        profiles.truncate(limit);
+        let shared = options.shared.then(|| {
+            let heaviest = usize::from(disk);
+            shared_groups(&graph.shared(), &freed.holders, &holders, heaviest, limit)
+        });
+        drop(graph);
+
+        let closures = closures(census, found)?;
+        let mut rows: Vec<RootRow> = (0u32..)
+            .zip(&found.roots)
+            .filter(|(_, root)| matches(census, options, root))
+            .map(|(index, root)| {
+                let [nar, disk_size] = freed.holders[holders.of[index as usize] as usize];
+                let [closure_nar_size, closure_disk_size] = closures.of(root.path);
+                RootRow {
+                    root: index,
+                    closure_nar_size,
+                    closure_disk_size: disk.then_some(closure_disk_size),
+                    freed_nar_size: nar,
+                    freed_disk_size: disk.then_some(disk_size),
+                }
+            })
+            .collect();
+        let matched = rows.len() as u64;
+        sort(&mut rows, found, options);
+        rows.truncate(limit);
+        let live = alive(catalog, keep, found.roots.iter().map(|r| r.path));
+        let total = RootsTotal {
+            roots: found.roots.len() as u64,
+            alive_paths: live.len() as u64,
+            alive_nar_size: live.iter().map(|id| census.nar_size(id)).sum(),
+            alive_disk_size: census.shared().map(|shared| shared.union(live.iter()).0),
+        };
+        Ok(Self { found, rows, matched, profiles, shared, total, options: options.clone(), disk })
+    }
+}
+
+fn matches(census: &Census, options: &RootsOptions, root: &Root) -> bool {
+    let name = || census.catalog.store_path(root.path).name();
+    let link = || String::from_utf8_lossy(&root.link);
+    (options.kinds.is_empty() || options.kinds.contains(&root.kind))
+        && (options.filter.as_ref())
+            .is_none_or(|glob| glob.is_match(link().as_ref()) || glob.is_match(name()))
+}
+
+fn sort(rows: &mut [RootRow], found: &FoundRoots, options: &RootsOptions) {
+    let root = |row: &RootRow| &found.roots[row.root as usize];
+    rows.sort_by(|a, b| {
+        let order = match options.sort {
+            RootSort::Link => std::cmp::Ordering::Equal,
+            RootSort::Kind => root(a).kind.cmp(&root(b).kind),
+            RootSort::Path => root(a).path.cmp(&root(b).path),
+            RootSort::Time => {
+                let key = |row| (root(row).time.is_none(), root(row).time);
+                key(a).cmp(&key(b))
+            }
+            RootSort::ClosureNarSize => b.closure_nar_size.cmp(&a.closure_nar_size),
+            RootSort::ClosureDiskSize => b.closure_disk_size.cmp(&a.closure_disk_size),
+            RootSort::FreedNarSize => b.freed_nar_size.cmp(&a.freed_nar_size),
+            RootSort::FreedDiskSize => b.freed_disk_size.cmp(&a.freed_disk_size),
+        };
+        // Roots are in the order of their links.
+        let order = order.then(a.root.cmp(&b.root));
+        if options.reverse { order.reverse() } else { order }
+    });
+}
+
+fn shared_groups(
+    groups: &HashMap<[u32; 3], Group>,
+    alone: &[Sizes],
+    holders: &Holders,
+    heaviest: usize,
+    limit: usize,
+) -> Vec<SharedGroup> {
+    let mut sets: Vec<(&[u32; 3], &Group)> = groups.iter().collect();
+    sets.sort_by_key(|(set, group)| (Reverse(group.sizes[heaviest]), **set));
+    sets.truncate(limit);
+    let members =
+        |set: &[u32; 3]| set.iter().copied().filter(|&h| h != u32::MAX).collect::<Vec<_>>();
+    let list = sets.into_iter().map(|(set, group)| {
+        let members = members(set);
+        let mut freed = group.sizes;
+        let mut add = |sizes: Sizes| {
+            freed[0] += sizes[0];
+            freed[1] += sizes[1];
+        };
+        for (i, &a) in members.iter().enumerate() {
+            add(alone[a as usize]);
+            for &b in members[i + 1..].iter().filter(|_| members.len() == 3) {
+                add(groups.get(&[a, b, u32::MAX]).map_or([0; 2], |pair| pair.sizes));
+            }
+        }
+        let roots = members.iter().map(|&h| holders.roots.row(h)[0]).collect();
+        SharedGroup { roots, group: *group, freed }
+    });
+    list.collect()
+}
+
+/// The closure sizes of the paths that roots keep.
+struct Closures {
+    /// For each path its place in `sizes`.
+    place: Vec<u32>,
+    sizes: Vec<Sizes>,
+}
+
+impl Closures {
+    fn of(&self, path: u32) -> Sizes {
+        self.sizes[self.place[path as usize] as usize]
+    }
+}
+
+fn closures(census: &Census, found: &FoundRoots) -> Result<Closures, TooHeavy> {
+    // The roots' paths come first, so that only their closures are told apart;
+    // what they do not reach is left out.
+    let shared = census.shared();
+    let extended = shared.filter(|s| !s.is_empty()).map(|s| s.extend(census.references()));
+    let rows = extended.as_ref().unwrap_or(census.references());
+    const NONE: u32 = u32::MAX;
+    let mut place = vec![NONE; rows.len()];
+    let mut order: Vec<u32> = Vec::new();
+    for root in &found.roots {
+        if place[root.path as usize] == NONE {
+            place[root.path as usize] = order.len() as u32;
+            order.push(root.path);
+        }
+    }
+    let sources = order.len();
+    let mut at = 0;
+    while at < order.len() {
+        for &next in rows.row(order[at]) {
+            if place[next as usize] == NONE {
+                place[next as usize] = order.len() as u32;
+                order.push(next);
+            }
+        }
+        at += 1;
+    }
+    let mut graph = Rows::default();
+    let mut row = Vec::new();
+    let mut weights: Vec<Sizes> = Vec::with_capacity(order.len());
+    for &node in &order {
+        row.clear();
+        row.extend(rows.row(node).iter().map(|&next| place[next as usize]));
+        graph.push(&row);
+        weights.push(match node.checked_sub(census.len() as u32) {
+            None => {
+                let disk = shared.map_or(0, |s| s.own_disk_sizes[node as usize]);
+                [census.nar_size(node), disk]
+            }
+            Some(class) => [0, shared.map_or(0, |s| s.disk_sizes[class as usize])],
+        });
+    }
+    let sizes = closure_sizes(&graph, &weights, sources)?.sizes;
+    Ok(Closures { place, sizes })
+}

@@ -1,0 +1,104 @@
+//! Which roots keep a path, each with the chain.
+
+use crate::analysis::liveness::{Keep, Keepers, Link, keep_graph};
+use crate::census::Census;
+use crate::output::{Cell, Column, Document, Field, Head, Section};
+use crate::roots::{FoundRoots, GcSettings};
+use std::borrow::Cow;
+
+/// A root that keeps the target.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keeper {
+    /// The root, an index into [`FoundRoots::roots`].
+    pub root: u32,
+    /// A shortest chain from the root's path to the target, both included.
+    pub chain: Vec<u32>,
+}
+
+/// The roots that keep a path, nearest first.
+#[derive(Clone, Debug)]
+pub struct RootsOf<'f> {
+    /// What was found.
+    pub found: &'f FoundRoots,
+    /// The path.
+    pub target: u32,
+    /// The roots that keep it.
+    pub keepers: Vec<Keeper>,
+}
+
+impl<'f> RootsOf<'f> {
+    /// Finds the roots that keep `target`, an id of the catalog.
+    pub fn new(census: &Census, found: &'f FoundRoots, settings: &GcSettings, target: u32) -> Self {
+        let graph = keep_graph(&census.catalog, Keep::from(settings));
+        let chains = Keepers::new(&graph, target);
+        let mut keepers: Vec<Keeper> = (0u32..)
+            .zip(&found.roots)
+            .filter_map(|(root, r)| Some(Keeper { root, chain: chains.chain(r.path)? }))
+            .collect();
+        keepers.sort_by_key(|k| (k.chain.len(), k.root));
+        Self { found, target, keepers }
+    }
+
+    /// The answer for printing; at most `limit` roots are listed.
+    pub fn document<'a>(&'a self, census: &'a Census, limit: Option<usize>) -> Document<'a> {
+        let catalog = &census.catalog;
+        let columns = vec![
+            Column::new("kind"),
+            Column::new("link"),
+            Column::hidden("via"),
+            Column::hidden("path"),
+            Column::hidden("chain"),
+            Column { key: "chain_links", heading: "chain", hidden: false },
+        ];
+        let keepers = self.keepers.iter().take(limit.unwrap_or(usize::MAX));
+        let rows = keepers.map(move |keeper| {
+            let root = &self.found.roots[keeper.root as usize];
+            let chain = keeper.chain.iter().map(|&id| Cow::Owned(catalog.path(id))).collect();
+            vec![
+                Cell::text(root.kind.name()),
+                Cell::Bytes(Cow::Borrowed(&root.link)),
+                Cell::optional(root.via.as_deref(), |via| Cell::Bytes(Cow::Borrowed(via))),
+                Cell::text(catalog.path(root.path)),
+                Cell::Paths(chain),
+                Cell::text(chain_text(census, &keeper.chain)),
+            ]
+        });
+        let count = self.keepers.len() as u64;
+        let path = catalog.path(self.target);
+        let alive = !self.keepers.is_empty();
+        let title = if alive { "Roots that keep it" } else { "" };
+        let mut sections = vec![Section::fields(
+            None,
+            "",
+            vec![
+                Field::new("target", "path", Cell::text(path)),
+                Field::new("alive", "alive", Cell::Bool(alive)),
+                Field::new("keepers", "roots", Cell::Count(count)),
+            ],
+        )];
+        sections.push(Section::rows("roots", title, columns, rows));
+        Document {
+            head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
+            sections,
+            csv: None,
+        }
+    }
+}
+
+/// A chain for people: names, with an arrow that says why one keeps the next
+/// where it is no reference.
+pub(crate) fn chain_text(census: &Census, chain: &[u32]) -> String {
+    let catalog = &census.catalog;
+    let mut text = String::new();
+    for (i, &id) in chain.iter().enumerate() {
+        if i > 0 {
+            text.push_str(match Link::of(catalog, chain[i - 1], id) {
+                Link::Reference => " → ",
+                Link::Deriver => " –(deriver)→ ",
+                Link::Output => " –(output)→ ",
+            });
+        }
+        text.push_str(catalog.store_path(id).name());
+    }
+    text
+}

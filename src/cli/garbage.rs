@@ -1,0 +1,134 @@
+//! `nix-census garbage`.
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::roots::{find, now, parse_days, parse_glob};
+use crate::analysis::garbage::{Garbage, GarbageOptions, Removal, RemovalError};
+use crate::census::Examine;
+use crate::roots::{GcSetting, GcSettings, read_gc_settings};
+use crate::warning::Warnings;
+use clap::Args;
+use globset::GlobMatcher;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Component, Path, PathBuf};
+
+/// What collecting would free: what `nix-store --gc` would delete, and what the disk would gain
+///
+/// "frees" is what the disk truly gains: an inode goes when all its names go;
+/// its name in `.links` goes with them.
+#[derive(Debug, Args)]
+pub(super) struct GarbageArgs {
+    /// Tell why these paths are dead or alive
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// As if these roots were gone, one step each: a link, a profile (all its
+    /// generations), /proc/PID, or a pattern over links
+    #[arg(long, value_name = "ROOT", num_args = 1.., action = clap::ArgAction::Append)]
+    if_removed: Vec<String>,
+    /// As if generations older than N days were deleted
+    /// (`nix-collect-garbage --delete-older-than`)
+    #[arg(long, value_name = "Nd", value_parser = parse_days)]
+    older_than: Option<u32>,
+    /// As if only the N newest generations of each profile were kept, counted
+    /// from the current one (`nix-env --delete-generations +N`)
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    keep_generations: Option<u64>,
+    /// Only list dead paths whose name (without the hash part) matches
+    #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
+    filter: Option<GlobMatcher>,
+    /// List at most N dead paths and packages [default: 20 in tables]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+/// What the collector keeps.
+#[derive(Debug, Args)]
+pub(super) struct SettingsArgs {
+    /// Do not ask running processes and temporary roots
+    #[arg(long)]
+    pub(super) no_runtime: bool,
+    /// Whether outputs of live derivations are kept [default: the store's nix.conf]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    keep_outputs: Option<bool>,
+    /// Whether derivers of live paths are kept [default: the store's nix.conf]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    keep_derivations: Option<bool>,
+}
+
+impl SettingsArgs {
+    /// The settings: those asked for, else those of the store's own system.
+    pub(super) fn read(&self, context: &Context, warnings: &mut Warnings) -> GcSettings {
+        let asked = |value| GcSetting { value, source: None };
+        if let (Some(outputs), Some(derivations)) = (self.keep_outputs, self.keep_derivations) {
+            return GcSettings::new(outputs, derivations);
+        }
+        let mut settings = read_gc_settings(&context.location, &context.conf_dir(), warnings);
+        if let Some(value) = self.keep_outputs {
+            settings.keep_outputs = asked(value);
+        }
+        if let Some(value) = self.keep_derivations {
+            settings.keep_derivations = asked(value);
+        }
+        settings
+    }
+}
+
+/// Dead paths and packages that a table lists unless told otherwise.
+const LISTED: usize = 20;
+
+pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure> {
+    let catalog = context.catalog()?;
+    let why = context.targets(&catalog, &args.targets)?;
+    let mut census = context.census(catalog, Examine::All, true)?;
+    let found = find(context, &mut census, &args.settings);
+    let settings = args.settings.read(context, &mut census.warnings);
+    let named = args
+        .if_removed
+        .iter()
+        .map(|name| Removal::Named { name: name.clone(), also: also_called(context, name) });
+    let older = args.older_than.map(|days| Removal::OlderThan { days, now: now() });
+    let keep = args.keep_generations.map(Removal::KeepGenerations);
+    let steps = named.chain(older).chain(keep).map(|removal| removal.step(&found));
+    let steps = steps.collect::<Result<_, RemovalError>>().map_err(Failure::usage)?;
+    let default_limit = (!context.for_machines()).then_some(LISTED);
+    let options = GarbageOptions {
+        settings,
+        steps,
+        filter: args.filter.clone(),
+        limit: args.limit.or(default_limit),
+        why,
+    };
+    let garbage = Garbage::new(&census, &found, &options);
+    context.answer(garbage.document(&census), Exit::Done)
+}
+
+/// What else a name may mean: `result` or `./result` means the link of that
+/// name in the current directory; a name on this machine means the one inside
+/// the examined root.
+fn also_called(context: &Context, name: &str) -> Vec<Vec<u8>> {
+    let whole = context.place.current_dir.join(name);
+    let mut plain = PathBuf::from("/");
+    for part in whole.components() {
+        match part {
+            Component::Normal(part) => plain.push(part),
+            Component::ParentDir => {
+                plain.pop();
+            }
+            _ => {}
+        }
+    }
+    let mut names = Vec::new();
+    if let Ok(inside) = plain.strip_prefix(&context.location.root) {
+        names.push(Path::new("/").join(inside).into_os_string().into_vec());
+    }
+    // The directory may have been reached through symlinks.
+    if let (Some(dir), Some(file)) = (plain.parent(), plain.file_name())
+        && let Ok(dir) = std::fs::canonicalize(dir)
+        && let Ok(inside) = dir.join(file).strip_prefix(&context.location.root)
+    {
+        names.push(Path::new("/").join(inside).into_os_string().into_vec());
+    }
+    names
+}

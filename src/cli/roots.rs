@@ -1,0 +1,121 @@
+//! `nix-census roots`.
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::garbage::SettingsArgs;
+use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions};
+use crate::census::{Census, Examine};
+use crate::roots::{FoundRoots, RootKind, RootOptions, find_roots};
+use clap::Args;
+use globset::{Glob, GlobMatcher};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Who keeps it alive: every GC root, what it keeps, and what removing it would free
+///
+/// "frees" is what the disk would gain if this root alone were gone and the
+/// garbage then collected, beyond today's garbage: hard links are in account,
+/// and what other roots keep too does not count. A process goes with all that
+/// it uses.
+#[derive(Debug, Args)]
+pub(super) struct RootsArgs {
+    /// Only the roots that keep TARGET, each with the chain; exit status 1 if none does
+    #[arg(long, value_name = "TARGET", conflicts_with_all = ["shared", "sort", "reverse", "kind", "filter", "older_than"])]
+    of: Option<String>,
+    /// Also what exactly two or three roots keep together
+    #[arg(long)]
+    shared: bool,
+    /// For profiles: what deleting generations older than N days would free
+    #[arg(long, value_name = "Nd", default_value = "30d", value_parser = parse_days)]
+    older_than: u32,
+    /// Only roots of these kinds: profile, auto, link, file, process, kernel, temporary
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
+    kind: Vec<RootKind>,
+    /// Only roots whose link, or whose path's name, matches
+    #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
+    filter: Option<GlobMatcher>,
+    /// Sort by this key: sizes from the largest down, texts from the first up, the oldest first
+    #[arg(long, value_name = "KEY", value_parser = parse_sort)]
+    sort: Option<RootSort>,
+    /// Sort the other way round
+    #[arg(long)]
+    reverse: bool,
+    /// At most N roots, profiles and groups each
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+fn parse_kind(kind: &str) -> Result<RootKind, String> {
+    let names = RootKind::ALL.map(RootKind::name).join(", ");
+    (RootKind::ALL.into_iter().find(|k| k.name() == kind))
+        .ok_or_else(|| format!("there is no such kind; there are: {names}"))
+}
+
+fn parse_sort(key: &str) -> Result<RootSort, String> {
+    let keys = RootSort::ALL.map(RootSort::key).join(", ");
+    RootSort::from_key(key).ok_or_else(|| format!("there is no such key; there are: {keys}"))
+}
+
+pub(super) fn parse_glob(glob: &str) -> Result<GlobMatcher, String> {
+    Glob::new(glob).map(|g| g.compile_matcher()).map_err(|e| e.to_string())
+}
+
+/// `30d`, as `nix-collect-garbage --delete-older-than` has it.
+pub(super) fn parse_days(text: &str) -> Result<u32, String> {
+    let days = text.strip_suffix('d').and_then(|n| n.parse().ok()).filter(|&n| n > 0);
+    days.ok_or_else(|| "expected a number of days such as 30d".to_owned())
+}
+
+/// The time now, in seconds since 1970.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
+}
+
+pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> {
+    let disk = context.walks_disk();
+    let sort = match (args.sort, disk) {
+        (Some(sort), false) if sort.needs_disk() => {
+            let key = sort.key();
+            return Err(Failure::usage(format!("{key} needs the disk, --no-disk forbids it")));
+        }
+        (Some(sort), _) => sort,
+        (None, true) => RootSort::FreedDiskSize,
+        (None, false) => RootSort::FreedNarSize,
+    };
+    let catalog = context.catalog()?;
+    let target = match &args.of {
+        None => None,
+        Some(of) => context.targets(&catalog, std::slice::from_ref(of))?.first().copied(),
+    };
+    let mut census = context.census(catalog, Examine::All, args.of.is_none())?;
+    let found = find(context, &mut census, &args.settings);
+    let settings = args.settings.read(context, &mut census.warnings);
+    if let Some(target) = target {
+        let of = RootsOf::new(&census, &found, &settings, target);
+        let exit = if of.keepers.is_empty() { Exit::No } else { Exit::Done };
+        return context.answer(of.document(&census, args.limit), exit);
+    }
+    let options = RootsOptions {
+        settings,
+        now: now(),
+        older_than_days: args.older_than,
+        shared: args.shared,
+        kinds: args.kind.clone(),
+        filter: args.filter.clone(),
+        sort,
+        reverse: args.reverse,
+        limit: args.limit,
+    };
+    let roots = Roots::new(&census, &found, &options).map_err(|e| Failure::because(&e))?;
+    context.answer(roots.document(&census), Exit::Done)
+}
+
+/// The roots of a census's store; what could not be read joins its warnings.
+pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsArgs) -> FoundRoots {
+    let options = RootOptions { runtime: !settings.no_runtime };
+    let mut found = find_roots(&context.location, &census.catalog, options);
+    census.warnings.extend(std::mem::take(&mut found.warnings));
+    found
+}
