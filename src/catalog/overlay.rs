@@ -62,6 +62,12 @@ fn add_references(
                 builder.add_reference(from, to);
             }
         }
+        let outputs = catalog.derivation_outputs();
+        for &output in if outputs.is_empty() { &[] } else { outputs.row(id) } {
+            if let (Some(from), Some(to)) = (numbers[id as usize], numbers[output as usize]) {
+                builder.add_derivation_output(from, to);
+            }
+        }
     }
 }
 

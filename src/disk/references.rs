@@ -72,7 +72,8 @@ impl HashParts {
             let window = &bytes[start..end];
             let at = Self::end(window);
             if self.filter[at / 64] & (1 << (at % 64)) != 0
-                && let Some(&number) = window.try_into().ok().and_then(|w: [u8; LENGTH]| self.numbers.get(&w))
+                && let Some(&number) =
+                    window.try_into().ok().and_then(|w: [u8; LENGTH]| self.numbers.get(&w))
             {
                 found(number);
             }

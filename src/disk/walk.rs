@@ -185,21 +185,6 @@ impl Directory<'_> {
         full_path(self.store_dir, self.trail, name)
     }
 
-    /// The target of a symlink of this directory.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
-        Ok(match self.place {
-            #[cfg(target_os = "linux")]
-            Place::Open(dir) => rustix::fs::readlinkat(dir, name, Vec::new())?.into_bytes(),
-            Place::At(path) => {
-                let path = path.join(std::ffi::OsStr::from_bytes(name));
-                std::fs::read_link(path)?.into_os_string().into_encoded_bytes()
-            }
-        })
-    }
-
     /// Opens a regular file of this directory to be read. Nothing else is ever
     /// opened for reading or waited for: not a FIFO, device or symlink.
     ///
