@@ -2,10 +2,10 @@
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
 mod branches;
+mod edits;
 pub mod garbage;
 pub mod liveness;
 pub mod optimise;
-mod edits;
 pub mod overview;
 pub mod precise;
 pub mod report;

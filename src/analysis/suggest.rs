@@ -152,7 +152,7 @@ impl Suggestions {
         let handles = Handles::new(census);
         let catalog = &census.catalog;
         let rows = self.list.iter().map(move |s| {
-            let names = s.held_by.iter().map(|&i| catalog.base_name(census.id(i))).collect();
+            let held_by = s.held_by.iter().map(|&i| census.id(i)).collect();
             vec![
                 Cell::Size(s.gain[0]),
                 on_disk(s.gain[1]),
@@ -165,7 +165,7 @@ impl Suggestions {
                 Cell::optional(s.held_by.first(), |&i| {
                     Cell::text(catalog.store_path(census.id(i)).name())
                 }),
-                Cell::StorePaths(catalog.store_dir(), names),
+                Cell::StorePaths(catalog, held_by),
             ]
         });
         let mut footer = vec![

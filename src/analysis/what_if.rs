@@ -278,13 +278,12 @@ impl WhatIf {
             .collect();
         let rows = all.into_iter().map(|(kept, step)| {
             let catalog = &census.catalog;
-            let name = |&i: &u32| catalog.base_name(census.id(i));
             let mut row = path_cells(census, kept.path);
             row.extend([
                 Cell::optional(kept.held_by.first(), |i| {
                     Cell::text(catalog.store_path(census.id(*i)).name())
                 }),
-                Cell::StorePaths(catalog.store_dir(), kept.held_by.iter().map(name).collect()),
+                Cell::StorePaths(catalog, kept.held_by.iter().map(|&i| census.id(i)).collect()),
                 Cell::text(step),
             ]);
             row

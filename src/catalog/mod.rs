@@ -4,14 +4,28 @@
 //! | file | source |
 //! |---|---|
 //! | `sqlite` | Nix's own `db.sqlite`, which `open` opens |
+//! | `registration` | what `nix-store --dump-db` and `closureInfo` write |
+//! | `path_info` | what `nix path-info --json` prints |
+//! | `scan` | nothing but the store directory |
+//! | `overlay` | two catalogs joined |
+//!
+//! `source` chooses among them.
 
 mod builder;
+mod import;
 pub mod open;
+pub mod overlay;
+pub mod path_info;
+pub mod registration;
+pub mod scan;
+mod source;
 pub mod sqlite;
 mod strings;
 
 pub use builder::{Builder, Record, TooLarge};
+pub use import::{ImportError, PathInfo};
 pub use open::{Journal, OpenError, Schema};
+pub use source::{Source, find_store_at_top, load_from, load_over};
 pub use sqlite::LoadError;
 pub use strings::Strings;
 
@@ -19,6 +33,7 @@ use crate::graph::Rows;
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
+use std::path::PathBuf;
 
 /// Why there is no catalog.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +44,23 @@ pub enum CatalogError {
     /// Its tables could not be read.
     #[error("cannot read the database")]
     Load(#[from] LoadError),
+    /// A registration or the like could not be read.
+    #[error("{}", path.display())]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ImportError,
+    },
+    /// All paths of the source are in another store directory.
+    #[error("none of the paths is in {store_dir}")]
+    OtherStore {
+        /// The store directory asked for.
+        store_dir: String,
+    },
+    /// The store directory could not be scanned.
+    #[error(transparent)]
+    Scan(#[from] scan::ScanError),
 }
 
 impl CatalogError {
@@ -36,10 +68,10 @@ impl CatalogError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Open(e) => e.hint(),
-            Self::Load(LoadError::StoreDirectory { .. }) => {
+            Self::Load(LoadError::StoreDirectory { .. }) | Self::OtherStore { .. } => {
                 Some("name the store directory with --store-dir")
             }
-            Self::Load(_) => None,
+            Self::Load(_) | Self::Import { .. } | Self::Scan(_) => None,
         }
     }
 }

@@ -35,7 +35,11 @@ fn bold(text: &str, style: &Style) -> String {
 }
 
 fn heading(title: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if title.is_empty() { Ok(()) } else { writeln!(out, "{}", bold(&escape(title.as_bytes()), style)) }
+    if title.is_empty() {
+        Ok(())
+    } else {
+        writeln!(out, "{}", bold(&escape(title.as_bytes()), style))
+    }
 }
 
 fn write_fields(fields: &[Field<'_>], style: &Style, out: &mut dyn Write) -> io::Result<()> {
