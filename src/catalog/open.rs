@@ -144,7 +144,9 @@ impl OpenError {
                 "run as a user who may read it, such as root"
             }
             Self::OldSchema { .. } => "any Nix since 1.0 upgrades it when it opens the store",
-            Self::Changed { .. } => "try again while nothing builds, or as a user who may read -shm",
+            Self::Changed { .. } => {
+                "try again while nothing builds, or as a user who may read -shm"
+            }
             Self::Damaged { .. } => "--scan reads the store without its database",
             Self::Copy { .. } => "TMPDIR names a directory with more room",
             _ => return None,
@@ -274,9 +276,9 @@ pub fn open(db: &Path) -> Result<Database, OpenError> {
         match attempt(&path) {
             // A log made, emptied or removed by someone else in the meantime,
             // or an index that its writer is about to finish.
-            Err(OpenError::Sqlite { .. } | OpenError::Damaged { .. } | OpenError::Changed { .. })
-                if tries < TRIES && (tries < 3 || moving(&path)) =>
-            {
+            Err(
+                OpenError::Sqlite { .. } | OpenError::Damaged { .. } | OpenError::Changed { .. },
+            ) if tries < TRIES && (tries < 3 || moving(&path)) => {
                 sleep(TICK * tries);
             }
             result => return result,
@@ -376,7 +378,11 @@ fn look_at(path: &Path) -> Result<Option<Seen>, OpenError> {
 
 fn look(path: &Path) -> Result<Files, OpenError> {
     let db = look_at(path)?.ok_or_else(|| OpenError::Missing { path: path.to_owned() })?;
-    Ok(Files { db, wal: look_at(&beside(path, "-wal"))?, journal: look_at(&beside(path, "-journal"))? })
+    Ok(Files {
+        db,
+        wal: look_at(&beside(path, "-wal"))?,
+        journal: look_at(&beside(path, "-journal"))?,
+    })
 }
 
 /// Checked by asking, not by opening: closing a file would drop the locks that
@@ -461,10 +467,8 @@ fn held(shm: &Path) -> bool {
 /// Copies the database and its logs, by reflink where the file system can.
 fn copy(path: &Path, files: &Files) -> Result<tempfile::TempDir, OpenError> {
     let error = |path: &Path, source| OpenError::Copy { path: path.to_owned(), source };
-    let scratch = tempfile::Builder::new()
-        .prefix("nix-census-")
-        .tempdir()
-        .map_err(|e| error(path, e))?;
+    let scratch =
+        tempfile::Builder::new().prefix("nix-census-").tempdir().map_err(|e| error(path, e))?;
     let logs = [("-wal", &files.wal), ("-journal", &files.journal)];
     let present = logs.iter().filter(|(_, seen)| seen.is_some()).map(|&(suffix, _)| suffix);
     for suffix in std::iter::once("").chain(present) {

@@ -173,7 +173,8 @@ pub fn find_roots(location: &StoreLocation, catalog: &Catalog, options: RootOpti
         found.runtime = true;
         runtime::find(location, catalog, &mut found);
     }
-    let key = |r: &Root| (r.path, r.via.is_some());
+    // Of the ways to one link the shortest is told, then that by `auto`.
+    let key = |r: &Root| (r.path, r.via.is_some(), r.kind);
     found.roots.sort_by(|a, b| a.link.cmp(&b.link).then_with(|| key(a).cmp(&key(b))));
     found.roots.dedup_by(|later, first| later.link == first.link && later.path == first.path);
     found.stale.sort_by(|a, b| (&a.link, &a.via).cmp(&(&b.link, &b.via)));
