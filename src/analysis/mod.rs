@@ -1,8 +1,14 @@
 //! One module a question. Each gives a typed answer, sizes in bytes, and
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
+mod branches;
 pub mod garbage;
 pub mod liveness;
+pub mod optimise;
 pub mod overview;
+pub mod precise;
 pub mod report;
+pub mod retained;
 pub mod roots;
+pub mod tree;
+pub mod why;

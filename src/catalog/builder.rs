@@ -60,6 +60,11 @@ impl Builder {
         }
     }
 
+    /// The store directory whose paths are collected.
+    pub fn store_dir(&self) -> &str {
+        &self.catalog.store_dir
+    }
+
     /// The warnings so far, to add to.
     pub fn warnings(&mut self) -> &mut Warnings {
         &mut self.catalog.warnings
@@ -84,7 +89,7 @@ impl Builder {
         let c = &mut self.catalog;
         let number = u32::try_from(c.names.len())
             .ok()
-            .filter(|&n| n < u32::MAX)
+            .filter(|&n| n < u32::MAX - 1)
             .ok_or(TooLarge("2^32 paths or more"))?;
         let Some(base) = record.path.strip_prefix(&*self.prefix) else {
             let message = format!("the database names a path outside {}", c.store_dir);

@@ -36,6 +36,9 @@ impl CatalogError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Open(e) => e.hint(),
+            Self::Load(LoadError::StoreDirectory { .. }) => {
+                Some("name the store directory with --store-dir")
+            }
             Self::Load(_) => None,
         }
     }

@@ -21,7 +21,15 @@ pub enum LoadError {
     /// view stands in its place.
     #[error("the database has no {0}: is it a Nix store's?")]
     Schema(&'static str),
-    /// More than 32 bits can count.
+    /// No path of the database is in the store directory.
+    #[error("the database has no path in {store_dir}; its paths are like {example}")]
+    StoreDirectory {
+        /// The store directory looked for.
+        store_dir: String,
+        /// The first path, escaped.
+        example: String,
+    },
+    /// More than can be counted.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
 }
@@ -32,7 +40,10 @@ enum Numbers {
     Sparse(HashMap<i64, u32>),
 }
 
+/// No row has that id.
 const NONE: u32 = u32::MAX;
+/// The row with that id is odd, and was warned of.
+const ODD: u32 = u32::MAX - 1;
 
 impl Numbers {
     fn new(max_id: i64, rows: i64) -> Self {
@@ -57,12 +68,12 @@ impl Numbers {
         }
     }
 
-    fn get(&self, id: i64) -> Option<u32> {
+    fn get(&self, id: i64) -> u32 {
         match self {
             Self::Dense(v) => usize::try_from(id).ok().and_then(|i| v.get(i)).copied(),
             Self::Sparse(map) => map.get(&id).copied(),
         }
-        .filter(|&n| n != NONE)
+        .unwrap_or(NONE)
     }
 }
 
@@ -119,6 +130,7 @@ fn load_paths(connection: &Connection, builder: &mut Builder) -> Result<Numbers,
     let sql = format!("SELECT id, path, {} FROM ValidPaths", wanted.join(", "));
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
+    let mut outside = None;
     while let Some(row) = rows.next()? {
         let path = bytes(row, 1)?;
         let hash_text = bytes(row, 2)?;
@@ -138,11 +150,19 @@ fn load_paths(connection: &Connection, builder: &mut Builder) -> Result<Numbers,
             signatures: bytes(row, 7)?,
             content_address: bytes(row, 8)?,
         })?;
-        if let (Some(number), Some(id)) = (number, integer(row, 0)?) {
-            numbers.set(id, number);
+        if let Some(id) = integer(row, 0)? {
+            numbers.set(id, number.unwrap_or(ODD));
+        }
+        if number.is_none() && outside.is_none() {
+            outside = Some(path.escape_ascii().to_string());
         }
     }
-    Ok(numbers)
+    match outside {
+        Some(example) if builder.is_empty() => {
+            Err(LoadError::StoreDirectory { store_dir: builder.store_dir().to_owned(), example })
+        }
+        _ => Ok(numbers),
+    }
 }
 
 fn load_references(
@@ -159,10 +179,11 @@ fn load_references(
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (referrer, reference) = (integer(row, 0)?, integer(row, 1)?);
-        let number = |id: Option<i64>| id.and_then(|id| numbers.get(id));
-        if let (Some(from), Some(to)) = (number(referrer), number(reference)) {
+        let number = |id: Option<i64>| id.map_or(NONE, |id| numbers.get(id));
+        let (from, to) = (number(referrer), number(reference));
+        if from < ODD && to < ODD {
             builder.add_reference(from, to);
-        } else {
+        } else if from == NONE || to == NONE {
             let message = format!("the reference {referrer:?} to {reference:?} has no valid path");
             let row = format!("Refs({}, {})", referrer.unwrap_or(-1), reference.unwrap_or(-1));
             builder.warnings().push(WarningKind::DanglingReference, row, message);
@@ -195,7 +216,7 @@ fn load_outputs(
             let number = std::str::from_utf8(base).ok().and_then(|b| numbers.get(b));
             let valid = |b: &u8| b.is_ascii_alphanumeric() || b"+-._?=".contains(b);
             if let (Some(&number), Some(drv)) =
-                (number, integer(row, 2)?.and_then(|id| drvs.get(id)))
+                (number, integer(row, 2)?.map(|id| drvs.get(id)).filter(|&n| n < ODD))
             {
                 made.push((drv, number));
             }

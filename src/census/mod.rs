@@ -5,10 +5,12 @@
 //! catalog's number an *id*. In a census of all paths they are the same.
 
 mod freeable;
+mod patterns;
 mod shared;
 mod targets;
 
 pub use freeable::Freeable;
+pub use patterns::match_pattern;
 pub use shared::SharedInodes;
 pub use targets::{Place, TargetError, near_names, resolve_target};
 

@@ -43,6 +43,22 @@ pub enum TargetError {
         /// Names that are nearly the same.
         near: Vec<String>,
     },
+    /// A path that exists but is not among those examined.
+    #[error("no examined path is called ‘{target}’{}", list("; near names:", near))]
+    NotExamined {
+        /// What was asked for, escaped.
+        target: String,
+        /// Names of examined paths that are nearly the same.
+        near: Vec<String>,
+    },
+    /// A pattern that is none.
+    #[error("‘{pattern}’ is no pattern")]
+    Pattern {
+        /// What was asked for, escaped.
+        pattern: String,
+        /// Why.
+        source: globset::Error,
+    },
     /// A file name that leads to no store path.
     #[error("{path} leads to {to}, which is outside the store {store_dir}")]
     Outside {
@@ -105,7 +121,7 @@ pub fn resolve_target(
     }
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     crate::output::escape(text.as_bytes())
 }
 
@@ -214,8 +230,17 @@ fn ambiguous(catalog: &Catalog, target: &str, ids: &[u32]) -> TargetError {
 /// Names in the catalog that are nearly `text`, best first: those that
 /// contain it, then those that are spelled alike.
 pub fn near_names(catalog: &Catalog, text: &str) -> Vec<String> {
+    near_names_among(catalog, 0..catalog.len() as u32, text)
+}
+
+/// [`near_names`] among some paths only.
+pub(super) fn near_names_among(
+    catalog: &Catalog,
+    ids: impl Iterator<Item = u32>,
+    text: &str,
+) -> Vec<String> {
     let text = text.to_ascii_lowercase();
-    let mut scored: Vec<(f64, &str)> = (0..catalog.len() as u32)
+    let mut scored: Vec<(f64, &str)> = ids
         .filter_map(|id| {
             let name = catalog.store_path(id).name();
             let lower = name.to_ascii_lowercase();

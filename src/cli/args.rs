@@ -3,6 +3,8 @@
 use super::garbage::GarbageArgs;
 use super::report::ReportArgs;
 use super::roots::RootsArgs;
+use super::tree::TreeArgs;
+use super::why::WhyArgs;
 use crate::output::{Format, Units};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -29,6 +31,8 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Report(ReportArgs),
+    Tree(TreeArgs),
+    Why(WhyArgs),
     Roots(RootsArgs),
     Garbage(GarbageArgs),
 }
@@ -106,6 +110,44 @@ impl OutputArgs {
             (true, _) => Units::Si,
             (_, true) => Units::Bytes,
             _ => Units::Binary,
+        }
+    }
+}
+
+/// A size in bytes: digits, perhaps with K, M, G or T (of 1024), perhaps with
+/// `iB` or `B` after it.
+pub(super) fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("‘{text}’ is no size; one is 4096, 500K, 20MiB or 1.5G");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
+    let unit = text[digits.len()..].trim().trim_end_matches(['B', 'b']).trim_end_matches('i');
+    let factor: u64 = match unit {
+        "" => 1,
+        "K" | "k" => 1 << 10,
+        "M" | "m" => 1 << 20,
+        "G" | "g" => 1 << 30,
+        "T" | "t" => 1 << 40,
+        _ => return Err(wrong()),
+    };
+    if let Ok(n) = digits.parse::<u64>() {
+        return n.checked_mul(factor).ok_or_else(wrong);
+    }
+    let n: f64 = digits.parse().map_err(|_| wrong())?;
+    let bytes = n * factor as f64;
+    if (0.0..9e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes() {
+        assert_eq!(parse_size("4096"), Ok(4096));
+        assert_eq!(parse_size("20MiB"), Ok(20 << 20));
+        assert_eq!(parse_size("1.5 G"), Ok(3 << 29));
+        assert_eq!(parse_size("1kB"), Ok(1024));
+        for wrong in ["", "x", "-1", "1X", "inf", "nan", "99999999999T", "1e300"] {
+            assert!(parse_size(wrong).is_err(), "{wrong}");
         }
     }
 }

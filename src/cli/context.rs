@@ -5,7 +5,7 @@ use super::args::{OutputArgs, StoreArgs};
 use super::exit::{Exit, Failure};
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog};
-use crate::census::{Census, DiskOptions, Examine, Place, resolve_target};
+use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
 use crate::output::{self, Document, Format, Style, escape};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
 use crate::warning::{WarningKind, Warnings};
@@ -55,6 +55,21 @@ impl Context {
         Ok(names.iter().map(find).collect::<Result<_, _>>()?)
     }
 
+    /// The ids of all paths that a pattern names, among some or in all; never none.
+    pub(super) fn matches(
+        &self,
+        catalog: &Catalog,
+        among: Option<&[u32]>,
+        pattern: &str,
+    ) -> Result<Vec<u32>, Failure> {
+        Ok(match_pattern(&self.location, catalog, &self.place, among, pattern)?)
+    }
+
+    /// How many threads walk, if the user says so.
+    pub(super) fn threads(&self) -> Option<usize> {
+        self.store.threads.map(usize::from)
+    }
+
     /// Where the examined system's nix.conf is, a name inside its root.
     pub(super) fn conf_dir(&self) -> PathBuf {
         let env = std::env::var_os("NIX_CONF_DIR");
@@ -77,7 +92,7 @@ impl Context {
         examine: Examine,
         disk: bool,
     ) -> Result<Census, Failure> {
-        let threads = self.store.threads.map(usize::from);
+        let threads = self.threads();
         let disk = (disk && self.walks_disk()).then_some(DiskOptions { threads });
         with_progress(self.shows_progress(), |progress| {
             Census::take(self.location.clone(), catalog, examine, disk, progress)

@@ -9,6 +9,8 @@ mod overview;
 mod progress;
 mod report;
 mod roots;
+mod tree;
+mod why;
 
 use args::{Cli, Command};
 use clap::Parser;
@@ -33,6 +35,8 @@ fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
     match command {
         None => overview::run(context),
         Some(Command::Report(args)) => report::run(context, &args),
+        Some(Command::Tree(args)) => tree::run(context, &args),
+        Some(Command::Why(args)) => why::run(context, &args),
         Some(Command::Roots(args)) => roots::run(context, &args),
         Some(Command::Garbage(args)) => garbage::run(context, &args),
     }

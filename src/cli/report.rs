@@ -71,8 +71,13 @@ pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure>
     }
     let catalog = context.catalog()?;
     let targets = context.targets(&catalog, &args.targets)?;
-    // The disk size of a closure needs the walk of all of it.
-    let closure = !args.no_closure || (disk && columns.contains(&Column::ClosureDiskSize));
+    // The disk size of a closure needs the walk of all of it, and what a path
+    // retains is told within the closure.
+    let wants = |c: Column| sort == c || columns.contains(&c);
+    let closure = !args.no_closure
+        || (disk && wants(Column::ClosureDiskSize))
+        || wants(Column::RetainedNarSize)
+        || wants(Column::RetainedDiskSize);
     let examine = match (args.all, closure) {
         (true, _) => Examine::All,
         (false, true) => Examine::Closure(targets),

@@ -49,7 +49,7 @@ impl Walker {
         for entry in WalkDir::new(&self.store_dir).min_depth(1).max_depth(1) {
             let entry = entry.map_err(|error| DiskError::StoreDirectory {
                 path: self.store_dir.clone(),
-                source: error.into(),
+                source: io_error(&error),
             })?;
             listed.push(Listed {
                 name: entry.file_name().as_bytes().to_vec(),
@@ -148,7 +148,7 @@ impl Walker {
                 Err(error) => {
                     let of = error.path().map_or(full.as_slice(), |p| p.as_os_str().as_bytes());
                     let of = of.to_vec();
-                    warn(warnings, &error.into(), of);
+                    warn(warnings, &io_error(&error), of);
                     visitor.failed(state, job.path);
                     continue;
                 }
@@ -171,7 +171,7 @@ impl Walker {
                     found.push((name, Some(meta)));
                 }
                 Err(error) => {
-                    warn(warnings, &error.into(), entry.path().as_os_str().as_bytes().to_vec());
+                    warn(warnings, &io_error(&error), entry.path().as_os_str().as_bytes().to_vec());
                     visitor.failed(state, job.path);
                     found.push((name, None));
                 }
@@ -215,9 +215,15 @@ fn warn(warnings: &mut Warnings, error: &io::Error, path: Vec<u8>) {
         io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => WarningKind::Vanished,
         _ => WarningKind::Unreadable,
     };
-    // walkdir's own message repeats the path.
-    let message = error.raw_os_error().map(io::Error::from_raw_os_error);
-    warnings.push(kind, path, message.as_ref().unwrap_or(error).to_string());
+    warnings.push(kind, path, error.to_string());
+}
+
+/// The system's error; walkdir's own message repeats the path.
+fn io_error(error: &walkdir::Error) -> io::Error {
+    match error.io_error().and_then(io::Error::raw_os_error) {
+        Some(code) => io::Error::from_raw_os_error(code),
+        None => io::Error::other(error.to_string()),
+    }
 }
 
 fn warn_mount(warnings: &mut Warnings, path: Vec<u8>) {

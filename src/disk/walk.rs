@@ -205,6 +205,20 @@ impl Directory<'_> {
             Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
         }
     }
+
+    /// The target of a symlink of this directory.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
+        let read = |dir: BorrowedFd<'_>| rustix::fs::readlinkat(dir, name, Vec::new());
+        let target = match self.place {
+            #[cfg(target_os = "linux")]
+            Place::Open(dir) => read(dir)?,
+            Place::At(path) => read(File::open(path)?.as_fd())?,
+        };
+        Ok(target.into_bytes())
+    }
 }
 
 /// What a walk does with what it meets. Its methods are called from many

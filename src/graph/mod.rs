@@ -21,5 +21,5 @@ pub use dominators::{Dominator, Dominators, roots};
 pub use node_set::NodeSet;
 pub use rows::Rows;
 pub use scc::Components;
-pub use shortest_path::{between, shortest_path};
+pub use shortest_path::{ShortestPaths, between};
 pub use weights::{TooHeavy, Weights};

@@ -1,48 +1,61 @@
-//! The shortest chain between two sets of nodes, and all that lies between
-//! them.
+//! Shortest chains of references, and all that lies between two sets of nodes.
 
 use super::{Cuts, NodeSet, Rows, reachable};
 
-/// A shortest chain of references from one of `from` to one of `to`, both ends
-/// included; none if there is no chain. Of several, the one whose nodes are
-/// lowest, compared from the end that lies in `to`.
-///
-/// # Panics
-/// If a node of `from` is not below `rows.len()`.
-pub fn shortest_path(rows: &Rows, from: &[u32], to: &NodeSet) -> Option<Vec<u32>> {
+/// The shortest chains of references from some nodes to all they reach.
+#[derive(Clone, Debug)]
+pub struct ShortestPaths {
+    /// The node before each on its chain; itself where the chain begins.
+    before: Vec<u32>,
+}
+
+impl ShortestPaths {
     const NONE: u32 = u32::MAX;
-    let mut before = vec![NONE; rows.len()];
-    let mut level: Vec<u32> = from.to_vec();
-    level.sort_unstable();
-    level.dedup();
-    for &node in &level {
-        before[node as usize] = node;
-    }
-    while !level.is_empty() {
-        // Levels ascend, so each node is first reached from the lowest one.
-        if let Some(&end) = level.iter().find(|&&node| to.contains(node)) {
-            let mut chain = vec![end];
-            let mut at = end;
-            while before[at as usize] != at {
-                at = before[at as usize];
-                chain.push(at);
-            }
-            chain.reverse();
-            return Some(chain);
+
+    /// Finds a shortest chain from one of `from` to every node; of several, the
+    /// one whose nodes are lowest, compared from the far end. Of the
+    /// [transposed](Rows::transpose) rows: chains that lead to `from`.
+    ///
+    /// # Panics
+    /// If a node of `from` is not below `rows.len()`.
+    pub fn new(rows: &Rows, from: &[u32]) -> Self {
+        let mut before = vec![Self::NONE; rows.len()];
+        let mut level: Vec<u32> = from.to_vec();
+        for &node in from {
+            before[node as usize] = node;
         }
-        let mut next = Vec::new();
-        for &node in &level {
-            for &reference in rows.row(node) {
-                if before[reference as usize] == NONE {
-                    before[reference as usize] = node;
-                    next.push(reference);
+        while !level.is_empty() {
+            // Levels ascend, so each node is first reached from the lowest one.
+            level.sort_unstable();
+            let mut next = Vec::new();
+            for &node in &level {
+                for &reference in rows.row(node) {
+                    if before[reference as usize] == Self::NONE {
+                        before[reference as usize] = node;
+                        next.push(reference);
+                    }
                 }
             }
+            level = next;
         }
-        next.sort_unstable();
-        level = next;
+        Self { before }
     }
-    None
+
+    /// The chain to a node, both ends included; none if there is no chain.
+    pub fn to(&self, node: u32) -> Option<Vec<u32>> {
+        let mut chain = vec![node];
+        let mut at = node;
+        loop {
+            match *self.before.get(at as usize)? {
+                Self::NONE => return None,
+                before if before == at => break,
+                before => at = before,
+            }
+            chain.push(at);
+        }
+        chain.reverse();
+        Some(chain)
+    }
 }
 
 /// The nodes that lie on some chain from one of `from` to one of `to`: all that
@@ -71,17 +84,15 @@ mod tests {
         Rows::from_lists(&lists)
     }
 
-    fn set(nodes: &[u32]) -> NodeSet {
-        NodeSet::from_nodes(8, nodes.iter().copied())
-    }
-
     #[test]
     fn the_lowest_of_the_shortest() {
-        assert_eq!(shortest_path(&rows(), &[0], &set(&[5])), Some(vec![0, 1, 2, 5]));
-        assert_eq!(shortest_path(&rows(), &[3, 0, 1], &set(&[6, 5])), Some(vec![3, 5]));
-        assert_eq!(shortest_path(&rows(), &[5], &set(&[5])), Some(vec![5]));
-        assert_eq!(shortest_path(&rows(), &[1], &set(&[7, 0])), None);
-        assert_eq!(shortest_path(&rows(), &[], &set(&[0])), None);
+        let to = |from: &[u32], to| ShortestPaths::new(&rows(), from).to(to);
+        assert_eq!(to(&[0], 5), Some(vec![0, 1, 2, 5]));
+        assert_eq!(to(&[3, 0, 1, 3], 5), Some(vec![3, 5]));
+        assert_eq!(to(&[5], 5), Some(vec![5]));
+        assert_eq!(to(&[1], 7), None);
+        assert_eq!(to(&[], 0), None);
+        assert_eq!(to(&[0], 8), None);
     }
 
     #[test]
@@ -108,8 +119,7 @@ mod tests {
         let rows = Rows::from_lists(&lists);
         let found = between(&rows, &rows.transpose(121), &[0], &[120]);
         assert_eq!(found.len(), 121);
-        let to = NodeSet::from_nodes(121, [120]);
-        assert_eq!(shortest_path(&rows, &[0], &to).unwrap().len(), 81);
+        assert_eq!(ShortestPaths::new(&rows, &[0]).to(120).unwrap().len(), 81);
     }
 
     proptest! {
@@ -123,7 +133,6 @@ mod tests {
             let rows = Rows::from_pairs(nodes as usize, edges.iter().copied());
             let ends = |which| ends.iter().filter(move |e| e.1 == which).map(|e| e.0 % nodes);
             let from: Vec<u32> = ends(false).collect();
-            let to = NodeSet::from_nodes(nodes as usize, ends(true));
             // Bellman and Ford's way, one step a round.
             let mut steps = vec![usize::MAX; nodes as usize];
             from.iter().for_each(|&n| steps[n as usize] = 0);
@@ -132,14 +141,17 @@ mod tests {
                     steps[b as usize] = steps[b as usize].min(steps[a as usize].saturating_add(1));
                 }
             }
-            let shortest = to.iter().map(|n| steps[n as usize]).min().filter(|&s| s != usize::MAX);
-            let found = shortest_path(&rows, &from, &to);
-            prop_assert_eq!(found.as_ref().map(|chain| chain.len() - 1), shortest);
-            if let Some(chain) = found {
-                prop_assert!(from.contains(&chain[0]) && to.contains(chain[chain.len() - 1]));
-                prop_assert!(chain.windows(2).all(|w| rows.row(w[0]).contains(&w[1])));
+            let paths = ShortestPaths::new(&rows, &from);
+            for node in 0..nodes {
+                let found = paths.to(node);
+                let shortest = Some(steps[node as usize]).filter(|&s| s != usize::MAX);
+                prop_assert_eq!(found.as_ref().map(|chain| chain.len() - 1), shortest);
+                if let Some(chain) = found {
+                    prop_assert!(from.contains(&chain[0]) && chain[chain.len() - 1] == node);
+                    prop_assert!(chain.windows(2).all(|w| rows.row(w[0]).contains(&w[1])));
+                }
             }
-            let to: Vec<u32> = to.iter().collect();
+            let to: Vec<u32> = ends(true).collect();
             let found = between(&rows, &rows.transpose(nodes as usize), &from, &to);
             let reached = closure(&rows, from);
             for node in 0..nodes {

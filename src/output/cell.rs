@@ -9,6 +9,8 @@ pub enum Cell<'a> {
     Missing,
     /// Text; may hold anything, and is escaped where it is printed.
     Text(Cow<'a, str>),
+    /// Text in a tree: people see the branches before it and the mark after it.
+    Branch(String, Cow<'a, str>, &'static str),
     /// A name from the disk, which need not be UTF-8.
     Bytes(Cow<'a, [u8]>),
     /// A size in bytes.

@@ -47,7 +47,7 @@ fn field(cell: &Cell<'_>) -> String {
             return show(cell, &style);
         }
         Cell::Bool(b) => b.to_string(),
-        Cell::Text(t) => escape(t.as_bytes()),
+        Cell::Text(t) | Cell::Branch(_, t, _) => escape(t.as_bytes()),
         _ => show(cell, &style),
     };
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }

@@ -64,7 +64,7 @@ impl Serialize for Cell<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Missing => s.serialize_none(),
-            Self::Text(t) => s.serialize_str(t),
+            Self::Text(t) | Self::Branch(_, t, _) => s.serialize_str(t),
             // What is UTF-8 stays as it is (JSON escapes it); other bytes
             // have no place in JSON and become \xNN.
             Self::Bytes(b) => match std::str::from_utf8(b) {

@@ -1,4 +1,5 @@
 //! The walk against walkdir, du, and what cannot be read.
+#![allow(clippy::unwrap_used)]
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
@@ -8,7 +9,10 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix_census::disk::{self, DiskScan, Engine, Progress, ScanOptions, Usage};
+use nix_census::disk::{
+    self, Directory, DiskScan, Engine, Entry, Kind, Progress, ScanOptions, Seen, Top, Usage,
+    Visitor, Walker,
+};
 use nix_census::warning::WarningKind;
 use proptest::prelude::*;
 
@@ -425,5 +429,191 @@ fn special_files_are_told_and_not_opened() {
         assert_eq!(scan.usages[0].nar_size, 96);
         assert_eq!(scan.warnings.total(), count + 1);
         assert!(scan.warnings.iter().all(|w| w.kind == WarningKind::UnsupportedFile));
+    }
+}
+
+#[test]
+fn what_may_not_be_read_is_told() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: needs root, to be somebody else");
+        return;
+    }
+    let store = tempfile::tempdir().unwrap();
+    let open = |path: &Path, mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        fs::set_permissions(path, mode).unwrap();
+    };
+    open(store.path(), 0o755);
+    for (path, mode) in [("closed/inner", 0o000), ("listed/inner", 0o444), ("open/inner", 0o755)] {
+        let path = store.path().join(path);
+        fs::create_dir_all(&path).unwrap();
+        fs::write(path.join("file"), "contents").unwrap();
+        open(path.parent().unwrap(), 0o755);
+        open(&path, mode);
+    }
+    // This test's own binary scans again, as nobody.
+    let out = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "disk::as_somebody_else", "--ignored", "--nocapture"])
+        .env("NIX_CENSUS_TEST_STORE", store.path())
+        .output();
+    let out = match out {
+        Err(error) => return eprintln!("skipped: setpriv: {error}"),
+        Ok(out) => String::from_utf8_lossy(&out.stdout).into_owned(),
+    };
+    let told: Vec<&str> = out.lines().filter(|line| line.contains(": ")).collect();
+    let expected: Vec<String> = ["Native", "Portable"]
+        .into_iter()
+        .flat_map(|engine| {
+            let store = store.path().display();
+            [
+                format!("{engine}: [false, false, true] [1, 1, 1]"),
+                format!(
+                    "{engine}: Unreadable {store}/closed/inner Permission denied (os error 13)"
+                ),
+                format!(
+                    "{engine}: Unreadable {store}/listed/inner/file Permission denied (os error 13)"
+                ),
+            ]
+        })
+        .collect();
+    assert_eq!(
+        told.iter().filter(|l| l.contains("ive: ") || l.contains("ble: ")).count(),
+        6,
+        "{out}"
+    );
+    for line in expected {
+        assert!(told.iter().any(|told| told.ends_with(&line)), "{line} in {out}");
+    }
+}
+
+/// Run by the test above, as another user: prints what that user is told.
+#[test]
+#[ignore = "run by what_may_not_be_read_is_told"]
+fn as_somebody_else() {
+    let Some(store) = std::env::var_os("NIX_CENSUS_TEST_STORE") else { return };
+    for engine in [Engine::Native, Engine::Portable] {
+        let scan =
+            scan(Path::new(&store), &["closed", "listed", "open"], ScanOptions { engine, ..WHOLE });
+        let complete: Vec<bool> = scan.usages.iter().map(|u| u.complete).collect();
+        let deeper: Vec<u64> = scan.usages.iter().map(|u| u.directories - 1).collect();
+        println!("\n{engine:?}: {complete:?} {deeper:?}");
+        for w in scan.warnings.iter() {
+            println!("{engine:?}: {:?} {} {}", w.kind, String::from_utf8_lossy(&w.path), w.message);
+        }
+    }
+}
+
+/// Keeps what it is shown and reads every file.
+struct Reading;
+
+impl Visitor for Reading {
+    type State = BTreeMap<Vec<u8>, (u32, Kind, Option<String>)>;
+    type Tag = ();
+
+    fn state(&self) -> Self::State {
+        BTreeMap::new()
+    }
+
+    fn top(&self, state: &mut Self::State, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+        self.directory(state, directory, std::iter::once(*entry));
+    }
+
+    fn directory<'e>(
+        &self,
+        state: &mut Self::State,
+        directory: &Directory<'_>,
+        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+    ) {
+        for entry in entries {
+            let mut path = directory.relative_path();
+            path.extend([b"/", entry.name].concat());
+            let read = directory.open_file(entry.name).and_then(std::io::read_to_string);
+            assert_eq!(read.is_ok(), entry.kind == Kind::File);
+            assert!(matches!(entry.seen, Seen::Stat(_)));
+            state.insert(path, (directory.path(), entry.kind, read.ok()));
+        }
+    }
+
+    fn failed(&self, _: &mut Self::State, path: u32) {
+        panic!("path {path}");
+    }
+}
+
+#[test]
+fn a_visitor_sees_all_and_opens_nothing_but_files() {
+    let store = tempfile::tempdir().unwrap();
+    let path = store.path().join("x");
+    fs::create_dir_all(path.join("d/e")).unwrap();
+    fs::write(path.join("d/file"), "contents").unwrap();
+    fs::write(store.path().join("y"), "a path").unwrap();
+    symlink("file", path.join("d/link")).unwrap();
+    fifo(&path.join("d/e/fifo"));
+    let tops = [("x", 7), ("y", 8), ("gone", 9)].map(|(name, path)| Top {
+        name: name.as_bytes(),
+        path,
+        ino: 0,
+        kind: Kind::Unknown,
+    });
+    for engine in [Engine::Native, Engine::Portable] {
+        let walker = Walker::open(store.path(), engine, Some(2)).unwrap();
+        let walked = walker.walk(&tops, &Reading, &Progress::default());
+        let got: BTreeMap<_, _> = walked.states.into_iter().flatten().collect();
+        let got: Vec<_> =
+            got.into_iter().map(|(path, of)| (String::from_utf8(path).unwrap(), of)).collect();
+        let expected = [
+            ("/x", 7, Kind::Directory, None),
+            ("/y", 8, Kind::File, Some("a path")),
+            ("x/d", 7, Kind::Directory, None),
+            ("x/d/e", 7, Kind::Directory, None),
+            ("x/d/e/fifo", 7, Kind::Other, None),
+            ("x/d/file", 7, Kind::File, Some("contents")),
+            ("x/d/link", 7, Kind::Symlink, None),
+        ]
+        .map(|(p, path, kind, text)| (p.to_owned(), (path, kind, text.map(str::to_owned))));
+        assert_eq!(got, expected);
+        assert_eq!(walked.entries, 7);
+    }
+}
+
+#[test]
+fn a_path_deleted_while_it_is_walked() {
+    let store = tempfile::tempdir().unwrap();
+    // Deletes each directory's files when it is shown the one above.
+    struct Deleting(PathBuf);
+    impl Visitor for Deleting {
+        type State = u32;
+        type Tag = ();
+        fn state(&self) -> u32 {
+            0
+        }
+        fn top(&self, _: &mut u32, _: &Directory<'_>, _: &Entry<'_, ()>) {}
+        fn directory<'e>(
+            &self,
+            _: &mut u32,
+            directory: &Directory<'_>,
+            entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        ) {
+            let below = self.0.join(OsStr::from_bytes(&directory.relative_path()));
+            for entry in entries {
+                fs::remove_dir_all(below.join(OsStr::from_bytes(entry.name))).unwrap();
+            }
+        }
+        fn failed(&self, state: &mut u32, path: u32) {
+            assert_eq!(path, 3);
+            *state += 1;
+        }
+    }
+    for engine in [Engine::Native, Engine::Portable] {
+        fs::create_dir_all(store.path().join("x/y/z")).unwrap();
+        let walker = Walker::open(store.path(), engine, Some(2)).unwrap();
+        let top = Top { name: b"x", path: 3, ino: 0, kind: Kind::Unknown };
+        let visitor = Deleting(store.path().to_path_buf());
+        let walked = walker.walk(&[top], &visitor, &Progress::default());
+        assert_eq!(walked.states.iter().sum::<u32>(), 1);
+        let told: Vec<_> = walked.warnings.iter().map(|w| (w.kind, w.path.clone())).collect();
+        let y = store.path().join("x/y").as_os_str().as_bytes().to_vec();
+        assert_eq!(told, [(WarningKind::Vanished, y)]);
     }
 }

@@ -58,6 +58,10 @@ columns! {
     ClosureNarSize "closure_nar_size" "closure NAR",
     /// The disk size of the closure, each inode once.
     ClosureDiskSize "closure_disk_size" "closure disk",
+    /// The NAR size of what would go if every reference to it were cut.
+    RetainedNarSize "retained_nar_size" "retained NAR",
+    /// The disk size of what would go if every reference to it were cut.
+    RetainedDiskSize "retained_disk_size" "retained disk",
     /// The paths it refers to.
     References "references" "references",
     /// The paths that refer to it.
@@ -102,9 +106,9 @@ impl Column {
         if disk {
             columns.push(Self::DiskSize);
         }
-        columns.push(Self::ClosureNarSize);
+        columns.extend([Self::ClosureNarSize, Self::RetainedNarSize]);
         if disk {
-            columns.push(Self::ReclaimableSize);
+            columns.extend([Self::RetainedDiskSize, Self::ReclaimableSize]);
         }
         columns.extend([Self::Referrers, Self::Path]);
         columns
@@ -120,6 +124,7 @@ impl Column {
                 | Self::SharedSize
                 | Self::ReclaimableSize
                 | Self::ClosureDiskSize
+                | Self::RetainedDiskSize
                 | Self::Files
                 | Self::Directories
                 | Self::Symlinks
@@ -156,6 +161,8 @@ impl Column {
             Self::ReclaimableSize => size(row.reclaimable_size),
             Self::ClosureNarSize => size(row.closure_nar_size),
             Self::ClosureDiskSize => size(row.closure_disk_size),
+            Self::RetainedNarSize => size(row.retained_nar_size),
+            Self::RetainedDiskSize => size(row.retained_disk_size),
             Self::References => paths(catalog.references().row(id)),
             Self::Referrers => paths(catalog.referrers().row(id)),
             Self::Files => count(usage.map(|u| u.files)),

@@ -4,6 +4,7 @@ mod column;
 
 pub use column::Column;
 
+use super::retained::Retained;
 use crate::census::Census;
 use crate::graph::{TooHeavy, closure, closure_sizes};
 use crate::output::{Cell, Document, Field, Head, Section};
@@ -41,6 +42,10 @@ pub struct Row {
     pub closure_nar_size: Option<u64>,
     /// The disk size of its closure, each inode once.
     pub closure_disk_size: Option<u64>,
+    /// The NAR size of what would go if every reference to it were cut.
+    pub retained_nar_size: Option<u64>,
+    /// The disk size of what would go if every reference to it were cut.
+    pub retained_disk_size: Option<u64>,
 }
 
 /// Sums over the rows of a report, in bytes, each inode once.
@@ -84,6 +89,14 @@ impl Report {
         let mut rows = base_rows(census, options);
         if wants(Column::ClosureNarSize) || wants(Column::ClosureDiskSize) {
             add_closure_sizes(census, &mut rows, wants(Column::ClosureDiskSize))?;
+        }
+        if wants(Column::RetainedNarSize) || wants(Column::RetainedDiskSize) {
+            let retained = Retained::new(census)?.sizes;
+            for row in &mut rows {
+                let [nar, disk] = retained[row.index as usize];
+                row.retained_nar_size = Some(nar);
+                row.retained_disk_size = census.disk.is_some().then_some(disk);
+            }
         }
         let total = total(census, &rows);
         let sort = options.sort;

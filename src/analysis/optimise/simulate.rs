@@ -1,0 +1,341 @@
+//! What `nix-store --optimise` would do, on plain data: nothing here reads a
+//! disk. Each rule is that of `optimisePath_` in Nix's `optimise-store.cc`.
+
+use super::NixRule;
+
+/// The files that Nix would meet, in the order in which it would meet them.
+#[derive(Clone, Debug, Default)]
+pub struct Layout {
+    /// Each inode that a name below leads to, once.
+    pub inodes: Vec<Inode>,
+    /// The entries of all directories, each directory's together and in the
+    /// order in which they are read.
+    pub entries: Vec<Entry>,
+    /// Where in `entries` those of each directory begin and end.
+    pub directories: Vec<(u32, u32)>,
+    /// The valid paths in bytewise order; `None` for one that is not on disk.
+    pub paths: Vec<Option<Entry>>,
+    /// The entries of `.links`.
+    pub links: Vec<Link>,
+    /// How many classes of contents there are.
+    pub classes: u32,
+    /// How many names the file system allows an inode.
+    pub link_limit: u32,
+}
+
+/// A regular file or symlink; sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inode {
+    /// `st_size`.
+    pub size: u64,
+    /// `st_blocks` × 512.
+    pub disk_size: u64,
+    /// How many names it has, those that Nix does not meet included.
+    pub nlink: u32,
+    /// Its class: the same number for the same kind of file, executable bit
+    /// and contents (or target); or [`UNIQUE`].
+    pub class: u32,
+    /// Whether it is a regular file that its owner may write to. Nix passes
+    /// over such a file.
+    pub writable: bool,
+}
+
+/// The class of contents that no other inode and no name in `.links` has.
+pub const UNIQUE: u32 = u32::MAX;
+
+/// An entry of a directory: a file or symlink by its inode, or a directory;
+/// other kinds of files are left out, as Nix passes over them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Entry(u32);
+
+impl Entry {
+    const DIRECTORY: u32 = 1 << 31;
+
+    /// An entry that leads to `Layout::inodes[index]`.
+    pub fn inode(index: u32) -> Self {
+        debug_assert!(index < Self::DIRECTORY, "fewer than 2^31 inodes");
+        Self(index)
+    }
+
+    /// An entry that is `Layout::directories[index]`.
+    pub fn directory(index: u32) -> Self {
+        debug_assert!(index < Self::DIRECTORY, "fewer than 2^31 directories");
+        Self(index | Self::DIRECTORY)
+    }
+
+    /// The inode or, as the error, the directory.
+    pub fn get(self) -> Result<u32, u32> {
+        if self.0 & Self::DIRECTORY == 0 { Ok(self.0) } else { Err(self.0 & !Self::DIRECTORY) }
+    }
+}
+
+/// An entry of `.links`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// Its inode: an index into [`Layout::inodes`].
+    pub inode: u32,
+    /// The class that its *name* stands for, which Nix goes by; [`UNIQUE`] if
+    /// no examined file has the hash that is its name.
+    pub class: u32,
+}
+
+/// What came of it; sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many files Nix would say it hard-linked.
+    pub files_linked: u64,
+    /// How many bytes Nix would say it freed: Σ `st_size` over those files.
+    pub bytes_freed: u64,
+    /// The blocks of the inodes that would lose their last name.
+    pub disk_freed: u64,
+    /// Their `st_size`.
+    pub apparent_freed: u64,
+    /// How many entries `.links` would gain.
+    pub links_added: u64,
+    /// How many entries of `.links` are of another size than the file whose
+    /// hash is their name, and would be removed.
+    pub links_removed: u64,
+    /// How many files would stay as they are because the linked inode has all
+    /// the names that the file system allows.
+    pub at_link_limit: u64,
+    /// How many writable files were passed over.
+    pub writable: u64,
+    /// Whether Nix would stop with an error before it is done: a file with all
+    /// the names allowed, none of them in `.links`, cannot be linked there.
+    pub stopped: bool,
+}
+
+/// What happens to a file, as [`simulate`] tells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A name of `inode` in the path at position `path` of [`Layout::paths`]
+    /// becomes a name of `kept`.
+    Replaced {
+        /// The path.
+        path: u32,
+        /// The inode that loses a name.
+        inode: u32,
+        /// The inode that gains it.
+        kept: u32,
+        /// Whether it was the last name of `inode`.
+        last: bool,
+    },
+    /// An entry of `.links` is removed because its size is wrong.
+    LinkRemoved {
+        /// Its inode.
+        inode: u32,
+        /// Whether it was the inode's last name.
+        last: bool,
+    },
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Optimises the layout as Nix would, telling `on` of each change.
+pub fn simulate(layout: &Layout, rule: NixRule, mut on: impl FnMut(Event)) -> Outcome {
+    let mut run = Run {
+        layout,
+        rule,
+        linked: BitSet::new(layout.inodes.len()),
+        names: layout.inodes.iter().map(|inode| inode.nlink).collect(),
+        link_of: vec![NONE; layout.classes as usize],
+        outcome: Outcome::default(),
+        on: &mut on,
+    };
+    for link in &layout.links {
+        run.linked.insert(link.inode);
+        if link.class != UNIQUE {
+            run.link_of[link.class as usize] = link.inode;
+        }
+    }
+    // What is still to be visited, last first. A directory's entries are
+    // sifted when it is read, which is before any of them is visited.
+    let mut pending: Vec<Entry> = Vec::new();
+    for (path, &top) in (0..).zip(&layout.paths) {
+        pending.extend(top);
+        while let Some(entry) = pending.pop() {
+            match entry.get() {
+                Ok(inode) => run.visit(path, inode),
+                Err(directory) => {
+                    let (start, end) = layout.directories[directory as usize];
+                    let entries = layout.entries[start as usize..end as usize].iter().rev();
+                    let linked = &run.linked;
+                    pending.extend(entries.filter(|e| !e.get().is_ok_and(|i| linked.contains(i))));
+                }
+            }
+            if run.outcome.stopped {
+                return run.outcome;
+            }
+        }
+    }
+    run.outcome
+}
+
+struct Run<'a> {
+    layout: &'a Layout,
+    rule: NixRule,
+    /// What Nix calls the inode hash.
+    linked: BitSet,
+    /// How many names each inode has now.
+    names: Vec<u32>,
+    /// The inode that is each class's entry of `.links` now.
+    link_of: Vec<u32>,
+    outcome: Outcome,
+    on: &'a mut dyn FnMut(Event),
+}
+
+impl Run<'_> {
+    fn visit(&mut self, path: u32, index: u32) {
+        let inode = &self.layout.inodes[index as usize];
+        if inode.writable {
+            self.outcome.writable += 1;
+            return;
+        }
+        if self.names[index as usize] > 1 && self.linked.contains(index) {
+            return;
+        }
+        let mut link = match inode.class {
+            UNIQUE => NONE,
+            class => self.link_of[class as usize],
+        };
+        if link != NONE && self.layout.inodes[link as usize].size != inode.size {
+            self.outcome.links_removed += 1;
+            let last = self.lose_name(link);
+            (self.on)(Event::LinkRemoved { inode: link, last });
+            link = NONE;
+        }
+        if link == NONE {
+            if self.names[index as usize] >= self.layout.link_limit {
+                self.outcome.stopped = true;
+                return;
+            }
+            self.outcome.links_added += 1;
+            self.names[index as usize] += 1;
+            self.linked.insert(index);
+            if inode.class != UNIQUE {
+                self.link_of[inode.class as usize] = index;
+            }
+            return;
+        }
+        if link == index {
+            return;
+        }
+        if self.names[link as usize] >= self.layout.link_limit {
+            self.outcome.at_link_limit += 1;
+            return;
+        }
+        self.names[link as usize] += 1;
+        if self.rule == NixRule::From2_23 {
+            self.linked.insert(index);
+        }
+        self.outcome.files_linked += 1;
+        self.outcome.bytes_freed = self.outcome.bytes_freed.saturating_add(inode.size);
+        let last = self.lose_name(index);
+        (self.on)(Event::Replaced { path, inode: index, kept: link, last });
+    }
+
+    /// Whether it was the last one.
+    fn lose_name(&mut self, index: u32) -> bool {
+        let names = &mut self.names[index as usize];
+        *names = names.saturating_sub(1);
+        let last = *names == 0;
+        if last {
+            let inode = &self.layout.inodes[index as usize];
+            let freed = &mut self.outcome;
+            freed.disk_freed = freed.disk_freed.saturating_add(inode.disk_size);
+            freed.apparent_freed = freed.apparent_freed.saturating_add(inode.size);
+        }
+        last
+    }
+}
+
+struct BitSet(Vec<u64>);
+
+impl BitSet {
+    fn new(len: usize) -> Self {
+        Self(vec![0; len.div_ceil(64)])
+    }
+
+    fn contains(&self, index: u32) -> bool {
+        self.0[(index >> 6) as usize] >> (index & 63) & 1 == 1
+    }
+
+    fn insert(&mut self, index: u32) {
+        self.0[(index >> 6) as usize] |= 1 << (index & 63);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// One directory of files, each name an inode.
+    fn flat(inodes: Vec<Inode>, names: &[u32], links: Vec<Link>, link_limit: u32) -> Layout {
+        let entries: Vec<Entry> = names.iter().map(|&i| Entry::inode(i)).collect();
+        Layout {
+            directories: vec![(0, entries.len() as u32)],
+            entries,
+            paths: vec![None, Some(Entry::directory(0))],
+            links,
+            classes: 2,
+            link_limit,
+            inodes,
+        }
+    }
+
+    fn file(class: u32, size: u64, nlink: u32) -> Inode {
+        Inode { size, disk_size: 4096, nlink, class, writable: false }
+    }
+
+    #[test]
+    fn links_up_to_the_limit() {
+        let layout = flat(vec![file(0, 1, 1); 5], &[0, 1, 2, 3, 4], vec![], 3);
+        let outcome = simulate(&layout, NixRule::UpTo2_22, |_| {});
+        assert_eq!((outcome.files_linked, outcome.at_link_limit, outcome.disk_freed), (1, 3, 4096));
+    }
+
+    #[test]
+    fn stops_where_nix_fails() {
+        let layout = flat(vec![file(UNIQUE, 1, 3), file(0, 1, 1)], &[0, 1], vec![], 3);
+        assert!(simulate(&layout, NixRule::From2_23, |_| {}).stopped);
+    }
+
+    #[test]
+    fn replaces_a_corrupted_link() {
+        // Inode 0 is the link, of another size; its only name. 1 and 2 are equal.
+        let inodes = vec![file(UNIQUE, 7, 1), file(0, 1, 1), file(0, 1, 1)];
+        let layout = flat(inodes, &[1, 2], vec![Link { inode: 0, class: 0 }], 100);
+        let mut events = Vec::new();
+        let outcome = simulate(&layout, NixRule::UpTo2_22, |e| events.push(e));
+        assert_eq!((outcome.links_removed, outcome.links_added, outcome.files_linked), (1, 1, 1));
+        assert_eq!((outcome.bytes_freed, outcome.disk_freed, outcome.apparent_freed), (1, 8192, 8));
+        assert_eq!(
+            events,
+            [
+                Event::LinkRemoved { inode: 0, last: true },
+                Event::Replaced { path: 1, inode: 2, kept: 1, last: true }
+            ]
+        );
+    }
+
+    #[test]
+    fn trusts_a_link_of_the_right_size() {
+        // The link's own contents are of no class: only its name counts.
+        let inodes = vec![file(UNIQUE, 1, 1), file(0, 1, 1)];
+        let layout = flat(inodes, &[1], vec![Link { inode: 0, class: 0 }], 100);
+        assert_eq!(simulate(&layout, NixRule::From2_23, |_| {}).files_linked, 1);
+    }
+
+    #[test]
+    fn passes_over_writable_files() {
+        let inodes = vec![Inode { writable: true, ..file(0, 1, 1) }, file(0, 1, 1)];
+        let layout = flat(inodes, &[0, 1], vec![], 100);
+        let outcome = simulate(&layout, NixRule::UpTo2_22, |_| {});
+        assert_eq!((outcome.writable, outcome.files_linked), (1, 0));
+    }
+
+    #[test]
+    fn is_small() {
+        assert_eq!((size_of::<Inode>(), size_of::<Entry>(), size_of::<Link>()), (32, 4, 8));
+    }
+}

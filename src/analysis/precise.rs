@@ -1,0 +1,412 @@
+//! Which files hold a reference, and where in them.
+//!
+//! Nix finds references by searching a path's NAR for hash parts, so they hide
+//! in contents, in symlink targets and in file names; all three are searched
+//! here, for all hash parts at once. Files are read in pieces into a buffer
+//! that is used again: faster than mapping them where most are small, and a
+//! file cut short meanwhile cannot hurt.
+
+use crate::catalog::Catalog;
+use crate::disk::{Directory, DiskError, Engine, Entry, Kind, Progress, Top, Visitor, Walker};
+use crate::warning::{WarningKind, Warnings};
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+const HASH: usize = 32;
+
+/// Bytes read at a time.
+const PIECE: usize = 256 * 1024;
+
+/// How much of what stands before and after a hash part is shown, in bytes.
+const BEFORE: u64 = 44;
+const AFTER: u64 = 56;
+
+/// What holds a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Holder {
+    /// The contents of a regular file.
+    Contents,
+    /// The target of a symlink.
+    Symlink,
+    /// The name of an entry.
+    Name,
+}
+
+impl Holder {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Contents => "contents",
+            Self::Symlink => "symlink",
+            Self::Name => "name",
+        }
+    }
+}
+
+/// A reference found in a file, by its first place there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Find {
+    /// The path that refers, by id.
+    pub referrer: u32,
+    /// The path referred to, by id.
+    pub reference: u32,
+    /// The file in the referrer, relative to it; empty if it is the path itself.
+    pub file: Vec<u8>,
+    /// What of the file holds it.
+    pub holder: Holder,
+    /// Where the hash part begins, in bytes.
+    pub offset: u64,
+    /// The line, from 1, if what stands before it is text.
+    pub line: Option<u64>,
+    /// How many times it is in there.
+    pub count: u64,
+    /// What stands around it; other bytes than printable ASCII are dots.
+    pub excerpt: String,
+}
+
+impl Find {
+    /// The kind of holder: `contents`, `symlink` or `name`.
+    pub fn kind(&self) -> &'static str {
+        self.holder.name()
+    }
+}
+
+/// Searches referrers for references: `edges` are pairs of ids (referrer,
+/// reference). What was found, sorted; what could not be read becomes a warning.
+///
+/// # Errors
+/// If the store directory cannot be read.
+pub fn find(
+    store_dir: &Path,
+    catalog: &Catalog,
+    edges: &[(u32, u32)],
+    threads: Option<usize>,
+    warnings: &mut Warnings,
+) -> Result<Vec<Find>, DiskError> {
+    let mut wanted: BTreeMap<u32, Needles> = BTreeMap::new();
+    for &(referrer, reference) in edges {
+        let mut hash = [0; HASH];
+        hash.copy_from_slice(catalog.store_path(reference).hash_part().as_bytes());
+        wanted.entry(referrer).or_default().insert(hash, reference);
+    }
+    let (ids, needles): (Vec<u32>, Vec<Needles>) = wanted.into_iter().unzip();
+    let tops: Vec<Top<'_>> = (0u32..)
+        .zip(&ids)
+        .map(|(path, &id)| Top {
+            name: catalog.base_name(id).as_bytes(),
+            path,
+            ino: 0,
+            kind: Kind::Unknown,
+        })
+        .collect();
+    let walker = Walker::open(store_dir, Engine::Native, threads)?;
+    let search = Search { ids: &ids, needles: &needles };
+    let walked = walker.walk(&tops, &search, &Progress::default());
+    warnings.extend(walked.warnings);
+    let mut finds = Vec::new();
+    for state in walked.states {
+        finds.extend(state.finds);
+        warnings.extend(state.warnings);
+    }
+    finds.sort();
+    Ok(finds)
+}
+
+/// Hash parts, and the ids of their paths.
+type Needles = HashMap<[u8; HASH], u32>;
+
+struct Search<'a> {
+    ids: &'a [u32],
+    needles: &'a [Needles],
+}
+
+#[derive(Default)]
+struct State {
+    finds: Vec<Find>,
+    warnings: Warnings,
+    buffer: Vec<u8>,
+}
+
+impl Visitor for Search<'_> {
+    type State = State;
+    type Tag = ();
+
+    fn state(&self) -> State {
+        State::default()
+    }
+
+    fn top(&self, state: &mut State, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+        self.entry(state, directory, entry, true);
+    }
+
+    fn directory<'e>(
+        &self,
+        state: &mut State,
+        directory: &Directory<'_>,
+        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+    ) {
+        for entry in entries {
+            self.entry(state, directory, &entry, false);
+        }
+    }
+
+    fn failed(&self, _state: &mut State, _path: u32) {}
+}
+
+impl Search<'_> {
+    fn entry(
+        &self,
+        state: &mut State,
+        directory: &Directory<'_>,
+        entry: &Entry<'_, ()>,
+        top: bool,
+    ) {
+        let path = directory.path() as usize;
+        let needles = &self.needles[path];
+        let mut found: Vec<(Holder, u32, Found)> = Vec::new();
+        // A store path's own name is no part of its NAR.
+        if !top {
+            let hits = in_bytes(entry.name, needles);
+            found.extend(hits.into_iter().map(|(id, hit)| (Holder::Name, id, hit)));
+        }
+        let read = match entry.kind {
+            Kind::File => directory.open_file(entry.name).and_then(|file| {
+                let hits = in_file(&file, needles, &mut state.buffer)?;
+                found.extend(hits.into_iter().map(|(id, hit)| (Holder::Contents, id, hit)));
+                Ok(())
+            }),
+            Kind::Symlink => directory.read_link(entry.name).map(|target| {
+                let hits = in_bytes(&target, needles);
+                found.extend(hits.into_iter().map(|(id, hit)| (Holder::Symlink, id, hit)));
+            }),
+            _ => Ok(()),
+        };
+        if let Err(e) = read {
+            let path = directory.full_path(entry.name);
+            state.warnings.push(WarningKind::Unreadable, path, e.to_string());
+        }
+        for (holder, reference, found) in found {
+            let file = if top { Vec::new() } else { inside(directory, entry.name) };
+            state.finds.push(Find {
+                referrer: self.ids[path],
+                reference,
+                file,
+                holder,
+                offset: found.offset,
+                line: found.line,
+                count: found.count,
+                excerpt: found.excerpt,
+            });
+        }
+    }
+}
+
+/// An entry's name relative to its store path.
+fn inside(directory: &Directory<'_>, name: &[u8]) -> Vec<u8> {
+    let relative = directory.relative_path();
+    let mut parts = relative.splitn(2, |&b| b == b'/').skip(1);
+    let mut file = parts.next().unwrap_or_default().to_vec();
+    if !file.is_empty() {
+        file.push(b'/');
+    }
+    file.extend_from_slice(name);
+    file
+}
+
+/// Where a hash part was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Found {
+    offset: u64,
+    line: Option<u64>,
+    count: u64,
+    excerpt: String,
+}
+
+fn in_bytes(bytes: &[u8], needles: &Needles) -> Vec<(u32, Found)> {
+    let mut first: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    scan(bytes, needles, |at, id| first.entry(id).or_insert((at as u64, 0)).1 += 1);
+    let found = first.into_iter().map(|(id, (offset, count))| {
+        let around = bytes.get(offset.saturating_sub(BEFORE) as usize..).unwrap_or_default();
+        let length = (BEFORE.min(offset) + HASH as u64 + AFTER) as usize;
+        let excerpt = printable(&around[..length.min(around.len())]);
+        (id, Found { offset, line: None, count, excerpt })
+    });
+    found.collect()
+}
+
+fn in_file(
+    mut file: &File,
+    needles: &Needles,
+    buffer: &mut Vec<u8>,
+) -> io::Result<Vec<(u32, Found)>> {
+    buffer.resize(PIECE, 0);
+    let mut first: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    // Bytes kept from the piece before, and where in the file the buffer begins.
+    let (mut kept, mut start) = (0, 0u64);
+    loop {
+        let read = match file.read(&mut buffer[kept..]) {
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => continue,
+            read => read?,
+        };
+        if read == 0 {
+            break;
+        }
+        let filled = kept + read;
+        scan(&buffer[..filled], needles, |at, id| {
+            first.entry(id).or_insert((start + at as u64, 0)).1 += 1;
+        });
+        kept = filled.min(HASH - 1);
+        buffer.copy_within(filled - kept..filled, 0);
+        start += (filled - kept) as u64;
+    }
+    let found = first.into_iter().map(|(id, (offset, count))| {
+        let line = line_of(file, offset, buffer)?;
+        let excerpt = excerpt(file, offset, line.is_some())?;
+        Ok((id, Found { offset, line, count, excerpt }))
+    });
+    found.collect()
+}
+
+/// The line an offset is in, if there is no NUL before it.
+fn line_of(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<Option<u64>> {
+    let (mut at, mut lines) = (0, 1);
+    while at < offset {
+        let length = (offset - at).min(buffer.len() as u64) as usize;
+        let read = file.read_at(&mut buffer[..length], at)?;
+        if read == 0 || buffer[..read].contains(&0) {
+            return Ok(None);
+        }
+        lines += buffer[..read].iter().filter(|&&b| b == b'\n').count() as u64;
+        at += read as u64;
+    }
+    Ok(Some(lines))
+}
+
+/// What stands around an offset; of text, no more than its line.
+fn excerpt(file: &File, offset: u64, text: bool) -> io::Result<String> {
+    let start = offset.saturating_sub(BEFORE);
+    let mut around = vec![0; (offset - start + HASH as u64 + AFTER) as usize];
+    let mut filled = 0;
+    while filled < around.len() {
+        let read = file.read_at(&mut around[filled..], start + filled as u64)?;
+        if read == 0 {
+            break;
+        }
+        filled += read;
+    }
+    let at = ((offset - start) as usize).min(filled);
+    let (mut from, mut to) = (0, filled);
+    if text {
+        from = around[..at].iter().rposition(|&b| b == b'\n').map_or(0, |i| i + 1);
+        to = around[at..filled].iter().position(|&b| b == b'\n').map_or(filled, |i| at + i);
+    }
+    Ok(printable(&around[from..to]))
+}
+
+fn printable(bytes: &[u8]) -> String {
+    let shown = |&b: &u8| if b.is_ascii_graphic() || b == b' ' { char::from(b) } else { '.' };
+    bytes.iter().map(shown).collect::<String>().trim().to_owned()
+}
+
+/// Which bytes occur in hash parts.
+const NIX32: [bool; 256] = {
+    let mut table = [false; 256];
+    let digits = b"0123456789abcdfghijklmnpqrsvwxyz";
+    let mut i = 0;
+    while i < digits.len() {
+        table[digits[i] as usize] = true;
+        i += 1;
+    }
+    table
+};
+
+/// Calls `hit` with place and id for each hash part in `bytes`. Looks at the
+/// last byte of a possible hash part first: any byte that can be in none rules
+/// out all places up to it, so most bytes are never looked at.
+fn scan(bytes: &[u8], needles: &Needles, mut hit: impl FnMut(usize, u32)) {
+    let mut at = 0;
+    // All bytes from `at` up to here are known to be possible ones.
+    let mut known = 0;
+    'places: while at + HASH <= bytes.len() {
+        let mut end = at + HASH;
+        while end > known.max(at) {
+            end -= 1;
+            if !NIX32[bytes[end] as usize] {
+                at = end + 1;
+                continue 'places;
+            }
+        }
+        known = at + HASH;
+        if let Some(&id) = needles.get(&bytes[at..known]) {
+            hit(at, id);
+        }
+        at += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use std::io::Write;
+
+    const A: &[u8; HASH] = b"0c5b8vw40dy178xlpddw65q9gf1h2186";
+    const B: &[u8; HASH] = b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+    fn needles() -> Needles {
+        HashMap::from([(*A, 1), (*B, 2)])
+    }
+
+    fn file(contents: &[u8]) -> Vec<(u32, Found)> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(contents).unwrap();
+        io::Seek::rewind(&mut file).unwrap();
+        in_file(&file, &needles(), &mut Vec::new()).unwrap()
+    }
+
+    #[test]
+    fn tells_line_excerpt_and_count() {
+        let text = [b"#!/bin/sh\nexec /nix/store/".as_slice(), A, b"-x/bin/x\n", A, b"\n"].concat();
+        let found = file(&text);
+        let excerpt = format!("exec /nix/store/{}-x/bin/x", std::str::from_utf8(A).unwrap());
+        assert_eq!(found, [(1, Found { offset: 26, line: Some(2), count: 2, excerpt })]);
+        let binary = [b"\x7fELF\0".as_slice(), A].concat();
+        assert_eq!(file(&binary)[0].1.line, None);
+        assert!(file(b"").is_empty() && file(&A[1..]).is_empty());
+    }
+
+    #[test]
+    fn a_hash_part_across_two_pieces_is_found_once() {
+        for before in PIECE - 40..PIECE + 3 {
+            let contents = [vec![b'-'; before], A.to_vec(), vec![b'-'; 50]].concat();
+            let found = file(&contents);
+            assert_eq!(found.len(), 1, "{before}");
+            assert_eq!((found[0].1.offset, found[0].1.count), (before as u64, 1));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn finds_what_a_plain_search_finds(
+            parts in prop::collection::vec(prop_oneof![
+                Just(A.to_vec()),
+                Just(B.to_vec()),
+                Just(B[..20].to_vec()),
+                Just(A[5..].to_vec()),
+                prop::collection::vec(any::<u8>(), 0..40),
+                "[a-z0-9]{0,70}".prop_map(String::into_bytes),
+            ], 0..12),
+        ) {
+            let bytes = parts.concat();
+            let mut found = Vec::new();
+            scan(&bytes, &needles(), |at, id| found.push((at, id)));
+            let plain = bytes.windows(HASH).enumerate().filter_map(|(at, window)| {
+                Some((at, *needles().get(window)?))
+            });
+            prop_assert_eq!(found, plain.collect::<Vec<_>>());
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! A path's references (or referrers) as a tree with sizes, heaviest first.
+
+use super::branches::{Line, branches, draw, row_of};
+use super::retained::Retained;
+use crate::census::Census;
+use crate::graph::TooHeavy;
+use crate::output::{Cell, Column, Document, Head, Section};
+use std::cmp::Reverse;
+
+/// What a tree shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TreeOptions {
+    /// Levels below the target.
+    pub depth: Option<u32>,
+    /// Only paths that retain at least so many bytes (on disk, or as NAR where
+    /// the disk was not asked), and those that lead to them.
+    pub min_size: u64,
+    /// Referrers instead of references.
+    pub inverse: bool,
+}
+
+/// A tree. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct Tree {
+    /// The lines; nodes are indexes of the census.
+    pub lines: Vec<Line>,
+    retained: Retained,
+}
+
+impl Tree {
+    /// The tree below the path at index `target`.
+    ///
+    /// # Errors
+    /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
+    pub fn new(census: &Census, target: u32, options: &TreeOptions) -> Result<Self, TooHeavy> {
+        let retained = Retained::new(census)?;
+        let transposed;
+        let rows = if options.inverse {
+            transposed = census.references().transpose(census.len());
+            &transposed
+        } else {
+            census.references()
+        };
+        let by = usize::from(census.disk.is_some());
+        let own = |i: u32| census.usage(i).map_or(census.nar_size(i), |u| u.disk_size);
+        let weight = |i: u32| retained.sizes[i as usize][by];
+        let mut lines = draw(census.len(), &[target], options.depth, |node| {
+            let mut row = row_of(rows, node);
+            row.sort_by_key(|&i| (Reverse((weight(i), own(i))), i));
+            row
+        });
+        if options.min_size > 0 {
+            lines = prune(lines, |i| weight(i) >= options.min_size);
+        }
+        Ok(Self { lines, retained })
+    }
+
+    /// The answer for printing.
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let catalog = &census.catalog;
+        let disk = census.disk.is_some();
+        let mut columns = vec![
+            Column::titled("nar_size", "NAR size"),
+            Column::titled("retained_nar_size", "retained NAR"),
+        ];
+        let on_disk = [("disk_size", "disk size"), ("retained_disk_size", "retained disk")];
+        columns.extend(on_disk.map(|(key, heading)| match disk {
+            true => Column::titled(key, heading),
+            false => Column::hidden(key),
+        }));
+        columns.extend([
+            Column::new("path"),
+            Column::hidden("depth"),
+            Column::hidden("parent"),
+            Column::hidden("repeated"),
+        ]);
+        let rows = self.lines.iter().zip(branches(&self.lines)).map(move |(line, before)| {
+            let id = census.id(line.node);
+            let [nar, on_disk] = self.retained.sizes[line.node as usize];
+            let mark = if line.repeated { "[...]" } else { "" };
+            vec![
+                Cell::optional(catalog.nar_size(id), Cell::Size),
+                Cell::Size(nar),
+                Cell::optional(census.usage(line.node).map(|u| u.disk_size), Cell::Size),
+                Cell::optional(disk.then_some(on_disk), Cell::Size),
+                Cell::Branch(before, catalog.path(id).into(), mark),
+                Cell::Count(line.depth.into()),
+                Cell::optional(line.parent, |i| Cell::text(catalog.path(census.id(i)))),
+                Cell::Bool(line.repeated),
+            ]
+        });
+        Document {
+            head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
+            sections: vec![Section::rows("lines", "", columns, rows)],
+            csv: None,
+        }
+    }
+}
+
+/// Leaves the target, the lines of heavy nodes, and those that lead to where a
+/// heavy node stands with its own references.
+fn prune(lines: Vec<Line>, heavy: impl Fn(u32) -> bool) -> Vec<Line> {
+    let mut keep = vec![false; lines.len()];
+    // Whether a line one level down was kept since the last line of this level.
+    let mut below: Vec<bool> = Vec::new();
+    let mut met = std::collections::HashSet::new();
+    let first: Vec<bool> = lines.iter().map(|l| met.insert(l.node)).collect();
+    for (i, line) in lines.iter().enumerate().rev() {
+        let depth = line.depth as usize;
+        below.resize((depth + 2).max(below.len()), false);
+        let leads = std::mem::take(&mut below[depth + 1]);
+        keep[i] = depth == 0 || leads || (first[i] && heavy(line.node));
+        below[depth] |= keep[i];
+    }
+    // A heavy node's later lines stay where what is above them stays.
+    let mut above: Vec<bool> = Vec::new();
+    let mut left = Vec::new();
+    for (i, line) in lines.into_iter().enumerate() {
+        let depth = line.depth as usize;
+        above.truncate(depth);
+        let parent = above.last().copied().unwrap_or(true);
+        let kept = keep[i] || (parent && heavy(line.node));
+        above.push(kept);
+        if kept {
+            left.push(line);
+        }
+    }
+    left
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Rows;
+
+    #[test]
+    fn pruning_keeps_what_leads_to_the_heavy() {
+        // 0 → 1 → 2, 3; 0 → 4 → 2; 0 → 5. Only 2 is heavy.
+        let rows = Rows::from_lists(&[
+            vec![1, 4, 5],
+            vec![2, 3],
+            vec![6],
+            vec![],
+            vec![2],
+            vec![],
+            vec![],
+        ]);
+        let lines = draw(rows.len(), &[0], None, |node| row_of(&rows, node));
+        let left: Vec<_> =
+            prune(lines, |node| node == 2).iter().map(|l| (l.node, l.depth)).collect();
+        assert_eq!(left, [(0, 0), (1, 1), (2, 2)]);
+    }
+}

@@ -1,0 +1,278 @@
+//! Why a path is there: what refers to it, through which chain, in which file.
+
+use super::branches::{Line, branches, draw, row_of};
+use super::precise::{self, Find};
+use crate::census::Census;
+use crate::disk::DiskError;
+use crate::graph::{NodeSet, ShortestPaths, between, roots};
+use crate::output::{Cell, Column, Document, Field, Head, Section};
+
+/// What is shown of the references between two ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Show {
+    /// A shortest chain.
+    #[default]
+    Shortest,
+    /// All chains, as one graph.
+    All,
+    /// The last step alone: who refers to it directly.
+    Referrers,
+}
+
+/// Why some paths are there. Ids are those of the catalog: the census is one of
+/// all valid paths.
+#[derive(Clone, Debug, Default)]
+pub struct Why {
+    /// Where the chains begin; `None` for the whole store.
+    pub from: Option<u32>,
+    /// What was asked about.
+    pub to: Vec<u32>,
+    /// Those of `to` that something (or `from`'s closure) holds.
+    pub held: Vec<u32>,
+    /// The chains, drawn below each other.
+    pub lines: Vec<Line>,
+    /// Who in the whole store uses each path, from the far end: where chains
+    /// begin when no `from` is given.
+    pub users: Vec<User>,
+    /// Which files hold the references shown; `None` if that was not asked.
+    pub finds: Option<Vec<Find>>,
+    show: Show,
+}
+
+/// A path nobody refers to, whose closure holds another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// The path it uses.
+    pub to: u32,
+    /// A shortest chain from the user to that path, both included.
+    pub chain: Vec<u32>,
+}
+
+impl Why {
+    /// Finds out why `to` is there, within the closure of `from` or in the
+    /// whole store.
+    pub fn new(census: &Census, from: Option<u32>, to: &[u32], show: Show) -> Self {
+        let mut why = Self { from, to: to.to_vec(), show, ..Self::default() };
+        let catalog = &census.catalog;
+        let (references, referrers) = (catalog.references(), catalog.referrers());
+        let all = || NodeSet::from_nodes(catalog.len(), 0..catalog.len() as u32);
+        match (show, from) {
+            (Show::Shortest, Some(from)) => {
+                let paths = ShortestPaths::new(references, &[from]);
+                for &to in to {
+                    let Some(chain) = paths.to(to) else { continue };
+                    why.held.push(to);
+                    let mut parent = None;
+                    for (depth, &node) in (0..).zip(&chain) {
+                        why.lines.push(Line { node, parent, depth, repeated: false });
+                        parent = Some(node);
+                    }
+                }
+            }
+            (Show::Shortest, None) => {
+                let roots = roots(references, &all());
+                for &to in to {
+                    let paths = ShortestPaths::new(referrers, &[to]);
+                    let chains = roots.iter().filter(|&&r| r != to).filter_map(|&r| paths.to(r));
+                    let before = why.users.len();
+                    why.users.extend(chains.map(|mut chain| {
+                        chain.reverse();
+                        User { to, chain }
+                    }));
+                    why.users[before..].sort_by_key(|u| (u.chain.len(), u.chain[0]));
+                    if why.users.len() > before || referrers.row(to).iter().any(|&r| r != to) {
+                        why.held.push(to);
+                    }
+                }
+            }
+            (Show::All, from) => {
+                let tops = from.map_or_else(|| roots(references, &all()), |from| vec![from]);
+                let on_the_way = between(references, referrers, &tops, to);
+                why.held = to.iter().copied().filter(|&to| on_the_way.contains(to)).collect();
+                let tops: Vec<u32> = tops.into_iter().filter(|&t| on_the_way.contains(t)).collect();
+                why.lines = draw(references.len(), &tops, None, |node| {
+                    let mut row = row_of(references, node);
+                    row.retain(|&reference| on_the_way.contains(reference));
+                    row
+                });
+            }
+            (Show::Referrers, from) => {
+                let within = from.map(|from| {
+                    let closure = crate::graph::closure(references, [from]);
+                    NodeSet::from_nodes(references.len(), closure)
+                });
+                let examined = |id: u32| within.as_ref().is_none_or(|set| set.contains(id));
+                for &to in to.iter().filter(|&&to| examined(to)) {
+                    let users = referrers.row(to).iter().copied();
+                    let users: Vec<u32> = users.filter(|&u| u != to && examined(u)).collect();
+                    if users.is_empty() && from != Some(to) {
+                        continue;
+                    }
+                    why.held.push(to);
+                    why.lines.push(Line { node: to, parent: None, depth: 0, repeated: false });
+                    let line = |node| Line { node, parent: Some(to), depth: 1, repeated: false };
+                    why.lines.extend(users.into_iter().map(line));
+                }
+            }
+        }
+        why
+    }
+
+    /// Whether anything holds what was asked about.
+    pub fn is_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Searches the referrers' files for the references that are shown; of
+    /// the users in the whole store, the last step of each chain. What cannot
+    /// be read becomes a warning of the census.
+    ///
+    /// # Errors
+    /// If the store directory cannot be read.
+    pub fn find_files(
+        &mut self,
+        census: &mut Census,
+        threads: Option<usize>,
+    ) -> Result<(), DiskError> {
+        let mut edges: Vec<(u32, u32)> = if self.show == Show::Referrers {
+            self.lines.iter().filter_map(|l| Some((l.node, l.parent?))).collect()
+        } else {
+            let lines = self.lines.iter().filter_map(|l| Some((l.parent?, l.node)));
+            let last = |user: &User| user.chain.len().checked_sub(2).map(|i| user.chain[i]);
+            lines.chain(self.users.iter().filter_map(|u| Some((last(u)?, u.to)))).collect()
+        };
+        edges.sort_unstable();
+        edges.dedup();
+        let store_dir = census.location.real_store_dir.clone();
+        let finds =
+            precise::find(&store_dir, &census.catalog, &edges, threads, &mut census.warnings)?;
+        self.finds = Some(finds);
+        Ok(())
+    }
+
+    /// The answer for printing.
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let catalog = &census.catalog;
+        let path = |id: u32| Cell::text(catalog.path(id));
+        let list = |ids: &[u32]| {
+            let names = ids.iter().map(|&id| catalog.base_name(id)).collect();
+            Cell::StorePaths(catalog.store_dir(), names)
+        };
+        let mut sections = vec![Section::fields(
+            None,
+            "",
+            vec![
+                Field::hidden("from", Cell::optional(self.from, path)),
+                Field::hidden("to", list(&self.to)),
+                Field::hidden("held", list(&self.held)),
+            ],
+        )];
+        if self.show == Show::Shortest && self.from.is_none() {
+            sections.push(self.users_section(census));
+        } else if !self.lines.is_empty() {
+            sections.push(self.lines_section(census));
+        }
+        if !self.is_held() {
+            let holder = match self.from {
+                Some(from) => format!("the closure of {}", catalog.path(from)),
+                None => "no other valid path".to_owned(),
+            };
+            let what = match self.to[..] {
+                [to] => catalog.path(to),
+                _ => format!("any of {} paths", self.to.len()),
+            };
+            let not = if self.from.is_some() { "does not hold" } else { "refers to" };
+            sections.push(Section::Note(format!("{holder} {not} {what}")));
+        }
+        if let Some(finds) = &self.finds {
+            sections.push(finds_section(census, finds));
+        }
+        let csv = match (&self.finds, self.show, self.from) {
+            (Some(_), ..) => "files",
+            (None, Show::Shortest, None) => "users",
+            _ => "lines",
+        };
+        Document {
+            head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
+            sections,
+            csv: Some(csv),
+        }
+    }
+
+    fn lines_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let catalog = &census.catalog;
+        let columns = vec![
+            Column::titled("nar_size", "NAR size"),
+            Column::new("path"),
+            Column::hidden("depth"),
+            Column::hidden(if self.show == Show::Referrers { "refers_to" } else { "referrer" }),
+            Column::hidden("repeated"),
+        ];
+        let rows = self.lines.iter().zip(branches(&self.lines)).map(|(line, before)| {
+            let mark = if line.repeated { "[...]" } else { "" };
+            vec![
+                Cell::optional(catalog.nar_size(line.node), Cell::Size),
+                Cell::Branch(before, catalog.path(line.node).into(), mark),
+                Cell::Count(line.depth.into()),
+                Cell::optional(line.parent, |id| Cell::text(catalog.path(id))),
+                Cell::Bool(line.repeated),
+            ]
+        });
+        Section::rows("lines", "", columns, rows)
+    }
+
+    fn users_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let catalog = &census.catalog;
+        let columns = vec![
+            Column::new("steps"),
+            Column::new("user"),
+            Column::titled("referrer", "through its referrer"),
+            Column::new("to"),
+            Column::hidden("chain"),
+        ];
+        let rows = self.users.iter().map(|user| {
+            let last = user.chain.len().saturating_sub(2);
+            let names = user.chain.iter().map(|&id| catalog.base_name(id)).collect();
+            vec![
+                Cell::Count(user.chain.len() as u64 - 1),
+                Cell::text(catalog.path(user.chain[0])),
+                Cell::text(catalog.base_name(user.chain[last])),
+                Cell::text(catalog.base_name(user.to)),
+                Cell::StorePaths(catalog.store_dir(), names),
+            ]
+        });
+        Section::rows("users", "", columns, rows)
+    }
+}
+
+fn finds_section<'a>(census: &'a Census, finds: &'a [Find]) -> Section<'a> {
+    let catalog = &census.catalog;
+    let columns = vec![
+        Column::new("file"),
+        Column::titled("line", "line"),
+        Column::titled("offset", "byte"),
+        Column::new("count"),
+        Column::titled("kind", "in its"),
+        Column::new("excerpt"),
+        Column::hidden("referrer"),
+        Column::hidden("reference"),
+    ];
+    let rows = finds.iter().map(|find| {
+        let mut file = catalog.path(find.referrer).into_bytes();
+        if !find.file.is_empty() {
+            file.push(b'/');
+            file.extend_from_slice(&find.file);
+        }
+        vec![
+            Cell::Bytes(file.into()),
+            Cell::optional(find.line, Cell::Count),
+            Cell::Count(find.offset),
+            Cell::Count(find.count),
+            Cell::text(find.kind()),
+            Cell::text(find.excerpt.as_str()),
+            Cell::text(catalog.path(find.referrer)),
+            Cell::text(catalog.path(find.reference)),
+        ]
+    });
+    Section::rows("files", "Files that hold the references", columns, rows)
+}

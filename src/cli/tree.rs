@@ -1,0 +1,37 @@
+//! `nix-census tree`.
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::analysis::tree::{Tree, TreeOptions};
+use crate::census::Examine;
+use clap::Args;
+
+/// The references of a path as a tree with sizes, heaviest first
+///
+/// Retained: what would go if every reference to the path were cut. References
+/// that stand elsewhere already are marked [...].
+#[derive(Debug, Args)]
+pub(super) struct TreeArgs {
+    /// A store path, a symlink to it, a hash part, a name or a package name
+    target: String,
+    /// At most N levels below the target
+    #[arg(long, value_name = "N")]
+    depth: Option<u32>,
+    /// Only paths that retain at least SIZE (such as 500K, 20M, 1G), and what leads to them
+    #[arg(long, value_name = "SIZE", value_parser = super::args::parse_size, default_value = "0", hide_default_value = true)]
+    min_size: u64,
+    /// Who uses it, in the whole store
+    #[arg(long)]
+    inverse: bool,
+}
+
+pub(super) fn run(context: &Context, args: &TreeArgs) -> Result<Exit, Failure> {
+    let catalog = context.catalog()?;
+    let target = context.targets(&catalog, std::slice::from_ref(&args.target))?[0];
+    let examine = if args.inverse { Examine::All } else { Examine::Closure(vec![target]) };
+    let census = context.census(catalog, examine, true)?;
+    let index = census.index_of(target).unwrap_or_default();
+    let options = TreeOptions { depth: args.depth, min_size: args.min_size, inverse: args.inverse };
+    let tree = Tree::new(&census, index, &options).map_err(|e| Failure::because(&e))?;
+    context.answer(tree.document(&census), Exit::Done)
+}

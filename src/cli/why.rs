@@ -1,0 +1,54 @@
+//! `nix-census why`.
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::analysis::why::{Show, Why};
+use crate::census::Examine;
+use clap::Args;
+
+/// Why a path is there: the references that hold it
+///
+/// Exit status 1 if nothing holds it.
+#[derive(Debug, Args)]
+#[command(override_usage = "nix-census why [OPTIONS] [FROM] <TO>")]
+pub(super) struct WhyArgs {
+    /// Where to begin: within its closure. Without it: who in the whole store uses TO
+    #[arg(value_name = "FROM")]
+    first: String,
+    /// What to explain: a path, name, package name or glob; all that match are shown
+    #[arg(value_name = "TO")]
+    second: Option<String>,
+    /// All chains, not only a shortest one: each reference once
+    #[arg(long)]
+    all: bool,
+    /// Also which files inside the referrers hold the references
+    #[arg(long)]
+    precise: bool,
+    /// Only the direct users
+    #[arg(long, conflicts_with = "all")]
+    referrers: bool,
+}
+
+pub(super) fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
+    let catalog = context.catalog()?;
+    let (from, to) = match &args.second {
+        Some(to) => (Some(context.targets(&catalog, std::slice::from_ref(&args.first))?[0]), to),
+        None => (None, &args.first),
+    };
+    let to = context.matches(&catalog, None, to)?;
+    let show = match (args.all, args.referrers) {
+        (true, _) => Show::All,
+        (_, true) => Show::Referrers,
+        _ => Show::Shortest,
+    };
+    if args.precise && !context.walks_disk() {
+        return Err(Failure::usage("--precise reads files, --no-disk forbids it"));
+    }
+    let mut census = context.census(catalog, Examine::All, false)?;
+    let mut why = Why::new(&census, from, &to, show);
+    if args.precise {
+        why.find_files(&mut census, context.threads()).map_err(|e| Failure::because(&e))?;
+    }
+    let exit = if why.is_held() { Exit::Done } else { Exit::No };
+    context.answer(why.document(&census), exit)
+}
