@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use serde_json::Value;
 
@@ -33,9 +33,19 @@ fn rooted() -> Option<MutexGuard<'static, Rooted>> {
         // A static is never dropped, so this one is not in a directory that goes.
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roots");
         remove(&dir);
-        Mutex::new(Rooted::new(TestEnv::new(), dir))
+        remove(&dir.with_extension("pristine"));
+        let rooted = Rooted::new(TestEnv::new(), dir);
+        copy_tree(&rooted.store.dir, &rooted.pristine());
+        Mutex::new(rooted)
     });
-    Some(rooted.lock().unwrap_or_else(PoisonError::into_inner))
+    let guard = rooted.lock().unwrap_or_else(|poisoned| {
+        // A test failed in the middle.
+        rooted.clear_poison();
+        let guard = poisoned.into_inner();
+        guard.put_back();
+        guard
+    });
+    Some(guard)
 }
 
 /// Removes a tree whose directories may be read-only.
@@ -146,11 +156,15 @@ impl Rooted {
         done
     }
 
-    /// Puts a copy made before back in place.
-    fn put_back(&self, pristine: &Path) {
+    /// The copy that was made at first.
+    fn pristine(&self) -> PathBuf {
+        self.store.dir.with_extension("pristine")
+    }
+
+    /// Makes the store what it was at first.
+    fn put_back(&self) {
         remove(&self.store.dir);
-        copy_tree(pristine, &self.store.dir);
-        remove(pristine);
+        copy_tree(&self.pristine(), &self.store.dir);
     }
 
     /// Runs `nix-store`. Looking for roots it gives up when some process of this
@@ -172,19 +186,23 @@ impl Rooted {
         lines(&text)
     }
 
-    /// The blocks of the store in bytes, its own and those of `.links` apart.
+    /// The blocks of the store and the user's files in bytes, those of the store
+    /// directory and `.links` themselves apart.
     fn disk_size(&self) -> u64 {
         let store = &self.store.real_store_dir;
-        let du = run(Command::new("du").args(["-s", "--block-size=1"]).arg(store)).ok();
-        let total: u64 = du.split_whitespace().next().unwrap().parse().unwrap();
+        let mut du = Command::new("du");
+        du.args(["-sc", "--block-size=1"]).arg(store).arg(self.user(""));
+        let sizes = run(&mut du).ok();
+        let total = sizes.lines().last().unwrap();
+        let total: u64 = total.split_whitespace().next().unwrap().parse().unwrap();
         total - blocks(store) - blocks(&store.join(".links"))
     }
 
     /// What the disk gains when Nix collects after `before`.
     fn freed_by_nix(&self, before: impl FnOnce()) -> u64 {
         self.undone(|| {
-            let size = self.disk_size();
             before();
+            let size = self.disk_size();
             self.nix_store(&["--gc"]);
             size - self.disk_size()
         })
@@ -310,8 +328,7 @@ fn settings_are_those_of_the_stores_own_nix_conf() {
     assert_eq!(ours["settings"]["keep_derivations"], false);
     let source = ours["settings"]["keep_outputs_source"].as_str().unwrap();
     assert!(source.ends_with("/nix.custom.conf"), "{source}");
-    remove(&conf);
-    fs::create_dir(&conf).unwrap();
+    rooted.put_back();
 }
 
 #[test]
@@ -320,8 +337,6 @@ fn what_collecting_frees_is_what_the_disk_gains() {
     if !have(&["du"]) {
         return;
     }
-    let pristine = rooted.env.join("pristine");
-    copy_tree(&rooted.store.dir, &pristine);
     for optimised in [false, true] {
         if optimised {
             rooted.store.nix("nix-store", ["--optimise"]);
@@ -336,6 +351,15 @@ fn what_collecting_frees_is_what_the_disk_gains() {
         fs::create_dir_all(half.join("sub")).unwrap();
         fs::write(half.join("sub/file"), "half".repeat(3000)).unwrap();
         fs::write(store.join("stray"), "stray".repeat(3000)).unwrap();
+        // A file that has a name outside the store, and one that what is no
+        // valid path has too.
+        if !optimised {
+            let large = |name| Path::new(&rooted.store.find(name)).join("share/own");
+            fs::hard_link(large("dead"), rooted.user("backup")).unwrap();
+            fs::hard_link(large("app-2"), rooted.user("backup-2")).unwrap();
+            fs::hard_link(large("tool-dead"), half.join("linked")).unwrap();
+            fs::hard_link(large("app-1"), half.join("linked-1")).unwrap();
+        }
 
         let now = rooted.json("garbage", &[]);
         let garbage = number(&now["dead"]["disk_freed"]);
@@ -388,14 +412,12 @@ fn what_collecting_frees_is_what_the_disk_gains() {
             assert_eq!(number(&profile[key]) + garbage, nix, "{delete}");
         }
     }
-    rooted.put_back(&pristine);
+    rooted.put_back();
 }
 
 #[test]
 fn groups_of_roots_free_what_removing_all_of_them_frees() {
     let Some(rooted) = rooted() else { return };
-    let pristine = rooted.env.join("pristine");
-    copy_tree(&rooted.store.dir, &pristine);
     rooted.store.nix("nix-store", ["--optimise"]);
     let answer = rooted.json("roots", &["--shared"]);
     let groups = list(&answer, "shared");
@@ -413,7 +435,7 @@ fn groups_of_roots_free_what_removing_all_of_them_frees() {
         // Without any one of them, what they share stays.
         assert!(number(&group["nar_size"]) > 0 || number(&group["disk_size"]) > 0);
     }
-    rooted.put_back(&pristine);
+    rooted.put_back();
 }
 
 #[test]
@@ -511,8 +533,6 @@ fn running_processes_hold_what_nix_says_they_hold() {
 fn a_running_nix_holds_temporary_roots() {
     let Some(rooted) = rooted() else { return };
     let store = &rooted.store;
-    let pristine = rooted.env.join("pristine");
-    copy_tree(&rooted.store.dir, &pristine);
     let go = rooted.env.join("go");
     let expression = format!("(import {EXPRESSION}).hold \"{}\"", go.display());
     let mut build = store
@@ -542,7 +562,7 @@ fn a_running_nix_holds_temporary_roots() {
     let valid: BTreeSet<String> = store.valid_paths().into_iter().collect();
     fs::write(go, "").unwrap();
     build.wait().unwrap();
-    rooted.put_back(&pristine);
+    rooted.put_back();
     let link = |row: &&Value| row["kind"] == "temporary";
     let temporary: Vec<Value> = list(&ours, "roots").iter().filter(link).cloned().collect();
     // Nix also prints those that are not valid (yet).

@@ -377,3 +377,6 @@ fn closures(census: &Census, found: &FoundRoots) -> Result<Closures, TooHeavy> {
     let sizes = closure_sizes(&graph, &weights, sources)?.sizes;
     Ok(Closures { place, sizes })
 }
+
+#[cfg(test)]
+mod tests;
