@@ -156,14 +156,22 @@ impl Builder {
     pub fn finish(self) -> Result<Catalog, TooLarge> {
         let Self { catalog: mut c, mut references, outputs, mut derivation_outputs, .. } = self;
         let count = c.names.len();
-        let mut order: Vec<u32> = (0..count as u32).collect();
-        order.par_sort_by(|&a, &b| {
-            c.names.get(a as usize).cmp(c.names.get(b as usize)).then(a.cmp(&b))
+        // Half of the hash part tells nearly all names apart, without a look
+        // at the text.
+        let prefix = |number: u32| {
+            let name = c.names.get(number as usize).as_bytes();
+            u128::from_be_bytes(std::array::from_fn(|i| name[i]))
+        };
+        let mut order: Vec<(u128, u32)> =
+            (0..count as u32).map(|number| (prefix(number), number)).collect();
+        order.par_sort_unstable_by(|(a, m), (b, n)| {
+            let names = || c.names.get(*m as usize).cmp(c.names.get(*n as usize));
+            a.cmp(b).then_with(names).then(m.cmp(n))
         });
         // Where each number went; a repeated name goes where its first went.
         let mut ids = vec![0u32; count];
         let mut kept: Vec<u32> = Vec::with_capacity(count);
-        for &number in &order {
+        for &(_, number) in &order {
             let name = c.names.get(number as usize);
             if kept.last().is_some_and(|&last| c.names.get(last as usize) == name) {
                 let path = format!("{}/{name}", c.store_dir);

@@ -27,7 +27,7 @@ use crate::warning::{WarningKind, Warnings};
 use super::DiskError;
 use super::walk::{
     Directory, Handle, Item, Kind, Listed, Meta, Place, Progress, Seen, Top, Trail, Visitor,
-    Walked, full_path,
+    Walked, full_path, is_entry_name,
 };
 
 /// Bytes that one getdents64 may fill; more gains nothing.
@@ -251,6 +251,9 @@ impl<'w, V: Visitor> Walk<'w, V> {
     }
 
     fn top<'s>(&'s self, scope: &Scope<'s>, thread: &mut Thread<V::State, V::Tag>, top: &Top<'_>) {
+        if !is_entry_name(top.name) {
+            return self.progress.add_path();
+        }
         thread.names.clear();
         thread.names.extend_from_slice(top.name);
         thread.names.push(0);

@@ -15,7 +15,7 @@ use crate::warning::{WarningKind, Warnings};
 use super::DiskError;
 use super::walk::{
     Directory, Entry, Kind, Listed, Meta, Place, Progress, Seen, Top, Trail, Visitor, Walked,
-    full_path,
+    full_path, is_entry_name,
 };
 
 /// A store directory opened to be walked.
@@ -71,6 +71,10 @@ impl Walker {
         let (mut entries, mut statted) = (0, 0);
         let mut jobs = Vec::new();
         for top in tops {
+            if !is_entry_name(top.name) {
+                progress.add_path();
+                continue;
+            }
             let full = full_path(&self.store_dir, None, top.name);
             let meta =
                 match std::fs::symlink_metadata(Path::new(std::ffi::OsStr::from_bytes(&full))) {

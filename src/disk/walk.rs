@@ -406,7 +406,8 @@ impl Walker {
     }
 
     /// Walks `tops` and all below them. A top that does not exist is shown to
-    /// nobody and warned of by nobody: the caller knows what it asked for.
+    /// nobody and warned of by nobody: the caller knows what it asked for. A
+    /// name that is no entry's (`..`, or one with a slash) does not exist.
     pub fn walk<V: Visitor>(
         &self,
         tops: &[Top<'_>],
@@ -493,6 +494,12 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
+}
+
+/// Whether an entry of a directory can have this name; any other would lead
+/// out of the directory, or nowhere.
+pub(super) fn is_entry_name(name: &[u8]) -> bool {
+    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|&byte| byte == b'/' || byte == 0)
 }
 
 /// The full path of an entry, for a warning: `name` is empty for the directory

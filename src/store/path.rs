@@ -5,8 +5,25 @@ use std::fmt;
 /// The length of the hash part: 160 bits in nix32 (Nix's `StorePath::HashLen`).
 const HASH_LEN: usize = 32;
 
-/// The nix32 alphabet: digits and lower-case letters without e, o, t, u.
-const NIX32: &[u8] = b"0123456789abcdfghijklmnpqrsvwxyz";
+/// What a byte may be part of: names are checked a million at a time.
+const HASH: u8 = 1;
+const NAME: u8 = 2;
+const CLASSES: [u8; 256] = {
+    let mut classes = [0; 256];
+    let mut b = 0;
+    while b < 128u8 {
+        // Nix's checkName: letters, digits and +-._?=
+        if b.is_ascii_alphanumeric() || matches!(b, b'+' | b'-' | b'.' | b'_' | b'?' | b'=') {
+            classes[b as usize] |= NAME;
+        }
+        // nix32: digits and lower-case letters without e, o, t, u.
+        if b.is_ascii_digit() || b.is_ascii_lowercase() && !matches!(b, b'e' | b'o' | b't' | b'u') {
+            classes[b as usize] |= HASH;
+        }
+        b += 1;
+    }
+    classes
+};
 
 /// The base name of a store path, checked: `<hash part>-<name>`.
 ///
@@ -54,14 +71,13 @@ impl<'a> StorePath<'a> {
         if base.len() > 255 {
             return Err(NameError::Long);
         }
-        if !base[..HASH_LEN].iter().all(|b| NIX32.contains(b)) {
+        if !base[..HASH_LEN].iter().all(|&b| CLASSES[b as usize] & HASH != 0) {
             return Err(NameError::HashPart);
         }
         if base[HASH_LEN] != b'-' {
             return Err(NameError::Dash);
         }
-        // Nix's checkName: letters, digits and +-._?=
-        let allowed = |b: u8| b.is_ascii_alphanumeric() || b"+-._?=".contains(&b);
+        let allowed = |b: u8| CLASSES[b as usize] & NAME != 0;
         if let Some(&b) = base[HASH_LEN + 1..].iter().find(|&&b| !allowed(b)) {
             return Err(NameError::Byte(b));
         }

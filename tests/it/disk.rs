@@ -313,7 +313,7 @@ fn fifo(path: &Path) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
 
     #[test]
     fn equals_walkdir_and_du(puts in prop::collection::vec((put(), any::<prop::sample::Index>(), name()), 1..80)) {
@@ -410,6 +410,29 @@ fn a_missing_path_is_told() {
         }
     }
     assert!(disk::scan(&store.path().join("no"), &["x"], &WHOLE, &Progress::default()).is_err());
+}
+
+#[test]
+fn no_name_leads_out_of_the_store() {
+    let store = tempfile::tempdir().unwrap();
+    fs::create_dir(store.path().join("x")).unwrap();
+    fs::write(store.path().join("x/y"), "contents").unwrap();
+    let names: Vec<Vec<u8>> = ["", ".", "..", "../../etc", "/etc", "x/y", "x\0y"]
+        .map(|name| name.as_bytes().to_vec())
+        .into_iter()
+        .chain([vec![b'x'; 300], vec![b'x'; 70_000]])
+        .collect();
+    for engine in [Engine::Native, Engine::Portable] {
+        for whole in [true, false] {
+            let options = ScanOptions { engine, whole, ..WHOLE };
+            let progress = Progress::default();
+            let scan = disk::scan(store.path(), &names, &options, &progress).unwrap();
+            assert!(scan.usages.iter().all(|usage| !usage.present && usage.nar_size == 0));
+            assert_eq!(scan.warnings.total(), names.len() as u64);
+            assert_eq!(scan.others.len(), usize::from(whole));
+            assert_eq!(progress.paths(), progress.paths_total());
+        }
+    }
 }
 
 #[test]

@@ -1,11 +1,11 @@
 //! The columns of a report: key, heading, cell and order of each.
 
-use super::{Row, descending};
+use super::Row;
 use crate::census::Census;
 use crate::output::{self, Cell};
 use data_encoding::BASE64;
 use std::borrow::Cow;
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 macro_rules! columns {
     ($($(#[$doc:meta])* $name:ident $key:literal $heading:literal,)*) => {
@@ -86,12 +86,23 @@ columns! {
     Ca "ca" "ca",
 }
 
-/// The value that a column sorts by.
-enum SortKey<'a> {
-    /// From the largest down.
-    Number(Option<i128>),
+/// The value that a column sorts by; all of one column are of one kind.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum SortKey<'a> {
+    /// From the largest down, unknown last.
+    Number(Reverse<Option<i128>>),
     /// From the first up, unknown last.
-    Text(Option<Cow<'a, str>>),
+    Text(bool, Cow<'a, str>),
+}
+
+impl<'a> SortKey<'a> {
+    fn number(n: impl Into<i128>) -> Self {
+        Self::Number(Reverse(Some(n.into())))
+    }
+
+    fn text(text: Cow<'a, str>) -> Self {
+        Self::Text(false, text)
+    }
 }
 
 impl Column {
@@ -142,8 +153,6 @@ impl Column {
         let usage = census.usage(row.index);
         let size = |n: Option<u64>| Cell::optional(n, Cell::Size);
         let count = |n: Option<u64>| Cell::optional(n, Cell::Count);
-        let paths =
-            |row: &[u32]| Cell::Paths(row.iter().map(|&id| Cow::Owned(catalog.path(id))).collect());
         match self {
             Self::Path => Cell::text(catalog.path(id)),
             Self::Name => Cell::text(catalog.store_path(id).name()),
@@ -163,8 +172,8 @@ impl Column {
             Self::ClosureDiskSize => size(row.closure_disk_size),
             Self::RetainedNarSize => size(row.retained_nar_size),
             Self::RetainedDiskSize => size(row.retained_disk_size),
-            Self::References => paths(catalog.references().row(id)),
-            Self::Referrers => paths(catalog.referrers().row(id)),
+            Self::References => Cell::StorePaths(catalog, catalog.references().row(id).into()),
+            Self::Referrers => Cell::StorePaths(catalog, catalog.referrers().row(id).into()),
             Self::Files => count(usage.map(|u| u.files)),
             Self::Directories => count(usage.map(|u| u.directories)),
             Self::Symlinks => count(usage.map(|u| u.symlinks)),
@@ -179,30 +188,22 @@ impl Column {
         }
     }
 
-    /// How two rows are ordered when sorted by this column.
-    pub(super) fn compare(self, census: &Census, a: &Row, b: &Row) -> Ordering {
-        match (self.sort_key(census, a), self.sort_key(census, b)) {
-            (SortKey::Number(a), SortKey::Number(b)) => descending(&a, &b),
-            (SortKey::Text(a), SortKey::Text(b)) => (a.is_none(), a).cmp(&(b.is_none(), b)),
-            _ => Ordering::Equal,
-        }
-    }
-
-    fn sort_key<'a>(self, census: &'a Census, row: &Row) -> SortKey<'a> {
+    /// What a row is sorted by.
+    pub(super) fn sort_key<'a>(self, census: &'a Census, row: &Row) -> SortKey<'a> {
         let catalog = &census.catalog;
         let id = census.id(row.index);
         match self {
-            Self::References => SortKey::Number(Some(catalog.references().row(id).len() as i128)),
-            Self::Referrers => SortKey::Number(Some(catalog.referrers().row(id).len() as i128)),
-            Self::Path => SortKey::Text(Some(Cow::Borrowed(catalog.base_name(id)))),
+            Self::References => SortKey::number(catalog.references().row(id).len() as i128),
+            Self::Referrers => SortKey::number(catalog.referrers().row(id).len() as i128),
+            Self::Path => SortKey::text(Cow::Borrowed(catalog.base_name(id))),
             _ => match self.cell(census, row) {
-                Cell::Size(n) | Cell::Count(n) => SortKey::Number(Some(n.into())),
-                Cell::Time(t) => SortKey::Number(Some(t.into())),
-                Cell::Bool(b) => SortKey::Number(Some(b.into())),
-                Cell::Text(t) => SortKey::Text(Some(t)),
-                Cell::List(l) => SortKey::Number(Some(l.len() as i128)),
-                _ if self.is_text() => SortKey::Text(None),
-                _ => SortKey::Number(None),
+                Cell::Size(n) | Cell::Count(n) => SortKey::number(n),
+                Cell::Time(t) => SortKey::number(t),
+                Cell::Bool(b) => SortKey::number(b),
+                Cell::Text(t) => SortKey::text(t),
+                Cell::List(l) => SortKey::number(l.len() as i128),
+                _ if self.is_text() => SortKey::Text(true, Cow::Borrowed("")),
+                _ => SortKey::Number(Reverse(None)),
             },
         }
     }

@@ -9,7 +9,7 @@ use crate::census::Census;
 use crate::graph::{TooHeavy, closure, closure_sizes};
 use crate::output::{Cell, Document, Field, Head, Section};
 use globset::GlobMatcher;
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 
 /// Which rows and columns a report has.
 #[derive(Clone, Debug)]
@@ -99,12 +99,13 @@ impl Report {
             }
         }
         let total = total(census, &rows);
-        let sort = options.sort;
-        rows.sort_by(|a, b| {
-            let order = sort.compare(census, a, b);
-            let order = if options.reverse { order.reverse() } else { order };
-            order.then(a.index.cmp(&b.index))
-        });
+        // Rows come by path, and stable sorts keep that among equals.
+        let key = |row: &Row| options.sort.sort_key(census, row);
+        if options.reverse {
+            rows.sort_by_cached_key(|row| Reverse(key(row)));
+        } else {
+            rows.sort_by_cached_key(key);
+        }
         rows.truncate(options.limit.unwrap_or(usize::MAX));
         Ok(Self { rows, total, columns: options.columns.clone() })
     }
@@ -247,9 +248,4 @@ fn total(census: &Census, rows: &[Row]) -> Total {
         directories: of_disk(usages().map(|u| u.directories).sum()),
         symlinks: of_disk(usages().map(|u| u.symlinks).sum()),
     }
-}
-
-/// Larger first, unknown last.
-fn descending<T: Ord>(a: &Option<T>, b: &Option<T>) -> Ordering {
-    b.cmp(a)
 }
