@@ -63,10 +63,9 @@ impl Case {
     }
 
     fn found(&self) -> FoundRoots {
-        let mut found = FoundRoots::default();
-        found.profiles = (0..3)
-            .map(|p| Profile { link: vec![p], current: None, generations: Vec::new() })
-            .collect();
+        let profile = |p| Profile { link: vec![p], current: None, generations: Vec::new() };
+        let mut found =
+            FoundRoots { profiles: (0..3).map(profile).collect(), ..FoundRoots::default() };
         for (i, &(path, group)) in (0u32..).zip(&self.roots) {
             let number = u64::from(i);
             let mut root = Root {
