@@ -4,7 +4,7 @@
 use super::args::{OutputArgs, StoreArgs};
 use super::exit::{Exit, Failure};
 use super::progress::with_progress;
-use crate::catalog::{self, Catalog};
+use crate::catalog::{self, Catalog, CatalogError, Source};
 use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
 use crate::output::{self, Document, Format, Style, escape};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
@@ -18,6 +18,7 @@ const WARNINGS_TOLD: usize = 10;
 
 pub(super) struct Context {
     pub(super) location: StoreLocation,
+    pub(super) source: Source,
     pub(super) place: Place,
     store: StoreArgs,
     output: OutputArgs,
@@ -44,18 +45,35 @@ impl Context {
             )
             .map_err(|e| Failure::because(&e))?;
         }
-        Ok(Self { location, place: Place { current_dir }, store, output })
+        catalog::find_store_at_top(&mut location);
+        let source = choose_source(&store, &location, &current_dir);
+        Ok(Self { location, source, place: Place { current_dir }, store, output })
     }
 
     /// The catalog of the store.
     pub(super) fn catalog(&self) -> Result<Catalog, Failure> {
-        catalog::load(&self.location).map_err(|e| {
-            let failure = Failure::because(&e);
-            match e.hint() {
-                Some(hint) => failure.hint(hint),
-                None => failure,
-            }
-        })
+        let mut catalog = self.load(&self.location, &self.source)?;
+        if let Some(lower) = &self.store.lower {
+            let lower = self.lower_location(lower)?;
+            let below = self.load(&lower, &Source::find(&lower))?;
+            catalog = catalog::load_over(&catalog, &below).map_err(catalog_failure)?;
+        }
+        Ok(catalog)
+    }
+
+    fn load(&self, location: &StoreLocation, source: &Source) -> Result<Catalog, Failure> {
+        let threads = self.store.threads.map(usize::from);
+        let show = self.shows_progress() && *source == Source::Scan;
+        with_progress(show, |progress| catalog::load_from(location, source, threads, progress))
+            .map_err(catalog_failure)
+    }
+
+    /// The store beneath: its own root, the same names.
+    fn lower_location(&self, lower: &Path) -> Result<StoreLocation, Failure> {
+        let root = std::fs::canonicalize(lower)
+            .map_err(|e| Failure::usage(format!("--lower {}: {e}", lower.display())))?;
+        StoreLocation::new(&root, &self.location.store_dir, Path::new(DEFAULT_STATE_DIR))
+            .map_err(|e| Failure::because(&e))
     }
 
     /// The ids of targets.
@@ -172,10 +190,31 @@ fn ignore_unsyncable(e: io::Error) -> io::Result<()> {
     if e.kind() == io::ErrorKind::InvalidInput { Ok(()) } else { Err(e) }
 }
 
+fn catalog_failure(e: CatalogError) -> Failure {
+    let failure = Failure::because(&e);
+    match e.hint() {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+/// The source that the arguments name, else the one that is there.
+fn choose_source(args: &StoreArgs, location: &StoreLocation, current: &Path) -> Source {
+    match (&args.registration, &args.path_info) {
+        (Some(file), _) => Source::Registration(current.join(file)),
+        (_, Some(file)) => Source::PathInfo(current.join(file)),
+        _ if args.scan => Source::Scan,
+        _ => Source::find(location),
+    }
+}
+
 /// Whether this machine's own store is meant, at its usual place.
 fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
     args.root.is_none()
         && args.db.is_none()
+        && args.registration.is_none()
+        && args.path_info.is_none()
+        && !args.scan
         && location.store_dir == DEFAULT_STORE_DIR
         && location.state_dir == Path::new(DEFAULT_STATE_DIR)
 }

@@ -4,5 +4,7 @@ mod disk;
 mod graph;
 mod questions;
 mod report;
+mod roots;
 mod stores;
+mod story;
 mod support;
