@@ -3,7 +3,7 @@
 use super::retained::{Retained, examined_roots};
 use crate::census::Census;
 use crate::graph::{Cuts, NodeSet, Rows, TooHeavy, Weights, reachable};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// NAR and disk size of a set of paths in bytes, each inode once; the disk size
 /// is 0 where the disk was not asked.
@@ -41,12 +41,14 @@ impl Edited {
 
     /// Cuts single references.
     pub(super) fn cut(&mut self, edges: &[(u32, u32)]) {
+        let edges: HashSet<(u32, u32)> = edges.iter().copied().collect();
         self.change(|from, to| (!edges.contains(&(from, to))).then_some(to));
     }
 
     /// Turns every reference to one of `old` to `new` instead.
     pub(super) fn replace(&mut self, old: &[u32], new: u32) {
-        let turned = |to| if old.contains(&to) { new } else { to };
+        let old = NodeSet::from_nodes(self.rows.len(), old.iter().copied());
+        let turned = |to| if old.contains(to) { new } else { to };
         self.roots.iter_mut().for_each(|root| *root = turned(*root));
         self.roots.sort_unstable();
         self.roots.dedup();

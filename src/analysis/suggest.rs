@@ -17,6 +17,11 @@ const OWN_PART: u64 = 20;
 const FLAVOURS: &[&str] =
     &["minimal", "mini", "slim", "small", "light", "lite", "headless", "nox", "full"];
 
+/// How many paths are tried to be replaced, those that retain most, and by how
+/// many siblings each, the fullest: each try goes over the whole graph.
+const TRIED: usize = 64;
+const TRIED_BY: usize = 3;
+
 /// What to do to a path. All are indexes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -99,7 +104,7 @@ impl Suggestions {
         let mut graph = original.clone();
         let mut reached = graph.reached();
         let before = measure(census, &reached, &nothing);
-        let replacements = replacements(census, &original, before, &siblings, by);
+        let replacements = replacements(census, &original, before, &siblings, by)?;
         let mut now = before;
         let mut list = Vec::new();
         while list.len() < limit {
@@ -305,7 +310,11 @@ fn replacements(
     before: [u64; 2],
     siblings: &HashMap<u32, Vec<u32>>,
     by: usize,
-) -> Vec<Replacement> {
+) -> Result<Vec<Replacement>, TooHeavy> {
+    let retained = graph.retained(census)?.sizes;
+    let mut olds: Vec<(&u32, &Vec<u32>)> = siblings.iter().collect();
+    olds.sort_by_key(|(old, _)| (Reverse(retained[**old as usize][by]), **old));
+    olds.truncate(TRIED);
     let one = |(&old, all): (&u32, &Vec<u32>)| {
         let tried = all.iter().map(|&new| {
             let reached = apply(graph, Action::Replace(old, new)).reached();
@@ -315,9 +324,9 @@ fn replacements(
         });
         tried.max_by_key(|r| (r.gain[by], Reverse(r.new))).filter(|r| r.gain[by] > 0)
     };
-    let mut found: Vec<Replacement> = siblings.iter().filter_map(one).collect();
+    let mut found: Vec<Replacement> = olds.into_iter().filter_map(one).collect();
     found.sort_by_key(|r| (Reverse(r.gain[by]), r.old));
-    found
+    Ok(found)
 }
 
 /// For each path the examined ones that could take its place: other builds of
@@ -344,8 +353,11 @@ fn siblings(census: &Census) -> HashMap<u32, Vec<u32>> {
     for group in kinds.into_values().filter(|group| group.len() > 1) {
         for &old in &group {
             let size = |i: u32| (census.nar_size(i), i);
-            let fuller = group.iter().copied().filter(|&new| size(new) > size(old));
-            siblings.insert(old, fuller.collect());
+            let mut fuller: Vec<u32> = group.clone();
+            fuller.retain(|&new| size(new) > size(old));
+            fuller.sort_by_key(|&new| Reverse(size(new)));
+            fuller.truncate(TRIED_BY);
+            siblings.insert(old, fuller);
         }
     }
     siblings

@@ -140,16 +140,6 @@ impl Dominators {
         }
         Ok(retained)
     }
-
-    /// The dominator tree: row `u` lists the nodes that `u` immediately
-    /// dominates, in the order of the walk.
-    pub fn children(&self) -> Rows {
-        let pairs = self.dominator.iter().zip(&self.node).filter(|(dominator, _)| **dominator != 0);
-        Rows::from_pairs(
-            self.number.len(),
-            pairs.map(|(&dominator, &node)| (self.node[dominator as usize], node)),
-        )
-    }
 }
 
 /// Who refers to each number, by number; 0 is the virtual root.
@@ -220,7 +210,6 @@ mod tests {
         let weights: Vec<_> = (0..6).map(|i| [1 << i]).collect();
         let retained = dominators.retained(&weights).unwrap();
         assert_eq!(retained, [[31], [2], [4], [24], [16], [0]]);
-        assert_eq!(dominators.children().row(0).len(), 3);
 
         // With a second root that reaches 4, nobody alone keeps it.
         let both = Dominators::new(&rows, &[0, 5, 5]);

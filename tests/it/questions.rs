@@ -484,3 +484,21 @@ fn a_pattern_that_matches_nothing_is_an_error_with_near_names() {
     assert_eq!(answer.status, 2);
     assert!(answer.stderr.contains("does not refer"), "{}", answer.stderr);
 }
+
+/// A FIFO in a path blocks nothing; it is no file that could hold a reference.
+#[test]
+fn a_fifo_blocks_neither_why_nor_what_if() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    let store = stores.root.copy(&env, "copy");
+    let top = store.real_path(&store.find("everything-1.0"));
+    run(Command::new("chmod").arg("u+w").arg(&top)).ok();
+    run(Command::new("mkfifo").arg(top.join("fifo"))).ok();
+    let answer = ask(&env, &store, &["why", "everything-1.0", "note.txt", "--precise"]);
+    assert!(answer.ok().contains("-note.txt"));
+    let args = ["what-if", "everything-1.0", "--drop-files", "{fifo,share/**}"];
+    let answer = ask(&env, &store, &args);
+    // The FIFO is warned of, as it has no place in a NAR.
+    assert_eq!(answer.status, 3, "{}", answer.stderr);
+    assert!(answer.stderr.contains("fifo"), "{}", answer.stderr);
+}
