@@ -181,6 +181,23 @@ pub(crate) fn dense(paths: usize, each: usize, seed: u64) -> Graph {
     Graph { rows, kinds: vec![Kind::Source; paths] }
 }
 
+/// The same graph with its nodes in any order, as a catalog has them, which
+/// sorts by hash part.
+pub(crate) fn shuffled(rows: &Rows, seed: u64) -> Rows {
+    let mut random = Random(seed);
+    let mut number: Vec<u32> = (0..rows.len() as u32).collect();
+    for i in (1..rows.len()).rev() {
+        number.swap(i, random.below(i + 1));
+    }
+    let mut lists = vec![Vec::new(); rows.len()];
+    for (node, row) in rows.iter().enumerate() {
+        let list: &mut Vec<u32> = &mut lists[number[node] as usize];
+        list.extend(row.iter().map(|&reference| number[reference as usize]));
+        list.sort_unstable();
+    }
+    Rows::from_lists(&lists)
+}
+
 /// Sizes as stores have them: most small, few large, in bytes.
 pub(crate) fn weights(paths: usize, seed: u64) -> Vec<[u64; 2]> {
     let mut random = Random(seed);

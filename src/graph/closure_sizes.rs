@@ -69,8 +69,9 @@ pub fn closure_sizes<const W: usize>(
     assert_eq!(weights.len(), rows.len(), "one weight a node");
     assert!(sources <= rows.len(), "sources are nodes");
     check(weights)?;
-    let components = Components::new(rows, []);
+    let components = Components::new(rows, unreferred(rows));
     let (graph, weight) = condense(rows, &components, weights);
+    let neighbours = neighbourhoods(&graph);
     let graph = without_implied(&graph);
 
     let mut needed = vec![false; graph.len()];
@@ -82,11 +83,12 @@ pub fn closure_sizes<const W: usize>(
             needed[*only as usize] = true;
         }
     }
-    let hard: Vec<u32> = (0u32..)
+    let mut hard: Vec<u32> = (0u32..)
         .zip(graph.iter().zip(&needed))
         .filter(|(_, (row, needed))| **needed && row.len() > 1)
         .map(|(component, _)| component)
         .collect();
+    hard.sort_by_key(|&component| neighbours[component as usize]);
     let (found, work) = in_blocks(&graph, &weight, &hard);
 
     let mut size = weight;
@@ -160,8 +162,79 @@ fn without_implied(graph: &Rows) -> Rows {
     left
 }
 
-/// The closure weights of `sources` (ascending) in an acyclic graph whose
-/// references go to lower nodes, and the references followed.
+/// The nodes that nothing else refers to. A walk that begins with them leaves
+/// all that only one of them holds next to each other.
+fn unreferred(rows: &Rows) -> Vec<u32> {
+    let mut referred = vec![false; rows.len()];
+    for (node, row) in (0u32..).zip(rows.iter()) {
+        for &reference in row {
+            referred[reference as usize] |= reference != node;
+        }
+    }
+    (0..rows.len() as u32).filter(|&node| !referred[node as usize]).collect()
+}
+
+/// For each node of an acyclic graph in the order of a walk a number, such that
+/// nodes of near numbers share much of their closures.
+///
+/// The walk left nodes in stretches, each ending with a node that nothing
+/// refers to: what that node holds and none before did. A stretch (the twelfth
+/// generation of a system) mostly refers to one other (the first generation,
+/// which came with the packages), and shall come next to it.
+fn neighbourhoods(graph: &Rows) -> Vec<u32> {
+    let mut referred = vec![false; graph.len()];
+    graph.iter().flatten().for_each(|&reference| referred[reference as usize] = true);
+    let mut stretch = Vec::with_capacity(graph.len());
+    let mut stretches = 0;
+    for referred in referred {
+        stretch.push(stretches);
+        stretches += u32::from(!referred);
+    }
+    let stretches = stretches as usize + 1;
+
+    // Whither most references of each stretch lead, all of them earlier ones.
+    let mut count = vec![0u32; stretches];
+    let mut to: Vec<u32> = Vec::new();
+    let mut below: Vec<(u32, u32)> = Vec::new();
+    let mut nodes = 0u32;
+    for own in 0..stretches as u32 {
+        while stretch.get(nodes as usize) == Some(&own) {
+            for &reference in graph.row(nodes) {
+                let other = stretch[reference as usize];
+                if other != own {
+                    if count[other as usize] == 0 {
+                        to.push(other);
+                    }
+                    count[other as usize] += 1;
+                }
+            }
+            nodes += 1;
+        }
+        if let Some(&most) = to.iter().max_by_key(|&&other| (count[other as usize], other)) {
+            below.push((most, own));
+        }
+        to.drain(..).for_each(|other| count[other as usize] = 0);
+    }
+    let below = Rows::from_pairs(stretches, below.iter().copied());
+
+    // Each stretch, then those that lead to it. None but a first one leads nowhere.
+    let mut numbers = vec![u32::MAX; stretches];
+    let mut next = 0;
+    for first in 0..stretches as u32 {
+        let mut todo = vec![first];
+        while let Some(own) = todo.pop() {
+            if numbers[own as usize] == u32::MAX {
+                numbers[own as usize] = next;
+                next += 1;
+                todo.extend(below.row(own).iter().rev());
+            }
+        }
+    }
+    stretch.into_iter().map(|own| numbers[own as usize]).collect()
+}
+
+/// The closure weights of `sources` in an acyclic graph whose references go to
+/// lower nodes, and the references followed.
 fn in_blocks<const W: usize>(
     graph: &Rows,
     weight: &[Weights<W>],

@@ -12,9 +12,10 @@ fn work(paths: usize) -> u64 {
     let graph = generate::store_like(paths, 10 * paths, 7);
     assert_eq!((graph.rows.len(), graph.rows.entries()), (paths, 10 * paths));
     let weights = generate::weights(paths, 7);
-    let found = closure_sizes(&graph.rows, &weights, paths).unwrap();
+    let rows = generate::shuffled(&graph.rows, 7);
+    let found = closure_sizes(&rows, &weights, paths).unwrap();
     for node in (0..paths).step_by(paths / 20) {
-        let closure = closure(&graph.rows, [node as u32]);
+        let closure = closure(&rows, [node as u32]);
         for column in 0..2 {
             let sum: u64 = closure.iter().map(|&n| weights[n as usize][column]).sum();
             assert_eq!(found.sizes[node][column], sum, "closure of {node}");
@@ -29,5 +30,5 @@ fn work_for_closure_sizes_grows_as_the_store_does() {
     assert!(fourfold <= 6 * once, "{once} {fourfold}");
     assert!(sixteenfold <= 6 * fourfold, "{fourfold} {sixteenfold}");
     // Far from a walk of each closure, which would follow paths times closure.
-    assert!(sixteenfold <= 160_000 * 100, "{sixteenfold}");
+    assert!(sixteenfold <= 160_000 * 50, "{sixteenfold}");
 }
