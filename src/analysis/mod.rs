@@ -3,6 +3,7 @@
 
 mod branches;
 pub mod audit;
+mod edits;
 pub mod garbage;
 pub mod liveness;
 pub mod optimise;
@@ -11,5 +12,7 @@ pub mod precise;
 pub mod report;
 pub mod retained;
 pub mod roots;
+pub mod suggest;
 pub mod tree;
+pub mod what_if;
 pub mod why;

@@ -154,10 +154,7 @@ impl Why {
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let catalog = &census.catalog;
         let path = |id: u32| Cell::text(catalog.path(id));
-        let list = |ids: &[u32]| {
-            let names = ids.iter().map(|&id| catalog.base_name(id)).collect();
-            Cell::StorePaths(catalog.store_dir(), names)
-        };
+        let list = |ids: &'a [u32]| Cell::StorePaths(catalog, ids.into());
         let mut sections = vec![Section::fields(
             None,
             "",
@@ -232,13 +229,12 @@ impl Why {
         ];
         let rows = self.users.iter().map(|user| {
             let last = user.chain.len().saturating_sub(2);
-            let names = user.chain.iter().map(|&id| catalog.base_name(id)).collect();
             vec![
                 Cell::Count(user.chain.len() as u64 - 1),
                 Cell::text(catalog.path(user.chain[0])),
                 Cell::text(catalog.base_name(user.chain[last])),
                 Cell::text(catalog.base_name(user.to)),
-                Cell::StorePaths(catalog.store_dir(), names),
+                Cell::StorePaths(catalog, user.chain.as_slice().into()),
             ]
         });
         Section::rows("users", "", columns, rows)

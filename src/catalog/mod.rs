@@ -13,6 +13,7 @@
 
 mod builder;
 mod import;
+mod index;
 pub mod open;
 pub mod overlay;
 pub mod path_info;
@@ -32,8 +33,12 @@ pub use strings::Strings;
 use crate::graph::Rows;
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::{WarningKind, Warnings};
+use index::NameIndex;
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Why there is no catalog.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +133,8 @@ pub struct Catalog {
     derivation_outputs: Rows,
     references: Rows,
     referrers: Rows,
+    index: OnceLock<NameIndex>,
+    deriver_ids: OnceLock<Vec<u32>>,
     /// What was odd about the source.
     pub warnings: Warnings,
 }
@@ -173,14 +180,21 @@ impl Catalog {
 
     /// The path of that base name.
     pub fn find(&self, base_name: &str) -> Option<u32> {
-        let at = self.lower_bound(base_name);
-        ((at as usize) < self.len() && self.base_name(at) == base_name).then_some(at)
+        let index = self.index.get_or_init(|| NameIndex::new(&self.names));
+        let range = index.range(base_name);
+        let at = self.partition_point(range.clone(), base_name);
+        (at < range.end && self.names.get(at) == base_name).then_some(at as u32)
     }
 
     /// The first id whose base name is not below `prefix`: where a search by
     /// prefix begins.
     pub fn lower_bound(&self, prefix: &str) -> u32 {
-        let (mut low, mut high) = (0, self.len());
+        self.partition_point(0..self.len(), prefix) as u32
+    }
+
+    /// The first place in a range where the name is not below `prefix`.
+    fn partition_point(&self, range: Range<usize>, prefix: &str) -> usize {
+        let (mut low, mut high) = (range.start, range.end);
         while low < high {
             let mid = low + (high - low) / 2;
             if self.names.get(mid) < prefix {
@@ -189,7 +203,7 @@ impl Catalog {
                 high = mid;
             }
         }
-        low as u32
+        low
     }
 
     /// The NAR size in bytes, if the database knows it.
@@ -224,7 +238,13 @@ impl Catalog {
 
     /// The deriver, if it is a valid path itself.
     pub fn deriver_id(&self, id: u32) -> Option<u32> {
-        self.find(self.deriver_base_name(id)?)
+        const NONE: u32 = u32::MAX;
+        let ids = self.deriver_ids.get_or_init(|| {
+            let ids = (0..self.len() as u32).into_par_iter();
+            let find = |id| self.deriver_base_name(id).and_then(|name| self.find(name));
+            ids.map(|id| find(id).unwrap_or(NONE)).collect()
+        });
+        Some(ids[id as usize]).filter(|&id| id != NONE)
     }
 
     /// The signatures, each `<key name>:<base64>`.

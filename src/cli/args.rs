@@ -1,9 +1,12 @@
 //! The arguments of every command.
 
 use super::garbage::GarbageArgs;
+use super::optimise::OptimiseArgs;
 use super::report::ReportArgs;
 use super::roots::RootsArgs;
+use super::suggest::SuggestArgs;
 use super::tree::TreeArgs;
+use super::what_if::WhatIfArgs;
 use super::why::WhyArgs;
 use crate::output::{Format, Units};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -31,10 +34,13 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Report(ReportArgs),
+    Suggest(SuggestArgs),
     Tree(TreeArgs),
+    WhatIf(WhatIfArgs),
     Why(WhyArgs),
     Roots(RootsArgs),
     Garbage(GarbageArgs),
+    Optimise(OptimiseArgs),
 }
 
 /// Which store is examined.

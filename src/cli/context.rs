@@ -22,18 +22,32 @@ pub(super) struct Context {
     pub(super) place: Place,
     store: StoreArgs,
     output: OutputArgs,
-    /// Why the demo store is examined, if it is.
-    demo: Option<String>,
 }
 
 impl Context {
     pub(super) fn new(store: StoreArgs, output: OutputArgs) -> Result<Self, Failure> {
         let current_dir = std::env::current_dir()
             .map_err(|e| Failure::failed(format!("the current directory cannot be read: {e}")))?;
-        let (mut location, demo) = locate(&store, &current_dir)?;
+        let mut location = locate(&store, &current_dir)?;
+        // Only people get the demo: a program that reads JSON wants an error.
+        if is_default(&store, &location)
+            && output.format() == Format::Table
+            && !location.database.exists()
+            && !location.real_store_dir.exists()
+            && let Some(demo) = find_demo(&current_dir)
+        {
+            let demo = demo.to_string_lossy().into_owned();
+            eprintln!("note: this machine has no Nix store; examining the demo store {demo}");
+            location = StoreLocation::new(
+                Path::new(&demo),
+                DEFAULT_STORE_DIR,
+                Path::new(DEFAULT_STATE_DIR),
+            )
+            .map_err(|e| Failure::because(&e))?;
+        }
         catalog::find_store_at_top(&mut location);
         let source = choose_source(&store, &location, &current_dir);
-        Ok(Self { location, source, place: Place { current_dir }, store, output, demo })
+        Ok(Self { location, source, place: Place { current_dir }, store, output })
     }
 
     /// The catalog of the store.
@@ -43,10 +57,6 @@ impl Context {
             let lower = self.lower_location(lower)?;
             let below = self.load(&lower, &Source::find(&lower))?;
             catalog = catalog::load_over(&catalog, &below).map_err(catalog_failure)?;
-        }
-        if let Some(demo) = &self.demo {
-            let root = self.location.root.to_string_lossy().into_owned();
-            catalog.warnings.push(WarningKind::Note, root, demo.as_str());
         }
         Ok(catalog)
     }
@@ -198,9 +208,19 @@ fn choose_source(args: &StoreArgs, location: &StoreLocation, current: &Path) -> 
     }
 }
 
-/// The store that the arguments and the environment mean, and why it is the
-/// demo store if it is.
-fn locate(args: &StoreArgs, current: &Path) -> Result<(StoreLocation, Option<String>), Failure> {
+/// Whether this machine's own store is meant, at its usual place.
+fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
+    args.root.is_none()
+        && args.db.is_none()
+        && args.registration.is_none()
+        && args.path_info.is_none()
+        && !args.scan
+        && location.store_dir == DEFAULT_STORE_DIR
+        && location.state_dir == Path::new(DEFAULT_STATE_DIR)
+}
+
+/// The store that the arguments and the environment mean.
+fn locate(args: &StoreArgs, current: &Path) -> Result<StoreLocation, Failure> {
     // As Nix: NIX_STORE_DIR, then the older NIX_STORE (nix: src/libstore/globals.cc).
     let env =
         |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty() && args.root.is_none());
@@ -227,25 +247,7 @@ fn locate(args: &StoreArgs, current: &Path) -> Result<(StoreLocation, Option<Str
     if let Some(db) = &args.db {
         location.database = current.join(db);
     }
-    let default = args.root.is_none()
-        && args.db.is_none()
-        && args.registration.is_none()
-        && args.path_info.is_none()
-        && !args.scan
-        && store_dir == DEFAULT_STORE_DIR
-        && state_dir == Path::new(DEFAULT_STATE_DIR);
-    if default
-        && !location.database.exists()
-        && !location.real_store_dir.exists()
-        && let Some(demo) = find_demo(current)
-    {
-        let note = "this machine has no Nix store: what follows is the demo store that comes with \
-                    nix-census";
-        let location = StoreLocation::new(&demo, DEFAULT_STORE_DIR, Path::new(DEFAULT_STATE_DIR))
-            .map_err(because)?;
-        return Ok((location, Some(note.to_owned())));
-    }
-    Ok((location, None))
+    Ok(location)
 }
 
 /// The demo store of a checkout: above the current directory, or above the

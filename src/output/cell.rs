@@ -1,9 +1,10 @@
 //! Cells: the values of a document, each printed by every format in its way.
 
+use crate::catalog::Catalog;
 use std::borrow::Cow;
 
 /// One value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Cell<'a> {
     /// Unknown or not applicable: `-`, null, an empty field.
     Missing,
@@ -31,12 +32,14 @@ pub enum Cell<'a> {
     List(Vec<Cow<'a, str>>),
     /// Several paths: their number in tables and CSV, a list in JSON.
     Paths(Vec<Cow<'a, str>>),
-    /// The same for paths of one store: its directory, and base names.
-    StorePaths(&'a str, Vec<&'a str>),
+    /// The same for paths of a catalog, by id: named only if they are printed.
+    StorePaths(&'a Catalog, Cow<'a, [u32]>),
     /// An object in JSON, `key=value` pairs elsewhere.
     Record(Vec<(&'static str, Cell<'a>)>),
     /// A list of cells in JSON; joined by `; ` elsewhere.
     Cells(Vec<Cell<'a>>),
+    /// People read the text, machines the cell.
+    Both(Cow<'a, str>, Box<Cell<'a>>),
 }
 
 impl<'a> Cell<'a> {
@@ -94,7 +97,7 @@ impl Column {
 }
 
 /// A named value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Field<'a> {
     /// The JSON key.
     pub key: &'static str,

@@ -76,8 +76,10 @@ impl Serialize for Cell<'_> {
             Self::Seconds(x) | Self::Share(x) => s.serialize_f64(*x),
             Self::Bool(b) => s.serialize_bool(*b),
             Self::List(l) | Self::Paths(l) => s.collect_seq(l),
-            Self::StorePaths(dir, names) => {
-                s.collect_seq(names.iter().map(|name| StorePathName { dir, name }))
+            Self::StorePaths(catalog, ids) => {
+                let dir = catalog.store_dir();
+                let name = |id: &u32| StorePathName { dir, name: catalog.base_name(*id) };
+                s.collect_seq(ids.iter().map(name))
             }
             Self::Record(r) => {
                 let mut map = s.serialize_map(Some(r.len()))?;
@@ -86,6 +88,7 @@ impl Serialize for Cell<'_> {
                 }
                 map.end()
             }
+            Self::Both(_, cell) => cell.serialize(s),
             Self::Cells(cells) => {
                 let mut seq = s.serialize_seq(Some(cells.len()))?;
                 for cell in cells {

@@ -119,11 +119,12 @@ pub(super) fn show(cell: &Cell<'_>, style: &Style) -> String {
         Cell::Bool(b) => if *b { "yes" } else { "no" }.to_owned(),
         Cell::List(l) => l.iter().map(|t| escape(t.as_bytes())).collect::<Vec<_>>().join(" "),
         Cell::Paths(p) => p.len().to_string(),
-        Cell::StorePaths(_, names) => names.len().to_string(),
+        Cell::StorePaths(_, ids) => ids.len().to_string(),
         Cell::Record(r) => {
             let pairs: Vec<_> = r.iter().map(|(k, c)| format!("{k}={}", show(c, style))).collect();
             pairs.join(" ")
         }
+        Cell::Both(text, _) => escape(text.as_bytes()),
         Cell::Cells(c) => c.iter().map(|c| show(c, style)).collect::<Vec<_>>().join("; "),
     }
 }

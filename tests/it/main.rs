@@ -3,5 +3,6 @@
 mod disk;
 mod graph;
 mod report;
+mod roots;
 mod stores;
 mod support;

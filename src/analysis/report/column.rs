@@ -153,8 +153,6 @@ impl Column {
         let usage = census.usage(row.index);
         let size = |n: Option<u64>| Cell::optional(n, Cell::Size);
         let count = |n: Option<u64>| Cell::optional(n, Cell::Count);
-        let paths =
-            |row: &[u32]| Cell::Paths(row.iter().map(|&id| Cow::Owned(catalog.path(id))).collect());
         match self {
             Self::Path => Cell::text(catalog.path(id)),
             Self::Name => Cell::text(catalog.store_path(id).name()),
@@ -174,8 +172,8 @@ impl Column {
             Self::ClosureDiskSize => size(row.closure_disk_size),
             Self::RetainedNarSize => size(row.retained_nar_size),
             Self::RetainedDiskSize => size(row.retained_disk_size),
-            Self::References => paths(catalog.references().row(id)),
-            Self::Referrers => paths(catalog.referrers().row(id)),
+            Self::References => Cell::StorePaths(catalog, catalog.references().row(id).into()),
+            Self::Referrers => Cell::StorePaths(catalog, catalog.referrers().row(id).into()),
             Self::Files => count(usage.map(|u| u.files)),
             Self::Directories => count(usage.map(|u| u.directories)),
             Self::Symlinks => count(usage.map(|u| u.symlinks)),
