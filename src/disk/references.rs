@@ -294,15 +294,9 @@ mod tests {
         assert_eq!(found(format!("/nix/store/{A}-name {B}").as_bytes()), [0, 1]);
         assert_eq!(found(format!("{A}{A}").as_bytes()), [0, 0]);
         assert_eq!(found(format!("{B}z").as_bytes()), [1, 1]);
-<<<<<<< HEAD
-        assert_eq!(found(format!("{}e{}", &A[..16], &A[16..]).as_bytes()), [0; 0]);
-        assert_eq!(found(&A.as_bytes()[..31]), [0; 0]);
-        assert_eq!(found(b""), [0; 0]);
-=======
         assert_eq!(found(format!("{}e{}", &A[..16], &A[16..]).as_bytes()), [0u32; 0]);
         assert_eq!(found(&A.as_bytes()[..31]), [0u32; 0]);
         assert_eq!(found(b""), [0u32; 0]);
->>>>>>> main
     }
 
     #[test]
