@@ -457,8 +457,9 @@ fn roots_of_a_path_are_those_that_nix_queries() {
     assert_eq!(rooted.env.run(args).status, 1);
     // A deriver is kept by its output, and the chain says so.
     let ours = rooted.json("roots", &["--of", "app-2.drv"]);
-    let chain = list(&ours, "roots")[0]["chain_links"].as_str().unwrap().to_owned();
-    assert_eq!(chain, "app-2 –(deriver)→ app-2.drv");
+    let row = &list(&ours, "roots")[0];
+    assert_eq!(row["chain_text"], "app-2 –(deriver)→ app-2.drv");
+    assert_eq!(row["chain_links"], serde_json::json!(["deriver"]));
 }
 
 #[test]
@@ -669,4 +670,36 @@ fn an_unprivileged_user_is_told_what_could_not_be_seen() {
     let seen = texts(list(&answer, "roots"), "link");
     let lost: Vec<_> = all.difference(&seen).collect();
     assert!(!lost.is_empty() && lost.iter().all(|l| l.contains("/user/")), "{lost:?}");
+}
+
+/// What people read, over the demo store; dates of links are those of the
+/// checkout and are blanked.
+#[test]
+fn the_demo_stores_tables() {
+    let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo");
+    let env = TestEnv::new();
+    let show = |args: &[&str]| {
+        let text = env.ok(["--root", demo, "--no-disk"].iter().chain(args));
+        let mut shown = String::new();
+        for line in text.lines() {
+            let mut line = line.to_owned();
+            // `2026-11-23 03:31`
+            let date = |at: &usize| {
+                line.as_bytes().get(*at..at + 16).is_some_and(|t| {
+                    (t[4], t[7], t[10], t[13]) == (b'-', b'-', b' ', b':') && t[0].is_ascii_digit()
+                })
+            };
+            if let Some(at) = (0..line.len()).find(date) {
+                line.replace_range(at..at + 16, "YYYY-MM-DD HH:MM");
+            }
+            shown.push_str(&line);
+            shown.push('\n');
+        }
+        shown
+    };
+    insta::assert_snapshot!("roots", show(&["roots", "--shared", "--older-than", "36500d"]));
+    insta::assert_snapshot!("roots_of", show(&["roots", "--of", "openssl"]));
+    let removed = ["--if-removed", "/home/demo/result", "--keep-generations", "1"];
+    let why = ["garbage", "openssl", "hello", "--limit", "5", "--keep-outputs"];
+    insta::assert_snapshot!("garbage", show(&[&why[..], &removed].concat()));
 }
