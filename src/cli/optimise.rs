@@ -38,8 +38,7 @@ pub(super) fn run(context: &Context, args: &OptimiseArgs) -> Result<Exit, Failur
     }
     let catalog = context.catalog()?;
     let targets = context.targets(&catalog, &args.targets)?;
-    let examine =
-        if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
+    let examine = if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
     // It walks the disk itself, and keeps more than a census does.
     let census = context.census(catalog, examine, false)?;
     let options = OptimiseOptions {

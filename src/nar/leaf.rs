@@ -62,7 +62,8 @@ pub fn hash_symlink(target: &[u8]) -> [u8; 32] {
 fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.extend((text.len() as u64).to_le_bytes());
     out.extend(text);
-    out.resize(out.len().next_multiple_of(8), 0);
+    // `out` itself may begin anywhere.
+    out.resize(out.len() + text.len().wrapping_neg() % 8, 0);
 }
 
 #[cfg(test)]
@@ -80,7 +81,13 @@ mod tests {
         };
         assert_eq!(hash(b"hello\n", false), "04zwf782yjwnh3q6hz5izfd6jyip8kgw6g6yj43fiqhbyhdd0dqw");
         assert_eq!(hash(b"hello\n", true), "1yhh619m3cy1mird7f0l7zsmiv9rayqn075zinda2g7rscwn0hv5");
-        assert_eq!(hash(b"12345678", false), "0g7mwcdnivpkvcv7aydv8b9a4qp0nc3daxhdl95fciv488ik5mi2");
-        assert_eq!(nix32::encode(&hash_symlink(b"target")), "0x67g3311ihxwarw846p2jc8wbxmv9bd8ryh7qjpp6d8yb56536b");
+        assert_eq!(
+            hash(b"12345678", false),
+            "0g7mwcdnivpkvcv7aydv8b9a4qp0nc3daxhdl95fciv488ik5mi2"
+        );
+        assert_eq!(
+            nix32::encode(&hash_symlink(b"target")),
+            "0x67g3311ihxwarw846p2jc8wbxmv9bd8ryh7qjpp6d8yb56536b"
+        );
     }
 }

@@ -2,6 +2,7 @@
 
 mod disk;
 mod graph;
+mod optimise;
 mod report;
 mod stores;
 mod support;

@@ -201,9 +201,10 @@ fn owners(
     let mut starts = vec![0u32];
     for (class, row) in (0u32..).zip(entries.iter()) {
         let start = of_class.len();
-        of_class.extend(row.iter().map(|&entry| {
-            (owner_of[tree.path_of(entry) as usize], inode_of(tree, entry))
-        }));
+        of_class.extend(
+            row.iter()
+                .map(|&entry| (owner_of[tree.path_of(entry) as usize], inode_of(tree, entry))),
+        );
         of_class[start..].sort_unstable();
         let mut last = None;
         let mut keep = start;

@@ -201,7 +201,8 @@ impl Run<'_> {
                         first.extend_from_slice(like);
                     }
                 } else if like.len() > 1 || known {
-                    let small = like[0].size <= PREFIX || tree.flags[like[0].index as usize].symlink();
+                    let small =
+                        like[0].size <= PREFIX || tree.flags[like[0].index as usize].symlink();
                     if small { &mut whole } else { &mut first }.extend_from_slice(like);
                 }
             }
@@ -295,9 +296,8 @@ impl Run<'_> {
             // One that cannot be read may say anything.
             !reader.hash(link.inode, Some(link), buffer).is_ok_and(|hash| hash == link.hash)
         };
-        self.pool.install(|| {
-            suspects.par_iter().map_init(Vec::new, lies).any(std::convert::identity)
-        })
+        self.pool
+            .install(|| suspects.par_iter().map_init(Vec::new, lies).any(std::convert::identity))
     }
 
     /// Whether a link has another size than the contents its name stands for.

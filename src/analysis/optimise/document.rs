@@ -37,8 +37,9 @@ impl Optimise {
         let outcome = &self.outcome;
         let line = match self.line() {
             Some(line) => Field::new("line", "last line", Cell::text(line)),
-            None => Field::new("line", "last line", Cell::Missing)
-                .remark("it would stop with an error"),
+            None => {
+                Field::new("line", "last line", Cell::Missing).remark("it would stop with an error")
+            }
         };
         vec![
             line,
@@ -61,7 +62,9 @@ impl Optimise {
             (0, 0) => String::new(),
             (added, 0) => format!("less what .links itself takes for {added} new entries"),
             (added, removed) => {
-                format!("less what .links takes for {added} new entries; {removed} corrupted ones go")
+                format!(
+                    "less what .links takes for {added} new entries; {removed} corrupted ones go"
+                )
             }
         };
         vec![

@@ -29,8 +29,8 @@ use crate::census::Census;
 use crate::disk::{DiskError, Engine, Progress, Walker};
 use crate::warning::{WarningKind, Warnings};
 
-pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
 use breakdown::Tally;
+pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
 use contents::{Compared, classify};
 use gather::{Gathering, Tree, warn_missing};
 pub use simulate::Outcome;
