@@ -4,8 +4,11 @@ use super::garbage::GarbageArgs;
 use super::optimise::OptimiseArgs;
 use super::report::ReportArgs;
 use super::roots::RootsArgs;
+use super::suggest::SuggestArgs;
 use super::tree::TreeArgs;
+use super::what_if::WhatIfArgs;
 use super::why::WhyArgs;
+use super::audit::AuditArgs;
 use crate::output::{Format, Units};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -31,8 +34,11 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    Audit(AuditArgs),
     Report(ReportArgs),
+    Suggest(SuggestArgs),
     Tree(TreeArgs),
+    WhatIf(WhatIfArgs),
     Why(WhyArgs),
     Roots(RootsArgs),
     Garbage(GarbageArgs),
@@ -56,6 +62,22 @@ pub(super) struct StoreArgs {
     /// The database file [default: db/db.sqlite in the state directory]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) db: Option<PathBuf>,
+    /// Read the valid paths from FILE, as nix-store --dump-db or closureInfo write it,
+    /// not from a database. Where an image has no database, this file is looked for
+    /// where NixOS puts it
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "db")]
+    pub(super) registration: Option<PathBuf>,
+    /// Read the valid paths from FILE, as nix path-info --json prints it
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["db", "registration"])]
+    pub(super) path_info: Option<PathBuf>,
+    /// Read the store directory alone: every store path found is taken as valid,
+    /// its references are searched for in its contents
+    #[arg(long, global = true, conflicts_with_all = ["db", "registration", "path_info", "no_disk"])]
+    pub(super) scan: bool,
+    /// The root of the store beneath this one, if it is a local-overlay store: both
+    /// databases are joined. The store directory is where both are mounted
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) lower: Option<PathBuf>,
     /// Ask the database alone: no walk, no disk sizes
     #[arg(long, global = true)]
     pub(super) no_disk: bool,
@@ -96,6 +118,8 @@ pub(super) enum FormatArg {
     Json,
     /// The answer's main list
     Csv,
+    /// Findings of an audit, for continuous integration
+    Junit,
 }
 
 impl OutputArgs {
@@ -104,6 +128,7 @@ impl OutputArgs {
             FormatArg::Table => Format::Table,
             FormatArg::Json => Format::Json,
             FormatArg::Csv => Format::Csv,
+            FormatArg::Junit => Format::Junit,
         }
     }
 

@@ -1,11 +1,14 @@
 //! Tables and lists of facts, for people.
 
-use super::{Cell, Column, Document, Field, RowIter, Section, Style, text::show};
+use super::{Cell, Column, Document, Field, RowIter, Section, Style, escape, text::show};
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut first = true;
-    for section in document.sections {
+    for mut section in document.sections {
+        if is_empty(&mut section) {
+            continue;
+        }
         if !std::mem::take(&mut first) {
             writeln!(out)?;
         }
@@ -24,12 +27,37 @@ pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) 
     Ok(())
 }
 
+/// Whether people would see nothing of a section: fields without labels, or a
+/// list that has no rows and neither heading nor footer.
+fn is_empty(section: &mut Section<'_>) -> bool {
+    match section {
+        Section::Fields { title, fields, .. } => {
+            title.is_empty() && fields.iter().all(|f| f.label.is_empty())
+        }
+        Section::Rows { title, rows, footer, .. } => {
+            if !title.is_empty() || !footer.is_empty() {
+                return false;
+            }
+            let first = rows.next();
+            let empty = first.is_none();
+            let rest = std::mem::replace(rows, Box::new(std::iter::empty()));
+            *rows = Box::new(first.into_iter().chain(rest));
+            empty
+        }
+        Section::Note(_) => false,
+    }
+}
+
 fn bold(text: &str, style: &Style) -> String {
     if style.color { format!("\x1b[1m{text}\x1b[0m") } else { text.to_owned() }
 }
 
 fn heading(title: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if title.is_empty() { Ok(()) } else { writeln!(out, "{}", bold(title, style)) }
+    if title.is_empty() {
+        Ok(())
+    } else {
+        writeln!(out, "{}", bold(&escape(title.as_bytes()), style))
+    }
 }
 
 fn write_fields(fields: &[Field<'_>], style: &Style, out: &mut dyn Write) -> io::Result<()> {

@@ -3,6 +3,9 @@
 mod disk;
 mod graph;
 mod optimise;
+mod questions;
 mod report;
+mod roots;
 mod stores;
+mod story;
 mod support;

@@ -374,7 +374,8 @@ impl Visitor for LinksWalk {
                 Seen::Known(()) => (Inode::default(), Flags::default()),
                 _ => continue,
             };
-            let hash = nix32::decode(entry.name);
+            let hash = std::str::from_utf8(entry.name).ok().and_then(nix32::decode);
+            let hash = hash.and_then(|hash| hash.try_into().ok());
             state.met.push(MetLink { number: entry.ino, hash, inode, flags });
         }
     }
