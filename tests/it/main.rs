@@ -2,6 +2,7 @@
 
 mod disk;
 mod graph;
+mod optimise;
 mod questions;
 mod report;
 mod roots;
