@@ -1,6 +1,7 @@
 //! References that contents hold, against those that the database declares.
 
 use super::{Finding, Gathered, Kind, Subject};
+use crate::catalog::derivation;
 use crate::disk::{DiskError, HashParts, find_references};
 
 pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
@@ -19,7 +20,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
     let hash_part = |id: u32| catalog.store_path(id).hash_part();
     for (index, &id) in subject.ids.iter().enumerate() {
         let declared = catalog.references().row(id);
-        let held = &found.references[index];
+        let inputs = derivation_inputs(subject, id);
+        let held = inputs.as_ref().unwrap_or(&found.references[index]);
         for &to in held {
             if !declared.iter().any(|&d| hash_part(d) == hash_part(to)) {
                 let finding =
@@ -45,4 +47,21 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
         found.warnings.split(|kind| kind == crate::warning::WarningKind::UnsupportedFile);
     gathered.warnings.extend(rest);
     Ok(gathered)
+}
+
+/// The inputs of a path that is a derivation, by id: those are its references,
+/// though it names its outputs too.
+fn derivation_inputs(subject: &Subject<'_>, id: u32) -> Option<Vec<u32>> {
+    let catalog = subject.catalog;
+    if !catalog.store_path(id).is_derivation() {
+        return None;
+    }
+    let file = subject.location.real_store_dir.join(catalog.base_name(id));
+    let prefix = format!("{}/", catalog.store_dir());
+    // What cannot be read was warned of by the search already.
+    let inputs = derivation::inputs_of(&file).ok()??;
+    let id = |input: &Vec<u8>| {
+        catalog.find(std::str::from_utf8(input.strip_prefix(prefix.as_bytes())?).ok()?)
+    };
+    Some(inputs.iter().filter_map(id).collect())
 }
