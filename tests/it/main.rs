@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 
 mod disk;
+mod garbage;
 mod graph;
 mod optimise;
 mod questions;

@@ -7,6 +7,7 @@
 #![allow(dead_code, reason = "helpers for tests to come; each topic uses its own few")]
 
 pub(crate) mod nix;
+pub(crate) mod rooted;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
