@@ -1,7 +1,10 @@
 //! The integration tests, in one binary.
 
+mod cli;
 mod disk;
+mod faults;
 mod graph;
+mod live;
 mod report;
 mod stores;
 mod support;
