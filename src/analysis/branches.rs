@@ -14,7 +14,7 @@ pub struct Line {
     pub parent: Option<u32>,
     /// How many levels below the top.
     pub depth: u32,
-    /// Whether its own references stand elsewhere, and it has some.
+    /// Whether it stood further up already, with its own references.
     pub repeated: bool,
 }
 
@@ -29,8 +29,8 @@ pub(super) fn draw(
 ) -> Vec<Line> {
     let mut seen = NodeSet::new(nodes);
     let mut lines = Vec::new();
-    let mut walk: Vec<(std::vec::IntoIter<u32>, Option<u32>)> =
-        vec![(tops.to_vec().into_iter(), None)];
+    let tops: Vec<u32> = tops.into();
+    let mut walk = vec![(tops.into_iter(), None)];
     while let Some((rest, parent)) = walk.last_mut() {
         let parent = *parent;
         let Some(node) = rest.next() else {
@@ -38,15 +38,12 @@ pub(super) fn draw(
             continue;
         };
         let level = walk.len() as u32 - 1;
-        let mut below = Vec::new();
-        let mut repeated = false;
-        if depth.is_none_or(|depth| level < depth) {
-            below = children(node);
-            below.retain(|&child| child != node);
-            repeated = !seen.insert(node) && !below.is_empty();
-        }
+        let repeated = seen.contains(node);
         lines.push(Line { node, parent, depth: level, repeated });
-        if !repeated && !below.is_empty() {
+        if !repeated && depth.is_none_or(|depth| level < depth) {
+            seen.insert(node);
+            let mut below = children(node);
+            below.retain(|&child| child != node);
             walk.push((below.into_iter(), Some(node)));
         }
     }

@@ -13,7 +13,6 @@ use crate::graph::{Cuts, NodeSet, Rows, reachable};
 use crate::output::{self, Cell, Field};
 use crate::roots::{FoundRoots, GcSetting, GcSettings, RootKind};
 use crate::store::StorePath;
-use rayon::prelude::*;
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::os::unix::ffi::OsStrExt;
@@ -82,22 +81,13 @@ pub fn keep_graph(catalog: &Catalog, keep: Keep) -> Cow<'_, Rows> {
     if !keep.outputs && !keep.derivations {
         return Cow::Borrowed(references);
     }
-    const NONE: u32 = u32::MAX;
-    let derivers: Vec<u32> = if keep.derivations {
-        let ids = (0..catalog.len() as u32).into_par_iter();
-        ids.map(|id| catalog.deriver_id(id).unwrap_or(NONE)).collect()
-    } else {
-        Vec::new()
-    };
     let mut graph = Rows::default();
     let mut row = Vec::new();
     for id in 0..catalog.len() as u32 {
         row.clear();
         row.extend_from_slice(references.row(id));
-        if let Some(&deriver) = derivers.get(id as usize)
-            && deriver != NONE
-        {
-            row.push(deriver);
+        if keep.derivations {
+            row.extend(catalog.deriver_id(id));
         }
         if keep.outputs {
             row.extend_from_slice(catalog.derivation_outputs().row(id));

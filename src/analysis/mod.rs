@@ -2,6 +2,7 @@
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
 mod branches;
+mod edits;
 pub mod garbage;
 pub mod liveness;
 pub mod optimise;
@@ -10,5 +11,7 @@ pub mod precise;
 pub mod report;
 pub mod retained;
 pub mod roots;
+pub mod suggest;
 pub mod tree;
+pub mod what_if;
 pub mod why;

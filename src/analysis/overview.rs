@@ -156,10 +156,14 @@ impl Overview {
             row
         });
         let store_dir = catalog.store_dir();
+        let title = match census.location.root.to_str() {
+            Some("/") => format!("Store {store_dir}"),
+            _ => format!("Store {store_dir} under {}", census.location.root.display()),
+        };
         Document {
             head: Head { store_dir, warnings: &census.warnings },
             sections: vec![
-                Section::fields(None, format!("Store {store_dir}"), fields),
+                Section::fields(None, title, fields),
                 Section::rows("heaviest", "Heaviest paths", columns, rows),
             ],
             csv: None,

@@ -142,6 +142,11 @@ impl Builder {
         self.derivation_outputs.push((derivation, output));
     }
 
+    /// The base names of the paths added so far, by number.
+    pub fn base_names(&self) -> impl Iterator<Item = &str> + '_ {
+        self.catalog.names.iter()
+    }
+
     /// The number of each path added so far, by base name: for sources that
     /// name their references.
     pub fn numbers(&self) -> HashMap<&str, u32> {

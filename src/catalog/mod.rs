@@ -4,21 +4,41 @@
 //! | file | source |
 //! |---|---|
 //! | `sqlite` | Nix's own `db.sqlite`, which `open` opens |
+//! | `registration` | what `nix-store --dump-db` and `closureInfo` write |
+//! | `path_info` | what `nix path-info --json` prints |
+//! | `scan` | nothing but the store directory |
+//! | `overlay` | two catalogs joined |
+//!
+//! `source` chooses among them.
 
 mod builder;
+mod import;
+mod index;
 pub mod open;
+pub mod overlay;
+pub mod path_info;
+pub mod registration;
+pub mod scan;
+mod source;
 pub mod sqlite;
 mod strings;
 
 pub use builder::{Builder, Record, TooLarge};
+pub use import::{ImportError, PathInfo};
 pub use open::{Journal, OpenError, Schema};
+pub use source::{Source, find_store_at_top, load_from, load_over};
 pub use sqlite::LoadError;
 pub use strings::Strings;
 
 use crate::graph::Rows;
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::{WarningKind, Warnings};
+use index::NameIndex;
+use rayon::prelude::*;
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::ops::Range;
+use std::sync::OnceLock;
 
 /// Why there is no catalog.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +49,23 @@ pub enum CatalogError {
     /// Its tables could not be read.
     #[error("cannot read the database")]
     Load(#[from] LoadError),
+    /// A registration or the like could not be read.
+    #[error("{}", path.display())]
+    Import {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ImportError,
+    },
+    /// All paths of the source are in another store directory.
+    #[error("none of the paths is in {store_dir}")]
+    OtherStore {
+        /// The store directory asked for.
+        store_dir: String,
+    },
+    /// The store directory could not be scanned.
+    #[error(transparent)]
+    Scan(#[from] scan::ScanError),
 }
 
 impl CatalogError {
@@ -36,10 +73,10 @@ impl CatalogError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Open(e) => e.hint(),
-            Self::Load(LoadError::StoreDirectory { .. }) => {
+            Self::Load(LoadError::StoreDirectory { .. }) | Self::OtherStore { .. } => {
                 Some("name the store directory with --store-dir")
             }
-            Self::Load(_) => None,
+            Self::Load(_) | Self::Import { .. } | Self::Scan(_) => None,
         }
     }
 }
@@ -96,6 +133,8 @@ pub struct Catalog {
     derivation_outputs: Rows,
     references: Rows,
     referrers: Rows,
+    index: OnceLock<NameIndex>,
+    deriver_ids: OnceLock<Vec<u32>>,
     /// What was odd about the source.
     pub warnings: Warnings,
 }
@@ -141,14 +180,21 @@ impl Catalog {
 
     /// The path of that base name.
     pub fn find(&self, base_name: &str) -> Option<u32> {
-        let at = self.lower_bound(base_name);
-        ((at as usize) < self.len() && self.base_name(at) == base_name).then_some(at)
+        let index = self.index.get_or_init(|| NameIndex::new(&self.names));
+        let range = index.range(base_name);
+        let at = self.partition_point(range.clone(), base_name);
+        (at < range.end && self.names.get(at) == base_name).then_some(at as u32)
     }
 
     /// The first id whose base name is not below `prefix`: where a search by
     /// prefix begins.
     pub fn lower_bound(&self, prefix: &str) -> u32 {
-        let (mut low, mut high) = (0, self.len());
+        self.partition_point(0..self.len(), prefix) as u32
+    }
+
+    /// The first place in a range where the name is not below `prefix`.
+    fn partition_point(&self, range: Range<usize>, prefix: &str) -> usize {
+        let (mut low, mut high) = (range.start, range.end);
         while low < high {
             let mid = low + (high - low) / 2;
             if self.names.get(mid) < prefix {
@@ -157,7 +203,7 @@ impl Catalog {
                 high = mid;
             }
         }
-        low as u32
+        low
     }
 
     /// The NAR size in bytes, if the database knows it.
@@ -192,7 +238,13 @@ impl Catalog {
 
     /// The deriver, if it is a valid path itself.
     pub fn deriver_id(&self, id: u32) -> Option<u32> {
-        self.find(self.deriver_base_name(id)?)
+        const NONE: u32 = u32::MAX;
+        let ids = self.deriver_ids.get_or_init(|| {
+            let ids = (0..self.len() as u32).into_par_iter();
+            let find = |id| self.deriver_base_name(id).and_then(|name| self.find(name));
+            ids.map(|id| find(id).unwrap_or(NONE)).collect()
+        });
+        Some(ids[id as usize]).filter(|&id| id != NONE)
     }
 
     /// The signatures, each `<key name>:<base64>`.

@@ -459,9 +459,19 @@ fn hot_journal(path: &Path, files: &Files) -> Result<Option<u64>, OpenError> {
 /// whether the log is worth telling of.
 fn held(shm: &Path) -> bool {
     let Ok(Some(seen)) = look_at(shm) else { return false };
-    let inode = format!(":{} 128 128", seen.inode);
-    std::fs::read_to_string("/proc/locks")
-        .is_ok_and(|locks| locks.lines().any(|line| line.ends_with(&inode)))
+    let inode = format!(":{} 128 128\n", seen.inode);
+    // One read is one moment; more of them may miss a lock that moved between.
+    let told = || -> io::Result<bool> {
+        let mut locks = std::fs::File::open("/proc/locks")?;
+        let (mut text, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
+        loop {
+            match locks.read(&mut buffer)? {
+                0 => return Ok(String::from_utf8_lossy(&text).contains(&inode)),
+                n => text.extend_from_slice(&buffer[..n]),
+            }
+        }
+    };
+    (0..3).any(|_| told().is_ok_and(|held| held))
 }
 
 /// Copies the database and its logs, by reflink where the file system can.

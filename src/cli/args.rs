@@ -1,9 +1,12 @@
 //! The arguments of every command.
 
 use super::garbage::GarbageArgs;
+use super::optimise::OptimiseArgs;
 use super::report::ReportArgs;
 use super::roots::RootsArgs;
+use super::suggest::SuggestArgs;
 use super::tree::TreeArgs;
+use super::what_if::WhatIfArgs;
 use super::why::WhyArgs;
 use crate::output::{Format, Units};
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -31,10 +34,13 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     Report(ReportArgs),
+    Suggest(SuggestArgs),
     Tree(TreeArgs),
+    WhatIf(WhatIfArgs),
     Why(WhyArgs),
     Roots(RootsArgs),
     Garbage(GarbageArgs),
+    Optimise(OptimiseArgs),
 }
 
 /// Which store is examined.
@@ -54,6 +60,22 @@ pub(super) struct StoreArgs {
     /// The database file [default: db/db.sqlite in the state directory]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) db: Option<PathBuf>,
+    /// Read the valid paths from FILE, as nix-store --dump-db or closureInfo write it,
+    /// not from a database. Where an image has no database, this file is looked for
+    /// where NixOS puts it
+    #[arg(long, global = true, value_name = "FILE", conflicts_with = "db")]
+    pub(super) registration: Option<PathBuf>,
+    /// Read the valid paths from FILE, as nix path-info --json prints it
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["db", "registration"])]
+    pub(super) path_info: Option<PathBuf>,
+    /// Read the store directory alone: every store path found is taken as valid,
+    /// its references are searched for in its contents
+    #[arg(long, global = true, conflicts_with_all = ["db", "registration", "path_info", "no_disk"])]
+    pub(super) scan: bool,
+    /// The root of the store beneath this one, if it is a local-overlay store: both
+    /// databases are joined. The store directory is where both are mounted
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) lower: Option<PathBuf>,
     /// Ask the database alone: no walk, no disk sizes
     #[arg(long, global = true)]
     pub(super) no_disk: bool,

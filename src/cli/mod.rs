@@ -5,11 +5,14 @@ mod args;
 mod context;
 mod exit;
 mod garbage;
+mod optimise;
 mod overview;
 mod progress;
 mod report;
 mod roots;
+mod suggest;
 mod tree;
+mod what_if;
 mod why;
 
 use args::{Cli, Command};
@@ -35,9 +38,12 @@ fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
     match command {
         None => overview::run(context),
         Some(Command::Report(args)) => report::run(context, &args),
+        Some(Command::Suggest(args)) => suggest::run(context, &args),
         Some(Command::Tree(args)) => tree::run(context, &args),
+        Some(Command::WhatIf(args)) => what_if::run(context, &args),
         Some(Command::Why(args)) => why::run(context, &args),
         Some(Command::Roots(args)) => roots::run(context, &args),
         Some(Command::Garbage(args)) => garbage::run(context, &args),
+        Some(Command::Optimise(args)) => optimise::run(context, &args),
     }
 }

@@ -1,6 +1,7 @@
 //! Progress on a terminal, and Ctrl-C.
 
 use crate::disk::Progress;
+use crate::output::{Units, format_size};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -42,6 +43,20 @@ pub(super) fn with_progress<T: Send>(show: bool, work: impl FnOnce(&Progress) ->
     })
 }
 
+/// How far the walk is, or after it the comparing of contents.
+fn message(progress: &Progress, elapsed: Duration) -> String {
+    let to_compare = progress.bytes_total();
+    if to_compare > 0 {
+        let left = to_compare.saturating_sub(progress.bytes());
+        let size = |bytes| format_size(bytes, Units::Binary);
+        return format!("{} of {} to compare", size(left), size(to_compare));
+    }
+    let entries = progress.entries();
+    let rate = entries as f64 / elapsed.as_secs_f64();
+    let (paths, total) = (progress.paths(), progress.paths_total());
+    format!("{paths} of {total} paths, {entries} entries, {rate:.0} a second")
+}
+
 fn draw(progress: &Progress, done: &AtomicBool) {
     let start = Instant::now();
     let tick = Duration::from_millis(20);
@@ -57,13 +72,7 @@ fn draw(progress: &Progress, done: &AtomicBool) {
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     SHOWN.store(true, Ordering::Relaxed);
     while !done.load(Ordering::Relaxed) {
-        let entries = progress.entries();
-        let rate = entries as f64 / start.elapsed().as_secs_f64();
-        bar.set_message(format!(
-            "{} of {} paths, {entries} entries, {rate:.0} a second",
-            progress.paths(),
-            progress.paths_total(),
-        ));
+        bar.set_message(message(progress, start.elapsed()));
         bar.tick();
         std::thread::sleep(tick);
     }

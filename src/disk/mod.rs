@@ -32,6 +32,7 @@ mod links;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
+mod references;
 mod scan;
 mod walk;
 
@@ -40,6 +41,7 @@ use std::path::PathBuf;
 
 pub use inodes::Inode;
 pub use links::Links;
+pub use references::{HashParts, References, find_references};
 pub use scan::{DiskScan, ScanOptions, Usage, scan};
 pub use walk::{
     Directory, Engine, Entry, Kind, Listed, Meta, Progress, Seen, Top, Visitor, Walked, Walker,

@@ -310,6 +310,8 @@ pub struct Progress {
     paths: Arc<AtomicU64>,
     paths_total: Arc<AtomicU64>,
     entries: Arc<AtomicU64>,
+    bytes: Arc<AtomicU64>,
+    bytes_total: Arc<AtomicU64>,
 }
 
 impl Progress {
@@ -326,6 +328,26 @@ impl Progress {
     /// How many entries were met.
     pub fn entries(&self) -> u64 {
         self.entries.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of contents were read, for a question that reads any.
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes there are to read, as far as is known yet.
+    pub fn bytes_total(&self) -> u64 {
+        self.bytes_total.load(Ordering::Relaxed)
+    }
+
+    /// Tells that so many more bytes are to be read.
+    pub fn expect_bytes(&self, bytes: u64) {
+        self.bytes_total.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Tells that so many more bytes were read.
+    pub fn add_bytes(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(super) fn expect_paths(&self, paths: usize) {

@@ -38,6 +38,8 @@ pub enum Cell<'a> {
     Record(Vec<(&'static str, Cell<'a>)>),
     /// A list of cells in JSON; joined by `; ` elsewhere.
     Cells(Vec<Cell<'a>>),
+    /// People read the text, machines the cell.
+    Both(Cow<'a, str>, Box<Cell<'a>>),
 }
 
 impl<'a> Cell<'a> {

@@ -47,6 +47,7 @@ fn field(cell: &Cell<'_>) -> String {
             return show(cell, &style);
         }
         Cell::Bool(b) => b.to_string(),
+        Cell::Both(_, cell) => return field(cell),
         Cell::Text(t) | Cell::Branch(_, t, _) => escape(t.as_bytes()),
         _ => show(cell, &style),
     };

@@ -88,6 +88,7 @@ impl Serialize for Cell<'_> {
                 }
                 map.end()
             }
+            Self::Both(_, cell) => cell.serialize(s),
             Self::Cells(cells) => {
                 let mut seq = s.serialize_seq(Some(cells.len()))?;
                 for cell in cells {

@@ -1,11 +1,17 @@
 //! Tables and lists of facts, for people.
 
-use super::{Cell, Column, Document, Field, RowIter, Section, Style, text::show};
+use super::{Cell, Column, Document, Field, RowIter, Section, Style, escape, text::show};
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut first = true;
     for section in document.sections {
+        // Values for machines alone leave no gap.
+        if matches!(&section, Section::Fields { title, fields, .. }
+            if title.is_empty() && fields.iter().all(|f| f.label.is_empty()))
+        {
+            continue;
+        }
         if !std::mem::take(&mut first) {
             writeln!(out)?;
         }
@@ -29,7 +35,11 @@ fn bold(text: &str, style: &Style) -> String {
 }
 
 fn heading(title: &str, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    if title.is_empty() { Ok(()) } else { writeln!(out, "{}", bold(title, style)) }
+    if title.is_empty() {
+        Ok(())
+    } else {
+        writeln!(out, "{}", bold(&escape(title.as_bytes()), style))
+    }
 }
 
 fn write_fields(fields: &[Field<'_>], style: &Style, out: &mut dyn Write) -> io::Result<()> {

@@ -124,6 +124,7 @@ pub(super) fn show(cell: &Cell<'_>, style: &Style) -> String {
             let pairs: Vec<_> = r.iter().map(|(k, c)| format!("{k}={}", show(c, style))).collect();
             pairs.join(" ")
         }
+        Cell::Both(text, _) => escape(text.as_bytes()),
         Cell::Cells(c) => c.iter().map(|c| show(c, style)).collect::<Vec<_>>().join("; "),
     }
 }

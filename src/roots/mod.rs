@@ -173,7 +173,8 @@ pub fn find_roots(location: &StoreLocation, catalog: &Catalog, options: RootOpti
         found.runtime = true;
         runtime::find(location, catalog, &mut found);
     }
-    let key = |r: &Root| (r.path, r.via.is_some());
+    // Of the ways to one link the shortest is told, then that by `auto`.
+    let key = |r: &Root| (r.path, r.via.is_some(), r.kind);
     found.roots.sort_by(|a, b| a.link.cmp(&b.link).then_with(|| key(a).cmp(&key(b))));
     found.roots.dedup_by(|later, first| later.link == first.link && later.path == first.path);
     found.stale.sort_by(|a, b| (&a.link, &a.via).cmp(&(&b.link, &b.via)));
@@ -198,6 +199,8 @@ fn in_store<'a>(store_dir: &str, name: &'a [u8]) -> Option<Result<StorePath<'a>,
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::{Builder, Record};
+    use std::os::unix::fs::symlink;
 
     #[test]
     fn store_paths_by_spelling() {
@@ -209,5 +212,97 @@ mod tests {
         assert_eq!(in_store("/nix/store", b"/nix/store2/x"), None);
         assert_eq!(in_store("/nix/store", b"/nix/store/"), None);
         assert_eq!(in_store("/nix/store", b"nix/store/x"), None);
+    }
+
+    const HELLO: &str = "0c5b8vw40dy178xlpddw65q9gf1h2186-hello";
+
+    /// An image with one valid path; `make` fills its state directory.
+    fn image(make: impl FnOnce(&Path)) -> FoundRoots {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("nix/var/nix");
+        std::fs::create_dir_all(state.join("gcroots/auto")).unwrap();
+        std::fs::create_dir_all(state.join("profiles")).unwrap();
+        make(dir.path());
+        let mut builder = Builder::new("/nix/store");
+        let path = format!("/nix/store/{HELLO}");
+        let record = Record { path: path.as_bytes(), nar_size: Some(1), ..Record::default() };
+        builder.add(&record).unwrap();
+        let catalog = builder.finish().unwrap();
+        let location =
+            StoreLocation::new(dir.path(), "/nix/store", Path::new("/nix/var/nix")).unwrap();
+        find_roots(&location, &catalog, RootOptions::default())
+    }
+
+    fn links(found: &FoundRoots) -> Vec<String> {
+        found.roots.iter().map(|r| String::from_utf8_lossy(&r.link).into_owned()).collect()
+    }
+
+    #[test]
+    fn names_on_an_image_are_the_images() {
+        let found = image(|root| {
+            let hello = format!("/nix/store/{HELLO}");
+            std::fs::create_dir_all(root.join("var/home/u")).unwrap();
+            symlink("/var/home", root.join("home")).unwrap();
+            symlink(&hello, root.join("var/home/u/result")).unwrap();
+            let auto = root.join("nix/var/nix/gcroots/auto");
+            symlink("/home/u/result", auto.join("a")).unwrap();
+            // On this machine there is such a file, in the image there is none.
+            symlink("/etc/passwd", auto.join("b")).unwrap();
+            symlink("/../../../../../etc/hostname", auto.join("c")).unwrap();
+            let profiles = root.join("nix/var/nix/profiles");
+            symlink("system-3-link", profiles.join("system")).unwrap();
+            symlink(&hello, profiles.join("system-3-link")).unwrap();
+            symlink("/nix/store/gone", profiles.join("system-2-link")).unwrap();
+        });
+        assert_eq!(links(&found), ["/home/u/result", "/nix/var/nix/profiles/system-3-link"]);
+        let via = found.roots[0].via.as_deref();
+        assert_eq!(via, Some(&b"/nix/var/nix/gcroots/auto/a"[..]));
+        assert_eq!(found.roots[0].kind, RootKind::Auto);
+        assert_eq!(found.roots[1].generation, Some((0, 3)));
+        let profile = &found.profiles[0];
+        assert_eq!(
+            (&*profile.link, profile.current),
+            (&b"/nix/var/nix/profiles/system"[..], Some(3))
+        );
+        let generations: Vec<_> = profile.generations.iter().map(|g| (g.number, g.root)).collect();
+        assert_eq!(generations, [(2, None), (3, Some(1))]);
+        let reasons: Vec<_> = found.stale.iter().map(|s| s.reason).collect();
+        let missing = StaleReason::Missing;
+        assert_eq!(reasons, [missing, missing, StaleReason::InvalidPath]);
+        assert!(found.warnings.complete());
+        assert!(!found.runtime);
+    }
+
+    #[test]
+    fn hostile_directories_end_and_are_told() {
+        use rustix::fs::{CWD, FileType, Mode, mknodat};
+        use std::os::unix::ffi::OsStrExt;
+        let found = image(|root| {
+            let gcroots = root.join("nix/var/nix/gcroots");
+            symlink("loop", gcroots.join("loop")).unwrap();
+            symlink("../up", gcroots.join("up")).unwrap();
+            symlink("/a/x", root.join("a")).unwrap();
+            symlink("/a/y", gcroots.join("through-a-loop")).unwrap();
+            mknodat(CWD, gcroots.join("fifo"), FileType::Fifo, Mode::RUSR, 0).unwrap();
+            let odd = std::ffi::OsStr::from_bytes(b"odd\n\xff\x1b[31m");
+            symlink(format!("/nix/store/{HELLO}/bin"), gcroots.join(odd)).unwrap();
+            std::fs::write(gcroots.join(HELLO), "").unwrap();
+            symlink("/nix/store/.links", gcroots.join("links")).unwrap();
+            symlink("/nix/store", gcroots.join("store")).unwrap();
+            symlink(".", gcroots.join("self")).unwrap();
+            // Nearly as deep as a name may be long.
+            let mut deep = gcroots.join("deep");
+            while deep.as_os_str().len() < 3800 {
+                deep.push("d".repeat(200));
+            }
+            std::fs::create_dir_all(&deep).unwrap();
+        });
+        let kinds: Vec<_> = found.roots.iter().map(|r| r.kind).collect();
+        assert_eq!(kinds, [RootKind::File, RootKind::Link], "{:?}", links(&found));
+        assert_eq!(found.roots[1].link, b"/nix/var/nix/gcroots/odd\n\xff\x1b[31m");
+        let told: Vec<_> = found.warnings.iter().map(|w| w.path.clone()).collect();
+        assert_eq!(told, [b"/nix/var/nix/gcroots/through-a-loop".to_vec()]);
+        let invalid: Vec<_> = found.stale.iter().map(|s| (s.reason, &*s.link)).collect();
+        assert!(invalid.contains(&(StaleReason::InvalidPath, b"/nix/var/nix/gcroots/links")));
     }
 }

@@ -26,7 +26,7 @@ pub(super) fn find(location: &StoreLocation, catalog: &Catalog, found: &mut Foun
     let running = finder.processes(proc);
     if finder.found.hidden_processes > 0 {
         let message = format!(
-            "{} processes of other users could not be examined: \
+            "{} running processes may not be examined by this user: \
              what only they use is not among the roots",
             finder.found.hidden_processes
         );
@@ -69,7 +69,7 @@ impl Finder<'_> {
             }
             match self.process(pid, &entry.path()) {
                 Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                    self.found.hidden_processes += u64::from(!is_kernel_thread(&entry.path()));
+                    self.found.hidden_processes += u64::from(uses_files(&entry.path()));
                 }
                 // It ended meanwhile.
                 Ok(()) | Err(_) => {}
@@ -248,16 +248,19 @@ fn locked_inodes(text: &[u8]) -> HashSet<u64> {
     lines.lines().filter_map(inode).collect()
 }
 
-/// Whether a process is a thread of the kernel, which uses no file: the flag
-/// `PF_KTHREAD` in `/proc/<pid>/stat`, which anybody may read.
-fn is_kernel_thread(dir: &Path) -> bool {
+/// Whether a process can use files at all: no thread of the kernel, not gone,
+/// not about to go. Anybody may read `/proc/<pid>/stat`.
+fn uses_files(dir: &Path) -> bool {
+    const PF_EXITING: u64 = 0x0000_0004;
     const PF_KTHREAD: u64 = 0x0020_0000;
     let Ok(stat) = read_file(&dir.join("stat")) else { return false };
-    // The name in parentheses may hold anything; what follows it does not.
-    let Some(end) = stat.iter().rposition(|&b| b == b')') else { return false };
+    // The name in parentheses may hold anything; what follows it does not:
+    // state, ppid, pgrp, session, tty, tpgid, flags.
+    let Some(end) = stat.iter().rposition(|&b| b == b')') else { return true };
     let rest = String::from_utf8_lossy(&stat[end + 1..]);
-    let flags = rest.split_ascii_whitespace().nth(6).and_then(|f| f.parse::<u64>().ok());
-    flags.is_some_and(|f| f & PF_KTHREAD != 0)
+    let words: Vec<&str> = rest.split_ascii_whitespace().take(7).collect();
+    let flags = words.get(6).and_then(|f| f.parse::<u64>().ok()).unwrap_or(0);
+    !matches!(words.first(), Some(&("Z" | "X"))) && flags & (PF_KTHREAD | PF_EXITING) == 0
 }
 
 fn read_file(path: &Path) -> io::Result<Vec<u8>> {
@@ -307,7 +310,18 @@ mod tests {
     }
 
     #[test]
-    fn knows_kernel_threads() {
-        assert!(!is_kernel_thread(Path::new("/proc/self")));
+    fn knows_who_uses_files() {
+        assert!(uses_files(Path::new("/proc/self")));
+        assert!(!uses_files(Path::new("/proc/none")));
+        let dir = tempfile::tempdir().unwrap();
+        for (stat, uses) in [
+            ("2 (a) b) S 0 0 0 0 -1 2129984 0", false),
+            ("3 (x) Z 0 0 0 0 -1 4194304 0", false),
+            ("4 (x) S 0 0 0 0 -1 4194304 0", true),
+            ("5 (x) S 0 0 0 0 -1 4194308 0", false),
+        ] {
+            std::fs::write(dir.path().join("stat"), stat).unwrap();
+            assert_eq!(uses_files(dir.path()), uses, "{stat}");
+        }
     }
 }

@@ -6,5 +6,6 @@ mod faults;
 mod graph;
 mod live;
 mod report;
+mod roots;
 mod stores;
 mod support;

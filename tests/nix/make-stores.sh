@@ -53,8 +53,8 @@ fill() { # DIR; `store`, `state` and `profiles` say where the store is
   rm "$user/gone"
   again nix-build "${store[@]}" --quiet --no-out-link "$expr" -A dead >/dev/null
   # Two paths with signatures, of one key and of two.
-  nix-store --generate-binary-cache-key test-1 "$user/secret" "$user/public"
-  nix-store --generate-binary-cache-key other-1 "$user/secret2" "$user/public2"
+  nix-store "${store[@]}" --generate-binary-cache-key test-1 "$user/secret" "$user/public"
+  nix-store "${store[@]}" --generate-binary-cache-key other-1 "$user/secret2" "$user/public2"
   path=$(nix-build "${store[@]}" --quiet --no-out-link "$expr" -A generations | head -1)
   nix store sign "${store[@]}" -k "$user/secret" "$path"
   nix store sign "${store[@]}" -k "$user/secret2" "$path"

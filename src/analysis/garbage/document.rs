@@ -39,7 +39,7 @@ impl Garbage<'_> {
         let a = &self.alive;
         let runtime = match (self.found.runtime, self.found.hidden_processes) {
             (true, 0) => "",
-            (true, _) => "processes of other users not examined",
+            (true, _) => "not all running processes examined",
             (false, _) => "running processes not asked",
         };
         vec![

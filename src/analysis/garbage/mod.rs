@@ -399,3 +399,6 @@ fn pnames(
     names.truncate(limit.unwrap_or(usize::MAX));
     names
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,8 +1,293 @@
-//! What optimising would save, exactly, without touching the store.
+//! What optimising would save, exactly, without touching the store: what
+//! `nix-store --optimise` would report, what the disk would gain, what hard
+//! linking saves already, and where.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `gather` | the walk: all entries in Nix's order |
+//! | `contents` | which inodes have the same contents |
+//! | `simulate` | what Nix would do, on plain data |
+//! | `version` | where versions of Nix differ |
+//! | `breakdown`, `kind` | where the savings are |
+//! | `document` | the answer for printing |
 
+mod breakdown;
 #[cfg(test)]
 mod cases;
+mod contents;
+mod document;
+mod gather;
+mod kind;
 pub mod simulate;
 mod version;
 
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+
+use crate::census::Census;
+use crate::disk::{DiskError, Engine, Progress, Walker};
+use crate::warning::{WarningKind, Warnings};
+
+use breakdown::Tally;
+pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
+use contents::{Compared, classify};
+use gather::{Gathering, Tree, warn_missing};
+pub use simulate::Outcome;
+use simulate::simulate;
 pub use version::{NixRule, NixVersion, VersionError};
+
+/// How to answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OptimiseOptions {
+    /// The version of Nix whose report is foretold.
+    pub nix: NixVersion,
+    /// How many threads; by default four a core, at least eight.
+    pub threads: Option<usize>,
+    /// How many names the file system allows an inode; by default what is
+    /// known of the file system.
+    pub link_limit: Option<u32>,
+    /// At most so many paths, pnames, kinds and groups are listed.
+    pub limit: Option<usize>,
+    /// Only groups of files of at least this size, in bytes, are listed.
+    pub min_size: u64,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OptimiseError {
+    /// The store cannot be walked.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The store directory cannot be opened to read files in it.
+    #[error("cannot open the store directory")]
+    Open(#[source] io::Error),
+    /// The threads cannot be started.
+    #[error("cannot start the threads that compare files")]
+    Threads(#[source] rayon::ThreadPoolBuildError),
+    /// More entries than can be counted here.
+    #[error("the store has more than a thousand million entries")]
+    TooLarge,
+}
+
+/// What hard linking saves already; sizes in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AlreadySaved {
+    /// Σ (names - 1) × `st_size` over inodes of several names. Of all paths,
+    /// as Nix's collector sums it: over the entries of `.links` in use, their
+    /// names there not counted.
+    pub apparent_size: u64,
+    /// The same sum over blocks.
+    pub disk_size: u64,
+    /// Entries of `.links`.
+    pub links_entries: u64,
+    /// The blocks of the directory `.links` itself.
+    pub links_directory_disk_size: u64,
+    /// What the collector would note; `None` of a closure that stands alone.
+    pub note: Option<String>,
+}
+
+/// Entries of `.links` that are their inode's only name, which a garbage
+/// collection deletes; sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnusedLinks {
+    /// How many there are.
+    pub entries: u64,
+    /// Their `st_size`.
+    pub apparent_size: u64,
+    /// Their blocks.
+    pub disk_size: u64,
+}
+
+/// The answer. All sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct Optimise {
+    /// The version of Nix whose report this is.
+    pub nix: NixVersion,
+    /// What Nix would do.
+    pub outcome: Outcome,
+    /// The blocks that the disk would gain under the other rule, if they are
+    /// not the same.
+    pub other_rule_disk_freed: Option<u64>,
+    /// What hard linking saves already.
+    pub already_saved: AlreadySaved,
+    /// Unused entries of `.links`.
+    pub unused_links: UnusedLinks,
+    /// Where the savings are.
+    pub breakdown: Breakdown,
+    /// How many paths were examined.
+    pub paths: u64,
+    /// How many directory entries were met.
+    pub entries: u64,
+    /// How many bytes of files were read.
+    pub bytes_read: u64,
+    /// How many inodes should have been read and could not be.
+    pub unreadable: u64,
+    /// Their `st_size`.
+    pub unreadable_size: u64,
+    /// What was left out, and why; the census's warnings too.
+    pub warnings: Warnings,
+}
+
+impl Optimise {
+    /// Answers for the paths that a census examines: for all of them as Nix
+    /// would go over them now; for a closure as if it stood alone on a disk,
+    /// with the hard links it has in itself and no `.links`.
+    ///
+    /// The census need not have asked the disk: this walks it itself.
+    ///
+    /// # Errors
+    /// If the store directory cannot be read at all. What cannot be read below
+    /// it becomes a warning.
+    pub fn new(
+        census: &Census,
+        options: &OptimiseOptions,
+        progress: &Progress,
+    ) -> Result<Self, OptimiseError> {
+        let mut warnings = census.warnings.clone();
+        let store_dir = &census.location.real_store_dir;
+        let ids = 0..census.len() as u32;
+        let names: Vec<&str> =
+            ids.map(|index| census.catalog.base_name(census.id(index))).collect();
+        let whole = census.is_whole();
+        let link_limit = options.link_limit.unwrap_or_else(|| link_limit(store_dir));
+        let walker = Walker::open(store_dir, Engine::default(), options.threads)?;
+        let gathering = Gathering { names: &names, whole, link_limit };
+        let mut tree = gathering
+            .run(&walker, progress, &mut warnings)
+            .map_err(|gather::TooLarge| OptimiseError::TooLarge)?;
+        drop(walker);
+        warn_missing(&tree, &names, census.catalog.store_dir(), &mut warnings);
+        drop(names);
+
+        // Cold disks want more threads than cores.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads.unwrap_or((4 * cores).max(8)))
+            .thread_name(|i| format!("compare-{i}"))
+            .build()
+            .map_err(OptimiseError::Threads)?;
+        let compared = classify(&mut tree, !whole, store_dir, &pool, progress, &mut warnings)
+            .map_err(OptimiseError::Open)?;
+        warnings.sort();
+        Ok(Self::of(&tree, census, options, compared, warnings))
+    }
+
+    fn of(
+        tree: &Tree,
+        census: &Census,
+        options: &OptimiseOptions,
+        compared: Compared,
+        mut warnings: Warnings,
+    ) -> Self {
+        let mut tally = Tally::new(tree);
+        let rule = options.nix.rule();
+        let outcome = simulate(&tree.layout, rule, |event| tally.add(tree, event));
+        let other = match rule {
+            NixRule::UpTo2_22 => NixRule::From2_23,
+            NixRule::From2_23 => NixRule::UpTo2_22,
+        };
+        let other = simulate(&tree.layout, other, |_| {}).disk_freed;
+        let (pname_of, pnames) = number_pnames(census);
+        let limit = options.limit.unwrap_or(usize::MAX);
+        let breakdown = tally.finish(tree, &pname_of, pnames, limit, options.min_size);
+        if outcome.stopped {
+            let message = "Nix would stop with an error: a file has all the names that the file \
+                           system allows, and none of them in .links";
+            warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
+        }
+        Self {
+            nix: options.nix,
+            outcome,
+            other_rule_disk_freed: (other != outcome.disk_freed).then_some(other),
+            already_saved: already_saved(tree, census.is_whole(), options.nix),
+            unused_links: UnusedLinks {
+                entries: tree.links.unused,
+                apparent_size: tree.links.unused_apparent_size,
+                disk_size: tree.links.unused_disk_size,
+            },
+            breakdown,
+            paths: census.len() as u64,
+            entries: tree.entries,
+            bytes_read: compared.bytes_read,
+            unreadable: compared.unreadable,
+            unreadable_size: compared.unreadable_size,
+            warnings,
+        }
+    }
+
+    /// Nix's last line; `None` if it would stop with an error before.
+    pub fn line(&self) -> Option<String> {
+        let outcome = &self.outcome;
+        (!outcome.stopped).then(|| self.nix.line(outcome.bytes_freed, outcome.files_linked))
+    }
+
+    /// How much of what Nix would report as freed stays: an inode with further
+    /// names does not go with the one that is replaced.
+    pub fn overstated(&self) -> u64 {
+        self.outcome.bytes_freed.saturating_sub(self.outcome.apparent_freed)
+    }
+}
+
+/// A number for each pname, and the pname of each examined path.
+fn number_pnames(census: &Census) -> (Vec<u32>, usize) {
+    let mut numbers: HashMap<&str, u32> = HashMap::new();
+    let pname_of = (0..census.len() as u32)
+        .map(|index| {
+            let next = numbers.len() as u32;
+            let (pname, _) = census.catalog.pname_and_version(census.id(index));
+            *numbers.entry(pname).or_insert(next)
+        })
+        .collect();
+    (pname_of, numbers.len())
+}
+
+fn already_saved(tree: &Tree, whole: bool, nix: NixVersion) -> AlreadySaved {
+    if whole {
+        let links = &tree.links;
+        let saved = i128::from(links.saved_apparent_size) - i128::from(links.directory_disk_size);
+        let saved = i64::try_from(saved).unwrap_or(i64::MAX);
+        return AlreadySaved {
+            apparent_size: links.saved_apparent_size,
+            disk_size: links.saved_disk_size,
+            links_entries: links.entries,
+            links_directory_disk_size: links.directory_disk_size,
+            note: Some(nix.saving_note(saved)),
+        };
+    }
+    let mut sums = AlreadySaved::default();
+    for inode in &tree.layout.inodes {
+        let names = u64::from(inode.nlink.saturating_sub(1));
+        sums.apparent_size = sums.apparent_size.saturating_add(names.saturating_mul(inode.size));
+        sums.disk_size = sums.disk_size.saturating_add(names.saturating_mul(inode.disk_size));
+    }
+    sums
+}
+
+/// How many names the file system of the store allows an inode, as far as is
+/// known (each kernel file system's own constant); else no limit.
+#[cfg(target_os = "linux")]
+fn link_limit(store_dir: &Path) -> u32 {
+    let kind = rustix::fs::statfs(store_dir).map_or(0, |statfs| statfs.f_type as u32);
+    match kind {
+        // ext2, ext3 and ext4: EXT4_LINK_MAX.
+        0xef53 => 65_000,
+        // btrfs: BTRFS_LINK_MAX.
+        0x9123_683e => 65_535,
+        // xfs: XFS_MAXLINK.
+        0x5846_5342 => i32::MAX as u32,
+        // jfs: JFS_LINK_MAX. nilfs2: NILFS_LINK_MAX.
+        0x3153_464a => 65_535,
+        0x3434 => 32_000,
+        // minix, version 1: MINIX_LINK_MAX; versions 2 and 3: MINIX2_LINK_MAX.
+        0x137f | 0x138f => 250,
+        0x2468 | 0x2478 | 0x4d5a => 65_530,
+        _ => u32::MAX,
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link_limit(_: &Path) -> u32 {
+    u32::MAX
+}

@@ -53,19 +53,39 @@ impl NixVersion {
     /// The last line it prints: `bytes_freed` in MiB with two decimals up to
     /// 2.32 (`showBytes`), from 2.33 as `renderSize` does.
     pub fn line(self, bytes_freed: u64, files_linked: u64) -> String {
-        let size = if self < (Self { major: 2, minor: 33 }) {
-            format!("{:.2} MiB", bytes_freed as f64 / (1024.0 * 1024.0))
+        let size = if self.has_units() {
+            render_size(i64::try_from(bytes_freed).unwrap_or(i64::MAX))
         } else {
-            render_size(bytes_freed)
+            mebibytes(bytes_freed as f64)
         };
         format!("{size} freed by hard-linking {files_linked} files")
     }
+
+    /// What the collector notes (`removeUnusedLinks` in Nix's `gc.cc`): how
+    /// many bytes hard linking saves, less the blocks of `.links` itself.
+    pub fn saving_note(self, saved: i64) -> String {
+        if self.has_units() {
+            format!("note: hard linking is currently saving {}", render_size(saved))
+        } else {
+            format!("note: currently hard linking saves {}", mebibytes(saved as f64))
+        }
+    }
+
+    /// Whether sizes are told in K, M, G…iB rather than all in MiB.
+    fn has_units(self) -> bool {
+        self >= Self { major: 2, minor: 33 }
+    }
+}
+
+/// As `showBytes` in Nix's `util.cc` up to 2.32.
+fn mebibytes(bytes: f64) -> String {
+    format!("{:.2} MiB", bytes / (1024.0 * 1024.0))
 }
 
 /// As `renderSize` in Nix's `util.cc`: the unit is found by whole division, so
 /// 1 MiB and one byte is still `1024.0 KiB`.
-fn render_size(bytes: u64) -> String {
-    let (mut unit, mut rest) = (0, bytes);
+fn render_size(bytes: i64) -> String {
+    let (mut unit, mut rest) = (0, bytes.unsigned_abs());
     while rest > 1024 {
         unit += 1;
         rest /= 1024;
@@ -112,13 +132,19 @@ mod tests {
 
     #[test]
     fn renders_as_nix_does() {
-        // The first three as tests/unit/libutil of Nix 2.33 has them.
+        // As the unit tests of Nix 2.33 have them (src/libutil-tests/util.cc).
         assert_eq!(render_size(0), "0.0 KiB");
         assert_eq!(render_size(100), "0.1 KiB");
+        assert_eq!(render_size(972), "0.9 KiB");
+        assert_eq!(render_size(973), "1.0 KiB");
+        assert_eq!(render_size(-1024), "-1.0 KiB");
         assert_eq!(render_size(1024 * 1024), "1024.0 KiB");
+        assert_eq!(render_size(1100 * 1024), "1.1 MiB");
+        assert_eq!(render_size(2100 << 30), "2.1 TiB");
+        // Ours.
         assert_eq!(render_size(1024 * 1024 + 1), "1024.0 KiB");
         assert_eq!(render_size(1024 * 1024 + 1024), "1.0 MiB");
-        assert_eq!(render_size(u64::MAX), "16.0 EiB");
+        assert_eq!(render_size(i64::MAX), "8.0 EiB");
     }
 
     #[test]

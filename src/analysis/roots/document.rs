@@ -40,7 +40,7 @@ impl Roots<'_> {
         let stale = self.found.stale.len() as u64;
         let runtime = match (self.found.runtime, self.found.hidden_processes) {
             (true, 0) => "",
-            (true, _) => "processes of other users not examined",
+            (true, _) => "not all running processes examined",
             (false, _) => "running processes not asked",
         };
         vec![

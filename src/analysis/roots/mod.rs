@@ -8,9 +8,9 @@ pub use holders::{Group, Holders, Sizes};
 pub(crate) use of::chain_text;
 pub use of::{Keeper, RootsOf};
 
-use super::liveness::{Keep, alive, keep_graph, kept_entries};
+use super::liveness::{Keep, keep_graph, kept_entries};
 use crate::census::{Census, Freeable};
-use crate::graph::{Rows, TooHeavy, closure_sizes};
+use crate::graph::{Cuts, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use globset::GlobMatcher;
 use holders::HolderGraph;
@@ -248,7 +248,8 @@ impl<'f> Roots<'f> {
         let matched = rows.len() as u64;
         sort(&mut rows, found, options);
         rows.truncate(limit);
-        let live = alive(catalog, keep, found.roots.iter().map(|r| r.path));
+        let paths = found.roots.iter().map(|r| r.path);
+        let live = reachable(&keep_rows, paths, &Cuts::default());
         let total = RootsTotal {
             roots: found.roots.len() as u64,
             alive_paths: live.len() as u64,
@@ -377,3 +378,6 @@ fn closures(census: &Census, found: &FoundRoots) -> Result<Closures, TooHeavy> {
     let sizes = closure_sizes(&graph, &weights, sources)?.sizes;
     Ok(Closures { place, sizes })
 }
+
+#[cfg(test)]
+mod tests;

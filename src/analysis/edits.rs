@@ -1,0 +1,126 @@
+//! Changes to a graph in thought, and what is left of its sizes.
+
+use super::retained::{Retained, examined_roots};
+use crate::census::Census;
+use crate::graph::{Cuts, NodeSet, Rows, TooHeavy, Weights, reachable};
+use std::collections::HashMap;
+
+/// NAR and disk size of a set of paths in bytes, each inode once; the disk size
+/// is 0 where the disk was not asked.
+pub(super) type Sizes = Weights<2>;
+
+/// The examined graph with changes made in thought. Nodes are indexes.
+#[derive(Clone, Debug)]
+pub(super) struct Edited {
+    pub(super) rows: Rows,
+    pub(super) roots: Vec<u32>,
+}
+
+impl Edited {
+    /// The examined graph as it is, held by `targets` (ids) or else by the
+    /// roots of the examined set.
+    pub(super) fn new(census: &Census, targets: &[u32]) -> Self {
+        let roots = match targets {
+            [] => examined_roots(census),
+            _ => targets.iter().filter_map(|&id| census.index_of(id)).collect(),
+        };
+        Self { rows: census.references().clone(), roots }
+    }
+
+    /// What the roots still hold.
+    pub(super) fn reached(&self) -> NodeSet {
+        reachable(&self.rows, self.roots.iter().copied(), &Cuts::default())
+    }
+
+    /// Cuts every reference to these, and takes them from the roots.
+    pub(super) fn remove(&mut self, nodes: &[u32]) {
+        let gone = NodeSet::from_nodes(self.rows.len(), nodes.iter().copied());
+        self.roots.retain(|&root| !gone.contains(root));
+        self.change(|_, to| (!gone.contains(to)).then_some(to));
+    }
+
+    /// Cuts single references.
+    pub(super) fn cut(&mut self, edges: &[(u32, u32)]) {
+        self.change(|from, to| (!edges.contains(&(from, to))).then_some(to));
+    }
+
+    /// Turns every reference to one of `old` to `new` instead.
+    pub(super) fn replace(&mut self, old: &[u32], new: u32) {
+        let turned = |to| if old.contains(&to) { new } else { to };
+        self.roots.iter_mut().for_each(|root| *root = turned(*root));
+        self.roots.sort_unstable();
+        self.roots.dedup();
+        // What is replaced goes on referring to itself, if it does.
+        self.change(|from, to| Some(if from == to { to } else { turned(to) }));
+    }
+
+    fn change(&mut self, mut change: impl FnMut(u32, u32) -> Option<u32>) {
+        let mut changed = Rows::default();
+        let mut row = Vec::new();
+        for (from, old) in (0u32..).zip(self.rows.iter()) {
+            row.clear();
+            row.extend(old.iter().filter_map(|&to| change(from, to)));
+            row.sort_unstable();
+            row.dedup();
+            changed.push(&row);
+        }
+        self.rows = changed;
+    }
+
+    /// What each path retains now.
+    pub(super) fn retained(&self, census: &Census) -> Result<Retained, TooHeavy> {
+        let (_, weights) = super::retained::weighted(census);
+        match census.shared() {
+            None => Retained::of(&self.rows, &weights, &self.roots, census.len()),
+            Some(shared) => {
+                Retained::of(&shared.extend(&self.rows), &weights, &self.roots, census.len())
+            }
+        }
+    }
+}
+
+/// Files taken out of paths in thought.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Dropped {
+    /// By index of the path.
+    pub(super) paths: HashMap<u32, DroppedFrom>,
+}
+
+/// What was taken out of one path. Sizes are in bytes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DroppedFrom {
+    /// What its NAR loses.
+    pub(super) nar_size: u64,
+    /// Blocks of inodes with no other name anywhere, and of directories.
+    pub(super) private_disk_size: u64,
+    /// Names taken of each inode with several, by the scan's index of it.
+    pub(super) names: HashMap<u32, u32>,
+}
+
+/// The sizes of a set of paths, without the files dropped.
+pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Sizes {
+    let (mut nar, mut disk) = (0u64, 0u64);
+    let inodes = census.disk.as_ref().map_or(0, |d| d.inodes.len());
+    let mut seen = NodeSet::new(inodes);
+    for path in paths.iter() {
+        let gone = dropped.paths.get(&path);
+        nar = nar.saturating_add(census.nar_size(path));
+        nar = nar.saturating_sub(gone.map_or(0, |g| g.nar_size));
+        let Some(scan) = &census.disk else { continue };
+        disk = disk.saturating_add(scan.usages[path as usize].private_disk_size);
+        disk = disk.saturating_sub(gone.map_or(0, |g| g.private_disk_size));
+        for names in scan.names.row(path).chunk_by(|a, b| a == b) {
+            let taken = gone.and_then(|g| g.names.get(&names[0])).copied().unwrap_or(0);
+            if (taken as usize) < names.len() && seen.insert(names[0]) {
+                disk = disk.saturating_add(scan.inodes[names[0] as usize].disk_size());
+            }
+        }
+    }
+    [nar, disk]
+}
+
+/// The difference of two sizes in bytes.
+pub(super) fn change(before: u64, after: u64) -> i64 {
+    let magnitude = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    if after >= before { magnitude(after - before) } else { -magnitude(before - after) }
+}

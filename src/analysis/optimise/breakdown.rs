@@ -1,0 +1,374 @@
+//! Where the savings are: by path, by pname, by kind of file, and the groups
+//! of equal files. All sizes are in bytes.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, HashMap};
+
+use super::gather::{NONE, Tree};
+use super::kind::kind;
+use super::simulate::{Event, UNIQUE};
+use crate::graph::Rows;
+
+/// What optimising changes about some files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Saving {
+    /// Names that become names of another inode.
+    pub files_linked: u64,
+    /// Their `st_size`: what Nix calls freed.
+    pub bytes_freed: u64,
+    /// The blocks of the inodes that lose their last name.
+    pub disk_freed: u64,
+    /// Their `st_size`.
+    pub apparent_freed: u64,
+}
+
+impl Saving {
+    fn add(&mut self, size: u64, disk_size: u64, last: bool) {
+        self.files_linked += 1;
+        self.bytes_freed = self.bytes_freed.saturating_add(size);
+        if last {
+            self.disk_freed = self.disk_freed.saturating_add(disk_size);
+            self.apparent_freed = self.apparent_freed.saturating_add(size);
+        }
+    }
+
+    /// Larger savings come first.
+    fn order(&self) -> impl Ord + use<> {
+        Reverse((self.disk_freed, self.bytes_freed, self.files_linked))
+    }
+}
+
+/// The savings of a path, or of all paths of one pname.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct OwnerSaving {
+    /// The index of the path, or of the first path of that pname.
+    pub path: u32,
+    /// How many paths there are.
+    pub paths: u64,
+    /// The blocks of its files and symlinks, each inode once.
+    pub disk_size: u64,
+    /// The part of it that lies, as other inodes with the same contents, in
+    /// other paths (or pnames) too.
+    pub also_elsewhere: u64,
+    /// What would be saved here: of files that are equal, Nix keeps the one
+    /// it meets first.
+    pub saving: Saving,
+    /// The path (or the first path of the pname), and how much of `disk_size`
+    /// lies there as other inodes; largest first. May hold itself.
+    pub shared_with: Vec<(u32, u64)>,
+}
+
+/// A kind of file and its savings.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindSaving {
+    /// The kind, such as `man pages` or `.py`.
+    pub kind: String,
+    /// Its savings.
+    pub saving: Saving,
+}
+
+/// Equal files, of which some would be linked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    /// The size of each.
+    pub size: u64,
+    /// How many inodes they are now.
+    pub inodes: u64,
+    /// Whether they are symlinks.
+    pub symlink: bool,
+    /// Whether they are executable.
+    pub executable: bool,
+    /// What would be saved.
+    pub saving: Saving,
+    /// Their names below the store directory, in Nix's order.
+    pub names: Vec<Vec<u8>>,
+}
+
+/// Where the savings are.
+#[derive(Clone, Debug, Default)]
+pub struct Breakdown {
+    /// Of each path that saves or shares, largest saving first.
+    pub by_path: Vec<OwnerSaving>,
+    /// The same of each pname.
+    pub by_pname: Vec<OwnerSaving>,
+    /// Of each kind that saves, largest first.
+    pub by_kind: Vec<KindSaving>,
+    /// The groups, largest saving first.
+    pub groups: Vec<Group>,
+    /// How many groups there are, listed or not.
+    pub groups_total: u64,
+}
+
+/// Adds up what the simulation tells.
+pub(super) struct Tally {
+    by_path: Vec<Saving>,
+    by_class: Vec<Saving>,
+    by_inode: HashMap<u32, Saving>,
+}
+
+impl Tally {
+    pub(super) fn new(tree: &Tree) -> Self {
+        Self {
+            by_path: vec![Saving::default(); tree.layout.paths.len()],
+            by_class: vec![Saving::default(); tree.layout.classes as usize],
+            by_inode: HashMap::new(),
+        }
+    }
+
+    pub(super) fn add(&mut self, tree: &Tree, event: Event) {
+        let Event::Replaced { path, inode, last, .. } = event else { return };
+        let of = &tree.layout.inodes[inode as usize];
+        self.by_path[path as usize].add(of.size, of.disk_size, last);
+        self.by_class[of.class as usize].add(of.size, of.disk_size, last);
+        self.by_inode.entry(inode).or_default().add(of.size, of.disk_size, last);
+    }
+
+    /// `pname` of each path is a number below `pnames`. Lists at most `limit`
+    /// of each, and only groups of files of at least `min_size`.
+    pub(super) fn finish(
+        self,
+        tree: &Tree,
+        pname_of: &[u32],
+        pnames: usize,
+        limit: usize,
+        min_size: u64,
+    ) -> Breakdown {
+        let classes = classes(tree);
+        let class_of = |(entry, inode): (u32, u32)| {
+            let class = classes[inode as usize];
+            (class != UNIQUE).then_some((class, entry))
+        };
+        let pairs: Vec<(u32, u32)> = tree.names_of_inodes().filter_map(class_of).collect();
+        let entries = Rows::from_pairs(tree.layout.classes as usize, pairs.iter().copied());
+        drop(pairs);
+        let paths = tree.layout.paths.len();
+        let mut by_pname = vec![Saving::default(); pnames];
+        for (&pname, of) in pname_of.iter().zip(&self.by_path) {
+            let sum = &mut by_pname[pname as usize];
+            sum.files_linked += of.files_linked;
+            sum.bytes_freed = sum.bytes_freed.saturating_add(of.bytes_freed);
+            sum.disk_freed = sum.disk_freed.saturating_add(of.disk_freed);
+            sum.apparent_freed = sum.apparent_freed.saturating_add(of.apparent_freed);
+        }
+        let itself: Vec<u32> = (0..paths as u32).collect();
+        let (groups, groups_total) = groups(tree, &entries, &self.by_class, limit, min_size);
+        Breakdown {
+            by_path: owners(tree, &entries, &itself, self.by_path, limit),
+            by_pname: owners(tree, &entries, pname_of, by_pname, limit),
+            by_kind: kinds(tree, &self.by_inode, limit),
+            groups,
+            groups_total,
+        }
+    }
+}
+
+/// The class of each inode; of one in `.links`, the one that its name stands for.
+fn classes(tree: &Tree) -> Vec<u32> {
+    let mut classes: Vec<u32> = tree.layout.inodes.iter().map(|inode| inode.class).collect();
+    for link in tree.layout.links.iter().filter(|link| link.class != UNIQUE) {
+        classes[link.inode as usize] = link.class;
+    }
+    classes
+}
+
+fn inode_of(tree: &Tree, entry: u32) -> u32 {
+    tree.layout.entries[entry as usize].get().unwrap_or(NONE)
+}
+
+/// The savings of owners: paths, or what `owner_of` makes of them.
+fn owners(
+    tree: &Tree,
+    entries: &Rows,
+    owner_of: &[u32],
+    savings: Vec<Saving>,
+    limit: usize,
+) -> Vec<OwnerSaving> {
+    let mut owners: Vec<OwnerSaving> = savings
+        .into_iter()
+        .map(|saving| OwnerSaving { path: NONE, saving, ..OwnerSaving::default() })
+        .collect();
+    for (path, &owner) in (0u32..).zip(owner_of) {
+        let of = &mut owners[owner as usize];
+        of.path = of.path.min(path);
+        of.paths += 1;
+    }
+    add_disk_sizes(tree, owner_of, &mut owners);
+
+    // For each class, the owners and inodes that have it; for each owner, the
+    // classes it has.
+    let mut of_class = Vec::new();
+    let mut pairs = Vec::new();
+    let mut starts = vec![0u32];
+    for (class, row) in (0u32..).zip(entries.iter()) {
+        let start = of_class.len();
+        of_class.extend(
+            row.iter()
+                .map(|&entry| (owner_of[tree.path_of(entry) as usize], inode_of(tree, entry))),
+        );
+        of_class[start..].sort_unstable();
+        let mut last = None;
+        let mut keep = start;
+        for at in start..of_class.len() {
+            if last != Some(of_class[at]) {
+                last = Some(of_class[at]);
+                of_class[keep] = of_class[at];
+                keep += 1;
+            }
+        }
+        of_class.truncate(keep);
+        let inodes = &of_class[start..];
+        let alone = inodes.iter().all(|&(_, inode)| inode == inodes[0].1);
+        let disk_size = |inode: u32| tree.layout.inodes[inode as usize].disk_size;
+        if alone || inodes.iter().all(|&(_, inode)| disk_size(inode) == 0) {
+            of_class.truncate(start);
+        }
+        pairs.extend(of_class[start..].chunk_by(|a, b| a.0 == b.0).map(|c| (c[0].0, class)));
+        starts.push(of_class.len() as u32);
+    }
+    let class = |class: u32| {
+        &of_class[starts[class as usize] as usize..starts[class as usize + 1] as usize]
+    };
+    let classes_of = Rows::from_pairs(owners.len(), pairs.iter().copied());
+    drop(pairs);
+
+    for (owner, of) in (0u32..).zip(&mut owners) {
+        for members in classes_of.row(owner).iter().map(|&c| class(c)) {
+            let (before, own, after) = split(members, owner);
+            let size = twinned(tree, own, before.iter().chain(after));
+            of.also_elsewhere = of.also_elsewhere.saturating_add(size);
+        }
+    }
+    let first_path: Vec<u32> = owners.iter().map(|of| of.path).collect();
+    let mut rows: Vec<(u32, OwnerSaving)> = (0u32..)
+        .zip(owners)
+        .filter(|(_, of)| of.saving.files_linked > 0 || of.also_elsewhere > 0)
+        .collect();
+    rows.sort_by_key(|(_, of)| (of.saving.order(), Reverse(of.also_elsewhere), of.path));
+    rows.truncate(limit);
+    // Whom each shares with is asked only for the rows that are listed.
+    let mut shared: HashMap<u32, u64> = HashMap::new();
+    for (owner, of) in &mut rows {
+        shared.clear();
+        for members in classes_of.row(*owner).iter().map(|&c| class(c)) {
+            let (_, own, _) = split(members, *owner);
+            for others in members.chunk_by(|a, b| a.0 == b.0) {
+                let size = twinned(tree, own, others.iter());
+                if size > 0 {
+                    let sum = shared.entry(others[0].0).or_default();
+                    *sum = sum.saturating_add(size);
+                }
+            }
+        }
+        of.shared_with =
+            shared.iter().map(|(&other, &size)| (first_path[other as usize], size)).collect();
+        of.shared_with.sort_unstable_by_key(|&(path, size)| (Reverse(size), path));
+    }
+    rows.into_iter().map(|(_, of)| of).collect()
+}
+
+/// An owner and one of its inodes.
+type Member = (u32, u32);
+
+/// A class's members before those of one owner, its own, and those after.
+fn split(members: &[Member], owner: u32) -> (&[Member], &[Member], &[Member]) {
+    let start = members.partition_point(|&(other, _)| other < owner);
+    let (before, rest) = members.split_at(start);
+    let (own, after) = rest.split_at(rest.partition_point(|&(other, _)| other == owner));
+    (before, own, after)
+}
+
+/// The blocks of those of `own` that have another inode among `others`.
+fn twinned<'a>(tree: &Tree, own: &[Member], mut others: impl Iterator<Item = &'a Member>) -> u64 {
+    let Some(&(_, first)) = others.next() else { return 0 };
+    let all = others.any(|&(_, inode)| inode != first);
+    own.iter()
+        .filter(|&&(_, inode)| all || inode != first)
+        .map(|&(_, inode)| tree.layout.inodes[inode as usize].disk_size)
+        .fold(0, u64::saturating_add)
+}
+
+/// Adds the blocks of each owner's inodes, each once.
+fn add_disk_sizes(tree: &Tree, owner_of: &[u32], owners: &mut [OwnerSaving]) {
+    let mut add = |owner: u32, inode: u32| {
+        let sum = &mut owners[owner as usize].disk_size;
+        *sum = sum.saturating_add(tree.layout.inodes[inode as usize].disk_size);
+    };
+    let mut several = Vec::new();
+    for (entry, inode) in tree.names_of_inodes() {
+        let owner = owner_of[tree.path_of(entry) as usize];
+        match tree.layout.inodes[inode as usize].nlink {
+            0 | 1 => add(owner, inode),
+            _ => several.push((owner, inode)),
+        }
+    }
+    several.sort_unstable();
+    several.dedup();
+    several.into_iter().for_each(|(owner, inode)| add(owner, inode));
+}
+
+fn kinds(tree: &Tree, by_inode: &HashMap<u32, Saving>, limit: usize) -> Vec<KindSaving> {
+    let mut kinds: BTreeMap<String, Saving> = BTreeMap::new();
+    let mut name = Vec::new();
+    for (&inode, saving) in by_inode {
+        tree.name(tree.first_entry[inode as usize], &mut name);
+        let kind = kind(&name, tree.flags[inode as usize].symlink());
+        let sum = kinds.entry(kind.into_owned()).or_default();
+        sum.files_linked += saving.files_linked;
+        sum.bytes_freed = sum.bytes_freed.saturating_add(saving.bytes_freed);
+        sum.disk_freed = sum.disk_freed.saturating_add(saving.disk_freed);
+        sum.apparent_freed = sum.apparent_freed.saturating_add(saving.apparent_freed);
+    }
+    let mut rows: Vec<KindSaving> =
+        kinds.into_iter().map(|(kind, saving)| KindSaving { kind, saving }).collect();
+    rows.sort_by_key(|row| row.saving.order());
+    rows.truncate(limit);
+    rows
+}
+
+/// The groups to list, and how many there are.
+fn groups(
+    tree: &Tree,
+    entries: &Rows,
+    by_class: &[Saving],
+    limit: usize,
+    min_size: u64,
+) -> (Vec<Group>, u64) {
+    let size = |class: u32| match entries.row(class).first() {
+        Some(&entry) => tree.layout.inodes[inode_of(tree, entry) as usize].size,
+        None => 0,
+    };
+    let mut listed: Vec<u32> = (0..by_class.len() as u32)
+        .filter(|&class| by_class[class as usize].files_linked > 0 && size(class) >= min_size)
+        .collect();
+    let total = listed.len() as u64;
+    listed.sort_by_key(|&class| {
+        (by_class[class as usize].order(), entries.row(class).first().copied())
+    });
+    listed.truncate(limit);
+    let groups = listed
+        .into_iter()
+        .map(|class| {
+            let row = entries.row(class);
+            let mut inodes: Vec<u32> = row.iter().map(|&entry| inode_of(tree, entry)).collect();
+            inodes.sort_unstable();
+            inodes.dedup();
+            let mut names = Vec::with_capacity(row.len());
+            for &entry in row {
+                let mut name = Vec::new();
+                tree.name(entry, &mut name);
+                names.push(name);
+            }
+            names.sort_unstable();
+            let flags = tree.flags[inodes[0] as usize];
+            Group {
+                size: size(class),
+                inodes: inodes.len() as u64,
+                symlink: flags.symlink(),
+                executable: flags.executable(),
+                saving: by_class[class as usize],
+                names,
+            }
+        })
+        .collect();
+    (groups, total)
+}

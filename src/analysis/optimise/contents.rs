@@ -1,0 +1,484 @@
+//! Which inodes have the same contents, reading as little as can be.
+//!
+//! A file can have a twin only among those of its size, kind and executable
+//! bit; among those, of its first bytes; and only what agrees in these is read
+//! whole. Two contents are the same when the SHA-256 of their NARs is, which is
+//! how Nix tells, and is the name of an entry of `.links`: so an inode with a
+//! name there need not be read at all.
+//!
+//! Nix goes by that name even where the contents have changed since. What can
+//! be told of such a link without reading all of `.links` is told: files that
+//! agree with a link in size and first bytes are hashed and looked up by name;
+//! and links that look changed, by their time of modification, or that have no
+//! other name, are read, and if one lies, every file not in `.links` is hashed.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rayon::prelude::*;
+use rustix::fs::{Mode, OFlags};
+
+use super::gather::{NONE, NamedLink, Tree};
+use super::simulate::{Link, UNIQUE};
+use crate::disk::Progress;
+use crate::nar::{FileHasher, hash_symlink, nix32};
+use crate::warning::{WarningKind, Warnings};
+
+/// How many first bytes are compared before the whole is.
+const PREFIX: u64 = 4096;
+/// Files from this size on are mapped into memory instead of read.
+const MAP: u64 = 1 << 20;
+/// How much of a file is read at once.
+const BUFFER: usize = 128 * 1024;
+
+type Hash = [u8; 32];
+
+/// What came of comparing; sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Compared {
+    /// How many bytes of files were read.
+    pub(super) bytes_read: u64,
+    /// How many inodes could not be read, and so were taken for unlike any other.
+    pub(super) unreadable: u64,
+    /// Their size.
+    pub(super) unreadable_size: u64,
+}
+
+/// Finds the classes of contents of `tree`, and what the names in `.links`
+/// stand for. `alone` means that `.links` is not part of what is examined.
+pub(super) fn classify(
+    tree: &mut Tree,
+    alone: bool,
+    store_dir: &Path,
+    pool: &rayon::ThreadPool,
+    progress: &Progress,
+    warnings: &mut Warnings,
+) -> io::Result<Compared> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let store = rustix::fs::open(store_dir, flags, Mode::empty())?;
+    let reader = Reader { tree, store, bytes: AtomicU64::new(0), progress };
+    let mut run = Run { reader: &reader, alone, pool, hashes: Vec::new(), failed: Vec::new() };
+    let candidates = run.candidates();
+    let mut again = Vec::new();
+    if !candidates.is_empty() {
+        run.compare(&candidates);
+        let lies = !alone && run.links_may_lie(&candidates);
+        if lies || run.has_corrupted_link(&mut again) {
+            run.hash_rest(&candidates, &mut again);
+        }
+    }
+    let Run { mut hashes, mut failed, .. } = run;
+    hashes.sort_unstable();
+    failed.sort_unstable_by_key(|&(inode, _)| inode);
+    failed.dedup_by_key(|&mut (inode, _)| inode);
+    let mut compared =
+        Compared { bytes_read: reader.bytes.load(Ordering::Relaxed), ..Compared::default() };
+    for (inode, error) in failed {
+        compared.unreadable += 1;
+        compared.unreadable_size += reader.tree.layout.inodes[inode as usize].size;
+        let mut path = store_dir.as_os_str().as_encoded_bytes().to_vec();
+        path.push(b'/');
+        path.extend(reader.path(inode, None));
+        let kind = match error.kind() {
+            io::ErrorKind::NotFound | io::ErrorKind::InvalidData => WarningKind::Vanished,
+            _ => WarningKind::Unreadable,
+        };
+        let message = format!("taken for unlike any other file: {error}");
+        warnings.push(kind, path, message);
+    }
+    drop(reader);
+    assign(tree, alone, &hashes);
+    Ok(compared)
+}
+
+/// Numbers the classes: contents of several inodes, or that a name in `.links`
+/// stands for. `hashes` is sorted.
+fn assign(tree: &mut Tree, alone: bool, hashes: &[(Hash, u32)]) {
+    let mut links = tree.named_links.as_slice();
+    let mut classes = 0;
+    let layout = &mut tree.layout;
+    let add = |link: &NamedLink, class| Link { inode: link.inode, class };
+    for group in hashes.chunk_by(|a, b| a.0 == b.0) {
+        let mut named = None;
+        if !alone {
+            let below = links.partition_point(|link| link.hash < group[0].0);
+            layout.links.extend(links[..below].iter().map(|link| add(link, UNIQUE)));
+            links = &links[below..];
+            named = links.first().filter(|link| link.hash == group[0].0);
+        }
+        if named.is_none() && group.len() == 1 {
+            continue;
+        }
+        for &(_, inode) in group {
+            layout.inodes[inode as usize].class = classes;
+        }
+        if let Some(link) = named {
+            layout.links.push(add(link, classes));
+            links = &links[1..];
+        }
+        classes += 1;
+    }
+    if !alone {
+        layout.links.extend(links.iter().map(|link| add(link, UNIQUE)));
+    }
+    layout.classes = classes;
+}
+
+/// An inode to be compared.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Item {
+    size: u64,
+    /// Of the first bytes, once they were read.
+    prefix: u64,
+    /// The kind; `KNOWN` where `.links` tells the hash.
+    kind: u32,
+    /// The inode, or a link whose hash is known.
+    index: u32,
+}
+
+/// Sorts after all kinds.
+const KNOWN: u32 = u32::MAX;
+
+struct Run<'a> {
+    reader: &'a Reader<'a>,
+    alone: bool,
+    pool: &'a rayon::ThreadPool,
+    /// The hashes found, each with its inode.
+    hashes: Vec<(Hash, u32)>,
+    failed: Vec<(u32, io::Error)>,
+}
+
+impl Run<'_> {
+    /// The inodes that Nix would hash.
+    fn candidates(&self) -> Vec<u32> {
+        let tree = self.reader.tree;
+        (0..tree.layout.inodes.len() as u32)
+            .filter(|&i| {
+                let examined = tree.first_entry[i as usize] != NONE;
+                let flags = tree.flags[i as usize];
+                // What `.links` says of a changed file says nothing.
+                let known = flags.linked() && (!self.alone || !flags.touched());
+                examined && !known && !tree.layout.inodes[i as usize].writable
+            })
+            .collect()
+    }
+
+    fn item(&self, inode: u32) -> Item {
+        let tree = self.reader.tree;
+        let kind = tree.flags[inode as usize].kind();
+        Item { size: tree.layout.inodes[inode as usize].size, prefix: 0, kind, index: inode }
+    }
+
+    /// Hashes what may have the contents of another inode or of a link.
+    fn compare(&mut self, candidates: &[u32]) {
+        let tree = self.reader.tree;
+        let mut items: Vec<Item> = candidates.iter().map(|&i| self.item(i)).collect();
+        for (link, named) in (0..).zip(&tree.named_links) {
+            let inode = named.inode as usize;
+            if self.alone {
+                if tree.flags[inode].touched() || tree.layout.inodes[inode].writable {
+                    continue;
+                }
+                self.hashes.push((named.hash, named.inode));
+            }
+            let size = tree.layout.inodes[inode].size;
+            items.push(Item { size, prefix: 0, kind: KNOWN, index: link });
+        }
+        items.sort_unstable();
+
+        // Of one size: small ones are hashed, of others the first bytes come next.
+        let (mut whole, mut first) = (Vec::new(), Vec::new());
+        for group in items.chunk_by(|a, b| a.size == b.size) {
+            let known = group[group.len() - 1].kind == KNOWN;
+            let before = first.len();
+            for like in group.chunk_by(|a, b| a.kind == b.kind) {
+                if like[0].kind == KNOWN {
+                    // Only to be compared with files that may be alike.
+                    if first.len() > before {
+                        first.extend_from_slice(like);
+                    }
+                } else if like.len() > 1 || known {
+                    let small =
+                        like[0].size <= PREFIX || tree.flags[like[0].index as usize].symlink();
+                    if small { &mut whole } else { &mut first }.extend_from_slice(like);
+                }
+            }
+        }
+        drop(items);
+        self.read_first(&mut first);
+        first.sort_unstable();
+        for group in first.chunk_by(|a, b| (a.size, a.prefix) == (b.size, b.prefix)) {
+            let known = group[group.len() - 1].kind == KNOWN;
+            for like in group.chunk_by(|a, b| a.kind == b.kind) {
+                if like[0].kind != KNOWN && (like.len() > 1 || known) {
+                    whole.extend_from_slice(like);
+                }
+            }
+        }
+        drop(first);
+        self.hash(whole.into_iter().map(|item| item.index).collect());
+    }
+
+    /// Reads the first bytes of each, and forgets those that cannot be read.
+    fn read_first(&mut self, items: &mut Vec<Item>) {
+        let reader = self.reader;
+        reader.progress.expect_bytes(items.len() as u64 * PREFIX);
+        // In the order in which they may lie on the disk.
+        items.par_sort_unstable_by_key(|item| reader.number(item));
+        let results: Vec<io::Result<u64>> = self.pool.install(|| {
+            let read = |buffer: &mut Vec<u8>, item: &Item| reader.prefix(item, buffer);
+            items.par_iter().with_min_len(16).map_init(Vec::new, read).collect()
+        });
+        let mut results = results.into_iter();
+        items.retain_mut(|item| match results.next() {
+            Some(Ok(prefix)) => {
+                item.prefix = prefix;
+                true
+            }
+            Some(Err(error)) => {
+                self.failed.push((reader.inode(item), error));
+                false
+            }
+            None => false,
+        });
+    }
+
+    /// Hashes inodes whole.
+    fn hash(&mut self, mut inodes: Vec<u32>) {
+        let reader = self.reader;
+        let size = |inode: u32| reader.tree.layout.inodes[inode as usize].size;
+        reader.progress.expect_bytes(inodes.iter().map(|&i| size(i)).fold(0, u64::saturating_add));
+        // Large ones first, so that none is left to one thread at the end; the
+        // rest in the order in which they may lie on the disk.
+        let order = |&i: &u32| (u64::MAX - size(i) / MAP, reader.tree.numbers[i as usize]);
+        inodes.par_sort_unstable_by_key(order);
+        let hashed: Vec<(u32, io::Result<Hash>)> = self.pool.install(|| {
+            let read = |buffer: &mut Vec<u8>, &i: &u32| (i, reader.hash(i, None, buffer));
+            inodes.par_iter().with_min_len(1).map_init(Vec::new, read).collect()
+        });
+        for (inode, result) in hashed {
+            match result {
+                Ok(hash) => self.hashes.push((hash, inode)),
+                Err(error) => self.failed.push((inode, error)),
+            }
+        }
+    }
+
+    /// Whether the names in `.links` may stand for other contents than theirs.
+    fn links_may_lie(&self, candidates: &[u32]) -> bool {
+        let tree = self.reader.tree;
+        let size = |inode: u32| tree.layout.inodes[inode as usize].size;
+        let suspects: Vec<&NamedLink> = tree
+            .named_links
+            .iter()
+            .filter(|link| {
+                let inode = link.inode as usize;
+                tree.flags[inode].touched() || tree.layout.inodes[inode].nlink <= 1
+            })
+            .collect();
+        if suspects.is_empty() {
+            return false;
+        }
+        let sum = |sizes: &mut dyn Iterator<Item = u64>| sizes.fold(0, u64::saturating_add);
+        let to_read = sum(&mut suspects.iter().map(|link| size(link.inode)));
+        let done = sum(&mut self.hashes.iter().map(|&(_, inode)| size(inode)));
+        let rest = sum(&mut candidates.iter().map(|&inode| size(inode))).saturating_sub(done);
+        if to_read > rest {
+            // To hash the files costs less.
+            return true;
+        }
+        let reader = self.reader;
+        reader.progress.expect_bytes(to_read);
+        let lies = |buffer: &mut Vec<u8>, link: &&NamedLink| {
+            // One that cannot be read may say anything.
+            !reader.hash(link.inode, Some(link), buffer).is_ok_and(|hash| hash == link.hash)
+        };
+        self.pool
+            .install(|| suspects.par_iter().map_init(Vec::new, lies).any(std::convert::identity))
+    }
+
+    /// Whether a link has another size than the contents its name stands for.
+    /// Its inode, linked until then, is like any other afterwards: it is put
+    /// into `inodes` if it has a name in a path.
+    fn has_corrupted_link(&self, inodes: &mut Vec<u32>) -> bool {
+        let tree = self.reader.tree;
+        if self.alone {
+            return false;
+        }
+        for &(hash, inode) in &self.hashes {
+            let found = tree.named_links.binary_search_by(|link| link.hash.cmp(&hash));
+            let Ok(at) = found else { continue };
+            let link = tree.named_links[at].inode as usize;
+            let size = |inode: usize| tree.layout.inodes[inode].size;
+            let examined = tree.first_entry[link] != NONE && !tree.layout.inodes[link].writable;
+            if size(link) != size(inode as usize) && examined {
+                inodes.push(link as u32);
+            }
+        }
+        !inodes.is_empty()
+    }
+
+    /// Hashes all candidates that were not yet, and the inodes of corrupted
+    /// links until no more are found.
+    fn hash_rest(&mut self, candidates: &[u32], again: &mut Vec<u32>) {
+        let done = |run: &Self| -> Vec<u32> {
+            let hashed = run.hashes.iter().map(|&(_, inode)| inode);
+            let mut done: Vec<u32> = hashed.chain(run.failed.iter().map(|f| f.0)).collect();
+            done.sort_unstable();
+            done
+        };
+        again.extend_from_slice(candidates);
+        loop {
+            again.sort_unstable();
+            again.dedup();
+            let done = done(self);
+            again.retain(|inode| done.binary_search(inode).is_err());
+            if again.is_empty() {
+                break;
+            }
+            self.hash(std::mem::take(again));
+            self.has_corrupted_link(again);
+        }
+    }
+}
+
+/// Reads files of the store, and never what is not as the walk saw it.
+struct Reader<'a> {
+    tree: &'a Tree,
+    store: OwnedFd,
+    bytes: AtomicU64,
+    progress: &'a Progress,
+}
+
+impl Reader<'_> {
+    /// Where an inode is found, below the store directory.
+    fn path(&self, inode: u32, link: Option<&NamedLink>) -> Vec<u8> {
+        let mut path = Vec::new();
+        let entry = self.tree.first_entry[inode as usize];
+        if entry != NONE {
+            self.tree.name(entry, &mut path);
+            return path;
+        }
+        let find = || self.tree.named_links.iter().find(|link| link.inode == inode);
+        if let Some(link) = link.or_else(find) {
+            path.extend_from_slice(b".links/");
+            path.extend_from_slice(nix32::encode(&link.hash).as_bytes());
+        }
+        path
+    }
+
+    fn link(&self, item: &Item) -> Option<&NamedLink> {
+        (item.kind == KNOWN).then(|| &self.tree.named_links[item.index as usize])
+    }
+
+    fn inode(&self, item: &Item) -> u32 {
+        self.link(item).map_or(item.index, |link| link.inode)
+    }
+
+    fn number(&self, item: &Item) -> u64 {
+        self.tree.numbers[self.inode(item) as usize]
+    }
+
+    fn open(&self, inode: u32, link: Option<&NamedLink>) -> io::Result<File> {
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let path = self.path(inode, link);
+        let open = |flags| rustix::fs::openat(self.store.as_fd(), &path[..], flags, Mode::empty());
+        // Only an owner may leave the access time alone.
+        let opened = match open(flags | OFlags::NOATIME) {
+            Err(rustix::io::Errno::PERM) => open(flags)?,
+            other => other?,
+        };
+        let stat = rustix::fs::fstat(&opened)?;
+        let seen = &self.tree.layout.inodes[inode as usize];
+        let same = stat.st_ino == self.tree.numbers[inode as usize]
+            && stat.st_size as u64 == seen.size
+            && rustix::fs::FileType::from_raw_mode(stat.st_mode)
+                == rustix::fs::FileType::RegularFile;
+        if same { Ok(File::from(opened)) } else { Err(changed()) }
+    }
+
+    fn count(&self, bytes: u64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.progress.add_bytes(bytes);
+    }
+
+    /// A number for the first bytes: the same for the same bytes.
+    fn prefix(&self, item: &Item, buffer: &mut Vec<u8>) -> io::Result<u64> {
+        let inode = self.inode(item);
+        if self.tree.flags[inode as usize].symlink() {
+            // A link that is a symlink of a large file's size: nothing agrees.
+            return Ok(0);
+        }
+        let file = self.open(inode, self.link(item))?;
+        buffer.resize(PREFIX as usize, 0);
+        (&file).read_exact(buffer)?;
+        self.count(PREFIX);
+        use std::hash::{DefaultHasher, Hasher};
+        let mut hasher = DefaultHasher::new();
+        hasher.write(buffer);
+        Ok(hasher.finish())
+    }
+
+    /// The SHA-256 of the NAR of an inode.
+    fn hash(&self, inode: u32, link: Option<&NamedLink>, buffer: &mut Vec<u8>) -> io::Result<Hash> {
+        let size = self.tree.layout.inodes[inode as usize].size;
+        let flags = self.tree.flags[inode as usize];
+        if flags.symlink() {
+            let path = self.path(inode, link);
+            let target = rustix::fs::readlinkat(self.store.as_fd(), &path[..], Vec::new())?;
+            let same = target.as_bytes().len() as u64 == size;
+            self.progress.add_bytes(size);
+            return if same { Ok(hash_symlink(target.as_bytes())) } else { Err(changed()) };
+        }
+        let mut hasher = FileHasher::new(size, flags.executable());
+        if size == 0 {
+            return Ok(hasher.finish());
+        }
+        let mut file = self.open(inode, link)?;
+        if size >= MAP
+            && let Some(map) = map(&file)
+        {
+            if map.len() as u64 != size {
+                return Err(changed());
+            }
+            for piece in map.chunks(BUFFER) {
+                hasher.update(piece);
+                self.count(piece.len() as u64);
+            }
+            return Ok(hasher.finish());
+        }
+        buffer.resize(BUFFER, 0);
+        let mut left = size;
+        while left > 0 {
+            let want = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);
+            let got = file.read(&mut buffer[..want])?;
+            if got == 0 {
+                return Err(changed());
+            }
+            hasher.update(&buffer[..got]);
+            self.count(got as u64);
+            left -= got as u64;
+        }
+        Ok(hasher.finish())
+    }
+}
+
+fn changed() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, "it was changed while it was examined")
+}
+
+/// Maps a file; `None` where it cannot be mapped, and must be read.
+#[allow(unsafe_code)]
+fn map(file: &File) -> Option<memmap2::Mmap> {
+    // SAFETY: the map is read only here, and only to be hashed: whoever changes
+    // the file meanwhile changes the hash. Cut short meanwhile, it would end
+    // the program; nobody cuts short a file of a Nix store, where all are
+    // read-only and none is written to once it is valid.
+    let map = unsafe { memmap2::Mmap::map(file) }.ok()?;
+    let _ = map.advise(memmap2::Advice::Sequential);
+    Some(map)
+}

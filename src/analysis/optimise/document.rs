@@ -1,0 +1,282 @@
+//! The answer for printing.
+
+use super::{NixRule, Optimise, OwnerSaving, Saving};
+use crate::census::Census;
+use crate::output::{Cell, Column, Document, Field, Head, Section, Units, escape, format_size};
+
+/// How many partners a table names in one row, and names of one group.
+const NAMED: usize = 3;
+
+impl Optimise {
+    /// The answer for printing.
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let title = format!("As Nix {} would report", self.nix);
+        let mut sections = vec![
+            Section::fields(Some("nix_report"), title, self.report_fields()),
+            Section::fields(None, "What the disk gains", self.gain_fields()),
+        ];
+        if let Some(note) = self.overstatement() {
+            sections.push(Section::Note(note));
+        }
+        sections.extend([
+            Section::fields(Some("already_saved"), "Already saved", self.saved_fields()),
+            Section::fields(Some("unused_links"), "Unused links", self.unused_fields()),
+            self.paths_section(census),
+            self.pnames_section(census),
+            self.kinds_section(),
+            self.groups_section(),
+        ]);
+        Document {
+            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
+            sections,
+            csv: Some("by_path"),
+        }
+    }
+
+    fn report_fields(&self) -> Vec<Field<'static>> {
+        let outcome = &self.outcome;
+        let line = match self.line() {
+            Some(line) => Field::new("line", "last line", Cell::text(line)),
+            None => {
+                Field::new("line", "last line", Cell::Missing).remark("it would stop with an error")
+            }
+        };
+        vec![
+            line,
+            Field::hidden("files_linked", Cell::Count(outcome.files_linked)),
+            Field::hidden("bytes_freed", Cell::Size(outcome.bytes_freed)),
+            Field::hidden("nix_version", Cell::text(self.nix.to_string())),
+            Field::hidden("overstated", Cell::Size(self.overstated())),
+            Field::hidden("links_added", Cell::Count(outcome.links_added)),
+            Field::hidden("links_removed", Cell::Count(outcome.links_removed)),
+            count_if("at_link_limit", "at the link limit", outcome.at_link_limit)
+                .remark("files left as they are: no inode may have more names"),
+            count_if("writable", "writable files", outcome.writable)
+                .remark("passed over as suspicious"),
+        ]
+    }
+
+    fn gain_fields(&self) -> Vec<Field<'static>> {
+        let outcome = &self.outcome;
+        let links = match (outcome.links_added, outcome.links_removed) {
+            (0, 0) => String::new(),
+            (added, 0) => format!("less what .links itself takes for {added} new entries"),
+            (added, removed) => {
+                format!(
+                    "less what .links takes for {added} new entries; {removed} corrupted ones go"
+                )
+            }
+        };
+        vec![
+            Field::new("disk_freed", "disk size", Cell::Size(outcome.disk_freed)).remark(links),
+            Field::new("apparent_freed", "apparent size", Cell::Size(outcome.apparent_freed)),
+            Field::hidden(
+                "other_rule_disk_freed",
+                Cell::optional(self.other_rule_disk_freed, Cell::Size),
+            ),
+            Field::hidden("paths", Cell::Count(self.paths)),
+            Field::hidden("entries", Cell::Count(self.entries)),
+            Field::hidden("bytes_read", Cell::Size(self.bytes_read)),
+            count_if("unreadable", "unreadable files", self.unreadable)
+                .remark("taken for unlike any other: the gain may be larger"),
+            Field::hidden("unreadable_size", Cell::Size(self.unreadable_size)),
+        ]
+    }
+
+    /// What people should know where Nix's figure is not the disk's.
+    fn overstatement(&self) -> Option<String> {
+        let size = |bytes| format_size(bytes, Units::Binary);
+        let overstated = self.overstated();
+        let mut note = match (overstated, self.nix.rule()) {
+            (0, _) => return None,
+            (_, NixRule::From2_23) => format!(
+                "Nix would report {} more than goes. Where a file has several hard-linked names, \
+                 Nix since 2.23 replaces some of them and passes over the rest, so that the file \
+                 stays on the disk.",
+                size(overstated)
+            ),
+            (_, NixRule::UpTo2_22) => format!(
+                "Nix would report {} more than goes: it counts each name of a file that has \
+                 several.",
+                size(overstated)
+            ),
+        };
+        if let (Some(other), NixRule::From2_23) = (self.other_rule_disk_freed, self.nix.rule()) {
+            note.push_str(&format!(" Nix up to 2.22 would free {} here.", size(other)));
+        }
+        Some(note)
+    }
+
+    fn saved_fields(&self) -> Vec<Field<'_>> {
+        let saved = &self.already_saved;
+        let note = saved.note.as_deref();
+        vec![
+            Field::new("apparent_size", "apparent size", Cell::Size(saved.apparent_size)),
+            Field::new("disk_size", "disk size", Cell::Size(saved.disk_size)),
+            Field::hidden("links_entries", Cell::Count(saved.links_entries)),
+            Field::new(
+                "links_directory_disk_size",
+                if note.is_some() { ".links itself" } else { "" },
+                Cell::Size(saved.links_directory_disk_size),
+            )
+            .remark(format!("{} entries", saved.links_entries)),
+            Field::new(
+                "note",
+                if note.is_some() { "as the collector notes" } else { "" },
+                Cell::optional(note, Cell::text),
+            ),
+        ]
+    }
+
+    fn unused_fields(&self) -> Vec<Field<'static>> {
+        let unused = &self.unused_links;
+        let shown = self.already_saved.note.is_some();
+        let label = |label| if shown { label } else { "" };
+        vec![
+            Field::new("entries", label("entries"), Cell::Count(unused.entries))
+                .remark("a garbage collection deletes them"),
+            Field::hidden("apparent_size", Cell::Size(unused.apparent_size)),
+            Field::new("disk_size", label("disk size"), Cell::Size(unused.disk_size)),
+        ]
+    }
+
+    fn paths_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let name = |path: u32| census.catalog.path(census.id(path));
+        let label = |path: u32| census.catalog.store_path(census.id(path)).name();
+        self.owners_section("by_path", "By path", &self.breakdown.by_path, name, label)
+    }
+
+    fn pnames_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let label = |path: u32| census.catalog.pname_and_version(census.id(path)).0;
+        let name = move |path: u32| label(path).to_owned();
+        self.owners_section("by_pname", "By package", &self.breakdown.by_pname, name, label)
+    }
+
+    fn owners_section<'a>(
+        &'a self,
+        key: &'static str,
+        title: &'static str,
+        owners: &'a [OwnerSaving],
+        name: impl Fn(u32) -> String + 'a,
+        label: impl Fn(u32) -> &'a str + 'a,
+    ) -> Section<'a> {
+        let by_path = key == "by_path";
+        let own = if by_path { "path" } else { "pname" };
+        let mut columns = saving_columns();
+        columns.extend([
+            Column::titled("disk_size", "of"),
+            Column::titled("also_elsewhere", "also elsewhere"),
+            Column { key: "paths", heading: "paths", hidden: by_path },
+            Column::new(own),
+            Column::titled("shared_with", "shared with"),
+        ]);
+        let rows = owners.iter().map(move |of| {
+            let mut row = saving_cells(&of.saving);
+            let partners = of.shared_with.iter();
+            let record = |&(path, size): &(u32, u64)| {
+                Cell::Record(vec![(own, Cell::text(name(path))), ("disk_size", Cell::Size(size))])
+            };
+            let shown = partners.clone().take(NAMED).map(|&(path, size)| {
+                let other = match path == of.path {
+                    true => "itself",
+                    false => label(path),
+                };
+                format!("{other} {}", format_size(size, Units::Binary))
+            });
+            let mut mostly = shown.collect::<Vec<_>>().join(", ");
+            if let Some(more @ 1..) = of.shared_with.len().checked_sub(NAMED) {
+                mostly.push_str(&format!(", {more} more"));
+            }
+            row.extend([
+                Cell::Size(of.disk_size),
+                Cell::Size(of.also_elsewhere),
+                Cell::Count(of.paths),
+                Cell::text(name(of.path)),
+                Cell::Both(mostly.into(), Box::new(Cell::Cells(partners.map(record).collect()))),
+            ]);
+            row
+        });
+        Section::rows(key, title, columns, rows)
+    }
+
+    fn kinds_section(&self) -> Section<'_> {
+        let mut columns = saving_columns();
+        columns.push(Column::new("kind"));
+        let rows = self.breakdown.by_kind.iter().map(|of| {
+            let mut row = saving_cells(&of.saving);
+            row.push(Cell::text(of.kind.as_str()));
+            row
+        });
+        Section::rows("by_kind", "By kind of file", columns, rows)
+    }
+
+    fn groups_section(&self) -> Section<'_> {
+        let groups = &self.breakdown.groups;
+        let title = match groups.len() as u64 {
+            n if n < self.breakdown.groups_total => {
+                format!("Equal files ({n} of {} groups)", self.breakdown.groups_total)
+            }
+            _ => "Equal files".to_owned(),
+        };
+        let mut columns = saving_columns();
+        columns.extend([
+            Column::new("size"),
+            Column::new("inodes"),
+            Column::hidden("kind"),
+            Column::new("names"),
+        ]);
+        let rows = groups.iter().map(|group| {
+            let mut row = saving_cells(&group.saving);
+            let kind = match (group.symlink, group.executable) {
+                (true, _) => "symlink",
+                (_, true) => "executable",
+                _ => "file",
+            };
+            let first = group.names.iter().take(NAMED).map(|n| without_hash_part(n));
+            let mut first = first.collect::<Vec<_>>().join(" ");
+            if let Some(more @ 1..) = group.names.len().checked_sub(NAMED) {
+                first.push_str(&format!(", {more} more"));
+            }
+            let names = group.names.iter().map(|name| Cell::Bytes(name.as_slice().into()));
+            row.extend([
+                Cell::Size(group.size),
+                Cell::Count(group.inodes),
+                Cell::text(kind),
+                Cell::Both(first.into(), Box::new(Cell::Cells(names.collect()))),
+            ]);
+            row
+        });
+        Section::rows("groups", title, columns, rows)
+    }
+}
+
+fn count_if(key: &'static str, label: &'static str, n: u64) -> Field<'static> {
+    Field::new(key, if n > 0 { label } else { "" }, Cell::Count(n))
+}
+
+/// A file name below the store directory for people, the hash part left out.
+fn without_hash_part(name: &[u8]) -> String {
+    let name = match name.get(..33) {
+        Some([.., b'-']) => &name[33..],
+        _ => name,
+    };
+    escape(name)
+}
+
+fn saving_columns() -> Vec<Column> {
+    vec![
+        Column::titled("disk_freed", "frees"),
+        Column::hidden("apparent_freed"),
+        Column::titled("files_linked", "files linked"),
+        Column::hidden("bytes_freed"),
+    ]
+}
+
+fn saving_cells<'a>(saving: &Saving) -> Vec<Cell<'a>> {
+    vec![
+        Cell::Size(saving.disk_freed),
+        Cell::Size(saving.apparent_freed),
+        Cell::Count(saving.files_linked),
+        Cell::Size(saving.bytes_freed),
+    ]
+}

@@ -1,0 +1,187 @@
+//! What removals free, against following every root anew.
+
+use super::holders::{HolderGraph, Holders};
+use super::{Sizes, shared_groups};
+use crate::catalog::{Builder, Catalog, Record};
+use crate::census::Freeable;
+use crate::graph::{Cuts, Rows, reachable};
+use crate::roots::{FoundRoots, Generation, Profile, Root, RootKind};
+use proptest::prelude::*;
+
+/// A store of paths, its roots, and classes of inodes.
+#[derive(Clone, Debug)]
+struct Case {
+    references: Vec<(u32, u32)>,
+    paths: u32,
+    /// For each root its path, and its profile or process.
+    roots: Vec<(u32, Group)>,
+    /// The paths of each class.
+    classes: Vec<Vec<u32>>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Group {
+    None,
+    Profile(u32),
+    Process(u32),
+}
+
+fn case() -> impl Strategy<Value = Case> {
+    (1u32..24).prop_flat_map(|paths| {
+        let group = prop_oneof![
+            2 => Just(Group::None),
+            2 => (0u32..3).prop_map(Group::Profile),
+            1 => (0u32..2).prop_map(Group::Process),
+        ];
+        (
+            prop::collection::vec((0..paths, 0..paths), 0..50),
+            prop::collection::vec((0..paths, group), 0..10),
+            prop::collection::vec(prop::collection::vec(0..paths, 2..5), 0..6),
+        )
+            .prop_map(move |(references, roots, classes)| Case {
+                references,
+                paths,
+                roots,
+                classes,
+            })
+    })
+}
+
+impl Case {
+    fn catalog(&self) -> Catalog {
+        let mut builder = Builder::new("/nix/store");
+        for path in 0..self.paths {
+            let path = format!("/nix/store/{path:032}-p");
+            let record =
+                Record { path: path.as_bytes(), nar_size: Some(1000), ..Record::default() };
+            builder.add(&record).unwrap();
+        }
+        for &(from, to) in &self.references {
+            builder.add_reference(from, to);
+        }
+        builder.finish().unwrap()
+    }
+
+    fn found(&self) -> FoundRoots {
+        let profile = |p| Profile { link: vec![p], current: None, generations: Vec::new() };
+        let mut found =
+            FoundRoots { profiles: (0..3).map(profile).collect(), ..FoundRoots::default() };
+        for (i, &(path, group)) in (0u32..).zip(&self.roots) {
+            let number = u64::from(i);
+            let mut root = Root {
+                kind: RootKind::Link,
+                link: format!("/link/{i:04}").into_bytes(),
+                via: None,
+                path,
+                time: None,
+                pid: None,
+                generation: None,
+            };
+            match group {
+                Group::None => {}
+                Group::Process(pid) => root.pid = Some(pid),
+                Group::Profile(profile) => {
+                    root.generation = Some((profile, number));
+                    let generation = Generation { number, time: i64::from(i), root: Some(i) };
+                    found.profiles[profile as usize].generations.push(generation);
+                }
+            }
+            found.roots.push(root);
+        }
+        found
+    }
+
+    fn freeable(&self) -> Freeable {
+        let mut lists = vec![Vec::new(); self.paths as usize];
+        for (class, paths) in (0u32..).zip(&self.classes) {
+            for &path in paths {
+                lists[path as usize].push(class);
+            }
+        }
+        for list in &mut lists {
+            list.dedup();
+        }
+        Freeable {
+            classes: Rows::from_lists(&lists),
+            class_sizes: (0..self.classes.len()).map(|c| 1 << c).collect(),
+            own_sizes: (0..u64::from(self.paths)).map(|p| 1000 + p * p).collect(),
+            invalid_size: 0,
+        }
+    }
+
+    /// What removing these roots frees, by following all others.
+    fn freed(&self, catalog: &Catalog, freeable: &Freeable, removed: &[u32]) -> Sizes {
+        let alive = |skip: &[u32]| {
+            let left = (0u32..).zip(&self.roots).filter(|(i, _)| !skip.contains(i));
+            let paths: Vec<u32> = left.map(|(_, (path, _))| *path).collect();
+            reachable(catalog.references(), paths, &Cuts::default())
+        };
+        let (before, after) = (alive(&[]), alive(removed));
+        let mut freed = [0, 0];
+        for path in before.iter().filter(|&p| !after.contains(p)) {
+            freed[0] += 1000;
+            freed[1] += freeable.own_sizes[path as usize];
+        }
+        for (paths, size) in self.classes.iter().zip(&freeable.class_sizes) {
+            let was = paths.iter().any(|&p| before.contains(p));
+            if was && !paths.iter().any(|&p| after.contains(p)) {
+                freed[1] += size;
+            }
+        }
+        freed
+    }
+}
+
+proptest! {
+    #[test]
+    fn every_removal_frees_what_following_the_rest_says(case in case(), older_than in 0i64..10) {
+        let (catalog, found, freeable) = (case.catalog(), case.found(), case.freeable());
+        let holders = Holders::new(&found);
+        let graph = HolderGraph::new(
+            &catalog,
+            catalog.references(),
+            Some(&freeable),
+            &found,
+            &holders,
+            older_than,
+        );
+        let freed = graph.freed().unwrap();
+        for (holder, roots) in holders.roots.iter().enumerate() {
+            let expected = case.freed(&catalog, &freeable, roots);
+            prop_assert_eq!(freed.holders[holder], expected, "holder {}", holder);
+        }
+        let roots = |generations: Vec<&Generation>| -> Vec<u32> {
+            generations.iter().filter_map(|g| g.root).collect()
+        };
+        for (profile, freed) in found.profiles.iter().zip(&freed.profiles) {
+            let sets = [
+                roots(profile.generations.iter().collect()),
+                roots(profile.old().collect()),
+                roots(profile.older_than(older_than).collect()),
+            ];
+            let expected = sets.map(|set| case.freed(&catalog, &freeable, &set));
+            prop_assert_eq!(*freed, expected);
+        }
+
+        let groups = graph.shared();
+        let listed = shared_groups(&groups, &freed.holders, &holders, 1, usize::MAX);
+        for group in &listed {
+            let removed: Vec<u32> = (group.roots.iter())
+                .flat_map(|&root| holders.roots.row(holders.of[root as usize]).to_vec())
+                .collect();
+            prop_assert_eq!(group.freed, case.freed(&catalog, &freeable, &removed));
+        }
+        // No pair is left out: without a group it frees what each frees alone.
+        for a in 0..holders.len() as u32 {
+            for b in a + 1..holders.len() as u32 {
+                let removed = [holders.roots.row(a), holders.roots.row(b)].concat();
+                let mut sum = groups.get(&[a, b, u32::MAX]).map_or([0; 2], |g| g.sizes);
+                for h in [a, b] {
+                    sum[0] += freed.holders[h as usize][0];
+                    sum[1] += freed.holders[h as usize][1];
+                }
+                prop_assert_eq!(sum, case.freed(&catalog, &freeable, &removed));
+            }
+        }
+    }
+}

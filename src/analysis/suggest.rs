@@ -1,0 +1,358 @@
+//! The cuts that gain most.
+
+use super::edits::{Dropped, Edited, change, measure};
+use super::retained::Retained;
+use crate::census::Census;
+use crate::graph::{Dominator, NodeSet, TooHeavy};
+use crate::output::{Cell, Column, Document, Field, Head, Section};
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+/// A path is a candidate only if it makes up at least this part of what it
+/// retains: what lies above (a system's `etc` retains nearly all, itself next
+/// to nothing) says little about what to cut.
+const OWN_PART: u64 = 20;
+
+/// Parts of package names that tell a lesser or fuller build of the same.
+const FLAVOURS: &[&str] =
+    &["minimal", "mini", "slim", "small", "light", "lite", "headless", "nox", "full"];
+
+/// What to do to a path. All are indexes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Cut every reference to it.
+    Remove(u32),
+    /// Cut the one reference (from, to) that keeps it.
+    Cut(u32, u32),
+    /// Let the second, a fuller build of the same package, take the first's place.
+    Replace(u32, u32),
+}
+
+impl Action {
+    /// The path that would go.
+    pub fn path(self) -> u32 {
+        match self {
+            Self::Remove(path) | Self::Cut(_, path) | Self::Replace(path, _) => path,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Remove(_) => "remove",
+            Self::Cut(..) => "cut",
+            Self::Replace(..) => "replace",
+        }
+    }
+}
+
+/// A suggestion. Sizes are in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    /// What to do.
+    pub action: Action,
+    /// What it gains when all suggestions above it are followed: NAR and disk
+    /// (0 if the disk was not asked).
+    pub gain: [u64; 2],
+    /// What it gains by itself.
+    pub gain_alone: [u64; 2],
+    /// Who refers to the path.
+    pub held_by: Vec<u32>,
+    /// How many paths go.
+    pub paths: u64,
+}
+
+/// Suggestions, best first.
+#[derive(Clone, Debug)]
+pub struct Suggestions {
+    /// The suggestions, each given the ones above.
+    pub list: Vec<Suggestion>,
+    /// NAR and disk size before, in bytes.
+    pub before: [u64; 2],
+    /// NAR and disk size if all are followed, in bytes.
+    pub after: [u64; 2],
+}
+
+impl Suggestions {
+    /// Finds at most `limit` suggestions that gain at least `min_size` bytes
+    /// each (on disk, or as NAR where the disk was not asked).
+    ///
+    /// # Errors
+    /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
+    pub fn new(census: &Census, limit: usize, min_size: u64) -> Result<Self, TooHeavy> {
+        let by = usize::from(census.disk.is_some());
+        let nothing = Dropped::default();
+        let original = Edited::new(census, &census.targets);
+        let siblings = siblings(census);
+        let mut graph = original.clone();
+        let mut reached = graph.reached();
+        let before = measure(census, &reached, &nothing);
+        let mut now = before;
+        let mut list = Vec::new();
+        while list.len() < limit {
+            let retained = graph.retained(census)?;
+            let Some((action, next)) =
+                best(census, &graph, &retained, &reached, now, &siblings, by)
+            else {
+                break;
+            };
+            let left = next.reached();
+            let after = measure(census, &left, &nothing);
+            let gain = [now[0].saturating_sub(after[0]), now[1].saturating_sub(after[1])];
+            if gain[by] == 0 || gain[by] < min_size {
+                break;
+            }
+            let alone = apply(&original, action).reached();
+            let alone = measure(census, &alone, &nothing);
+            list.push(Suggestion {
+                action,
+                gain,
+                gain_alone: [
+                    before[0].saturating_sub(alone[0]),
+                    before[1].saturating_sub(alone[1]),
+                ],
+                held_by: holders(&graph, &reached, action.path()),
+                paths: (reached.len() - left.len()) as u64,
+            });
+            (graph, reached, now) = (next, left, after);
+        }
+        Ok(Self { list, before, after: now })
+    }
+
+    /// The answer for printing. `handles` name each path so that `what-if`
+    /// understands it: see [`Handles`].
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let disk = census.disk.is_some();
+        let on_disk = move |n: u64| Cell::optional(disk.then_some(n), Cell::Size);
+        let total = vec![
+            Field::hidden("nar_size_before", Cell::Size(self.before[0])),
+            Field::hidden("nar_size_after", Cell::Size(self.after[0])),
+            Field::hidden("disk_size_before", on_disk(self.before[1])),
+            Field::hidden("disk_size_after", on_disk(self.after[1])),
+        ];
+        let disk_column = |key, heading| match disk {
+            true => Column::titled(key, heading),
+            false => Column::hidden(key),
+        };
+        let columns = vec![
+            Column::titled("gain_nar_size", "gain NAR"),
+            disk_column("gain_disk_size", "gain disk"),
+            if disk {
+                Column::hidden("alone_nar_size")
+            } else {
+                Column::titled("alone_nar_size", "alone")
+            },
+            disk_column("alone_disk_size", "alone"),
+            Column::titled("paths", "paths"),
+            Column::hidden("action"),
+            Column::hidden("path"),
+            Column::titled("flags", "what-if flags to try it"),
+            Column::titled("holder", "held by"),
+            Column::titled("held_by", "holders"),
+        ];
+        let handles = Handles::new(census);
+        let catalog = &census.catalog;
+        let rows = self.list.iter().map(move |s| {
+            let held_by = s.held_by.iter().map(|&i| census.id(i)).collect();
+            vec![
+                Cell::Size(s.gain[0]),
+                on_disk(s.gain[1]),
+                Cell::Size(s.gain_alone[0]),
+                on_disk(s.gain_alone[1]),
+                Cell::Count(s.paths),
+                Cell::text(s.action.name()),
+                Cell::text(catalog.path(census.id(s.action.path()))),
+                Cell::text(handles.flags(s.action)),
+                Cell::optional(s.held_by.first(), |&i| {
+                    Cell::text(catalog.store_path(census.id(i)).name())
+                }),
+                Cell::StorePaths(catalog, held_by),
+            ]
+        });
+        let mut footer = vec![
+            Cell::Change(-change(self.after[0], self.before[0])),
+            Cell::Change(-change(self.after[1], self.before[1])),
+        ];
+        footer.extend((2..columns.len()).map(|_| Cell::text("")));
+        footer[7] = Cell::text("all of them");
+        let suggestions = Section::Rows {
+            key: "suggestions",
+            title: String::new(),
+            columns,
+            rows: Box::new(rows),
+            footer,
+        };
+        let note =
+            "Each gain is what is left of it when all above are followed; alone, what it is by \
+                    itself. A path that makes up less than a twentieth of what it holds is not \
+                    suggested, only what it holds."
+                .to_owned();
+        Document {
+            head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
+            sections: vec![
+                Section::fields(Some("total"), "", total),
+                suggestions,
+                Section::Note(note),
+            ],
+            csv: Some("suggestions"),
+        }
+    }
+}
+
+fn apply(graph: &Edited, action: Action) -> Edited {
+    let mut graph = graph.clone();
+    match action {
+        Action::Remove(path) => graph.remove(&[path]),
+        Action::Cut(from, to) => graph.cut(&[(from, to)]),
+        Action::Replace(old, new) => graph.replace(&[old], new),
+    }
+    graph
+}
+
+/// Who refers to a path, itself not among them.
+fn holders(graph: &Edited, reached: &NodeSet, path: u32) -> Vec<u32> {
+    let refers = |&i: &u32| i != path && graph.rows.row(i).binary_search(&path).is_ok();
+    reached.iter().filter(refers).collect()
+}
+
+/// The action that gains most, and the graph after it.
+fn best(
+    census: &Census,
+    graph: &Edited,
+    retained: &Retained,
+    reached: &NodeSet,
+    now: [u64; 2],
+    siblings: &HashMap<u32, Vec<u32>>,
+    by: usize,
+) -> Option<(Action, Edited)> {
+    let gain = |i: u32| retained.sizes[i as usize][by];
+    let own = |i: u32| match by {
+        0 => census.nar_size(i),
+        _ => census.usage(i).map_or(0, |u| u.disk_size),
+    };
+    let candidate = |&i: &u32| {
+        !graph.roots.contains(&i) && gain(i) > 0 && own(i).saturating_mul(OWN_PART) >= gain(i)
+    };
+    let path = reached.iter().filter(candidate).min_by_key(|&i| (Reverse(gain(i)), i))?;
+    // Letting a sibling take its place costs nobody anything, so it is
+    // preferred where it gains at least half as much.
+    let replaced = siblings.get(&path).into_iter().flatten().filter(|&&new| reached.contains(new));
+    let replaced = replaced.map(|&new| {
+        let action = Action::Replace(path, new);
+        let next = apply(graph, action);
+        let left = measure(census, &next.reached(), &Dropped::default());
+        (now[by].saturating_sub(left[by]), action, next)
+    });
+    if let Some((much, action, next)) = replaced.max_by_key(|(much, ..)| *much)
+        && much >= gain(path) / 2
+        && much > 0
+    {
+        return Some((action, next));
+    }
+    // Referrers that the path itself keeps do not hold it.
+    let below = |mut i: u32| loop {
+        match retained.dominators.of(i) {
+            Dominator::Node(up) if up == path => return true,
+            Dominator::Node(up) => i = up,
+            _ => return false,
+        }
+    };
+    let holders = holders(graph, reached, path);
+    let mut real = holders.into_iter().filter(|&i| !below(i));
+    let action = match (real.next(), real.next()) {
+        (Some(from), None) => Action::Cut(from, path),
+        _ => Action::Remove(path),
+    };
+    Some((action, apply(graph, action)))
+}
+
+/// For each path the examined ones that could take its place: other builds of
+/// the same package and output, at least as large.
+fn siblings(census: &Census) -> HashMap<u32, Vec<u32>> {
+    // Package, words of the version, output.
+    type Kind<'a> = (&'a str, Vec<&'a str>, Option<&'a str>);
+    let mut kinds: HashMap<Kind<'_>, Vec<u32>> = HashMap::new();
+    for index in 0..census.len() as u32 {
+        let id = census.id(index);
+        if census.catalog.store_path(id).is_derivation() {
+            continue;
+        }
+        let (pname, version) = census.catalog.pname_and_version(id);
+        if version.is_empty() {
+            continue;
+        }
+        // `perl-5.38-env` is no build of `perl-5.38`.
+        let words = version.split('-').filter(|w| w.starts_with(|c: char| c.is_alphabetic()));
+        let kind = (package(pname), words.collect(), census.catalog.output(id));
+        kinds.entry(kind).or_default().push(index);
+    }
+    let mut siblings = HashMap::new();
+    for group in kinds.into_values().filter(|group| group.len() > 1) {
+        for &old in &group {
+            let size = |i: u32| (census.nar_size(i), i);
+            let fuller = group.iter().copied().filter(|&new| size(new) > size(old));
+            siblings.insert(old, fuller.collect());
+        }
+    }
+    siblings
+}
+
+/// The package name without words that tell a flavour of it.
+fn package(pname: &str) -> &str {
+    let mut name = pname;
+    while let Some((before, last)) = name.rsplit_once('-') {
+        if !FLAVOURS.contains(&last) {
+            break;
+        }
+        name = before;
+    }
+    name
+}
+
+/// Short names that mean one examined path each, for `what-if`.
+struct Handles<'a> {
+    census: &'a Census,
+    names: HashMap<&'a str, u32>,
+}
+
+impl<'a> Handles<'a> {
+    fn new(census: &'a Census) -> Self {
+        let mut names = HashMap::new();
+        for index in 0..census.len() as u32 {
+            let path = census.catalog.store_path(census.id(index));
+            *names.entry(path.name()).or_default() += 1;
+        }
+        Self { census, names }
+    }
+
+    /// The name if it is the only one and plain, else the hash part.
+    fn of(&self, index: u32) -> &'a str {
+        let path = self.census.catalog.store_path(self.census.id(index));
+        let plain = !path.name().contains(['?', '=']);
+        if plain && self.names.get(path.name()) == Some(&1) {
+            path.name()
+        } else {
+            path.hash_part()
+        }
+    }
+
+    fn flags(&self, action: Action) -> String {
+        match action {
+            Action::Remove(path) => format!("--remove {}", self.of(path)),
+            Action::Cut(from, to) => format!("--cut {}:{}", self.of(from), self.of(to)),
+            Action::Replace(old, new) => format!("--replace {}={}", self.of(old), self.of(new)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flavours_are_one_package() {
+        assert_eq!(package("systemd-minimal"), "systemd");
+        assert_eq!(package("util-linux-minimal"), "util-linux");
+        assert_eq!(package("systemd-minimal-libs"), "systemd-minimal-libs");
+        assert_eq!(package("minimal"), "minimal");
+    }
+}

@@ -1,0 +1,321 @@
+//! What if some references were not there: sizes before and after, step by
+//! step.
+
+mod drop_files;
+
+use super::edits::{Dropped, Edited, Sizes, change, measure};
+use crate::census::Census;
+use crate::disk::DiskError;
+use crate::graph::closure;
+use crate::output::{Cell, Column, Document, Field, Head, Section};
+use globset::GlobMatcher;
+use std::cmp::Reverse;
+
+/// One change. Paths are ids.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// Every reference to these paths goes.
+    Remove(Vec<u32>),
+    /// These references (from, to) go.
+    Cut(Vec<(u32, u32)>),
+    /// Every reference to one of the first goes to the second.
+    Replace(Vec<u32>, u32),
+    /// Files whose names relative to their store path match go from all
+    /// paths; a directory goes with all that is in it.
+    DropFiles(GlobMatcher),
+}
+
+/// A change, and how it was asked for.
+#[derive(Clone, Debug)]
+pub struct Step {
+    /// Such as `remove perl`.
+    pub text: String,
+    /// What it does.
+    pub change: Change,
+}
+
+/// What one step did. Sizes are in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// NAR size of all that is still held.
+    pub nar_size: u64,
+    /// Disk size of it, each inode once; `None` if the disk was not asked.
+    pub disk_size: Option<u64>,
+    /// How many paths are still held.
+    pub paths: u64,
+    /// Paths that went, by index, heaviest first.
+    pub gone: Vec<u32>,
+    /// Paths that came, by index: what replaces others and its closure.
+    pub added: Vec<u32>,
+    /// What the paths concerned hold, but others hold too.
+    pub kept: Vec<Kept>,
+    /// Names of files dropped.
+    pub files: u64,
+}
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WhatIfError {
+    /// The files could not be looked for.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// No file's name matches.
+    #[error("no file of the examined paths matches ‘{glob}’{}", near_list(near))]
+    NoFile {
+        /// The glob, escaped.
+        glob: String,
+        /// Directories that are nearly called so.
+        near: Vec<String>,
+    },
+}
+
+fn near_list(near: &[String]) -> String {
+    if near.is_empty() { String::new() } else { format!("; near names:\n  {}", near.join("\n  ")) }
+}
+
+/// A path that stayed although what was changed holds it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Kept {
+    /// The path's index.
+    pub path: u32,
+    /// Who still refers to it: indexes.
+    pub held_by: Vec<u32>,
+}
+
+/// The answer: how things were, and after each step.
+#[derive(Clone, Debug)]
+pub struct WhatIf {
+    /// Before the first step.
+    pub before: Outcome,
+    /// After each step, and all before it.
+    pub after: Vec<Outcome>,
+    steps: Vec<String>,
+}
+
+impl WhatIf {
+    /// Goes through the steps. The census must examine the closures of the
+    /// targets (ids) and of all that replaces something.
+    ///
+    /// # Errors
+    /// If files are to be dropped and there are none such, or the store
+    /// directory cannot be read.
+    pub fn new(
+        census: &mut Census,
+        targets: &[u32],
+        steps: &[Step],
+        threads: Option<usize>,
+    ) -> Result<Self, WhatIfError> {
+        let mut drops = drop_files::find(census, steps, threads)?.into_iter();
+        let census = &*census;
+        let mut dropped = Dropped::default();
+        let mut graph = Edited::new(census, targets);
+        let mut reached = graph.reached();
+        let outcome = |sizes: Sizes, paths| Outcome {
+            nar_size: sizes[0],
+            disk_size: census.disk.is_some().then_some(sizes[1]),
+            paths,
+            ..Outcome::default()
+        };
+        let before = outcome(measure(census, &reached, &dropped), reached.len() as u64);
+        let mut after = Vec::new();
+        let weight = |i: u32| census.usage(i).map_or(census.nar_size(i), |u| u.disk_size);
+        for step in steps {
+            let concerned = concerned(census, &step.change);
+            let held = closure(&graph.rows, concerned.iter().copied());
+            let index = |id: u32| census.index_of(id);
+            match &step.change {
+                Change::Remove(_) => graph.remove(&concerned),
+                Change::Cut(edges) => {
+                    let edge = |&(a, b): &(u32, u32)| Some((index(a)?, index(b)?));
+                    graph.cut(&edges.iter().filter_map(edge).collect::<Vec<_>>());
+                }
+                Change::Replace(_, new) => {
+                    if let Some(new) = index(*new) {
+                        graph.replace(&concerned, new);
+                    }
+                }
+                Change::DropFiles(_) => {}
+            }
+            let mut files = 0;
+            if matches!(step.change, Change::DropFiles(_)) {
+                let found = drops.next().unwrap_or_default();
+                // A file that only a path gone before held is no gain.
+                files = found.iter().filter(|f| reached.contains(f.path)).count() as u64;
+                found.into_iter().for_each(|file| file.take(&mut dropped));
+            }
+            let now = graph.reached();
+            let mut outcome = outcome(measure(census, &now, &dropped), now.len() as u64);
+            outcome.files = files;
+            outcome.gone = reached.iter().filter(|&i| !now.contains(i)).collect();
+            outcome.gone.sort_by_key(|&i| (Reverse(weight(i)), i));
+            outcome.added = now.iter().filter(|&i| !reached.contains(i)).collect();
+            outcome.added.sort_by_key(|&i| (Reverse(weight(i)), i));
+            let referrers = graph.rows.transpose(census.len());
+            for path in held.iter().copied().filter(|&i| reached.contains(i) && now.contains(i)) {
+                let outside = |&r: &u32| now.contains(r) && held.binary_search(&r).is_err();
+                let held_by: Vec<u32> =
+                    referrers.row(path).iter().copied().filter(outside).collect();
+                if !held_by.is_empty() || graph.roots.contains(&path) {
+                    outcome.kept.push(Kept { path, held_by });
+                }
+            }
+            outcome.kept.sort_by_key(|k| (Reverse(weight(k.path)), k.path));
+            after.push(outcome);
+            reached = now;
+        }
+        Ok(Self { before, after, steps: steps.iter().map(|s| s.text.clone()).collect() })
+    }
+
+    /// The answer for printing.
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let last = self.after.last().unwrap_or(&self.before);
+        let size = |key, n: Option<u64>| Field::hidden(key, Cell::optional(n, Cell::Size));
+        let total = vec![
+            size("nar_size_before", Some(self.before.nar_size)),
+            size("nar_size_after", Some(last.nar_size)),
+            size("disk_size_before", self.before.disk_size),
+            size("disk_size_after", last.disk_size),
+            Field::hidden("paths_before", Cell::Count(self.before.paths)),
+            Field::hidden("paths_after", Cell::Count(last.paths)),
+        ];
+        let mut sections =
+            vec![Section::fields(Some("total"), "", total), self.steps_section(census)];
+        sections.push(self.paths_section(census, "gone", "What went", |o| &o.gone));
+        if self.after.iter().any(|o| !o.added.is_empty()) {
+            sections.push(self.paths_section(census, "added", "What came", |o| &o.added));
+        }
+        sections.push(self.kept_section(census));
+        Document {
+            head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
+            sections,
+            csv: Some("steps"),
+        }
+    }
+
+    fn steps_section<'a>(&'a self, census: &Census) -> Section<'a> {
+        let disk = census.disk.is_some();
+        let on_disk = |key, heading| match disk {
+            true => Column::titled(key, heading),
+            false => Column::hidden(key),
+        };
+        let columns = vec![
+            Column::titled("nar_size", "NAR size"),
+            Column::titled("nar_change", "change"),
+            on_disk("disk_size", "disk size"),
+            on_disk("disk_change", "change"),
+            Column::new("paths"),
+            Column::new("gone"),
+            Column::hidden("added"),
+            Column::hidden("files_dropped"),
+            Column::new("step"),
+        ];
+        let row = |from: &Outcome, to: &Outcome, gone: u64, text: String| {
+            let disk_change = from.disk_size.zip(to.disk_size).map(|(a, b)| change(a, b));
+            vec![
+                Cell::Size(to.nar_size),
+                Cell::Change(change(from.nar_size, to.nar_size)),
+                Cell::optional(to.disk_size, Cell::Size),
+                Cell::optional(disk_change, Cell::Change),
+                Cell::Count(to.paths),
+                Cell::Count(gone),
+                Cell::Count(to.added.len() as u64),
+                Cell::Count(to.files),
+                Cell::text(text),
+            ]
+        };
+        let last = self.after.last().unwrap_or(&self.before);
+        let gone = self.after.iter().map(|o| o.gone.len() as u64).sum();
+        let mut rows = vec![row(&self.before, &self.before, 0, "before".to_owned())];
+        let mut from = &self.before;
+        for (outcome, text) in self.after.iter().zip(&self.steps) {
+            rows.push(row(from, outcome, outcome.gone.len() as u64, text.clone()));
+            from = outcome;
+        }
+        Section::Rows {
+            key: "steps",
+            title: String::new(),
+            columns,
+            rows: Box::new(rows.into_iter()),
+            footer: row(&self.before, last, gone, "in all".to_owned()),
+        }
+    }
+
+    fn paths_section<'a>(
+        &'a self,
+        census: &'a Census,
+        key: &'static str,
+        title: &str,
+        paths: impl Fn(&'a Outcome) -> &'a [u32],
+    ) -> Section<'a> {
+        let columns = vec![
+            Column::titled("nar_size", "NAR size"),
+            disk_column(census),
+            Column::new("path"),
+            Column::new("step"),
+        ];
+        let all: Vec<(u32, &str)> = (self.after.iter().zip(&self.steps))
+            .flat_map(|(outcome, step)| paths(outcome).iter().map(move |&i| (i, step.as_str())))
+            .collect();
+        let rows = all.into_iter().map(|(i, step)| {
+            let mut row = path_cells(census, i);
+            row.push(Cell::text(step));
+            row
+        });
+        Section::rows(key, title, columns, rows)
+    }
+
+    fn kept_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let columns = vec![
+            Column::titled("nar_size", "NAR size"),
+            disk_column(census),
+            Column::new("path"),
+            Column::titled("holder", "held by"),
+            Column::titled("held_by", "holders"),
+            Column::new("step"),
+        ];
+        let all: Vec<(&Kept, &str)> = (self.after.iter().zip(&self.steps))
+            .flat_map(|(outcome, step)| outcome.kept.iter().map(move |k| (k, step.as_str())))
+            .collect();
+        let rows = all.into_iter().map(|(kept, step)| {
+            let catalog = &census.catalog;
+            let mut row = path_cells(census, kept.path);
+            row.extend([
+                Cell::optional(kept.held_by.first(), |i| {
+                    Cell::text(catalog.store_path(census.id(*i)).name())
+                }),
+                Cell::StorePaths(catalog, kept.held_by.iter().map(|&i| census.id(i)).collect()),
+                Cell::text(step),
+            ]);
+            row
+        });
+        Section::rows("kept", "What stayed, as others hold it too", columns, rows)
+    }
+}
+
+fn disk_column(census: &Census) -> Column {
+    match census.disk {
+        Some(_) => Column::titled("disk_size", "disk size"),
+        None => Column::hidden("disk_size"),
+    }
+}
+
+fn path_cells(census: &Census, index: u32) -> Vec<Cell<'_>> {
+    let id = census.id(index);
+    vec![
+        Cell::optional(census.catalog.nar_size(id), Cell::Size),
+        Cell::optional(census.usage(index).map(|u| u.disk_size), Cell::Size),
+        Cell::text(census.catalog.path(id)),
+    ]
+}
+
+/// The paths that a change takes references from, by index.
+fn concerned(census: &Census, change: &Change) -> Vec<u32> {
+    let index = |&id: &u32| census.index_of(id);
+    match change {
+        Change::Remove(paths) | Change::Replace(paths, _) => {
+            paths.iter().filter_map(index).collect()
+        }
+        Change::Cut(edges) => edges.iter().filter_map(|(_, to)| index(to)).collect(),
+        Change::DropFiles(_) => Vec::new(),
+    }
+}

@@ -1,0 +1,184 @@
+//! The files that would be dropped, found by a walk of their own.
+
+use super::{Change, Step, WhatIfError};
+use crate::analysis::edits::Dropped;
+use crate::census::Census;
+use crate::disk::{Directory, Engine, Entry, Kind, Progress, Seen, Top, Visitor, Walker};
+use crate::nar::size;
+use crate::output::escape;
+use globset::GlobMatcher;
+use std::collections::{BTreeSet, HashMap};
+
+/// A name that would be dropped.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct File {
+    /// The index of its path.
+    pub(super) path: u32,
+    /// What the NAR loses, in bytes.
+    nar_size: u64,
+    /// Its blocks, in bytes, if it is the only name; else which inode it is a
+    /// name of: (device, number), later the scan's index.
+    owns: Result<u64, (u64, u64)>,
+    inode: Option<u32>,
+}
+
+impl File {
+    /// Takes it out of its path.
+    pub(super) fn take(self, dropped: &mut Dropped) {
+        let from = dropped.paths.entry(self.path).or_default();
+        from.nar_size += self.nar_size;
+        match (self.owns, self.inode) {
+            (Ok(disk_size), _) => from.private_disk_size += disk_size,
+            (Err(_), Some(inode)) => *from.names.entry(inode).or_default() += 1,
+            (Err(_), None) => {}
+        }
+    }
+}
+
+/// For each step that drops files: which; a file that several steps match goes
+/// with the first. What cannot be read becomes a warning of the census.
+pub(super) fn find(
+    census: &mut Census,
+    steps: &[Step],
+    threads: Option<usize>,
+) -> Result<Vec<Vec<File>>, WhatIfError> {
+    let globs: Vec<&GlobMatcher> = (steps.iter())
+        .filter_map(|step| match &step.change {
+            Change::DropFiles(glob) => Some(glob),
+            _ => None,
+        })
+        .collect();
+    if globs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let walker = Walker::open(&census.location.real_store_dir, Engine::Native, threads)?;
+    let tops: Vec<Top<'_>> = (0..census.len() as u32)
+        .map(|path| {
+            let name = census.catalog.base_name(census.id(path)).as_bytes();
+            Top { name, path, ino: 0, kind: Kind::Unknown }
+        })
+        .collect();
+    let walked = walker.walk(&tops, &Matching { globs: &globs }, &Progress::default());
+    let mut found: Vec<Vec<File>> = vec![Vec::new(); globs.len()];
+    let mut inodes: HashMap<(u64, u64), u32> = HashMap::new();
+    if let Some(disk) = &census.disk {
+        let keys = disk.inodes.iter().map(|i| (disk.devices[i.device as usize], i.ino));
+        inodes.extend(keys.zip(0..));
+    }
+    let mut matched = vec![false; globs.len()];
+    let mut directories = BTreeSet::new();
+    for state in walked.states {
+        for (step, mut file) in state.files {
+            file.inode = file.owns.err().and_then(|key| inodes.get(&key).copied());
+            found[step].push(file);
+        }
+        matched.iter_mut().zip(state.matched).for_each(|(any, here)| *any |= here);
+        directories.extend(state.directories);
+    }
+    census.warnings.extend(walked.warnings);
+    match matched.iter().position(|any| !any) {
+        None => Ok(found),
+        Some(missed) => {
+            let glob = globs[missed].glob().glob();
+            let near = near(&directories, glob);
+            Err(WhatIfError::NoFile { glob: escape(glob.as_bytes()), near })
+        }
+    }
+}
+
+/// Directories that are nearly called as what is literal of a glob, best first.
+fn near(directories: &BTreeSet<String>, glob: &str) -> Vec<String> {
+    let literal = glob.trim_matches(['*', '/']);
+    let mut scored: Vec<(f64, &String)> = (directories.iter())
+        .map(|name| (strsim::jaro_winkler(name, literal), name))
+        .filter(|(score, _)| *score > 0.8)
+        .collect();
+    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.into_iter().take(8).map(|(_, name)| escape(name.as_bytes())).collect()
+}
+
+/// What one thread gathers.
+struct Matches {
+    /// Files, each with the step that drops it.
+    files: Vec<(usize, File)>,
+    /// Whether anything matched each glob, also what an earlier one drops.
+    matched: Vec<bool>,
+    /// Names of directories at most two levels below a path.
+    directories: BTreeSet<String>,
+}
+
+struct Matching<'a> {
+    globs: &'a [&'a GlobMatcher],
+}
+
+impl Matching<'_> {
+    /// The first glob that matches a name relative to its store path, or one
+    /// of the directories above it.
+    fn first(&self, name: &str) -> Option<usize> {
+        let ends = name.match_indices('/').map(|(i, _)| i).chain([name.len()]);
+        let matching =
+            ends.filter_map(|end| self.globs.iter().position(|g| g.is_match(&name[..end])));
+        matching.min()
+    }
+}
+
+impl Visitor for Matching<'_> {
+    type State = Matches;
+    type Tag = ();
+
+    fn state(&self) -> Self::State {
+        let matched = vec![false; self.globs.len()];
+        Matches { files: Vec::new(), matched, directories: BTreeSet::new() }
+    }
+
+    fn top(&self, _: &mut Self::State, _: &Directory<'_>, _: &Entry<'_, ()>) {}
+
+    fn directory<'e>(
+        &self,
+        state: &mut Self::State,
+        directory: &Directory<'_>,
+        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+    ) {
+        let relative = directory.relative_path();
+        let above = relative.iter().position(|&b| b == b'/').map_or(relative.len(), |i| i + 1);
+        let above = String::from_utf8_lossy(&relative[above..]).into_owned();
+        let whole = (!above.is_empty()).then(|| self.first(&above)).flatten();
+        let mut name = above;
+        if !name.is_empty() {
+            name.push('/');
+        }
+        let length = name.len();
+        for entry in entries {
+            name.truncate(length);
+            name.push_str(&String::from_utf8_lossy(entry.name));
+            if entry.kind == Kind::Directory && name.bytes().filter(|&b| b == b'/').count() < 2 {
+                state.directories.insert(name.clone());
+            }
+            let mut first = whole;
+            for (i, glob) in self.globs.iter().enumerate() {
+                if glob.is_match(&name) {
+                    state.matched[i] = true;
+                    first = Some(first.map_or(i, |f| f.min(i)));
+                }
+            }
+            let Some(step) = first else { continue };
+            let Seen::Stat(meta) = entry.seen else { continue };
+            let node = match entry.kind {
+                Kind::Directory => size::DIRECTORY,
+                Kind::File => size::file(meta.size, meta.executable()),
+                Kind::Symlink => size::symlink(meta.size),
+                Kind::Other | Kind::Unknown => continue,
+            };
+            let single = meta.nlink <= 1 || entry.kind == Kind::Directory;
+            let file = File {
+                path: directory.path(),
+                nar_size: node + size::entry(entry.name.len() as u64),
+                owns: if single { Ok(meta.disk_size) } else { Err((meta.dev, meta.ino)) },
+                inode: None,
+            };
+            state.files.push((step, file));
+        }
+    }
+
+    fn failed(&self, _: &mut Self::State, _: u32) {}
+}

@@ -1,0 +1,91 @@
+//! Two catalogs joined: the local-overlay store's upper database over the
+//! lower store's (Nix's `local-overlay-store.md`). The upper one repeats rows
+//! of the lower; where both have a path, the upper row counts.
+
+use super::{Builder, Catalog, Record, TooLarge};
+
+/// The paths of `upper`, and those of `lower` that it lacks. Both must have
+/// the same store directory, else the lower paths become warnings.
+///
+/// # Errors
+/// If both together are too large.
+pub fn join(upper: &Catalog, lower: &Catalog) -> Result<Catalog, TooLarge> {
+    let mut builder = Builder::new(upper.store_dir());
+    for catalog in [upper, lower] {
+        builder.warnings().extend(catalog.warnings.clone());
+    }
+    let mut numbers = Vec::with_capacity(upper.len());
+    for id in 0..upper.len() as u32 {
+        numbers.push(add(&mut builder, upper, id)?);
+    }
+    add_references(&mut builder, upper, &numbers, |_| true);
+    let mut lower_numbers = Vec::with_capacity(lower.len());
+    for id in 0..lower.len() as u32 {
+        lower_numbers.push(match upper.find(lower.base_name(id)) {
+            Some(upper) if lower.store_dir() == builder.store_dir() => numbers[upper as usize],
+            _ => add(&mut builder, lower, id)?,
+        });
+    }
+    add_references(&mut builder, lower, &lower_numbers, |id| {
+        upper.find(lower.base_name(id)).is_none()
+    });
+    builder.finish()
+}
+
+fn add(builder: &mut Builder, catalog: &Catalog, id: u32) -> Result<Option<u32>, TooLarge> {
+    let signatures: Vec<&str> = catalog.signatures(id).collect();
+    let number = builder.add(&Record {
+        path: catalog.path(id).as_bytes(),
+        hash: catalog.hash(id).copied(),
+        nar_size: catalog.nar_size(id),
+        registration_time: catalog.registration_time(id),
+        deriver: catalog.deriver(id).unwrap_or_default().as_bytes(),
+        signatures: signatures.join(" ").as_bytes(),
+        content_address: catalog.content_address(id).unwrap_or_default().as_bytes(),
+        ultimate: catalog.ultimate(id),
+    })?;
+    if let (Some(number), Some(output)) = (number, catalog.output(id)) {
+        builder.set_output(number, output);
+    }
+    Ok(number)
+}
+
+fn add_references(
+    builder: &mut Builder,
+    catalog: &Catalog,
+    numbers: &[Option<u32>],
+    which: impl Fn(u32) -> bool,
+) {
+    for id in (0..catalog.len() as u32).filter(|&id| which(id)) {
+        for &reference in catalog.references().row(id) {
+            if let (Some(from), Some(to)) = (numbers[id as usize], numbers[reference as usize]) {
+                builder.add_reference(from, to);
+            }
+        }
+        let outputs = catalog.derivation_outputs();
+        for &output in if outputs.is_empty() { &[] } else { outputs.row(id) } {
+            if let (Some(from), Some(to)) = (numbers[id as usize], numbers[output as usize]) {
+                builder.add_derivation_output(from, to);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::registration::load;
+
+    #[test]
+    fn the_upper_row_counts() {
+        let path = |c: char| format!("/nix/store/{}-{c}", c.to_string().repeat(32));
+        let (a, b, c) = (path('a'), path('b'), path('c'));
+        let text = format!("{a}\n\n0\n{b}\n\n1\n{a}\n");
+        let lower = load(text.as_bytes(), "/nix/store").unwrap();
+        let text = format!("{b}\n{b}.drv\n0\n{c}\n\n2\n{c}\n{b}\n");
+        let upper = load(text.as_bytes(), "/nix/store").unwrap();
+        let joined = super::join(&upper, &lower).unwrap();
+        assert_eq!(joined.len(), 3);
+        assert_eq!(joined.deriver(1), Some(format!("{b}.drv")));
+        assert_eq!(joined.references().iter().collect::<Vec<_>>(), [&[][..], &[], &[1, 2]]);
+    }
+}

@@ -1,0 +1,60 @@
+//! A catalog of nothing but the disk: every store path found is taken as
+//! valid, and its references are searched for in its contents.
+//!
+//! What no disk can tell is unknown: the deriver, the signatures, the time of
+//! registration, and the hash that the NAR should have.
+
+use super::{Builder, Catalog, Record, TooLarge};
+use crate::disk::{DiskError, Engine, HashParts, Progress, Walker, find_references};
+use crate::store::{StoreLocation, StorePath};
+use crate::warning::WarningKind;
+
+/// Why a store cannot be scanned.
+#[derive(Debug, thiserror::Error)]
+pub enum ScanError {
+    /// The store directory cannot be read.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// More than 32 bits can count.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+}
+
+/// Reads the catalog of a store from its store directory. `threads` as in
+/// [`ScanOptions`](crate::disk::ScanOptions).
+///
+/// # Errors
+/// See [`ScanError`]. Files that cannot be read are warnings in the catalog.
+pub fn scan(
+    location: &StoreLocation,
+    threads: Option<usize>,
+    progress: &Progress,
+) -> Result<Catalog, ScanError> {
+    let walker = Walker::open(&location.real_store_dir, Engine::Native, Some(1))?;
+    let mut names: Vec<String> = (walker.list()?.into_iter())
+        .filter_map(|listed| Some(StorePath::parse(&listed.name).ok()?.base_name().to_owned()))
+        // Nix's own leftovers look like store paths but for these endings.
+        .filter(|name| ![".lock", ".chroot", ".check", ".tmp"].iter().any(|e| name.ends_with(e)))
+        .collect();
+    names.sort_unstable();
+    let parts = HashParts::new(names.iter().map(|name| &name[..32]));
+    let found = find_references(&location.real_store_dir, &names, &parts, threads, progress)?;
+    let mut builder = Builder::new(&location.store_dir);
+    builder.warnings().extend(found.warnings);
+    let store_dir = location.real_store_dir.as_os_str().as_encoded_bytes();
+    let message = "all paths found are taken as valid; derivers, hashes and times are not known";
+    builder.warnings().push(WarningKind::Note, store_dir, message);
+    let mut numbers = Vec::with_capacity(names.len());
+    for (name, &nar_size) in names.iter().zip(&found.nar_sizes) {
+        let path = location.path_of(name).into_bytes();
+        numbers.push(builder.add(&Record { path: &path, nar_size, ..Record::default() })?);
+    }
+    for (from, references) in numbers.iter().zip(&found.references) {
+        for &to in references {
+            if let (Some(from), Some(to)) = (*from, numbers[to as usize]) {
+                builder.add_reference(from, to);
+            }
+        }
+    }
+    Ok(builder.finish()?)
+}

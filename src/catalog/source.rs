@@ -1,0 +1,129 @@
+//! Which source a catalog comes from: asked for, or found where images keep it.
+
+use super::{Catalog, CatalogError, load, overlay, path_info, registration, scan};
+use crate::disk::Progress;
+use crate::store::{Place, StoreLocation, StorePath, resolve};
+use crate::warning::WarningKind;
+use rustix::fs::{FileType, Mode, OFlags, fstat, open};
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+/// Where a catalog comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Source {
+    /// The store's own database.
+    #[default]
+    Database,
+    /// A registration: see [`registration`].
+    Registration(PathBuf),
+    /// What `nix path-info --json` printed: see [`path_info`].
+    PathInfo(PathBuf),
+    /// Nothing but the store directory: see [`scan`].
+    Scan,
+}
+
+/// The name that NixOS gives registrations in its images.
+const REGISTRATION: &str = "nix-path-registration";
+
+impl Source {
+    /// The database if there is one; else the registration that a NixOS image
+    /// carries: `/nix-path-registration` in disk images, in the store of ISO
+    /// images, and in a squashfs whose top is the store.
+    pub fn find(location: &StoreLocation) -> Self {
+        let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
+        if exists(&location.database) || location.root == Path::new("/") {
+            return Self::Database;
+        }
+        let at_top = Path::new("/").join(REGISTRATION);
+        let in_store = Path::new(&location.store_dir).join(REGISTRATION);
+        let candidates = [&at_top, &in_store].map(|name| resolve(&location.root, name, None));
+        for candidate in candidates {
+            if let Ok(Place::File(real)) = candidate {
+                return Self::Registration(real);
+            }
+        }
+        Self::Database
+    }
+}
+
+/// If the top of the root is itself a store, as in the squashfs of a NixOS
+/// ISO image, makes it the store directory.
+pub fn find_store_at_top(location: &mut StoreLocation) {
+    if location.root == Path::new("/") || location.real_store_dir.exists() {
+        return;
+    }
+    let Ok(mut entries) = std::fs::read_dir(&location.root) else { return };
+    let is_path = |name: &std::ffi::OsStr| StorePath::parse(name.as_encoded_bytes()).is_ok();
+    if entries.any(|entry| entry.is_ok_and(|entry| is_path(&entry.file_name()))) {
+        location.real_store_dir.clone_from(&location.root);
+    }
+}
+
+/// Reads the catalog of a store from a source. `threads` and `progress` are
+/// those of a scan.
+///
+/// # Errors
+/// See [`CatalogError`].
+pub fn load_from(
+    location: &StoreLocation,
+    source: &Source,
+    threads: Option<usize>,
+    progress: &Progress,
+) -> Result<Catalog, CatalogError> {
+    match source {
+        Source::Database => load(location),
+        Source::Registration(path) => {
+            let input = open_input(location, path)?;
+            let catalog = registration::load(input, &location.store_dir);
+            catalog.map_err(|source| CatalogError::Import { path: path.clone(), source })
+        }
+        Source::PathInfo(path) => {
+            let input = open_input(location, path)?;
+            let catalog = path_info::load(input, &location.store_dir);
+            catalog.map_err(|source| CatalogError::Import { path: path.clone(), source })
+        }
+        Source::Scan => Ok(scan::scan(location, threads, progress)?),
+    }
+    .and_then(|mut catalog| {
+        if catalog.is_empty() && catalog.warnings.total() > 0 && *source != Source::Scan {
+            return Err(CatalogError::OtherStore { store_dir: location.store_dir.clone() });
+        }
+        if let Source::Registration(path) | Source::PathInfo(path) = source {
+            let message = "read in place of a database";
+            let path = path.as_os_str().as_encoded_bytes();
+            catalog.warnings.push(WarningKind::Note, path, message);
+        }
+        Ok(catalog)
+    })
+}
+
+/// Reads the catalog of a local-overlay store: `upper` over the store at
+/// `lower`, each from its own source.
+///
+/// # Errors
+/// See [`CatalogError`].
+pub fn load_over(upper: &Catalog, lower: &Catalog) -> Result<Catalog, CatalogError> {
+    if upper.store_dir() != lower.store_dir() {
+        return Err(CatalogError::OtherStore { store_dir: lower.store_dir().to_owned() });
+    }
+    Ok(overlay::join(upper, lower).map_err(scan::ScanError::from)?)
+}
+
+/// A file that the user names may be a pipe; one found in an image may not.
+fn open_input(location: &StoreLocation, path: &Path) -> Result<BufReader<File>, CatalogError> {
+    let found = path.starts_with(&location.root) && location.root != Path::new("/");
+    let file = if found { open_regular(path) } else { File::open(path) };
+    let error =
+        |source: io::Error| CatalogError::Import { path: path.to_owned(), source: source.into() };
+    Ok(BufReader::with_capacity(1 << 16, file.map_err(error)?))
+}
+
+fn open_regular(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    let file = open(path, flags, Mode::empty())?;
+    if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+        return Err(io::Error::other("it is no regular file"));
+    }
+    Ok(file.into())
+}

@@ -1,0 +1,56 @@
+//! `nix-census optimise`.
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::progress::with_progress;
+use crate::analysis::optimise::{NixVersion, Optimise, OptimiseOptions};
+use crate::census::Examine;
+use clap::Args;
+
+/// What hard linking equal files would save: what `nix-store --optimise` would print, and what the
+/// disk would gain
+///
+/// Without targets: all valid paths, as Nix would go over them now. Of
+/// targets: their closure, as if it stood alone on a disk. Nothing is written.
+#[derive(Debug, Args)]
+pub(super) struct OptimiseArgs {
+    /// Store paths, symlinks to them, hash parts, names or package names
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// The version of Nix whose report to foretell: rule and wording differ
+    /// up to 2.22, from 2.23 and from 2.33
+    #[arg(long, value_name = "VERSION", default_value_t = NixVersion::NEWEST)]
+    nix_version: NixVersion,
+    /// List at most N paths, packages, kinds and groups [default: 10 in tables]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+    /// Only list groups of files of at least SIZE; the sums count all
+    #[arg(long, value_name = "SIZE", value_parser = super::args::parse_size, default_value = "0", hide_default_value = true)]
+    min_size: u64,
+}
+
+/// Rows of each list in a table unless told otherwise.
+const LISTED: usize = 10;
+
+pub(super) fn run(context: &Context, args: &OptimiseArgs) -> Result<Exit, Failure> {
+    if !context.walks_disk() {
+        return Err(Failure::usage("optimise needs the disk, --no-disk forbids it"));
+    }
+    let catalog = context.catalog()?;
+    let targets = context.targets(&catalog, &args.targets)?;
+    let examine = if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
+    // It walks the disk itself, and keeps more than a census does.
+    let census = context.census(catalog, examine, false)?;
+    let options = OptimiseOptions {
+        nix: args.nix_version,
+        threads: context.threads(),
+        limit: args.limit.or((!context.for_machines()).then_some(LISTED)),
+        min_size: args.min_size,
+        ..OptimiseOptions::default()
+    };
+    let answer = with_progress(context.shows_progress(), |progress| {
+        Optimise::new(&census, &options, progress)
+    })
+    .map_err(|e| Failure::because(&e))?;
+    context.answer(answer.document(&census), Exit::Done)
+}

@@ -1,0 +1,188 @@
+//! `nix-census what-if`.
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use crate::analysis::what_if::{Change, Step, WhatIf, WhatIfError};
+use crate::catalog::Catalog;
+use crate::census::Examine;
+use crate::graph::closure;
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
+use globset::GlobBuilder;
+use std::path::Path;
+
+/// What if some references were not there: sizes before and after each change
+///
+/// The changes are made in the order given, each on top of those before it,
+/// and all of them in thought: nothing is ever changed.
+#[derive(Debug, Args)]
+#[command(after_help = "A scenario file has one change a line, such as `remove perl` or \
+    `replace systemd-minimal=systemd`; empty lines and what follows a # are left out. A PATTERN \
+    is a path, a name, a package name or a glob over names; all that match are meant.")]
+pub(super) struct WhatIfArgs {
+    /// Store paths, symlinks to them, hash parts, names or package names
+    #[arg(value_name = "TARGET", required = true)]
+    targets: Vec<String>,
+    #[command(flatten)]
+    changes: Changes,
+}
+
+/// Changes as they were asked for: kind and argument, in order.
+#[derive(Debug)]
+struct Changes(Vec<(&'static str, String)>);
+
+const SCENARIO: &str = "scenario";
+
+const KINDS: [(&str, &str, &str); 5] = [
+    ("remove", "PATTERN", "Cut every reference to what matches"),
+    ("cut", "FROM:TO", "Cut the references from one to the other"),
+    ("replace", "OLD=NEW", "Let all references to OLD go to NEW"),
+    (
+        "drop-files",
+        "GLOB",
+        "Leave out files by their names below their store paths (such as `share/man/**`); a \
+         directory goes with all that is in it",
+    ),
+    (SCENARIO, "FILE", "Read changes from FILE"),
+];
+
+impl Args for Changes {
+    fn augment_args(command: Command) -> Command {
+        KINDS.iter().fold(command, |command, (name, value, help)| {
+            let arg = Arg::new(*name).long(*name).value_name(*value).help(*help);
+            command.arg(arg.action(ArgAction::Append))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for Changes {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut found = Vec::new();
+        for (kind, ..) in KINDS {
+            let values = matches.get_many::<String>(kind).into_iter().flatten();
+            let places = matches.indices_of(kind).into_iter().flatten();
+            found.extend(places.zip(values).map(|(at, value)| (at, kind, value.clone())));
+        }
+        found.sort_unstable_by_key(|&(at, ..)| at);
+        Ok(Self(found.into_iter().map(|(_, kind, value)| (kind, value)).collect()))
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        *self = Self::from_arg_matches(matches)?;
+        Ok(())
+    }
+}
+
+pub(super) fn run(context: &Context, args: &WhatIfArgs) -> Result<Exit, Failure> {
+    let mut changes = Vec::new();
+    for (kind, value) in &args.changes.0 {
+        if *kind == SCENARIO {
+            changes.extend(read_scenario(Path::new(value))?);
+        } else {
+            changes.push((*kind, value.clone()));
+        }
+    }
+    if changes.is_empty() {
+        let kinds = "--remove, --cut, --replace, --drop-files or --scenario";
+        return Err(Failure::usage(format!("no change is asked for: give {kinds}")));
+    }
+    let catalog = context.catalog()?;
+    let targets = context.targets(&catalog, &args.targets)?;
+    let among = closure(catalog.references(), targets.iter().copied());
+    let steps = (changes.iter())
+        .map(|(kind, value)| step(context, &catalog, &among, kind, value))
+        .collect::<Result<Vec<_>, _>>()?;
+    let mut examined = targets.clone();
+    examined.extend(steps.iter().filter_map(|step| match step.change {
+        Change::Replace(_, new) => Some(new),
+        _ => None,
+    }));
+    let mut census = context.census(catalog, Examine::Closure(examined), true)?;
+    let answer =
+        WhatIf::new(&mut census, &targets, &steps, context.threads()).map_err(|e| match e {
+            WhatIfError::NoFile { .. } => Failure::usage(e),
+            e => Failure::because(&e),
+        })?;
+    context.answer(answer.document(&census), Exit::Done)
+}
+
+/// Finds what a change means; patterns match paths of the targets' closure.
+fn step(
+    context: &Context,
+    catalog: &Catalog,
+    among: &[u32],
+    kind: &str,
+    value: &str,
+) -> Result<Step, Failure> {
+    let matches = |pattern: &str| context.matches(catalog, Some(among), pattern);
+    let split = |by: char| {
+        let wrong = || Failure::usage(format!("--{kind} {value}: there is no ‘{by}’ in it"));
+        value.split_once(by).ok_or_else(wrong)
+    };
+    let change = match kind {
+        "remove" => Change::Remove(matches(value)?),
+        "cut" => {
+            let (from, to) = split(':')?;
+            let (from, to) = (matches(from)?, matches(to)?);
+            let refers = |&(a, b): &(u32, u32)| {
+                a != b && catalog.references().row(a).binary_search(&b).is_ok()
+            };
+            let pairs = from.iter().flat_map(|&a| to.iter().map(move |&b| (a, b)));
+            let edges: Vec<_> = pairs.filter(refers).collect();
+            if edges.is_empty() {
+                let (a, b) = (catalog.path(from[0]), catalog.path(to[0]));
+                return Err(Failure::usage(format!("--cut {value}: {a} does not refer to {b}")));
+            }
+            Change::Cut(edges)
+        }
+        "replace" => {
+            let (old, new) = split('=')?;
+            let old = matches(old)?;
+            let new = match matches(new).as_deref() {
+                Ok(&[one]) => one,
+                _ => context.targets(catalog, &[new.to_owned()])?[0],
+            };
+            let old: Vec<u32> = old.into_iter().filter(|&path| path != new).collect();
+            if old.is_empty() {
+                return Err(Failure::usage(format!("--replace {value}: both are the same path")));
+            }
+            Change::Replace(old, new)
+        }
+        _ if !context.walks_disk() => {
+            return Err(Failure::usage("--drop-files needs the disk, --no-disk forbids it"));
+        }
+        _ => {
+            let glob = GlobBuilder::new(value).literal_separator(true).build();
+            let glob = glob.map_err(|e| Failure::usage(format!("--drop-files: {e}")))?;
+            Change::DropFiles(glob.compile_matcher())
+        }
+    };
+    Ok(Step { text: format!("{kind} {value}"), change })
+}
+
+/// One change a line, its kind first.
+fn read_scenario(file: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
+    let named = |e: std::io::Error| Failure::failed(format!("{}: {e}", file.display()));
+    let text = std::fs::read_to_string(file).map_err(named)?;
+    let mut changes = Vec::new();
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.split('#').next().unwrap_or_default().trim();
+        if line.is_empty() {
+            continue;
+        }
+        let (kind, value) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
+        let kind = kind.trim_start_matches("--");
+        let known = KINDS.iter().map(|(name, ..)| *name).find(|name| *name == kind);
+        let (Some(kind), false) = (known.filter(|k| *k != SCENARIO), value.trim().is_empty())
+        else {
+            let place = format!("{}:{number}", file.display());
+            let kinds = "remove PATTERN, cut FROM:TO, replace OLD=NEW or drop-files GLOB";
+            return Err(Failure::usage(format!("{place}: ‘{line}’ is no change; one is {kinds}")));
+        };
+        changes.push((kind, value.trim().to_owned()));
+    }
+    Ok(changes)
+}

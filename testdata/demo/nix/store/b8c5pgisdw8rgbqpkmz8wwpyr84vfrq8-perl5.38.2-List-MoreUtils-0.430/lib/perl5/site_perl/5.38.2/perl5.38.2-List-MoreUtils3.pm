@@ -1,0 +1,13 @@
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented content
+perl5.38.2-List-MoreUtils lib/perl5/site_perl/5.38.2/perl5.38.2-List-MoreUtils3: invented

@@ -1,0 +1,11 @@
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.38.2/perl5.38.2-File-Slurp1: invented content
+perl5.38.2-File-Slurp lib/perl5/site_perl/5.3
