@@ -1,14 +1,13 @@
-//! The integration tests, in one binary.
+//! The integration tests: one binary, one module a topic.
 
 mod cli;
 mod disk;
+mod faults;
 mod garbage;
 mod graph;
+mod live;
 mod optimise;
 mod questions;
-mod faults;
-mod graph;
-mod live;
 mod report;
 mod roots;
 mod stores;
