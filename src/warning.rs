@@ -113,6 +113,15 @@ impl Warnings {
         self.kept.extend(other.kept.into_iter().take(room));
     }
 
+    /// Takes out the kept warnings of some kinds. If there were more than are
+    /// kept, what is left stays incomplete.
+    pub fn split(self, which: impl Fn(WarningKind) -> bool) -> (Vec<Warning>, Self) {
+        let lost = self.total - self.kept.len() as u64;
+        let (taken, kept): (Vec<_>, Vec<_>) = self.kept.into_iter().partition(|w| which(w.kind));
+        let incomplete = lost > 0 && self.incomplete || kept.iter().any(|w| w.kind.incomplete());
+        (taken, Self { total: kept.len() as u64 + lost, kept, incomplete })
+    }
+
     /// Sorts the kept warnings by kind and path, so that a parallel walk tells
     /// them in the same order each time.
     pub fn sort(&mut self) {

@@ -2,6 +2,7 @@
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
 mod branches;
+pub mod audit;
 mod edits;
 pub mod garbage;
 pub mod liveness;

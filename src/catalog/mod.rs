@@ -9,9 +9,10 @@
 //! | `scan` | nothing but the store directory |
 //! | `overlay` | two catalogs joined |
 //!
-//! `source` chooses among them.
+//! `source` chooses among them; `derivation` reads what derivations refer to.
 
 mod builder;
+pub mod derivation;
 mod import;
 mod index;
 pub mod open;

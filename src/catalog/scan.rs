@@ -4,7 +4,7 @@
 //! What no disk can tell is unknown: the deriver, the signatures, the time of
 //! registration, and the hash that the NAR should have.
 
-use super::{Builder, Catalog, Record, TooLarge};
+use super::{Builder, Catalog, Record, TooLarge, derivation};
 use crate::disk::{DiskError, Engine, HashParts, Progress, Walker, find_references};
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::WarningKind;
@@ -49,12 +49,30 @@ pub fn scan(
         let path = location.path_of(name).into_bytes();
         numbers.push(builder.add(&Record { path: &path, nar_size, ..Record::default() })?);
     }
-    for (from, references) in numbers.iter().zip(&found.references) {
-        for &to in references {
+    for (at, from) in numbers.iter().enumerate() {
+        let inputs = derivation_inputs(location, &names, at);
+        for &to in inputs.as_ref().unwrap_or(&found.references[at]) {
             if let (Some(from), Some(to)) = (*from, numbers[to as usize]) {
                 builder.add_reference(from, to);
             }
         }
     }
     Ok(builder.finish()?)
+}
+
+/// The inputs of a path that is a derivation, by number.
+fn derivation_inputs(location: &StoreLocation, names: &[String], at: usize) -> Option<Vec<u32>> {
+    if !names[at].ends_with(".drv") {
+        return None;
+    }
+    // What cannot be read was warned of by the search already.
+    let file = location.real_store_dir.join(&names[at]);
+    let Ok(Some(inputs)) = derivation::inputs_of(&file) else { return None };
+    let prefix = format!("{}/", location.store_dir);
+    let number = |input: &Vec<u8>| {
+        let name = std::str::from_utf8(input.strip_prefix(prefix.as_bytes())?).ok()?;
+        let at = names.binary_search_by(|n| n.as_str().cmp(name)).ok()?;
+        u32::try_from(at).ok()
+    };
+    Some(inputs.iter().filter_map(number).collect())
 }

@@ -8,6 +8,7 @@ use super::suggest::SuggestArgs;
 use super::tree::TreeArgs;
 use super::what_if::WhatIfArgs;
 use super::why::WhyArgs;
+use super::audit::AuditArgs;
 use crate::output::{Format, Units};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -33,6 +34,7 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
+    Audit(AuditArgs),
     Report(ReportArgs),
     Suggest(SuggestArgs),
     Tree(TreeArgs),
@@ -116,6 +118,8 @@ pub(super) enum FormatArg {
     Json,
     /// The answer's main list
     Csv,
+    /// Findings of an audit, for continuous integration
+    Junit,
 }
 
 impl OutputArgs {
@@ -124,6 +128,7 @@ impl OutputArgs {
             FormatArg::Table => Format::Table,
             FormatArg::Json => Format::Json,
             FormatArg::Csv => Format::Csv,
+            FormatArg::Junit => Format::Junit,
         }
     }
 

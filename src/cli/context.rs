@@ -131,6 +131,11 @@ impl Context {
         !self.output.quiet && io::stderr().is_terminal()
     }
 
+    /// Whether the answer is written as JUnit XML.
+    pub(super) fn writes_junit(&self) -> bool {
+        self.output.format() == Format::Junit
+    }
+
     /// Whether the answer is for machines.
     pub(super) fn for_machines(&self) -> bool {
         self.output.format() != Format::Table

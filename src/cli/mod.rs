@@ -2,6 +2,7 @@
 //! command; what they do is in [`analysis`](crate::analysis).
 
 mod args;
+mod audit;
 mod context;
 mod exit;
 mod garbage;
@@ -35,8 +36,12 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
+    if context.writes_junit() && !matches!(command, Some(Command::Audit(_))) {
+        return Err(Failure::usage("only an audit has findings to write as JUnit XML"));
+    }
     match command {
         None => overview::run(context),
+        Some(Command::Audit(args)) => audit::run(context, &args),
         Some(Command::Report(args)) => report::run(context, &args),
         Some(Command::Suggest(args)) => suggest::run(context, &args),
         Some(Command::Tree(args)) => tree::run(context, &args),

@@ -350,7 +350,7 @@ impl Progress {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    pub(super) fn expect_paths(&self, paths: usize) {
+    pub(crate) fn expect_paths(&self, paths: usize) {
         self.paths_total.fetch_add(paths as u64, Ordering::Relaxed);
     }
 
@@ -358,7 +358,7 @@ impl Progress {
         self.entries.fetch_add(entries as u64, Ordering::Relaxed);
     }
 
-    pub(super) fn add_path(&self) {
+    pub(crate) fn add_path(&self) {
         self.paths.fetch_add(1, Ordering::Relaxed);
     }
 

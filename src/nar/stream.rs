@@ -286,6 +286,22 @@ impl NarWriter {
     }
 }
 
+/// The SHA-256 of the NAR of an empty file: a name that `.links` often has.
+pub fn empty_file_hash(executable: bool) -> [u8; 32] {
+    let (mut writer, mut nar) = (NarWriter::default(), Vec::new());
+    let mut out = |piece: &[u8]| nar.extend_from_slice(piece);
+    let parts: &[&[u8]] = &[b"nix-archive-1", b"(", b"type", b"regular"];
+    let mark: &[&[u8]] = if executable { &[b"executable", b""] } else { &[] };
+    let rest: &[&[u8]] = &[b"contents", b"", b")"];
+    for string in [parts, mark, rest].concat() {
+        writer.string(string, &mut out);
+    }
+    writer.flush(&mut out);
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(&nar);
+    hasher.finish().sha256().unwrap_or_default()
+}
+
 /// The path of the entry that is being written.
 fn place(levels: &[Level]) -> Vec<u8> {
     let name = |level: &Level| {
@@ -422,6 +438,18 @@ mod tests {
         // The outermost file lies beside the tree; the innermost directory is empty.
         let level = size::entry(1) + size::entry(4) + size::file(0, false);
         assert_eq!(found, size::NAR + 3000 * size::DIRECTORY + 2999 * level);
+    }
+
+    #[test]
+    fn the_empty_file() {
+        let name = super::super::nix32::encode(&empty_file_hash(false));
+        assert_eq!(name, "0ip26j2h11n1kgkz36rl4akv694yz65hr72q4kv4b3lxcbi65b3p");
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("x"), "").unwrap();
+        fs::set_permissions(dir.path().join("x"), fs::Permissions::from_mode(0o555)).unwrap();
+        let parent = File::open(dir.path()).unwrap();
+        let (_, hash) = NarWriter::default().hash(Algorithm::Sha256, parent.as_fd(), c"x").unwrap();
+        assert_eq!(hash.bytes(), empty_file_hash(true));
     }
 
     #[test]

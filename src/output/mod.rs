@@ -8,6 +8,7 @@
 mod cell;
 mod csv;
 mod json;
+mod junit;
 mod table;
 mod text;
 
@@ -30,6 +31,8 @@ pub enum Format {
     Json,
     /// The document's main list, with a header line.
     Csv,
+    /// Findings as JUnit XML, which continuous integration reads.
+    Junit,
 }
 
 /// What every answer begins with.
@@ -117,6 +120,7 @@ pub fn write(
         Format::Table => table::write(document, style, out),
         Format::Json => json::write(document, out),
         Format::Csv => csv::write(document, out),
+        Format::Junit => junit::write(document, out),
     }?;
     out.flush()
 }

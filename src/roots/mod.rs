@@ -14,7 +14,7 @@ mod nix_conf;
 mod profiles;
 mod runtime;
 
-pub use nix_conf::{GcSetting, GcSettings, read_gc_settings};
+pub use nix_conf::{GcSetting, GcSettings, read_gc_settings, read_trusted_keys};
 pub use profiles::{Generation, Profile};
 
 use crate::catalog::Catalog;

@@ -1,8 +1,8 @@
 //! `keep-outputs` and `keep-derivations`, read from the examined system's own
 //! `nix.conf` (nix: `src/libutil/configuration.cc`, manual section "nix.conf").
 //!
-//! Only these two are read. They decide what an answer counts as garbage; they
-//! never decide what is run or written.
+//! Besides these two, the keys that signatures are checked against. All of
+//! them decide what an answer says; they never decide what is run or written.
 
 use crate::store::{Place, StoreLocation, resolve};
 use crate::warning::{WarningKind, Warnings};
@@ -61,7 +61,29 @@ pub fn read_gc_settings(
     conf_dir: &Path,
     warnings: &mut Warnings,
 ) -> GcSettings {
-    let mut settings = GcSettings::default();
+    read_settings(location, conf_dir, warnings).gc
+}
+
+/// Reads `trusted-public-keys` and `extra-trusted-public-keys`, from the same
+/// file: the former is `None` where the file does not set it.
+pub fn read_trusted_keys(
+    location: &StoreLocation,
+    conf_dir: &Path,
+    warnings: &mut Warnings,
+) -> (Option<Vec<String>>, Vec<String>) {
+    let settings = read_settings(location, conf_dir, warnings);
+    (settings.keys, settings.extra_keys)
+}
+
+#[derive(Default)]
+struct Settings {
+    gc: GcSettings,
+    keys: Option<Vec<String>>,
+    extra_keys: Vec<String>,
+}
+
+fn read_settings(location: &StoreLocation, conf_dir: &Path, warnings: &mut Warnings) -> Settings {
+    let mut settings = Settings::default();
     let candidates =
         [conf_dir.join("nix.conf"), location.state_dir.join("profiles/system/etc/nix/nix.conf")];
     for file in candidates {
@@ -81,7 +103,7 @@ pub fn read_gc_settings(
 
 struct Reader<'a> {
     root: &'a Path,
-    settings: &'a mut GcSettings,
+    settings: &'a mut Settings,
     warnings: &'a mut Warnings,
     /// The files being read, each included by the one before.
     open: Vec<PathBuf>,
@@ -131,10 +153,22 @@ impl Reader<'_> {
                 self.read(&dir.join(OsStr::from_bytes(second)), name == b"!include");
                 continue;
             }
+            if second == b"=" {
+                let list = || words.clone().map(|w| String::from_utf8_lossy(w).into_owned());
+                match name {
+                    b"trusted-public-keys" | b"binary-cache-public-keys" => {
+                        self.settings.keys = Some(list().collect());
+                    }
+                    b"extra-trusted-public-keys" => self.settings.extra_keys.extend(list()),
+                    _ => {}
+                }
+            }
             // Other settings are none of our business, right or wrong.
             let setting = match name {
-                b"keep-outputs" | b"gc-keep-outputs" => &mut self.settings.keep_outputs,
-                b"keep-derivations" | b"gc-keep-derivations" => &mut self.settings.keep_derivations,
+                b"keep-outputs" | b"gc-keep-outputs" => &mut self.settings.gc.keep_outputs,
+                b"keep-derivations" | b"gc-keep-derivations" => {
+                    &mut self.settings.gc.keep_derivations
+                }
                 _ => continue,
             };
             let value = match (second, words.next(), words.next()) {
@@ -241,6 +275,20 @@ mod tests {
         symlink("/nix/store/sys", image.0.path().join("nix/var/nix/profiles/system")).unwrap();
         image.write("nix/store/sys/etc/nix/nix.conf", "keep-outputs = true\n");
         assert!(image.read().0);
+    }
+
+    #[test]
+    fn trusted_keys() {
+        let image = Image::new();
+        let location =
+            StoreLocation::new(image.0.path(), "/nix/store", Path::new("/nix/var/nix")).unwrap();
+        let read = || read_trusted_keys(&location, Path::new("/etc/nix"), &mut Warnings::new());
+        assert_eq!(read(), (None, Vec::new()));
+        image.write(
+            "etc/nix/nix.conf",
+            "trusted-public-keys = a:1 b:2\nextra-trusted-public-keys = c:3 # d:4\n",
+        );
+        assert_eq!(read(), (Some(vec!["a:1".into(), "b:2".into()]), vec!["c:3".into()]));
     }
 
     #[test]

@@ -1,7 +1,12 @@
-//! The integration tests, in one binary.
+//! The integration tests: one binary, one module a topic.
 
+mod cli;
 mod disk;
+mod faults;
+mod garbage;
 mod graph;
+mod live;
+mod optimise;
 mod questions;
 mod report;
 mod roots;

@@ -1,0 +1,264 @@
+//! Contents against hashes: each path's NAR, each entry of `.links`, content
+//! addresses. Largest first, so that all cores are busy to the end.
+
+use super::{Finding, Gathered, Kind, Subject};
+use crate::disk::DiskError;
+use crate::nar::content_address::{ContentAddress, Method};
+use crate::nar::hash::{Algorithm, Hash, Hasher};
+use crate::nar::nix32;
+use crate::nar::stream::{NarError, NarProblem, NarWriter};
+use crate::store::StorePath;
+use crate::warning::WarningKind;
+use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::io::Errno;
+use std::ffi::{CStr, CString};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Entries of `.links` that one job hashes.
+const LINKS: usize = 64;
+
+enum Job {
+    /// A path, by id.
+    Path(u32),
+    /// Entries of `.links`, from the first of these to before the second.
+    Links(usize, usize),
+}
+
+struct Shared<'a> {
+    subject: &'a Subject<'a>,
+    store: OwnedFd,
+    links_dir: Option<OwnedFd>,
+    links: Vec<CString>,
+}
+
+pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
+    let path = &subject.location.real_store_dir;
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let unreadable = |e: Errno| DiskError::StoreDirectory { path: path.clone(), source: e.into() };
+    let store = open(path, flags, Mode::empty()).map_err(unreadable)?;
+    let mut gathered = Gathered::default();
+    let mut shared = Shared { subject, store, links_dir: None, links: Vec::new() };
+    if subject.whole && subject.options.wants(Kind::LinkHash) {
+        read_links(&mut shared, &mut gathered);
+    }
+    let mut jobs: Vec<Job> = (0..shared.links.len().div_ceil(LINKS))
+        .map(|n| Job::Links(n * LINKS, shared.links.len().min((n + 1) * LINKS)))
+        .collect();
+    if subject.options.wants_any(&[Kind::NarHash, Kind::ContentAddress]) {
+        let mut ids = subject.ids.clone();
+        ids.sort_by_key(|&id| subject.catalog.nar_size(id));
+        jobs.extend(ids.into_iter().map(Job::Path));
+    }
+    jobs.reverse();
+    subject.progress.expect_paths(subject.ids.len());
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = subject.options.threads.unwrap_or(cores);
+    let next = AtomicUsize::new(0);
+    let parts: Vec<Gathered> = std::thread::scope(|scope| {
+        let work = || {
+            let mut gathered = Gathered::default();
+            let mut writer = NarWriter::default();
+            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                match *job {
+                    Job::Path(id) => {
+                        shared.path(id, &mut writer, &mut gathered);
+                        subject.progress.add_path();
+                    }
+                    Job::Links(from, to) => {
+                        for name in &shared.links[from..to] {
+                            shared.link(name, &mut writer, &mut gathered);
+                        }
+                    }
+                }
+            }
+            gathered
+        };
+        let handles: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut parts = vec![work()];
+        for handle in handles {
+            match handle.join() {
+                Ok(part) => parts.push(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        parts
+    });
+    for part in parts {
+        gathered.extend(part);
+    }
+    Ok(gathered)
+}
+
+fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let read = || -> io::Result<Option<(OwnedFd, Vec<CString>)>> {
+        let dir = match openat(&shared.store, c".links", flags, Mode::empty()) {
+            Err(Errno::NOENT) => return Ok(None),
+            dir => dir?,
+        };
+        let mut names = Vec::new();
+        for entry in rustix::fs::Dir::read_from(&dir)? {
+            let name = entry?.file_name().to_owned();
+            // Others are found by their names alone.
+            if name.to_bytes().len() == 52 {
+                names.push(name);
+            }
+        }
+        names.sort();
+        Ok(Some((dir, names)))
+    };
+    match read() {
+        Ok(Some((dir, names))) => (shared.links_dir, shared.links) = (Some(dir), names),
+        Ok(None) => {}
+        Err(e) => {
+            let path = shared.subject.location.real_store_dir.join(".links");
+            let message = format!("cannot be read: {e}");
+            gathered.warnings.push(WarningKind::Unreadable, path.as_os_str().as_bytes(), message);
+        }
+    }
+}
+
+impl Shared<'_> {
+    fn path(&self, id: u32, writer: &mut NarWriter, gathered: &mut Gathered) {
+        let catalog = self.subject.catalog;
+        let address = catalog.content_address(id).and_then(ContentAddress::parse);
+        let Some(expected) = catalog.hash(id) else {
+            gathered.checked.unknown_hashes += 1;
+            if let Some(address) = address {
+                self.address(id, &address, None, writer, gathered);
+            }
+            return;
+        };
+        let Ok(name) = CString::new(catalog.base_name(id)) else { return };
+        match writer.hash(Algorithm::Sha256, self.store.as_fd(), &name) {
+            Ok((size, hash)) => {
+                gathered.checked.nar_hashes += 1;
+                gathered.checked.bytes_hashed += size;
+                if hash.bytes() != expected {
+                    let expected = format!("sha256:{}", nix32::encode(expected));
+                    let found = hash.to_string();
+                    gathered.findings.push(Finding::new(
+                        Kind::NarHash,
+                        catalog.path(id),
+                        expected,
+                        found,
+                    ));
+                }
+                if let Some(address) = address {
+                    self.address(id, &address, Some(hash), writer, gathered);
+                }
+            }
+            Err(e) => self.unread(&name, &e, gathered),
+        }
+    }
+
+    /// Something could not be read; what `sizes` finds is not told again.
+    fn unread(&self, name: &CStr, error: &NarError, gathered: &mut Gathered) {
+        let missing = error.path.is_empty() && error.problem == NarProblem::Io(Errno::NOENT);
+        if missing || error.problem == NarProblem::Unsupported {
+            return;
+        }
+        let mut path =
+            self.subject.location.real_store_dir.join(std::ffi::OsStr::from_bytes(name.to_bytes()));
+        if !error.path.is_empty() {
+            path.push(std::ffi::OsStr::from_bytes(&error.path));
+        }
+        let kind = match error.problem {
+            NarProblem::Io(Errno::NOENT) | NarProblem::Changed => WarningKind::Vanished,
+            _ => WarningKind::Unreadable,
+        };
+        gathered.warnings.push(kind, path.as_os_str().as_bytes(), error.problem.to_string());
+    }
+
+    fn link(&self, name: &CStr, writer: &mut NarWriter, gathered: &mut Gathered) {
+        let Some(dir) = &self.links_dir else { return };
+        let full =
+            || format!("{}/.links/{}", self.subject.catalog.store_dir(), name.to_string_lossy());
+        match writer.hash(Algorithm::Sha256, dir.as_fd(), name) {
+            Ok((size, hash)) => {
+                gathered.checked.bytes_hashed += size;
+                let found = nix32::encode(hash.bytes());
+                if found.as_bytes() != name.to_bytes() {
+                    let expected = name.to_string_lossy();
+                    gathered.findings.push(Finding::new(Kind::LinkHash, full(), expected, found));
+                }
+            }
+            // Unused and gone, or no link at all, which is found elsewhere.
+            Err(e)
+                if matches!(e.problem, NarProblem::Io(Errno::NOENT) | NarProblem::Unsupported) => {}
+            Err(e) => {
+                gathered.warnings.push(WarningKind::Unreadable, full(), e.problem.to_string())
+            }
+        }
+    }
+
+    /// Recomputes a content address where that is possible: not Git's, and not
+    /// of a path that holds its own name.
+    fn address(
+        &self,
+        id: u32,
+        address: &ContentAddress,
+        nar_hash: Option<Hash>,
+        writer: &mut NarWriter,
+        gathered: &mut Gathered,
+    ) {
+        let catalog = self.subject.catalog;
+        let algorithm = address.hash.algorithm();
+        let path: StorePath<'_> = catalog.store_path(id);
+        let Ok(name) = CString::new(path.base_name()) else { return };
+        let found = match address.method {
+            Method::Git => return,
+            Method::Nar if catalog.references().row(id).contains(&id) => return,
+            Method::Nar => match nar_hash.filter(|h| h.algorithm() == algorithm) {
+                Some(hash) => hash,
+                None => match writer.hash(algorithm, self.store.as_fd(), &name) {
+                    Ok((size, hash)) => {
+                        gathered.checked.bytes_hashed += size;
+                        hash
+                    }
+                    // Told of when its NAR hash was asked for, unless that is unknown.
+                    Err(e) => return self.unread(&name, &e, gathered),
+                },
+            },
+            Method::Text | Method::Flat => match self.flat(algorithm, &name) {
+                Ok((size, hash)) => {
+                    gathered.checked.bytes_hashed += size;
+                    hash
+                }
+                Err(e) => {
+                    let problem = format!("its content address was not checked: {e}");
+                    gathered.warnings.push(WarningKind::Unreadable, catalog.path(id), problem);
+                    return;
+                }
+            },
+        };
+        if found != address.hash {
+            let (expected, found) = (address.hash.to_string(), found.to_string());
+            let finding = Finding::new(Kind::ContentAddress, catalog.path(id), expected, found);
+            gathered.findings.push(finding);
+        }
+    }
+
+    /// The hash of the contents of a path that is one file.
+    fn flat(&self, algorithm: Algorithm, name: &CStr) -> io::Result<(u64, Hash)> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let mut file = File::from(openat(&self.store, name, flags, Mode::empty())?);
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("not a regular file"));
+        }
+        let (mut hasher, mut buffer, mut total) = (Hasher::new(algorithm), vec![0; 1 << 17], 0);
+        loop {
+            match file.read(&mut buffer)? {
+                0 => return Ok((total, hasher.finish())),
+                n => {
+                    hasher.update(&buffer[..n]);
+                    total += n as u64;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! References that contents hold, against those that the database declares.
+
+use super::{Finding, Gathered, Kind, Subject};
+use crate::catalog::derivation;
+use crate::disk::{DiskError, HashParts, find_references};
+
+pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
+    let mut gathered = Gathered::default();
+    if !subject.options.wants_any(&[Kind::UndeclaredReference, Kind::UnusedReference]) {
+        return Ok(gathered);
+    }
+    let catalog = subject.catalog;
+    let names: Vec<&str> = subject.ids.iter().map(|&id| catalog.base_name(id)).collect();
+    // All valid paths may be named. Those that share a hash part count as one.
+    let parts = HashParts::new(catalog.base_names().map(|name| &name[..32]));
+    let store = &subject.location.real_store_dir;
+    let threads = subject.options.threads;
+    let found = find_references(store, &names, &parts, threads, subject.progress)?;
+    gathered.checked.bytes_searched = found.bytes;
+    let hash_part = |id: u32| catalog.store_path(id).hash_part();
+    for (index, &id) in subject.ids.iter().enumerate() {
+        let declared = catalog.references().row(id);
+        let inputs = derivation_inputs(subject, id);
+        let held = inputs.as_ref().unwrap_or(&found.references[index]);
+        for &to in held {
+            if !declared.iter().any(|&d| hash_part(d) == hash_part(to)) {
+                let finding =
+                    Finding::new(Kind::UndeclaredReference, catalog.path(id), "", catalog.path(to));
+                gathered.findings.push(finding);
+            }
+        }
+        // What could not be read whole may hold the others.
+        if found.nar_sizes[index].is_none() {
+            continue;
+        }
+        gathered.checked.references += 1;
+        for &to in declared {
+            if !held.iter().any(|&h| hash_part(h) == hash_part(to)) {
+                let finding =
+                    Finding::new(Kind::UnusedReference, catalog.path(id), catalog.path(to), "");
+                gathered.findings.push(finding);
+            }
+        }
+    }
+    // Missing paths and unsupported files are findings already.
+    let (_, rest) =
+        found.warnings.split(|kind| kind == crate::warning::WarningKind::UnsupportedFile);
+    gathered.warnings.extend(rest);
+    Ok(gathered)
+}
+
+/// The inputs of a path that is a derivation, by id: those are its references,
+/// though it names its outputs too.
+fn derivation_inputs(subject: &Subject<'_>, id: u32) -> Option<Vec<u32>> {
+    let catalog = subject.catalog;
+    if !catalog.store_path(id).is_derivation() {
+        return None;
+    }
+    let file = subject.location.real_store_dir.join(catalog.base_name(id));
+    let prefix = format!("{}/", catalog.store_dir());
+    // What cannot be read was warned of by the search already.
+    let inputs = derivation::inputs_of(&file).ok()??;
+    let id = |input: &Vec<u8>| {
+        catalog.find(std::str::from_utf8(input.strip_prefix(prefix.as_bytes())?).ok()?)
+    };
+    Some(inputs.iter().filter_map(id).collect())
+}

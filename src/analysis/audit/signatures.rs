@@ -1,0 +1,124 @@
+//! Signatures (`ValidPathInfo::fingerprint` and `checkSignatures` in Nix's
+//! `path-info.cc`): ed25519 over path, NAR hash, NAR size and references.
+
+use super::{Finding, Gathered, Kind, Subject};
+use crate::nar::nix32;
+use data_encoding::BASE64;
+use ed25519_dalek::{Signature, VerifyingKey};
+use rayon::prelude::*;
+use std::fmt::Write as _;
+
+/// The key that Nix trusts unless its settings say otherwise.
+pub const DEFAULT_KEY: &str = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+
+/// A public key with its name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey {
+    name: String,
+    key: VerifyingKey,
+}
+
+/// Why a text is no public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a public key: name, colon, 32 bytes in base64")]
+pub struct KeyError;
+
+impl PublicKey {
+    /// Reads `<name>:<base64>`, as `trusted-public-keys` has them.
+    ///
+    /// # Errors
+    /// If it is no such thing.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let (name, key) =
+            text.split_once(':').filter(|(name, _)| !name.is_empty()).ok_or(KeyError)?;
+        let bytes = BASE64.decode(key.as_bytes()).map_err(|_| KeyError)?;
+        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| KeyError)?;
+        let key = VerifyingKey::from_bytes(&bytes).map_err(|_| KeyError)?;
+        Ok(Self { name: name.to_owned(), key })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+}
+
+pub(super) fn check(subject: &Subject<'_>, keys: &[PublicKey]) -> Gathered {
+    let parts = subject.ids.par_iter().map(|&id| path(subject, keys, id));
+    parts.collect::<Vec<_>>().into_iter().fold(Gathered::default(), |mut all, part| {
+        all.extend(part);
+        all
+    })
+}
+
+fn path(subject: &Subject<'_>, keys: &[PublicKey], id: u32) -> Gathered {
+    let catalog = subject.catalog;
+    let mut gathered = Gathered::default();
+    let fingerprint = fingerprint(subject, id);
+    let mut good = 0;
+    for signature in catalog.signatures(id) {
+        let Some((name, text)) = signature.split_once(':') else { continue };
+        let mut named = keys.iter().filter(|key| key.name == name).peekable();
+        // Signed by someone else: neither good nor bad.
+        if named.peek().is_none() {
+            continue;
+        }
+        let parsed =
+            BASE64.decode(text.as_bytes()).ok().and_then(|b| Signature::from_slice(&b).ok());
+        let fits = match (&fingerprint, parsed) {
+            (Some(fingerprint), Some(parsed)) => {
+                named.any(|key| key.key.verify_strict(fingerprint.as_bytes(), &parsed).is_ok())
+            }
+            _ => false,
+        };
+        if fits {
+            good += 1;
+        } else {
+            let finding = Finding::new(Kind::BadSignature, catalog.path(id), "", signature);
+            gathered.findings.push(finding);
+        }
+    }
+    gathered.checked.signatures = good;
+    // A path whose name follows from its contents needs no signature.
+    if good == 0 && !catalog.ultimate(id) && catalog.content_address(id).is_none() {
+        let signed: Vec<&str> =
+            catalog.signatures(id).filter_map(|s| s.split(':').next()).collect();
+        let found = match signed.is_empty() {
+            true => "none".to_owned(),
+            false => format!("signed by {}", signed.join(" ")),
+        };
+        gathered.findings.push(Finding::new(
+            Kind::Unsigned,
+            catalog.path(id),
+            "a signature",
+            found,
+        ));
+    }
+    gathered
+}
+
+/// What is signed; `None` if the hash or size is not known.
+fn fingerprint(subject: &Subject<'_>, id: u32) -> Option<String> {
+    let catalog = subject.catalog;
+    let (hash, size) = (catalog.hash(id)?, catalog.nar_size(id)?);
+    let mut text = format!("1;{};sha256:{};{size};", catalog.path(id), nix32::encode(hash));
+    // Ids are in the order of names, as the references of a fingerprint are.
+    for (i, &reference) in catalog.references().row(id).iter().enumerate() {
+        let comma = if i == 0 { "" } else { "," };
+        let _ = write!(text, "{comma}{}", catalog.path(reference));
+    }
+    Some(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_keys() {
+        assert_eq!(PublicKey::parse(DEFAULT_KEY).unwrap().name(), "cache.nixos.org-1");
+        for odd in ["", "x", ":6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=", "x:AAAA", "x:%%"] {
+            assert_eq!(PublicKey::parse(odd), Err(KeyError), "{odd}");
+        }
+    }
+}

@@ -1,0 +1,481 @@
+//! What `stat` alone tells: one walk, each inode statted once.
+//!
+//! Nix gives every file canonical metadata (`canonicalisePathMetaData` in
+//! `posix-fs-canonicalise.cc`): mode 0444 or 0555, modified at 1 second since
+//! 1970, one owner, no extended attributes but a few.
+
+use super::{Finding, Gathered, Kind, Subject};
+use crate::disk::{
+    self, Directory, DiskError, Engine, Entry, Kind as FileKind, Meta, Progress, ScanOptions, Seen,
+    Top, Visitor, Walker,
+};
+use crate::nar::{nix32, size, stream};
+use crate::store::StorePath;
+use rustix::fs::{AtFlags, Mode, OFlags, open, statat};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// How many files of one path are named with the same fault; the others are counted.
+const NAMED: usize = 5;
+/// How many paths are asked for their owner.
+const ASKED: usize = 1000;
+/// Extended attributes that Nix leaves alone (its setting `ignored-acls`).
+const LEFT_ALONE: [&[u8]; 3] = [b"security.csm", b"security.selinux", b"system.nfs4_acl"];
+
+const PRESENT: u8 = 1;
+const PARTLY: u8 = 2;
+
+/// What is known of an inode with several names that is as it should be.
+type Known = (u64, bool);
+
+struct Checker<'a> {
+    store_dir: &'a str,
+    /// By index: NAR sizes, and whether the path is there and was read whole.
+    nar_sizes: Vec<AtomicU64>,
+    states: Vec<AtomicU8>,
+    /// The owner that files should have.
+    owner: Option<u32>,
+    device: u64,
+    known: Vec<Mutex<HashMap<u64, Known>>>,
+    xattrs: AtomicBool,
+}
+
+/// Files of one path with one fault: the first by name, and how many.
+#[derive(Default)]
+struct Faults {
+    named: Vec<Finding>,
+    count: u64,
+}
+
+impl Faults {
+    fn add(&mut self, finding: Finding) {
+        self.count += 1;
+        self.named.push(finding);
+        if self.named.len() > 4 * NAMED {
+            self.cut();
+        }
+    }
+
+    fn cut(&mut self) {
+        self.named.sort();
+        self.named.truncate(NAMED);
+    }
+}
+
+type State = HashMap<(u32, Kind), Faults>;
+
+/// Audits what `stat` says of paths, and of the store directory if all are audited.
+pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
+    let store = &subject.location.real_store_dir;
+    let catalog = subject.catalog;
+    let names: Vec<&str> = subject.ids.iter().map(|&id| catalog.base_name(id)).collect();
+    let walker = Walker::open(store, Engine::Native, subject.options.threads)?;
+    let checker = Checker {
+        store_dir: catalog.store_dir(),
+        nar_sizes: names.iter().map(|_| AtomicU64::new(0)).collect(),
+        states: names.iter().map(|_| AtomicU8::new(0)).collect(),
+        owner: common_owner(store, &names),
+        device: walker.meta().dev,
+        known: (0..64).map(|_| Mutex::default()).collect(),
+        xattrs: AtomicBool::new(subject.options.wants(Kind::Xattr)),
+    };
+    let tops: Vec<Top<'_>> = (0u32..)
+        .zip(&names)
+        .map(|(path, name)| Top { name: name.as_bytes(), path, ino: 0, kind: FileKind::Unknown })
+        .collect();
+    let walked = walker.walk(&tops, &checker, subject.progress);
+    let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
+    gathered.checked.entries = walked.entries;
+    let mut faults = State::new();
+    for state in walked.states {
+        for (key, more) in state {
+            let all = faults.entry(key).or_default();
+            all.count += more.count;
+            all.named.extend(more.named);
+        }
+    }
+    for ((path, kind), mut all) in faults {
+        all.cut();
+        let rest = all.count - all.named.len() as u64;
+        gathered.findings.append(&mut all.named);
+        if rest > 0 {
+            let path = catalog.path(subject.ids[path as usize]);
+            gathered.findings.push(Finding::new(kind, path, "", format!("{rest} more files")));
+        }
+    }
+    for (index, &id) in subject.ids.iter().enumerate() {
+        let state = checker.states[index].load(Ordering::Relaxed);
+        if state == 0 {
+            gathered.findings.push(Finding::new(Kind::MissingPath, catalog.path(id), "", ""));
+        }
+        let on_disk = checker.nar_sizes[index].load(Ordering::Relaxed);
+        if state == PRESENT
+            && let Some(expected) = catalog.nar_size(id)
+            && expected != on_disk
+        {
+            let (expected, found) = (format!("{expected} bytes"), format!("{on_disk} bytes"));
+            gathered.findings.push(Finding::new(Kind::NarSize, catalog.path(id), expected, found));
+        }
+    }
+    if subject.whole {
+        gathered.extend(other_entries(subject, &walker, &names)?);
+        gathered.extend(links(subject, &walker));
+    }
+    Ok(gathered)
+}
+
+/// The owner of most of the paths themselves.
+fn common_owner(store: &Path, names: &[&str]) -> Option<u32> {
+    let dir =
+        open(store, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut counts: HashMap<u32, usize> = HashMap::new();
+    let step = names.len() / ASKED + 1;
+    for name in names.iter().step_by(step) {
+        if let Ok(stat) = statat(&dir, *name, AtFlags::SYMLINK_NOFOLLOW) {
+            *counts.entry(stat.st_uid).or_default() += 1;
+        }
+    }
+    // Root where it is as common as another.
+    counts.into_iter().max_by_key(|&(owner, count)| (count, std::cmp::Reverse(owner))).map(|c| c.0)
+}
+
+impl Checker<'_> {
+    fn shard(&self, ino: u64) -> std::sync::MutexGuard<'_, HashMap<u64, Known>> {
+        let shard = &self.known[(ino % self.known.len() as u64) as usize];
+        shard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at an entry; the size of its node in the NAR, if it is in any.
+    fn entry(
+        &self,
+        state: &mut State,
+        directory: &Directory<'_>,
+        entry: &Entry<'_, Known>,
+    ) -> Option<u64> {
+        let (size, executable) = match &entry.seen {
+            Seen::Stat(meta) => {
+                let faults = self.faults(directory, entry, meta);
+                if faults.is_empty() {
+                    if meta.nlink > 1
+                        && meta.dev == self.device
+                        && entry.kind != FileKind::Directory
+                    {
+                        self.shard(meta.ino).insert(meta.ino, (meta.size, meta.executable()));
+                    }
+                } else {
+                    let path = directory.path();
+                    for finding in faults {
+                        state.entry((path, finding.kind)).or_default().add(finding);
+                    }
+                }
+                (meta.size, meta.executable())
+            }
+            Seen::Known(known) => *known,
+            Seen::Failed => return None,
+        };
+        match entry.kind {
+            FileKind::Directory => Some(size::DIRECTORY),
+            FileKind::File => Some(size::file(size, executable)),
+            FileKind::Symlink => Some(size::symlink(size)),
+            FileKind::Other | FileKind::Unknown => None,
+        }
+    }
+
+    fn faults(
+        &self,
+        directory: &Directory<'_>,
+        entry: &Entry<'_, Known>,
+        meta: &Meta,
+    ) -> Vec<Finding> {
+        let mut faults = Vec::new();
+        let mut add = |kind, expected: &str, found: String| {
+            let mut path = format!("{}/", self.store_dir).into_bytes();
+            let below = directory.relative_path();
+            if !below.is_empty() {
+                path.extend(below);
+                path.push(b'/');
+            }
+            path.extend(entry.name);
+            faults.push(Finding::new(kind, path, expected, found));
+        };
+        let mode = meta.mode & 0o7777;
+        let octal = || format!("{mode:04o}");
+        match entry.kind {
+            FileKind::Other => {
+                let kind = match meta.mode & 0o170_000 {
+                    0o010_000 => "FIFO",
+                    0o020_000 => "character device",
+                    0o060_000 => "block device",
+                    0o140_000 => "socket",
+                    _ => "unknown",
+                };
+                add(Kind::UnsupportedFile, "file, directory or symlink", kind.to_owned());
+            }
+            FileKind::File | FileKind::Directory => {
+                let expected = match (entry.kind, mode & 0o111) {
+                    (FileKind::File, 0) => "0444",
+                    _ => "0555",
+                };
+                if mode & 0o7000 != 0 {
+                    add(Kind::Setuid, expected, octal());
+                } else if mode & 0o222 != 0 {
+                    add(Kind::Writable, expected, octal());
+                } else if octal() != expected {
+                    add(Kind::Mode, if mode & 0o100 == 0 { "0444" } else { "0555" }, octal());
+                }
+            }
+            FileKind::Symlink | FileKind::Unknown => {}
+        }
+        if meta.mtime != 1 || meta.mtime_nsec != 0 {
+            add(Kind::Mtime, "1", time(meta));
+        }
+        if let Some(owner) = self.owner
+            && meta.uid != owner
+        {
+            add(Kind::Owner, &owner.to_string(), meta.uid.to_string());
+        }
+        if matches!(entry.kind, FileKind::File | FileKind::Directory)
+            && let Some(names) = self.xattrs(directory, entry.name)
+        {
+            add(Kind::Xattr, "", names);
+        }
+        faults
+    }
+
+    /// The names of extended attributes that Nix would have stripped.
+    fn xattrs(&self, directory: &Directory<'_>, name: &[u8]) -> Option<String> {
+        if !self.xattrs.load(Ordering::Relaxed) {
+            return None;
+        }
+        let mut buffer = [0u8; 1024];
+        let path = directory.full_path(name);
+        let length = match rustix::fs::llistxattr(OsStr::from_bytes(&path), &mut buffer) {
+            Ok(0) | Err(rustix::io::Errno::NOENT) => return None,
+            Ok(n) => n,
+            Err(rustix::io::Errno::RANGE) => return Some("very many".to_owned()),
+            Err(_) => {
+                // The file system has none, or the kernel tells nobody.
+                self.xattrs.store(false, Ordering::Relaxed);
+                return None;
+            }
+        };
+        let names = buffer[..length].split(|&b| b == 0);
+        let odd: Vec<String> = names
+            .filter(|name| !name.is_empty() && !LEFT_ALONE.contains(name))
+            .map(|name| name.escape_ascii().to_string())
+            .collect();
+        (!odd.is_empty()).then(|| odd.join(" "))
+    }
+}
+
+fn time(meta: &Meta) -> String {
+    match meta.mtime_nsec {
+        0 => meta.mtime.to_string(),
+        nsec => format!("{}.{nsec:09}", meta.mtime),
+    }
+}
+
+impl Visitor for Checker<'_> {
+    type State = State;
+    type Tag = Known;
+
+    fn state(&self) -> State {
+        State::new()
+    }
+
+    fn known(&self, _: &mut State, ino: u64) -> Option<Known> {
+        self.shard(ino).get(&ino).copied()
+    }
+
+    fn top(&self, state: &mut State, directory: &Directory<'_>, entry: &Entry<'_, Known>) {
+        let path = directory.path() as usize;
+        let node = self.entry(state, directory, entry);
+        self.states[path].fetch_or(PRESENT, Ordering::Relaxed);
+        self.add(path, node.map(|n| n.saturating_add(size::NAR)));
+    }
+
+    fn directory<'e>(
+        &self,
+        state: &mut State,
+        directory: &Directory<'_>,
+        entries: impl ExactSizeIterator<Item = Entry<'e, Known>>,
+    ) {
+        let mut sum = Some(0u64);
+        for entry in entries {
+            let node = self.entry(state, directory, &entry);
+            let entry = size::entry(entry.name.len() as u64);
+            sum = sum.and_then(|s| Some(s.saturating_add(node?).saturating_add(entry)));
+        }
+        self.add(directory.path() as usize, sum);
+    }
+
+    fn failed(&self, _: &mut State, path: u32) {
+        self.states[path as usize].fetch_or(PARTLY, Ordering::Relaxed);
+    }
+}
+
+impl Checker<'_> {
+    /// Adds to a path's NAR size; `None` if it is not to be known.
+    fn add(&self, path: usize, bytes: Option<u64>) {
+        match bytes {
+            Some(bytes) => {
+                let add = |sum: u64| Some(sum.saturating_add(bytes));
+                let (set, get) = (Ordering::Relaxed, Ordering::Relaxed);
+                let _ = self.nar_sizes[path].fetch_update(set, get, add);
+            }
+            None => {
+                self.states[path].fetch_or(PARTLY, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Entries of the store directory that no row knows, each with its disk size.
+fn other_entries(
+    subject: &Subject<'_>,
+    walker: &Walker,
+    names: &[&str],
+) -> Result<Gathered, DiskError> {
+    let mut others: Vec<Vec<u8>> = (walker.list()?.into_iter())
+        .map(|listed| listed.name)
+        .filter(|name| name != b".links" && name != b"nix-path-registration")
+        .filter(|name| names.binary_search_by(|n| n.as_bytes().cmp(name)).is_err())
+        .collect();
+    others.sort_unstable();
+    let mut gathered = Gathered::default();
+    if others.is_empty() {
+        return Ok(gathered);
+    }
+    let options = ScanOptions { threads: subject.options.threads, ..ScanOptions::default() };
+    let store = &subject.location.real_store_dir;
+    let scan = disk::scan(store, &others, &options, &Progress::default())?;
+    for (name, usage) in others.iter().zip(&scan.usages) {
+        if !usage.present {
+            // Gone since the directory was read: nothing to find.
+            continue;
+        }
+        let mut path = format!("{}/", subject.catalog.store_dir()).into_bytes();
+        path.extend(name);
+        let found = format!("{} bytes on disk", usage.disk_size);
+        gathered.findings.push(Finding::new(kind_of_entry(name), path, "", found));
+    }
+    Ok(gathered)
+}
+
+/// What an entry without a row is, by its name (see `LocalStore::collectGarbage`).
+fn kind_of_entry(name: &[u8]) -> Kind {
+    let text = String::from_utf8_lossy(name);
+    if name == b"trash" {
+        Kind::Trash
+    } else if name.ends_with(b".lock") {
+        Kind::Lock
+    } else if name.starts_with(b"tmp-")
+        || name.starts_with(b".tmp-link")
+        || text.contains(".old-")
+        || text.contains(".tmp-")
+        || [".chroot", ".check", ".tmp"].iter().any(|end| text.ends_with(end))
+    {
+        Kind::Temporary
+    } else if StorePath::parse(name).is_ok() {
+        Kind::Orphan
+    } else {
+        Kind::UnknownEntry
+    }
+}
+
+/// Looks at the entries of `.links`.
+struct Links {
+    store_dir: String,
+    /// The names of the empty file, not executable and executable.
+    empty: [String; 2],
+    wants_unused: bool,
+}
+
+impl Visitor for Links {
+    type State = (Vec<Finding>, u64);
+    type Tag = ();
+
+    fn state(&self) -> Self::State {
+        Self::State::default()
+    }
+
+    fn descend(&self) -> bool {
+        false
+    }
+
+    fn top(&self, _: &mut Self::State, _: &Directory<'_>, _: &Entry<'_, ()>) {}
+
+    fn directory<'e>(
+        &self,
+        (findings, count): &mut Self::State,
+        _: &Directory<'_>,
+        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+    ) {
+        for entry in entries {
+            let Seen::Stat(meta) = &entry.seen else { continue };
+            *count += 1;
+            let mut add = |kind, expected: &str, found: String| {
+                let mut path = format!("{}/.links/", self.store_dir).into_bytes();
+                path.extend(entry.name);
+                findings.push(Finding::new(kind, path, expected, found));
+            };
+            let name = std::str::from_utf8(entry.name).ok();
+            let hash = name.filter(|n| n.len() == 52).and_then(nix32::decode);
+            if !matches!(entry.kind, FileKind::File | FileKind::Symlink) {
+                add(Kind::CorruptLink, "file or symlink", "another type".to_owned());
+            } else if hash.is_none() {
+                add(Kind::CorruptLink, "the hash of its contents as name", "no hash".to_owned());
+            } else if entry.kind == FileKind::File
+                && (meta.size == 0) != name.is_some_and(|n| self.empty.iter().any(|e| e == n))
+            {
+                let expected = if meta.size == 0 { "contents" } else { "an empty file" };
+                add(Kind::CorruptLink, expected, format!("{} bytes", meta.size));
+            } else if meta.nlink <= 1 && self.wants_unused {
+                add(Kind::UnusedLink, "", format!("{} bytes on disk", meta.disk_size));
+            }
+        }
+    }
+
+    fn failed(&self, _: &mut Self::State, _: u32) {}
+}
+
+fn links(subject: &Subject<'_>, walker: &Walker) -> Gathered {
+    let visitor = Links {
+        store_dir: subject.catalog.store_dir().to_owned(),
+        empty: [false, true].map(|executable| nix32::encode(&stream::empty_file_hash(executable))),
+        wants_unused: subject.options.wants(Kind::UnusedLink),
+    };
+    let top = Top { name: b".links", path: 0, ino: 0, kind: FileKind::Unknown };
+    let walked = walker.walk(&[top], &visitor, &Progress::default());
+    let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
+    for (findings, count) in walked.states {
+        gathered.findings.extend(findings);
+        gathered.checked.links += count;
+        gathered.checked.entries += count;
+    }
+    gathered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn leftovers_are_told_apart() {
+        let kind = |name: &str| {
+            kind_of_entry(name.replace('#', "0c5b8vw40dy178xlpddw65q9gf1h2186").as_bytes())
+        };
+        assert_eq!(kind("#-a"), Kind::Orphan);
+        assert_eq!(kind("#-a.lock"), Kind::Lock);
+        assert_eq!(kind("#-a.drv.chroot"), Kind::Temporary);
+        assert_eq!(kind("#-a.old-123-4"), Kind::Temporary);
+        assert_eq!(kind("tmp-1-2"), Kind::Temporary);
+        assert_eq!(kind(".tmp-link-1-2"), Kind::Temporary);
+        assert_eq!(kind("trash"), Kind::Trash);
+        assert_eq!(kind("notes.txt"), Kind::UnknownEntry);
+    }
+}

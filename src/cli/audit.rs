@@ -1,0 +1,108 @@
+//! `nix-census audit`.
+
+use super::context::Context;
+use super::exit::{Exit, Failure};
+use super::progress::with_progress;
+use crate::analysis::audit::{Audit, AuditOptions, DEFAULT_KEY, Kind, PublicKey};
+use crate::graph::closure;
+use crate::roots::read_trusted_keys;
+use crate::warning::{WarningKind, Warnings};
+use clap::Args;
+
+/// Is the store what it should be? Findings; nothing is repaired or removed
+///
+/// What stat tells is always looked at; the other levels come on top.
+/// Exit status: 0 nothing found; 1 findings; 3 something could not be read.
+#[derive(Debug, Args)]
+#[command(after_help = format!("Kinds: {}", kinds()))]
+pub(super) struct AuditArgs {
+    /// Audit the closure of these [default: the whole store]
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+    /// The targets alone, not their closure
+    #[arg(long, requires = "targets")]
+    no_closure: bool,
+    /// Look at what the database and stat tell (the default)
+    #[arg(long)]
+    sizes: bool,
+    /// Read all files: NAR hashes, `.links` against its names, content addresses
+    #[arg(long)]
+    contents: bool,
+    /// Read all files: references found in them against those declared
+    #[arg(long)]
+    references: bool,
+    /// Check signatures against these keys, each name:base64 [default: those
+    /// the store's own nix.conf trusts]
+    #[arg(long, value_name = "KEY", num_args = 0.., value_parser = parse_key)]
+    signatures: Option<Vec<PublicKey>>,
+    /// Only findings of these kinds, separated by commas
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
+    only: Vec<Kind>,
+    /// No findings of these kinds
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
+    except: Vec<Kind>,
+}
+
+fn kinds() -> String {
+    Kind::ALL.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn parse_kind(name: &str) -> Result<Kind, String> {
+    Kind::from_name(name).ok_or_else(|| format!("there is no such kind; there are: {}", kinds()))
+}
+
+fn parse_key(text: &str) -> Result<PublicKey, String> {
+    PublicKey::parse(text).map_err(|e| e.to_string())
+}
+
+pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> {
+    if !context.walks_disk() && (args.contents || args.references || args.sizes) {
+        return Err(Failure::usage("this reads the disk, --no-disk forbids it"));
+    }
+    let mut catalog = context.catalog()?;
+    let ids = match context.targets(&catalog, &args.targets)? {
+        targets if targets.is_empty() => None,
+        targets if args.no_closure => {
+            let mut targets = targets;
+            targets.sort_unstable();
+            targets.dedup();
+            Some(targets)
+        }
+        targets => Some(closure(catalog.references(), targets)),
+    };
+    let mut warnings = Warnings::new();
+    let signatures = args.signatures.as_ref().map(|keys| match keys.is_empty() {
+        true => trusted_keys(context, &mut warnings),
+        false => keys.clone(),
+    });
+    catalog.warnings.extend(warnings);
+    let options = AuditOptions {
+        contents: args.contents,
+        references: args.references,
+        signatures,
+        disk: context.walks_disk(),
+        only: args.only.clone(),
+        except: args.except.clone(),
+        threads: context.threads(),
+    };
+    let audit = with_progress(context.shows_progress(), |progress| {
+        Audit::run(&context.location, &context.source, catalog, ids, &options, progress)
+    })
+    .map_err(|e| Failure::because(&e))?;
+    let exit = if audit.findings.is_empty() { Exit::Done } else { Exit::No };
+    context.answer(audit.document(), exit)
+}
+
+/// The keys that the store's own settings trust, or Nix's default.
+fn trusted_keys(context: &Context, warnings: &mut Warnings) -> Vec<PublicKey> {
+    let (keys, extra) = read_trusted_keys(&context.location, &context.conf_dir(), warnings);
+    let keys = keys.unwrap_or_else(|| vec![DEFAULT_KEY.to_owned()]);
+    let parse = |text: &String| match PublicKey::parse(text) {
+        Ok(key) => Some(key),
+        Err(e) => {
+            warnings.push(WarningKind::Note, text.as_str(), e.to_string());
+            None
+        }
+    };
+    keys.iter().chain(&extra).filter_map(parse).collect()
+}
