@@ -280,3 +280,122 @@ fn saving_cells<'a>(saving: &Saving) -> Vec<Cell<'a>> {
         Cell::Size(saving.bytes_freed),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{
+        AlreadySaved, Breakdown, Group, KindSaving, NixVersion, Outcome, UnusedLinks,
+    };
+    use super::*;
+    use crate::catalog::{Builder, Record};
+    use crate::census::Examine;
+    use crate::disk::Progress;
+    use crate::output::{Format, Style, write};
+    use crate::store::StoreLocation;
+    use crate::warning::Warnings;
+    use std::path::Path;
+
+    fn answer() -> Optimise {
+        let saving = |files_linked, bytes_freed, disk_freed| Saving {
+            files_linked,
+            bytes_freed,
+            disk_freed,
+            apparent_freed: bytes_freed,
+        };
+        let owner = |path, saving, shared_with| OwnerSaving {
+            path,
+            paths: 1,
+            disk_size: 10_380_902,
+            also_elsewhere: 8_493_465,
+            saving,
+            shared_with,
+        };
+        let owners = vec![
+            owner(1, saving(412, 8_400_000, 8_493_465), vec![(0, 8_493_465), (1, 4096)]),
+            owner(0, saving(0, 0, 0), vec![(1, 8_493_465)]),
+        ];
+        Optimise {
+            nix: NixVersion::NEWEST,
+            outcome: Outcome {
+                files_linked: 412,
+                bytes_freed: 8_400_000,
+                disk_freed: 8_493_465,
+                apparent_freed: 8_300_000,
+                links_added: 1234,
+                links_removed: 1,
+                at_link_limit: 2,
+                writable: 3,
+                stopped: false,
+            },
+            other_rule_disk_freed: Some(8_600_000),
+            already_saved: AlreadySaved {
+                apparent_size: 5 << 20,
+                disk_size: 6 << 20,
+                links_entries: 77,
+                links_directory_disk_size: 4096,
+                note: Some(NixVersion::NEWEST.saving_note((5 << 20) - 4096)),
+            },
+            unused_links: UnusedLinks { entries: 7, apparent_size: 700, disk_size: 28_672 },
+            breakdown: Breakdown {
+                by_path: owners.clone(),
+                by_pname: owners,
+                by_kind: vec![KindSaving {
+                    kind: "shared libraries".into(),
+                    saving: saving(12, 7_000_000, 7_001_088),
+                }],
+                groups: vec![Group {
+                    size: 3_500_000,
+                    inodes: 4,
+                    symlink: false,
+                    executable: true,
+                    saving: saving(3, 7_000_000, 7_001_088),
+                    names: [
+                        "00000000000000000000000000000000-systemd-254.6/lib/a.so",
+                        "11111111111111111111111111111111-systemd-minimal-254.6/lib/a\x1b.so",
+                        "11111111111111111111111111111111-systemd-minimal-254.6/lib/b.so",
+                        "11111111111111111111111111111111-systemd-minimal-254.6/lib/c.so",
+                    ]
+                    .map(|name| name.as_bytes().to_vec())
+                    .to_vec(),
+                }],
+                groups_total: 30,
+            },
+            paths: 2,
+            entries: 900,
+            bytes_read: 9_000_000,
+            unreadable: 1,
+            unreadable_size: 5,
+            warnings: Warnings::new(),
+        }
+    }
+
+    fn print(format: Format) -> String {
+        let mut builder = Builder::new("/nix/store");
+        for name in [
+            "00000000000000000000000000000000-systemd-254.6",
+            "11111111111111111111111111111111-systemd-minimal-254.6",
+        ] {
+            let path = format!("/nix/store/{name}");
+            builder.add(&Record { path: path.as_bytes(), ..Record::default() }).unwrap();
+        }
+        let location =
+            StoreLocation::new(Path::new("/"), "/nix/store", Path::new("/nix/var/nix")).unwrap();
+        let catalog = builder.finish().unwrap();
+        let census =
+            Census::take(location, catalog, Examine::All, None, &Progress::default()).unwrap();
+        let mut out = Vec::new();
+        write(answer().document(&census), format, &Style::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn as_people_read_it() {
+        insta::assert_snapshot!(print(Format::Table));
+    }
+
+    #[test]
+    fn as_machines_read_it() {
+        insta::assert_snapshot!(print(Format::Json));
+        insta::assert_snapshot!(print(Format::Csv));
+    }
+}

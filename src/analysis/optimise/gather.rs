@@ -198,7 +198,7 @@ impl Gathering<'_> {
         if tree.entries > u64::from(u32::MAX >> 2) || u32::try_from(names).is_err() {
             return Err(TooLarge);
         }
-        Ok(Assembly::new(self, tree, links, walked.states).finish())
+        Ok(Assembly::new(self, tree, &links, walked.states).finish())
     }
 
     /// Reads `.links`. Of all paths, its inodes become the first ones.
@@ -555,7 +555,7 @@ impl Assembly {
     fn new(
         gathering: &Gathering<'_>,
         mut tree: Tree,
-        links: LinkTable,
+        links: &LinkTable,
         states: Vec<WalkState>,
     ) -> Self {
         tree.layout.paths = vec![None; gathering.names.len()];
