@@ -143,7 +143,7 @@ pub(crate) fn insert(db: &Connection, id: i64, path: &[u8], nar_size: Option<i64
     db.execute(
         "INSERT INTO ValidPaths (id, path, hash, registrationTime, narSize)
          VALUES (?1, CAST(?2 AS TEXT), ?3, ?4, ?5)",
-        params![id, path, format!("sha256:{id:064x}"), 1_000_000_000 + id, nar_size],
+        params![id, path, format!("sha256:{id:064x}"), 1_000_000_000i64.saturating_add(id), nar_size],
     )
     .unwrap();
 }
