@@ -424,12 +424,16 @@ fn attempt(path: &Path) -> Result<Database, OpenError> {
     if wal_bytes > 0 {
         check_readable(&wal)?;
     }
+    // SQLite, run by root, gives what lies beside the database to the database's
+    // owner. (Where it is the owner's already, that moves its ctime alone.)
+    let root = rustix::process::geteuid().is_root();
+    let same_owner = |seen: &Seen| !root || seen.owner == files.db.owner;
     let mut journal = None;
     let way = if let Some(bytes) = hot_journal(path, &files)? {
         journal = Some(Journal::Rollback { bytes });
         Way::Copied
-    } else if files.wal.is_some()
-        && look_at(&shm)?.is_some()
+    } else if files.wal.as_ref().is_some_and(same_owner)
+        && look_at(&shm)?.as_ref().is_some_and(same_owner)
         && check_readable(&shm).is_ok()
         && check_readable(&wal).is_ok()
     {
@@ -439,8 +443,7 @@ fn attempt(path: &Path) -> Result<Database, OpenError> {
         Way::Shared
     } else if let Some(seen) = files.wal.as_ref().filter(|w| w.size > 0) {
         journal = Some(Journal::WriteAheadLog { bytes: wal_bytes });
-        // SQLite, run by root, would give the log to the database's owner.
-        if seen.owner == files.db.owner { Way::Alone } else { Way::Copied }
+        if same_owner(seen) { Way::Alone } else { Way::Copied }
     } else {
         Way::Immutable
     };

@@ -37,7 +37,9 @@ impl Context {
             && let Some(demo) = find_demo(&current_dir)
         {
             let demo = demo.to_string_lossy().into_owned();
-            say(format_args!("note: this machine has no Nix store; examining the demo store {demo}"));
+            say(format_args!(
+                "note: this machine has no Nix store; examining the demo store {demo}"
+            ));
             location = StoreLocation::new(
                 Path::new(&demo),
                 DEFAULT_STORE_DIR,
@@ -175,7 +177,10 @@ impl Context {
         let told = warnings.iter().filter(|w| told(w.kind)).count().min(shown) as u64;
         let rest = warnings.total().saturating_sub(told);
         if rest > 0 && !self.output.quiet {
-            say(format_args!("warning: {rest} more warnings (--verbose tells up to {})", Warnings::KEPT));
+            say(format_args!(
+                "warning: {rest} more warnings (--verbose tells up to {})",
+                Warnings::KEPT
+            ));
         }
         if !warnings.complete() {
             let total = warnings.total();
