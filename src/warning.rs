@@ -85,6 +85,9 @@ pub struct Warnings {
 impl Warnings {
     /// How many warnings are kept in full. A hostile store could make millions.
     pub const KEPT: usize = 1000;
+    /// How many bytes of a path and of a message are kept: a row of a hostile
+    /// database may name megabytes.
+    pub const LONGEST: usize = 16 << 10;
 
     /// An empty list.
     pub fn new() -> Self {
@@ -101,7 +104,16 @@ impl Warnings {
         self.total += 1;
         self.incomplete |= kind.incomplete();
         if self.kept.len() < Self::KEPT {
-            self.kept.push(Warning { kind, path: path.into(), message: message.into() });
+            let (mut path, mut message) = (path.into(), message.into());
+            if path.len() > Self::LONGEST {
+                path.truncate(Self::LONGEST);
+                path.extend("…".bytes());
+            }
+            if message.len() > Self::LONGEST {
+                message.truncate(message.floor_char_boundary(Self::LONGEST));
+                message.push('…');
+            }
+            self.kept.push(Warning { kind, path, message });
         }
     }
 
@@ -159,5 +171,13 @@ mod tests {
         other.push(WarningKind::Unreadable, "y", "no");
         w.extend(other);
         assert_eq!((w.total(), w.iter().count(), w.complete()), (1501, 1000, false));
+    }
+
+    #[test]
+    fn cuts_what_is_too_long() {
+        let mut w = Warnings::new();
+        w.push(WarningKind::OddRow, vec![b'x'; 1 << 20], "ä".repeat(1 << 20));
+        let kept = w.iter().next().map(|w| (w.path.len(), w.message.len()));
+        assert_eq!(kept, Some((Warnings::LONGEST + 3, Warnings::LONGEST + 3)));
     }
 }

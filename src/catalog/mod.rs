@@ -48,8 +48,13 @@ pub enum CatalogError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// Its tables could not be read.
-    #[error("cannot read the database")]
-    Load(#[from] LoadError),
+    #[error("cannot read the database {}", path.display())]
+    Load {
+        /// The database.
+        path: PathBuf,
+        /// Why.
+        source: LoadError,
+    },
     /// A registration or the like could not be read.
     #[error("{}", path.display())]
     Import {
@@ -74,10 +79,9 @@ impl CatalogError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Open(e) => e.hint(),
-            Self::Load(LoadError::StoreDirectory { .. }) | Self::OtherStore { .. } => {
-                Some("name the store directory with --store-dir")
-            }
-            Self::Load(_) | Self::Import { .. } | Self::Scan(_) => None,
+            Self::Load { source, .. } => Some(source.hint()),
+            Self::OtherStore { .. } => Some("name the store directory with --store-dir"),
+            Self::Import { .. } | Self::Scan(_) => None,
         }
     }
 }
@@ -90,8 +94,10 @@ pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
     let database = &location.database;
     let schema = open::schema(database)?;
     let store_dir = &location.store_dir;
-    let (mut catalog, journal) =
-        open::read(database, |c| Ok::<_, CatalogError>(sqlite::load(c, store_dir)?))?;
+    let (mut catalog, journal) = open::read(database, |c| {
+        sqlite::load(c, store_dir)
+            .map_err(|source| CatalogError::Load { path: database.clone(), source })
+    })?;
     let name = || database.as_os_str().as_encoded_bytes();
     match schema {
         Schema::Known(_) => {}

@@ -147,9 +147,14 @@ impl OpenError {
             Self::Changed { .. } => {
                 "try again while nothing builds, or as a user who may read -shm"
             }
-            Self::Damaged { .. } => "--scan reads the store without its database",
+            Self::Empty { .. }
+            | Self::NotAFile { .. }
+            | Self::NotADatabase { .. }
+            | Self::NotATable { .. } => "name the store's database with --db or --state-dir",
+            Self::Damaged { .. } | Self::Unreadable { .. } | Self::Sqlite { .. } => {
+                "--scan reads the store without its database"
+            }
             Self::Copy { .. } => "TMPDIR names a directory with more room",
-            _ => return None,
         })
     }
 }
@@ -419,12 +424,16 @@ fn attempt(path: &Path) -> Result<Database, OpenError> {
     if wal_bytes > 0 {
         check_readable(&wal)?;
     }
+    // SQLite, run by root, gives what lies beside the database to the database's
+    // owner. (Where it is the owner's already, that moves its ctime alone.)
+    let root = rustix::process::geteuid().is_root();
+    let same_owner = |seen: &Seen| !root || seen.owner == files.db.owner;
     let mut journal = None;
     let way = if let Some(bytes) = hot_journal(path, &files)? {
         journal = Some(Journal::Rollback { bytes });
         Way::Copied
-    } else if files.wal.is_some()
-        && look_at(&shm)?.is_some()
+    } else if files.wal.as_ref().is_some_and(same_owner)
+        && look_at(&shm)?.as_ref().is_some_and(same_owner)
         && check_readable(&shm).is_ok()
         && check_readable(&wal).is_ok()
     {
@@ -434,15 +443,32 @@ fn attempt(path: &Path) -> Result<Database, OpenError> {
         Way::Shared
     } else if let Some(seen) = files.wal.as_ref().filter(|w| w.size > 0) {
         journal = Some(Journal::WriteAheadLog { bytes: wal_bytes });
-        // SQLite, run by root, would give the log to the database's owner.
-        if seen.owner == files.db.owner { Way::Alone } else { Way::Copied }
+        if same_owner(seen) { Way::Alone } else { Way::Copied }
     } else {
         Way::Immutable
     };
     let scratch = if way == Way::Copied { Some(copy(path, &files)?) } else { None };
     let target = scratch.as_ref().map(|dir| dir.path().join("db.sqlite"));
     let connection = connect(target.as_deref().unwrap_or(path), path, way)?;
+    if way == Way::Immutable {
+        check_whole_pages(&connection, path, files.db.size)?;
+    }
     Ok(Database { connection, path: path.to_owned(), way, files, journal, _scratch: scratch })
+}
+
+/// SQLite reads zeros where the last page is cut off. No transaction ends so,
+/// and without a log there is none to mend it.
+fn check_whole_pages(c: &Connection, path: &Path, size: u64) -> Result<(), OpenError> {
+    let page: u32 = c
+        .pragma_query_value(None, "page_size", |row| row.get(0))
+        .map_err(|e| translate(e, path))?;
+    if size.is_multiple_of(u64::from(page.max(1))) {
+        return Ok(());
+    }
+    let corrupt = rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT);
+    let source =
+        rusqlite::Error::SqliteFailure(corrupt, Some("its last page is cut off".to_owned()));
+    Err(OpenError::Damaged { path: path.to_owned(), source })
 }
 
 /// The size of a journal that holds a transaction to roll back. SQLite empties

@@ -14,8 +14,8 @@ use std::collections::HashMap;
 /// Why the tables could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
-    /// SQLite said no: no database, a damaged one, or one that cannot be read.
-    #[error("the database cannot be read")]
+    /// SQLite said no: the database is damaged, or cannot be read.
+    #[error(transparent)]
     Sqlite(#[from] rusqlite::Error),
     /// A table or column without which nothing can be said is missing, or a
     /// view stands in its place.
@@ -32,6 +32,17 @@ pub enum LoadError {
     /// More than can be counted.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+}
+
+impl LoadError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::Schema(_) => "name the store's database with --db or --state-dir",
+            Self::StoreDirectory { .. } => "name the store directory with --store-dir",
+            Self::Sqlite(_) | Self::TooLarge(_) => "--scan reads the store without its database",
+        }
+    }
 }
 
 /// Row ids to builder numbers: ids are nearly dense, so a vector serves.
@@ -122,10 +133,9 @@ fn load_paths(connection: &Connection, builder: &mut Builder) -> Result<Numbers,
             }
             if has(name) { name } else { "NULL" }
         });
-    let (rows, max_id): (i64, i64) =
-        connection.query_row("SELECT count(*), ifnull(max(id), 0) FROM ValidPaths", [], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?;
+    let sql = "SELECT count(*), max(id) FROM ValidPaths";
+    let (rows, max_id) = connection
+        .query_row(sql, [], |row| Ok((row.get(0)?, integer(row, 1)?.unwrap_or_default())))?;
     let mut numbers = Numbers::new(max_id, rows);
     let sql = format!("SELECT id, path, {} FROM ValidPaths", wanted.join(", "));
     let mut statement = connection.prepare(&sql)?;
@@ -151,6 +161,11 @@ fn load_paths(connection: &Connection, builder: &mut Builder) -> Result<Numbers,
             content_address: bytes(row, 8)?,
         })?;
         if let Some(id) = integer(row, 0)? {
+            // Only where the constraints are missing.
+            if numbers.get(id) != NONE {
+                let message = format!("another row has its id {id}: their references are mixed up");
+                builder.warnings().push(WarningKind::OddRow, path, message);
+            }
             numbers.set(id, number.unwrap_or(ODD));
         }
         if number.is_none() && outside.is_none() {

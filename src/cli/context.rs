@@ -2,16 +2,16 @@
 //! and where the answer goes.
 
 use super::args::{OutputArgs, StoreArgs};
-use super::exit::{Exit, Failure};
+use super::exit::{Exit, Failure, say};
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog, CatalogError, Source};
 use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
 use crate::output::{self, Document, Format, Style, escape};
-use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, ResolveError, StoreLocation};
 use crate::warning::{WarningKind, Warnings};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// How many warnings are told unless all are asked for.
 const WARNINGS_TOLD: usize = 10;
@@ -37,7 +37,9 @@ impl Context {
             && let Some(demo) = find_demo(&current_dir)
         {
             let demo = demo.to_string_lossy().into_owned();
-            eprintln!("note: this machine has no Nix store; examining the demo store {demo}");
+            say(format_args!(
+                "note: this machine has no Nix store; examining the demo store {demo}"
+            ));
             location = StoreLocation::new(
                 Path::new(&demo),
                 DEFAULT_STORE_DIR,
@@ -124,7 +126,7 @@ impl Context {
         with_progress(self.shows_progress(), |progress| {
             Census::take(self.location.clone(), catalog, examine, disk, progress)
         })
-        .map_err(|e| Failure::because(&e))
+        .map_err(|e| Failure::because(&e).hint(e.hint()))
     }
 
     pub(super) fn shows_progress(&self) -> bool {
@@ -175,17 +177,20 @@ impl Context {
         for warning in warnings.iter().filter(|w| told(w.kind)).take(shown) {
             let word = if warning.kind.incomplete() { "warning" } else { "note" };
             let path = escape(&warning.path);
-            eprintln!("{word}: {path}: {}", escape(warning.message.as_bytes()));
+            say(format_args!("{word}: {path}: {}", escape(warning.message.as_bytes())));
         }
         let told = warnings.iter().filter(|w| told(w.kind)).count().min(shown) as u64;
         let rest = warnings.total().saturating_sub(told);
         if rest > 0 && !self.output.quiet {
-            eprintln!("warning: {rest} more warnings (--verbose tells up to {})", Warnings::KEPT);
+            say(format_args!(
+                "warning: {rest} more warnings (--verbose tells up to {})",
+                Warnings::KEPT
+            ));
         }
         if !warnings.complete() {
             let total = warnings.total();
             let s = if total == 1 { "" } else { "s" };
-            eprintln!("warning: the answer is incomplete: {total} warning{s}");
+            say(format_args!("warning: the answer is incomplete: {total} warning{s}"));
         }
     }
 }
@@ -227,32 +232,50 @@ fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
 /// The store that the arguments and the environment mean.
 fn locate(args: &StoreArgs, current: &Path) -> Result<StoreLocation, Failure> {
     // As Nix: NIX_STORE_DIR, then the older NIX_STORE (nix: src/libstore/globals.cc).
-    let env =
-        |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty() && args.root.is_none());
-    let store_dir = (args.store_dir.clone())
+    let env = |name: &str| {
+        let value = std::env::var_os(name).filter(|v| !v.is_empty() && args.root.is_none());
+        value.map(PathBuf::from)
+    };
+    let store_dir = (args.store_dir.as_ref().map(PathBuf::from))
         .or_else(|| env("NIX_STORE_DIR"))
         .or_else(|| env("NIX_STORE"))
-        .unwrap_or_else(|| DEFAULT_STORE_DIR.to_owned());
+        .unwrap_or_else(|| PathBuf::from(DEFAULT_STORE_DIR));
     let state_dir = (args.state_dir.clone())
-        .or_else(|| env("NIX_STATE_DIR").map(PathBuf::from))
+        .or_else(|| env("NIX_STATE_DIR"))
         .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR));
     let absolute = |dir: &Path| match args.root {
-        Some(_) => Path::new("/").join(dir),
-        None => current.join(dir),
+        Some(_) => plain(&Path::new("/").join(dir)),
+        None => plain(&current.join(dir)),
     };
-    let store_dir = absolute(Path::new(&store_dir)).to_string_lossy().into_owned();
+    let store_dir = absolute(&store_dir).into_os_string().into_string().map_err(|dir| {
+        Failure::usage(format!("the store directory {} is not UTF-8", dir.display()))
+    })?;
     let state_dir = absolute(&state_dir);
     let root = match &args.root {
         None => PathBuf::from("/"),
         Some(root) => std::fs::canonicalize(root)
             .map_err(|e| Failure::usage(format!("--root {}: {e}", root.display())))?,
     };
-    let because = |e: crate::store::ResolveError| Failure::because(&e);
+    let because = |e: ResolveError| Failure::because(&e).hint(e.hint());
     let mut location = StoreLocation::new(&root, &store_dir, &state_dir).map_err(because)?;
     if let Some(db) = &args.db {
         location.database = current.join(db);
     }
     Ok(location)
+}
+
+/// An absolute name without `.`, `..` and doubled slashes, taken off by the
+/// text alone as Nix does with both variables (nix: `canonPath`).
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir => drop(plain.pop()),
+            _ => {}
+        }
+    }
+    plain
 }
 
 /// The demo store of a checkout: above the current directory, or above the

@@ -3,8 +3,8 @@
 use crate::census::TargetError;
 use crate::output::escape;
 use std::error::Error;
-use std::fmt::Display;
-use std::io;
+use std::fmt::{Arguments, Display};
+use std::io::{self, Write};
 
 /// How a run ended. The numbers are the process's exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +18,12 @@ pub(super) enum Exit {
     Usage = 2,
     /// Could not be done, or the answer is incomplete.
     Incomplete = 3,
+}
+
+/// Says a line on standard error. Where that is gone or full, nothing can be
+/// said; the exit status still tells.
+pub(super) fn say(line: Arguments<'_>) {
+    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// Why a command gave no answer.
@@ -63,9 +69,9 @@ impl Failure {
         }
         // Lists in messages have lines of their own; each is made safe.
         let safe: Vec<_> = self.message.lines().map(|l| escape(l.as_bytes())).collect();
-        eprintln!("error: {}", safe.join("\n"));
+        say(format_args!("error: {}", safe.join("\n")));
         if let Some(hint) = self.hint {
-            eprintln!("hint: {hint}");
+            say(format_args!("hint: {hint}"));
         }
         self.exit
     }

@@ -3,6 +3,7 @@
 use crate::disk::Progress;
 use crate::output::{Units, format_size};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ pub(super) fn install_interrupt_handler() {
     // Without a handler the signal ends the program as well, just less tidily.
     let _ = ctrlc::set_handler(|| {
         if SHOWN.load(Ordering::Relaxed) {
-            eprint!("\r\x1b[2K\x1b[?25h");
+            let _ = io::stderr().write_all(b"\r\x1b[2K\x1b[?25h");
         }
         std::process::exit(130);
     });

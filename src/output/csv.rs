@@ -10,9 +10,9 @@ pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<(
     for section in document.sections {
         match section {
             Section::Rows { key, columns, rows, .. } if wanted.is_none_or(|w| w == key) => {
-                writer.write_record(columns.iter().map(|c| c.key))?;
+                writer.write_record(columns.iter().map(|c| c.key)).map_err(plain)?;
                 for row in rows {
-                    writer.write_record(row.iter().map(field))?;
+                    writer.write_record(row.iter().map(field)).map_err(plain)?;
                 }
                 return writer.flush();
             }
@@ -21,14 +21,22 @@ pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<(
         }
     }
     // An answer without a list: one line a fact.
-    writer.write_record(["key", "value"])?;
+    writer.write_record(["key", "value"]).map_err(plain)?;
     for (section, fields) in facts {
         for f in fields {
             let key = section.map_or(f.key.to_owned(), |s| format!("{s}.{}", f.key));
-            writer.write_record([key, field(&f.cell)])?;
+            writer.write_record([key, field(&f.cell)]).map_err(plain)?;
         }
     }
     writer.flush()
+}
+
+/// The error of writing as it was: one that says why, such as a broken pipe.
+fn plain(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
+    }
 }
 
 /// A field: numbers as digits; text that a spreadsheet would run as a formula

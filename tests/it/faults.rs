@@ -29,7 +29,7 @@ fn fails(made: &Made, env: &TestEnv, texts: &[&str]) {
 
 #[track_caller]
 fn is_failure(run: &Run, texts: &[&str]) {
-    assert_eq!((run.status, &*run.stdout), (3, ""), "{}", run.stderr);
+    assert_eq!((run.status, run.stdout.len()), (3, 0), "{}", run.stderr);
     assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
     for text in texts {
         assert!(run.stderr.contains(text), "no ‘{text}’ in: {}", run.stderr);
@@ -124,11 +124,10 @@ fn a_database_truncated_anywhere() {
     db.execute_batch("COMMIT").unwrap();
     drop(db);
     let whole = fs::read(&made.database).unwrap();
-    for length in [1, 15, 16, 99, 100, 511, 4095]
-        .into_iter()
-        .chain((4096..whole.len()).step_by(4096 * whole.len() / 80_000))
-        .chain([whole.len() - 1])
-    {
+    let pages = (4096..whole.len()).step_by(4096);
+    let parts = (5000..whole.len()).step_by(7001);
+    let ends = [1, 15, 16, 99, 100, 511, 4095, whole.len() - 1];
+    for length in ends.into_iter().chain(pages).chain(parts) {
         fs::write(&made.database, &whole[..length]).unwrap();
         let run = made.run(&env, ["report", "--all", "--no-disk", "--format", "json"]);
         is_failure(&run, &["db.sqlite", "hint: "]);
@@ -146,12 +145,9 @@ fn a_database_of_flipped_bytes() {
     let (made, db) = Made::sound(&env, "root");
     drop(db);
     let whole = fs::read(&made.database).unwrap();
-    let location = nix_census::store::StoreLocation::new(
-        &made.dir,
-        "/nix/store",
-        Path::new("/nix/var/nix"),
-    )
-    .unwrap();
+    let location =
+        nix_census::store::StoreLocation::new(&made.dir, "/nix/store", Path::new("/nix/var/nix"))
+            .unwrap();
     let mut state = 1u64;
     let mut next = |end: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -259,7 +255,8 @@ fn columns_that_newer_databases_add() {
 fn rows_with_unknown_nar_size() {
     let env = TestEnv::new();
     let (made, db) = Made::sound(&env, "root");
-    for (id, value) in [(4, "NULL"), (5, "0"), (6, "-1"), (7, "'much'"), (8, "x'00ff'"), (9, "1.5")] {
+    for (id, value) in [(4, "NULL"), (5, "0"), (6, "-1"), (7, "'much'"), (8, "x'00ff'"), (9, "1.5")]
+    {
         made.file(id, "odd", &db);
         db.execute_batch(&format!("UPDATE ValidPaths SET narSize = {value} WHERE id = {id}"))
             .unwrap();
@@ -496,7 +493,8 @@ fn a_valid_path_gone() {
     drop(db);
     fs::remove_file(made.store.join(base(1, "hello-1.0"))).unwrap();
     let gone = path(1, "hello-1.0");
-    for args in [&["report", "--all", "--sort", "path"][..], &["report", "tree", "--sort", "path"]] {
+    for args in [&["report", "--all", "--sort", "path"][..], &["report", "tree", "--sort", "path"]]
+    {
         let answer = warns(&made, &env, args, &["missing_path"], &["hello-1.0", "not on disk"]);
         let row = &answer["paths"][0];
         assert_eq!(row["path"], json!(gone));
@@ -505,7 +503,8 @@ fn a_valid_path_gone() {
     warns(&made, &env, &[], &["missing_path"], &["hello-1.0"]);
     // The database alone is whole, and so is what does not need the path.
     assert_eq!(made.run(&env, ["report", "--all", "--no-disk"]).status, 0);
-    assert_eq!(made.run(&env, ["report", "world", "--no-closure"]).status, 0);
+    let alone = ["report", "tree", "--no-closure", "--columns", "path,disk_size"];
+    assert_eq!(made.run(&env, alone).status, 0);
 }
 
 #[test]
@@ -646,7 +645,7 @@ fn a_path_deleted_while_it_is_walked() {
                 }
             }
         });
-        for _ in 0..25 {
+        for _ in 0..12 {
             let (answer, run) = made.json(&env, ["report", "--all", "--threads", "8"]);
             let mut short = 0;
             for row in answer["paths"].as_array().unwrap() {
@@ -664,7 +663,7 @@ fn a_path_deleted_while_it_is_walked() {
         }
         end.store(true, Ordering::Relaxed);
     });
-    assert!(incomplete > 0, "nothing vanished in 25 runs");
+    assert!(incomplete > 0, "nothing vanished in 12 runs");
 }
 
 #[test]
@@ -701,7 +700,8 @@ fn odd_entries_of_the_store_directory() {
     let env = TestEnv::new();
     let (made, db) = Made::sound(&env, "root");
     drop(db);
-    for name in [&b"\xff\xfe"[..], b"new\nline", b"\x1b[31m", b".hidden", b"x.lock", b".tmp-link-1"] {
+    for name in [&b"\xff\xfe"[..], b"new\nline", b"\x1b[31m", b".hidden", b"x.lock", b".tmp-link-1"]
+    {
         fs::write(made.store.join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
     }
     symlink("/etc", made.store.join("etc")).unwrap();

@@ -143,7 +143,13 @@ pub(crate) fn insert(db: &Connection, id: i64, path: &[u8], nar_size: Option<i64
     db.execute(
         "INSERT INTO ValidPaths (id, path, hash, registrationTime, narSize)
          VALUES (?1, CAST(?2 AS TEXT), ?3, ?4, ?5)",
-        params![id, path, format!("sha256:{id:064x}"), 1_000_000_000 + id, nar_size],
+        params![
+            id,
+            path,
+            format!("sha256:{id:064x}"),
+            1_000_000_000i64.saturating_add(id),
+            nar_size
+        ],
     )
     .unwrap();
 }
@@ -156,8 +162,7 @@ pub(crate) fn refer(db: &Connection, from: i64, to: i64) {
 /// The kinds of an answer's warnings, each once, sorted.
 pub(crate) fn kinds(answer: &Value) -> Vec<String> {
     let warnings = answer["warnings"].as_array().unwrap().iter();
-    let mut kinds: Vec<String> =
-        warnings.map(|w| w["kind"].as_str().unwrap().to_owned()).collect();
+    let mut kinds: Vec<String> = warnings.map(|w| w["kind"].as_str().unwrap().to_owned()).collect();
     kinds.sort();
     kinds.dedup();
     kinds
