@@ -19,6 +19,7 @@ sandbox-paths =$sandbox_paths
 build-users-group =
 filter-syscalls = false
 substitute = false
+fsync-metadata = false
 use-sqlite-wal = false
 auto-optimise-store = false
 experimental-features = nix-command"

@@ -101,6 +101,18 @@ mod tests {
     }
 
     #[test]
+    fn as_many_chains_as_two_to_the_forty_are_drawn_at_once() {
+        // Forty diamonds in a row: 0 → 1, 2 → 3 → 4, 5 → 6 …
+        let row = |i: u32| match i % 3 {
+            0 => vec![i + 1, i + 2],
+            1 => vec![i + 2],
+            _ => vec![i + 1],
+        };
+        let lists: Vec<_> = (0..120).map(row).chain([vec![]]).collect();
+        assert_eq!(text(&lists, None).len(), 1 + 160);
+    }
+
+    #[test]
     fn a_very_deep_graph_is_no_quadratic_drawing() {
         let lists: Vec<Vec<u32>> = (1..=100_000).map(|i| vec![i]).chain([vec![]]).collect();
         let drawn = text(&lists, None);

@@ -1,6 +1,6 @@
 //! The cuts that gain most.
 
-use super::edits::{Dropped, Edited, change, measure};
+use super::edits::{Dropped, Edited, measure};
 use super::retained::Retained;
 use crate::census::Census;
 use crate::graph::{Dominator, NodeSet, TooHeavy};
@@ -61,11 +61,24 @@ pub struct Suggestion {
     pub paths: u64,
 }
 
+/// A path whose place another build of the same package could take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Replacement {
+    /// The index of the path that would go.
+    pub old: u32,
+    /// The index of the one that would take its place.
+    pub new: u32,
+    /// What it gains by itself: NAR and disk in bytes (0 if the disk was not asked).
+    pub gain: [u64; 2],
+}
+
 /// Suggestions, best first.
 #[derive(Clone, Debug)]
 pub struct Suggestions {
     /// The suggestions, each given the ones above.
     pub list: Vec<Suggestion>,
+    /// All replacements that gain something, each by itself.
+    pub replacements: Vec<Replacement>,
     /// NAR and disk size before, in bytes.
     pub before: [u64; 2],
     /// NAR and disk size if all are followed, in bytes.
@@ -86,6 +99,7 @@ impl Suggestions {
         let mut graph = original.clone();
         let mut reached = graph.reached();
         let before = measure(census, &reached, &nothing);
+        let replacements = replacements(census, &original, before, &siblings, by);
         let mut now = before;
         let mut list = Vec::new();
         while list.len() < limit {
@@ -115,11 +129,10 @@ impl Suggestions {
             });
             (graph, reached, now) = (next, left, after);
         }
-        Ok(Self { list, before, after: now })
+        Ok(Self { list, replacements, before, after: now })
     }
 
-    /// The answer for printing. `handles` name each path so that `what-if`
-    /// understands it: see [`Handles`].
+    /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let disk = census.disk.is_some();
         let on_disk = move |n: u64| Cell::optional(disk.then_some(n), Cell::Size);
@@ -152,7 +165,7 @@ impl Suggestions {
         let handles = Handles::new(census);
         let catalog = &census.catalog;
         let rows = self.list.iter().map(move |s| {
-            let held_by = s.held_by.iter().map(|&i| census.id(i)).collect();
+            let held_by: Vec<u32> = s.held_by.iter().map(|&i| census.id(i)).collect();
             vec![
                 Cell::Size(s.gain[0]),
                 on_disk(s.gain[1]),
@@ -165,15 +178,15 @@ impl Suggestions {
                 Cell::optional(s.held_by.first(), |&i| {
                     Cell::text(catalog.store_path(census.id(i)).name())
                 }),
-                Cell::StorePaths(catalog, held_by),
+                Cell::StorePaths(catalog, held_by.into()),
             ]
         });
-        let mut footer = vec![
-            Cell::Change(-change(self.after[0], self.before[0])),
-            Cell::Change(-change(self.after[1], self.before[1])),
-        ];
-        footer.extend((2..columns.len()).map(|_| Cell::text("")));
-        footer[7] = Cell::text("all of them");
+        let all = |column: usize| self.before[column].saturating_sub(self.after[column]);
+        let mut footer = vec![Cell::Size(all(0)), Cell::Size(all(1))];
+        footer.extend(columns[2..].iter().map(|column| match column.key {
+            "flags" => Cell::text("all of them"),
+            _ => Cell::text(""),
+        }));
         let suggestions = Section::Rows {
             key: "suggestions",
             title: String::new(),
@@ -181,6 +194,25 @@ impl Suggestions {
             rows: Box::new(rows),
             footer,
         };
+        let handles = Handles::new(census);
+        let columns = vec![
+            Column::titled("gain_nar_size", "gain NAR"),
+            disk_column("gain_disk_size", "gain disk"),
+            Column::titled("flags", "what-if flags to try it"),
+            Column::hidden("old"),
+            Column::hidden("new"),
+        ];
+        let rows = self.replacements.iter().map(move |r| {
+            vec![
+                Cell::Size(r.gain[0]),
+                on_disk(r.gain[1]),
+                Cell::text(handles.flags(Action::Replace(r.old, r.new))),
+                Cell::text(catalog.path(census.id(r.old))),
+                Cell::text(catalog.path(census.id(r.new))),
+            ]
+        });
+        let title = "Builds of one package that could take each other’s place, each by itself";
+        let twins = Section::rows("replacements", title, columns, rows);
         let note =
             "Each gain is what is left of it when all above are followed; alone, what it is by \
                     itself. A path that makes up less than a twentieth of what it holds is not \
@@ -192,6 +224,7 @@ impl Suggestions {
                 Section::fields(Some("total"), "", total),
                 suggestions,
                 Section::Note(note),
+                twins,
             ],
             csv: Some("suggestions"),
         }
@@ -263,6 +296,28 @@ fn best(
         _ => Action::Remove(path),
     };
     Some((action, apply(graph, action)))
+}
+
+/// For each path that a sibling could replace: the one that gains most, by itself.
+fn replacements(
+    census: &Census,
+    graph: &Edited,
+    before: [u64; 2],
+    siblings: &HashMap<u32, Vec<u32>>,
+    by: usize,
+) -> Vec<Replacement> {
+    let one = |(&old, all): (&u32, &Vec<u32>)| {
+        let tried = all.iter().map(|&new| {
+            let reached = apply(graph, Action::Replace(old, new)).reached();
+            let after = measure(census, &reached, &Dropped::default());
+            let gain = [before[0].saturating_sub(after[0]), before[1].saturating_sub(after[1])];
+            Replacement { old, new, gain }
+        });
+        tried.max_by_key(|r| (r.gain[by], Reverse(r.new))).filter(|r| r.gain[by] > 0)
+    };
+    let mut found: Vec<Replacement> = siblings.iter().filter_map(one).collect();
+    found.sort_by_key(|r| (Reverse(r.gain[by]), r.old));
+    found
 }
 
 /// For each path the examined ones that could take its place: other builds of

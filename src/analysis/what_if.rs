@@ -278,12 +278,13 @@ impl WhatIf {
             .collect();
         let rows = all.into_iter().map(|(kept, step)| {
             let catalog = &census.catalog;
+            let held_by: Vec<u32> = kept.held_by.iter().map(|&i| census.id(i)).collect();
             let mut row = path_cells(census, kept.path);
             row.extend([
                 Cell::optional(kept.held_by.first(), |i| {
                     Cell::text(catalog.store_path(census.id(*i)).name())
                 }),
-                Cell::StorePaths(catalog, kept.held_by.iter().map(|&i| census.id(i)).collect()),
+                Cell::StorePaths(catalog, held_by.into()),
                 Cell::text(step),
             ]);
             row

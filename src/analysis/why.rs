@@ -6,6 +6,7 @@ use crate::census::Census;
 use crate::disk::DiskError;
 use crate::graph::{NodeSet, ShortestPaths, between, roots};
 use crate::output::{Cell, Column, Document, Field, Head, Section};
+use std::collections::HashMap;
 
 /// What is shown of the references between two ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,11 +142,16 @@ impl Why {
             let last = |user: &User| user.chain.len().checked_sub(2).map(|i| user.chain[i]);
             lines.chain(self.users.iter().filter_map(|u| Some((last(u)?, u.to)))).collect()
         };
-        edges.sort_unstable();
-        edges.dedup();
+        // Files are told in the order in which their references are shown.
+        let mut order = HashMap::new();
+        edges.retain(|&edge| {
+            let next = order.len();
+            *order.entry(edge).or_insert(next) == next
+        });
         let store_dir = census.location.real_store_dir.clone();
-        let finds =
+        let mut finds =
             precise::find(&store_dir, &census.catalog, &edges, threads, &mut census.warnings)?;
+        finds.sort_by_key(|find| order.get(&(find.referrer, find.reference)).copied());
         self.finds = Some(finds);
         Ok(())
     }

@@ -37,8 +37,8 @@ use crate::warning::{WarningKind, Warnings};
 use index::NameIndex;
 use rayon::prelude::*;
 use std::collections::HashMap;
-use std::path::PathBuf;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 
 /// Why there is no catalog.

@@ -216,7 +216,15 @@ fn one(catalog: &Catalog, target: &str, ids: &[u32]) -> Result<u32, TargetError>
     let out: Vec<u32> = (ids.iter().copied())
         .filter(|&id| catalog.output(id).is_none_or(|output| output == "out"))
         .collect();
-    if let [id] = out[..] { Ok(id) } else { Err(ambiguous(catalog, target, ids)) }
+    // `systemd-255.6` rather than `systemd-255.6-man`, where that is no output of it.
+    let name = |id: u32| catalog.store_path(id).name();
+    let mut plain = out.iter().copied().filter(|&id| {
+        let longer = |other: u32| {
+            name(other).strip_prefix(name(id)).is_some_and(|rest| rest.starts_with('-'))
+        };
+        out.iter().all(|&other| other == id || longer(other))
+    });
+    plain.next().ok_or_else(|| ambiguous(catalog, target, ids))
 }
 
 fn ambiguous(catalog: &Catalog, target: &str, ids: &[u32]) -> TargetError {

@@ -62,7 +62,8 @@ pub fn hash_symlink(target: &[u8]) -> [u8; 32] {
 fn string(out: &mut Vec<u8>, text: &[u8]) {
     out.extend((text.len() as u64).to_le_bytes());
     out.extend(text);
-    out.resize(out.len().next_multiple_of(8), 0);
+    // `out` itself may begin anywhere.
+    out.resize(out.len() + text.len().wrapping_neg() % 8, 0);
 }
 
 #[cfg(test)]

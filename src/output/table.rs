@@ -5,11 +5,8 @@ use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
     let mut first = true;
-    for section in document.sections {
-        // Values for machines alone leave no gap.
-        if matches!(&section, Section::Fields { title, fields, .. }
-            if title.is_empty() && fields.iter().all(|f| f.label.is_empty()))
-        {
+    for mut section in document.sections {
+        if is_empty(&mut section) {
             continue;
         }
         if !std::mem::take(&mut first) {
@@ -32,6 +29,27 @@ pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) 
         }
     }
     Ok(())
+}
+
+/// Whether people would see nothing of a section: fields without labels, or a
+/// list that has no rows and neither heading nor footer.
+fn is_empty(section: &mut Section<'_>) -> bool {
+    match section {
+        Section::Fields { title, fields, .. } => {
+            title.is_empty() && fields.iter().all(|f| f.label.is_empty())
+        }
+        Section::Rows { title, rows, footer, .. } => {
+            if !title.is_empty() || !footer.is_empty() {
+                return false;
+            }
+            let first = rows.next();
+            let empty = first.is_none();
+            let rest = std::mem::replace(rows, Box::new(std::iter::empty()));
+            *rows = Box::new(first.into_iter().chain(rest));
+            empty
+        }
+        Section::Note(_) => false,
+    }
 }
 
 fn bold(text: &str, style: &Style) -> String {

@@ -1,10 +1,17 @@
-//! The integration tests, in one binary.
+//! The integration tests: one binary, one module a topic.
 
 mod audit;
+mod cli;
 mod disk;
+mod faults;
+mod garbage;
 mod graph;
+mod live;
+mod optimise;
+mod questions;
 mod report;
 mod roots;
 mod sources;
 mod stores;
+mod story;
 mod support;

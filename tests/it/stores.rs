@@ -86,3 +86,37 @@ fn the_program_runs_with_nothing_from_outside() {
     let names: Vec<&str> = out.stdout.lines().map(|line| line.split('=').next().unwrap()).collect();
     assert_eq!(names, ["COLUMNS", "HOME", "MARK", "TZ"]);
 }
+
+#[test]
+fn the_demo_survives_git_and_tells_its_story() {
+    let demo = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo");
+    let env = TestEnv::new();
+    let root = demo.to_str().unwrap();
+    let report = env.json(["report", "--all", "--root", root, "--format", "json"]);
+    assert_eq!(report["complete"], true, "{}", report["warnings"]);
+    let paths = report["paths"].as_array().unwrap();
+    assert!(paths.len() > 150);
+    for path in paths {
+        assert_eq!(path["disk_nar_size"], path["nar_size"], "{path}");
+    }
+    // Who keeps the heavy ones: the one reference that the story is about.
+    let referrers = |name: &str| -> Vec<&str> {
+        let path = paths.iter().find(|path| path["name"] == name).unwrap();
+        let mut names: Vec<&str> = path["referrers"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|path| &path.as_str().unwrap()["/nix/store/".len() + 33..])
+            .filter(|referrer| *referrer != name && !referrer.ends_with(".drv"))
+            .collect();
+        names.sort_unstable();
+        names
+    };
+    assert_eq!(referrers("source"), ["etc-nix-registry.json"]);
+    assert_eq!(referrers("systemd-minimal-255.6"), ["dbus-1.14.10"]);
+    assert_eq!(referrers("python3-3.11.9"), ["systemd-boot-builder.py"]);
+    assert_eq!(referrers("aws-sdk-cpp-1.11.318"), ["nix-2.18.2"]);
+    for module in ["source", "perl-5.38.2"] {
+        assert!(!referrers(module).contains(&"system-path"));
+    }
+}

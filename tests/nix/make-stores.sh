@@ -25,6 +25,7 @@ export NIX_CONFIG="sandbox = false
 build-users-group =
 filter-syscalls = false
 substitute = false
+fsync-metadata = false
 experimental-features = nix-command"
 
 # A builder killed at its very end lost a race in Nix: build again.

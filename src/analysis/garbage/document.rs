@@ -21,13 +21,11 @@ impl Garbage<'_> {
         if !self.why.is_empty() {
             sections.push(self.why_section(census));
         }
-        if !self.pnames.is_empty() {
-            sections.push(self.pnames_section(census.disk.is_some()));
-        }
-        sections.push(self.paths_section(census));
-        if !self.invalid.is_empty() {
-            sections.push(self.invalid_section(census));
-        }
+        sections.extend([
+            self.pnames_section(census.disk.is_some()),
+            self.paths_section(census),
+            self.invalid_section(census),
+        ]);
         Document {
             head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
             sections,
@@ -110,7 +108,8 @@ impl Garbage<'_> {
                 Cell::text(p.pname.as_str()),
             ]
         });
-        Section::rows("dead_pnames", "Dead packages", columns, rows)
+        let title = if self.pnames.is_empty() { "" } else { "Dead packages" };
+        Section::rows("dead_pnames", title, columns, rows)
     }
 
     fn paths_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
@@ -137,7 +136,7 @@ impl Garbage<'_> {
         });
         let shown = self.paths.len() as u64;
         let title = match (self.paths.is_empty(), shown < self.matched) {
-            (true, _) => "No dead paths".to_owned(),
+            (true, _) => String::new(),
             (_, true) => format!("Dead paths: {shown} of {}", self.matched),
             (_, false) => "Dead paths".to_owned(),
         };
@@ -156,7 +155,10 @@ impl Garbage<'_> {
             let name = Cell::Bytes(Cow::Borrowed(name.as_slice()));
             Some(vec![Cell::Size(usage.disk_size), Cell::Bool(!kept), name])
         });
-        let title = "In the store directory, but no valid path: a collection deletes it too";
+        let title = match self.invalid.is_empty() {
+            true => "",
+            false => "In the store directory, but no valid path: a collection deletes it too",
+        };
         Section::rows("invalid_entries", title, columns, rows)
     }
 

@@ -65,7 +65,7 @@ impl Removal {
                 generations(label, &|p| p.older_than(time).copied().collect())
             }
             Self::KeepGenerations(keep) => {
-                let label = format!("all but {keep} generations of each profile");
+                let label = format!("each profile’s generations but the newest {keep}");
                 generations(label, &|p| p.beyond(*keep).copied().collect())
             }
         })

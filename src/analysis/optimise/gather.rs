@@ -149,11 +149,6 @@ impl Tree {
         out.reverse();
     }
 
-    /// The last part of an entry's name.
-    pub(super) fn file_name(&self, entry: u32) -> &[u8] {
-        self.names.get(self.name_of[entry as usize])
-    }
-
     /// All entries that lead to inodes.
     pub(super) fn names_of_inodes(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         let entries = (0u32..).zip(&self.layout.entries);

@@ -18,16 +18,12 @@ impl Roots<'_> {
             Section::fields(Some("settings"), "", settings),
             Section::fields(Some("total"), "", self.total_fields()),
             self.roots(census),
+            self.profiles_section(census),
         ];
-        if !self.profiles.is_empty() {
-            sections.push(self.profiles_section(census));
-        }
         if let Some(shared) = &self.shared {
             sections.push(self.shared_section(shared));
         }
-        if !self.found.stale.is_empty() {
-            sections.push(self.stale_section());
-        }
+        sections.push(self.stale_section());
         Document {
             head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
             sections,
@@ -132,9 +128,12 @@ impl Roots<'_> {
         ];
         let rows = self.profiles.iter().map(move |row| self.profile_cells(census, row));
         let days = self.options.older_than_days;
-        let title = format!(
-            "Profiles: old generations (all but the current), and by age (older than {days} days)"
-        );
+        let title = match self.profiles.is_empty() {
+            true => String::new(),
+            false => format!(
+                "Profiles: old generations (all but the current), and by age (older than {days} days)"
+            ),
+        };
         Section::rows("profiles", title, columns, rows)
     }
 
@@ -212,7 +211,9 @@ impl Roots<'_> {
                 Cell::Bytes(Cow::Borrowed(&stale.target)),
             ]
         });
-        Section::rows("stale", "Links that keep nothing", columns, rows)
+        let none = self.found.stale.is_empty();
+        let title = if none { "" } else { "Links that keep nothing" };
+        Section::rows("stale", title, columns, rows)
     }
 }
 

@@ -48,7 +48,8 @@ impl<'f> RootsOf<'f> {
             Column::hidden("via"),
             Column::hidden("path"),
             Column::hidden("chain"),
-            Column { key: "chain_links", heading: "chain", hidden: false },
+            Column::hidden("chain_links"),
+            Column { key: "chain_text", heading: "chain", hidden: false },
         ];
         let keepers = self.keepers.iter().take(limit.unwrap_or(usize::MAX));
         let rows = keepers.map(move |keeper| {
@@ -60,6 +61,7 @@ impl<'f> RootsOf<'f> {
                 Cell::optional(root.via.as_deref(), |via| Cell::Bytes(Cow::Borrowed(via))),
                 Cell::text(catalog.path(root.path)),
                 Cell::Paths(chain),
+                Cell::List(chain_links(census, &keeper.chain)),
                 Cell::text(chain_text(census, &keeper.chain)),
             ]
         });
@@ -83,6 +85,12 @@ impl<'f> RootsOf<'f> {
             csv: None,
         }
     }
+}
+
+/// Why each path of a chain keeps the next.
+fn chain_links(census: &Census, chain: &[u32]) -> Vec<Cow<'static, str>> {
+    let link = |pair: &[u32]| Link::of(&census.catalog, pair[0], pair[1]).name().into();
+    chain.windows(2).map(link).collect()
 }
 
 /// A chain for people: names, with an arrow that says why one keeps the next

@@ -6,7 +6,9 @@
 //! printed. With `NIX_CENSUS_REQUIRE_NIX=1` (as `.ci/run` sets) it panics instead.
 #![allow(dead_code, reason = "helpers for tests to come; each topic uses its own few")]
 
+pub(crate) mod made;
 pub(crate) mod nix;
+pub(crate) mod rooted;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

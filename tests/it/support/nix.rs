@@ -165,7 +165,7 @@ impl Store {
             .env("NIX_CONF_DIR", self.dir.join("conf"))
             .env(
                 "NIX_CONFIG",
-                "sandbox = false\nbuild-users-group =\nfilter-syscalls = false\nsubstitute = false\nexperimental-features = nix-command",
+                "sandbox = false\nbuild-users-group =\nfilter-syscalls = false\nsubstitute = false\nfsync-metadata = false\nexperimental-features = nix-command",
             );
         if self.is_root {
             // Unlike `--store`, this holds for every program alike.

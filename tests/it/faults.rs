@@ -1,0 +1,757 @@
+//! What is broken or hostile: each fault is an error that names the thing and
+//! what to do, or a warning with `complete: false`; the exit status is 3 either
+//! way. Never a panic, never a control character on a terminal.
+#![allow(clippy::unwrap_used)]
+
+use super::support::made::{LOOSE, Made, SCHEMA, base, insert, kinds, limited, path, refer};
+use super::support::{Run, TestEnv, have, root, run};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+use std::fs::{self, File};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The commands that a fault of the database ends alike.
+const COMMANDS: [&[&str]; 4] =
+    [&[], &["report", "--all"], &["report", "--all", "--no-disk"], &["report", "hello"]];
+
+/// Each command fails: nothing on standard output, and these texts on the other.
+#[track_caller]
+fn fails(made: &Made, env: &TestEnv, texts: &[&str]) {
+    for command in COMMANDS {
+        for format in ["table", "json", "csv"] {
+            is_failure(&made.run(env, command.iter().chain(&["--format", format])), texts);
+        }
+    }
+}
+
+#[track_caller]
+fn is_failure(run: &Run, texts: &[&str]) {
+    assert_eq!((run.status, &*run.stdout), (3, ""), "{}", run.stderr);
+    assert!(run.stderr.starts_with("error: "), "{}", run.stderr);
+    for text in texts {
+        assert!(run.stderr.contains(text), "no ‘{text}’ in: {}", run.stderr);
+    }
+    is_safe(&run.stderr);
+}
+
+/// Nothing that a terminal would obey.
+#[track_caller]
+fn is_safe(text: &str) {
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+}
+
+/// The command answers, but not wholly: exit status 3 in every format, these
+/// kinds of warnings in JSON, and these texts on standard error.
+#[track_caller]
+fn warns(made: &Made, env: &TestEnv, args: &[&str], expected: &[&str], texts: &[&str]) -> Value {
+    let (answer, run) = made.json(env, args);
+    assert_eq!(kinds(&answer), expected, "{}", run.stderr);
+    assert_eq!((run.status, &answer["complete"]), (3, &json!(false)), "{}", run.stderr);
+    for format in ["table", "csv"] {
+        let run = made.run(env, args.iter().chain(&["--format", format, "--verbose"]));
+        assert_eq!(run.status, 3, "{}", run.stderr);
+        assert!(!run.stdout.is_empty());
+        for text in texts {
+            assert!(run.stderr.contains(text), "no ‘{text}’ in: {}", run.stderr);
+        }
+        assert!(run.stderr.contains("warning: the answer is incomplete"), "{}", run.stderr);
+        is_safe(&run.stderr);
+        is_safe(&run.stdout);
+    }
+    answer
+}
+
+fn fifo(path: &Path) {
+    run(Command::new("mkfifo").arg(path)).ok();
+}
+
+// The database.
+
+#[test]
+fn no_database() {
+    let env = TestEnv::new();
+    let made = Made::bare(&env, "root");
+    fails(&made, &env, &["db.sqlite does not exist", "hint: ", "--db"]);
+    fs::remove_dir_all(made.dir.join("nix/var")).unwrap();
+    fails(&made, &env, &["db.sqlite does not exist", "hint: ", "--db"]);
+    // Nothing was made by looking.
+    assert!(!made.dir.join("nix/var").exists());
+    // A root that is not there is wrong usage.
+    let run = env.run(["--root", "nowhere"]);
+    assert_eq!((run.status, &*run.stdout), (2, ""));
+    assert!(run.stderr.contains("--root nowhere"), "{}", run.stderr);
+}
+
+#[test]
+fn no_database_but_something_else() {
+    let env = TestEnv::new();
+    let made = Made::bare(&env, "root");
+    let db = &made.database;
+    fs::write(db, "").unwrap();
+    fails(&made, &env, &["db.sqlite is empty", "hint: "]);
+    fs::write(db, "not a database, but as long as a page of one would be\n".repeat(100)).unwrap();
+    fails(&made, &env, &["db.sqlite is not an SQLite database", "hint: "]);
+    fs::remove_file(db).unwrap();
+    fs::create_dir(db).unwrap();
+    fails(&made, &env, &["db.sqlite is not a regular file", "hint: "]);
+    fs::remove_dir(db).unwrap();
+    fifo(db);
+    fails(&made, &env, &["db.sqlite is not a regular file", "hint: "]);
+    fs::remove_file(db).unwrap();
+    symlink("db.sqlite", db).unwrap();
+    let run = made.run(&env, ["report", "--all"]);
+    is_failure(&run, &["db.sqlite"]);
+    // A database of something else.
+    fs::remove_file(db).unwrap();
+    Connection::open(db).unwrap().execute_batch("CREATE TABLE Songs (title)").unwrap();
+    fails(&made, &env, &["db.sqlite", "no ValidPaths", "hint: "]);
+    Connection::open(db).unwrap().execute_batch("CREATE TABLE ValidPaths (id, name)").unwrap();
+    fails(&made, &env, &["db.sqlite", "no ValidPaths(id, path)", "hint: "]);
+}
+
+#[test]
+fn a_database_truncated_anywhere() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "root", SCHEMA);
+    db.execute_batch("BEGIN").unwrap();
+    for id in 1..200 {
+        insert(&db, id, path(id, "some-name-of-a-path").as_bytes(), Some(120));
+        refer(&db, id, (id + 1) / 2);
+    }
+    db.execute_batch("COMMIT").unwrap();
+    drop(db);
+    let whole = fs::read(&made.database).unwrap();
+    for length in [1, 15, 16, 99, 100, 511, 4095]
+        .into_iter()
+        .chain((4096..whole.len()).step_by(4096 * whole.len() / 80_000))
+        .chain([whole.len() - 1])
+    {
+        fs::write(&made.database, &whole[..length]).unwrap();
+        let run = made.run(&env, ["report", "--all", "--no-disk", "--format", "json"]);
+        is_failure(&run, &["db.sqlite", "hint: "]);
+    }
+    // Cut where a page ends, so that only the header tells.
+    fs::write(&made.database, &whole[..whole.len() - 4096]).unwrap();
+    fails(&made, &env, &["db.sqlite", "damaged", "hint: "]);
+}
+
+/// Bytes changed at random: whatever SQLite makes of it, an error, a warning or
+/// nothing (in text that nobody checks), but no panic and no hang.
+#[test]
+fn a_database_of_flipped_bytes() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    let whole = fs::read(&made.database).unwrap();
+    let location = nix_census::store::StoreLocation::new(
+        &made.dir,
+        "/nix/store",
+        Path::new("/nix/var/nix"),
+    )
+    .unwrap();
+    let mut state = 1u64;
+    let mut next = |end: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % end
+    };
+    let (mut errors, mut answers) = (0, 0);
+    for _ in 0..150 {
+        let mut bytes = whole.clone();
+        for _ in 0..1 + next(8) {
+            // Pages are mostly empty; what matters is at their ends.
+            let page = next(bytes.len() / 4096);
+            let at = if next(2) == 0 { next(120) } else { 4095 - next(400) };
+            bytes[page * 4096 + at] = next(256) as u8;
+        }
+        fs::write(&made.database, &bytes).unwrap();
+        let long_ago = std::time::SystemTime::UNIX_EPOCH;
+        File::options().write(true).open(&made.database).unwrap().set_modified(long_ago).unwrap();
+        match nix_census::catalog::load(&location) {
+            Ok(_) => answers += 1,
+            Err(_) => errors += 1,
+        }
+    }
+    assert!(errors > 10 && answers > 10, "{errors} errors, {answers} answers");
+}
+
+#[test]
+fn schemas_too_old_too_new_and_odd() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    let schema = made.database.with_file_name("schema");
+    for old in ["5", "0", "1\n"] {
+        fs::write(&schema, old).unwrap();
+        fails(&made, &env, &["db.sqlite has schema", "hint: ", "Nix"]);
+    }
+    for known in ["6", "10", "10\n"] {
+        fs::write(&schema, known).unwrap();
+        assert_eq!(made.json(&env, ["report", "--all"]).1.status, 0);
+    }
+    for (odd, text) in [("11", "schema 11"), ("x", "no number"), ("", "no number")] {
+        fs::write(&schema, odd).unwrap();
+        let answer = warns(&made, &env, &["report", "--all"], &["unknown_schema"], &[text]);
+        assert_eq!(answer["paths"].as_array().unwrap().len(), 3);
+    }
+    fs::remove_file(&schema).unwrap();
+    fifo(&schema);
+    warns(&made, &env, &[], &["unknown_schema"], &["schema"]);
+    fs::remove_file(&schema).unwrap();
+    // A database copied alone leaves nothing out.
+    let (answer, run) = made.json(&env, ["report", "--all"]);
+    assert_eq!((run.status, kinds(&answer)), (0, vec!["note".to_owned()]));
+    assert!(run.stderr.contains("note: "), "{}", run.stderr);
+}
+
+#[test]
+fn columns_missing() {
+    let env = TestEnv::new();
+    for column in ["hash", "registrationTime", "deriver", "narSize", "ultimate", "sigs", "ca"] {
+        let (made, db) = Made::sound(&env, column);
+        db.execute_batch(&format!("ALTER TABLE ValidPaths DROP COLUMN {column}")).unwrap();
+        drop(db);
+        let mut expected = vec!["missing_column"];
+        if column == "narSize" {
+            expected.push("unknown_nar_size");
+        }
+        let args = ["report", "--all"];
+        let text = format!("the column ValidPaths.{column} is missing");
+        let answer = warns(&made, &env, &args, &expected, &[&text]);
+        for row in answer["paths"].as_array().unwrap() {
+            let key = match column {
+                "narSize" => "nar_size",
+                "hash" => "hash",
+                "deriver" => "deriver",
+                "ca" => "ca",
+                _ => continue,
+            };
+            assert_eq!(row[key], Value::Null);
+        }
+    }
+    for table in ["Refs", "ValidPaths"] {
+        let (made, db) = Made::sound(&env, table);
+        db.execute_batch(&format!("DROP TABLE {table}")).unwrap();
+        drop(db);
+        fails(&made, &env, &["db.sqlite", &format!("no {table}"), "hint: "]);
+    }
+    // Very old databases have no outputs of derivations.
+    let (made, db) = Made::sound(&env, "outputs");
+    db.execute_batch("DROP TABLE DerivationOutputs").unwrap();
+    drop(db);
+    assert_eq!(made.run(&env, ["report", "--all"]).status, 0);
+}
+
+#[test]
+fn columns_that_newer_databases_add() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    db.execute_batch("ALTER TABLE ValidPaths ADD COLUMN more TEXT DEFAULT 'x'").unwrap();
+    drop(db);
+    assert_eq!(made.run(&env, ["report", "--all"]).status, 0);
+}
+
+// Rows.
+
+#[test]
+fn rows_with_unknown_nar_size() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    for (id, value) in [(4, "NULL"), (5, "0"), (6, "-1"), (7, "'much'"), (8, "x'00ff'"), (9, "1.5")] {
+        made.file(id, "odd", &db);
+        db.execute_batch(&format!("UPDATE ValidPaths SET narSize = {value} WHERE id = {id}"))
+            .unwrap();
+    }
+    drop(db);
+    let args = ["report", "--all", "--sort", "path"];
+    let answer = warns(&made, &env, &args, &["unknown_nar_size"], &["NAR size"]);
+    let rows = answer["paths"].as_array().unwrap();
+    assert_eq!(rows.len(), 9);
+    for row in rows {
+        let known = !row["path"].as_str().unwrap().ends_with("-odd");
+        assert_eq!(row["nar_size"].is_u64(), known, "{row}");
+        assert_eq!(row["disk_nar_size"].is_u64(), true, "{row}");
+    }
+    assert_eq!(answer["warnings_total"], json!(6));
+}
+
+#[test]
+fn rows_with_odd_names() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "root", LOOSE);
+    made.file(1, "hello-1.0", &db);
+    let good = format!("/nix/store/{:032}-", 2);
+    let long = format!("{good}{}", "n".repeat(5000));
+    let odd: Vec<Vec<u8>> = vec![
+        format!("{good}new\nline").into(),
+        format!("{good}\x1b[31mred\x1b]0;title\x07").into(),
+        format!("{good}a/b").into(),
+        format!("{good}../../../etc/passwd").into(),
+        [good.as_bytes(), b"\xff\xfe"].concat(),
+        format!("{good}nul\0after").into(),
+        format!("{good}\u{202e}gnp").into(),
+        format!("{good}é").into(),
+        good.clone().into(),
+        long.into(),
+        b"/nix/store/".to_vec(),
+        b"/nix/store".to_vec(),
+        b"/nix/store/.links".to_vec(),
+        b"/nix/store/..".to_vec(),
+        b"/nix/store/short-name".to_vec(),
+        format!("/nix/store/{}-e", "e".repeat(32)).into(),
+        b"".to_vec(),
+        b"relative".to_vec(),
+        b"/other/store/00000000000000000000000000000002-x".to_vec(),
+        b"/nix/store//00000000000000000000000000000002-x".to_vec(),
+    ];
+    for (i, path) in odd.iter().enumerate() {
+        insert(&db, 10 + i as i64, path, Some(120));
+        refer(&db, 1, 10 + i as i64);
+    }
+    db.execute_batch("INSERT INTO ValidPaths (id, path, narSize) VALUES (90, NULL, 1), (91, 7, 1)")
+        .unwrap();
+    drop(db);
+    let texts = ["\\n", "\\x1b[31mred", "\\xff"];
+    let answer = warns(&made, &env, &["report", "--all"], &["odd_row"], &texts);
+    let paths: Vec<_> = answer["paths"].as_array().unwrap().iter().map(|r| &r["path"]).collect();
+    assert_eq!(paths, [&json!(path(1, "hello-1.0"))]);
+    assert_eq!(answer["warnings_total"], json!(odd.len() + 2));
+    let overview = warns(&made, &env, &[], &["odd_row"], &texts);
+    assert_eq!(overview["paths"], json!(1));
+}
+
+#[test]
+fn every_row_of_another_store() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    let run = made.run(&env, ["report", "--all", "--store-dir", "/gnu/store"]);
+    is_failure(&run, &["no path in /gnu/store", "/nix/store/0000", "hint: ", "--store-dir"]);
+    // One such row among others is a warning.
+    let (made, db) = Made::sound(&env, "mixed");
+    insert(&db, 9, b"/gnu/store/00000000000000000000000000000009-x", Some(120));
+    drop(db);
+    warns(&made, &env, &["report", "--all"], &["odd_row"], &["/gnu/store/0000"]);
+}
+
+#[test]
+fn references_to_no_row() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "root", LOOSE);
+    made.file(1, "hello-1.0", &db);
+    made.file(2, "world-2.0", &db);
+    db.execute_batch(
+        "INSERT INTO Refs VALUES (1, 2), (1, 77), (78, 1), (-5, 1), (1, NULL), ('x', 2),
+         (9223372036854775807, 1), (1, 2)",
+    )
+    .unwrap();
+    drop(db);
+    let expected = ["dangling_reference"];
+    let answer = warns(&made, &env, &["report", "--all", "--sort", "path"], &expected, &["77"]);
+    assert_eq!(answer["warnings_total"], json!(6));
+    let rows = answer["paths"].as_array().unwrap();
+    assert_eq!(rows[0]["references"], json!([path(2, "world-2.0")]));
+    assert_eq!(rows[1]["referrers"], json!([path(1, "hello-1.0")]));
+}
+
+#[test]
+fn ids_and_paths_that_are_not_unique() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "paths", LOOSE);
+    made.file(1, "hello-1.0", &db);
+    made.file(2, "world-2.0", &db);
+    insert(&db, 3, path(1, "hello-1.0").as_bytes(), Some(120));
+    refer(&db, 3, 2);
+    drop(db);
+    let expected = ["odd_row"];
+    let answer = warns(&made, &env, &["report", "--all"], &expected, &["more than once"]);
+    assert_eq!(answer["total"]["paths"], json!(2));
+    assert_eq!(answer["total"]["nar_size"], json!(240));
+
+    // Nobody can tell which of two paths a reference means.
+    let (made, db) = Made::with(&env, "ids", LOOSE);
+    made.file(1, "hello-1.0", &db);
+    made.file(2, "world-2.0", &db);
+    fs::write(made.store.join(base(3, "third")), "contents").unwrap();
+    insert(&db, 1, path(3, "third").as_bytes(), Some(120));
+    refer(&db, 2, 1);
+    drop(db);
+    let answer = warns(&made, &env, &["report", "--all"], &expected, &["id 1"]);
+    assert_eq!(answer["total"]["paths"], json!(3));
+}
+
+#[test]
+fn ids_of_any_size_and_cycles() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "root", SCHEMA);
+    let ids = [-7, 0, 1, 5_000_000, i64::MAX];
+    for (n, id) in ids.into_iter().enumerate() {
+        let n = n as i64;
+        fs::write(made.store.join(base(n, "x")), "contents").unwrap();
+        insert(&db, id, path(n, "x").as_bytes(), Some(120));
+        refer(&db, id, ids[(n as usize + 1) % 5]);
+    }
+    drop(db);
+    let (answer, run) = made.json(&env, ["report", "--all"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    for row in answer["paths"].as_array().unwrap() {
+        assert_eq!(row["closure_nar_size"], json!(600), "{row}");
+    }
+}
+
+#[test]
+fn nar_sizes_that_cannot_be_added_up() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    for id in 4..6 {
+        made.file(id, "huge", &db);
+        db.execute("UPDATE ValidPaths SET narSize = ?1 WHERE id = ?2", [i64::MAX, id]).unwrap();
+    }
+    // The largest sum that can be told: 2^64 - 1. The disk says otherwise.
+    db.execute_batch(
+        "DELETE FROM Refs; DELETE FROM ValidPaths WHERE id IN (2, 3);
+         UPDATE ValidPaths SET narSize = 1 WHERE id = 1",
+    )
+    .unwrap();
+    let expected = ["nar_size_mismatch"];
+    let answer = warns(&made, &env, &["report", "--all"], &expected, &["in the database"]);
+    assert_eq!(answer["total"]["nar_size"].as_u64(), Some(u64::MAX));
+    made.file(6, "one-more", &db);
+    drop(db);
+    fails_all(&made, &env, &["db.sqlite", "2^64", "hint: "]);
+}
+
+/// As [`fails`], for databases in which no target is looked up.
+#[track_caller]
+fn fails_all(made: &Made, env: &TestEnv, texts: &[&str]) {
+    for command in &COMMANDS[..3] {
+        is_failure(&made.run(env, *command), texts);
+    }
+}
+
+#[test]
+fn hashes_that_are_none() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    let zero = format!("sha256:{:064}", 0);
+    db.execute("UPDATE ValidPaths SET hash = ?1 WHERE id = 1", [&zero]).unwrap();
+    drop(db);
+    let (answer, run) = made.json(&env, ["report", "--all", "--sort", "path"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert_eq!(answer["paths"][0]["hash"], Value::Null);
+    assert!(answer["paths"][1]["hash"].is_string());
+
+    let (made, db) = Made::sound(&env, "odd");
+    db.execute("UPDATE ValidPaths SET hash = 'sha256:\x1b[1m' WHERE id = 1", []).unwrap();
+    drop(db);
+    let args = ["report", "--all", "--sort", "path"];
+    let answer = warns(&made, &env, &args, &["odd_row"], &["its hash is odd: sha256:\\x1b[1m"]);
+    assert_eq!(answer["paths"][0]["hash"], Value::Null);
+}
+
+#[test]
+fn other_texts_are_escaped() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    db.execute(
+        "UPDATE ValidPaths SET deriver = '/nix/store/\x1b[31m\n', sigs = 'k:\x1b[1m \x07', ca = '\x1b[2J'
+         WHERE id = 1",
+        [],
+    )
+    .unwrap();
+    db.execute("INSERT INTO DerivationOutputs VALUES (1, '\x1b[5m', ?1)", [path(2, "world-2.0")])
+        .unwrap();
+    drop(db);
+    for format in ["table", "csv", "json"] {
+        let run = made.run(&env, ["report", "--all", "--columns", "all", "--format", format]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        is_safe(&run.stdout);
+    }
+    let (answer, _) = made.json(&env, ["report", "--all", "--sort", "path"]);
+    assert_eq!(answer["paths"][0]["ca"], json!("\x1b[2J"));
+}
+
+#[test]
+fn a_database_without_rows() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "root", SCHEMA);
+    drop(db);
+    fs::write(made.store.join("left-over"), "x").unwrap();
+    let (answer, run) = made.json(&env, [""; 0]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert_eq!((&answer["paths"], &answer["invalid_entries"]), (&json!(0), &json!(1)));
+    assert_eq!(answer["newest_registration"], Value::Null);
+    assert_eq!(made.run(&env, ["report", "--all"]).status, 0);
+    assert_eq!(made.run(&env, ["report", "hello"]).status, 2);
+}
+
+// The disk.
+
+#[test]
+fn a_valid_path_gone() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    fs::remove_file(made.store.join(base(1, "hello-1.0"))).unwrap();
+    let gone = path(1, "hello-1.0");
+    for args in [&["report", "--all", "--sort", "path"][..], &["report", "tree", "--sort", "path"]] {
+        let answer = warns(&made, &env, args, &["missing_path"], &["hello-1.0", "not on disk"]);
+        let row = &answer["paths"][0];
+        assert_eq!(row["path"], json!(gone));
+        assert_eq!((&row["nar_size"], &row["files"]), (&json!(120), &json!(0)));
+    }
+    warns(&made, &env, &[], &["missing_path"], &["hello-1.0"]);
+    // The database alone is whole, and so is what does not need the path.
+    assert_eq!(made.run(&env, ["report", "--all", "--no-disk"]).status, 0);
+    assert_eq!(made.run(&env, ["report", "world", "--no-closure"]).status, 0);
+}
+
+#[test]
+fn contents_that_the_database_does_not_know() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    fs::write(made.store.join(base(3, "tree")).join("file"), "12345678+").unwrap();
+    let text = "its NAR has 296 bytes on disk, 288 in the database";
+    warns(&made, &env, &["report", "--all"], &["nar_size_mismatch"], &[text]);
+}
+
+/// The program as the user nobody, who must be able to reach it and the store.
+fn as_nobody(env: &TestEnv, made: &Made, args: &[&str]) -> Option<Run> {
+    if !root() || !have(&["setpriv"]) {
+        return None;
+    }
+    fs::set_permissions(env.path(), PermissionsExt::from_mode(0o755)).unwrap();
+    let program = env.join("nix-census");
+    if !program.exists() {
+        fs::copy(env!("CARGO_BIN_EXE_nix-census"), &program).unwrap();
+    }
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+    setpriv.args(made.args(args)).env_clear().env("COLUMNS", "120").current_dir("/");
+    let run = run(&mut limited(&setpriv));
+    assert!(!run.stderr.contains("panicked"), "{}", run.stderr);
+    Some(run)
+}
+
+#[test]
+fn permission_denied_below_the_store() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    let tree = made.store.join(base(3, "tree"));
+    let locked = tree.join("locked\x1b[31m");
+    fs::create_dir(&locked).unwrap();
+    fs::set_permissions(&locked, PermissionsExt::from_mode(0o700)).unwrap();
+    for args in [&["report", "--all"][..], &[], &["report", "tree"]] {
+        let Some(run) = as_nobody(&env, &made, args) else { return };
+        assert_eq!(run.status, 3, "{}", run.stderr);
+        assert!(run.stderr.contains("locked\\x1b[31m: "), "{}", run.stderr);
+        assert!(run.stderr.contains("ermission denied"), "{}", run.stderr);
+        assert!(!run.stderr.contains("in the database"), "{}", run.stderr);
+        is_safe(&run.stderr);
+    }
+    let run = as_nobody(&env, &made, &["report", "--all", "--format", "json"]).unwrap();
+    let answer: Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!((kinds(&answer), &answer["complete"]), (vec!["unreadable".into()], &json!(false)));
+    // The other paths are told in full.
+    let run = as_nobody(&env, &made, &["report", "world"]).unwrap();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+}
+
+#[test]
+fn a_store_directory_or_database_that_may_not_be_read() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    let mode = |path: &Path, mode| {
+        fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
+    };
+    mode(&made.store, 0o700);
+    for args in [&["report", "--all"][..], &[], &["report", "--all", "--format", "json"]] {
+        let Some(run) = as_nobody(&env, &made, args) else { return };
+        is_failure(&run, &["/nix/store", "ermission denied", "hint: ", "--no-disk"]);
+    }
+    let run = as_nobody(&env, &made, &["report", "--all", "--no-disk"]).unwrap();
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    mode(&made.store, 0o755);
+    mode(&made.database, 0o600);
+    let run = as_nobody(&env, &made, &["report", "--all"]).unwrap();
+    is_failure(&run, &["cannot read", "db.sqlite", "ermission denied", "hint: ", "root"]);
+    mode(&made.database, 0o644);
+    mode(made.database.parent().unwrap(), 0o700);
+    let run = as_nobody(&env, &made, &["report", "--all"]).unwrap();
+    is_failure(&run, &["cannot read", "db.sqlite", "ermission denied", "hint: ", "root"]);
+}
+
+#[test]
+fn a_store_directory_that_is_none() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    fs::remove_dir_all(&made.store).unwrap();
+    let gone = ["cannot read the store directory", "/nix/store", "hint: ", "--no-disk"];
+    for command in [&["report", "--all"][..], &[]] {
+        is_failure(&made.run(&env, command), &gone);
+    }
+    fs::write(&made.store, "a file").unwrap();
+    for command in [&["report", "--all"][..], &[]] {
+        is_failure(&made.run(&env, command), &gone);
+    }
+    fs::remove_file(&made.store).unwrap();
+    fifo(&made.store);
+    is_failure(&made.run(&env, ["report", "--all"]), &gone);
+    assert_eq!(made.run(&env, ["report", "--all", "--no-disk"]).status, 0);
+}
+
+#[test]
+fn a_path_deleted_while_it_is_walked() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "root", SCHEMA);
+    let count = 200;
+    db.execute_batch("BEGIN").unwrap();
+    let fill = |id: i64| {
+        let tree = made.store.join(base(id, "tree"));
+        for i in 0..6 {
+            let dir = tree.join(format!("{i}/below"));
+            fs::create_dir_all(&dir).unwrap();
+            for j in 0..6 {
+                fs::write(dir.join(j.to_string()), "12345678").unwrap();
+            }
+        }
+    };
+    let nar = 24 + 72 + 6 * (88 + 8 + 72 + 88 + 8 + 72 + 6 * (88 + 8 + 88 + 8));
+    for id in 1..=count {
+        fill(id);
+        insert(&db, id, path(id, "tree").as_bytes(), Some(nar));
+    }
+    db.execute_batch("COMMIT").unwrap();
+    drop(db);
+    assert_eq!(made.run(&env, ["report", "--all"]).status, 0);
+    let end = AtomicBool::new(false);
+    let mut incomplete = 0;
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !end.load(Ordering::Relaxed) {
+                for id in (1..=count).filter(|id| id % 2 == 0) {
+                    fs::remove_dir_all(made.store.join(base(id, "tree"))).unwrap();
+                    if end.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+                for id in (1..=count).filter(|id| id % 2 == 0) {
+                    fill(id);
+                }
+            }
+        });
+        for _ in 0..25 {
+            let (answer, run) = made.json(&env, ["report", "--all", "--threads", "8"]);
+            let mut short = 0;
+            for row in answer["paths"].as_array().unwrap() {
+                let (found, known) = (&row["disk_nar_size"], &row["nar_size"]);
+                let number: usize = row["path"].as_str().unwrap()[11..43].parse().unwrap();
+                // Nobody touched these.
+                assert!(number % 2 == 0 || found == known, "{row}");
+                short += usize::from(found != known);
+            }
+            // What is too small is never told as complete.
+            let complete = answer["complete"].as_bool().unwrap();
+            assert!(short == 0 || !complete, "{short} paths fall short: {}", run.stderr);
+            assert_eq!(run.status, if complete { 0 } else { 3 });
+            incomplete += usize::from(!complete);
+        }
+        end.store(true, Ordering::Relaxed);
+    });
+    assert!(incomplete > 0, "nothing vanished in 25 runs");
+}
+
+#[test]
+fn what_no_nar_can_hold() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    let tree = made.store.join(base(3, "tree"));
+    fifo(&tree.join("fifo"));
+    let socket = tree.join("socket");
+    let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    let mut expected = 2;
+    if rustix::process::geteuid().is_root()
+        && run(Command::new("mknod").arg(tree.join("device")).args(["c", "1", "3"])).status == 0
+    {
+        expected += 1;
+    }
+    // A path that is one itself.
+    fifo(&made.store.join(base(4, "pipe")));
+    insert(&db, 4, path(4, "pipe").as_bytes(), Some(120));
+    drop(db);
+    let args = ["report", "--all"];
+    let texts = ["fifo: no NAR can hold", "socket: no NAR can hold", "-pipe: no NAR can hold"];
+    let answer = warns(&made, &env, &args, &["unsupported_file"], &texts);
+    assert_eq!(answer["warnings_total"], json!(expected + 1));
+    warns(&made, &env, &[], &["unsupported_file"], &texts);
+    warns(&made, &env, &["report", "pipe"], &["unsupported_file"], &texts[2..]);
+}
+
+/// What lies in the store directory beside the valid paths is counted, whatever
+/// it is, and is no fault.
+#[test]
+fn odd_entries_of_the_store_directory() {
+    use std::os::unix::ffi::OsStrExt;
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    for name in [&b"\xff\xfe"[..], b"new\nline", b"\x1b[31m", b".hidden", b"x.lock", b".tmp-link-1"] {
+        fs::write(made.store.join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
+    }
+    symlink("/etc", made.store.join("etc")).unwrap();
+    fifo(&made.store.join("pipe"));
+    let (answer, run) = made.json(&env, [""; 0]);
+    assert_eq!(answer["invalid_entries"], json!(8), "{}", run.stderr);
+    is_safe(&made.run(&env, [""; 0]).stdout);
+}
+
+// The answer's way out.
+
+#[test]
+fn a_full_output_disk() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    for format in ["table", "json", "csv"] {
+        for command in &COMMANDS[..3] {
+            let args = || command.iter().copied().chain(["--format", format]);
+            let run = made.run(&env, args().chain(["--output", "/dev/full"]));
+            is_failure(&run, &["/dev/full", "No space left"]);
+            let mut full = limited(&env.command(made.args(args())));
+            full.stdout(File::create("/dev/full").unwrap());
+            let run = full.output().unwrap();
+            let stderr = String::from_utf8(run.stderr).unwrap();
+            assert_eq!(run.status.code(), Some(3), "{stderr}");
+            assert!(stderr.contains("could not be written"), "{stderr}");
+            assert!(stderr.contains("No space left"), "{stderr}");
+            assert!(!stderr.contains("panicked"), "{stderr}");
+        }
+    }
+    // Messages that cannot be told change nothing else.
+    let status = |made: &Made, args: &[&str]| {
+        let mut mute = limited(&env.command(made.args(args)));
+        mute.stderr(File::create("/dev/full").unwrap());
+        mute.output().unwrap().status.code()
+    };
+    fs::remove_file(made.store.join(base(1, "hello-1.0"))).unwrap();
+    assert_eq!(status(&made, &["report", "--all"]), Some(3));
+    assert_eq!(status(&made, &["report", "--all", "--no-disk"]), Some(0));
+    assert_eq!(status(&made, &["report", "nothing"]), Some(2));
+}
+
+#[test]
+fn an_output_file_that_cannot_be_made() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    for name in ["/nowhere/at/all", "/"] {
+        let run = made.run(&env, ["report", "--all", "--output", name]);
+        is_failure(&run, &[name]);
+    }
+}

@@ -1,0 +1,1 @@
+//! A store that is written to while it is read.

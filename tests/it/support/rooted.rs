@@ -1,0 +1,256 @@
+//! A store with roots of every kind, and reading answers about it.
+
+use super::nix::{self, Store};
+use super::{TestEnv, copy_tree, run};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, MutexGuard, OnceLock};
+
+pub(crate) const EXPRESSION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/roots.nix");
+
+/// A store with roots of every kind, beside a user's directory.
+pub(crate) struct Rooted {
+    pub(crate) env: TestEnv,
+    pub(crate) store: Store,
+}
+
+/// The store that tests take turns with, if Nix is there. They leave it as it was.
+#[track_caller]
+pub(crate) fn rooted() -> Option<MutexGuard<'static, Rooted>> {
+    static ROOTED: OnceLock<Mutex<Rooted>> = OnceLock::new();
+    if !nix::nix() {
+        return None;
+    }
+    let rooted = ROOTED.get_or_init(|| {
+        // A static is never dropped, so this one is not in a directory that goes.
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roots");
+        remove(&dir);
+        remove(&dir.with_extension("pristine"));
+        let rooted = Rooted::new(TestEnv::new(), dir);
+        copy_tree(&rooted.store.dir, &rooted.pristine());
+        Mutex::new(rooted)
+    });
+    let guard = rooted.lock().unwrap_or_else(|poisoned| {
+        // A test failed in the middle.
+        rooted.clear_poison();
+        let guard = poisoned.into_inner();
+        guard.put_back();
+        guard
+    });
+    Some(guard)
+}
+
+/// Removes a tree whose directories may be read-only.
+pub(crate) fn remove(dir: &Path) {
+    if dir.exists() {
+        run(Command::new("chmod").args(["-R", "u+w"]).arg(dir)).ok();
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
+
+impl Rooted {
+    /// Builds the store under `dir`.
+    pub(crate) fn new(env: TestEnv, dir: PathBuf) -> Self {
+        let store = Store::private(dir);
+        let mut env = env;
+        env.set("NIX_CONF_DIR", store.dir.join("conf").to_str().unwrap());
+        for dir in ["store", "state/gcroots", "state/profiles", "conf", "user"] {
+            fs::create_dir_all(store.dir.join(dir)).unwrap();
+        }
+        let rooted = Self { env, store };
+        rooted.fill();
+        rooted
+    }
+
+    pub(crate) fn user(&self, name: &str) -> PathBuf {
+        self.store.dir.join("user").join(name)
+    }
+
+    pub(crate) fn gcroot(&self, name: &str) -> PathBuf {
+        self.store.real_state_dir.join("gcroots").join(name)
+    }
+
+    /// Builds an attribute; its outputs. A builder killed at its very end lost
+    /// a race in Nix: build again.
+    pub(crate) fn build(&self, attribute: &str, link: &[&str]) -> Vec<String> {
+        let args = [&["--quiet", EXPRESSION, "-A", attribute], link].concat();
+        let run = (0..3).map(|_| self.store.try_nix("nix-build", &args)).find(|r| r.status == 0);
+        run.expect("nix-build").stdout.lines().map(Into::into).collect()
+    }
+
+    pub(crate) fn fill(&self) {
+        let store = &self.store;
+        let text = |path: PathBuf| path.to_str().unwrap().to_owned();
+        let profile = text(store.real_state_dir.join("profiles/default"));
+        let generations = self.build("generations", &["--no-out-link"]);
+        for (days, path) in [400, 90, 40, 2].into_iter().zip(&generations) {
+            store.nix("nix-env", ["-p", &profile, "--set", path]);
+            let link = fs::read_link(&profile).unwrap();
+            let link = Path::new(&profile).parent().unwrap().join(link);
+            let date = format!("{days} days ago");
+            run(Command::new("touch").args(["-h", "-d", &date]).arg(link)).ok();
+        }
+        // A profile of the user's, rolled back; its links are indirect roots.
+        let own = text(self.user("profile"));
+        store.nix("nix-env", ["-p", &own, "--set", &generations[3]]);
+        store.nix("nix-env", ["-p", &own, "--set", &generations[1]]);
+        store.nix("nix-env", ["-p", &own, "--rollback"]);
+
+        let other = self.build("other", &["-o", &text(self.user("result"))]).remove(0);
+        self.build("lib.dev", &["-o", &text(self.user("gone"))]);
+        fs::remove_file(self.user("gone-dev")).unwrap();
+        let solo = self.build("solo", &["--no-out-link"]).remove(0);
+        // What was a link is a directory now.
+        self.build("solo", &["-o", &text(self.user("copied"))]);
+        fs::remove_file(self.user("copied")).unwrap();
+        fs::create_dir(self.user("copied")).unwrap();
+        self.build("dead", &["--no-out-link"]);
+
+        // A derivation, by a link of its own; a link into a path; a second
+        // link to a user's link; a relative one; one that leads too far.
+        let drv = store.nix("nix-store", ["-q", "--deriver", &solo]);
+        symlink(drv.trim(), self.gcroot("solo.drv")).unwrap();
+        fs::create_dir_all(self.gcroot("per-user/me")).unwrap();
+        symlink(format!("{other}/share/own"), self.gcroot("per-user/me/inside")).unwrap();
+        symlink(self.user("result"), self.gcroot("mine")).unwrap();
+        symlink("../../user/./profile-1-link", self.gcroot("relative")).unwrap();
+        symlink(self.user("result"), self.user("twice")).unwrap();
+        symlink(self.user("twice"), self.gcroot("too-far")).unwrap();
+        // A regular file named as a path, and links to nothing.
+        let fixed = store.find("fixed-1.0");
+        let base = fixed.rsplit('/').next().unwrap();
+        fs::write(self.gcroot(base), "").unwrap();
+        fs::write(self.gcroot("any file"), "").unwrap();
+        let invalid = store.store_dir.join("00000000000000000000000000000000-invalid");
+        symlink(invalid, self.gcroot("invalid")).unwrap();
+        symlink("/nonexistent/place", self.gcroot("dangling")).unwrap();
+        symlink(&store.store_dir, self.gcroot("store")).unwrap();
+        symlink("loop", self.gcroot("loop")).unwrap();
+    }
+
+    /// Our answer.
+    pub(crate) fn json(&self, command: &str, args: &[&str]) -> Value {
+        let mut all: Vec<OsString> = vec![command.into()];
+        all.extend(self.store.args());
+        all.extend(["--no-runtime", "--format", "json"].map(Into::into));
+        all.extend(args.iter().map(Into::into));
+        self.env.json(all)
+    }
+
+    /// Runs `work` on the store and puts everything back.
+    pub(crate) fn undone<T>(&self, work: impl FnOnce() -> T) -> T {
+        let aside = self.store.dir.with_extension("aside");
+        remove(&aside);
+        copy_tree(&self.store.dir, &aside);
+        let done = work();
+        remove(&self.store.dir);
+        fs::rename(&aside, &self.store.dir).unwrap();
+        done
+    }
+
+    /// The copy that was made at first.
+    pub(crate) fn pristine(&self) -> PathBuf {
+        self.store.dir.with_extension("pristine")
+    }
+
+    /// Makes the store what it was at first.
+    pub(crate) fn put_back(&self) {
+        remove(&self.store.dir);
+        copy_tree(&self.pristine(), &self.store.dir);
+    }
+
+    /// Runs `nix-store`. Looking for roots it gives up when some process of this
+    /// machine is in a directory whose name is too long, as tests of others may be.
+    pub(crate) fn nix_store(&self, args: &[&str]) -> String {
+        for _ in 0..100 {
+            let run = self.store.try_nix("nix-store", args);
+            if !run.stderr.contains("reading symlink: File name too long") {
+                return run.ok();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        panic!("some process keeps nix-store from looking for roots");
+    }
+
+    /// What Nix calls dead, with `args`. It tidies on the way.
+    pub(crate) fn dead(&self, args: &[&str]) -> BTreeSet<String> {
+        let text = self.nix_store(&[&["--gc", "--print-dead"], args].concat());
+        lines(&text)
+    }
+
+    /// The blocks of the store and the user's files in bytes, those of the store
+    /// directory and `.links` themselves apart.
+    pub(crate) fn disk_size(&self) -> u64 {
+        let store = &self.store.real_store_dir;
+        let mut du = Command::new("du");
+        du.args(["-sc", "--block-size=1"]).arg(store).arg(self.user(""));
+        let sizes = run(&mut du).ok();
+        let total = sizes.lines().last().unwrap();
+        let total: u64 = total.split_whitespace().next().unwrap().parse().unwrap();
+        total - blocks(store) - blocks(&store.join(".links"))
+    }
+
+    /// What the disk gains when Nix collects after `before`.
+    pub(crate) fn freed_by_nix(&self, before: impl FnOnce()) -> u64 {
+        self.undone(|| {
+            before();
+            let size = self.disk_size();
+            self.nix_store(&["--gc"]);
+            size - self.disk_size()
+        })
+    }
+}
+
+impl Rooted {
+    /// As `undone`, but leaves the store where it is for those who use it.
+    pub(crate) fn undone_while_running<T>(&self, work: impl FnOnce() -> T) -> T {
+        let state = &self.store.real_state_dir.join("gcroots");
+        let aside = self.env.join("aside");
+        copy_tree(state, &aside);
+        let done = work();
+        fs::remove_dir_all(state).unwrap();
+        fs::rename(&aside, state).unwrap();
+        done
+    }
+}
+
+pub(crate) fn blocks(path: &Path) -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    fs::symlink_metadata(path).map_or(0, |meta| meta.blocks() * 512)
+}
+
+pub(crate) fn lines(text: &str) -> BTreeSet<String> {
+    text.lines().map(Into::into).collect()
+}
+
+pub(crate) fn list<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
+    answer[key].as_array().map(Vec::as_slice).unwrap_or_else(|| panic!("no {key}: {answer}"))
+}
+
+pub(crate) fn texts(rows: &[Value], key: &str) -> BTreeSet<String> {
+    rows.iter().map(|row| row[key].as_str().unwrap().to_owned()).collect()
+}
+
+pub(crate) fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap_or_else(|| panic!("no number: {value}"))
+}
+
+/// The rows of `nix-store --gc --print-roots`, run-time ones apart.
+pub(crate) fn print_roots(text: &str) -> BTreeSet<String> {
+    let runtime = |line: &&str| line.starts_with("/proc/") || line.starts_with('{');
+    text.lines().filter(|line| !runtime(line)).map(Into::into).collect()
+}
+
+pub(crate) fn arrows(rows: &[Value]) -> BTreeSet<String> {
+    let text = |v: &Value| v.as_str().unwrap().to_owned();
+    rows.iter().map(|r| format!("{} -> {}", text(&r["link"]), text(&r["path"]))).collect()
+}
+
+/// Keep-outputs and keep-derivations, for Nix and for us.
+pub(crate) const SETTINGS: [[&str; 2]; 4] =
+    [["false", "false"], ["false", "true"], ["true", "false"], ["true", "true"]];
