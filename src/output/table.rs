@@ -19,7 +19,11 @@ pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) 
             }
             Section::Rows { title, columns, rows, footer, .. } => {
                 heading(&title, style, out)?;
-                write_rows(&columns, rows, &footer, style, out)?;
+                let mut rows = rows.peekable();
+                // A heading says of an empty list all there is to say.
+                if title.is_empty() || rows.peek().is_some() || !footer.is_empty() {
+                    write_rows(&columns, Box::new(rows), &footer, style, out)?;
+                }
             }
             Section::Note(note) => writeln!(out, "{note}")?,
         }

@@ -1,5 +1,6 @@
 //! The integration tests: one binary, one module a topic.
 
+mod audit;
 mod cli;
 mod disk;
 mod faults;
@@ -10,6 +11,7 @@ mod optimise;
 mod questions;
 mod report;
 mod roots;
+mod sources;
 mod stores;
 mod story;
 mod support;

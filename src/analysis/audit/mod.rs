@@ -362,13 +362,10 @@ impl Audit {
         });
         let mut sections = Vec::new();
         let title = match self.findings.len() {
-            0 => String::new(),
+            0 => "no findings".to_owned(),
             1 => "1 finding".to_owned(),
             n => format!("{n} findings"),
         };
-        if self.findings.is_empty() {
-            sections.push(Section::Note("no findings".to_owned()));
-        }
         sections.push(Section::Rows {
             key: "findings",
             title,

@@ -1,0 +1,434 @@
+//! `audit` against real Nix: what was changed is found, and nothing else.
+
+use crate::support::nix::{self, Store};
+use crate::support::{Run, TestEnv, have, root, run};
+use std::collections::BTreeSet;
+use std::fs::{self, File, FileTimes, Permissions};
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, SystemTime};
+
+type Findings = BTreeSet<(String, String)>;
+
+fn audit(env: &TestEnv, store: &Store, args: &[&str]) -> (Run, Findings) {
+    let mut all = store.args();
+    all.extend(["audit", "--format", "json"].map(Into::into));
+    all.extend(args.iter().map(Into::into));
+    let run = env.run(all);
+    let answer: serde_json::Value = serde_json::from_str(&run.stdout)
+        .unwrap_or_else(|e| panic!("{e}: {}\n{}", run.stdout, run.stderr));
+    let prefix = format!("{}/", store.store_dir.display());
+    let findings = answer["findings"].as_array().unwrap().iter();
+    let findings = findings.map(|f| {
+        let text = |key: &str| f[key].as_str().unwrap().to_owned();
+        assert!(["error", "warning", "note"].contains(&&*text("severity")));
+        assert!(!text("hint").is_empty());
+        let path = text("path");
+        // Without store directory and hash part: `name/file`.
+        let path = path.strip_prefix(&prefix).unwrap_or(&path);
+        let path = match path.as_bytes().get(32) {
+            Some(b'-') => &path[33..],
+            _ => path,
+        };
+        (text("kind"), path.to_owned())
+    });
+    (run, findings.collect())
+}
+
+fn expect(env: &TestEnv, store: &Store, args: &[&str], expected: &[(&str, &str)]) {
+    let (run, found) = audit(env, store, args);
+    let expected: Findings =
+        expected.iter().map(|&(kind, path)| (kind.to_owned(), path.to_owned())).collect();
+    assert_eq!(found, expected, "{}", run.stderr);
+    assert_eq!(run.status, i32::from(!expected.is_empty()), "{}", run.stderr);
+}
+
+fn key(store: &Store, name: &str) -> String {
+    fs::read_to_string(store.dir.join("user").join(name)).unwrap()
+}
+
+/// Changes something and leaves the times of it and its directory as they were.
+fn quietly<T>(path: &Path, change: impl FnOnce() -> T) -> T {
+    let dir = path.parent().unwrap();
+    let mode = fs::symlink_metadata(dir).unwrap().permissions();
+    let result = change();
+    fs::set_permissions(dir, mode).unwrap();
+    for path in [path, dir] {
+        if fs::symlink_metadata(path).is_ok_and(|m| !m.is_symlink()) {
+            reset_time(path);
+        }
+    }
+    result
+}
+
+fn reset_time(path: &Path) {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    File::open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
+}
+
+fn write_at(path: &Path, change: impl FnOnce(&mut File)) {
+    let mode = fs::metadata(path).unwrap().permissions();
+    fs::set_permissions(path, Permissions::from_mode(0o644)).unwrap();
+    change(&mut File::options().read(true).write(true).open(path).unwrap());
+    fs::set_permissions(path, mode).unwrap();
+}
+
+fn flip_bit(path: &Path) {
+    quietly(path, || {
+        write_at(path, |file| {
+            let middle = file.metadata().unwrap().len() / 2;
+            let mut byte = [0];
+            file.seek(SeekFrom::Start(middle)).unwrap();
+            file.read_exact(&mut byte).unwrap();
+            file.seek(SeekFrom::Start(middle)).unwrap();
+            file.write_all(&[byte[0] ^ 4]).unwrap();
+        });
+    });
+}
+
+/// A regular file of some size in a path, not executable.
+fn some_file(path: &Path) -> PathBuf {
+    let found = walkdir::WalkDir::new(path).sort_by_file_name().into_iter().find_map(|entry| {
+        let entry = entry.unwrap();
+        let meta = entry.metadata().unwrap();
+        let plain = meta.is_file() && meta.len() > 10 && meta.mode() & 0o111 == 0;
+        plain.then(|| entry.into_path())
+    });
+    found.unwrap_or_else(|| panic!("no file in {}", path.display()))
+}
+
+fn database(store: &Store) -> rusqlite::Connection {
+    let c = rusqlite::Connection::open(store.real_state_dir.join("db/db.sqlite")).unwrap();
+    c.pragma_update(None, "foreign_keys", false).unwrap();
+    c
+}
+
+const EVERYTHING: [&str; 3] = ["--sizes", "--contents", "--references"];
+
+#[test]
+fn an_untouched_store_has_no_finding() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    for store in [&stores.fresh, &stores.optimised, &stores.partly, &stores.root_optimised] {
+        let key = key(store, "public");
+        let mut args = EVERYTHING.to_vec();
+        args.extend(["--signatures", &key]);
+        expect(&env, store, &args, &[]);
+    }
+}
+
+#[test]
+fn each_change_is_found_and_nothing_else() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    let mut copies = 0;
+    let mut check = |change: &dyn Fn(&Store, &Path), expected: &[(&str, &str)]| {
+        copies += 1;
+        let store = stores.root.copy(&env, &format!("copy{copies}"));
+        let path = store.real_path(&store.find("files-2.0"));
+        change(&store, &path);
+        let file = some_file(&stores.root.real_path(&stores.root.find("files-2.0")));
+        let file = file.file_name().unwrap().to_str().unwrap();
+        let file = format!("files-2.0/{file}");
+        let expected: Vec<_> = (expected.iter())
+            .map(|&(kind, path)| (kind, if path == "FILE" { file.as_str() } else { path }))
+            .collect();
+        expect(&env, &store, &EVERYTHING, &expected);
+        fs::remove_dir_all(&store.dir).unwrap();
+    };
+    let name = some_file(&stores.root.real_path(&stores.root.find("files-2.0")));
+    let at = name.strip_prefix(stores.root.real_path(&stores.root.find("files-2.0"))).unwrap();
+    assert_eq!(at.components().count(), 1, "{}", at.display());
+
+    check(&|_, path| flip_bit(&some_file(path)), &[("nar_hash", "files-2.0")]);
+    check(
+        &|_, path| {
+            let file = some_file(path);
+            quietly(&file, || write_at(&file, |f| f.set_len(3).unwrap()));
+        },
+        &[("nar_hash", "files-2.0"), ("nar_size", "files-2.0")],
+    );
+    check(
+        &|_, path| {
+            fs::set_permissions(some_file(path), Permissions::from_mode(0o644)).unwrap();
+        },
+        &[("writable", "FILE")],
+    );
+    check(
+        &|_, path| {
+            fs::set_permissions(some_file(path), Permissions::from_mode(0o555)).unwrap();
+        },
+        &[("nar_hash", "files-2.0"), ("nar_size", "files-2.0")],
+    );
+    check(
+        &|_, path| {
+            fs::set_permissions(some_file(path), Permissions::from_mode(0o400)).unwrap();
+        },
+        &[("mode", "FILE")],
+    );
+    check(
+        &|_, path| {
+            fs::set_permissions(path, Permissions::from_mode(0o2555)).unwrap();
+        },
+        &[("setuid", "files-2.0")],
+    );
+    check(
+        &|_, path| {
+            let now = FileTimes::new().set_modified(SystemTime::now());
+            File::open(some_file(path)).unwrap().set_times(now).unwrap();
+        },
+        &[("mtime", "FILE")],
+    );
+    check(
+        &|_, path| {
+            quietly(&path.join("new"), || {
+                fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+                fs::write(path.join("new"), "new").unwrap();
+                fs::set_permissions(path.join("new"), Permissions::from_mode(0o444)).unwrap();
+            });
+        },
+        &[("nar_hash", "files-2.0"), ("nar_size", "files-2.0")],
+    );
+    check(
+        &|_, path| {
+            let file = some_file(path);
+            quietly(&file, || {
+                fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+                fs::remove_file(&file).unwrap();
+            });
+        },
+        &[("nar_hash", "files-2.0"), ("nar_size", "files-2.0")],
+    );
+    check(
+        &|_, path| {
+            let file = some_file(path);
+            let size = fs::metadata(&file).unwrap().len();
+            quietly(&file, || {
+                fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+                fs::remove_file(&file).unwrap();
+                symlink("x".repeat(usize::try_from(size).unwrap()), &file).unwrap();
+            });
+            run(Command::new("touch").args(["-h", "-d", "@1"]).arg(&file)).ok();
+        },
+        &[("nar_hash", "files-2.0"), ("nar_size", "files-2.0")],
+    );
+    check(
+        &|_, path| {
+            let fifo = path.join("fifo");
+            quietly(&fifo, || {
+                fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+                run(Command::new("mkfifo").arg("-m").arg("444").arg(&fifo)).ok();
+                run(Command::new("touch").args(["-d", "@1"]).arg(&fifo)).ok();
+            });
+            assert!(fs::symlink_metadata(fifo).unwrap().file_type().is_fifo());
+        },
+        &[("unsupported_file", "files-2.0/fifo")],
+    );
+    check(
+        &|_, path| {
+            let dir = path.parent().unwrap();
+            for name in ["notes.txt", "tmp-1-2", "0c5b8vw40dy178xlpddw65q9gf1h2186-x.lock"] {
+                fs::write(dir.join(name), "x").unwrap();
+            }
+            fs::create_dir(dir.join("0c5b8vw40dy178xlpddw65q9gf1h2186-orphan")).unwrap();
+        },
+        &[
+            ("unknown_entry", "notes.txt"),
+            ("temporary", "tmp-1-2"),
+            ("lock", "x.lock"),
+            ("orphan", "orphan"),
+        ],
+    );
+    check(
+        &|store, _| {
+            let dead = store.real_path(&store.find("dead-1.0"));
+            run(Command::new("rm").arg("-rf").arg(dead)).ok();
+        },
+        &[("missing_path", "dead-1.0")],
+    );
+}
+
+#[test]
+fn changes_that_need_root() {
+    let Some(stores) = nix::stores() else { return };
+    if !root() {
+        return;
+    }
+    let env = TestEnv::new();
+    let store = stores.root.copy(&env, "copy");
+    let file = some_file(&store.real_path(&store.find("files-2.0")));
+    let name = format!("files-2.0/{}", file.file_name().unwrap().to_str().unwrap());
+    std::os::unix::fs::lchown(&file, Some(1234), None).unwrap();
+    expect(&env, &store, &[], &[("owner", &name)]);
+    std::os::unix::fs::lchown(&file, Some(0), None).unwrap();
+    let flags = rustix::fs::XattrFlags::empty();
+    if rustix::fs::setxattr(&file, "user.odd", b"1", flags).is_ok() {
+        expect(&env, &store, &[], &[("xattr", &name)]);
+        expect(&env, &store, &["--except", "xattr"], &[]);
+        rustix::fs::removexattr(&file, "user.odd").unwrap();
+    }
+    // Something unreadable is named, and ends nothing else.
+    flip_bit(&some_file(&store.real_path(&store.find("common-a-1.0"))));
+    let dir = store.real_store_dir.parent().unwrap();
+    if !have(&["setpriv"]) || fs::metadata(dir).unwrap().mode() & 0o5 != 0o5 {
+        return;
+    }
+    fs::set_permissions(&file, Permissions::from_mode(0o400)).unwrap();
+    fs::set_permissions(env.path(), Permissions::from_mode(0o755)).unwrap();
+    let exe = env.join("nix-census");
+    fs::copy(env!("CARGO_BIN_EXE_nix-census"), &exe).unwrap();
+    let unprivileged = run(Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(exe)
+        .args(store.args())
+        .args(["audit", "--contents", "--only", "nar_hash", "--format", "junit"]));
+    assert_eq!(unprivileged.status, 3, "{}", unprivileged.stderr);
+    let named = file.file_name().unwrap().to_str().unwrap();
+    assert!(unprivileged.stderr.contains(named), "{}", unprivileged.stderr);
+    assert!(unprivileged.stdout.contains("common-a-1.0\"><failure"), "{}", unprivileged.stdout);
+    assert!(unprivileged.stdout.contains("<error"), "{}", unprivileged.stdout);
+}
+
+#[test]
+fn hashes_equal_what_nix_finds() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    let store = stores.root_optimised.copy(&env, "copy");
+    for name in ["files-2.0", "big-1.0", "single-file-1.0"] {
+        flip_bit(&some_file(&store.real_path(&store.find(name))));
+    }
+    let mut args = store.args();
+    args.extend(["audit", "--contents", "--format", "json"].map(Into::into));
+    let run = env.run(args);
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let answer: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let findings = answer["findings"].as_array().unwrap();
+    let of = |kind: &str| -> BTreeSet<(String, String)> {
+        let some = findings.iter().filter(|f| f["kind"] == kind);
+        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+        some.map(|f| (text(&f["path"]), text(&f["found"]))).collect()
+    };
+    // Nix writes where it verifies: on the copy, and after us.
+    let nix = store.try_nix("nix-store", ["--verify", "--check-contents"]);
+    let mut modified = BTreeSet::new();
+    let mut links = 0;
+    for line in nix.stderr.lines() {
+        if let Some(rest) = line.strip_prefix("path '") {
+            let (path, rest) = rest.split_once("' was modified! expected hash '").unwrap();
+            let got = rest.split_once("got '").unwrap().1.trim_end_matches('\'');
+            modified.insert((path.to_owned(), got.to_owned()));
+        }
+        links +=
+            usize::from(line.contains("was modified! expected hash") && !line.starts_with("path"));
+    }
+    assert!(modified.len() >= 3, "{}", nix.stderr);
+    assert_eq!(of("nar_hash"), modified);
+    assert!(links == 0 || of("link_hash").len() == links, "{}", nix.stderr);
+    assert!(of("link_hash").len() >= 3);
+}
+
+#[test]
+fn the_database_is_audited() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    let store = stores.root.copy(&env, "copy");
+    let dead = store.find("dead-1.0");
+    let signed = key(&store, "public");
+    let base = |path: &str| path.rsplit('/').next().unwrap().to_owned();
+    let with_ca: String = (database(&store).query_row(
+        "SELECT path FROM ValidPaths WHERE ca LIKE 'fixed:r:sha256:%' LIMIT 1",
+        [],
+        |row| row.get(0),
+    ))
+    .unwrap();
+    let user: String = database(&store)
+        .query_row(
+            "SELECT path FROM ValidPaths JOIN Refs ON referrer = id WHERE referrer <> reference
+             AND path NOT LIKE '%.drv' LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .unwrap();
+    let statements = [
+        ("UPDATE ValidPaths SET narSize = narSize + 8 WHERE path = ?1", &dead),
+        ("UPDATE ValidPaths SET ca = replace(ca, '0', '1') WHERE path = ?1", &with_ca),
+        (
+            "UPDATE Refs SET reference = 9999 WHERE referrer <> reference AND
+          referrer = (SELECT id FROM ValidPaths WHERE path = ?1)",
+            &user,
+        ),
+    ];
+    for (sql, path) in statements {
+        assert!(database(&store).execute(sql, [path]).unwrap() > 0, "{sql}");
+    }
+    let (_, found) = audit(&env, &store, &["--signatures", &signed]);
+    let has = |kind: &str, path: &str| found.contains(&(kind.to_owned(), path.to_owned()));
+    assert!(has("nar_size", &base(&dead)[33..]), "{found:?}");
+    assert!(has("bad_signature", &base(&dead)[33..]), "{found:?}");
+    assert!(has("content_address_name", &base(&with_ca)[33..]), "{found:?}");
+    assert!(found.iter().any(|(kind, _)| kind == "dangling_reference"), "{found:?}");
+    assert_eq!(found.iter().filter(|(kind, _)| kind == "bad_signature").count(), 1, "{found:?}");
+    // With a key that nobody used, nothing is signed; built here is enough.
+    let (_, found) =
+        audit(&env, &store, &["--signatures", &key(&store, "public2"), "--only", "unsigned"]);
+    assert!(found.iter().all(|(kind, _)| kind == "unsigned"));
+    // A row that goes leaves an orphan.
+    database(&store).execute("DELETE FROM ValidPaths WHERE path = ?1", [&dead]).unwrap();
+    let (_, found) = audit(&env, &store, &["--only", "orphan"]);
+    assert_eq!(found, [("orphan".to_owned(), base(&dead)[33..].to_owned())].into());
+}
+
+#[test]
+fn links_are_audited() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    let store = stores.root_optimised.copy(&env, "copy");
+    let links = store.real_store_dir.join(".links");
+    let unused = "1111111111111111111111111111111111111111111111111111";
+    fs::write(links.join(unused), "unused").unwrap();
+    fs::write(links.join("odd"), "odd").unwrap();
+    let empty = "1111111111111111111111111111111111111111111111111112";
+    fs::write(links.join(empty), "").unwrap();
+    fs::hard_link(links.join(empty), env.join("second")).unwrap();
+    let link = |name: &str| format!(".links/{name}");
+    let (unused, odd, empty) = (link(unused), link("odd"), link(empty));
+    let sizes = [("unused_link", &*unused), ("corrupt_link", &*odd), ("corrupt_link", &*empty)];
+    expect(&env, &store, &[], &sizes);
+    let mut contents = sizes.to_vec();
+    contents.extend([("link_hash", &*unused), ("link_hash", &*empty)]);
+    expect(&env, &store, &["--contents"], &contents);
+    expect(&env, &store, &["--contents", "--except", "unused_link,corrupt_link,link_hash"], &[]);
+}
+
+#[test]
+fn targets_and_formats() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    let store = stores.root.copy(&env, "copy");
+    flip_bit(&some_file(&store.real_path(&store.find("files-2.0"))));
+    expect(&env, &store, &["--contents", "files-2.0"], &[("nar_hash", "files-2.0")]);
+    expect(&env, &store, &["--contents", "--no-closure", "common-a-1.0"], &[]);
+    let text = |format: &str| {
+        let mut args = store.args();
+        args.extend(["audit", "--contents", "--format", format].map(Into::into));
+        let run = env.run(args);
+        assert_eq!(run.status, 1, "{}", run.stderr);
+        run.stdout
+    };
+    let csv = text("csv");
+    assert!(csv.starts_with("kind,severity,path,expected,found,hint\nnar_hash,error,"), "{csv}");
+    assert!(text("table").contains("1 finding\n"));
+    let junit = text("junit");
+    assert!(junit.contains("tests=\"1\" failures=\"1\" errors=\"0\""), "{junit}");
+    let mut args = store.args();
+    args.extend(["report", "--all", "--format", "junit"].map(Into::into));
+    assert_eq!(env.run(args).status, 2);
+    for bad in [["--only", "nonsense"], ["--signatures", "nokey"]] {
+        let mut args = store.args();
+        args.push("audit".into());
+        args.extend(bad.map(Into::into));
+        assert_eq!(env.run(args).status, 2);
+    }
+}
