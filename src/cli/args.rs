@@ -1,49 +1,8 @@
-//! The arguments of every command.
+//! The arguments that all commands take: which store, and how the answer is written.
 
-use super::audit::AuditArgs;
-use super::garbage::GarbageArgs;
-use super::optimise::OptimiseArgs;
-use super::report::ReportArgs;
-use super::roots::RootsArgs;
-use super::suggest::SuggestArgs;
-use super::tree::TreeArgs;
-use super::what_if::WhatIfArgs;
-use super::why::WhyArgs;
 use crate::output::{Format, Units};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-
-/// What is in a Nix store, what it costs on disk, why it is there, and what
-/// removing it would gain.
-///
-/// Without a command: the overview of the store. Nothing is ever written to
-/// what is examined.
-///
-/// Exit status: 0 done; 1 done and the answer is "no"; 2 wrong usage; 3 could
-/// not be done, or the answer is incomplete.
-#[derive(Debug, Parser)]
-#[command(name = "nix-census", version, max_term_width = 100)]
-pub(super) struct Cli {
-    #[command(subcommand)]
-    pub(super) command: Option<Command>,
-    #[command(flatten)]
-    pub(super) store: StoreArgs,
-    #[command(flatten)]
-    pub(super) output: OutputArgs,
-}
-
-#[derive(Debug, Subcommand)]
-pub(super) enum Command {
-    Audit(AuditArgs),
-    Report(ReportArgs),
-    Suggest(SuggestArgs),
-    Tree(TreeArgs),
-    WhatIf(WhatIfArgs),
-    Why(WhyArgs),
-    Roots(RootsArgs),
-    Garbage(GarbageArgs),
-    Optimise(OptimiseArgs),
-}
 
 /// Which store is examined.
 #[derive(Debug, Args)]

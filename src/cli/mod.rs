@@ -16,11 +16,43 @@ mod tree;
 mod what_if;
 mod why;
 
-use args::{Cli, Command};
-use clap::Parser;
+use args::{OutputArgs, StoreArgs};
+use clap::{Parser, Subcommand};
 use context::Context;
 use exit::{Exit, Failure};
 use std::process::ExitCode;
+
+/// What is in a Nix store, what it costs on disk, why it is there, and what
+/// removing it would gain.
+///
+/// Without a command: the overview of the store. Nothing is ever written to
+/// what is examined.
+///
+/// Exit status: 0 done; 1 done and the answer is "no"; 2 wrong usage; 3 could
+/// not be done, or the answer is incomplete.
+#[derive(Debug, Parser)]
+#[command(name = "nix-census", version, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    store: StoreArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Report(report::ReportArgs),
+    Tree(tree::TreeArgs),
+    Why(why::WhyArgs),
+    WhatIf(what_if::WhatIfArgs),
+    Suggest(suggest::SuggestArgs),
+    Optimise(optimise::OptimiseArgs),
+    Roots(roots::RootsArgs),
+    Garbage(garbage::GarbageArgs),
+    Audit(audit::AuditArgs),
+}
 
 /// Runs the command that the process's arguments ask for.
 pub fn main() -> ExitCode {
@@ -41,14 +73,14 @@ fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
     }
     match command {
         None => overview::run(context),
-        Some(Command::Audit(args)) => audit::run(context, &args),
         Some(Command::Report(args)) => report::run(context, &args),
-        Some(Command::Suggest(args)) => suggest::run(context, &args),
         Some(Command::Tree(args)) => tree::run(context, &args),
-        Some(Command::WhatIf(args)) => what_if::run(context, &args),
         Some(Command::Why(args)) => why::run(context, &args),
+        Some(Command::WhatIf(args)) => what_if::run(context, &args),
+        Some(Command::Suggest(args)) => suggest::run(context, &args),
+        Some(Command::Optimise(args)) => optimise::run(context, &args),
         Some(Command::Roots(args)) => roots::run(context, &args),
         Some(Command::Garbage(args)) => garbage::run(context, &args),
-        Some(Command::Optimise(args)) => optimise::run(context, &args),
+        Some(Command::Audit(args)) => audit::run(context, &args),
     }
 }
