@@ -118,7 +118,7 @@ impl Importer {
                 match numbers.get(reference) {
                     Some(&number) => pairs.push((referrer, number)),
                     None => {
-                        dangling.push((names[referrer as usize].to_owned(), reference.to_owned()))
+                        dangling.push((names[referrer as usize].to_owned(), reference.to_owned()));
                     }
                 }
             }

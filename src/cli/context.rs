@@ -58,7 +58,7 @@ impl Context {
         if let Some(lower) = &self.store.lower {
             let lower = self.lower_location(lower)?;
             let below = self.load(&lower, &Source::find(&lower))?;
-            catalog = catalog::load_over(&catalog, &below).map_err(catalog_failure)?;
+            catalog = catalog::load_over(&catalog, &below).map_err(|e| catalog_failure(&e))?;
         }
         Ok(catalog)
     }
@@ -67,7 +67,7 @@ impl Context {
         let threads = self.store.threads.map(usize::from);
         let show = self.shows_progress() && *source == Source::Scan;
         with_progress(show, |progress| catalog::load_from(location, source, threads, progress))
-            .map_err(catalog_failure)
+            .map_err(|e| catalog_failure(&e))
     }
 
     /// The store beneath: its own root, the same names.
@@ -200,8 +200,8 @@ fn ignore_unsyncable(e: io::Error) -> io::Result<()> {
     if e.kind() == io::ErrorKind::InvalidInput { Ok(()) } else { Err(e) }
 }
 
-fn catalog_failure(e: CatalogError) -> Failure {
-    let failure = Failure::because(&e);
+fn catalog_failure(e: &CatalogError) -> Failure {
+    let failure = Failure::because(e);
     match e.hint() {
         Some(hint) => failure.hint(hint),
         None => failure,

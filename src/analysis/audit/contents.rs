@@ -191,7 +191,7 @@ impl Shared<'_> {
             Err(e)
                 if matches!(e.problem, NarProblem::Io(Errno::NOENT) | NarProblem::Unsupported) => {}
             Err(e) => {
-                gathered.warnings.push(WarningKind::Unreadable, full(), e.problem.to_string())
+                gathered.warnings.push(WarningKind::Unreadable, full(), e.problem.to_string());
             }
         }
     }

@@ -409,9 +409,9 @@ fn unreadable() {
     };
     let _ = fs::remove_file(dir.path().join("db.sqlite-shm"));
     let wal = dir.path().join("db.sqlite-wal");
-    fs::set_permissions(&wal, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&wal, fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(ask(), format!("cannot read {}", wal.display()));
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     assert_eq!(ask(), format!("cannot read {}", path.display()));
     let denied = io::Error::from(io::ErrorKind::PermissionDenied);
     assert!(OpenError::Unreadable { path, source: denied }.hint().is_some());
