@@ -80,8 +80,8 @@ pub struct Group {
     pub executable: bool,
     /// What would be saved.
     pub saving: Saving,
-    /// Their names below the store directory, in Nix's order.
-    pub names: Vec<Vec<u8>>,
+    /// Their entries; [`Optimise::names`](super::Optimise::names) tells the names.
+    pub(super) entries: Vec<u32>,
 }
 
 /// Where the savings are.
@@ -352,13 +352,6 @@ fn groups(
             let mut inodes: Vec<u32> = row.iter().map(|&entry| inode_of(tree, entry)).collect();
             inodes.sort_unstable();
             inodes.dedup();
-            let mut names = Vec::with_capacity(row.len());
-            for &entry in row {
-                let mut name = Vec::new();
-                tree.name(entry, &mut name);
-                names.push(name);
-            }
-            names.sort_unstable();
             let flags = tree.flags[inodes[0] as usize];
             Group {
                 size: size(class),
@@ -366,7 +359,7 @@ fn groups(
                 symlink: flags.symlink(),
                 executable: flags.executable(),
                 saving: by_class[class as usize],
-                names,
+                entries: row.to_vec(),
             }
         })
         .collect();

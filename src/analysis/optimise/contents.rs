@@ -29,9 +29,11 @@ use crate::warning::{WarningKind, Warnings};
 
 /// How many first bytes are compared before the whole is.
 const PREFIX: u64 = 4096;
-/// Files from this size on are mapped into memory instead of read.
-const MAP: u64 = 1 << 20;
-/// How much of a file is read at once.
+/// Files from this size on are hashed first, the largest before others.
+const LARGE: u64 = 1 << 20;
+/// How much of a file is read at once. Mapping large files instead was measured
+/// and gains nothing beside the hashing, counts as memory in use, and turns a
+/// read error of a damaged disk into the end of the program.
 const BUFFER: usize = 128 * 1024;
 
 type Hash = [u8; 32];
@@ -253,7 +255,7 @@ impl Run<'_> {
         reader.progress.expect_bytes(inodes.iter().map(|&i| size(i)).fold(0, u64::saturating_add));
         // Large ones first, so that none is left to one thread at the end; the
         // rest in the order in which they may lie on the disk.
-        let order = |&i: &u32| (u64::MAX - size(i) / MAP, reader.tree.numbers[i as usize]);
+        let order = |&i: &u32| (u64::MAX - size(i) / LARGE, reader.tree.numbers[i as usize]);
         inodes.par_sort_unstable_by_key(order);
         let hashed: Vec<(u32, io::Result<Hash>)> = self.pool.install(|| {
             let read = |buffer: &mut Vec<u8>, &i: &u32| (i, reader.hash(i, None, buffer));
@@ -439,20 +441,8 @@ impl Reader<'_> {
             return Ok(hasher.finish());
         }
         let mut file = self.open(inode, link)?;
-        if size >= MAP
-            && let Some(map) = map(&file)
-        {
-            if map.len() as u64 != size {
-                return Err(changed());
-            }
-            for piece in map.chunks(BUFFER) {
-                hasher.update(piece);
-                self.count(piece.len() as u64);
-            }
-            return Ok(hasher.finish());
-        }
-        buffer.resize(BUFFER, 0);
         let mut left = size;
+        buffer.resize(BUFFER, 0);
         while left > 0 {
             let want = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);
             let got = file.read(&mut buffer[..want])?;
@@ -469,16 +459,4 @@ impl Reader<'_> {
 
 fn changed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "it was changed while it was examined")
-}
-
-/// Maps a file; `None` where it cannot be mapped, and must be read.
-#[allow(unsafe_code)]
-fn map(file: &File) -> Option<memmap2::Mmap> {
-    // SAFETY: the map is read only here, and only to be hashed: whoever changes
-    // the file meanwhile changes the hash. Cut short meanwhile, it would end
-    // the program; nobody cuts short a file of a Nix store, where all are
-    // read-only and none is written to once it is valid.
-    let map = unsafe { memmap2::Mmap::map(file) }.ok()?;
-    let _ = map.advise(memmap2::Advice::Sequential);
-    Some(map)
 }

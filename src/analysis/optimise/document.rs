@@ -232,12 +232,13 @@ impl Optimise {
                 (_, true) => "executable",
                 _ => "file",
             };
-            let first = group.names.iter().take(NAMED).map(|n| without_hash_part(n));
+            let names = self.names(group);
+            let first = names.iter().take(NAMED).map(|n| without_hash_part(n));
             let mut first = first.collect::<Vec<_>>().join(" ");
-            if let Some(more @ 1..) = group.names.len().checked_sub(NAMED) {
+            if let Some(more @ 1..) = names.len().checked_sub(NAMED) {
                 first.push_str(&format!(", {more} more"));
             }
-            let names = group.names.iter().map(|name| Cell::Bytes(name.as_slice().into()));
+            let names = names.into_iter().map(|name| Cell::Bytes(name.into()));
             row.extend([
                 Cell::Size(group.size),
                 Cell::Count(group.inodes),
@@ -283,6 +284,7 @@ fn saving_cells<'a>(saving: &Saving) -> Vec<Cell<'a>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::gather::Tree;
     use super::super::{
         AlreadySaved, Breakdown, Group, KindSaving, NixVersion, Outcome, UnusedLinks,
     };
@@ -349,14 +351,7 @@ mod tests {
                     symlink: false,
                     executable: true,
                     saving: saving(3, 7_000_000, 7_001_088),
-                    names: [
-                        "00000000000000000000000000000000-systemd-254.6/lib/a.so",
-                        "11111111111111111111111111111111-systemd-minimal-254.6/lib/a\x1b.so",
-                        "11111111111111111111111111111111-systemd-minimal-254.6/lib/b.so",
-                        "11111111111111111111111111111111-systemd-minimal-254.6/lib/c.so",
-                    ]
-                    .map(|name| name.as_bytes().to_vec())
-                    .to_vec(),
+                    entries: vec![0, 1, 2, 3],
                 }],
                 groups_total: 30,
             },
@@ -366,6 +361,12 @@ mod tests {
             unreadable: 1,
             unreadable_size: 5,
             warnings: Warnings::new(),
+            tree: Tree::of_names(&[
+                "00000000000000000000000000000000-systemd-254.6/lib/a.so",
+                "11111111111111111111111111111111-systemd-minimal-254.6/lib/a\x1b.so",
+                "11111111111111111111111111111111-systemd-minimal-254.6/lib/b.so",
+                "11111111111111111111111111111111-systemd-minimal-254.6/lib/c.so",
+            ]),
         }
     }
 

@@ -104,6 +104,8 @@ pub(super) struct Tree {
     /// Of each directory: the entry that leads to it. The first directory is
     /// the store directory, its entries the paths.
     directory_entry: Vec<u32>,
+    /// Of each directory: the directory that entry is in.
+    directory_parent: Vec<u32>,
     /// Of each directory: the index of the path it belongs to.
     directory_path: Vec<u32>,
     /// The indexes of the paths that are there.
@@ -137,16 +139,34 @@ impl Tree {
         out.clear();
         // From the end to the start, then turned around.
         let mut at = entry;
+        let mut directory = self.directory_of(entry);
         loop {
             out.extend(self.names.get(self.name_of[at as usize]).iter().rev());
-            let directory = self.directory_of(at);
             if directory == 0 {
                 break;
             }
             out.push(b'/');
             at = self.directory_entry[directory as usize];
+            directory = self.directory_parent[directory as usize];
         }
         out.reverse();
+    }
+
+    /// A tree of nothing but these names, each an inode of its own.
+    #[cfg(test)]
+    pub(super) fn of_names(names: &[&str]) -> Self {
+        let mut tree = Self { directory_path: vec![NONE], ..Self::default() };
+        tree.names.starts.push(0);
+        tree.names.of_threads.push(Vec::new());
+        for (i, name) in (0..).zip(names) {
+            let of_thread = &mut tree.names.of_threads[0];
+            tree.name_of.push(of_thread.len() as u32);
+            of_thread.push(name.len() as u8);
+            of_thread.extend_from_slice(name.as_bytes());
+            tree.layout.entries.push(Entry::inode(i));
+        }
+        tree.layout.directories.push((0, names.len() as u32));
+        tree
     }
 
     /// All entries that lead to inodes.
@@ -611,9 +631,10 @@ impl Assembly {
         // are put in when its turn comes, after all those above it.
         let mut waiting: Vec<usize> = vec![usize::MAX];
         self.tree.directory_entry.push(NONE);
+        self.tree.directory_parent.push(NONE);
         self.tree.directory_path.push(NONE);
         for (path, thread, child) in std::mem::take(&mut self.tops) {
-            let entry = self.add(path, thread, child, &mut waiting);
+            let entry = self.add(0, path, thread, child, &mut waiting);
             self.tree.tops.push(path);
             self.tree.layout.paths[path as usize] = entry;
         }
@@ -629,7 +650,7 @@ impl Assembly {
             {
                 for i in part.start..part.end {
                     let child = self.threads[part.thread as usize].children[i as usize];
-                    self.add(path, part.thread, child, &mut waiting);
+                    self.add(turn as u32, path, part.thread, child, &mut waiting);
                 }
                 at += 1;
             }
@@ -656,6 +677,7 @@ impl Assembly {
     /// read (a warning says so), or has a place already, is left out.
     fn add(
         &mut self,
+        parent: u32,
         path: u32,
         thread: u32,
         child: Child,
@@ -675,6 +697,7 @@ impl Assembly {
                 let directory = waiting.len() as u32;
                 waiting.push(first);
                 tree.directory_entry.push(index);
+                tree.directory_parent.push(parent);
                 tree.directory_path.push(path);
                 Entry::directory(directory)
             }

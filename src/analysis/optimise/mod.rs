@@ -101,7 +101,7 @@ pub struct UnusedLinks {
 }
 
 /// The answer. All sizes are in bytes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Optimise {
     /// The version of Nix whose report this is.
     pub nix: NixVersion,
@@ -128,6 +128,8 @@ pub struct Optimise {
     pub unreadable_size: u64,
     /// What was left out, and why; the census's warnings too.
     pub warnings: Warnings,
+    /// Where names are found.
+    tree: Tree,
 }
 
 impl Optimise {
@@ -171,19 +173,19 @@ impl Optimise {
         let compared = classify(&mut tree, !whole, store_dir, &pool, progress, &mut warnings)
             .map_err(OptimiseError::Open)?;
         warnings.sort();
-        Ok(Self::of(&tree, census, options, compared, warnings))
+        Ok(Self::of(tree, census, options, compared, warnings))
     }
 
     fn of(
-        tree: &Tree,
+        tree: Tree,
         census: &Census,
         options: &OptimiseOptions,
         compared: Compared,
         mut warnings: Warnings,
     ) -> Self {
-        let mut tally = Tally::new(tree);
+        let mut tally = Tally::new(&tree);
         let rule = options.nix.rule();
-        let outcome = simulate(&tree.layout, rule, |event| tally.add(tree, event));
+        let outcome = simulate(&tree.layout, rule, |event| tally.add(&tree, event));
         let other = match rule {
             NixRule::UpTo2_22 => NixRule::From2_23,
             NixRule::From2_23 => NixRule::UpTo2_22,
@@ -191,7 +193,7 @@ impl Optimise {
         let other = simulate(&tree.layout, other, |_| {}).disk_freed;
         let (pname_of, pnames) = number_pnames(census);
         let limit = options.limit.unwrap_or(usize::MAX);
-        let breakdown = tally.finish(tree, &pname_of, pnames, limit, options.min_size);
+        let breakdown = tally.finish(&tree, &pname_of, pnames, limit, options.min_size);
         if outcome.stopped {
             let message = "Nix would stop with an error: a file has all the names that the file \
                            system allows, and none of them in .links";
@@ -201,7 +203,7 @@ impl Optimise {
             nix: options.nix,
             outcome,
             other_rule_disk_freed: (other != outcome.disk_freed).then_some(other),
-            already_saved: already_saved(tree, census.is_whole(), options.nix),
+            already_saved: already_saved(&tree, census.is_whole(), options.nix),
             unused_links: UnusedLinks {
                 entries: tree.links.unused,
                 apparent_size: tree.links.unused_apparent_size,
@@ -214,7 +216,20 @@ impl Optimise {
             unreadable: compared.unreadable,
             unreadable_size: compared.unreadable_size,
             warnings,
+            tree,
         }
+    }
+
+    /// The names of a group's files below the store directory, sorted.
+    pub fn names(&self, group: &Group) -> Vec<Vec<u8>> {
+        let name = |&entry: &u32| {
+            let mut name = Vec::new();
+            self.tree.name(entry, &mut name);
+            name
+        };
+        let mut names: Vec<Vec<u8>> = group.entries.iter().map(name).collect();
+        names.sort_unstable();
+        names
     }
 
     /// Nix's last line; `None` if it would stop with an error before.
