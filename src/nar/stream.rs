@@ -55,6 +55,9 @@ pub struct NarWriter {
     written: u64,
     /// Whether files may be read without a trace; only their owner may.
     noatime: bool,
+    /// What to say of a file's extended attributes, if they are looked at.
+    judge: Option<fn(&[u8]) -> Option<String>>,
+    judged: Vec<(Vec<u8>, String)>,
 }
 
 impl Default for NarWriter {
@@ -65,6 +68,8 @@ impl Default for NarWriter {
             target: Vec::new(),
             written: 0,
             noatime: true,
+            judge: None,
+            judged: Vec::new(),
         }
     }
 }
@@ -81,6 +86,33 @@ struct Level {
 }
 
 impl NarWriter {
+    /// Has `judge` look at the names of the extended attributes (each followed
+    /// by a NUL) of each file and directory that has any.
+    pub fn judge_xattrs(&mut self, judge: fn(&[u8]) -> Option<String>) {
+        self.judge = Some(judge);
+    }
+
+    /// What was said of the extended attributes of the tree written last: paths
+    /// below its top, empty for the top itself.
+    pub fn take_judged(&mut self) -> Vec<(Vec<u8>, String)> {
+        std::mem::take(&mut self.judged)
+    }
+
+    fn look_at_xattrs(&mut self, fd: &OwnedFd, levels: &[Level]) {
+        let Some(judge) = self.judge else { return };
+        let mut names = [0u8; 1024];
+        match rustix::fs::flistxattr(fd, &mut names) {
+            Ok(0) => {}
+            Ok(length) => {
+                let said = judge(&names[..length]);
+                self.judged.extend(said.map(|said| (place(levels), said)));
+            }
+            Err(Errno::RANGE) => self.judged.push((place(levels), "very many".to_owned())),
+            // The file system has none.
+            Err(_) => self.judge = None,
+        }
+    }
+
     /// The size and hash of the NAR of `name` in the directory `dir`.
     ///
     /// # Errors
@@ -184,6 +216,7 @@ impl NarWriter {
                 if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
                     return Err(NarProblem::Changed);
                 }
+                self.look_at_xattrs(&file, levels);
                 self.file(&file, &stat, out)?;
                 self.string(b")", out);
             }
@@ -197,6 +230,7 @@ impl NarWriter {
             }
             FileType::Directory => {
                 let fd = self.open(dir, name, OFlags::DIRECTORY)?;
+                self.look_at_xattrs(&fd, levels);
                 self.string(b"directory", out);
                 let stat = fstat(&fd)?;
                 let entries = read_directory(&fd)?;

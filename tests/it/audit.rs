@@ -265,9 +265,16 @@ fn changes_that_need_root() {
     std::os::unix::fs::lchown(&file, Some(0), None).unwrap();
     let flags = rustix::fs::XattrFlags::empty();
     if rustix::fs::setxattr(&file, "user.odd", b"1", flags).is_ok() {
-        expect(&env, &store, &[], &[("xattr", &name)]);
-        expect(&env, &store, &["--except", "xattr"], &[]);
+        expect(&env, &store, &["--contents"], &[("xattr", &name)]);
+        expect(&env, &store, &["--contents", "--except", "xattr"], &[]);
         rustix::fs::removexattr(&file, "user.odd").unwrap();
+    }
+    let tool = store.real_path(&store.find("single-executable-1.0"));
+    // cap_net_raw=ep, as the kernel keeps it.
+    let capability = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    if rustix::fs::setxattr(&tool, "security.capability", capability, flags).is_ok() {
+        expect(&env, &store, &[], &[("xattr", "single-executable-1.0")]);
+        rustix::fs::removexattr(&tool, "security.capability").unwrap();
     }
     // Something unreadable is named, and ends nothing else.
     flip_bit(&some_file(&store.real_path(&store.find("common-a-1.0"))));

@@ -7,6 +7,7 @@ mod disk;
 mod faults;
 mod garbage;
 mod graph;
+mod images;
 mod live;
 mod optimise;
 mod questions;

@@ -1,7 +1,7 @@
 //! Contents against hashes: each path's NAR, each entry of `.links`, content
 //! addresses. Largest first, so that all cores are busy to the end.
 
-use super::{Finding, Gathered, Kind, Subject};
+use super::{Finding, Gathered, Kind, Subject, odd_xattrs};
 use crate::disk::DiskError;
 use crate::nar::content_address::{ContentAddress, Method};
 use crate::nar::hash::{Algorithm, Hash, Hasher};
@@ -62,6 +62,9 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
         let work = || {
             let mut gathered = Gathered::default();
             let mut writer = NarWriter::default();
+            if subject.options.wants(Kind::Xattr) {
+                writer.judge_xattrs(odd_xattrs);
+            }
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                 match *job {
                     Job::Path(id) => {
@@ -134,7 +137,16 @@ impl Shared<'_> {
             return;
         };
         let Ok(name) = CString::new(catalog.base_name(id)) else { return };
-        match writer.hash(Algorithm::Sha256, self.store.as_fd(), &name) {
+        let hashed = writer.hash(Algorithm::Sha256, self.store.as_fd(), &name);
+        for (below, said) in writer.take_judged() {
+            let mut path = catalog.path(id).into_bytes();
+            if !below.is_empty() {
+                path.push(b'/');
+                path.extend(below);
+            }
+            gathered.findings.push(Finding::new(Kind::Xattr, path, "", said));
+        }
+        match hashed {
             Ok((size, hash)) => {
                 gathered.checked.nar_hashes += 1;
                 gathered.checked.bytes_hashed += size;
@@ -178,7 +190,10 @@ impl Shared<'_> {
         let Some(dir) = &self.links_dir else { return };
         let full =
             || format!("{}/.links/{}", self.subject.catalog.store_dir(), name.to_string_lossy());
-        match writer.hash(Algorithm::Sha256, dir.as_fd(), name) {
+        let hashed = writer.hash(Algorithm::Sha256, dir.as_fd(), name);
+        // Told of where the store paths have the file.
+        writer.take_judged();
+        match hashed {
             Ok((size, hash)) => {
                 gathered.checked.bytes_hashed += size;
                 let found = nix32::encode(hash.bytes());

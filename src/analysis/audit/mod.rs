@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `database` | always | rows, references, content addresses against names, `PRAGMA integrity_check` |
 //! | `sizes` | always | what `stat` says of every file; entries that no row knows; `.links` |
-//! | `contents` | `contents` | NAR hashes, `.links` names, content addresses |
+//! | `contents` | `contents` | NAR hashes, `.links` names, content addresses, all extended attributes |
 //! | `references` | `references` | references found in contents against those declared |
 //! | `signatures` | `signatures` | ed25519 signatures against given keys |
 //!
@@ -421,4 +421,17 @@ fn take_findings(warnings: Warnings, kind_of: impl Fn(WarningKind) -> Option<Kin
         }
     }
     gathered
+}
+
+/// Extended attributes that Nix leaves alone (its setting `ignored-acls`).
+const LEFT_ALONE: [&[u8]; 3] = [b"security.csm", b"security.selinux", b"system.nfs4_acl"];
+
+/// Of names of extended attributes, each followed by a NUL, those that Nix
+/// would have stripped.
+fn odd_xattrs(names: &[u8]) -> Option<String> {
+    let odd: Vec<String> = (names.split(|&b| b == 0))
+        .filter(|name| !name.is_empty() && !LEFT_ALONE.contains(name))
+        .map(|name| name.escape_ascii().to_string())
+        .collect();
+    (!odd.is_empty()).then(|| odd.join(" "))
 }

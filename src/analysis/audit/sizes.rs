@@ -4,7 +4,7 @@
 //! `posix-fs-canonicalise.cc`): mode 0444 or 0555, modified at 1 second since
 //! 1970, one owner, no extended attributes but a few.
 
-use super::{Finding, Gathered, Kind, Subject};
+use super::{Finding, Gathered, Kind, Subject, odd_xattrs};
 use crate::disk::{
     self, Directory, DiskError, Engine, Entry, Kind as FileKind, Meta, Progress, ScanOptions, Seen,
     Top, Visitor, Walker,
@@ -23,9 +23,6 @@ use std::sync::{Mutex, PoisonError};
 const NAMED: usize = 5;
 /// How many paths are asked for their owner.
 const ASKED: usize = 1000;
-/// Extended attributes that Nix leaves alone (its setting `ignored-acls`).
-const LEFT_ALONE: [&[u8]; 3] = [b"security.csm", b"security.selinux", b"system.nfs4_acl"];
-
 const PRESENT: u8 = 1;
 const PARTLY: u8 = 2;
 
@@ -238,7 +235,10 @@ impl Checker<'_> {
         {
             add(Kind::Owner, &owner.to_string(), meta.uid.to_string());
         }
-        if matches!(entry.kind, FileKind::File | FileKind::Directory)
+        // Asking costs as much as the walk. Where it matters most, in what can be
+        // run, it is asked always; all files are asked where they are opened.
+        let run = entry.kind == FileKind::File && mode & 0o111 != 0;
+        if (run || entry.kind == FileKind::Directory && directory.relative_path().is_empty())
             && let Some(names) = self.xattrs(directory, entry.name)
         {
             add(Kind::Xattr, "", names);
@@ -263,12 +263,7 @@ impl Checker<'_> {
                 return None;
             }
         };
-        let names = buffer[..length].split(|&b| b == 0);
-        let odd: Vec<String> = names
-            .filter(|name| !name.is_empty() && !LEFT_ALONE.contains(name))
-            .map(|name| name.escape_ascii().to_string())
-            .collect();
-        (!odd.is_empty()).then(|| odd.join(" "))
+        odd_xattrs(&buffer[..length])
     }
 }
 

@@ -1,0 +1,14 @@
+//! Registrations: any bytes give a catalog or an error.
+#![no_main]
+use libfuzzer_sys::fuzz_target;
+use nix_census::catalog::registration;
+
+fuzz_target!(|bytes: &[u8]| {
+    if let Ok(catalog) = registration::load(bytes, "/nix/store") {
+        let count = catalog.len() as u32;
+        for id in 0..count {
+            assert!(catalog.references().row(id).iter().all(|&r| r < count));
+            assert_eq!(catalog.find(catalog.base_name(id)), Some(id));
+        }
+    }
+});
