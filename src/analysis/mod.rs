@@ -1,8 +1,8 @@
 //! One module a question. Each gives a typed answer, sizes in bytes, and
 //! turns it into a [`Document`](crate::output::Document) for printing.
 
-mod branches;
 pub mod audit;
+mod branches;
 mod edits;
 pub mod garbage;
 pub mod liveness;

@@ -1,5 +1,6 @@
 //! The arguments of every command.
 
+use super::audit::AuditArgs;
 use super::garbage::GarbageArgs;
 use super::optimise::OptimiseArgs;
 use super::report::ReportArgs;
@@ -8,7 +9,6 @@ use super::suggest::SuggestArgs;
 use super::tree::TreeArgs;
 use super::what_if::WhatIfArgs;
 use super::why::WhyArgs;
-use super::audit::AuditArgs;
 use crate::output::{Format, Units};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;

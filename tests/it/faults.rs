@@ -146,12 +146,9 @@ fn a_database_of_flipped_bytes() {
     let (made, db) = Made::sound(&env, "root");
     drop(db);
     let whole = fs::read(&made.database).unwrap();
-    let location = nix_census::store::StoreLocation::new(
-        &made.dir,
-        "/nix/store",
-        Path::new("/nix/var/nix"),
-    )
-    .unwrap();
+    let location =
+        nix_census::store::StoreLocation::new(&made.dir, "/nix/store", Path::new("/nix/var/nix"))
+            .unwrap();
     let mut state = 1u64;
     let mut next = |end: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -259,7 +256,8 @@ fn columns_that_newer_databases_add() {
 fn rows_with_unknown_nar_size() {
     let env = TestEnv::new();
     let (made, db) = Made::sound(&env, "root");
-    for (id, value) in [(4, "NULL"), (5, "0"), (6, "-1"), (7, "'much'"), (8, "x'00ff'"), (9, "1.5")] {
+    for (id, value) in [(4, "NULL"), (5, "0"), (6, "-1"), (7, "'much'"), (8, "x'00ff'"), (9, "1.5")]
+    {
         made.file(id, "odd", &db);
         db.execute_batch(&format!("UPDATE ValidPaths SET narSize = {value} WHERE id = {id}"))
             .unwrap();
@@ -496,7 +494,8 @@ fn a_valid_path_gone() {
     drop(db);
     fs::remove_file(made.store.join(base(1, "hello-1.0"))).unwrap();
     let gone = path(1, "hello-1.0");
-    for args in [&["report", "--all", "--sort", "path"][..], &["report", "tree", "--sort", "path"]] {
+    for args in [&["report", "--all", "--sort", "path"][..], &["report", "tree", "--sort", "path"]]
+    {
         let answer = warns(&made, &env, args, &["missing_path"], &["hello-1.0", "not on disk"]);
         let row = &answer["paths"][0];
         assert_eq!(row["path"], json!(gone));
@@ -701,7 +700,8 @@ fn odd_entries_of_the_store_directory() {
     let env = TestEnv::new();
     let (made, db) = Made::sound(&env, "root");
     drop(db);
-    for name in [&b"\xff\xfe"[..], b"new\nline", b"\x1b[31m", b".hidden", b"x.lock", b".tmp-link-1"] {
+    for name in [&b"\xff\xfe"[..], b"new\nline", b"\x1b[31m", b".hidden", b"x.lock", b".tmp-link-1"]
+    {
         fs::write(made.store.join(std::ffi::OsStr::from_bytes(name)), "x").unwrap();
     }
     symlink("/etc", made.store.join("etc")).unwrap();

@@ -156,8 +156,7 @@ pub(crate) fn refer(db: &Connection, from: i64, to: i64) {
 /// The kinds of an answer's warnings, each once, sorted.
 pub(crate) fn kinds(answer: &Value) -> Vec<String> {
     let warnings = answer["warnings"].as_array().unwrap().iter();
-    let mut kinds: Vec<String> =
-        warnings.map(|w| w["kind"].as_str().unwrap().to_owned()).collect();
+    let mut kinds: Vec<String> = warnings.map(|w| w["kind"].as_str().unwrap().to_owned()).collect();
     kinds.sort();
     kinds.dedup();
     kinds
