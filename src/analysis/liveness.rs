@@ -189,3 +189,39 @@ pub(super) fn settings_fields(settings: &GcSettings) -> Vec<Field<'static>> {
     }
     fields
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Builder, Record};
+
+    #[test]
+    fn derivers_and_outputs_keep_each_other_as_the_settings_say() {
+        let name = |n: u32, name: &str| format!("/nix/store/{n:032}-{name}");
+        let (out, drv, dev) = (name(0, "a"), name(1, "a.drv"), name(2, "a-dev"));
+        let mut builder = Builder::new("/nix/store");
+        for (path, deriver) in [(&out, drv.as_str()), (&drv, ""), (&dev, &drv)] {
+            let (path, deriver) = (path.as_bytes(), deriver.as_bytes());
+            builder.add(&Record { path, deriver, ..Record::default() }).unwrap();
+        }
+        // No outputs are told: those that name it as their deriver are its.
+        let catalog = builder.finish().unwrap();
+        let alive_of = |keep, root| alive(&catalog, keep, [root]).iter().collect::<Vec<_>>();
+        let [neither, derivations, outputs, both] = Keep::ALL;
+        for root in 0..3 {
+            assert_eq!(alive_of(neither, root), [root]);
+            assert_eq!(alive_of(both, root), [0, 1, 2]);
+        }
+        assert_eq!(alive_of(derivations, 0), [0, 1]);
+        assert_eq!(alive_of(derivations, 1), [1]);
+        assert_eq!(alive_of(outputs, 0), [0]);
+        assert_eq!(alive_of(outputs, 1), [0, 1, 2]);
+        assert_eq!(Link::of(&catalog, 1, 2), Link::Output);
+        assert_eq!(Link::of(&catalog, 2, 1), Link::Deriver);
+
+        let chains = Keepers::new(&keep_graph(&catalog, both), 2);
+        assert_eq!(chains.chain(0), Some(vec![0, 1, 2]));
+        let chains = Keepers::new(&keep_graph(&catalog, derivations), 2);
+        assert_eq!((chains.chain(2), chains.chain(0)), (Some(vec![2]), None));
+    }
+}

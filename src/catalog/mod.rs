@@ -142,6 +142,7 @@ pub struct Catalog {
     referrers: Rows,
     index: OnceLock<NameIndex>,
     deriver_ids: OnceLock<Vec<u32>>,
+    all_outputs: OnceLock<Rows>,
     /// What was odd about the source.
     pub warnings: Warnings,
 }
@@ -300,10 +301,19 @@ impl Catalog {
         &self.referrers
     }
 
-    /// The valid outputs of each derivation, ascending, as far as the database
-    /// knows them (it does not for content-addressed derivations that float).
+    /// The valid outputs of each derivation, ascending. Where the source does
+    /// not tell any of a derivation (only databases do, and not for
+    /// content-addressed derivations that float), the paths that name it as
+    /// their deriver.
     pub fn derivation_outputs(&self) -> &Rows {
-        &self.derivation_outputs
+        self.all_outputs.get_or_init(|| {
+            let told = |drv: u32| self.derivation_outputs.row(drv);
+            let untold = |id: u32| self.deriver_id(id).filter(|&drv| told(drv).is_empty());
+            let ids = 0..self.len() as u32;
+            let known = ids.clone().flat_map(|drv| told(drv).iter().map(move |&id| (drv, id)));
+            let named = ids.clone().filter_map(|id| Some((untold(id)?, id)));
+            Rows::from_pairs(self.len(), known.chain(named))
+        })
     }
 
     /// The time of the newest registration, in seconds since 1970.

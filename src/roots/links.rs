@@ -31,8 +31,14 @@ pub(super) fn find(location: &StoreLocation, catalog: &Catalog, found: &mut Foun
         auto: location.state_dir.join("gcroots/auto"),
         dirs: Dirs::new(),
     };
+    let mut any = false;
     for name in ["gcroots", "profiles"] {
-        finder.walk(&location.state_dir, &location.real_state_dir, OsStr::new(name));
+        any |= finder.walk(&location.state_dir, &location.real_state_dir, OsStr::new(name));
+    }
+    if !any {
+        let message = "there is neither gcroots nor profiles here, so no root can be found";
+        let state_dir = location.state_dir.as_os_str().as_bytes();
+        finder.found.warnings.push(WarningKind::Unreadable, state_dir, message);
     }
     finder.dirs
 }
@@ -56,12 +62,15 @@ enum Entry {
 
 impl Finder<'_> {
     /// Walks the entry `name` of a directory, given by its name inside the
-    /// examined root and by where it really is.
-    fn walk(&mut self, logical: &Path, real: &Path, name: &OsStr) {
+    /// examined root and by where it really is; whether there is such an entry.
+    fn walk(&mut self, logical: &Path, real: &Path, name: &OsStr) -> bool {
         let top = real.join(name);
         let entry = match statat(CWD, &top, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(stat) => entry_of(FileType::from_raw_mode(stat.st_mode)),
-            Err(e) => return self.unreadable(&logical.join(name), e),
+            Err(e) => {
+                self.unreadable(&logical.join(name), e);
+                return e != Errno::NOENT;
+            }
         };
         let mut todo: Vec<(PathBuf, PathBuf)> = Vec::new();
         self.visit(logical, real, name, entry, &mut todo);
@@ -76,6 +85,7 @@ impl Finder<'_> {
                 Err(e) => self.unreadable(&logical, e),
             }
         }
+        true
     }
 
     fn visit(

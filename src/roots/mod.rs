@@ -274,6 +274,17 @@ mod tests {
     }
 
     #[test]
+    fn a_state_directory_without_roots_is_told() {
+        let found = image(|root| {
+            let state = root.join("nix/var/nix");
+            std::fs::remove_dir_all(state.join("profiles")).unwrap();
+        });
+        assert!(found.warnings.complete());
+        let found = image(|root| std::fs::remove_dir_all(root.join("nix/var/nix")).unwrap());
+        assert!(!found.warnings.complete());
+    }
+
+    #[test]
     fn hostile_directories_end_and_are_told() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
         use std::os::unix::ffi::OsStrExt;
