@@ -1,6 +1,7 @@
 //! The integration tests, in one binary.
 
 mod cli;
+mod cost;
 mod disk;
 mod faults;
 mod graph;
