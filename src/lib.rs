@@ -6,6 +6,69 @@
 //! module of [`analysis`] over it, and every answer is printed by [`output`].
 //! Nothing here writes to the store it examines, and nothing spawns Nix.
 //!
+//! Open a [`Catalog`](catalog::Catalog) from where a store lies, take a
+//! [`Census`](census::Census) of it, and ask: a
+//! [`Report`](analysis::report::Report) has a row a path, an
+//! [`Overview`](analysis::overview::Overview) the sums. What could not be read
+//! is among the census's [`warnings`](census::Census::warnings).
+//!
+//! What the database says, here of a store made on the spot:
+//!
+//! ```
+//! # let root = tempfile::tempdir()?;
+//! # let state = root.path().join("nix/var/nix/db");
+//! # std::fs::create_dir_all(&state)?;
+//! # std::fs::write(state.join("schema"), "10")?;
+//! # rusqlite::Connection::open(state.join("db.sqlite"))?.execute_batch(
+//! #     "CREATE TABLE ValidPaths (id INTEGER PRIMARY KEY, path TEXT, hash TEXT,
+//! #         registrationTime INTEGER, deriver TEXT, narSize INTEGER, ultimate INTEGER,
+//! #         sigs TEXT, ca TEXT);
+//! #      CREATE TABLE Refs (referrer INTEGER, reference INTEGER);
+//! #      INSERT INTO ValidPaths (id, path, narSize) VALUES
+//! #         (1, '/nix/store/00000000000000000000000000000001-hello-1.0', 120),
+//! #         (2, '/nix/store/00000000000000000000000000000002-world-2.0', 120);
+//! #      INSERT INTO Refs VALUES (2, 1);",
+//! # )?;
+//! use nix_census::catalog;
+//! use nix_census::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+//!
+//! let location =
+//!     StoreLocation::new(root.path(), DEFAULT_STORE_DIR, DEFAULT_STATE_DIR.as_ref())?;
+//! let catalog = catalog::load(&location)?;
+//! assert_eq!(catalog.store_path(0).name(), "hello-1.0");
+//! assert_eq!(catalog.nar_size(0), Some(120));
+//! assert_eq!(catalog.references().row(1), [0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! What all of it costs, printed as JSON; the demo store lies in the
+//! project's sources:
+//!
+//! ```
+//! use nix_census::analysis::overview::Overview;
+//! use nix_census::census::{Census, DiskOptions, Examine};
+//! use nix_census::disk::Progress;
+//! use nix_census::output::{self, Format, Style};
+//! use nix_census::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+//! use std::path::Path;
+//! use std::time::Instant;
+//!
+//! let start = Instant::now();
+//! let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo");
+//! let location = StoreLocation::new(&root, DEFAULT_STORE_DIR, DEFAULT_STATE_DIR.as_ref())?;
+//! let catalog = nix_census::catalog::load(&location)?;
+//! let disk = Some(DiskOptions::default());
+//! let census = Census::take(location, catalog, Examine::All, disk, &Progress::default())?;
+//!
+//! let overview = Overview::new(&census, start.elapsed());
+//! assert!(overview.paths > 0 && overview.disk.is_some());
+//! let mut json = Vec::new();
+//! output::write(overview.document(&census), Format::Json, &Style::default(), &mut json)?;
+//! # let json: serde_json::Value = serde_json::from_slice(&json)?;
+//! # assert_eq!(json["paths"], overview.paths);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Data flows one way, each room knowing only those above it:
 //!
 //! | room | holds |
