@@ -110,7 +110,8 @@ impl Warnings {
                 path.extend("…".bytes());
             }
             if message.len() > Self::LONGEST {
-                message.truncate(message.floor_char_boundary(Self::LONGEST));
+                let end = (0..=Self::LONGEST).rev().find(|&at| message.is_char_boundary(at));
+                message.truncate(end.unwrap_or_default());
                 message.push('…');
             }
             self.kept.push(Warning { kind, path, message });

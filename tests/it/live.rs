@@ -69,7 +69,7 @@ fn is_a_moment(run: &Run) -> u64 {
     assert_eq!(answer["complete"], true);
     let rows = answer["paths"].as_array().unwrap();
     let count = rows.len() as u64;
-    assert!(count > 0 && count % 2 == 0, "{count} paths");
+    assert!(count > 0 && count.is_multiple_of(2), "{count} paths");
     assert_eq!(answer["total"]["nar_size"], 120 * count);
     for (i, row) in rows.iter().enumerate() {
         assert_eq!(row["path"], path(i as i64 + 1, "x"));

@@ -1,5 +1,6 @@
 //! Stores made by the test itself, without Nix: a database written with
 //! rusqlite, so that it may hold what Nix never writes, and files beside it.
+#![allow(clippy::unwrap_used)]
 
 use super::{Run, TestEnv, run};
 use rusqlite::{Connection, params};
