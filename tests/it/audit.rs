@@ -1,7 +1,7 @@
 //! `audit` against real Nix: what was changed is found, and nothing else.
 
 use crate::support::nix::{self, Store};
-use crate::support::{Run, TestEnv, have, root, run};
+use crate::support::{Run, TestEnv, copy_tree, have, root, run};
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -123,24 +123,36 @@ fn an_untouched_store_has_no_finding() {
 fn each_change_is_found_and_nothing_else() {
     let Some(stores) = nix::stores() else { return };
     let env = TestEnv::new();
-    let mut copies = 0;
-    let mut check = |change: &dyn Fn(&Store, &Path), expected: &[(&str, &str)]| {
-        copies += 1;
-        let store = stores.root.copy(&env, &format!("copy{copies}"));
-        let path = store.real_path(&store.find("files-2.0"));
-        change(&store, &path);
-        let file = some_file(&stores.root.real_path(&stores.root.find("files-2.0")));
-        let file = file.file_name().unwrap().to_str().unwrap();
-        let file = format!("files-2.0/{file}");
+    let store = stores.root.copy(&env, "copy");
+    let files = store.find("files-2.0");
+    let dead = store.find("dead-1.0");
+    let pristine = some_file(&stores.root.real_path(&files));
+    let at = pristine.strip_prefix(stores.root.real_path(&files)).unwrap();
+    assert_eq!(at.components().count(), 1, "{}", at.display());
+    let file = format!("files-2.0/{}", at.display());
+    let names = || -> BTreeSet<_> {
+        fs::read_dir(&store.real_store_dir).unwrap().map(|e| e.unwrap().file_name()).collect()
+    };
+    let before = names();
+    let check = |change: &dyn Fn(&Store, &Path), expected: &[(&str, &str)]| {
+        change(&store, &store.real_path(&files));
         let expected: Vec<_> = (expected.iter())
             .map(|&(kind, path)| (kind, if path == "FILE" { file.as_str() } else { path }))
             .collect();
         expect(&env, &store, &EVERYTHING, &expected);
-        fs::remove_dir_all(&store.dir).unwrap();
+        // Back to what it was.
+        let new = names().into_iter().filter(|name| !before.contains(name));
+        let changed = [&files, &dead].map(|path| store.real_path(path));
+        for path in new.map(|name| store.real_store_dir.join(name)).chain(changed) {
+            if path.is_dir() {
+                run(Command::new("chmod").arg("-R").arg("u+w").arg(&path)).ok();
+            }
+            run(Command::new("rm").arg("-rf").arg(&path)).ok();
+        }
+        for path in [&files, &dead] {
+            copy_tree(&stores.root.real_path(path), &store.real_path(path));
+        }
     };
-    let name = some_file(&stores.root.real_path(&stores.root.find("files-2.0")));
-    let at = name.strip_prefix(stores.root.real_path(&stores.root.find("files-2.0"))).unwrap();
-    assert_eq!(at.components().count(), 1, "{}", at.display());
 
     check(&|_, path| flip_bit(&some_file(path)), &[("nar_hash", "files-2.0")]);
     check(
@@ -212,7 +224,8 @@ fn each_change_is_found_and_nothing_else() {
             });
             run(Command::new("touch").args(["-h", "-d", "@1"]).arg(&file)).ok();
         },
-        &[("nar_hash", "files-2.0"), ("nar_size", "files-2.0")],
+        // A symlink takes as much room in a NAR as a file of the target's length.
+        &[("nar_hash", "files-2.0")],
     );
     check(
         &|_, path| {
@@ -243,7 +256,7 @@ fn each_change_is_found_and_nothing_else() {
     );
     check(
         &|store, _| {
-            let dead = store.real_path(&store.find("dead-1.0"));
+            let dead = store.real_path(&dead);
             run(Command::new("rm").arg("-rf").arg(dead)).ok();
         },
         &[("missing_path", "dead-1.0")],
@@ -303,7 +316,7 @@ fn hashes_equal_what_nix_finds() {
     let Some(stores) = nix::stores() else { return };
     let env = TestEnv::new();
     let store = stores.root_optimised.copy(&env, "copy");
-    for name in ["files-2.0", "big-1.0", "single-file-1.0"] {
+    for name in ["files-2.0", "big-1.0", "common-a-1.0"] {
         flip_bit(&some_file(&store.real_path(&store.find(name))));
     }
     let mut args = store.args();
