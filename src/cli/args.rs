@@ -1,14 +1,5 @@
 //! The arguments that all commands take: which store, and how the answer is written.
 
-use super::audit::AuditArgs;
-use super::garbage::GarbageArgs;
-use super::optimise::OptimiseArgs;
-use super::report::ReportArgs;
-use super::roots::RootsArgs;
-use super::suggest::SuggestArgs;
-use super::tree::TreeArgs;
-use super::what_if::WhatIfArgs;
-use super::why::WhyArgs;
 use crate::output::{Format, Units};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;

@@ -46,6 +46,9 @@ pub enum NarProblem {
     Changed,
 }
 
+/// What is wrong with a file's extended attributes, told from their names.
+pub type XattrJudge = fn(&[u8]) -> Option<String>;
+
 /// Writes NARs of trees; keeps its buffers between them.
 #[derive(Debug)]
 pub struct NarWriter {
@@ -56,7 +59,7 @@ pub struct NarWriter {
     /// Whether files may be read without a trace; only their owner may.
     noatime: bool,
     /// What to say of a file's extended attributes, if they are looked at.
-    judge: Option<fn(&[u8]) -> Option<String>>,
+    judge: Option<XattrJudge>,
     judged: Vec<(Vec<u8>, String)>,
 }
 
@@ -88,7 +91,7 @@ struct Level {
 impl NarWriter {
     /// Has `judge` look at the names of the extended attributes (each followed
     /// by a NUL) of each file and directory that has any.
-    pub fn judge_xattrs(&mut self, judge: fn(&[u8]) -> Option<String>) {
+    pub fn judge_xattrs(&mut self, judge: XattrJudge) {
         self.judge = Some(judge);
     }
 

@@ -40,8 +40,10 @@ impl StoreLocation {
         let real = |logical: &Path| match resolve(root, logical, None) {
             Ok(Place::File(path)) => Ok(path),
             Ok(Place::StorePath { .. }) => unreachable!("no store directory was given"),
-            Err(ResolveError::Missing { .. }) => {
-                Ok(root.join(logical.strip_prefix("/").unwrap_or(logical)))
+            // Where it would be; never by the links that led there, which the
+            // kernel would follow out of the root.
+            Err(ResolveError::Missing { at, rest }) => {
+                Ok(root.join(at.strip_prefix("/").unwrap_or(&at)).join(rest))
             }
             Err(e) => Err(e),
         };

@@ -36,8 +36,10 @@ pub enum ResolveError {
     /// Something on the way does not exist.
     #[error("{} does not exist", at.display())]
     Missing {
-        /// What is missing, as a path inside the root.
+        /// What is missing, as a path inside the root, with no symlink in it.
         at: PathBuf,
+        /// What of the name was still to come.
+        rest: PathBuf,
     },
     /// Symlinks lead in circles, or there are too many of them.
     #[error("too many levels of symlinks at {}", at.display())]
@@ -101,7 +103,9 @@ pub fn resolve(root: &Path, name: &Path, store_dir: Option<&Path>) -> Result<Pla
         let real = real_path(root, &at);
         let logical = || real_path(Path::new("/"), &at);
         let meta = std::fs::symlink_metadata(&real).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => ResolveError::Missing { at: logical() },
+            io::ErrorKind::NotFound => {
+                ResolveError::Missing { at: logical(), rest: pending.iter().collect() }
+            }
             _ => ResolveError::Io { at: logical(), source: e },
         })?;
         if meta.file_type().is_symlink() {

@@ -56,7 +56,7 @@ fn quietly<T>(path: &Path, change: impl FnOnce() -> T) -> T {
     let result = change();
     fs::set_permissions(dir, mode).unwrap();
     for path in [path, dir] {
-        if fs::symlink_metadata(path).is_ok_and(|m| !m.is_symlink()) {
+        if fs::symlink_metadata(path).is_ok_and(|m| m.is_file() || m.is_dir()) {
             reset_time(path);
         }
     }

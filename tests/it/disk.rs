@@ -1,6 +1,7 @@
 //! The walk against walkdir, du, and what cannot be read.
 #![allow(clippy::unwrap_used)]
 
+use crate::support::du;
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs;
@@ -74,15 +75,6 @@ fn reference(path: &Path) -> Usage {
         }
     }
     usage
-}
-
-/// What `du -s` says of some paths together, in bytes.
-fn du(paths: &[PathBuf]) -> u64 {
-    let out =
-        Command::new("du").args(["-sc", "--block-size=1", "--"]).args(paths).output().unwrap();
-    assert!(out.status.success());
-    let text = String::from_utf8_lossy(&out.stdout).into_owned();
-    text.lines().last().unwrap().split_whitespace().next().unwrap().parse().unwrap()
 }
 
 /// The disk size of all paths of a scan together, each inode once.

@@ -2,12 +2,12 @@
 //! what a hostile one may hold. These need root.
 
 use crate::support::nix::{self, Store};
-use crate::support::{Run, TestEnv, have, root, run};
+use crate::support::{Run, TestEnv, du, have, root, run};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -75,6 +75,14 @@ fn crashed(env: &TestEnv, stores: &nix::Stores) -> Store {
     store
 }
 
+/// The lengths of files and symlinks below, each inode once.
+fn apparent_size(path: &Path) -> u64 {
+    let entries = walkdir::WalkDir::new(path).into_iter().map(|e| e.unwrap().metadata().unwrap());
+    let inodes: BTreeMap<u64, u64> =
+        entries.filter(|m| !m.is_dir()).map(|m| (m.ino(), m.len())).collect();
+    inodes.values().sum()
+}
+
 fn check(env: &TestEnv, at: &Path, expected: &BTreeMap<String, Value>) {
     let run = env.run(report(at));
     assert_eq!(run.status, 0, "{}", run.stderr);
@@ -84,11 +92,13 @@ fn check(env: &TestEnv, at: &Path, expected: &BTreeMap<String, Value>) {
     assert!(found.contains_key(LOG_ONLY));
     assert_eq!(found.len(), expected.len() + 1);
     for (path, row) in expected {
-        for key in
-            ["nar_size", "disk_nar_size", "hash", "references", "apparent_size", "signatures"]
-        {
+        for key in ["nar_size", "disk_nar_size", "hash", "references", "signatures"] {
             assert_eq!(row[key], found[path][key], "{path} {key}");
         }
+        // The image's own: what is linked, and what a block is, was its maker's choice.
+        let real = at.join(path.strip_prefix('/').unwrap());
+        assert_eq!(found[path]["disk_size"], du(&[&real]), "{path}");
+        assert_eq!(found[path]["apparent_size"], apparent_size(&real), "{path}");
     }
     if let Some(nobody) = as_nobody(env, &report(at)) {
         assert_eq!(nobody.status, 0, "{}", nobody.stderr);

@@ -80,7 +80,7 @@ let
     printf 4 > "$(printf 'esc-\033[31mred')"; printf 5 > "$(printf 'new\nline')"
     printf 6 > ' leading and trailing '; printf 7 > '-dash'; printf 8 > '*?[a]'
     printf 9 > "quote'and\"double"; printf a > 'a,b;c'; printf b > '=formula'
-    printf c > '.hidden'; printf d > "$(printf '%0255d' 1)"
+    printf c > '.hidden'; printf d > "$(printf '%0254d' 1)"
     printf e > A; printf e > a; printf e > 'a.b'; printf e > 'a0'
   '';
 

@@ -163,3 +163,9 @@ pub(crate) fn have(programs: &[&str]) -> bool {
 pub(crate) fn copy_tree(from: &Path, to: &Path) {
     run(Command::new("cp").arg("-a").arg("-T").arg(from).arg(to)).ok();
 }
+
+/// What `du -s` says of some paths together, in bytes: each inode once.
+pub(crate) fn du<P: AsRef<OsStr>>(paths: &[P]) -> u64 {
+    let out = run(Command::new("du").args(["-sc", "--block-size=1", "--"]).args(paths)).ok();
+    out.lines().last().unwrap().split_whitespace().next().unwrap().parse().unwrap()
+}

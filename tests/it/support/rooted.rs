@@ -229,7 +229,7 @@ pub(crate) fn lines(text: &str) -> BTreeSet<String> {
 }
 
 pub(crate) fn list<'a>(answer: &'a Value, key: &str) -> &'a [Value] {
-    answer[key].as_array().map(Vec::as_slice).unwrap_or_else(|| panic!("no {key}: {answer}"))
+    answer[key].as_array().map_or_else(|| panic!("no {key}: {answer}"), Vec::as_slice)
 }
 
 pub(crate) fn texts(rows: &[Value], key: &str) -> BTreeSet<String> {
