@@ -43,7 +43,9 @@ impl StoreLocation {
             // Where it would be; never by the links that led there, which the
             // kernel would follow out of the root.
             Err(ResolveError::Missing { at, rest }) => {
-                Ok(root.join(at.strip_prefix("/").unwrap_or(&at)).join(rest))
+                let mut path = root.join(at.strip_prefix("/").unwrap_or(&at));
+                path.extend(&rest);
+                Ok(path)
             }
             Err(e) => Err(e),
         };
