@@ -32,14 +32,11 @@ impl Context {
         // Only people get the demo: a program that reads JSON wants an error.
         if is_default(&store, &location)
             && output.format() == Format::Table
-            && !location.database.exists()
-            && !location.real_store_dir.exists()
+            && let Some(lack) = nothing_to_examine(&location)
             && let Some(demo) = find_demo(&current_dir)
         {
             let demo = demo.to_string_lossy().into_owned();
-            say(format_args!(
-                "note: this machine has no Nix store; examining the demo store {demo}"
-            ));
+            say(format_args!("note: {lack}; examining the demo store {demo}"));
             location = StoreLocation::new(
                 Path::new(&demo),
                 DEFAULT_STORE_DIR,
@@ -227,6 +224,18 @@ fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
         && !args.scan
         && location.store_dir == DEFAULT_STORE_DIR
         && location.state_dir == Path::new(DEFAULT_STATE_DIR)
+}
+
+/// Why this machine's store has nothing to show, if that is so.
+fn nothing_to_examine(location: &StoreLocation) -> Option<&'static str> {
+    /// More than the database of a store with no path takes.
+    const EMPTY: u64 = 1 << 20;
+    if !location.database.exists() && !location.real_store_dir.exists() {
+        return Some("this machine has no Nix store");
+    }
+    let small = location.database.metadata().is_ok_and(|meta| meta.len() < EMPTY);
+    (small && catalog::load(location).is_ok_and(|catalog| catalog.is_empty()))
+        .then_some("this machine's Nix store holds no valid path (--root / examines it)")
 }
 
 /// The store that the arguments and the environment mean.

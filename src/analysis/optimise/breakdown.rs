@@ -4,9 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
-use super::gather::{NONE, Tree};
 use super::kind::kind;
 use super::simulate::{Event, UNIQUE};
+use super::tree::{NONE, Tree};
 use crate::graph::Rows;
 
 /// What optimising changes about some files.

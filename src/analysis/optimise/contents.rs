@@ -21,8 +21,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use rayon::prelude::*;
 use rustix::fs::{Mode, OFlags};
 
-use super::gather::{NONE, NamedLink, Tree};
 use super::simulate::{Link, UNIQUE};
+use super::tree::{NONE, NamedLink, Tree};
 use crate::disk::Progress;
 use crate::nar::{FileHasher, hash_symlink, nix32};
 use crate::warning::{WarningKind, Warnings};

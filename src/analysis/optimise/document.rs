@@ -284,7 +284,7 @@ fn saving_cells<'a>(saving: &Saving) -> Vec<Cell<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::gather::Tree;
+    use super::super::tree::Tree;
     use super::super::{
         AlreadySaved, Breakdown, Group, KindSaving, NixVersion, Outcome, UnusedLinks,
     };

@@ -1,180 +1,14 @@
-//! The disk as the simulation wants it: one walk that keeps all entries in the
-//! order in which Nix would read them.
+//! One walk that keeps all entries.
 //!
-//! Memory is bounded by the number of files, so all is kept in flat lists of
-//! small numbers. Each thread of the walk keeps what it met as it came;
-//! [`Tree`] then puts the directories together, from the store paths down.
+//! Memory is bounded by the number of files. Each thread of the walk keeps what
+//! it met as it came; [`Assembly`] then puts the directories together, from the
+//! store paths down.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
-use super::simulate::{Entry, Inode, Layout, Link, UNIQUE};
-use crate::disk::{Directory, Entry as Met, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
-use crate::nar::nix32;
+use super::links::{ByNumber, LinkTable};
+use super::simulate::{Entry, Inode, Layout};
+use super::tree::{Flags, NONE, NamedLink, Tree, inode};
+use crate::disk::{Directory, Entry as Met, Kind, Progress, Seen, Top, Visitor, Walker};
 use crate::warning::{WarningKind, Warnings};
-
-/// A list's numbers that lead nowhere.
-pub(super) const NONE: u32 = u32::MAX;
-
-/// What is known of an inode beside what the simulation needs.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Flags(u8);
-
-impl Flags {
-    const SYMLINK: u8 = 1;
-    const EXECUTABLE: u8 = 2;
-    const LINKED: u8 = 4;
-    const TOUCHED: u8 = 8;
-
-    fn new(kind: Kind, meta: &Meta) -> Self {
-        let mut flags = 0;
-        if kind == Kind::Symlink {
-            flags |= Self::SYMLINK;
-        } else if meta.executable() {
-            flags |= Self::EXECUTABLE;
-        }
-        // Nix sets the times of all that it stores to 1; some images have 0.
-        if meta.mtime > 1 || meta.mtime_nsec != 0 {
-            flags |= Self::TOUCHED;
-        }
-        Self(flags)
-    }
-
-    pub(super) fn symlink(self) -> bool {
-        self.0 & Self::SYMLINK != 0
-    }
-
-    pub(super) fn executable(self) -> bool {
-        self.0 & Self::EXECUTABLE != 0
-    }
-
-    /// Whether it has a name in `.links`.
-    pub(super) fn linked(self) -> bool {
-        self.0 & Self::LINKED != 0
-    }
-
-    /// Whether its time of modification is not what Nix sets: its contents may
-    /// have been changed.
-    pub(super) fn touched(self) -> bool {
-        self.0 & Self::TOUCHED != 0
-    }
-
-    /// What makes two inodes of equal size and bytes different: the kind.
-    pub(super) fn kind(self) -> u32 {
-        u32::from(self.0 & (Self::SYMLINK | Self::EXECUTABLE))
-    }
-}
-
-/// An entry of `.links` whose name is a hash.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct NamedLink {
-    /// The SHA-256 that is its name.
-    pub(super) hash: [u8; 32],
-    /// Its inode, an index.
-    pub(super) inode: u32,
-}
-
-/// What `.links` costs and saves; sizes in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LinksSums {
-    pub(super) entries: u64,
-    pub(super) directory_disk_size: u64,
-    pub(super) unused: u64,
-    pub(super) unused_apparent_size: u64,
-    pub(super) unused_disk_size: u64,
-    /// Σ (nlink - 2) × size over the rest.
-    pub(super) saved_apparent_size: u64,
-    pub(super) saved_disk_size: u64,
-}
-
-/// All entries of the examined paths.
-#[derive(Debug, Default)]
-pub(super) struct Tree {
-    pub(super) layout: Layout,
-    pub(super) flags: Vec<Flags>,
-    /// Inode numbers, which tell where on a disk contents may lie.
-    pub(super) numbers: Vec<u64>,
-    /// An entry that leads to each inode; `NONE` for one only in `.links`.
-    pub(super) first_entry: Vec<u32>,
-    /// The entries of `.links` whose names are hashes, by hash. Of a closure
-    /// that stands alone: those that a file of it is a name of.
-    pub(super) named_links: Vec<NamedLink>,
-    /// Of all of `.links`; zero of a closure that stands alone.
-    pub(super) links: LinksSums,
-    /// Of each directory: the entry that leads to it. The first directory is
-    /// the store directory, its entries the paths.
-    directory_entry: Vec<u32>,
-    /// Of each directory: the directory that entry is in.
-    directory_parent: Vec<u32>,
-    /// Of each directory: the index of the path it belongs to.
-    directory_path: Vec<u32>,
-    /// The indexes of the paths that are there.
-    tops: Vec<u32>,
-    /// Of each entry: where its name begins.
-    name_of: Vec<u32>,
-    names: Names,
-    /// How many entries were met, in `.links` too.
-    pub(super) entries: u64,
-}
-
-impl Tree {
-    /// The directory an entry is in.
-    fn directory_of(&self, entry: u32) -> u32 {
-        // Directories are numbered in the order of their entries; of several
-        // that begin there, all but the last are empty.
-        let after = self.layout.directories.partition_point(|&(start, _)| start <= entry);
-        after.saturating_sub(1) as u32
-    }
-
-    /// The index of the path that an entry belongs to.
-    pub(super) fn path_of(&self, entry: u32) -> u32 {
-        match self.directory_of(entry) {
-            0 => self.tops[entry as usize],
-            directory => self.directory_path[directory as usize],
-        }
-    }
-
-    /// The name of an entry below the store directory, put into `out`.
-    pub(super) fn name(&self, entry: u32, out: &mut Vec<u8>) {
-        out.clear();
-        // From the end to the start, then turned around.
-        let mut at = entry;
-        let mut directory = self.directory_of(entry);
-        loop {
-            out.extend(self.names.get(self.name_of[at as usize]).iter().rev());
-            if directory == 0 {
-                break;
-            }
-            out.push(b'/');
-            at = self.directory_entry[directory as usize];
-            directory = self.directory_parent[directory as usize];
-        }
-        out.reverse();
-    }
-
-    /// A tree of nothing but these names, each an inode of its own.
-    #[cfg(test)]
-    pub(super) fn of_names(names: &[&str]) -> Self {
-        let mut tree = Self { directory_path: vec![NONE], ..Self::default() };
-        tree.names.starts.push(0);
-        tree.names.of_threads.push(Vec::new());
-        for (i, name) in (0..).zip(names) {
-            let of_thread = &mut tree.names.of_threads[0];
-            tree.name_of.push(of_thread.len() as u32);
-            of_thread.push(name.len() as u8);
-            of_thread.extend_from_slice(name.as_bytes());
-            tree.layout.entries.push(Entry::inode(i));
-        }
-        tree.layout.directories.push((0, names.len() as u32));
-        tree
-    }
-
-    /// All entries that lead to inodes.
-    pub(super) fn names_of_inodes(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        let entries = (0u32..).zip(&self.layout.entries);
-        entries.filter_map(|(entry, to)| to.get().ok().map(|inode| (entry, inode)))
-    }
-}
 
 /// More entries than the numbers here can count: a thousand million.
 #[derive(Debug)]
@@ -204,7 +38,7 @@ impl Gathering<'_> {
         let device = walker.meta().dev;
         let mut tree = Tree::default();
         tree.layout.link_limit = self.link_limit;
-        let links = self.links(walker, device, &mut tree, warnings);
+        let links = LinkTable::read(walker, self.whole, &mut tree, warnings);
         let tops: Vec<Top<'_>> = (0..)
             .zip(self.names)
             .map(|(path, name)| Top { name: name.as_bytes(), path, ino: 0, kind: Kind::Unknown })
@@ -220,187 +54,6 @@ impl Gathering<'_> {
         }
         Ok(Assembly::new(self, tree, &links, walked.states).finish())
     }
-
-    /// Reads `.links`. Of all paths, its inodes become the first ones.
-    fn links(
-        &self,
-        walker: &Walker,
-        device: u64,
-        tree: &mut Tree,
-        warnings: &mut Warnings,
-    ) -> LinkTable {
-        let top = Top { name: b".links", path: 0, ino: 0, kind: Kind::Unknown };
-        let visitor = LinksWalk { stat: self.whole, device };
-        let walked = walker.walk(&[top], &visitor, &Progress::default());
-        warnings.extend(walked.warnings);
-        tree.entries += walked.entries;
-        let mut table = LinkTable::default();
-        let mut add = |link: MetLink| {
-            let next = table.hashes.len() as u32;
-            let index = *table.by_number.entry(link.number).or_insert(next);
-            if index == next {
-                table.hashes.push(link.hash);
-                if self.whole {
-                    tree.layout.inodes.push(link.inode);
-                    tree.flags.push(Flags(link.flags.0 | Flags::LINKED));
-                    tree.numbers.push(link.number);
-                }
-            }
-            if self.whole {
-                if let Some(hash) = link.hash {
-                    tree.named_links.push(NamedLink { hash, inode: index });
-                } else {
-                    tree.layout.links.push(Link { inode: index, class: UNIQUE });
-                }
-            }
-        };
-        let mut sums = LinksSums::default();
-        for state in walked.states {
-            if let Some(size) = state.directory {
-                sums.directory_disk_size = size;
-            }
-            sums.entries += state.entries;
-            for link in state.met {
-                if self.whole {
-                    sums.count(&link.inode);
-                }
-                add(link);
-            }
-        }
-        if self.whole {
-            tree.links = sums;
-        }
-        table
-    }
-}
-
-impl LinksSums {
-    fn count(&mut self, inode: &Inode) {
-        let (sums, times) = match inode.nlink {
-            0 | 1 => {
-                self.unused += 1;
-                ([&mut self.unused_apparent_size, &mut self.unused_disk_size], 1)
-            }
-            n => ([&mut self.saved_apparent_size, &mut self.saved_disk_size], u64::from(n) - 2),
-        };
-        for (sum, size) in sums.into_iter().zip([inode.size, inode.disk_size]) {
-            *sum = sum.saturating_add(size.saturating_mul(times));
-        }
-    }
-}
-
-/// The inodes of `.links`, by number.
-#[derive(Default)]
-struct LinkTable {
-    by_number: HashMap<u64, u32, BuildHasherDefault<NumberHasher>>,
-    /// The hash that is its name (the first one met).
-    hashes: Vec<Option<[u8; 32]>>,
-}
-
-/// Spreads inode numbers (the finisher of splitmix64); whoever chooses inode
-/// numbers to collide slows down the examination of his own disk.
-#[derive(Default)]
-struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(self.0.rotate_left(8) ^ u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        self.0 = x ^ (x >> 31);
-    }
-}
-
-fn inode(kind: Kind, meta: &Meta) -> Inode {
-    Inode {
-        size: meta.size,
-        disk_size: meta.disk_size,
-        nlink: meta.nlink,
-        class: UNIQUE,
-        writable: kind == Kind::File && meta.mode & 0o200 != 0,
-    }
-}
-
-/// The walk over `.links`.
-struct LinksWalk {
-    stat: bool,
-    device: u64,
-}
-
-struct MetLink {
-    number: u64,
-    hash: Option<[u8; 32]>,
-    inode: Inode,
-    flags: Flags,
-}
-
-#[derive(Default)]
-struct LinksState {
-    directory: Option<u64>,
-    entries: u64,
-    met: Vec<MetLink>,
-}
-
-impl Visitor for LinksWalk {
-    type State = LinksState;
-    type Tag = ();
-
-    fn state(&self) -> LinksState {
-        LinksState::default()
-    }
-
-    fn known(&self, _: &mut LinksState, _: u64) -> Option<()> {
-        (!self.stat).then_some(())
-    }
-
-    fn descend(&self) -> bool {
-        false
-    }
-
-    fn top(&self, state: &mut LinksState, _: &Directory<'_>, entry: &Met<'_, ()>) {
-        if let (Kind::Directory, Seen::Stat(meta)) = (entry.kind, entry.seen) {
-            state.directory = Some(meta.disk_size);
-        }
-    }
-
-    fn directory<'e>(
-        &self,
-        state: &mut LinksState,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Met<'e, ()>>,
-    ) {
-        if directory.identity().0 != self.device {
-            return;
-        }
-        for entry in entries {
-            state.entries += 1;
-            if !matches!(entry.kind, Kind::File | Kind::Symlink) {
-                continue;
-            }
-            let (inode, flags) = match entry.seen {
-                Seen::Stat(meta) if meta.dev == self.device => {
-                    (inode(entry.kind, &meta), Flags::new(entry.kind, &meta))
-                }
-                Seen::Known(()) => (Inode::default(), Flags::default()),
-                _ => continue,
-            };
-            let hash = std::str::from_utf8(entry.name).ok().and_then(nix32::decode);
-            let hash = hash.and_then(|hash| hash.try_into().ok());
-            state.met.push(MetLink { number: entry.ino, hash, inode, flags });
-        }
-    }
-
-    fn failed(&self, _: &mut LinksState, _: u32) {}
 }
 
 /// The walk over the paths.
@@ -534,23 +187,6 @@ impl Visitor for Walk<'_> {
     fn failed(&self, _: &mut WalkState, _: u32) {}
 }
 
-/// Names as the threads kept them: a length, then the bytes.
-#[derive(Debug, Default)]
-struct Names {
-    of_threads: Vec<Vec<u8>>,
-    /// Where those of each thread begin.
-    starts: Vec<u32>,
-}
-
-impl Names {
-    fn get(&self, name: u32) -> &[u8] {
-        let thread = self.starts.partition_point(|&start| start <= name).saturating_sub(1);
-        let names = &self.of_threads[thread];
-        let at = (name - self.starts[thread]) as usize;
-        &names[at + 1..][..usize::from(names[at])]
-    }
-}
-
 /// Puts the parts together.
 struct Assembly {
     tree: Tree,
@@ -579,7 +215,7 @@ impl Assembly {
         states: Vec<WalkState>,
     ) -> Self {
         tree.layout.paths = vec![None; gathering.names.len()];
-        let mut several: HashMap<u64, u32, BuildHasherDefault<NumberHasher>> = HashMap::default();
+        let mut several: ByNumber = ByNumber::default();
         let (mut tops, mut parts, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         let mut start = 0u32;
         for (thread, state) in (0..).zip(states) {
@@ -613,7 +249,7 @@ impl Assembly {
             for (inode, flags) in (0..).zip(&mut tree.flags) {
                 let link = links.by_number.get(&tree.numbers[inode as usize]);
                 if let Some(hash) = link.and_then(|&link| links.hashes[link as usize]) {
-                    flags.0 |= Flags::LINKED;
+                    *flags = flags.with_link();
                     tree.named_links.push(NamedLink { hash, inode });
                 }
             }

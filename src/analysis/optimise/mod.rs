@@ -4,7 +4,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `gather` | the walk: all entries in Nix's order |
+//! | `tree` | all entries in Nix's order |
+//! | `gather`, `links` | the walk over the paths and over `.links` |
 //! | `contents` | which inodes have the same contents |
 //! | `simulate` | what Nix would do, on plain data |
 //! | `version` | where versions of Nix differ |
@@ -18,7 +19,9 @@ mod contents;
 mod document;
 mod gather;
 mod kind;
+mod links;
 pub mod simulate;
+mod tree;
 mod version;
 
 use std::collections::HashMap;
@@ -32,9 +35,10 @@ use crate::warning::{WarningKind, Warnings};
 use breakdown::Tally;
 pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
 use contents::{Compared, classify};
-use gather::{Gathering, Tree, warn_missing};
+use gather::{Gathering, warn_missing};
 pub use simulate::Outcome;
 use simulate::simulate;
+use tree::Tree;
 pub use version::{NixRule, NixVersion, VersionError};
 
 /// How to answer.
