@@ -1,0 +1,169 @@
+//! `.links`: what is linked already.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+
+use super::simulate::{Inode, Link, UNIQUE};
+use super::tree::{Flags, LinksSums, NamedLink, Tree, inode};
+use crate::disk::{Directory, Entry as Met, Kind, Progress, Seen, Top, Visitor, Walker};
+use crate::nar::nix32;
+use crate::warning::Warnings;
+
+/// The inodes of `.links`, by number.
+#[derive(Default)]
+pub(super) struct LinkTable {
+    pub(super) by_number: ByNumber,
+    /// The hash that is its name (the first one met).
+    pub(super) hashes: Vec<Option<[u8; 32]>>,
+}
+
+impl LinkTable {
+    /// Reads `.links`. Of all paths (`whole`), its inodes become the first ones.
+    pub(super) fn read(
+        walker: &Walker,
+        whole: bool,
+        tree: &mut Tree,
+        warnings: &mut Warnings,
+    ) -> Self {
+        let top = Top { name: b".links", path: 0, ino: 0, kind: Kind::Unknown };
+        let visitor = LinksWalk { stat: whole, device: walker.meta().dev };
+        let walked = walker.walk(&[top], &visitor, &Progress::default());
+        warnings.extend(walked.warnings);
+        tree.entries += walked.entries;
+        let mut table = Self::default();
+        let mut add = |link: MetLink| {
+            let next = table.hashes.len() as u32;
+            let index = *table.by_number.entry(link.number).or_insert(next);
+            if index == next {
+                table.hashes.push(link.hash);
+                if whole {
+                    tree.layout.inodes.push(link.inode);
+                    tree.flags.push(link.flags.with_link());
+                    tree.numbers.push(link.number);
+                }
+            }
+            if whole {
+                if let Some(hash) = link.hash {
+                    tree.named_links.push(NamedLink { hash, inode: index });
+                } else {
+                    tree.layout.links.push(Link { inode: index, class: UNIQUE });
+                }
+            }
+        };
+        let mut sums = LinksSums::default();
+        for state in walked.states {
+            if let Some(size) = state.directory {
+                sums.directory_disk_size = size;
+            }
+            sums.entries += state.entries;
+            for link in state.met {
+                if whole {
+                    sums.count(&link.inode);
+                }
+                add(link);
+            }
+        }
+        if whole {
+            tree.links = sums;
+        }
+        table
+    }
+}
+
+/// Indexes by inode number.
+pub(super) type ByNumber = HashMap<u64, u32, BuildHasherDefault<NumberHasher>>;
+
+/// Spreads inode numbers (the finisher of splitmix64); whoever chooses inode
+/// numbers to collide slows down the examination of his own disk.
+#[derive(Default)]
+pub(super) struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(self.0.rotate_left(8) ^ u64::from(byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        self.0 = x ^ (x >> 31);
+    }
+}
+/// The walk over `.links`.
+struct LinksWalk {
+    stat: bool,
+    device: u64,
+}
+
+struct MetLink {
+    number: u64,
+    hash: Option<[u8; 32]>,
+    inode: Inode,
+    flags: Flags,
+}
+
+#[derive(Default)]
+struct LinksState {
+    directory: Option<u64>,
+    entries: u64,
+    met: Vec<MetLink>,
+}
+
+impl Visitor for LinksWalk {
+    type State = LinksState;
+    type Tag = ();
+
+    fn state(&self) -> LinksState {
+        LinksState::default()
+    }
+
+    fn known(&self, _: &mut LinksState, _: u64) -> Option<()> {
+        (!self.stat).then_some(())
+    }
+
+    fn descend(&self) -> bool {
+        false
+    }
+
+    fn top(&self, state: &mut LinksState, _: &Directory<'_>, entry: &Met<'_, ()>) {
+        if let (Kind::Directory, Seen::Stat(meta)) = (entry.kind, entry.seen) {
+            state.directory = Some(meta.disk_size);
+        }
+    }
+
+    fn directory<'e>(
+        &self,
+        state: &mut LinksState,
+        directory: &Directory<'_>,
+        entries: impl ExactSizeIterator<Item = Met<'e, ()>>,
+    ) {
+        if directory.identity().0 != self.device {
+            return;
+        }
+        for entry in entries {
+            state.entries += 1;
+            if !matches!(entry.kind, Kind::File | Kind::Symlink) {
+                continue;
+            }
+            let (inode, flags) = match entry.seen {
+                Seen::Stat(meta) if meta.dev == self.device => {
+                    (inode(entry.kind, &meta), Flags::new(entry.kind, &meta))
+                }
+                Seen::Known(()) => (Inode::default(), Flags::default()),
+                _ => continue,
+            };
+            let hash = std::str::from_utf8(entry.name).ok().and_then(nix32::decode);
+            let hash = hash.and_then(|hash| hash.try_into().ok());
+            state.met.push(MetLink { number: entry.ino, hash, inode, flags });
+        }
+    }
+
+    fn failed(&self, _: &mut LinksState, _: u32) {}
+}

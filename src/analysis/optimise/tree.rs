@@ -1,0 +1,214 @@
+//! The examined paths as the simulation wants them: all entries in the order in
+//! which Nix would read them, in flat lists of small numbers.
+
+#[cfg(test)]
+use super::simulate::Entry;
+use super::simulate::{Inode, Layout, UNIQUE};
+use crate::disk::{Kind, Meta};
+
+/// A list's numbers that lead nowhere.
+pub(super) const NONE: u32 = u32::MAX;
+
+/// What is known of an inode beside what the simulation needs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Flags(u8);
+
+impl Flags {
+    const SYMLINK: u8 = 1;
+    const EXECUTABLE: u8 = 2;
+    const LINKED: u8 = 4;
+    const TOUCHED: u8 = 8;
+
+    pub(super) fn new(kind: Kind, meta: &Meta) -> Self {
+        let mut flags = 0;
+        if kind == Kind::Symlink {
+            flags |= Self::SYMLINK;
+        } else if meta.executable() {
+            flags |= Self::EXECUTABLE;
+        }
+        // Nix sets the times of all that it stores to 1; some images have 0.
+        if meta.mtime > 1 || meta.mtime_nsec != 0 {
+            flags |= Self::TOUCHED;
+        }
+        Self(flags)
+    }
+
+    /// The same inode, with a name in `.links`.
+    pub(super) fn with_link(self) -> Self {
+        Self(self.0 | Self::LINKED)
+    }
+
+    pub(super) fn symlink(self) -> bool {
+        self.0 & Self::SYMLINK != 0
+    }
+
+    pub(super) fn executable(self) -> bool {
+        self.0 & Self::EXECUTABLE != 0
+    }
+
+    /// Whether it has a name in `.links`.
+    pub(super) fn linked(self) -> bool {
+        self.0 & Self::LINKED != 0
+    }
+
+    /// Whether its time of modification is not what Nix sets: its contents may
+    /// have been changed.
+    pub(super) fn touched(self) -> bool {
+        self.0 & Self::TOUCHED != 0
+    }
+
+    /// What makes two inodes of equal size and bytes different: the kind.
+    pub(super) fn kind(self) -> u32 {
+        u32::from(self.0 & (Self::SYMLINK | Self::EXECUTABLE))
+    }
+}
+
+/// An entry of `.links` whose name is a hash.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct NamedLink {
+    /// The SHA-256 that is its name.
+    pub(super) hash: [u8; 32],
+    /// Its inode, an index.
+    pub(super) inode: u32,
+}
+
+/// What `.links` costs and saves; sizes in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LinksSums {
+    pub(super) entries: u64,
+    pub(super) directory_disk_size: u64,
+    pub(super) unused: u64,
+    pub(super) unused_apparent_size: u64,
+    pub(super) unused_disk_size: u64,
+    /// Σ (nlink - 2) × size over the rest.
+    pub(super) saved_apparent_size: u64,
+    pub(super) saved_disk_size: u64,
+}
+
+/// All entries of the examined paths.
+#[derive(Debug, Default)]
+pub(super) struct Tree {
+    pub(super) layout: Layout,
+    pub(super) flags: Vec<Flags>,
+    /// Inode numbers, which tell where on a disk contents may lie.
+    pub(super) numbers: Vec<u64>,
+    /// An entry that leads to each inode; `NONE` for one only in `.links`.
+    pub(super) first_entry: Vec<u32>,
+    /// The entries of `.links` whose names are hashes, by hash. Of a closure
+    /// that stands alone: those that a file of it is a name of.
+    pub(super) named_links: Vec<NamedLink>,
+    /// Of all of `.links`; zero of a closure that stands alone.
+    pub(super) links: LinksSums,
+    /// Of each directory: the entry that leads to it. The first directory is
+    /// the store directory, its entries the paths.
+    pub(super) directory_entry: Vec<u32>,
+    /// Of each directory: the directory that entry is in.
+    pub(super) directory_parent: Vec<u32>,
+    /// Of each directory: the index of the path it belongs to.
+    pub(super) directory_path: Vec<u32>,
+    /// The indexes of the paths that are there.
+    pub(super) tops: Vec<u32>,
+    /// Of each entry: where its name begins.
+    pub(super) name_of: Vec<u32>,
+    pub(super) names: Names,
+    /// How many entries were met, in `.links` too.
+    pub(super) entries: u64,
+}
+
+impl Tree {
+    /// The directory an entry is in.
+    fn directory_of(&self, entry: u32) -> u32 {
+        // Directories are numbered in the order of their entries; of several
+        // that begin there, all but the last are empty.
+        let after = self.layout.directories.partition_point(|&(start, _)| start <= entry);
+        after.saturating_sub(1) as u32
+    }
+
+    /// The index of the path that an entry belongs to.
+    pub(super) fn path_of(&self, entry: u32) -> u32 {
+        match self.directory_of(entry) {
+            0 => self.tops[entry as usize],
+            directory => self.directory_path[directory as usize],
+        }
+    }
+
+    /// The name of an entry below the store directory, put into `out`.
+    pub(super) fn name(&self, entry: u32, out: &mut Vec<u8>) {
+        out.clear();
+        // From the end to the start, then turned around.
+        let mut at = entry;
+        let mut directory = self.directory_of(entry);
+        loop {
+            out.extend(self.names.get(self.name_of[at as usize]).iter().rev());
+            if directory == 0 {
+                break;
+            }
+            out.push(b'/');
+            at = self.directory_entry[directory as usize];
+            directory = self.directory_parent[directory as usize];
+        }
+        out.reverse();
+    }
+
+    /// A tree of nothing but these names, each an inode of its own.
+    #[cfg(test)]
+    pub(super) fn of_names(names: &[&str]) -> Self {
+        let mut tree = Self { directory_path: vec![NONE], ..Self::default() };
+        tree.names.starts.push(0);
+        tree.names.of_threads.push(Vec::new());
+        for (i, name) in (0..).zip(names) {
+            let of_thread = &mut tree.names.of_threads[0];
+            tree.name_of.push(of_thread.len() as u32);
+            of_thread.push(name.len() as u8);
+            of_thread.extend_from_slice(name.as_bytes());
+            tree.layout.entries.push(Entry::inode(i));
+        }
+        tree.layout.directories.push((0, names.len() as u32));
+        tree
+    }
+
+    /// All entries that lead to inodes.
+    pub(super) fn names_of_inodes(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        let entries = (0u32..).zip(&self.layout.entries);
+        entries.filter_map(|(entry, to)| to.get().ok().map(|inode| (entry, inode)))
+    }
+}
+/// Names as the threads kept them: a length, then the bytes.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    pub(super) of_threads: Vec<Vec<u8>>,
+    /// Where those of each thread begin.
+    pub(super) starts: Vec<u32>,
+}
+
+impl Names {
+    fn get(&self, name: u32) -> &[u8] {
+        let thread = self.starts.partition_point(|&start| start <= name).saturating_sub(1);
+        let names = &self.of_threads[thread];
+        let at = (name - self.starts[thread]) as usize;
+        &names[at + 1..][..usize::from(names[at])]
+    }
+}
+impl LinksSums {
+    pub(super) fn count(&mut self, inode: &Inode) {
+        let (sums, times) = match inode.nlink {
+            0 | 1 => {
+                self.unused += 1;
+                ([&mut self.unused_apparent_size, &mut self.unused_disk_size], 1)
+            }
+            n => ([&mut self.saved_apparent_size, &mut self.saved_disk_size], u64::from(n) - 2),
+        };
+        for (sum, size) in sums.into_iter().zip([inode.size, inode.disk_size]) {
+            *sum = sum.saturating_add(size.saturating_mul(times));
+        }
+    }
+}
+pub(super) fn inode(kind: Kind, meta: &Meta) -> Inode {
+    Inode {
+        size: meta.size,
+        disk_size: meta.disk_size,
+        nlink: meta.nlink,
+        class: UNIQUE,
+        writable: kind == Kind::File && meta.mode & 0o200 != 0,
+    }
+}
