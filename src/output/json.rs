@@ -48,18 +48,6 @@ pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<(
     out.write_all(b"}\n")
 }
 
-/// A full path, put together as it is written.
-struct StorePathName<'a> {
-    dir: &'a str,
-    name: &'a str,
-}
-
-impl Serialize for StorePathName<'_> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        s.collect_str(&format_args!("{}/{}", self.dir, self.name))
-    }
-}
-
 impl Serialize for Cell<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -77,9 +65,18 @@ impl Serialize for Cell<'_> {
             Self::Bool(b) => s.serialize_bool(*b),
             Self::List(l) | Self::Paths(l) => s.collect_seq(l),
             Self::StorePaths(catalog, ids) => {
-                let dir = catalog.store_dir();
-                let name = |id: &u32| StorePathName { dir, name: catalog.base_name(*id) };
-                s.collect_seq(ids.iter().map(name))
+                // Names lie far apart: looked up all at once, the processor
+                // fetches many together.
+                let names: Vec<&str> = ids.iter().map(|&id| catalog.base_name(id)).collect();
+                let mut path = format!("{}/", catalog.store_dir());
+                let directory = path.len();
+                let mut seq = s.serialize_seq(Some(names.len()))?;
+                for name in names {
+                    path.truncate(directory);
+                    path.push_str(name);
+                    seq.serialize_element(&path)?;
+                }
+                seq.end()
             }
             Self::Record(r) => {
                 let mut map = s.serialize_map(Some(r.len()))?;
