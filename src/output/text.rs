@@ -69,6 +69,10 @@ pub fn format_time(seconds: i64) -> String {
 /// assert_eq!(escape(b"a\x1b[31m\n\xff\xc3\xa9"), "a\\x1b[31m\\n\\xffé");
 /// ```
 pub fn escape(bytes: &[u8]) -> String {
+    // Nearly all there is to show, in one go.
+    if bytes.iter().all(|b| matches!(b, b' '..=b'~')) {
+        return String::from_utf8_lossy(bytes).into_owned();
+    }
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
