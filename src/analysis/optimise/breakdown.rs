@@ -2,7 +2,7 @@
 //! of equal files. All sizes are in bytes.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use super::kind::kind;
 use super::simulate::{Event, UNIQUE};
@@ -307,12 +307,15 @@ fn add_disk_sizes(tree: &Tree, owner_of: &[u32], owners: &mut [OwnerSaving]) {
 }
 
 fn kinds(tree: &Tree, by_inode: &HashMap<u32, Saving>, limit: usize) -> Vec<KindSaving> {
-    let mut kinds: BTreeMap<String, Saving> = BTreeMap::new();
+    let mut kinds: HashMap<String, Saving> = HashMap::new();
     let mut name = Vec::new();
     for (&inode, saving) in by_inode {
         tree.name(tree.first_entry[inode as usize], &mut name);
         let kind = kind(&name, tree.flags[inode as usize].symlink());
-        let sum = kinds.entry(kind.into_owned()).or_default();
+        let sum = match kinds.get_mut(&*kind) {
+            Some(sum) => sum,
+            None => kinds.entry(kind.into_owned()).or_default(),
+        };
         sum.files_linked += saving.files_linked;
         sum.bytes_freed = sum.bytes_freed.saturating_add(saving.bytes_freed);
         sum.disk_freed = sum.disk_freed.saturating_add(saving.disk_freed);
@@ -320,7 +323,7 @@ fn kinds(tree: &Tree, by_inode: &HashMap<u32, Saving>, limit: usize) -> Vec<Kind
     }
     let mut rows: Vec<KindSaving> =
         kinds.into_iter().map(|(kind, saving)| KindSaving { kind, saving }).collect();
-    rows.sort_by_key(|row| row.saving.order());
+    rows.sort_unstable_by(|a, b| (a.saving.order(), &a.kind).cmp(&(b.saving.order(), &b.kind)));
     rows.truncate(limit);
     rows
 }

@@ -38,13 +38,12 @@ pub(super) fn kind(name: &[u8], symlink: bool) -> Cow<'static, str> {
     if symlink {
         return "symlinks".into();
     }
-    let find = |place: &str| name.windows(place.len()).any(|part| part == place.as_bytes());
     let file = name.rsplit(|&b| b == b'/').next().unwrap_or_default();
     if is_shared_library(file) {
         return "shared libraries".into();
     }
-    if let Some((_, kind)) = PLACES.iter().find(|(place, _)| find(place)) {
-        return (*kind).into();
+    if let Some(kind) = place(name) {
+        return kind.into();
     }
     let dot = file.iter().rposition(|&b| b == b'.').filter(|&at| at > 0);
     let extension = dot.map(|at| &file[at + 1..]).unwrap_or_default();
@@ -56,6 +55,20 @@ pub(super) fn kind(name: &[u8], symlink: bool) -> Cow<'static, str> {
         (true, Ok(extension)) => format!(".{}", extension.to_ascii_lowercase()).into(),
         _ => "other files".into(),
     }
+}
+
+/// What lies at the first of the places that the name leads through.
+fn place(name: &[u8]) -> Option<&'static str> {
+    let mut first = PLACES.len();
+    for (at, _) in name.iter().enumerate().filter(|&(_, &b)| b == b'/') {
+        let rest = &name[at..];
+        // The letter after the slash rules out most without a call.
+        let leads = |place: &str| {
+            rest.get(1) == place.as_bytes().get(1) && rest.starts_with(place.as_bytes())
+        };
+        first = PLACES[..first].iter().position(|(place, _)| leads(place)).unwrap_or(first);
+    }
+    PLACES.get(first).map(|&(_, kind)| kind)
 }
 
 /// `libz.so`, `libz.so.1.2`.
@@ -74,6 +87,8 @@ mod tests {
         assert_eq!(of("h-p/share/man/man1/a.1.gz"), "man pages");
         assert_eq!(of("h-p/lib/libz.so.1.2"), "shared libraries");
         assert_eq!(of("h-p/bin/a.py"), "programs");
+        assert_eq!(of("h-p/bin/share/man/a"), "man pages");
+        assert_eq!(of("h-p/mybin/a.c"), ".c");
         assert_eq!(of("h-p/lib/python3/a.PY"), ".py");
         assert_eq!(of("h-p-1.25"), "other files");
         assert_eq!(of("h-p/.hidden"), "other files");

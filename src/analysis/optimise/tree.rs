@@ -116,8 +116,8 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    /// The directory an entry is in.
-    fn directory_of(&self, entry: u32) -> u32 {
+    /// The directory an entry is in; 0 is the store directory.
+    pub(super) fn directory_of(&self, entry: u32) -> u32 {
         // Directories are numbered in the order of their entries; of several
         // that begin there, all but the last are empty.
         let after = self.layout.directories.partition_point(|&(start, _)| start <= entry);
@@ -132,6 +132,17 @@ impl Tree {
         }
     }
 
+    /// The last part of an entry's name.
+    pub(super) fn base_name(&self, entry: u32) -> &[u8] {
+        self.names.get(self.name_of[entry as usize])
+    }
+
+    /// The name of a directory, not the first, below the store directory, put
+    /// into `out`.
+    pub(super) fn directory_name(&self, directory: u32, out: &mut Vec<u8>) {
+        self.name(self.directory_entry[directory as usize], out);
+    }
+
     /// The name of an entry below the store directory, put into `out`.
     pub(super) fn name(&self, entry: u32, out: &mut Vec<u8>) {
         out.clear();
@@ -139,7 +150,7 @@ impl Tree {
         let mut at = entry;
         let mut directory = self.directory_of(entry);
         loop {
-            out.extend(self.names.get(self.name_of[at as usize]).iter().rev());
+            out.extend(self.base_name(at).iter().rev());
             if directory == 0 {
                 break;
             }
