@@ -31,13 +31,11 @@ pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) 
     Ok(())
 }
 
-/// Whether people would see nothing of a section: fields without labels, or a
-/// list that has no rows and neither heading nor footer.
+/// Whether a section has nothing for people: fields without labels, or a list
+/// that has no rows and neither heading nor footer.
 fn is_empty(section: &mut Section<'_>) -> bool {
     match section {
-        Section::Fields { title, fields, .. } => {
-            title.is_empty() && fields.iter().all(|f| f.label.is_empty())
-        }
+        Section::Fields { fields, .. } => fields.iter().all(|f| f.label.is_empty()),
         Section::Rows { title, rows, footer, .. } => {
             if !title.is_empty() || !footer.is_empty() {
                 return false;

@@ -38,6 +38,9 @@ const LARGE: u64 = 1 << 20;
 /// read error of a damaged disk into the end of the program.
 const BUFFER: usize = 128 * 1024;
 
+/// How many files are hashed before their hashes are put by.
+const BATCH: usize = 1 << 15;
+
 type Hash = [u8; 32];
 
 /// What came of comparing; sizes in bytes.
@@ -259,14 +262,18 @@ impl Run<'_> {
         // rest in the order in which they may lie on the disk.
         let order = |&i: &u32| (u64::MAX - size(i) / LARGE, reader.tree.numbers[i as usize]);
         inodes.par_sort_unstable_by_key(order);
-        let hashed: Vec<(u32, io::Result<Hash>)> = self.pool.install(|| {
-            let read = |hand: &mut Hand, &i: &u32| (i, reader.hash(i, None, hand));
-            inodes.par_iter().with_min_len(1).map_init(Hand::default, read).collect()
-        });
-        for (inode, result) in hashed {
-            match result {
-                Ok(hash) => self.hashes.push((hash, inode)),
-                Err(error) => self.failed.push((inode, error)),
+        self.hashes.reserve_exact(inodes.len());
+        // In batches: what the threads hand over takes more than what is kept.
+        for batch in inodes.chunks(BATCH) {
+            let hashed: Vec<(u32, io::Result<Hash>)> = self.pool.install(|| {
+                let read = |hand: &mut Hand, &i: &u32| (i, reader.hash(i, None, hand));
+                batch.par_iter().with_min_len(1).map_init(Hand::default, read).collect()
+            });
+            for (inode, result) in hashed {
+                match result {
+                    Ok(hash) => self.hashes.push((hash, inode)),
+                    Err(error) => self.failed.push((inode, error)),
+                }
             }
         }
     }
