@@ -19,6 +19,7 @@ use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 use rustix::fs::{Mode, OFlags, openat, readlinkat};
@@ -40,6 +41,8 @@ const BUFFER: usize = 128 * 1024;
 
 /// How many files are hashed before their hashes are put by.
 const BATCH: usize = 1 << 15;
+/// How many small files a thread takes at once: mostly those of a directory.
+const FEW: usize = 32;
 
 type Hash = [u8; 32];
 
@@ -265,17 +268,40 @@ impl Run<'_> {
         self.hashes.reserve_exact(inodes.len());
         // In batches: what the threads hand over takes more than what is kept.
         for batch in inodes.chunks(BATCH) {
-            let hashed: Vec<(u32, io::Result<Hash>)> = self.pool.install(|| {
-                let read = |hand: &mut Hand, &i: &u32| (i, reader.hash(i, None, hand));
-                batch.par_iter().with_min_len(1).map_init(Hand::default, read).collect()
-            });
-            for (inode, result) in hashed {
+            for (inode, result) in self.hash_batch(batch) {
                 match result {
                     Ok(hash) => self.hashes.push((hash, inode)),
                     Err(error) => self.failed.push((inode, error)),
                 }
             }
         }
+    }
+
+    /// Each thread takes the next few files when it is done with its last, of
+    /// large ones one at a time: to deal them out beforehand left most of the
+    /// bytes to one thread.
+    fn hash_batch(&self, batch: &[u32]) -> Vec<(u32, io::Result<Hash>)> {
+        let reader = self.reader;
+        let large = |inode: u32| reader.tree.layout.inodes[inode as usize].size >= LARGE;
+        let next = Mutex::new(batch);
+        let take = || {
+            let mut rest = next.lock().unwrap_or_else(PoisonError::into_inner);
+            let few = if rest.first().is_some_and(|&inode| large(inode)) { 1 } else { FEW };
+            let (taken, left) = rest.split_at(few.min(rest.len()));
+            *rest = left;
+            taken
+        };
+        let hashed = self.pool.broadcast(|_| {
+            let (mut hand, mut hashed) = (Hand::default(), Vec::new());
+            loop {
+                let taken = take();
+                if taken.is_empty() {
+                    return hashed;
+                }
+                hashed.extend(taken.iter().map(|&i| (i, reader.hash(i, None, &mut hand))));
+            }
+        });
+        hashed.into_iter().flatten().collect()
     }
 
     /// Whether the names in `.links` may stand for other contents than theirs.
