@@ -2,10 +2,12 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::garbage::SettingsArgs;
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions};
 use crate::census::{Census, Examine};
-use crate::roots::{FoundRoots, RootKind, RootOptions, find_roots};
+use crate::roots::{
+    FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, find_roots, read_gc_settings,
+};
+use crate::warning::Warnings;
 use clap::Args;
 use globset::{Glob, GlobMatcher};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -118,4 +120,36 @@ pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsAr
     let mut found = find_roots(&context.location, &census.catalog, options);
     census.warnings.extend(std::mem::take(&mut found.warnings));
     found
+}
+
+/// What the collector keeps.
+#[derive(Debug, Args)]
+pub(super) struct SettingsArgs {
+    /// Do not ask running processes and temporary roots
+    #[arg(long)]
+    pub(super) no_runtime: bool,
+    /// Whether outputs of live derivations are kept [default: the store's nix.conf]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    keep_outputs: Option<bool>,
+    /// Whether derivers of live paths are kept [default: the store's nix.conf]
+    #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    keep_derivations: Option<bool>,
+}
+
+impl SettingsArgs {
+    /// The settings: those asked for, else those of the store's own system.
+    pub(super) fn read(&self, context: &Context, warnings: &mut Warnings) -> GcSettings {
+        let asked = |value| GcSetting { value, source: None };
+        if let (Some(outputs), Some(derivations)) = (self.keep_outputs, self.keep_derivations) {
+            return GcSettings::new(outputs, derivations);
+        }
+        let mut settings = read_gc_settings(&context.location, &context.conf_dir(), warnings);
+        if let Some(value) = self.keep_outputs {
+            settings.keep_outputs = asked(value);
+        }
+        if let Some(value) = self.keep_derivations {
+            settings.keep_derivations = asked(value);
+        }
+        settings
+    }
 }

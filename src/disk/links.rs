@@ -1,8 +1,8 @@
 //! `.links`: one name for each file content of an optimised store
 //! (`optimisePath_` in Nix's `optimise-store.cc`).
 
+use super::devices::Devices;
 use super::inodes::{Inode, InodeTable};
-use super::scan::Devices;
 use super::walk::{Directory, Entry, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
 use crate::warning::Warnings;
 

@@ -27,6 +27,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod devices;
 mod inodes;
 mod links;
 #[cfg(target_os = "linux")]

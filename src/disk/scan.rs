@@ -9,11 +9,12 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
 use super::DiskError;
+use super::devices::Devices;
 use super::inodes::{Inode, InodeTable, hash};
 use super::links::{self, Links};
 use super::walk::{Directory, Engine, Entry, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
@@ -231,37 +232,6 @@ fn add_shared(usages: &mut [Usage], inodes: &[Inode], names: &Rows) {
                 last = Some(index);
             }
         }
-    }
-}
-
-/// Small numbers for devices: 0 is the store directory's.
-pub(super) struct Devices {
-    store: u64,
-    list: RwLock<Vec<u64>>,
-}
-
-impl Devices {
-    fn new(store: u64) -> Self {
-        Self { store, list: RwLock::new(vec![store]) }
-    }
-
-    pub(super) fn index(&self, dev: u64) -> u32 {
-        if dev == self.store {
-            return 0;
-        }
-        let find = |list: &[u64]| list.iter().position(|&d| d == dev).map(|i| i as u32);
-        let found = find(&self.list.read().unwrap_or_else(PoisonError::into_inner));
-        found.unwrap_or_else(|| {
-            let mut list = self.list.write().unwrap_or_else(PoisonError::into_inner);
-            find(&list).unwrap_or_else(|| {
-                list.push(dev);
-                (list.len() - 1) as u32
-            })
-        })
-    }
-
-    fn into_list(self) -> Vec<u64> {
-        self.list.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

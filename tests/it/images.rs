@@ -139,6 +139,42 @@ fn on(file_system: &str, make: impl Fn(&TestEnv, &Store, &Path) -> bool) {
     drop(mounted);
 }
 
+/// Two layers, one over the other: a directory's entries lie in both, and what
+/// it says of their inode numbers is not what `stat` says.
+#[test]
+fn overlayfs() {
+    let Some(stores) = nix::stores() else { return };
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    let store = crashed(&env, stores);
+    let upper = env.join("upper");
+    fs::create_dir_all(upper.join("nix/store")).unwrap();
+    fs::create_dir(env.join("work")).unwrap();
+    // Some paths lie in the upper layer.
+    for entry in fs::read_dir(&store.real_store_dir).unwrap().map(Result::unwrap) {
+        if entry.file_name().as_encoded_bytes()[0].is_ascii_digit() {
+            let to = upper.join("nix/store").join(entry.file_name());
+            run(Command::new("mv").arg(entry.path()).arg(to)).ok();
+        }
+    }
+    let dir = |name: &str| env.join(name).display().to_string();
+    let (lower, upper, work) = (store.dir.display(), dir("upper"), dir("work"));
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    fs::create_dir(env.join("mnt")).unwrap();
+    let mut command = Command::new("mount");
+    command.args(["-t", "overlay", "overlay", "-o", &options]).arg(env.join("mnt"));
+    let mounted = run(&mut command);
+    if mounted.status != 0 {
+        return crate::support::skip(&format!("no overlay can be mounted: {}", mounted.stderr));
+    }
+    let mounted = Mount(env.join("mnt"));
+    let answer = env.json(report(&stores.root_optimised.dir));
+    check(&env, &env.join("mnt"), &rows(&answer));
+    drop(mounted);
+}
+
 /// Fills an empty file system by copying.
 fn fill(env: &TestEnv, store: &Store, image: &Path, mkfs: &[&str]) -> bool {
     if !have(&mkfs[..1]) {

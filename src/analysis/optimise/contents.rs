@@ -13,38 +13,24 @@
 //! and links that look changed, by their time of modification, or that have no
 //! other name, are read, and if one lies, every file not in `.links` is hashed.
 
-use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
-use rustix::fs::{Mode, OFlags, openat, readlinkat};
 
+use super::reader::{Hand, Hash, Item, KNOWN, PREFIX, Reader};
 use super::simulate::{Link, UNIQUE};
 use super::tree::{NONE, NamedLink, Tree};
 use crate::disk::Progress;
-use crate::nar::{FileHasher, hash_symlink, nix32};
 use crate::warning::{WarningKind, Warnings};
 
-/// How many first bytes are compared before the whole is.
-const PREFIX: u64 = 4096;
 /// Files from this size on are hashed first, the largest before others.
 const LARGE: u64 = 1 << 20;
-/// How much of a file is read at once. Mapping large files instead was measured
-/// and gains nothing beside the hashing, counts as memory in use, and turns a
-/// read error of a damaged disk into the end of the program.
-const BUFFER: usize = 128 * 1024;
-
 /// How many files are hashed before their hashes are put by.
 const BATCH: usize = 1 << 15;
 /// How many small files a thread takes at once: mostly those of a directory.
 const FEW: usize = 32;
-
-type Hash = [u8; 32];
 
 /// What came of comparing; sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,9 +53,7 @@ pub(super) fn classify(
     progress: &Progress,
     warnings: &mut Warnings,
 ) -> io::Result<Compared> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let store = rustix::fs::open(store_dir, flags, Mode::empty())?;
-    let reader = Reader { tree, store, bytes: AtomicU64::new(0), progress };
+    let reader = Reader::open(tree, store_dir, progress)?;
     let mut run = Run { reader: &reader, alone, pool, hashes: Vec::new(), failed: Vec::new() };
     let candidates = run.candidates();
     let mut again = Vec::new();
@@ -84,8 +68,7 @@ pub(super) fn classify(
     hashes.sort_unstable();
     failed.sort_unstable_by_key(|&(inode, _)| inode);
     failed.dedup_by_key(|&mut (inode, _)| inode);
-    let mut compared =
-        Compared { bytes_read: reader.bytes.load(Ordering::Relaxed), ..Compared::default() };
+    let mut compared = Compared { bytes_read: reader.bytes(), ..Compared::default() };
     for (inode, error) in failed {
         compared.unreadable += 1;
         compared.unreadable_size += reader.tree.layout.inodes[inode as usize].size;
@@ -136,21 +119,6 @@ fn assign(tree: &mut Tree, alone: bool, hashes: &[(Hash, u32)]) {
     }
     layout.classes = classes;
 }
-
-/// An inode to be compared.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Item {
-    size: u64,
-    /// Of the first bytes, once they were read.
-    prefix: u64,
-    /// The kind; `KNOWN` where `.links` tells the hash.
-    kind: u32,
-    /// The inode, or a link whose hash is known.
-    index: u32,
-}
-
-/// Sorts after all kinds.
-const KNOWN: u32 = u32::MAX;
 
 struct Run<'a> {
     reader: &'a Reader<'a>,
@@ -381,185 +349,4 @@ impl Run<'_> {
             self.has_corrupted_link(again);
         }
     }
-}
-
-/// What a thread reads with.
-#[derive(Default)]
-struct Hand {
-    buffer: Vec<u8>,
-    /// The directory that was opened last: files that lie together on a disk
-    /// are mostly of one, and opened from there at half the cost.
-    directory: Option<(u32, OwnedFd)>,
-    name: Vec<u8>,
-}
-
-/// Reads files of the store, and never what is not as the walk saw it.
-struct Reader<'a> {
-    tree: &'a Tree,
-    store: OwnedFd,
-    bytes: AtomicU64,
-    progress: &'a Progress,
-}
-
-impl Reader<'_> {
-    /// Where an inode is found, below the store directory.
-    fn path(&self, inode: u32, link: Option<&NamedLink>) -> Vec<u8> {
-        let mut path = Vec::new();
-        let entry = self.tree.first_entry[inode as usize];
-        if entry != NONE {
-            self.tree.name(entry, &mut path);
-            return path;
-        }
-        let find = || self.tree.named_links.iter().find(|link| link.inode == inode);
-        if let Some(link) = link.or_else(find) {
-            path.extend_from_slice(b".links/");
-            path.extend_from_slice(nix32::encode(&link.hash).as_bytes());
-        }
-        path
-    }
-
-    fn link(&self, item: &Item) -> Option<&NamedLink> {
-        (item.kind == KNOWN).then(|| &self.tree.named_links[item.index as usize])
-    }
-
-    fn inode(&self, item: &Item) -> u32 {
-        self.link(item).map_or(item.index, |link| link.inode)
-    }
-
-    fn number(&self, item: &Item) -> u64 {
-        self.tree.numbers[self.inode(item) as usize]
-    }
-
-    /// The directory to look into for an inode, and its name there, which may
-    /// lead through others.
-    fn place<'a>(
-        &'a self,
-        inode: u32,
-        link: Option<&NamedLink>,
-        hand: &'a mut Hand,
-    ) -> io::Result<(BorrowedFd<'a>, Cow<'a, [u8]>)> {
-        let entry = self.tree.first_entry[inode as usize];
-        let directory = if entry == NONE { 0 } else { self.tree.directory_of(entry) };
-        if directory == 0 {
-            return Ok((self.store.as_fd(), self.path(inode, link).into()));
-        }
-        if hand.directory.as_ref().is_none_or(|&(last, _)| last != directory) {
-            self.tree.directory_name(directory, &mut hand.name);
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let opened = openat(self.store.as_fd(), &hand.name[..], flags, Mode::empty())?;
-            hand.directory = Some((directory, opened));
-        }
-        let (_, opened) = hand.directory.as_ref().expect("opened above");
-        Ok((opened.as_fd(), self.tree.base_name(entry).into()))
-    }
-
-    fn open(&self, inode: u32, link: Option<&NamedLink>, hand: &mut Hand) -> io::Result<File> {
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let (directory, name) = self.place(inode, link, hand)?;
-        let open = |flags| openat(directory, &*name, flags, Mode::empty());
-        // Only an owner may leave the access time alone.
-        let opened = match open(flags | OFlags::NOATIME) {
-            Err(rustix::io::Errno::PERM) => open(flags)?,
-            other => other?,
-        };
-        let stat = rustix::fs::fstat(&opened)?;
-        let seen = &self.tree.layout.inodes[inode as usize];
-        let same = stat.st_ino == self.tree.numbers[inode as usize]
-            && stat.st_size as u64 == seen.size
-            && rustix::fs::FileType::from_raw_mode(stat.st_mode)
-                == rustix::fs::FileType::RegularFile;
-        if same { Ok(File::from(opened)) } else { Err(changed()) }
-    }
-
-    fn count(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        self.progress.add_bytes(bytes);
-    }
-
-    /// A number for the first bytes: the same for the same bytes.
-    fn prefix(&self, item: &Item, hand: &mut Hand) -> io::Result<u64> {
-        let inode = self.inode(item);
-        if self.tree.flags[inode as usize].symlink() {
-            // A link that is a symlink of a large file's size: nothing agrees.
-            return Ok(0);
-        }
-        let file = self.open(inode, self.link(item), hand)?;
-        let buffer = &mut hand.buffer;
-        buffer.resize(PREFIX as usize, 0);
-        (&file).read_exact(buffer)?;
-        self.count(PREFIX);
-        use std::hash::{DefaultHasher, Hasher};
-        let mut hasher = DefaultHasher::new();
-        hasher.write(buffer);
-        Ok(hasher.finish())
-    }
-
-    /// What tells an inode's contents: the SHA-256 of its NAR, or where no
-    /// link has such a name, the BLAKE3 of its kind and bytes.
-    fn hash(&self, inode: u32, link: Option<&NamedLink>, hand: &mut Hand) -> io::Result<Hash> {
-        let size = self.tree.layout.inodes[inode as usize].size;
-        let flags = self.tree.flags[inode as usize];
-        if flags.symlink() {
-            let (directory, name) = self.place(inode, link, hand)?;
-            let target = readlinkat(directory, &*name, Vec::new())?;
-            let same = target.as_bytes().len() as u64 == size;
-            self.progress.add_bytes(size);
-            return if same { Ok(hash_symlink(target.as_bytes())) } else { Err(changed()) };
-        }
-        let mut hasher = if self.tree.named_links.is_empty() {
-            ContentsHasher::blake3(flags.executable())
-        } else {
-            ContentsHasher::Nar(FileHasher::new(size, flags.executable()))
-        };
-        if size == 0 {
-            return Ok(hasher.finish());
-        }
-        let mut file = self.open(inode, link, hand)?;
-        let mut left = size;
-        let buffer = &mut hand.buffer;
-        buffer.resize(BUFFER, 0);
-        while left > 0 {
-            let want = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);
-            let got = file.read(&mut buffer[..want])?;
-            if got == 0 {
-                return Err(changed());
-            }
-            hasher.update(&buffer[..got]);
-            self.count(got as u64);
-            left -= got as u64;
-        }
-        Ok(hasher.finish())
-    }
-}
-
-/// Tells the contents of files apart.
-enum ContentsHasher {
-    Nar(FileHasher),
-    Blake3(Box<blake3::Hasher>),
-}
-
-impl ContentsHasher {
-    fn blake3(executable: bool) -> Self {
-        // The kind as the key: contents stay aligned.
-        Self::Blake3(Box::new(blake3::Hasher::new_keyed(&[executable.into(); 32])))
-    }
-
-    fn update(&mut self, bytes: &[u8]) {
-        match self {
-            Self::Nar(hasher) => hasher.update(bytes),
-            Self::Blake3(hasher) => drop(hasher.update(bytes)),
-        }
-    }
-
-    fn finish(self) -> Hash {
-        match self {
-            Self::Nar(hasher) => hasher.finish(),
-            Self::Blake3(hasher) => hasher.finalize().into(),
-        }
-    }
-}
-
-fn changed() -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, "it was changed while it was examined")
 }

@@ -6,7 +6,7 @@
 //! |---|---|
 //! | `tree` | all entries in Nix's order |
 //! | `gather`, `links` | the walk over the paths and over `.links` |
-//! | `contents` | which inodes have the same contents |
+//! | `contents`, `reader` | which inodes have the same contents |
 //! | `simulate` | what Nix would do, on plain data |
 //! | `version` | where versions of Nix differ |
 //! | `breakdown`, `kind` | where the savings are |
@@ -20,6 +20,7 @@ mod document;
 mod gather;
 mod kind;
 mod links;
+mod reader;
 pub mod simulate;
 mod tree;
 mod version;
