@@ -117,7 +117,7 @@ impl Visitor for Reader<'_> {
         ReaderState::default()
     }
 
-    fn descend(&self) -> bool {
+    fn descend(&self, _: &Directory<'_>, _: &[u8]) -> bool {
         false
     }
 
@@ -173,7 +173,7 @@ impl Visitor for Members<'_> {
         Vec::new()
     }
 
-    fn descend(&self) -> bool {
+    fn descend(&self, _: &Directory<'_>, _: &[u8]) -> bool {
         false
     }
 

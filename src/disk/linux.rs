@@ -430,7 +430,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
         };
         let entries = items.iter().map(|item| item.entry(names));
         self.visitor.directory(&mut thread.state, &directory, entries);
-        if directories == 0 || !self.visitor.descend() {
+        if directories == 0 {
             return;
         }
 
@@ -441,6 +441,9 @@ impl<'w, V: Visitor> Walk<'w, V> {
         }
         for item in items.iter() {
             let (Kind::Directory, Seen::Stat(meta)) = (item.kind, item.seen) else { continue };
+            if !self.visitor.descend(&directory, item.entry(names).name) {
+                continue;
+            }
             if meta.dev != job.dev {
                 let path = self.path(Some(&job.trail), item.entry(names).name);
                 warn_mount(&mut thread.warnings, path);

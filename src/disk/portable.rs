@@ -123,9 +123,7 @@ impl Walker {
                     self.directory(&job, visitor, &mut state, &mut warnings, progress);
                 entries += met;
                 statted += met;
-                if visitor.descend() {
-                    jobs.extend(below);
-                }
+                jobs.extend(below);
             }
         }
         warnings.sort();
@@ -199,6 +197,7 @@ impl Walker {
             position: 0,
         };
         visitor.directory(state, &directory, entries.into_iter());
+        below.retain(|job| visitor.descend(&directory, job.trail.name.as_bytes()));
         (found.len() as u64, below)
     }
 }

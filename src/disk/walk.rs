@@ -245,8 +245,8 @@ pub trait Visitor: Sync {
         None
     }
 
-    /// Whether to go into directories below the given ones.
-    fn descend(&self) -> bool {
+    /// Whether to go into the directory `name` of `directory`.
+    fn descend(&self, _directory: &Directory<'_>, _name: &[u8]) -> bool {
         true
     }
 

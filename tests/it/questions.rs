@@ -485,6 +485,31 @@ fn a_pattern_that_matches_nothing_is_an_error_with_near_names() {
     assert!(answer.stderr.contains("does not refer"), "{}", answer.stderr);
 }
 
+/// Where a glob begins with plain names, only those directories are looked
+/// into; one that says the same otherwise must find the same.
+#[test]
+fn a_glob_finds_the_same_however_it_is_written() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    let dropped = |glob: &str| {
+        let args = ["what-if", "everything-1.0", "--drop-files", glob];
+        let total = json(&env, &stores.optimised, &args)["total"].clone();
+        ["nar_size_after", "disk_size_after"].map(|key| total[key].as_u64().unwrap())
+    };
+    let [before, _] = dropped("share/common-1");
+    for (plain, other) in [
+        ("share/**", "{share}/**"),
+        ("share", "shar[e]"),
+        ("dir/inner/**", "*/inner/**"),
+        ("share/common-large", "**/common-large"),
+        ("share/man/man1", "*/*/man1"),
+    ] {
+        assert_eq!(dropped(plain), dropped(other), "{plain}");
+    }
+    let [after, _] = dropped("share/**");
+    assert!(after < before);
+}
+
 /// A FIFO in a path blocks nothing; it is no file that could hold a reference.
 #[test]
 fn a_fifo_blocks_neither_why_nor_what_if() {

@@ -398,7 +398,7 @@ impl Visitor for Links {
         Self::State::default()
     }
 
-    fn descend(&self) -> bool {
+    fn descend(&self, _: &Directory<'_>, _: &[u8]) -> bool {
         false
     }
 

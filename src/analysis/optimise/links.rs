@@ -128,7 +128,7 @@ impl Visitor for LinksWalk {
         (!self.stat).then_some(())
     }
 
-    fn descend(&self) -> bool {
+    fn descend(&self, _: &Directory<'_>, _: &[u8]) -> bool {
         false
     }
 

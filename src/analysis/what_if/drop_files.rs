@@ -58,7 +58,9 @@ pub(super) fn find(
             Top { name, path, ino: 0, kind: Kind::Unknown }
         })
         .collect();
-    let walked = walker.walk(&tops, &Matching { globs: &globs }, &Progress::default());
+    let literals = globs.iter().map(|glob| literal(glob.glob().glob())).collect();
+    let matching = Matching { globs: &globs, literals };
+    let walked = walker.walk(&tops, &matching, &Progress::default());
     let mut found: Vec<Vec<File>> = vec![Vec::new(); globs.len()];
     let mut inodes: HashMap<(u64, u64), u32> = HashMap::new();
     if let Some(disk) = &census.disk {
@@ -109,6 +111,13 @@ struct Matches {
 
 struct Matching<'a> {
     globs: &'a [&'a GlobMatcher],
+    /// What the names that each matches begin with.
+    literals: Vec<Vec<&'a str>>,
+}
+
+/// The directories that a glob names before its first special character.
+fn literal(glob: &str) -> Vec<&str> {
+    glob.split('/').take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).collect()
 }
 
 impl Matching<'_> {
@@ -129,6 +138,17 @@ impl Visitor for Matching<'_> {
     fn state(&self) -> Self::State {
         let matched = vec![false; self.globs.len()];
         Matches { files: Vec::new(), matched, directories: BTreeSet::new() }
+    }
+
+    /// Only where something may match; and one level down in any case, to know
+    /// what is nearly called as a glob that matches nothing.
+    fn descend(&self, directory: &Directory<'_>, name: &[u8]) -> bool {
+        let relative = directory.relative_path();
+        let Some(at) = relative.iter().position(|&b| b == b'/') else { return true };
+        let name = [&relative[at + 1..], b"/", name].concat();
+        let name = String::from_utf8_lossy(&name);
+        let leads = |literal: &Vec<&str>| literal.iter().zip(name.split('/')).all(|(a, b)| *a == b);
+        self.literals.iter().any(leads)
     }
 
     fn top(&self, _: &mut Self::State, _: &Directory<'_>, _: &Entry<'_, ()>) {}
