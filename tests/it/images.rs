@@ -139,6 +139,17 @@ fn on(file_system: &str, make: impl Fn(&TestEnv, &Store, &Path) -> bool) {
     drop(mounted);
 }
 
+/// However large the database is: there is nowhere to copy it to.
+#[test]
+fn a_write_ahead_log_is_read_without_a_copy() {
+    let Some(stores) = nix::stores() else { return };
+    let mut env = TestEnv::new();
+    let store = crashed(&env, stores);
+    env.set("TMPDIR", "/nonexistent");
+    let answer = env.json(report(&store.dir));
+    assert!(rows(&answer).contains_key(LOG_ONLY));
+}
+
 /// Two layers, one over the other: a directory's entries lie in both, and what
 /// it says of their inode numbers is not what `stat` says.
 #[test]
