@@ -1,7 +1,7 @@
 //! The walk against walkdir, du, and what cannot be read.
 #![allow(clippy::unwrap_used)]
 
-use crate::support::du;
+use crate::support::{du, not_here};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs;
@@ -450,7 +450,7 @@ fn special_files_are_told_and_not_opened() {
 #[test]
 fn what_may_not_be_read_is_told() {
     if !rustix::process::geteuid().is_root() {
-        eprintln!("skipped: needs root, to be somebody else");
+        not_here("this needs root, to be somebody else");
         return;
     }
     let store = tempfile::tempdir().unwrap();
@@ -474,7 +474,7 @@ fn what_may_not_be_read_is_told() {
         .env("NIX_CENSUS_TEST_STORE", store.path())
         .output();
     let out = match out {
-        Err(error) => return eprintln!("skipped: setpriv: {error}"),
+        Err(error) => return not_here(&format!("setpriv: {error}")),
         Ok(out) => String::from_utf8_lossy(&out.stdout).into_owned(),
     };
     let told: Vec<&str> = out.lines().filter(|line| line.contains(": ")).collect();

@@ -11,6 +11,7 @@ pub(crate) mod nix;
 pub(crate) mod rooted;
 
 use std::ffi::OsStr;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -124,7 +125,15 @@ pub(crate) fn run(command: &mut Command) -> Run {
 #[track_caller]
 pub(crate) fn skip(reason: &str) {
     assert!(!require(), "NIX_CENSUS_REQUIRE_NIX is set, but {reason}");
-    eprintln!("skipped: {reason}");
+    not_here(reason);
+}
+
+/// Says what is left out of a test that nobody can demand here. Written as it
+/// is: what macros print of a test that passes, nobody sees.
+pub(crate) fn not_here(reason: &str) {
+    let thread = std::thread::current();
+    let line = format!("skipped {}: {reason}\n", thread.name().unwrap_or("test"));
+    let _ = std::io::stderr().write_all(line.as_bytes());
 }
 
 /// Whether no test may be skipped.
