@@ -32,8 +32,8 @@ impl Context {
         // Only people get the demo: a program that reads JSON wants an error.
         if is_default(&store, &location)
             && output.format() == Format::Table
-            && let Some(lack) = nothing_to_examine(&location)
             && let Some(demo) = find_demo(&current_dir)
+            && let Some(lack) = nothing_to_examine(&location)
         {
             let demo = demo.to_string_lossy().into_owned();
             say(format_args!("note: {lack}; examining the demo store {demo}"));

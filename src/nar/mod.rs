@@ -17,3 +17,4 @@ pub mod size;
 pub mod stream;
 
 pub use leaf::{FileHasher, hash_symlink};
+pub(crate) use stream::Opener;

@@ -46,6 +46,39 @@ pub enum NarProblem {
     Changed,
 }
 
+/// Opens what is to be read: no symlink, never waiting for a FIFO, and as long
+/// as that is allowed without a time of access left behind.
+#[derive(Debug)]
+pub(crate) struct Opener {
+    /// Whether files may be read without a trace; only their owner may.
+    noatime: bool,
+}
+
+impl Default for Opener {
+    fn default() -> Self {
+        Self { noatime: true }
+    }
+}
+
+impl Opener {
+    /// Opens `name` in the directory `dir`; `more` says what else is wanted.
+    pub(crate) fn open<N: rustix::path::Arg + Copy>(
+        &mut self,
+        dir: BorrowedFd<'_>,
+        name: N,
+        more: OFlags,
+    ) -> Result<OwnedFd, Errno> {
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
+        if self.noatime {
+            match openat(dir, name, flags | OFlags::NOATIME, Mode::empty()) {
+                Err(Errno::PERM) => self.noatime = false,
+                result => return result,
+            }
+        }
+        openat(dir, name, flags, Mode::empty())
+    }
+}
+
 /// What is wrong with a file's extended attributes, told from their names.
 pub type XattrJudge = fn(&[u8]) -> Option<String>;
 
@@ -56,8 +89,7 @@ pub struct NarWriter {
     filled: usize,
     target: Vec<u8>,
     written: u64,
-    /// Whether files may be read without a trace; only their owner may.
-    noatime: bool,
+    opener: Opener,
     /// What to say of a file's extended attributes, if they are looked at.
     judge: Option<XattrJudge>,
     judged: Vec<(Vec<u8>, String)>,
@@ -70,7 +102,7 @@ impl Default for NarWriter {
             filled: 0,
             target: Vec::new(),
             written: 0,
-            noatime: true,
+            opener: Opener::default(),
             judge: None,
             judged: Vec::new(),
         }
@@ -246,14 +278,7 @@ impl NarWriter {
     }
 
     fn open(&mut self, dir: BorrowedFd<'_>, name: &CStr, more: OFlags) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
-        if self.noatime {
-            match openat(dir, name, flags | OFlags::NOATIME, Mode::empty()) {
-                Err(Errno::PERM) => self.noatime = false,
-                result => return result,
-            }
-        }
-        openat(dir, name, flags, Mode::empty())
+        self.opener.open(dir, name, more)
     }
 
     fn file(

@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::support::made::{LOOSE, Made, SCHEMA, base, insert, kinds, limited, path, refer};
-use super::support::{Run, TestEnv, have, root, run};
+use super::support::{Run, TestEnv, have, nobody, root, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -522,13 +522,7 @@ fn as_nobody(env: &TestEnv, made: &Made, args: &[&str]) -> Option<Run> {
     if !root() || !have(&["setpriv"]) {
         return None;
     }
-    fs::set_permissions(env.path(), PermissionsExt::from_mode(0o755)).unwrap();
-    let program = env.join("nix-census");
-    if !program.exists() {
-        fs::copy(env!("CARGO_BIN_EXE_nix-census"), &program).unwrap();
-    }
-    let mut setpriv = Command::new("setpriv");
-    setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+    let mut setpriv = nobody(env);
     setpriv.args(made.args(args)).env_clear().env("COLUMNS", "120").current_dir("/");
     let run = run(&mut limited(&setpriv));
     assert!(!run.stderr.contains("panicked"), "{}", run.stderr);

@@ -2,7 +2,7 @@
 //! what a hostile one may hold. These need root.
 
 use crate::support::nix::{self, Store};
-use crate::support::{Run, TestEnv, du, have, root, run};
+use crate::support::{Run, TestEnv, du, have, nobody, root, run};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -41,12 +41,7 @@ fn as_nobody(env: &TestEnv, args: &[OsString]) -> Option<Run> {
     if !have(&["setpriv"]) {
         return None;
     }
-    fs::set_permissions(env.path(), Permissions::from_mode(0o755)).unwrap();
-    let exe = env.join("nix-census");
-    fs::copy(env!("CARGO_BIN_EXE_nix-census"), &exe).unwrap();
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(exe).args(args);
-    Some(run(&mut command))
+    Some(run(nobody(env).args(args)))
 }
 
 const LOG_ONLY: &str = "/nix/store/0c5b8vw40dy178xlpddw65q9gf1h2186-only-in-the-log";

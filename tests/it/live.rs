@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::support::made::{Made, base, insert, limited, path, refer};
-use super::support::{Run, TestEnv, have, nix, run};
+use super::support::{Run, TestEnv, have, nix, nobody, program, run};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
 use serde_json::Value;
@@ -28,24 +28,10 @@ fn users() -> Vec<User> {
     if root && have(&["setpriv"]) { vec![User::Own, User::Nobody] } else { vec![User::Own] }
 }
 
-/// The program, where nobody can run it.
-fn program(env: &TestEnv) -> PathBuf {
-    let program = env.join("nix-census");
-    if !program.exists() {
-        fs::set_permissions(env.path(), PermissionsExt::from_mode(0o755)).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_nix-census"), &program).unwrap();
-    }
-    program
-}
-
 fn read<S: AsRef<OsStr>>(env: &TestEnv, user: User, args: impl IntoIterator<Item = S>) -> Run {
     let mut command = match user {
         User::Own => Command::new(program(env)),
-        User::Nobody => {
-            let mut setpriv = Command::new("setpriv");
-            setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program(env));
-            setpriv
-        }
+        User::Nobody => nobody(env),
     };
     command.args(args).env_clear().current_dir("/");
     run(&mut limited(&command))

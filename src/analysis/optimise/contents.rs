@@ -248,7 +248,7 @@ impl Run<'_> {
     /// Each thread takes the next few files when it is done with its last, of
     /// large ones one at a time: to deal them out beforehand left most of the
     /// bytes to one thread.
-    fn hash_batch(&self, batch: &[u32]) -> Vec<(u32, io::Result<Hash>)> {
+    fn hash_batch(&self, batch: &[u32]) -> impl Iterator<Item = (u32, io::Result<Hash>)> + use<> {
         let reader = self.reader;
         let large = |inode: u32| reader.tree.layout.inodes[inode as usize].size >= LARGE;
         let next = Mutex::new(batch);
@@ -269,7 +269,7 @@ impl Run<'_> {
                 hashed.extend(taken.iter().map(|&i| (i, reader.hash(i, None, &mut hand))));
             }
         });
-        hashed.into_iter().flatten().collect()
+        hashed.into_iter().flatten()
     }
 
     /// Whether the names in `.links` may stand for other contents than theirs.

@@ -11,7 +11,7 @@ use rustix::fs::{Mode, OFlags, openat, readlinkat};
 
 use super::tree::{NONE, NamedLink, Tree};
 use crate::disk::Progress;
-use crate::nar::{FileHasher, hash_symlink, nix32};
+use crate::nar::{FileHasher, Opener, hash_symlink, nix32};
 
 /// How many first bytes are compared before the whole is.
 pub(super) const PREFIX: u64 = 4096;
@@ -41,9 +41,15 @@ pub(super) const KNOWN: u32 = u32::MAX;
 #[derive(Default)]
 pub(super) struct Hand {
     buffer: Vec<u8>,
-    /// The directory that was opened last: files that lie together on a disk
-    /// are mostly of one, and opened from there at half the cost.
-    directory: Option<(u32, OwnedFd)>,
+    last: LastDirectory,
+    opener: Opener,
+}
+
+/// The directory that was opened last: files that lie together on a disk are
+/// mostly of one, and opened from there at half the cost.
+#[derive(Default)]
+struct LastDirectory {
+    open: Option<(u32, OwnedFd)>,
     name: Vec<u8>,
 }
 
@@ -105,33 +111,26 @@ impl<'t> Reader<'t> {
         &'a self,
         inode: u32,
         link: Option<&NamedLink>,
-        hand: &'a mut Hand,
+        last: &'a mut LastDirectory,
     ) -> io::Result<(BorrowedFd<'a>, Cow<'a, [u8]>)> {
         let entry = self.tree.first_entry[inode as usize];
         let directory = if entry == NONE { 0 } else { self.tree.directory_of(entry) };
         if directory == 0 {
             return Ok((self.store.as_fd(), self.path(inode, link).into()));
         }
-        if hand.directory.as_ref().is_none_or(|&(last, _)| last != directory) {
-            self.tree.directory_name(directory, &mut hand.name);
+        if last.open.as_ref().is_none_or(|&(open, _)| open != directory) {
+            self.tree.directory_name(directory, &mut last.name);
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let opened = openat(self.store.as_fd(), &hand.name[..], flags, Mode::empty())?;
-            hand.directory = Some((directory, opened));
+            let opened = openat(self.store.as_fd(), &last.name[..], flags, Mode::empty())?;
+            last.open = Some((directory, opened));
         }
-        let (_, opened) = hand.directory.as_ref().expect("opened above");
+        let (_, opened) = last.open.as_ref().expect("opened above");
         Ok((opened.as_fd(), self.tree.base_name(entry).into()))
     }
 
     fn open_file(&self, inode: u32, link: Option<&NamedLink>, hand: &mut Hand) -> io::Result<File> {
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let (directory, name) = self.place(inode, link, hand)?;
-        let open = |flags| openat(directory, &*name, flags, Mode::empty());
-        // Only an owner may leave the access time alone.
-        let opened = match open(flags | OFlags::NOATIME) {
-            Err(rustix::io::Errno::PERM) => open(flags)?,
-            other => other?,
-        };
+        let (directory, name) = self.place(inode, link, &mut hand.last)?;
+        let opened = hand.opener.open(directory, &*name, OFlags::NOCTTY)?;
         let stat = rustix::fs::fstat(&opened)?;
         let seen = &self.tree.layout.inodes[inode as usize];
         let same = stat.st_ino == self.tree.numbers[inode as usize]
@@ -175,7 +174,7 @@ impl<'t> Reader<'t> {
         let size = self.tree.layout.inodes[inode as usize].size;
         let flags = self.tree.flags[inode as usize];
         if flags.symlink() {
-            let (directory, name) = self.place(inode, link, hand)?;
+            let (directory, name) = self.place(inode, link, &mut hand.last)?;
             let target = readlinkat(directory, &*name, Vec::new())?;
             let same = target.as_bytes().len() as u64 == size;
             self.progress.add_bytes(size);

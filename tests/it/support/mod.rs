@@ -11,7 +11,9 @@ pub(crate) mod nix;
 pub(crate) mod rooted;
 
 use std::ffi::OsStr;
+use std::fs::{self, Permissions};
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -171,6 +173,23 @@ pub(crate) fn have(programs: &[&str]) -> bool {
 #[track_caller]
 pub(crate) fn copy_tree(from: &Path, to: &Path) {
     run(Command::new("cp").arg("-a").arg("-T").arg(from).arg(to)).ok();
+}
+
+/// A copy of the program in the environment's directory, where anybody can run it.
+pub(crate) fn program(env: &TestEnv) -> PathBuf {
+    let program = env.join("nix-census");
+    if !program.exists() {
+        fs::set_permissions(env.path(), Permissions::from_mode(0o755)).unwrap();
+        fs::copy(env!("CARGO_BIN_EXE_nix-census"), &program).unwrap();
+    }
+    program
+}
+
+/// The program, run as nobody; this needs root and setpriv.
+pub(crate) fn nobody(env: &TestEnv) -> Command {
+    let mut setpriv = Command::new("setpriv");
+    setpriv.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program(env));
+    setpriv
 }
 
 /// What `du -s` says of some paths together, in bytes: each inode once.
