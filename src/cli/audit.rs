@@ -3,9 +3,8 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::with_progress;
-use crate::analysis::audit::{Audit, AuditOptions, DEFAULT_KEY, Kind, PublicKey};
+use crate::analysis::audit::{Audit, AuditOptions, Kind, PublicKey};
 use crate::graph::closure;
-use crate::roots::read_trusted_keys;
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 
@@ -95,8 +94,7 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
 
 /// The keys that the store's own settings trust, or Nix's default.
 fn trusted_keys(context: &Context, warnings: &mut Warnings) -> Vec<PublicKey> {
-    let (keys, extra) = read_trusted_keys(&context.location, &context.conf_dir(), warnings);
-    let keys = keys.unwrap_or_else(|| vec![DEFAULT_KEY.to_owned()]);
+    let keys = context.settings(warnings).trusted_keys;
     let parse = |text: &String| match PublicKey::parse(text) {
         Ok(key) => Some(key),
         Err(e) => {
@@ -104,5 +102,5 @@ fn trusted_keys(context: &Context, warnings: &mut Warnings) -> Vec<PublicKey> {
             None
         }
     };
-    keys.iter().chain(&extra).filter_map(parse).collect()
+    keys.iter().filter_map(parse).collect()
 }

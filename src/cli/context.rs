@@ -2,16 +2,18 @@
 //! and where the answer goes.
 
 use super::args::{OutputArgs, StoreArgs};
+use super::environment;
 use super::exit::{Exit, Failure, say};
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog, CatalogError, Source};
 use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
 use crate::output::{self, Document, Format, Style, escape};
+use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, ResolveError, StoreLocation};
 use crate::warning::{WarningKind, Warnings};
 use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// How many warnings are told unless all are asked for.
 const WARNINGS_TOLD: usize = 10;
@@ -96,14 +98,14 @@ impl Context {
         self.store.threads.map(usize::from)
     }
 
-    /// Where the examined system's nix.conf is, a name inside its root.
-    pub(super) fn conf_dir(&self) -> PathBuf {
-        let env = std::env::var_os("NIX_CONF_DIR");
-        let env = env.filter(|dir| !dir.is_empty() && self.store.root.is_none());
-        match env {
-            Some(dir) => self.place.current_dir.join(dir),
-            None => PathBuf::from("/etc/nix"),
-        }
+    /// The settings of the examined system; for this machine's store those
+    /// that Nix would have for this user.
+    pub(super) fn settings(&self, warnings: &mut Warnings) -> Settings {
+        let files = match self.store.root {
+            Some(_) => SettingsFiles::of_image(&self.location, Path::new("/etc/nix")),
+            None => environment::settings_files(&self.place.current_dir),
+        };
+        read_settings(&files, warnings)
     }
 
     /// Whether the disk is walked at all.
@@ -253,8 +255,8 @@ fn locate(args: &StoreArgs, current: &Path) -> Result<StoreLocation, Failure> {
         .or_else(|| env("NIX_STATE_DIR"))
         .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR));
     let absolute = |dir: &Path| match args.root {
-        Some(_) => plain(&Path::new("/").join(dir)),
-        None => plain(&current.join(dir)),
+        Some(_) => environment::plain(&Path::new("/").join(dir)),
+        None => environment::plain(&current.join(dir)),
     };
     let store_dir = absolute(&store_dir).into_os_string().into_string().map_err(|dir| {
         Failure::usage(format!("the store directory {} is not UTF-8", dir.display()))
@@ -271,20 +273,6 @@ fn locate(args: &StoreArgs, current: &Path) -> Result<StoreLocation, Failure> {
         location.database = current.join(db);
     }
     Ok(location)
-}
-
-/// An absolute name without `.`, `..` and doubled slashes, taken off by the
-/// text alone as Nix does with both variables (nix: `canonPath`).
-fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => plain.push(name),
-            Component::ParentDir => drop(plain.pop()),
-            _ => {}
-        }
-    }
-    plain
 }
 
 /// The demo store of a checkout: above the current directory, or above the

@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod context;
+mod environment;
 mod exit;
 mod garbage;
 mod optimise;

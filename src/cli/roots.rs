@@ -4,9 +4,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions};
 use crate::census::{Census, Examine};
-use crate::roots::{
-    FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, find_roots, read_gc_settings,
-};
+use crate::roots::{FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, find_roots};
 use crate::warning::Warnings;
 use clap::Args;
 use globset::{Glob, GlobMatcher};
@@ -143,7 +141,7 @@ impl SettingsArgs {
         if let (Some(outputs), Some(derivations)) = (self.keep_outputs, self.keep_derivations) {
             return GcSettings::new(outputs, derivations);
         }
-        let mut settings = read_gc_settings(&context.location, &context.conf_dir(), warnings);
+        let mut settings = context.settings(warnings).gc;
         if let Some(value) = self.keep_outputs {
             settings.keep_outputs = asked(value);
         }

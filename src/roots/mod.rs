@@ -7,14 +7,17 @@
 //! | `links` | links and files in `gcroots` and `profiles` |
 //! | `profiles` | profiles and their generations |
 //! | `runtime` | what running processes use, temporary roots |
-//! | `nix_conf` | `keep-outputs` and `keep-derivations` |
+//! | `nix_conf` | Nix's settings, as far as they decide an answer |
 
 mod links;
 mod nix_conf;
 mod profiles;
 mod runtime;
 
-pub use nix_conf::{GcSetting, GcSettings, read_gc_settings, read_trusted_keys};
+pub use nix_conf::{
+    DEFAULT_IGNORED_ACLS, DEFAULT_KEY, GcSetting, GcSettings, Settings, SettingsFiles,
+    read_settings,
+};
 pub use profiles::{Generation, Profile};
 
 use crate::catalog::Catalog;

@@ -1,10 +1,11 @@
-//! `keep-outputs` and `keep-derivations`, read from the examined system's own
-//! `nix.conf` (nix: `src/libutil/configuration.cc`, manual section "nix.conf").
+//! Nix's settings, as far as they decide what an answer says
+//! (nix: `src/libutil/configuration.cc`, `src/libstore/globals.cc`,
+//! `loadConfFile`; manual section "nix.conf").
 //!
-//! Besides these two, the keys that signatures are checked against. All of
-//! them decide what an answer says; they never decide what is run or written.
+//! None of them ever decides what is run or written. Lines that every version
+//! of Nix refuses are warnings: with such a line Nix itself would do nothing.
 
-use crate::store::{Place, StoreLocation, resolve};
+use crate::store::{Place, ResolveError, StoreLocation, resolve};
 use crate::warning::{WarningKind, Warnings};
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::ffi::OsStr;
@@ -18,13 +19,18 @@ const MAX_FILE: u64 = 1 << 20;
 /// More includes than any system has end a loop through changing names.
 const MAX_FILES: usize = 256;
 
+/// The key that Nix trusts unless its settings say otherwise.
+pub const DEFAULT_KEY: &str = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+/// The extended attributes that Nix leaves alone unless its settings say otherwise.
+pub const DEFAULT_IGNORED_ACLS: [&str; 3] = ["security.csm", "security.selinux", "system.nfs4_acl"];
+
 /// One setting, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcSetting {
     /// Its value.
     pub value: bool,
-    /// The file that says so, a name inside the examined root; `None` for
-    /// Nix's default, or what the caller asked for.
+    /// The file that says so, a name inside the examined root, or
+    /// `NIX_CONFIG`; `None` for Nix's default, or what the caller asked for.
     pub source: Option<PathBuf>,
 }
 
@@ -52,51 +58,82 @@ impl Default for GcSettings {
     }
 }
 
-/// Reads the settings of the system in which a store lies: from `nix.conf` in
-/// `conf_dir` (a name inside the examined root, such as `/etc/nix`), or where
-/// there is none, as in an image that never ran, from `/etc/nix/nix.conf` of
-/// the system profile. `nix.custom.conf` is read where that file includes it.
-pub fn read_gc_settings(
-    location: &StoreLocation,
-    conf_dir: &Path,
-    warnings: &mut Warnings,
-) -> GcSettings {
-    read_settings(location, conf_dir, warnings).gc
+/// The settings that decide what an answer says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// `keep-outputs` and `keep-derivations`.
+    pub gc: GcSettings,
+    /// `trusted-public-keys`: the keys that signatures are checked against.
+    pub trusted_keys: Vec<String>,
+    /// `secret-key-files`: Nix trusts their public halves too.
+    pub secret_key_files: Vec<PathBuf>,
+    /// `use-case-hack`: `name~nix~case~hack~N` on disk stands for `name`.
+    pub use_case_hack: bool,
+    /// `ignored-acls`: the extended attributes that Nix leaves alone.
+    pub ignored_acls: Vec<String>,
 }
 
-/// Reads `trusted-public-keys` and `extra-trusted-public-keys`, from the same
-/// file: the former is `None` where the file does not set it.
-pub fn read_trusted_keys(
-    location: &StoreLocation,
-    conf_dir: &Path,
-    warnings: &mut Warnings,
-) -> (Option<Vec<String>>, Vec<String>) {
-    let settings = read_settings(location, conf_dir, warnings);
-    (settings.keys, settings.extra_keys)
+impl Default for Settings {
+    /// Nix's defaults on Linux.
+    fn default() -> Self {
+        Self {
+            gc: GcSettings::default(),
+            trusted_keys: vec![DEFAULT_KEY.to_owned()],
+            secret_key_files: Vec::new(),
+            use_case_hack: false,
+            ignored_acls: DEFAULT_IGNORED_ACLS.map(str::to_owned).into(),
+        }
+    }
 }
 
-#[derive(Default)]
-struct Settings {
-    gc: GcSettings,
-    keys: Option<Vec<String>>,
-    extra_keys: Vec<String>,
+/// Where settings are looked for. A later file has the last word.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SettingsFiles {
+    /// The directory that stands for `/` in all names here.
+    pub root: PathBuf,
+    /// The system's file: the first of these that is there.
+    pub system: Vec<PathBuf>,
+    /// The user's files, all that are there. Nix passes over what this user
+    /// may not read.
+    pub user: Vec<PathBuf>,
+    /// The text of `NIX_CONFIG`.
+    pub environment: Option<Vec<u8>>,
 }
 
-fn read_settings(location: &StoreLocation, conf_dir: &Path, warnings: &mut Warnings) -> Settings {
+impl SettingsFiles {
+    /// The files of the system in which a store lies: `nix.conf` in `conf_dir`
+    /// (a name inside the examined root, such as `/etc/nix`), or where there is
+    /// none, as in an image that never ran, `/etc/nix/nix.conf` of the system
+    /// profile. `nix.custom.conf` is read where that file includes it.
+    pub fn of_image(location: &StoreLocation, conf_dir: &Path) -> Self {
+        let profile = location.state_dir.join("profiles/system/etc/nix/nix.conf");
+        let system = vec![conf_dir.join("nix.conf"), profile];
+        Self { root: location.root.clone(), system, ..Self::default() }
+    }
+}
+
+/// Reads the settings.
+pub fn read_settings(files: &SettingsFiles, warnings: &mut Warnings) -> Settings {
     let mut settings = Settings::default();
-    let candidates =
-        [conf_dir.join("nix.conf"), location.state_dir.join("profiles/system/etc/nix/nix.conf")];
-    for file in candidates {
-        let mut reader = Reader {
-            root: &location.root,
-            settings: &mut settings,
-            warnings: &mut *warnings,
-            open: Vec::new(),
-            files: 0,
-        };
-        if reader.read(&file, true) {
+    let mut reader = Reader {
+        root: &files.root,
+        settings: &mut settings,
+        warnings,
+        open: Vec::new(),
+        files: 0,
+        user: false,
+    };
+    for file in &files.system {
+        if reader.read(file) {
             break;
         }
+    }
+    reader.user = true;
+    for file in &files.user {
+        reader.read(file);
+    }
+    if let Some(text) = &files.environment {
+        reader.parse(Path::new("NIX_CONFIG"), text);
     }
     settings
 }
@@ -108,19 +145,20 @@ struct Reader<'a> {
     /// The files being read, each included by the one before.
     open: Vec<PathBuf>,
     files: usize,
+    /// Whether the file is one of the user's.
+    user: bool,
 }
 
 impl Reader<'_> {
     /// Reads a file; whether there is one.
-    fn read(&mut self, file: &Path, may_miss: bool) -> bool {
+    fn read(&mut self, file: &Path) -> bool {
         let real = match resolve(self.root, file, None) {
             Ok(Place::File(real)) => real,
             Ok(Place::StorePath { .. }) => unreachable!("no store directory was given"),
+            Err(ResolveError::Missing { .. } | ResolveError::NotADirectory { .. }) => return false,
             Err(e) => {
-                if !may_miss {
-                    self.warn(file, format!("is included but cannot be read: {e}"));
-                }
-                return false;
+                self.unreadable(file, format!("cannot be read: {e}"));
+                return true;
             }
         };
         if self.open.contains(&real) || self.files >= MAX_FILES {
@@ -134,59 +172,95 @@ impl Reader<'_> {
                 self.parse(file, &text);
                 self.open.pop();
             }
-            Err(e) => self.warn(file, format!("cannot be read: {e}")),
+            Err(e) => self.unreadable(file, format!("cannot be read: {e}")),
         }
         true
     }
 
     fn parse(&mut self, file: &Path, text: &[u8]) {
-        for line in text.split(|&b| b == b'\n') {
+        for (number, line) in (1..).zip(text.split(|&b| b == b'\n')) {
             let line = line.split(|&b| b == b'#').next().unwrap_or_default();
-            let mut words = line.split(|b| b" \t\r".contains(b)).filter(|w| !w.is_empty());
-            let Some(name) = words.next() else { continue };
-            let Some(second) = words.next() else {
-                self.warn(file, "has a line that is no setting".to_owned());
-                continue;
+            let words = line.split(|b| b" \t\r".contains(b)).filter(|w| !w.is_empty());
+            let words: Vec<&[u8]> = words.collect();
+            let refused = match *words {
+                [] => false,
+                [b"include", name] => !self.include(file, name, false),
+                [b"!include", name] => !self.include(file, name, true),
+                [b"include" | b"!include", ..] => true,
+                [name, b"=", ref value @ ..] => !self.set(file, name, value),
+                _ => true,
             };
-            if name == b"include" || name == b"!include" {
-                let dir = file.parent().unwrap_or(Path::new("/"));
-                self.read(&dir.join(OsStr::from_bytes(second)), name == b"!include");
-                continue;
+            if refused {
+                let line = line.trim_ascii().escape_ascii();
+                self.warn(file, format!("line {number} stops every Nix: {line}"));
             }
-            if second == b"=" {
-                let list = || words.clone().map(|w| String::from_utf8_lossy(w).into_owned());
-                match name {
-                    b"trusted-public-keys" | b"binary-cache-public-keys" => {
-                        self.settings.keys = Some(list().collect());
-                    }
-                    b"extra-trusted-public-keys" => self.settings.extra_keys.extend(list()),
-                    _ => {}
-                }
-            }
-            // Other settings are none of our business, right or wrong.
-            let setting = match name {
-                b"keep-outputs" | b"gc-keep-outputs" => &mut self.settings.gc.keep_outputs,
-                b"keep-derivations" | b"gc-keep-derivations" => {
-                    &mut self.settings.gc.keep_derivations
-                }
-                _ => continue,
-            };
-            let value = match (second, words.next(), words.next()) {
-                (b"=", Some(b"true" | b"yes" | b"1"), None) => true,
-                (b"=", Some(b"false" | b"no" | b"0"), None) => false,
-                _ => {
-                    let name = name.escape_ascii();
-                    self.warn(file, format!("gives {name} a value that is neither true nor false"));
-                    continue;
-                }
-            };
-            *setting = GcSetting { value, source: Some(file.to_owned()) };
         }
+    }
+
+    /// Reads an included file; whether Nix would go on.
+    fn include(&mut self, file: &Path, name: &[u8], may_miss: bool) -> bool {
+        let dir = file.parent().unwrap_or(Path::new("/"));
+        self.read(&dir.join(OsStr::from_bytes(name))) || may_miss
+    }
+
+    /// Takes a setting, if it is one of ours; whether Nix accepts the value.
+    fn set(&mut self, file: &Path, name: &[u8], value: &[&[u8]]) -> bool {
+        let boolean = match *value {
+            [b"true" | b"yes" | b"1"] => Some(true),
+            [b"false" | b"no" | b"0"] => Some(false),
+            _ => None,
+        };
+        let gc = boolean.map(|value| GcSetting { value, source: Some(file.to_owned()) });
+        // Before a list's name it adds to what is already set; Nix ignores it elsewhere.
+        let (extra, name) = match name.strip_prefix(b"extra-") {
+            Some(name) => (true, name),
+            None => (false, name),
+        };
+        let text = |word: &&[u8]| String::from_utf8_lossy(word).into_owned();
+        let settings = &mut *self.settings;
+        match (name, extra) {
+            (b"keep-outputs" | b"gc-keep-outputs", false) => put(&mut settings.gc.keep_outputs, gc),
+            (b"keep-derivations" | b"gc-keep-derivations", false) => {
+                put(&mut settings.gc.keep_derivations, gc)
+            }
+            (b"use-case-hack", false) => put(&mut settings.use_case_hack, boolean),
+            (b"trusted-public-keys" | b"binary-cache-public-keys", _) => {
+                list(&mut settings.trusted_keys, extra, value.iter().map(text))
+            }
+            (b"ignored-acls", _) => list(&mut settings.ignored_acls, extra, value.iter().map(text)),
+            (b"secret-key-files", _) => {
+                let files = value.iter().map(|file| OsStr::from_bytes(file).into());
+                list(&mut settings.secret_key_files, extra, files)
+            }
+            // Other settings decide nothing here.
+            _ => true,
+        }
+    }
+
+    /// Nix passes over a file that its user may not read; but the daemon, or
+    /// another user, reads the system's.
+    fn unreadable(&mut self, file: &Path, message: String) {
+        let kind = if self.user { WarningKind::Note } else { WarningKind::Unreadable };
+        self.warnings.push(kind, file.as_os_str().as_bytes(), message);
     }
 
     fn warn(&mut self, file: &Path, message: String) {
         self.warnings.push(WarningKind::Unreadable, file.as_os_str().as_bytes(), message);
     }
+}
+
+/// Takes a value over, if there is one.
+fn put<T>(setting: &mut T, value: Option<T>) -> bool {
+    value.map(|value| *setting = value).is_some()
+}
+
+/// Sets a list, or adds to it.
+fn list<T>(setting: &mut Vec<T>, extra: bool, values: impl Iterator<Item = T>) -> bool {
+    if !extra {
+        setting.clear();
+    }
+    setting.extend(values);
+    true
 }
 
 /// The text of a regular file, and of nothing else.
@@ -229,8 +303,9 @@ mod tests {
             let mut warnings = Warnings::new();
             let location =
                 StoreLocation::new(self.0.path(), "/nix/store", Path::new("/nix/var/nix")).unwrap();
-            let s = read_gc_settings(&location, Path::new("/etc/nix"), &mut warnings);
-            (s.keep_outputs.value, s.keep_derivations.value, warnings)
+            let files = SettingsFiles::of_image(&location, Path::new("/etc/nix"));
+            let gc = read_settings(&files, &mut warnings).gc;
+            (gc.keep_outputs.value, gc.keep_derivations.value, warnings)
         }
     }
 
@@ -264,7 +339,7 @@ mod tests {
         assert!(outputs);
         let messages: Vec<_> = warnings.iter().map(|w| w.message.as_str()).collect();
         assert!(messages[0].contains("includes itself"), "{messages:?}");
-        assert!(messages[1].contains("gone2 does not exist"), "{messages:?}");
+        assert_eq!(messages[1], "line 3 stops every Nix: include gone2");
         assert_eq!(messages.len(), 2);
     }
 
@@ -277,18 +352,102 @@ mod tests {
         assert!(image.read().0);
     }
 
+    fn system(image: &Image) -> SettingsFiles {
+        let root = image.0.path().to_owned();
+        SettingsFiles { root, system: vec!["/etc/nix/nix.conf".into()], ..SettingsFiles::default() }
+    }
+
     #[test]
-    fn trusted_keys() {
+    fn a_list_replaces_all_before_it_and_extra_adds() {
         let image = Image::new();
-        let location =
-            StoreLocation::new(image.0.path(), "/nix/store", Path::new("/nix/var/nix")).unwrap();
-        let read = || read_trusted_keys(&location, Path::new("/etc/nix"), &mut Warnings::new());
-        assert_eq!(read(), (None, Vec::new()));
+        let keys = |text: &str| {
+            image.write("etc/nix/nix.conf", text);
+            read_settings(&system(&image), &mut Warnings::new()).trusted_keys.join(" ")
+        };
+        assert_eq!(keys(""), DEFAULT_KEY);
+        assert_eq!(keys("extra-trusted-public-keys = c:3 # d:4"), format!("{DEFAULT_KEY} c:3"));
+        assert_eq!(keys("extra-binary-cache-public-keys = c:3"), format!("{DEFAULT_KEY} c:3"));
+        assert_eq!(keys("extra-trusted-public-keys = a:1\ntrusted-public-keys = b:2"), "b:2");
+        assert_eq!(
+            keys("binary-cache-public-keys = a:1 b:2\nextra-trusted-public-keys = c:3"),
+            "a:1 b:2 c:3"
+        );
+        assert_eq!(keys("trusted-public-keys ="), "");
+    }
+
+    #[test]
+    fn what_is_canonical_is_a_setting() {
+        let image = Image::new();
         image.write(
             "etc/nix/nix.conf",
-            "trusted-public-keys = a:1 b:2\nextra-trusted-public-keys = c:3 # d:4\n",
+            "use-case-hack = true\nextra-ignored-acls = user.x\nsecret-key-files = /a /b\n",
         );
-        assert_eq!(read(), (Some(vec!["a:1".into(), "b:2".into()]), vec!["c:3".into()]));
+        let settings = read_settings(&system(&image), &mut Warnings::new());
+        assert!(settings.use_case_hack);
+        let acls = ["security.csm", "security.selinux", "system.nfs4_acl", "user.x"];
+        assert_eq!(settings.ignored_acls, acls);
+        assert_eq!(settings.secret_key_files, [Path::new("/a"), Path::new("/b")]);
+    }
+
+    #[test]
+    fn lines_that_every_nix_refuses_are_warnings_with_their_number() {
+        for line in [
+            "keep-outputs: true",
+            "keep-outputs",
+            "keep-outputs = maybe",
+            "keep-outputs =",
+            "use-case-hack = true false",
+            "sandbox =true",
+            "; keep-outputs = true",
+            "include a.conf b.conf",
+            "!include a.conf b.conf",
+            "include gone.conf",
+        ] {
+            let image = Image::new();
+            image.write("etc/nix/nix.conf", &format!("cores = 1\n{line}\nkeep-derivations = no\n"));
+            image.write("etc/nix/a.conf", "keep-outputs = true\n");
+            let (outputs, derivations, warnings) = image.read();
+            assert_eq!(
+                (outputs, derivations, warnings.complete()),
+                (false, false, false),
+                "{line}"
+            );
+            let warning = warnings.iter().next().unwrap();
+            assert_eq!(warning.path, b"/etc/nix/nix.conf");
+            assert_eq!(warning.message, format!("line 2 stops every Nix: {line}"));
+        }
+        for line in ["", " # x", "no-such-setting = a b", "extra-keep-outputs = true", "cores ="] {
+            let image = Image::new();
+            image.write("etc/nix/nix.conf", line);
+            assert_eq!(image.read().2.total(), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_users_files_and_the_environment_have_the_last_word() {
+        let image = Image::new();
+        image.write("etc/nix/nix.conf", "keep-outputs = true\ntrusted-public-keys = a:1\n");
+        image.write("xdg/nix.conf", "keep-outputs = false\nextra-trusted-public-keys = b:2\n");
+        image.write("home/nix.conf", "keep-outputs = true\nkeep-derivations = false\n");
+        let files = SettingsFiles {
+            user: vec!["/xdg/nix.conf".into(), "/home/gone.conf".into(), "/home/nix.conf".into()],
+            environment: Some(b"keep-derivations = true".to_vec()),
+            ..system(&image)
+        };
+        let mut warnings = Warnings::new();
+        let settings = read_settings(&files, &mut warnings);
+        assert_eq!(warnings.total(), 0);
+        assert_eq!(settings.trusted_keys, ["a:1", "b:2"]);
+        let told = |setting: &GcSetting| (setting.value, setting.source.clone().unwrap());
+        assert_eq!(told(&settings.gc.keep_outputs), (true, "/home/nix.conf".into()));
+        assert_eq!(told(&settings.gc.keep_derivations), (true, "NIX_CONFIG".into()));
+    }
+
+    #[test]
+    fn a_loop_of_links_is_no_missing_file() {
+        let image = Image::new();
+        symlink("nix.conf", image.0.path().join("etc/nix/nix.conf")).unwrap();
+        assert!(!image.read().2.complete());
     }
 
     #[test]

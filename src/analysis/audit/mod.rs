@@ -18,7 +18,7 @@ mod references;
 mod signatures;
 mod sizes;
 
-pub use signatures::{DEFAULT_KEY, KeyError, PublicKey};
+pub use signatures::{KeyError, PublicKey};
 
 use crate::catalog::{Catalog, Source};
 use crate::disk::{DiskError, Progress};

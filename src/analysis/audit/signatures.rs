@@ -8,9 +8,6 @@ use ed25519_dalek::{Signature, VerifyingKey};
 use rayon::prelude::*;
 use std::fmt::Write as _;
 
-/// The key that Nix trusts unless its settings say otherwise.
-pub const DEFAULT_KEY: &str = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
-
 /// A public key with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
@@ -113,6 +110,7 @@ fn fingerprint(subject: &Subject<'_>, id: u32) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::roots::DEFAULT_KEY;
 
     #[test]
     fn reads_keys() {
