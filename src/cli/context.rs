@@ -3,7 +3,7 @@
 
 use super::args::{OutputArgs, StoreArgs};
 use super::environment;
-use super::exit::{Exit, Failure, say};
+use super::exit::{Exit, Failure, ignore_closed_pipe, say, standard_output, unwritten};
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog, CatalogError, Source};
 use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
@@ -147,25 +147,27 @@ impl Context {
     pub(super) fn answer(&self, document: Document<'_>, exit: Exit) -> Result<Exit, Failure> {
         let warnings = document.head.warnings;
         let format = self.output.format();
-        match &self.output.output {
-            Some(path) => {
-                let named = |e: io::Error| Failure::failed(format!("{}: {e}", path.display()));
-                let file = File::create(path).map_err(named)?;
-                let style = Style { units: self.output.units(), ..Style::default() };
-                let mut out = BufWriter::with_capacity(1 << 16, file);
-                output::write(document, format, &style, &mut out).map_err(named)?;
-                let file = out.into_inner().map_err(|e| named(e.into_error()))?;
-                // A full disk may tell only now.
-                file.sync_all().or_else(ignore_unsyncable).map_err(named)?;
-            }
+        let failed = |e: &io::Error| match &self.output.output {
+            Some(path) => Failure::failed(format!("{}: {e}", path.display())),
+            None => unwritten(e),
+        };
+        let mut style = Style { units: self.output.units(), ..Style::default() };
+        let file = match &self.output.output {
+            Some(path) => File::create(path),
             None => {
-                let terminal = io::stdout().is_terminal();
-                let color = terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty());
-                let style = Style { units: self.output.units(), color, width: None };
-                let mut out = BufWriter::with_capacity(1 << 16, io::stdout().lock());
-                output::write(document, format, &style, &mut out)?;
+                let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
+                style.color = io::stdout().is_terminal() && !plain;
+                standard_output()
             }
+        };
+        let mut out = BufWriter::with_capacity(1 << 16, file.map_err(|e| failed(&e))?);
+        let mut written = output::write(document, format, &style, &mut out);
+        if written.is_ok() && self.output.output.is_some() {
+            // A full disk may tell only now.
+            written = out.get_ref().sync_all().or_else(ignore_unsyncable);
         }
+        // Even if nobody reads on, the exit status says what the answer is.
+        written.or_else(ignore_closed_pipe).map_err(|e| failed(&e))?;
         self.tell(warnings);
         Ok(if warnings.complete() { exit } else { Exit::Incomplete })
     }

@@ -4,7 +4,51 @@ use crate::census::TargetError;
 use crate::output::escape;
 use std::error::Error;
 use std::fmt::{Arguments, Display};
+use std::fs::File;
 use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Whether standard output was closed when the program started.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+pub(super) fn note_standard_output() {
+    // Before `main` there is no standard library to ask.
+    let closed = rustix::io::fcntl_getfd(rustix::stdio::stdout()).is_err();
+    CLOSED.store(closed, Ordering::Relaxed);
+}
+
+/// Standard output. Not the library's own handle, which takes a write that is
+/// not allowed (EBADF) for one that succeeded.
+pub(super) fn standard_output() -> io::Result<File> {
+    if CLOSED.load(Ordering::Relaxed) {
+        return Err(io::Error::other("standard output is closed"));
+    }
+    Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
+}
+
+/// Prints what clap has to say: help and version, or what is wrong.
+pub(super) fn usage(usage: &clap::Error) -> Exit {
+    if usage.use_stderr() {
+        let _ = usage.print();
+        return Exit::Usage;
+    }
+    let printed = standard_output().and_then(|_| usage.print());
+    match printed.or_else(ignore_closed_pipe) {
+        Ok(()) => Exit::Done,
+        Err(e) => unwritten(&e).report(),
+    }
+}
+
+/// A reader that went away (`| head`) wants no more; that is no failure.
+pub(super) fn ignore_closed_pipe(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
+}
+
+/// The answer could not be written.
+pub(super) fn unwritten(error: &io::Error) -> Failure {
+    Failure::failed(format!("the answer could not be written: {error}"))
+}
 
 /// How a run ended. The numbers are the process's exit status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +56,6 @@ pub(super) enum Exit {
     /// Done.
     Done = 0,
     /// Done, and the answer is "no".
-    #[allow(dead_code)]
     No = 1,
     /// Wrong usage.
     Usage = 2,
@@ -62,11 +105,8 @@ impl Failure {
         self
     }
 
-    /// Prints it; a reader that went away (`| head`) is no error.
+    /// Prints it.
     pub(super) fn report(self) -> Exit {
-        if self.message.is_empty() {
-            return Exit::Done;
-        }
         // Lists in messages have lines of their own; each is made safe.
         let safe: Vec<_> = self.message.lines().map(|l| escape(l.as_bytes())).collect();
         say(format_args!("error: {}", safe.join("\n")));
@@ -74,16 +114,6 @@ impl Failure {
             say(format_args!("hint: {hint}"));
         }
         self.exit
-    }
-}
-
-impl From<io::Error> for Failure {
-    /// An error of writing the answer.
-    fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            return Self { exit: Exit::Done, message: String::new(), hint: None };
-        }
-        Self::failed(format!("the answer could not be written: {error}"))
     }
 }
 

@@ -55,10 +55,18 @@ enum Command {
     Audit(audit::AuditArgs),
 }
 
+/// Remembers whether standard output is open. To be called before the standard
+/// library starts, which puts `/dev/null` in the place of a closed one.
+pub fn note_standard_output() {
+    exit::note_standard_output();
+}
+
 /// Runs the command that the process's arguments ask for.
 pub fn main() -> ExitCode {
-    // Help and version exit with 0, wrong usage with 2.
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return ExitCode::from(exit::usage(&usage) as u8),
+    };
     progress::install_interrupt_handler();
     let (command, context) = (cli.command, Context::new(cli.store, cli.output));
     let result = context.and_then(|context| run(command, &context));

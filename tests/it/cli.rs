@@ -166,17 +166,57 @@ fn a_reader_that_goes_away_is_no_error() {
     db.execute_batch("COMMIT").unwrap();
     drop(db);
     for format in ["table", "json", "csv"] {
-        let args = made.args(["report", "--all", "--no-disk", "--format", format]);
-        let mut child =
-            env.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut first = [0; 10];
-        let mut stdout = child.stdout.take().unwrap();
-        stdout.read_exact(&mut first).unwrap();
-        drop(stdout);
-        let output = child.wait_with_output().unwrap();
-        let stderr = String::from_utf8_lossy(&output.stderr);
-        assert_eq!((output.status.code(), &*stderr), (Some(0), ""), "{format}");
+        let report = &["report", "--all", "--no-disk", "--format", format][..];
+        // All paths are missing on disk: the verdict is "no", read or not.
+        let audit = &["audit", "--format", format][..];
+        for (args, status) in [(report, 0), (audit, 1)] {
+            let mut child = env
+                .command(made.args(args))
+                .stdout(Stdio::piped())
+                .stderr(Stdio::piped())
+                .spawn()
+                .unwrap();
+            let mut first = [0; 10];
+            let mut stdout = child.stdout.take().unwrap();
+            stdout.read_exact(&mut first).unwrap();
+            drop(stdout);
+            let output = child.wait_with_output().unwrap();
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            assert_eq!((output.status.code(), &*stderr), (Some(status), ""), "{args:?}");
+        }
     }
+}
+
+/// GNU `du`, `ls` and `nix-store` fail so too.
+#[test]
+fn a_closed_standard_output_is_a_failure() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    let closed = |redirect: &str, args: &[&str]| {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("exec \"$@\" {redirect}"), "sh"]);
+        shell.arg(env!("CARGO_BIN_EXE_nix-census")).args(made.args(args));
+        run(&mut shell)
+    };
+    for args in [&["report", "--all"][..], &["--format", "json"], &["--help"], &["why", "--help"]] {
+        let run = closed(">&-", args);
+        assert_eq!(run.status, 3, "{args:?} {}", run.stderr);
+        assert!(run.stderr.contains("standard output is closed"), "{}", run.stderr);
+        assert_eq!(closed(">/dev/null", args).status, 0, "{args:?}");
+        // As programs do that start others without an output.
+        assert_eq!(closed("1<>/dev/null", args).status, 0, "{args:?}");
+    }
+    // Open, but not for writing.
+    let run = closed("1</dev/null", &["report", "--all"]);
+    assert_eq!(run.status, 3, "{}", run.stderr);
+    assert!(run.stderr.contains("could not be written"), "{}", run.stderr);
+    // What needs no standard output does without.
+    let file = env.join("answer");
+    let written = closed(">&-", &["report", "--all", "--output", file.to_str().unwrap()]);
+    assert_eq!(written.status, 0, "{}", written.stderr);
+    assert!(std::fs::read_to_string(file).unwrap().contains("hello-1.0"));
+    assert_eq!(closed("2>&-", &["report", "nothing"]).status, 2);
 }
 
 /// A store that takes seconds to walk, since `strace` delays each statx.
