@@ -1,7 +1,7 @@
 //! `optimise` against real Nix: what it foretells of a store, and what
 //! `nix-store --optimise` then reports and the disk then gains.
 
-use crate::support::nix::{self, Store};
+use crate::support::nix::{self, Nix, Store};
 use crate::support::{TestEnv, have, root, run, skip};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -12,12 +12,6 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
-
-/// The version of the Nix that is installed.
-fn version() -> String {
-    let text = run(Command::new("nix").arg("--version")).ok();
-    text.split_whitespace().last().unwrap().to_owned()
-}
 
 fn answer(env: &TestEnv, store: &Store, more: &[&str]) -> Value {
     let mut args = store.args();
@@ -37,7 +31,7 @@ fn disk_size(store: &Store) -> (u64, u64) {
 /// The answer for a store, checked against what Nix then does to it.
 #[track_caller]
 fn check(env: &TestEnv, store: &Store) -> Value {
-    let answer = answer(env, store, &["--nix-version", &version()]);
+    let answer = answer(env, store, &["--nix-version", &store.nix.version]);
     let (before, links_before) = disk_size(store);
     let nix = store.try_nix("nix-store", ["--optimise"]);
     let (after, links_after) = disk_size(store);
@@ -58,9 +52,9 @@ struct Empty {
 const PATHS: usize = 5;
 
 impl Empty {
-    fn new() -> Self {
+    fn new(nix: &'static Nix) -> Self {
         let env = TestEnv::new();
-        let store = Store::root(env.join("empty"));
+        let store = Store::root(nix, env.join("empty"));
         fs::create_dir_all(store.dir.join("conf")).unwrap();
         for i in 0..PATHS {
             let source = env.join(format!("p{i}"));
@@ -167,7 +161,7 @@ fn seal(path: &Path) {
 
 #[track_caller]
 fn empty() -> Option<Empty> {
-    (nix::nix() && have(&["du", "cp"])).then(Empty::new)
+    have(&["du", "cp"]).then(nix::first).flatten().map(Empty::new)
 }
 
 #[test]
@@ -218,7 +212,7 @@ fn the_collector_notes_the_same_saving() {
     assert_eq!((&unused["entries"], &unused["apparent_size"]), (&1.into(), &6.into()));
     let collected = store.try_nix("nix-store", ["--gc"]);
     let note = collected.stderr.lines().find(|line| line.starts_with("note:")).unwrap();
-    let answer = answer(&env, &store, &["--nix-version", &version()]);
+    let answer = answer(&env, &store, &["--nix-version", &store.nix.version]);
     assert_eq!(answer["already_saved"]["note"], note);
     assert_eq!(answer["unused_links"]["entries"], 0);
 }
@@ -233,7 +227,7 @@ fn a_closure_stands_alone() {
         assert!(here["already_saved"]["note"].is_null());
         if from.dir == stores.root.dir {
             // The same closure in a store of its own.
-            let alone = Store::root(env.join("alone"));
+            let alone = Store::root(from.nix, env.join("alone"));
             fs::create_dir_all(alone.dir.join("conf")).unwrap();
             let to = format!("local?root={}", alone.dir.display());
             from.nix("nix", ["copy", "--no-check-sigs", "--to", &to, &target]);
@@ -405,7 +399,7 @@ fn up_to_the_link_limit() {
     // Without its name in `.links`, and with that name taken elsewhere: Nix
     // cannot link the file there, and fails.
     fs::rename(link, elsewhere.join("taken")).unwrap();
-    let args = ["--nix-version", &version()];
+    let args = ["--nix-version", &shape.store.nix.version];
     let foretold = self::answer(&empty.env, &shape.store, &args);
     let nix = shape.store.try_nix("nix-store", ["--optimise"]);
     assert!(foretold["nix_report"]["line"].is_null());

@@ -119,10 +119,11 @@ fn json(env: &TestEnv, store: &Store, args: &[&str]) -> Value {
 
 /// A store never optimised and an optimised one, with what is known of each.
 fn each_store(test: impl Fn(&TestEnv, &Store, &Known)) {
-    let Some(stores) = nix::stores() else { return };
-    for store in [&stores.fresh, &stores.root_optimised] {
-        test(&TestEnv::new(), store, &Known::new(store));
-    }
+    nix::each_stores(|stores| {
+        for store in [&stores.fresh, &stores.root_optimised] {
+            test(&TestEnv::new(), store, &Known::new(store));
+        }
+    });
 }
 
 fn find<'a>(known: &'a Known, name: &str) -> &'a str {
@@ -418,11 +419,7 @@ fn dropping_files_is_what_deleting_them_gains() {
             run(Command::new("sh").args(["-c", script, "sh"]).arg(&real)).ok();
         }
         gather(&real, &mut inodes);
-        let nar = run(Command::new("nix-store")
-            .arg("--dump")
-            .arg(&real)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default()));
+        let nar = run(store.nix.command("nix-store").arg("--dump").arg(&real));
         nar_sizes += nar.stdout_bytes.len() as u64;
     }
     assert_eq!(nar, nar_sizes);

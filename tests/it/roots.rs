@@ -227,12 +227,10 @@ fn an_unprivileged_user_is_told_what_could_not_be_seen() {
     if !root() || !have(&["setpriv"]) {
         return;
     }
-    if !nix::nix() {
-        return;
-    }
+    let Some(nix) = nix::first() else { return };
     let env = TestEnv::new();
     let dir = env.join("s");
-    let rooted = Rooted::new(env, dir);
+    let rooted = Rooted::new(nix, env, dir);
     // All but the program's own directory may be read.
     run(Command::new("chmod").args(["-R", "a+rX"]).arg(&rooted.store.dir)).ok();
     let private = rooted.store.dir.join("user");

@@ -1,21 +1,48 @@
-//! Real Nix: finding it, and the stores that the tests examine.
+//! Real Nix: finding its versions, and the stores that the tests examine.
 //!
-//! `tests/nix/make-stores.sh` builds the stores once, under `target/tmp` (or
-//! `NIX_CENSUS_TEST_STORES`); a lock keeps tests that run at once from building
-//! twice, and a stamp lets the next `cargo test` use them again. Nobody writes
-//! to them afterwards: a test that changes something takes a [`Store::copy`].
-//! Only the Nix of this machine runs on them, with its own settings shut out.
+//! The first version is the Nix of `PATH`. `NIX_CENSUS_NIXES` is a directory of
+//! others: each `NIXES/NAME/bin` holds `nix`, `nix-store` and the rest (`.ci/nixes`
+//! makes such a directory). A test that compares with Nix runs with all of them:
+//!
+//! - [`each_stores`] gives a test the ready-built stores of each version,
+//! - [`each`] gives it the [`Nix`], for stores that it makes itself
+//!   ([`Store::private`] and [`Store::root`] take one),
+//! - [`stores`] gives the stores of the first version, for a test that needs some
+//!   real store but compares nothing with Nix.
+//!
+//! `tests/nix/make-stores.sh` builds the stores once for each version, under
+//! `target/tmp` (or `NIX_CENSUS_TEST_STORES`); a lock keeps tests that run at once
+//! from building twice. The next `cargo test` uses them again. Nobody writes to them
+//! afterwards: a test that changes something takes a [`Store::copy`]. Only the Nix
+//! that built them runs on them, without the settings of this machine.
 
-use super::{Run, TestEnv, copy_tree, have, run, skip};
+use super::{Run, TestEnv, copy_tree, have, require, run, skip};
+use std::cmp::Ordering;
+use std::collections::hash_map::DefaultHasher;
 use std::ffi::{OsStr, OsString};
+use std::fmt;
 use std::fs::{self, File};
+use std::hash::{Hash, Hasher};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+/// One version of Nix. It is displayed as its version.
+#[derive(Debug)]
+pub(crate) struct Nix {
+    /// As `nix --version` has it: `2.8.0`.
+    pub(crate) version: String,
+    /// Where its programs are.
+    pub(crate) bin: PathBuf,
+    stores: OnceLock<Result<Stores, String>>,
+}
+
 /// The stores; see `tests/nix/varied.nix` for what is in them.
 #[derive(Debug)]
 pub(crate) struct Stores {
+    /// The Nix that built them.
+    pub(crate) nix: &'static Nix,
     /// Never optimised; a store dir of its own.
     pub(crate) fresh: Store,
     /// The same paths, optimised; a store dir of its own.
@@ -41,16 +68,21 @@ pub(crate) struct Store {
     pub(crate) real_state_dir: PathBuf,
     /// Whether it is reached by `--root`.
     pub(crate) is_root: bool,
+    /// The Nix that runs on it.
+    pub(crate) nix: &'static Nix,
 }
 
-/// The stores, built if they are not there; `None`, and the skip printed, without Nix.
+/// The stores of the first version, built if they are not there; `None`, and the skip
+/// printed, without Nix.
 #[track_caller]
 pub(crate) fn stores() -> Option<&'static Stores> {
-    static STORES: OnceLock<Result<Stores, String>> = OnceLock::new();
-    if !nix() {
-        return None;
-    }
-    match STORES.get_or_init(build) {
+    stores_of(first()?)
+}
+
+/// The stores of one version; `None`, and the skip printed, if they cannot be built.
+#[track_caller]
+pub(crate) fn stores_of(nix: &'static Nix) -> Option<&'static Stores> {
+    match nix.stores.get_or_init(|| build(nix)) {
         Ok(stores) => Some(stores),
         Err(reason) => {
             skip(reason);
@@ -59,62 +91,192 @@ pub(crate) fn stores() -> Option<&'static Stores> {
     }
 }
 
-/// Whether Nix is there; the skip is printed if not.
+/// Whether Nix is in `PATH`; the skip is printed if not.
 #[track_caller]
 pub(crate) fn nix() -> bool {
     have(&["nix", "nix-store", "nix-build", "nix-env", "nix-hash"])
 }
 
-fn build() -> Result<Stores, String> {
-    let dir = std::env::var_os("NIX_CENSUS_TEST_STORES")
-        .map_or_else(|| Path::new(env!("CARGO_TARGET_TMPDIR")).join("stores"), PathBuf::from);
-    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nix");
-    fs::create_dir_all(&dir).map_err(|e| format!("{}: {e}", dir.display()))?;
-    let dir = dir.canonicalize().map_err(|e| format!("{}: {e}", dir.display()))?;
-    let lock = File::create(dir.join("lock")).map_err(|e| e.to_string())?;
-    lock.lock().map_err(|e| e.to_string())?;
+/// The Nix of `PATH`; `None`, and the skip printed, if there is none.
+#[track_caller]
+pub(crate) fn first() -> Option<&'static Nix> {
+    if nix() { all().first() } else { None }
+}
 
-    // Everything that the stores depend on, and where they lie.
-    let mut stamp = format!("{}\n", dir.display()).into_bytes();
-    stamp.extend(run(Command::new("nix").arg("--version")).stdout_bytes);
-    for file in ["varied.nix", "make-stores.sh"] {
-        stamp.extend(fs::read(sources.join(file)).map_err(|e| format!("{file}: {e}"))?);
+/// Every version, the Nix of `PATH` first; none, and the skip printed, if `PATH` has none.
+#[track_caller]
+pub(crate) fn versions() -> &'static [Nix] {
+    if first().is_none() {
+        return &[];
     }
-    if fs::read(dir.join("stamp")).ok().as_ref() != Some(&stamp) {
-        let made = run(Command::new(sources.join("make-stores.sh")).arg(&dir));
-        if made.status != 0 {
-            return Err(format!("tests/nix/make-stores.sh failed:\n{}", made.stderr));
+    if require() && all().len() < 2 {
+        skip("NIX_CENSUS_NIXES names no directory of other versions of Nix");
+    }
+    all()
+}
+
+/// Runs `test` with every version in turn. When one fails, its version is printed.
+#[track_caller]
+pub(crate) fn each(mut test: impl FnMut(&'static Nix)) {
+    for nix in versions() {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| test(nix))) {
+            // Captured as the message of the panic is, and printed with it.
+            eprintln!("this failed with Nix {nix} of {}", nix.bin.display());
+            resume_unwind(panic);
         }
-        fs::write(dir.join("stamp"), &stamp).map_err(|e| e.to_string())?;
+    }
+}
+
+/// As [`each`], with the stores that this version built.
+#[track_caller]
+pub(crate) fn each_stores(mut test: impl FnMut(&'static Stores)) {
+    each(|nix| {
+        if let Some(stores) = stores_of(nix) {
+            test(stores);
+        }
+    });
+}
+
+/// Where it stands among all versions.
+pub(crate) fn place(nix: &'static Nix) -> usize {
+    all().iter().position(|other| std::ptr::eq(nix, other)).unwrap()
+}
+
+fn all() -> &'static [Nix] {
+    static ALL: OnceLock<Vec<Nix>> = OnceLock::new();
+    ALL.get_or_init(|| {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let on_path = std::env::split_paths(&path).find(|dir| dir.join("nix-store").is_file());
+        let mut others: Vec<PathBuf> = Vec::new();
+        if let Some(dir) = std::env::var_os("NIX_CENSUS_NIXES").filter(|dir| !dir.is_empty()) {
+            let entries = fs::read_dir(&dir).unwrap_or_else(|e| panic!("{}: {e}", dir.display()));
+            others.extend(entries.map(|entry| entry.unwrap().path().join("bin")));
+            others.retain(|bin| bin.join("nix-store").is_file());
+        }
+        let mut others: Vec<Nix> = others.into_iter().map(Nix::new).collect();
+        others.sort_by(|a, b| compare(&a.version, &b.version));
+        on_path.map(Nix::new).into_iter().chain(others).collect()
+    })
+}
+
+/// The order of two versions: `2.8.0` comes before `2.26.3`.
+fn compare(a: &str, b: &str) -> Ordering {
+    let numbers = |version: &str| -> Vec<u32> {
+        version.split('.').map_while(|part| part.parse().ok()).collect()
+    };
+    numbers(a).cmp(&numbers(b))
+}
+
+impl fmt::Display for Nix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.version)
+    }
+}
+
+impl Nix {
+    fn new(bin: PathBuf) -> Self {
+        let text = run(Command::new(bin.join("nix")).arg("--version")).ok();
+        let version = text.split_whitespace().last().unwrap_or_default().to_owned();
+        assert!(version.starts_with("2."), "{}: {text}", bin.display());
+        Self { version, bin, stores: OnceLock::new() }
+    }
+
+    /// Whether it is this version or a newer one: `nix.since("2.34")`.
+    pub(crate) fn since(&self, version: &str) -> bool {
+        compare(&self.version, version).is_ge()
+    }
+
+    /// One of its programs, with an environment that holds only what it needs, and
+    /// none of this machine's settings. See [`Store::command`] for one on a store.
+    pub(crate) fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.bin.join(program));
+        command.env_clear().env("PATH", self.path()).env("LC_ALL", "C").env(
+            "NIX_CONFIG",
+            "sandbox = false\nbuild-users-group =\nfilter-syscalls = false\nsubstitute = false\nfsync-metadata = false\nexperimental-features = nix-command",
+        );
+        command
+    }
+
+    /// `PATH` with its programs before any other Nix.
+    fn path(&self) -> OsString {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let dirs = std::iter::once(self.bin.clone()).chain(std::env::split_paths(&path));
+        std::env::join_paths(dirs).unwrap()
+    }
+}
+
+fn build(nix: &'static Nix) -> Result<Stores, String> {
+    let own = Path::new(env!("CARGO_TARGET_TMPDIR")).join("stores");
+    let given = std::env::var_os("NIX_CENSUS_TEST_STORES").map(PathBuf::from);
+    let all = given.as_ref().unwrap_or(&own);
+    fs::create_dir_all(all).map_err(|e| format!("{}: {e}", all.display()))?;
+    let all = all.canonicalize().map_err(|e| format!("{}: {e}", all.display()))?;
+
+    // Other sources make other stores, in a directory of their own.
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nix");
+    let mut hash = DefaultHasher::new();
+    for file in ["varied.nix", "make-stores.sh"] {
+        fs::read(sources.join(file)).map_err(|e| format!("{file}: {e}"))?.hash(&mut hash);
+    }
+    let dir = all.join(format!("{nix}-{:016x}", hash.finish()));
+    // The database names the directory: a moved one is built again.
+    let stamp = dir.as_os_str().as_encoded_bytes();
+
+    let lock = File::create(all.join(format!("lock-{nix}"))).map_err(|e| e.to_string())?;
+    lock.lock().map_err(|e| e.to_string())?;
+    if fs::read(dir.join("stamp")).ok().as_deref() != Some(stamp) {
+        if given.is_none() {
+            remove_others(&all, nix)?;
+        }
+        let mut make = Command::new(sources.join("make-stores.sh"));
+        let made = run(make.arg(&dir).env("PATH", nix.path()));
+        if made.status != 0 {
+            return Err(format!("tests/nix/make-stores.sh failed with {nix}:\n{}", made.stderr));
+        }
+        fs::write(dir.join("stamp"), stamp).map_err(|e| e.to_string())?;
     }
     Ok(Stores {
-        fresh: Store::private(dir.join("fresh")),
-        optimised: Store::private(dir.join("optimised")),
-        partly: Store::private(dir.join("partly")),
-        root: Store::root(dir.join("root")),
-        root_optimised: Store::root(dir.join("root-optimised")),
+        nix,
+        fresh: Store::private(nix, dir.join("fresh")),
+        optimised: Store::private(nix, dir.join("optimised")),
+        partly: Store::private(nix, dir.join("partly")),
+        root: Store::root(nix, dir.join("root")),
+        root_optimised: Store::root(nix, dir.join("root-optimised")),
     })
+}
+
+/// Removes the stores that a version built from older sources.
+fn remove_others(all: &Path, nix: &Nix) -> Result<(), String> {
+    for entry in fs::read_dir(all).map_err(|e| e.to_string())? {
+        let entry = entry.map_err(|e| e.to_string())?;
+        if entry.file_name().to_string_lossy().starts_with(&format!("{nix}-")) {
+            super::rooted::remove(&entry.path());
+        }
+    }
+    Ok(())
 }
 
 impl Store {
     /// A store with a store dir of its own: `dir/store`, `dir/state`.
-    pub(crate) fn private(dir: PathBuf) -> Self {
+    pub(crate) fn private(nix: &'static Nix, dir: PathBuf) -> Self {
         Self {
             store_dir: dir.join("store"),
             real_store_dir: dir.join("store"),
             real_state_dir: dir.join("state"),
             is_root: false,
+            nix,
             dir,
         }
     }
 
     /// A store below a root: `dir/nix/store`, `dir/nix/var/nix`.
-    pub(crate) fn root(dir: PathBuf) -> Self {
+    pub(crate) fn root(nix: &'static Nix, dir: PathBuf) -> Self {
         Self {
             store_dir: "/nix/store".into(),
             real_store_dir: dir.join("nix/store"),
             real_state_dir: dir.join("nix/var/nix"),
             is_root: true,
+            nix,
             dir,
         }
     }
@@ -145,7 +307,7 @@ impl Store {
         assert!(self.is_root, "a database names its store dir: copy `root` or `root_optimised`");
         let to = env.join(name);
         copy_tree(&self.dir, &to);
-        Self::root(to)
+        Self::root(self.nix, to)
     }
 
     /// A command of Nix (`nix`, `nix-store`, …) on this store, not yet run. Arguments
@@ -155,18 +317,11 @@ impl Store {
         program: &str,
         args: impl IntoIterator<Item = S>,
     ) -> Command {
-        let mut command = Command::new(program);
+        let mut command = self.nix.command(program);
         command
             .args(args)
-            .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
             .env("HOME", self.dir.join("user"))
-            .env("LC_ALL", "C")
-            .env("NIX_CONF_DIR", self.dir.join("conf"))
-            .env(
-                "NIX_CONFIG",
-                "sandbox = false\nbuild-users-group =\nfilter-syscalls = false\nsubstitute = false\nfsync-metadata = false\nexperimental-features = nix-command",
-            );
+            .env("NIX_CONF_DIR", self.dir.join("conf"));
         if self.is_root {
             // Unlike `--store`, this holds for every program alike.
             command.env("NIX_REMOTE", format!("local?root={}", self.dir.display()));

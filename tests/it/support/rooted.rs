@@ -1,6 +1,6 @@
 //! A store with roots of every kind, and reading answers about it.
 
-use super::nix::{self, Store};
+use super::nix::{self, Nix, Store};
 use super::{TestEnv, copy_tree, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -22,27 +22,37 @@ pub(crate) struct Rooted {
 /// The store that tests take turns with, if Nix is there. They leave it as it was.
 #[track_caller]
 pub(crate) fn rooted() -> Option<MutexGuard<'static, Rooted>> {
-    static ROOTED: OnceLock<Mutex<Rooted>> = OnceLock::new();
-    if !nix::nix() {
-        return None;
-    }
-    let rooted = ROOTED.get_or_init(|| {
+    nix::first().map(rooted_of)
+}
+
+/// Runs `test` with the store of every version of Nix in turn; see [`nix::each`].
+#[track_caller]
+pub(crate) fn each_rooted(mut test: impl FnMut(&Rooted)) {
+    nix::each(|nix| test(&rooted_of(nix)));
+}
+
+/// The store of one version, held until the guard is dropped.
+pub(crate) fn rooted_of(nix: &'static Nix) -> MutexGuard<'static, Rooted> {
+    /// The number of a version is its place in `nix::versions()`.
+    static ROOTED: [OnceLock<Mutex<Rooted>>; 8] = [const { OnceLock::new() }; 8];
+    let place = nix::place(nix);
+    let rooted = ROOTED[place].get_or_init(|| {
         // A static is never dropped, so this one is not in a directory that goes.
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("roots");
+        let name = format!("roots-{nix}");
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
         remove(&dir);
-        remove(&dir.with_extension("pristine"));
-        let rooted = Rooted::new(TestEnv::new(), dir);
-        copy_tree(&rooted.store.dir, &rooted.pristine());
+        remove(&dir.with_file_name(format!("{name}.pristine")));
+        let rooted = Rooted::new(nix, TestEnv::new(), dir);
+        copy_tree(&rooted.store.dir, &rooted.beside("pristine"));
         Mutex::new(rooted)
     });
-    let guard = rooted.lock().unwrap_or_else(|poisoned| {
+    rooted.lock().unwrap_or_else(|poisoned| {
         // A test failed in the middle.
         rooted.clear_poison();
         let guard = poisoned.into_inner();
         guard.put_back();
         guard
-    });
-    Some(guard)
+    })
 }
 
 /// Removes a tree whose directories may be read-only.
@@ -55,8 +65,8 @@ pub(crate) fn remove(dir: &Path) {
 
 impl Rooted {
     /// Builds the store under `dir`.
-    pub(crate) fn new(env: TestEnv, dir: PathBuf) -> Self {
-        let store = Store::private(dir);
+    pub(crate) fn new(nix: &'static Nix, env: TestEnv, dir: PathBuf) -> Self {
+        let store = Store::private(nix, dir);
         let mut env = env;
         env.set("NIX_CONF_DIR", store.dir.join("conf").to_str().unwrap());
         for dir in ["store", "state/gcroots", "state/profiles", "conf", "user"] {
@@ -144,7 +154,7 @@ impl Rooted {
 
     /// Runs `work` on the store and puts everything back.
     pub(crate) fn undone<T>(&self, work: impl FnOnce() -> T) -> T {
-        let aside = self.store.dir.with_extension("aside");
+        let aside = self.beside("aside");
         remove(&aside);
         copy_tree(&self.store.dir, &aside);
         let done = work();
@@ -153,15 +163,18 @@ impl Rooted {
         done
     }
 
-    /// The copy that was made at first.
-    pub(crate) fn pristine(&self) -> PathBuf {
-        self.store.dir.with_extension("pristine")
+    /// A directory beside the store: `pristine` is the copy that was made at first.
+    fn beside(&self, extension: &str) -> PathBuf {
+        let mut path = self.store.dir.clone().into_os_string();
+        path.push(".");
+        path.push(extension);
+        path.into()
     }
 
     /// Makes the store what it was at first.
     pub(crate) fn put_back(&self) {
         remove(&self.store.dir);
-        copy_tree(&self.pristine(), &self.store.dir);
+        copy_tree(&self.beside("pristine"), &self.store.dir);
     }
 
     /// Runs `nix-store`. Looking for roots it gives up when some process of this
