@@ -129,10 +129,7 @@ impl Overview {
             ]);
         }
         if let Some(time) = self.newest_registration {
-            fields.push(
-                Field::new("newest_registration", "newest registration", Cell::Time(time))
-                    .remark("UTC"),
-            );
+            fields.push(Field::new("newest_registration", "newest registration", Cell::Time(time)));
         } else {
             fields.push(Field::hidden("newest_registration", Cell::Missing));
         }

@@ -2,7 +2,7 @@
 
 use crate::output::{Format, Units};
 use clap::{Args, ValueEnum};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Which store is examined.
 #[derive(Debug, Args)]
@@ -49,10 +49,11 @@ pub(super) struct StoreArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
-    /// The format
-    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = FormatArg::Table)]
-    pub(super) format: FormatArg,
-    /// Write the answer to FILE
+    /// The format [default: the one that the name of --output ends with, else table]
+    #[arg(long, global = true, value_enum, value_name = "FORMAT")]
+    pub(super) format: Option<FormatArg>,
+    /// Write the answer to FILE, `-` for standard output; .json, .csv and .xml
+    /// (JUnit) choose the format
     #[arg(long, short, global = true, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Sizes in tables in kB, MB, GB
@@ -82,12 +83,15 @@ pub(super) enum FormatArg {
 }
 
 impl OutputArgs {
+    /// The format asked for; else that of the output file's name, as far as
+    /// its ending is known.
     pub(super) fn format(&self) -> Format {
         match self.format {
-            FormatArg::Table => Format::Table,
-            FormatArg::Json => Format::Json,
-            FormatArg::Csv => Format::Csv,
-            FormatArg::Junit => Format::Junit,
+            Some(FormatArg::Table) => Format::Table,
+            Some(FormatArg::Json) => Format::Json,
+            Some(FormatArg::Csv) => Format::Csv,
+            Some(FormatArg::Junit) => Format::Junit,
+            None => self.output.as_deref().and_then(format_of_name).unwrap_or_default(),
         }
     }
 
@@ -100,20 +104,42 @@ impl OutputArgs {
     }
 }
 
-/// A size in bytes: digits, perhaps with K, M, G or T (of 1024), perhaps with
-/// `iB` or `B` after it.
+/// The format that a file's name asks for by its ending.
+fn format_of_name(file: &Path) -> Option<Format> {
+    let extension = file.extension()?.to_str()?.to_ascii_lowercase();
+    match extension.as_str() {
+        "json" => Some(Format::Json),
+        "csv" => Some(Format::Csv),
+        "xml" => Some(Format::Junit),
+        _ => None,
+    }
+}
+
+/// A size in bytes, with units as `du --threshold` has them: K, M, G, … and
+/// KiB, MiB, GiB, … are powers of 1024; kB, MB, GB, … are powers of 1000.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
-    let wrong = || format!("‘{text}’ is no size; one is 4096, 500K, 20MiB or 1.5G");
+    let wrong = || {
+        format!(
+            "‘{text}’ is not a size; write 4096, 500K, 20MiB (units of 1024) or 1.5GB (of 1000)"
+        )
+    };
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
-    let unit = text[digits.len()..].trim().trim_end_matches(['B', 'b']).trim_end_matches('i');
-    let factor: u64 = match unit {
-        "" => 1,
-        "K" | "k" => 1 << 10,
-        "M" | "m" => 1 << 20,
-        "G" | "g" => 1 << 30,
-        "T" | "t" => 1 << 40,
+    let unit = text[digits.len()..].trim();
+    let (letter, base) = match (unit.strip_suffix("iB"), unit.strip_suffix('B')) {
+        (Some(letter), _) if !letter.is_empty() => (letter, 1024),
+        (None, Some(letter)) => (letter, 1000),
+        (_, _) => (unit, 1024_u64),
+    };
+    let power = match letter {
+        "" => 0,
+        "K" | "k" => 1,
+        "M" | "m" => 2,
+        "G" | "g" => 3,
+        "T" | "t" => 4,
+        "P" | "p" => 5,
         _ => return Err(wrong()),
     };
+    let factor = base.pow(power);
     if let Ok(n) = digits.parse::<u64>() {
         return n.checked_mul(factor).ok_or_else(wrong);
     }
@@ -127,13 +153,64 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes() {
-        assert_eq!(parse_size("4096"), Ok(4096));
-        assert_eq!(parse_size("20MiB"), Ok(20 << 20));
-        assert_eq!(parse_size("1.5 G"), Ok(3 << 29));
-        assert_eq!(parse_size("1kB"), Ok(1024));
-        for wrong in ["", "x", "-1", "1X", "inf", "nan", "99999999999T", "1e300"] {
+    fn units_of_sizes_are_those_of_du() {
+        for (text, bytes) in [
+            ("4096", 4096),
+            ("512B", 512),
+            ("1K", 1 << 10),
+            ("1k", 1 << 10),
+            ("1KiB", 1 << 10),
+            ("1kB", 1000),
+            ("1KB", 1000),
+            ("1M", 1 << 20),
+            ("20MiB", 20 << 20),
+            ("1MB", 1_000_000),
+            ("1.5 G", 3 << 29),
+            ("1.5GB", 1_500_000_000),
+            ("2T", 2 << 40),
+            ("2TB", 2_000_000_000_000),
+            ("1P", 1 << 50),
+        ] {
+            assert_eq!(parse_size(text), Ok(bytes), "{text}");
+        }
+        for wrong in [
+            "",
+            "x",
+            "K",
+            "-1",
+            "1X",
+            "1iB",
+            "1 i",
+            "1Mb",
+            "1MIB",
+            "1MBB",
+            "1b",
+            "inf",
+            "nan",
+            "99999999999T",
+            "1e300",
+        ] {
             assert!(parse_size(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn the_output_files_name_chooses_the_format_unless_one_is_asked_for() {
+        let format = |format: Option<FormatArg>, file: &str| {
+            let output = Some(PathBuf::from(file)).filter(|f| !f.as_os_str().is_empty());
+            let (si, bytes, quiet, verbose) = (false, false, false, false);
+            OutputArgs { format, output, si, bytes, quiet, verbose }.format()
+        };
+        assert_eq!(format(None, ""), Format::Table);
+        assert_eq!(format(None, "-"), Format::Table);
+        assert_eq!(format(None, "x"), Format::Table);
+        assert_eq!(format(None, "x.txt"), Format::Table);
+        assert_eq!(format(None, "json"), Format::Table);
+        assert_eq!(format(None, "a/x.json"), Format::Json);
+        assert_eq!(format(None, "x.JSON"), Format::Json);
+        assert_eq!(format(None, "x.csv"), Format::Csv);
+        assert_eq!(format(None, "x.xml"), Format::Junit);
+        assert_eq!(format(Some(FormatArg::Csv), "x.json"), Format::Csv);
+        assert_eq!(format(Some(FormatArg::Table), "x.json"), Format::Table);
     }
 }

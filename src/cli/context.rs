@@ -2,8 +2,9 @@
 //! and where the answer goes.
 
 use super::args::{OutputArgs, StoreArgs};
+use super::destination::Destination;
 use super::environment;
-use super::exit::{Exit, Failure, ignore_closed_pipe, say, standard_output, unwritten};
+use super::exit::{Exit, Failure, say};
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog, CatalogError, Source};
 use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
@@ -11,8 +12,8 @@ use crate::output::{self, Document, Format, Style, escape};
 use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, ResolveError, StoreLocation};
 use crate::warning::{WarningKind, Warnings};
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal};
+use jiff::tz::TimeZone;
+use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 /// How many warnings are told unless all are asked for.
@@ -24,6 +25,7 @@ pub(super) struct Context {
     pub(super) place: Place,
     store: StoreArgs,
     output: OutputArgs,
+    destination: Destination,
 }
 
 impl Context {
@@ -48,7 +50,14 @@ impl Context {
         }
         catalog::find_store_at_top(&mut location);
         let source = choose_source(&store, &location, &current_dir);
-        Ok(Self { location, source, place: Place { current_dir }, store, output })
+        let destination = match &output.output {
+            Some(file) => Destination::new(&current_dir, file)?,
+            None => Destination::StandardOutput,
+        };
+        let place = Place { current_dir };
+        let context = Self { location, source, place, store, output, destination };
+        context.keep_off_inputs()?;
+        Ok(context)
     }
 
     /// The catalog of the store.
@@ -60,6 +69,23 @@ impl Context {
             catalog = catalog::load_over(&catalog, &below).map_err(|e| catalog_failure(&e))?;
         }
         Ok(catalog)
+    }
+
+    /// Refuses to write the answer over what it is read from.
+    fn keep_off_inputs(&self) -> Result<(), Failure> {
+        let lower = match &self.store.lower {
+            Some(lower) => Some(self.lower_location(lower)?),
+            None => None,
+        };
+        for location in std::iter::once(&self.location).chain(&lower) {
+            for part in [&location.real_store_dir, &location.real_state_dir, &location.database] {
+                self.destination.keep_off(part)?;
+            }
+        }
+        match &self.source {
+            Source::Registration(file) | Source::PathInfo(file) => self.destination.keep_off(file),
+            _ => Ok(()),
+        }
     }
 
     fn load(&self, location: &StoreLocation, source: &Source) -> Result<Catalog, Failure> {
@@ -146,28 +172,14 @@ impl Context {
     /// that status, whole ones with `exit`.
     pub(super) fn answer(&self, document: Document<'_>, exit: Exit) -> Result<Exit, Failure> {
         let warnings = document.head.warnings;
+        let style = Style {
+            units: self.output.units(),
+            color: self.destination.takes_color(),
+            width: None,
+            time_zone: TimeZone::system(),
+        };
         let format = self.output.format();
-        let failed = |e: &io::Error| match &self.output.output {
-            Some(path) => Failure::failed(format!("{}: {e}", path.display())),
-            None => unwritten(e),
-        };
-        let mut style = Style { units: self.output.units(), ..Style::default() };
-        let file = match &self.output.output {
-            Some(path) => File::create(path),
-            None => {
-                let plain = std::env::var_os("NO_COLOR").is_some_and(|v| !v.is_empty());
-                style.color = io::stdout().is_terminal() && !plain;
-                standard_output()
-            }
-        };
-        let mut out = BufWriter::with_capacity(1 << 16, file.map_err(|e| failed(&e))?);
-        let mut written = output::write(document, format, &style, &mut out);
-        if written.is_ok() && self.output.output.is_some() {
-            // A full disk may tell only now.
-            written = out.get_ref().sync_all().or_else(ignore_unsyncable);
-        }
-        // Even if nobody reads on, the exit status says what the answer is.
-        written.or_else(ignore_closed_pipe).map_err(|e| failed(&e))?;
+        self.destination.write(|out| output::write(document, format, &style, out))?;
         self.tell(warnings);
         Ok(if warnings.complete() { exit } else { Exit::Incomplete })
     }
@@ -194,11 +206,6 @@ impl Context {
             say(format_args!("warning: the answer is incomplete: {total} warning{s}"));
         }
     }
-}
-
-/// Pipes and terminals cannot be synced, and need not be.
-fn ignore_unsyncable(e: io::Error) -> io::Result<()> {
-    if e.kind() == io::ErrorKind::InvalidInput { Ok(()) } else { Err(e) }
 }
 
 fn catalog_failure(e: &CatalogError) -> Failure {

@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod context;
+mod destination;
 mod environment;
 mod exit;
 mod garbage;

@@ -1,5 +1,6 @@
 //! Progress on a terminal, and Ctrl-C.
 
+use super::destination;
 use crate::disk::Progress;
 use crate::output::{Units, format_size};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -17,6 +18,7 @@ pub(super) fn install_interrupt_handler() {
         if SHOWN.load(Ordering::Relaxed) {
             let _ = io::stderr().write_all(b"\r\x1b[2K\x1b[?25h");
         }
+        destination::remove_unfinished();
         std::process::exit(130);
     });
 }

@@ -42,7 +42,7 @@ fn plain(error: csv::Error) -> io::Error {
 /// A field: numbers as digits; text that a spreadsheet would run as a formula
 /// is defused with a leading apostrophe.
 fn field(cell: &Cell<'_>) -> String {
-    let style = Style { units: Units::Bytes, color: false, width: None };
+    let style = Style { units: Units::Bytes, ..Style::default() };
     let text = match cell {
         Cell::Missing => String::new(),
         Cell::Time(t) => return t.to_string(),

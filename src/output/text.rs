@@ -1,6 +1,7 @@
 //! How people read values: sizes, times, and names made safe for a terminal.
 
 use super::Cell;
+use jiff::tz::TimeZone;
 use std::fmt::Write;
 
 /// How sizes are written in tables.
@@ -16,7 +17,7 @@ pub enum Units {
 }
 
 /// How a table is written.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Style {
     /// The unit of sizes.
     pub units: Units,
@@ -24,6 +25,15 @@ pub struct Style {
     pub color: bool,
     /// The terminal's width in columns, if it is one.
     pub width: Option<usize>,
+    /// The time zone of times.
+    pub time_zone: TimeZone,
+}
+
+impl Default for Style {
+    /// Binary units, no colour, UTC.
+    fn default() -> Self {
+        Self { units: Units::default(), color: false, width: None, time_zone: TimeZone::UTC }
+    }
 }
 
 /// A size for people.
@@ -52,11 +62,22 @@ pub fn format_size(bytes: u64, units: Units) -> String {
     format!("{value:.1} {}", names[unit])
 }
 
-/// A time for people, in UTC: `2026-11-23 02:11`; the number where it is no
-/// time a calendar knows.
-pub fn format_time(seconds: i64) -> String {
+/// A time for people, in a time zone and with its offset from UTC; the number
+/// where no calendar has that time.
+///
+/// ```
+/// use jiff::tz::TimeZone;
+/// use nix_census::output::format_time;
+/// let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3")?;
+/// assert_eq!(format_time(1_784_512_860, &TimeZone::UTC), "2026-07-20 02:01 +00:00");
+/// assert_eq!(format_time(1_784_512_860, &berlin), "2026-07-20 04:01 +02:00");
+/// assert_eq!(format_time(1_800_000_000, &berlin), "2027-01-15 09:00 +01:00");
+/// assert_eq!(format_time(i64::MAX, &berlin), "9223372036854775807");
+/// # Ok::<(), jiff::Error>(())
+/// ```
+pub fn format_time(seconds: i64, time_zone: &TimeZone) -> String {
     match jiff::Timestamp::from_second(seconds) {
-        Ok(t) => t.strftime("%Y-%m-%d %H:%M").to_string(),
+        Ok(t) => t.to_zoned(time_zone.clone()).strftime("%Y-%m-%d %H:%M %:z").to_string(),
         Err(_) => seconds.to_string(),
     }
 }
@@ -117,7 +138,7 @@ pub(super) fn show(cell: &Cell<'_>, style: &Style) -> String {
             format!("{sign}{}", format_size(n.unsigned_abs(), style.units))
         }
         Cell::Count(n) => n.to_string(),
-        Cell::Time(t) => format_time(*t),
+        Cell::Time(t) => format_time(*t, &style.time_zone),
         Cell::Seconds(s) => format!("{s:.2} s"),
         Cell::Share(s) => format!("{:.1}%", s * 100.0),
         Cell::Bool(b) => if *b { "yes" } else { "no" }.to_owned(),
