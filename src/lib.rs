@@ -75,6 +75,7 @@
 //! |---|---|
 //! | [`warning`] | what makes an answer incomplete, collected instead of lost |
 //! | [`store`] | names and places: store paths, where a store lies, symlinks resolved inside a root |
+//! | [`fs`] | the room through which every examined file is reached: live directories, trees in memory |
 //! | [`nar`] | NAR size arithmetic, NAR hashes, nix32 |
 //! | [`graph`] | pure algorithms over rows of `u32`: closures, closure sizes, dominators, shortest paths |
 //! | [`catalog`] | path infos as columns indexed by a `u32` id, references in both directions; one file a source |
@@ -89,6 +90,7 @@ pub mod catalog;
 pub mod census;
 pub mod cli;
 pub mod disk;
+pub mod fs;
 pub mod graph;
 pub mod nar;
 pub mod output;

@@ -1,0 +1,334 @@
+//! Directories by descriptor, with the system calls that only Linux has:
+//! `openat2`, `getdents64`, `statx`, `O_PATH`, `O_NOATIME` and `/proc/self/fd`.
+//!
+//! What must hold: a name is looked up exactly once, by the call that opens it,
+//! and what it led to is asked by descriptor from then on. There is no moment
+//! at which a name that was checked is looked up again.
+
+use super::super::{DirEntry, Facts, FileType, Stat, not_regular};
+use super::list_xattrs;
+use rustix::fs::{
+    AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, openat, openat2,
+};
+use rustix::io::Errno;
+use std::ffi::CStr;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+/// Bytes that one getdents64 may fill; more gains nothing.
+const BUFFER: usize = 32 * 1024;
+/// How often a name is tried again while others rename on its way: the kernel
+/// gives up a lookup of `..` that raced with a rename.
+const RETRIES: usize = 64;
+
+/// An open directory.
+#[derive(Debug)]
+pub struct Directory {
+    fd: OwnedFd,
+    /// Whether to ask that no time of access be left behind. Only an owner may;
+    /// handed down to what is opened from here.
+    noatime: AtomicBool,
+    /// How entries are statted: [`STATX`] or [`FSTATAT`]. Handed down too.
+    call: AtomicU8,
+}
+
+const STATX: u8 = 0;
+const FSTATAT: u8 = 1;
+
+/// A file that was found but not opened yet (`O_PATH`): of any type.
+#[derive(Debug)]
+pub(crate) struct Found {
+    fd: OwnedFd,
+    stat: Stat,
+}
+
+impl Directory {
+    fn new(fd: OwnedFd) -> Self {
+        Self { fd, noatime: AtomicBool::new(true), call: AtomicU8::new(STATX) }
+    }
+
+    fn inherit(&self, fd: OwnedFd) -> Self {
+        Self {
+            fd,
+            noatime: AtomicBool::new(self.noatime.load(Ordering::Relaxed)),
+            call: AtomicU8::new(self.call.load(Ordering::Relaxed)),
+        }
+    }
+
+    pub(crate) fn root(path: &Path) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        Ok(Self::new(openat(CWD, path, flags, Mode::empty())?))
+    }
+
+    pub(crate) fn read(
+        &self,
+        buffer: &mut Vec<u8>,
+        mut each: impl FnMut(DirEntry<'_>),
+    ) -> io::Result<()> {
+        buffer.clear();
+        buffer.reserve(BUFFER);
+        let mut raw = RawDir::new(&self.fd, buffer.spare_capacity_mut());
+        while let Some(entry) = raw.next() {
+            let entry = entry?;
+            let name = entry.file_name();
+            if !matches!(name.to_bytes(), b"." | b"..") {
+                each(DirEntry { name, ino: entry.ino(), file_type: entry.file_type().into() });
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    pub(crate) fn stat(&self, name: &CStr) -> io::Result<Stat> {
+        if self.call.load(Ordering::Relaxed) == STATX {
+            let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
+            match rustix::fs::statx(&self.fd, name, flags, StatxFlags::BASIC_STATS) {
+                // Older containers' seccomp filters know no statx.
+                Err(Errno::NOSYS | Errno::PERM) => self.call.store(FSTATAT, Ordering::Relaxed),
+                found => return Ok(from_statx(&found?)),
+            }
+        }
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
+        Ok(from_stat(&rustix::fs::statat(&self.fd, name, flags)?))
+    }
+
+    pub(crate) fn read_link(&self, name: &CStr) -> io::Result<Vec<u8>> {
+        Ok(rustix::fs::readlinkat(&self.fd, name, Vec::new())?.into_bytes())
+    }
+
+    /// Asked through `/proc/self/fd`, the only way for a symlink: the calls that
+    /// take a descriptor refuse one that was opened with `O_PATH`. Where there
+    /// is no /proc, a file or directory is opened to be asked.
+    pub(crate) fn xattrs(&self, name: &CStr) -> io::Result<Vec<u8>> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let fd = openat(&self.fd, name, flags, Mode::empty())?;
+        let listed = list_xattrs(|buffer| rustix::fs::listxattr(proc_path(fd.as_fd()), buffer));
+        match listed {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+                let fd = openat(&self.fd, name, flags, Mode::empty())?;
+                list_xattrs(|buffer| rustix::fs::flistxattr(&fd, buffer))
+            }
+            listed => listed,
+        }
+    }
+
+    pub(crate) fn open_directory(&self, name: &CStr) -> io::Result<Self> {
+        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(self.inherit(self.open_without_trace(name, flags)?))
+    }
+
+    pub(crate) fn pass_directory(&self, name: &CStr) -> io::Result<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Ok(self.inherit(openat(&self.fd, name, flags, Mode::empty())?))
+    }
+
+    pub(crate) fn open_file(&self, name: &CStr) -> io::Result<File> {
+        let flags =
+            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let file = File::from(self.open_without_trace(name, flags)?);
+        if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+    }
+
+    /// Opens, and leaves the time of access alone where we may.
+    fn open_without_trace(&self, name: &CStr, flags: OFlags) -> Result<OwnedFd, Errno> {
+        if self.noatime.load(Ordering::Relaxed) {
+            match openat(&self.fd, name, flags | OFlags::NOATIME, Mode::empty()) {
+                Err(Errno::PERM) => self.noatime.store(false, Ordering::Relaxed),
+                opened => return opened,
+            }
+        }
+        openat(&self.fd, name, flags, Mode::empty())
+    }
+
+    pub(crate) fn open_unknown_file(&self, name: &CStr) -> io::Result<File> {
+        let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        Found::new(openat(&self.fd, name, flags, Mode::empty())?)?.into_file()
+    }
+
+    /// Finds a name below this directory with the kernel keeping symlinks
+    /// inside of it. `None` where the kernel does not have `openat2`, or a
+    /// container forbids it.
+    pub(crate) fn find_in_root(&self, name: &Path) -> Option<io::Result<Found>> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+        for _ in 0..RETRIES {
+            match openat2(&self.fd, name, flags, Mode::empty(), resolve) {
+                Err(Errno::AGAIN | Errno::INTR) => {}
+                Err(Errno::NOSYS | Errno::PERM) => return None,
+                found => return Some(found.map_err(Into::into).and_then(Found::new)),
+            }
+        }
+        Some(Err(Errno::AGAIN.into()))
+    }
+
+    pub(crate) fn facts(&self) -> Facts {
+        let file_system = rustix::fs::fstatfs(&self.fd).map_or(0, |statfs| statfs.f_type as u32);
+        let path = std::fs::read_link(proc_path(self.fd.as_fd())).ok();
+        Facts {
+            trusted_inodes: path.is_some_and(|path| tells_inodes_truly(file_system, &path)),
+            link_limit: link_limit(file_system),
+        }
+    }
+}
+
+impl Found {
+    fn new(fd: OwnedFd) -> io::Result<Self> {
+        let stat = Directory::new(fd);
+        let found = stat.stat(c"")?;
+        Ok(Self { fd: stat.fd, stat: found })
+    }
+
+    pub(crate) fn into_directory(self) -> io::Result<Directory> {
+        if self.stat.file_type() != FileType::Directory {
+            return Err(Errno::NOTDIR.into());
+        }
+        // `.` is the directory itself, whatever its name leads to by now.
+        Directory::new(self.fd).open_directory(c".")
+    }
+
+    /// Opens a regular file, and nothing else: through `/proc/self/fd`, which
+    /// leads to the very file that was found.
+    pub(crate) fn into_file(self) -> io::Result<File> {
+        if self.stat.file_type() != FileType::Regular {
+            return Err(not_regular());
+        }
+        let flags = OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let path = proc_path(self.fd.as_fd());
+        let open = |flags| openat(CWD, &path, flags, Mode::empty());
+        let opened = match open(flags | OFlags::NOATIME) {
+            Err(Errno::PERM) => open(flags)?,
+            opened => opened?,
+        };
+        Ok(File::from(opened))
+    }
+}
+
+/// The name by which the kernel leads to an open file.
+fn proc_path(fd: BorrowedFd<'_>) -> PathBuf {
+    format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
+}
+
+fn from_statx(statx: &Statx) -> Stat {
+    Stat {
+        dev: rustix::fs::makedev(statx.stx_dev_major, statx.stx_dev_minor),
+        ino: statx.stx_ino,
+        size: statx.stx_size,
+        disk_size: statx.stx_blocks.saturating_mul(512),
+        mtime: statx.stx_mtime.tv_sec,
+        mtime_nsec: statx.stx_mtime.tv_nsec,
+        nlink: statx.stx_nlink,
+        mode: u32::from(statx.stx_mode),
+        uid: statx.stx_uid,
+        gid: statx.stx_gid,
+    }
+}
+
+#[allow(clippy::unnecessary_cast, reason = "the fields' types differ by architecture")]
+fn from_stat(stat: &rustix::fs::Stat) -> Stat {
+    Stat {
+        dev: stat.st_dev as u64,
+        ino: stat.st_ino as u64,
+        size: stat.st_size as u64,
+        disk_size: (stat.st_blocks as u64).saturating_mul(512),
+        mtime: stat.st_mtime as i64,
+        mtime_nsec: stat.st_mtime_nsec as u32,
+        nlink: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
+        mode: stat.st_mode as u32,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+    }
+}
+
+/// How many names an inode may have (each kernel file system's own constant).
+fn link_limit(file_system: u32) -> Option<u32> {
+    match file_system {
+        // ext2, ext3 and ext4: EXT4_LINK_MAX.
+        0xef53 => Some(65_000),
+        // btrfs: BTRFS_LINK_MAX. jfs: JFS_LINK_MAX.
+        0x9123_683e | 0x3153_464a => Some(65_535),
+        // xfs: XFS_MAXLINK.
+        0x5846_5342 => Some(i32::MAX as u32),
+        // nilfs2: NILFS_LINK_MAX.
+        0x3434 => Some(32_000),
+        // minix, version 1: MINIX_LINK_MAX; versions 2 and 3: MINIX2_LINK_MAX.
+        0x137f | 0x138f => Some(250),
+        0x2468 | 0x2478 | 0x4d5a => Some(65_530),
+        _ => None,
+    }
+}
+
+/// Whether directories report the inode numbers that statx reports.
+///
+/// Not so on overlayfs and others that make numbers up, nor where something is
+/// mounted below: a directory reports the number of what is covered.
+fn tells_inodes_truly(file_system: u32, path: &Path) -> bool {
+    /// `f_type` of file systems known to: ext2, ext3 and ext4, xfs, btrfs,
+    /// tmpfs, squashfs, erofs, f2fs, bcachefs, zfs.
+    const TRUE: [u32; 9] = [
+        0xef53,
+        0x5846_5342,
+        0x9123_683e,
+        0x0102_1994,
+        0x7371_7368,
+        0xe0f5_e1e2,
+        0xf2f5_2010,
+        0xca45_1a4e,
+        0x2fc1_2fc1,
+    ];
+    TRUE.contains(&file_system)
+        && std::fs::read("/proc/self/mountinfo").is_ok_and(|mounts| !mounted_below(&mounts, path))
+}
+
+/// Whether `/proc/self/mountinfo` lists a mount below `dir`.
+fn mounted_below(mountinfo: &[u8], dir: &Path) -> bool {
+    // In there, space, tab, newline and backslash are written in octal.
+    let mut prefix = Vec::new();
+    for &byte in dir.as_os_str().as_bytes() {
+        match byte {
+            b' ' | b'\t' | b'\n' | b'\\' => prefix.extend(format!("\\{byte:03o}").bytes()),
+            _ => prefix.push(byte),
+        }
+    }
+    if !prefix.ends_with(b"/") {
+        prefix.push(b'/');
+    }
+    mountinfo
+        .split(|&byte| byte == b'\n')
+        .filter_map(|line| line.split(|&byte| byte == b' ').nth(4))
+        .any(|point| point.starts_with(&prefix))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn mounts_below_a_directory() {
+        let mountinfo = b"22 1 254:0 / / rw - ext4 /dev/vda rw\n\
+            23 22 254:0 /a /nix/store rw - ext4 /dev/vda rw\n\
+            24 22 0:5 / /odd\\040name/x rw shared:1 - tmpfs tmpfs rw\n";
+        assert!(!mounted_below(mountinfo, Path::new("/nix/store")));
+        assert!(!mounted_below(mountinfo, Path::new("/nix/sto")));
+        assert!(mounted_below(mountinfo, Path::new("/nix")));
+        assert!(mounted_below(mountinfo, Path::new("/")));
+        assert!(mounted_below(mountinfo, Path::new("/odd name")));
+        assert!(!mounted_below(b"", Path::new("/")));
+    }
+
+    #[test]
+    fn statx_and_fstatat_agree() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), "contents").unwrap();
+        std::os::unix::fs::symlink("file", dir.path().join("link")).unwrap();
+        let directory = Directory::root(dir.path()).unwrap();
+        let names = [c"file", c"link", c""];
+        let by_statx = names.map(|name| directory.stat(name).unwrap());
+        directory.call.store(FSTATAT, Ordering::Relaxed);
+        assert_eq!(names.map(|name| directory.stat(name).unwrap()), by_statx);
+    }
+}

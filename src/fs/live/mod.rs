@@ -1,0 +1,75 @@
+//! A directory of this machine and all below it.
+
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+pub(super) mod linux;
+pub(super) mod portable;
+
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+pub(super) use linux as native;
+#[cfg(not(all(target_os = "linux", not(nix_census_portable))))]
+pub(super) use portable as native;
+
+use super::{Directory, Stat, XATTR_LIST_MAX};
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A directory of this machine as a tree.
+#[derive(Clone, Debug)]
+pub struct LiveTree {
+    path: PathBuf,
+    /// `None` if it is to be read by paths.
+    root: Option<Arc<native::Directory>>,
+}
+
+impl LiveTree {
+    pub(super) fn open(path: &Path, portable: bool) -> io::Result<Self> {
+        let root = native::Directory::root(path)?;
+        let root = if portable { None } else { Some(Arc::new(root)) };
+        Ok(Self { path: path.to_owned(), root })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn root(&self) -> io::Result<Directory> {
+        match &self.root {
+            Some(root) => root.pass_directory(c".").map(Directory::Native),
+            None => portable::Directory::root(&self.path).map(Directory::Portable),
+        }
+    }
+
+    /// Opens a name with the kernel keeping symlinks inside the root; `None`
+    /// where the kernel cannot, and names have to be followed one by one.
+    pub(super) fn open_in_root(&self, name: &Path) -> Option<io::Result<native::Found>> {
+        self.root.as_ref()?.find_in_root(name)
+    }
+}
+
+pub(super) fn stat_file(file: &File) -> io::Result<Stat> {
+    Ok(Stat::from(&file.metadata()?))
+}
+
+/// The names of a file's extended attributes; tried once more with as much room
+/// as the system ever needs.
+pub(super) fn file_xattrs(file: &File) -> io::Result<Vec<u8>> {
+    list_xattrs(|buffer| rustix::fs::flistxattr(file, buffer))
+}
+
+fn list_xattrs(
+    list: impl Fn(&mut [u8]) -> Result<usize, rustix::io::Errno>,
+) -> io::Result<Vec<u8>> {
+    let mut names = vec![0; 1024];
+    let length = match list(&mut names) {
+        Err(rustix::io::Errno::RANGE) => {
+            names.resize(XATTR_LIST_MAX, 0);
+            list(&mut names)?
+        }
+        Err(rustix::io::Errno::NOTSUP) => return Err(io::ErrorKind::Unsupported.into()),
+        listed => listed?,
+    };
+    names.truncate(length);
+    Ok(names)
+}

@@ -1,0 +1,274 @@
+//! A tree in memory, for tests: what it holds is said once and never changes.
+
+use super::{DirEntry, FileType, Stat};
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::ffi::{CStr, CString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, PathBuf};
+use std::sync::Arc;
+
+/// What a file in memory is.
+#[derive(Clone, Debug)]
+pub enum MemoryFile {
+    /// A regular file with these bytes.
+    Regular {
+        /// Its contents.
+        contents: Vec<u8>,
+        /// Whether its owner may execute it.
+        executable: bool,
+    },
+    /// A symlink with this target.
+    Symlink(Vec<u8>),
+    /// One more name of the file of that (absolute) name, given before.
+    HardLink(PathBuf),
+    /// An empty directory.
+    Directory,
+    /// A FIFO.
+    Fifo,
+    /// A name that is there, but whatever is asked of it fails with this error
+    /// of the system (`EIO` is 5).
+    Fails(i32),
+}
+
+impl From<&[u8]> for MemoryFile {
+    fn from(contents: &[u8]) -> Self {
+        Self::Regular { contents: contents.to_vec(), executable: false }
+    }
+}
+
+impl From<&str> for MemoryFile {
+    fn from(contents: &str) -> Self {
+        contents.as_bytes().into()
+    }
+}
+
+/// A tree in memory.
+#[derive(Clone, Debug)]
+pub struct MemoryTree {
+    nodes: Arc<Vec<Inode>>,
+}
+
+#[derive(Debug)]
+struct Inode {
+    stat: Stat,
+    file: File,
+}
+
+#[derive(Debug)]
+enum File {
+    Directory(BTreeMap<CString, usize>),
+    Regular(Arc<Vec<u8>>),
+    Symlink(Vec<u8>),
+    Fifo,
+    Fails(i32),
+}
+
+/// A directory of a tree in memory.
+#[derive(Clone, Debug)]
+pub struct Node {
+    tree: MemoryTree,
+    at: usize,
+}
+
+/// An open file of a tree in memory.
+#[derive(Debug)]
+pub struct Contents {
+    bytes: Arc<Vec<u8>>,
+    stat: Stat,
+    position: usize,
+}
+
+/// Disk sizes are those of a file system of blocks of 4 KiB.
+const BLOCK: u64 = 4096;
+
+fn stat(ino: usize, mode: u32, size: u64, disk_size: u64) -> Stat {
+    Stat {
+        dev: 1,
+        ino: ino as u64 + 1,
+        size,
+        disk_size,
+        mtime: 1,
+        mtime_nsec: 0,
+        nlink: 1,
+        mode,
+        uid: 0,
+        gid: 0,
+    }
+}
+
+impl MemoryTree {
+    /// Directories on the way are made as needed. A name given twice keeps what
+    /// was given last.
+    pub(super) fn new(files: impl IntoIterator<Item = (PathBuf, MemoryFile)>) -> Self {
+        let mut nodes = vec![directory(0)];
+        for (name, file) in files {
+            let mut parts: Vec<CString> = name.components().filter_map(normal).collect();
+            let Some(last) = parts.pop() else { continue };
+            let mut parent = 0;
+            for part in parts {
+                parent = match child(&nodes, parent, &part) {
+                    Some(at) => at,
+                    None => put(&mut nodes, parent, part, directory),
+                };
+            }
+            if let MemoryFile::HardLink(other) = &file {
+                let mut other = other.components().filter_map(normal);
+                let at = other.try_fold(0, |at, part| child(&nodes, at, &part));
+                let at = at.expect("a hard link is to a file given before");
+                nodes[at].stat.nlink += 1;
+                if let File::Directory(entries) = &mut nodes[parent].file {
+                    entries.insert(last, at);
+                }
+            } else {
+                put(&mut nodes, parent, last, |ino| inode(ino, file));
+            }
+        }
+        Self { nodes: Arc::new(nodes) }
+    }
+
+    pub(super) fn root(&self) -> Node {
+        Node { tree: self.clone(), at: 0 }
+    }
+}
+
+fn normal(component: Component<'_>) -> Option<CString> {
+    match component {
+        Component::Normal(part) => CString::new(part.as_bytes()).ok(),
+        _ => None,
+    }
+}
+
+fn child(nodes: &[Inode], parent: usize, name: &CStr) -> Option<usize> {
+    match &nodes[parent].file {
+        File::Directory(entries) => entries.get(name).copied(),
+        _ => None,
+    }
+}
+
+fn put(
+    nodes: &mut Vec<Inode>,
+    parent: usize,
+    name: CString,
+    make: impl FnOnce(usize) -> Inode,
+) -> usize {
+    let at = nodes.len();
+    nodes.push(make(at));
+    if let File::Directory(entries) = &mut nodes[parent].file {
+        entries.insert(name, at);
+    }
+    at
+}
+
+fn directory(ino: usize) -> Inode {
+    Inode { stat: stat(ino, 0o040_555, BLOCK, BLOCK), file: File::Directory(BTreeMap::new()) }
+}
+
+fn inode(ino: usize, file: MemoryFile) -> Inode {
+    match file {
+        MemoryFile::Regular { contents, executable } => {
+            let mode = if executable { 0o100_555 } else { 0o100_444 };
+            let size = contents.len() as u64;
+            let stat = stat(ino, mode, size, size.next_multiple_of(BLOCK));
+            Inode { stat, file: File::Regular(Arc::new(contents)) }
+        }
+        MemoryFile::Symlink(target) => {
+            let stat = stat(ino, 0o120_777, target.len() as u64, 0);
+            Inode { stat, file: File::Symlink(target) }
+        }
+        MemoryFile::Directory | MemoryFile::HardLink(_) => directory(ino),
+        MemoryFile::Fifo => Inode { stat: stat(ino, 0o010_444, 0, 0), file: File::Fifo },
+        MemoryFile::Fails(code) => Inode { stat: stat(ino, 0, 0, 0), file: File::Fails(code) },
+    }
+}
+
+impl Node {
+    fn entry(&self, name: &CStr) -> io::Result<(usize, &Inode)> {
+        let at = match name.to_bytes() {
+            b"" | b"." => Some(self.at),
+            _ => child(&self.tree.nodes, self.at, name),
+        };
+        let at = at.ok_or(Errno::NOENT)?;
+        match self.tree.nodes[at].file {
+            File::Fails(code) => Err(io::Error::from_raw_os_error(code)),
+            _ => Ok((at, &self.tree.nodes[at])),
+        }
+    }
+
+    pub(super) fn read(
+        &self,
+        _: &mut Vec<u8>,
+        mut each: impl FnMut(DirEntry<'_>),
+    ) -> io::Result<()> {
+        let File::Directory(entries) = &self.tree.nodes[self.at].file else {
+            return Err(Errno::NOTDIR.into());
+        };
+        for (name, &at) in entries {
+            let stat = &self.tree.nodes[at].stat;
+            let file_type =
+                if stat.mode == 0 { FileType::Unknown } else { FileType::from_mode(stat.mode) };
+            each(DirEntry { name, ino: stat.ino, file_type });
+        }
+        Ok(())
+    }
+
+    pub(super) fn stat(&self, name: &CStr) -> io::Result<Stat> {
+        Ok(self.entry(name)?.1.stat)
+    }
+
+    pub(super) fn read_link(&self, name: &CStr) -> io::Result<Vec<u8>> {
+        match &self.entry(name)?.1.file {
+            File::Symlink(target) => Ok(target.clone()),
+            _ => Err(Errno::INVAL.into()),
+        }
+    }
+
+    pub(super) fn xattrs(&self, name: &CStr) -> io::Result<Vec<u8>> {
+        self.entry(name).map(|_| Vec::new())
+    }
+
+    pub(super) fn open_directory(&self, name: &CStr) -> io::Result<Self> {
+        match self.entry(name)? {
+            (at, Inode { file: File::Directory(_), .. }) => {
+                Ok(Self { tree: self.tree.clone(), at })
+            }
+            _ => Err(Errno::NOTDIR.into()),
+        }
+    }
+
+    pub(super) fn open_file(&self, name: &CStr) -> io::Result<Contents> {
+        match self.entry(name)?.1 {
+            Inode { file: File::Regular(bytes), stat } => {
+                Ok(Contents { bytes: Arc::clone(bytes), stat: *stat, position: 0 })
+            }
+            _ => Err(super::not_regular()),
+        }
+    }
+}
+
+impl Contents {
+    pub(super) fn stat(&self) -> Stat {
+        self.stat
+    }
+
+    #[allow(clippy::unused_self, reason = "the same call as of an open file of this machine")]
+    pub(super) fn xattrs(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    pub(super) fn read_at(&self, buffer: &mut [u8], offset: u64) -> usize {
+        let from = usize::try_from(offset).map_or(self.bytes.len(), |at| at.min(self.bytes.len()));
+        let length = buffer.len().min(self.bytes.len() - from);
+        buffer[..length].copy_from_slice(&self.bytes[from..from + length]);
+        length
+    }
+}
+
+impl io::Read for Contents {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let length = self.read_at(buffer, self.position as u64);
+        self.position += length;
+        Ok(length)
+    }
+}

@@ -1,0 +1,382 @@
+//! Every examined file is reached through here.
+//!
+//! A [`Tree`] is a root directory and all below it: a live one ([`Tree::live`],
+//! this machine's or a mounted image) or one in memory for tests
+//! ([`Tree::memory`]). Names that come from outside (the store directory, the
+//! database, `gcroots`, `etc/nix`, profiles) are *entry points*: the tree
+//! resolves them, with symlinks kept inside the root, to an open [`Directory`]
+//! or [`RegularFile`]. Below an entry point every directory is opened from its
+//! parent with no symlink followed, so a path of any length works and nothing
+//! leads out, even if another process swaps directories meanwhile.
+//!
+//! Nothing here writes, follows a symlink by accident, waits for a FIFO, or
+//! opens a device.
+//!
+//! ```
+//! use nix_census::fs::{FileType, Tree};
+//!
+//! let tree = Tree::memory([("/nix/store/a/bin/tool", b"contents".as_slice())]);
+//! let store = tree.open_directory("/nix/store".as_ref())?;
+//! let path = store.open_directory(c"a")?;
+//! assert_eq!(path.stat(c"bin")?.file_type(), FileType::Directory);
+//! let mut names = Vec::new();
+//! path.read(&mut Vec::new(), |entry| names.push(entry.name.to_owned()))?;
+//! assert_eq!(names, [c"bin".to_owned()]);
+//! # Ok::<(), std::io::Error>(())
+//! ```
+//!
+//! A third kind of tree, the file system of an image, fits in beside the two
+//! without a change elsewhere. It is one more variant of the three enums, and
+//! provides what the memory tree provides:
+//!
+//! ```text
+//! Tree::Image      root() -> Directory          facts() -> Facts
+//! Directory::Image read(each entry)  stat(name)  read_link(name)  xattrs(name)
+//!                  open_directory(name)          open_file(name)
+//! RegularFile::Image  Read, read_at(offset)      stat()
+//! ```
+//!
+//! Symlinks and entry points are resolved by [`resolve`], over any tree.
+
+mod live;
+mod memory;
+mod resolve;
+mod stat;
+
+use std::ffi::CStr;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+pub use memory::MemoryFile;
+pub use resolve::{ResolveError, Resolved};
+pub use stat::{Facts, FileType, Stat};
+
+use live::{native, portable};
+
+/// The longest list of extended attributes that is read, in bytes: what Linux
+/// allows (`XATTR_LIST_MAX`).
+const XATTR_LIST_MAX: usize = 64 << 10;
+
+/// A root directory and all below it.
+#[derive(Clone, Debug)]
+pub enum Tree {
+    /// A directory of this machine.
+    Live(live::LiveTree),
+    /// Files in memory, for tests.
+    Memory(memory::MemoryTree),
+}
+
+impl Tree {
+    /// The directory `root` of this machine; `/` is the machine itself.
+    ///
+    /// # Errors
+    /// If it cannot be opened, or is not a directory.
+    pub fn live(root: &Path) -> io::Result<Self> {
+        live::LiveTree::open(root, false).map(Self::Live)
+    }
+
+    /// The same, read by full paths with the walkdir crate, as on systems other
+    /// than Linux: the tests' second opinion.
+    ///
+    /// # Errors
+    /// As [`Tree::live`].
+    pub fn live_portable(root: &Path) -> io::Result<Self> {
+        live::LiveTree::open(root, true).map(Self::Live)
+    }
+
+    /// A tree in memory: absolute names of files and what they are.
+    pub fn memory<N, F>(files: impl IntoIterator<Item = (N, F)>) -> Self
+    where
+        N: AsRef<Path>,
+        F: Into<MemoryFile>,
+    {
+        let files = files.into_iter().map(|(name, file)| (name.as_ref().to_owned(), file.into()));
+        Self::Memory(memory::MemoryTree::new(files))
+    }
+
+    /// The root as this machine names it, for messages and for what must be
+    /// given a path; `None` if it has none.
+    pub fn path(&self) -> Option<&Path> {
+        match self {
+            Self::Live(tree) => Some(tree.path()),
+            Self::Memory(_) => None,
+        }
+    }
+
+    /// A name inside the root as this machine names it, for messages.
+    pub fn display_path(&self, inside: &Path) -> PathBuf {
+        let below = inside.strip_prefix("/").unwrap_or(inside);
+        self.path().unwrap_or(Path::new("/")).join(below)
+    }
+
+    /// The root itself.
+    ///
+    /// # Errors
+    /// If it cannot be opened to be read.
+    pub fn root(&self) -> io::Result<Directory> {
+        match self {
+            Self::Live(tree) => tree.root(),
+            Self::Memory(tree) => Ok(Directory::Memory(tree.root())),
+        }
+    }
+
+    /// Opens a directory by its absolute name inside the root. Symlinks are
+    /// followed inside the root.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn open_directory(&self, name: &Path) -> io::Result<Directory> {
+        if let Self::Live(tree) = self
+            && let Some(opened) = tree.open_in_root(name)
+        {
+            return opened.and_then(native::Found::into_directory).map(Directory::Native);
+        }
+        let found = self.resolve(name, None)?;
+        found.into_entry().ok_or_else(not_found)?.open_directory()
+    }
+
+    /// Opens a regular file by its absolute name inside the root. Symlinks are
+    /// followed inside the root; nothing but a regular file is ever opened.
+    ///
+    /// # Errors
+    /// Those of the system, and `InvalidInput` for anything but a regular file.
+    pub fn open_file(&self, name: &Path) -> io::Result<RegularFile> {
+        if let Self::Live(tree) = self
+            && let Some(opened) = tree.open_in_root(name)
+        {
+            return opened.and_then(native::Found::into_file).map(RegularFile::Os);
+        }
+        let found = self.resolve(name, None)?;
+        found.into_entry().ok_or_else(not_found)?.open_file()
+    }
+
+    /// Reads a whole regular file of at most `longest` bytes.
+    ///
+    /// # Errors
+    /// As [`Tree::open_file`], and `FileTooLarge` beyond `longest`.
+    pub fn read_file(&self, name: &Path, longest: u64) -> io::Result<Vec<u8>> {
+        self.open_file(name)?.read_all(longest)
+    }
+
+    /// Follows `name` (absolute: from the root) through every symlink, never
+    /// leaving the root; stops below `store_dir` (a name inside the root with no
+    /// symlink in it), if given.
+    ///
+    /// # Errors
+    /// See [`ResolveError`].
+    pub fn resolve(&self, name: &Path, store_dir: Option<&Path>) -> Result<Resolved, ResolveError> {
+        resolve::resolve(self, name, store_dir)
+    }
+
+    /// What holds for the file system of a directory of this tree.
+    pub fn facts(&self, directory: &Directory) -> Facts {
+        match directory {
+            Directory::Native(directory) => directory.facts(),
+            Directory::Portable(directory) => directory.facts(),
+            Directory::Memory(_) => Facts { trusted_inodes: true, link_limit: None },
+        }
+    }
+}
+
+fn not_found() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+/// An entry of a directory, as the directory itself describes it.
+#[derive(Clone, Copy, Debug)]
+pub struct DirEntry<'a> {
+    /// Its name: any bytes but `/`.
+    pub name: &'a CStr,
+    /// Its inode number; true only where [`Facts::trusted_inodes`] says so.
+    pub ino: u64,
+    /// Its type, or unknown.
+    pub file_type: FileType,
+}
+
+/// An open directory.
+#[derive(Debug)]
+pub enum Directory {
+    /// In the way that is best on this system: on Linux a descriptor.
+    Native(native::Directory),
+    /// A path, as on any Unix.
+    Portable(portable::Directory),
+    /// In memory.
+    Memory(memory::Node),
+}
+
+/// Calls the same method of whichever kind of directory it is.
+macro_rules! dispatch {
+    ($self:expr, $directory:ident => $call:expr) => {
+        match $self {
+            Directory::Native($directory) => $call,
+            Directory::Portable($directory) => $call,
+            Directory::Memory($directory) => $call,
+        }
+    };
+}
+
+impl Directory {
+    /// Shows each entry but `.` and `..`, in the order of the file system.
+    /// `buffer` is used again from call to call.
+    ///
+    /// # Errors
+    /// Those of the system; entries shown before it are entries nonetheless.
+    #[inline]
+    pub fn read(&self, buffer: &mut Vec<u8>, each: impl FnMut(DirEntry<'_>)) -> io::Result<()> {
+        dispatch!(self, directory => directory.read(buffer, each))
+    }
+
+    /// What `stat` says of an entry; a symlink is not followed. An empty name
+    /// is the directory itself.
+    ///
+    /// # Errors
+    /// Those of the system.
+    #[inline]
+    pub fn stat(&self, name: &CStr) -> io::Result<Stat> {
+        dispatch!(self, directory => directory.stat(name))
+    }
+
+    /// The target of a symlink.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn read_link(&self, name: &CStr) -> io::Result<Vec<u8>> {
+        dispatch!(self, directory => directory.read_link(name))
+    }
+
+    /// The names of the extended attributes of an entry, each followed by a
+    /// NUL; a symlink is not followed.
+    ///
+    /// # Errors
+    /// Those of the system; `Unsupported` where the file system has none.
+    pub fn xattrs(&self, name: &CStr) -> io::Result<Vec<u8>> {
+        dispatch!(self, directory => directory.xattrs(name))
+    }
+
+    /// Opens a directory in this one; never through a symlink.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn open_directory(&self, name: &CStr) -> io::Result<Self> {
+        match self {
+            Self::Native(directory) => directory.open_directory(name).map(Self::Native),
+            Self::Portable(directory) => directory.open_directory(name).map(Self::Portable),
+            Self::Memory(directory) => directory.open_directory(name).map(Self::Memory),
+        }
+    }
+
+    /// Opens a directory in this one only to go on to what is in it: for that
+    /// it need not be readable. [`Directory::read`] fails on it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn pass_directory(&self, name: &CStr) -> io::Result<Self> {
+        match self {
+            Self::Native(directory) => directory.pass_directory(name).map(Self::Native),
+            other => other.open_directory(name),
+        }
+    }
+
+    /// Opens a regular file of this directory that was statted as one.
+    /// Anything else that took its place meanwhile is an error, and is not
+    /// waited for: not a FIFO, device or symlink.
+    ///
+    /// # Errors
+    /// Those of the system, and `InvalidInput` for anything but a regular file.
+    pub fn open_file(&self, name: &CStr) -> io::Result<RegularFile> {
+        match self {
+            Self::Native(directory) => directory.open_file(name).map(RegularFile::Os),
+            Self::Portable(directory) => directory.open_file(name).map(RegularFile::Os),
+            Self::Memory(directory) => directory.open_file(name).map(RegularFile::Memory),
+        }
+    }
+
+    /// Opens a regular file of this directory of which nothing is known. What
+    /// is not a regular file is not opened at all: opening a device can have
+    /// effects.
+    ///
+    /// # Errors
+    /// As [`Directory::open_file`].
+    pub fn open_unknown_file(&self, name: &CStr) -> io::Result<RegularFile> {
+        match self {
+            Self::Native(directory) => directory.open_unknown_file(name).map(RegularFile::Os),
+            Self::Portable(directory) => directory.open_unknown_file(name).map(RegularFile::Os),
+            Self::Memory(directory) => directory.open_file(name).map(RegularFile::Memory),
+        }
+    }
+}
+
+/// What opening anything but a regular file says.
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")
+}
+
+/// An open regular file.
+#[derive(Debug)]
+pub enum RegularFile {
+    /// A file of this machine.
+    Os(std::fs::File),
+    /// In memory.
+    Memory(memory::Contents),
+}
+
+impl RegularFile {
+    /// What `stat` says of it.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn stat(&self) -> io::Result<Stat> {
+        match self {
+            Self::Os(file) => live::stat_file(file),
+            Self::Memory(contents) => Ok(contents.stat()),
+        }
+    }
+
+    /// Reads from an offset, as many bytes as one read gives; 0 at the end.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        match self {
+            Self::Os(file) => std::os::unix::fs::FileExt::read_at(file, buffer, offset),
+            Self::Memory(contents) => Ok(contents.read_at(buffer, offset)),
+        }
+    }
+
+    /// All of it, if that is at most `longest` bytes.
+    ///
+    /// # Errors
+    /// Those of the system, and `FileTooLarge` beyond `longest`.
+    pub fn read_all(self, longest: u64) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.take(longest.saturating_add(1)).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > longest {
+            return Err(io::ErrorKind::FileTooLarge.into());
+        }
+        Ok(bytes)
+    }
+
+    /// The names of its extended attributes, each followed by a NUL.
+    ///
+    /// # Errors
+    /// Those of the system; `Unsupported` where the file system has none.
+    pub fn xattrs(&self) -> io::Result<Vec<u8>> {
+        match self {
+            Self::Os(file) => live::file_xattrs(file),
+            Self::Memory(contents) => Ok(contents.xattrs()),
+        }
+    }
+}
+
+impl Read for RegularFile {
+    #[inline]
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Os(file) => file.read(buffer),
+            Self::Memory(contents) => contents.read(buffer),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! Following symlinks inside a root, over any tree: as `openat2` does with
+//! `RESOLVE_IN_ROOT`, but stopping as soon as the way enters the store.
+//!
+//! A tree's links are not trusted: an absolute target starts again at the root
+//! given, and `..` never leaves it. Each directory is opened from the one above
+//! it without following a link, and nothing but directories is opened.
+
+use super::{Directory, FileType, RegularFile, Stat, Tree};
+use std::collections::VecDeque;
+use std::ffi::{CString, OsStr, OsString};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+/// Linux gives up after as many symlinks (`MAXSYMLINKS`).
+const MAX_SYMLINKS: usize = 40;
+/// Directories that may be open on the way: no entry point lies deeper.
+const MAX_DEPTH: usize = 256;
+
+/// Where a name leads.
+#[derive(Debug)]
+pub enum Resolved {
+    /// Into the store: the first component below the store directory, and
+    /// what follows it (may be empty).
+    StorePath {
+        /// The base name.
+        base_name: OsString,
+        /// The rest of the name, inside the store path, not resolved.
+        inside: PathBuf,
+    },
+    /// To a file or directory elsewhere.
+    Entry(ResolvedEntry),
+}
+
+/// A file or directory that a name led to.
+#[derive(Debug)]
+pub struct ResolvedEntry {
+    /// Its name inside the root, with no symlink in it.
+    pub path: PathBuf,
+    /// What it is.
+    pub stat: Stat,
+    /// Where it is found, and its name there; the root is found in itself.
+    parent: Directory,
+    name: CString,
+}
+
+impl Resolved {
+    /// The file or directory, unless it leads into the store.
+    pub fn into_entry(self) -> Option<ResolvedEntry> {
+        match self {
+            Self::Entry(entry) => Some(entry),
+            Self::StorePath { .. } => None,
+        }
+    }
+}
+
+impl ResolvedEntry {
+    /// Opens it as a directory.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn open_directory(&self) -> io::Result<Directory> {
+        self.parent.open_directory(&self.name)
+    }
+
+    /// Opens it as a regular file.
+    ///
+    /// # Errors
+    /// Those of the system, and `InvalidInput` for anything but a regular file.
+    pub fn open_file(&self) -> io::Result<RegularFile> {
+        self.parent.open_unknown_file(&self.name)
+    }
+}
+
+/// Why a name leads nowhere.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// Something on the way does not exist.
+    #[error("{} does not exist", at.display())]
+    Missing {
+        /// What is missing, as a path inside the root, with no symlink in it.
+        at: PathBuf,
+        /// What of the name was still to come.
+        rest: PathBuf,
+    },
+    /// Symlinks lead in circles, or there are too many of them.
+    #[error("too many levels of symlinks at {}", at.display())]
+    Loop {
+        /// Where it gave up, as a path inside the root.
+        at: PathBuf,
+    },
+    /// Something on the way is not a directory.
+    #[error("{} is not a directory", at.display())]
+    NotADirectory {
+        /// What is not, as a path inside the root.
+        at: PathBuf,
+    },
+    /// Something on the way could not be read.
+    #[error("cannot read {}", at.display())]
+    Io {
+        /// What could not be read, as a path inside the root.
+        at: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl From<ResolveError> for io::Error {
+    fn from(error: ResolveError) -> Self {
+        let errno = match error {
+            ResolveError::Missing { .. } => rustix::io::Errno::NOENT,
+            ResolveError::Loop { .. } => rustix::io::Errno::LOOP,
+            ResolveError::NotADirectory { .. } => rustix::io::Errno::NOTDIR,
+            ResolveError::Io { source, .. } => return source,
+        };
+        errno.into()
+    }
+}
+
+/// The way from the root to where the resolving is.
+struct Way {
+    root: Directory,
+    /// Names below the root, none of them a symlink, each with its directory.
+    below: Vec<(OsString, Directory)>,
+}
+
+impl Way {
+    fn directory(&self) -> &Directory {
+        self.below.last().map_or(&self.root, |(_, directory)| directory)
+    }
+
+    fn names(&self) -> impl ExactSizeIterator<Item = &OsString> {
+        self.below.iter().map(|(name, _)| name)
+    }
+
+    fn path(&self, last: Option<&OsStr>) -> PathBuf {
+        let mut path = PathBuf::from("/");
+        path.extend(self.names());
+        path.extend(last);
+        path
+    }
+}
+
+pub(super) fn resolve(
+    tree: &Tree,
+    name: &Path,
+    store_dir: Option<&Path>,
+) -> Result<Resolved, ResolveError> {
+    let store: Option<Vec<&OsStr>> =
+        store_dir.map(|dir| dir.components().filter_map(normal).collect());
+    let root = tree.root().map_err(|source| ResolveError::Io { at: "/".into(), source })?;
+    let mut way = Way { root, below: Vec::new() };
+    let mut pending: VecDeque<OsString> = VecDeque::new();
+    prepend(&mut pending, name);
+    let mut links = 0;
+    while let Some(part) = pending.pop_front() {
+        if part == ".." {
+            way.below.pop();
+            continue;
+        }
+        if let Some(store) = &store
+            && way.below.len() == store.len()
+            && way.names().zip(store).all(|(a, b)| a == b)
+        {
+            return Ok(Resolved::StorePath { base_name: part, inside: pending.iter().collect() });
+        }
+        let at = || way.path(Some(&part));
+        let failed = |source: io::Error| match source.kind() {
+            io::ErrorKind::NotFound => {
+                ResolveError::Missing { at: at(), rest: pending.iter().collect() }
+            }
+            io::ErrorKind::NotADirectory => ResolveError::NotADirectory { at: at() },
+            _ => ResolveError::Io { at: at(), source },
+        };
+        let c_name = CString::new(part.as_bytes())
+            .map_err(|_| ResolveError::Missing { at: at(), rest: PathBuf::new() })?;
+        let stat = way.directory().stat(&c_name).map_err(failed)?;
+        match stat.file_type() {
+            FileType::Symlink => {
+                links += 1;
+                if links > MAX_SYMLINKS {
+                    return Err(ResolveError::Loop { at: at() });
+                }
+                let target = way.directory().read_link(&c_name).map_err(failed)?;
+                if target.starts_with(b"/") {
+                    way.below.clear();
+                }
+                prepend(&mut pending, Path::new(OsStr::from_bytes(&target)));
+            }
+            FileType::Directory if !pending.is_empty() => {
+                if way.below.len() == MAX_DEPTH {
+                    return Err(failed(rustix::io::Errno::NAMETOOLONG.into()));
+                }
+                let directory = way.directory().pass_directory(&c_name).map_err(failed)?;
+                way.below.push((part, directory));
+            }
+            _ if !pending.is_empty() => return Err(ResolveError::NotADirectory { at: at() }),
+            _ => {
+                let path = at();
+                let parent = way.below.pop().map_or(way.root, |(_, directory)| directory);
+                return Ok(Resolved::Entry(ResolvedEntry { path, stat, parent, name: c_name }));
+            }
+        }
+    }
+    // It ended with `..`, or is the root itself.
+    let path = way.path(None);
+    let parent = way.below.pop().map_or(way.root, |(_, directory)| directory);
+    let failed = |source| ResolveError::Io { at: path.clone(), source };
+    let stat = parent.stat(c"").map_err(failed)?;
+    Ok(Resolved::Entry(ResolvedEntry { path, stat, parent, name: c".".to_owned() }))
+}
+
+fn normal(component: Component<'_>) -> Option<&OsStr> {
+    match component {
+        Component::Normal(part) => Some(part),
+        _ => None,
+    }
+}
+
+fn prepend(pending: &mut VecDeque<OsString>, name: &Path) {
+    for part in name.as_os_str().as_bytes().rsplit(|&b| b == b'/') {
+        if !part.is_empty() && part != b"." {
+            pending.push_front(OsStr::from_bytes(part).to_owned());
+        }
+    }
+}
