@@ -17,8 +17,8 @@ pub(super) struct OptimiseArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// The version of Nix whose report to foretell: rule and wording differ
-    /// up to 2.22, from 2.23 and from 2.33
+    /// Mimic this version's report: Nix as 2.36 (it differs up to 2.22, from
+    /// 2.23 and from 2.33), Lix as lix-2.94, Determinate Nix as determinate-3.22
     #[arg(long, value_name = "VERSION", default_value_t = NixVersion::NEWEST)]
     nix_version: NixVersion,
     /// List at most N paths, packages, kinds and groups [default: 10 in tables]

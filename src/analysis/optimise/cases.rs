@@ -115,7 +115,7 @@ fn meets_all_that_nix_reported() {
         let layout = Builder::default().layout(&case.before);
         for (version, expected) in &case.nix {
             let nix: NixVersion = version.parse().unwrap();
-            let outcome = simulate(&layout, nix.rule(), |_| {});
+            let outcome = simulate(&layout, nix.rules(), |_| {});
             let report = Report {
                 line: nix.line(outcome.bytes_freed, outcome.files_linked),
                 files_linked: outcome.files_linked,

@@ -1,6 +1,6 @@
 //! The answer for printing.
 
-use super::{NixRule, Optimise, OwnerSaving, Saving};
+use super::{AnyOrder, Flavour, NixRule, Optimise, OwnerSaving, Range, Saving, Stop};
 use crate::census::Census;
 use crate::output::{Cell, Column, Document, Field, Head, Section, Units, escape, format_size};
 
@@ -10,7 +10,7 @@ const NAMED: usize = 3;
 impl Optimise {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
-        let title = format!("As Nix {} would report", self.nix);
+        let title = format!("As {} {} would report", self.nix.program(), self.nix.number());
         let mut sections = vec![
             Section::fields(Some("nix_report"), title, self.report_fields()),
             Section::fields(None, "What the disk gains", self.gain_fields()),
@@ -35,16 +35,22 @@ impl Optimise {
 
     fn report_fields(&self) -> Vec<Field<'static>> {
         let outcome = &self.outcome;
-        let line = match self.line() {
-            Some(line) => Field::new("line", "last line", Cell::text(line)),
-            None => {
-                Field::new("line", "last line", Cell::Missing).remark("it would stop with an error")
+        let line = Field::new("line", "last line", Cell::optional(self.line(), Cell::text));
+        let line = match outcome.stopped {
+            Some(Stop::LinkLimit) => line.remark("it would stop with an error: see the warnings"),
+            Some(Stop::MissingPath(_)) => {
+                line.remark("it would stop at a path that is not on disk")
             }
+            None if self.line().is_none() => line.remark(self.uncertain_line()),
+            None => line,
         };
-        vec![
+        let range = |of: fn(&AnyOrder) -> Range| self.any_order.as_ref().map(of);
+        let files = range(|any| any.files_linked);
+        let bytes = range(|any| any.bytes_freed);
+        let mut fields = vec![
             line,
-            Field::hidden("files_linked", Cell::Count(outcome.files_linked)),
-            Field::hidden("bytes_freed", Cell::Size(outcome.bytes_freed)),
+            Field::hidden("files_linked", certain(files, Cell::Count(outcome.files_linked))),
+            Field::hidden("bytes_freed", certain(bytes, Cell::Size(outcome.bytes_freed))),
             Field::hidden("nix_version", Cell::text(self.nix.to_string())),
             Field::hidden("overstated", Cell::Size(self.overstated())),
             Field::hidden("links_added", Cell::Count(outcome.links_added)),
@@ -53,11 +59,38 @@ impl Optimise {
                 .remark("files left as they are: no inode may have more names"),
             count_if("writable", "writable files", outcome.writable)
                 .remark("passed over as suspicious"),
-        ]
+        ];
+        fields.extend(bounds("files_linked_least", "files_linked_most", files, Cell::Count));
+        fields.extend(bounds("bytes_freed_least", "bytes_freed_most", bytes, Cell::Size));
+        fields
+    }
+
+    /// Nix's last line where it depends on the order of its threads.
+    fn uncertain_line(&self) -> String {
+        let Some(any) = self.any_order else { return String::new() };
+        let size = |bytes| format_size(bytes, Units::Binary);
+        let (files, bytes) = (any.files_linked, any.bytes_freed);
+        format!(
+            "it depends on the order of the threads: between {} and {} files, {} and {}",
+            files.least,
+            files.most,
+            size(bytes.least),
+            size(bytes.most)
+        )
     }
 
     fn gain_fields(&self) -> Vec<Field<'static>> {
         let outcome = &self.outcome;
+        let disk = self.any_order.map(|any| any.disk_freed);
+        let apparent = self.any_order.map(|any| any.apparent_freed);
+        let between = |range: Option<Range>| match range {
+            Some(range) if !range.is_certain() => format!(
+                "between {} and {}, by the order of the threads",
+                format_size(range.least, Units::Binary),
+                format_size(range.most, Units::Binary)
+            ),
+            _ => String::new(),
+        };
         let links = match (outcome.links_added, outcome.links_removed) {
             (0, 0) => String::new(),
             (added, 0) => format!("less what .links itself takes for {added} new entries"),
@@ -67,9 +100,16 @@ impl Optimise {
                 )
             }
         };
-        vec![
-            Field::new("disk_freed", "disk size", Cell::Size(outcome.disk_freed)).remark(links),
-            Field::new("apparent_freed", "apparent size", Cell::Size(outcome.apparent_freed)),
+        let remarks = [between(disk), links].into_iter().filter(|remark| !remark.is_empty());
+        let mut fields = vec![
+            Field::new("disk_freed", "disk size", certain(disk, Cell::Size(outcome.disk_freed)))
+                .remark(remarks.collect::<Vec<_>>().join("; ")),
+            Field::new(
+                "apparent_freed",
+                "apparent size",
+                certain(apparent, Cell::Size(outcome.apparent_freed)),
+            )
+            .remark(between(apparent)),
             Field::hidden(
                 "other_rule_disk_freed",
                 Cell::optional(self.other_rule_disk_freed, Cell::Size),
@@ -80,12 +120,21 @@ impl Optimise {
             count_if("unreadable", "unreadable files", self.unreadable)
                 .remark("taken for unlike any other: the gain may be larger"),
             Field::hidden("unreadable_size", Cell::Size(self.unreadable_size)),
-        ]
+        ];
+        fields.extend(bounds("disk_freed_least", "disk_freed_most", disk, Cell::Size));
+        fields
     }
 
     /// What people should know where Nix's figure is not the disk's.
     fn overstatement(&self) -> Option<String> {
         let size = |bytes| format_size(bytes, Units::Binary);
+        if self.any_order.is_some() {
+            return Some(
+                "Determinate Nix goes over several paths at once and keeps whichever of equal \
+                 files it meets first. The lists below are of the order of the paths."
+                    .to_owned(),
+            );
+        }
         let overstated = self.overstated();
         let mut note = match (overstated, self.nix.rule()) {
             (0, _) => return None,
@@ -96,12 +145,15 @@ impl Optimise {
                 size(overstated)
             ),
             (_, NixRule::UpTo2_22) => format!(
-                "Nix would report {} more than goes: it counts each name of a file that has \
+                "{} would report {} more than goes: it counts each name of a file that has \
                  several.",
+                self.nix.program(),
                 size(overstated)
             ),
         };
-        if let (Some(other), NixRule::From2_23) = (self.other_rule_disk_freed, self.nix.rule()) {
+        if let (Some(other), NixRule::From2_23, Flavour::Nix) =
+            (self.other_rule_disk_freed, self.nix.rule(), self.nix.flavour())
+        {
             note.push_str(&format!(" Nix up to 2.22 would free {} here.", size(other)));
         }
         Some(note)
@@ -251,6 +303,22 @@ impl Optimise {
     }
 }
 
+/// A figure, unless it depends on the order of threads.
+fn certain<'a>(range: Option<Range>, figure: Cell<'a>) -> Cell<'a> {
+    if range.is_none_or(Range::is_certain) { figure } else { Cell::Missing }
+}
+
+/// The bounds of a figure; none where it does not depend on threads.
+fn bounds(
+    least: &'static str,
+    most: &'static str,
+    of: Option<Range>,
+    cell: fn(u64) -> Cell<'static>,
+) -> Vec<Field<'static>> {
+    let Some(of) = of else { return Vec::new() };
+    vec![Field::hidden(least, cell(of.least)), Field::hidden(most, cell(of.most))]
+}
+
 fn count_if(key: &'static str, label: &'static str, n: u64) -> Field<'static> {
     Field::new(key, if n > 0 { label } else { "" }, Cell::Count(n))
 }
@@ -327,8 +395,9 @@ mod tests {
                 links_removed: 1,
                 at_link_limit: 2,
                 writable: 3,
-                stopped: false,
+                stopped: None,
             },
+            any_order: None,
             other_rule_disk_freed: Some(8_600_000),
             already_saved: AlreadySaved {
                 apparent_size: 5 << 20,

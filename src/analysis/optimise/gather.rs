@@ -6,7 +6,7 @@
 
 use super::links::{ByNumber, LinkTable};
 use super::simulate::{Entry, Inode, Layout};
-use super::tree::{Flags, NONE, NamedLink, Tree, inode};
+use super::tree::{Flags, NONE, NamedLink, Names, Tree, inode};
 use crate::disk::{Directory, Entry as Met, Kind, Progress, Seen, Top, Visitor, Walker};
 use crate::warning::{WarningKind, Warnings};
 
@@ -99,6 +99,8 @@ struct Part {
 
 #[derive(Default)]
 struct WalkState {
+    /// The paths that are on disk, or may be.
+    there: Vec<u32>,
     tops: Vec<(u32, Child)>,
     parts: Vec<Part>,
     children: Vec<Child>,
@@ -136,8 +138,7 @@ impl WalkState {
             _ => return None,
         };
         let name = self.names.len() as u32;
-        self.names.push(entry.name.len() as u8);
-        self.names.extend_from_slice(entry.name);
+        Names::push(&mut self.names, entry.name);
         Some(Child { target, name })
     }
 }
@@ -155,6 +156,7 @@ impl Visitor for Walk<'_> {
     }
 
     fn top(&self, state: &mut WalkState, directory: &Directory<'_>, entry: &Met<'_, u32>) {
+        state.there.push(directory.path());
         if let Some(child) = state.child(self, entry) {
             state.tops.push((directory.path(), child));
         }
@@ -184,7 +186,9 @@ impl Visitor for Walk<'_> {
         });
     }
 
-    fn failed(&self, _: &mut WalkState, _: u32) {}
+    fn failed(&self, state: &mut WalkState, path: u32) {
+        state.there.push(path);
+    }
 }
 
 /// Puts the parts together.
@@ -218,7 +222,9 @@ impl Assembly {
         let mut several: ByNumber = ByNumber::default();
         let (mut tops, mut parts, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         let mut start = 0u32;
+        let mut there = vec![false; gathering.names.len()];
         for (thread, state) in (0..).zip(states) {
+            state.there.iter().for_each(|&path| there[path as usize] = true);
             tops.extend(state.tops.into_iter().map(|(path, child)| (path, thread, child)));
             parts.extend(state.parts.into_iter().map(|part| Part { thread, ..part }));
             let mut files = Vec::with_capacity(state.files.len());
@@ -244,6 +250,8 @@ impl Assembly {
                 directories: state.directories,
             });
         }
+        tree.missing = (0..).zip(&there).filter(|(_, there)| !**there).map(|(i, _)| i).collect();
+        tree.layout.missing = tree.missing.first().copied();
         if !gathering.whole {
             // What `.links` says of the files of the closure.
             for (inode, flags) in (0..).zip(&mut tree.flags) {
@@ -352,12 +360,15 @@ impl Assembly {
     }
 }
 
-/// Warns of each path that is valid but not on disk. Nix stops at the first.
+/// Warns of each path that is valid but not on disk; Nix stops at the first.
 pub(super) fn warn_missing(tree: &Tree, names: &[&str], store_dir: &str, warnings: &mut Warnings) {
-    for (entry, name) in tree.layout.paths.iter().zip(names) {
-        if entry.is_none() {
-            let path = format!("{store_dir}/{name}");
-            warnings.push(WarningKind::MissingPath, path, "valid, but no such path can be read");
-        }
+    for (path, entry) in (0..).zip(&tree.layout.paths) {
+        let message = match entry {
+            Some(_) => continue,
+            None if tree.missing.binary_search(&path).is_ok() => "valid, but not on disk",
+            None => "valid, but left out: it cannot be examined",
+        };
+        let full = format!("{store_dir}/{}", names[path as usize]);
+        warnings.push(WarningKind::MissingPath, full, message);
     }
 }

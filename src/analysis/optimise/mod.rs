@@ -9,6 +9,7 @@
 //! | `contents`, `reader` | which inodes have the same contents |
 //! | `simulate` | what Nix would do, on plain data |
 //! | `version` | where versions of Nix differ |
+//! | `unordered` | what is certain where paths are optimised all at once |
 //! | `breakdown`, `kind` | where the savings are |
 //! | `document` | the answer for printing |
 
@@ -23,6 +24,7 @@ mod links;
 mod reader;
 pub mod simulate;
 mod tree;
+mod unordered;
 mod version;
 
 use std::collections::HashMap;
@@ -37,10 +39,11 @@ use breakdown::Tally;
 pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
 use contents::{Compared, classify};
 use gather::{Gathering, warn_missing};
-pub use simulate::Outcome;
 use simulate::simulate;
+pub use simulate::{Outcome, Stop};
 use tree::Tree;
-pub use version::{NixRule, NixVersion, VersionError};
+pub use unordered::{AnyOrder, Range};
+pub use version::{Flavour, NixRule, NixRules, NixVersion, VersionError};
 
 /// How to answer.
 #[derive(Clone, Copy, Debug, Default)]
@@ -110,8 +113,10 @@ pub struct UnusedLinks {
 pub struct Optimise {
     /// The version of Nix whose report this is.
     pub nix: NixVersion,
-    /// What Nix would do.
+    /// What Nix would do if it went over the paths in their order.
     pub outcome: Outcome,
+    /// What is certain, of a version that goes over several paths at once.
+    pub any_order: Option<AnyOrder>,
     /// The blocks that the disk would gain under the other rule, if they are
     /// not the same.
     pub other_rule_disk_freed: Option<u64>,
@@ -189,24 +194,40 @@ impl Optimise {
         mut warnings: Warnings,
     ) -> Self {
         let mut tally = Tally::new(&tree);
-        let rule = options.nix.rule();
-        let outcome = simulate(&tree.layout, rule, |event| tally.add(&tree, event));
-        let other = match rule {
+        let rules = options.nix.rules();
+        let outcome = simulate(&tree.layout, rules, |event| tally.add(&tree, event));
+        let any_order =
+            options.nix.has_threads().then(|| unordered::any_order(&tree.layout, &outcome));
+        let linked = match rules.linked {
             NixRule::UpTo2_22 => NixRule::From2_23,
             NixRule::From2_23 => NixRule::UpTo2_22,
         };
+        let other = NixRules { linked, ..rules };
         let other = simulate(&tree.layout, other, |_| {}).disk_freed;
         let (pname_of, pnames) = number_pnames(census);
         let limit = options.limit.unwrap_or(usize::MAX);
         let breakdown = tally.finish(&tree, &pname_of, pnames, limit, options.min_size);
-        if outcome.stopped {
-            let message = "Nix would stop with an error: a file has all the names that the file \
-                           system allows, and none of them in .links";
+        if outcome.stopped == Some(Stop::LinkLimit) {
+            let message = format!(
+                "{} would stop with an error: a file has all the names that the file system \
+                 allows, and none of them in .links",
+                options.nix.program()
+            );
             warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
+        }
+        if let Some(Stop::MissingPath(path)) = outcome.stopped {
+            let path = census.catalog.path(census.id(path));
+            let message = format!(
+                "{} would stop with an error here: a valid path is not on disk. The figures are \
+                 of what comes before",
+                options.nix.program()
+            );
+            warnings.push(WarningKind::Note, path, message);
         }
         Self {
             nix: options.nix,
             outcome,
+            any_order,
             other_rule_disk_freed: (other != outcome.disk_freed).then_some(other),
             already_saved: already_saved(&tree, census.is_whole(), options.nix),
             unused_links: UnusedLinks {
@@ -237,10 +258,13 @@ impl Optimise {
         names
     }
 
-    /// Nix's last line; `None` if it would stop with an error before.
+    /// Nix's last line; `None` if it would stop with an error before, or if
+    /// the line depends on the order of its threads.
     pub fn line(&self) -> Option<String> {
         let outcome = &self.outcome;
-        (!outcome.stopped).then(|| self.nix.line(outcome.bytes_freed, outcome.files_linked))
+        let certain = self.any_order.is_none_or(|any| any.line_is_certain());
+        (certain && outcome.stopped.is_none())
+            .then(|| self.nix.line(outcome.bytes_freed, outcome.files_linked))
     }
 
     /// How much of what Nix would report as freed stays: an inode with further

@@ -1,7 +1,9 @@
 //! What `nix-store --optimise` would do, on plain data: nothing here reads a
 //! disk. Each rule is that of `optimisePath_` in Nix's `optimise-store.cc`.
 
-use super::NixRule;
+use std::collections::VecDeque;
+
+use super::version::{NixRule, NixRules};
 
 /// The files that Nix would meet, in the order in which it would meet them.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +15,10 @@ pub struct Layout {
     pub entries: Vec<Entry>,
     /// Where in `entries` those of each directory begin and end.
     pub directories: Vec<(u32, u32)>,
-    /// The valid paths in bytewise order; `None` for one that is not on disk.
+    /// The valid paths in bytewise order; `None` for one that is not examined.
     pub paths: Vec<Option<Entry>>,
+    /// The first of the paths that is not on disk at all.
+    pub missing: Option<u32>,
     /// The entries of `.links`.
     pub links: Vec<Link>,
     /// How many classes of contents there are.
@@ -100,9 +104,18 @@ pub struct Outcome {
     pub at_link_limit: u64,
     /// How many writable files were passed over.
     pub writable: u64,
-    /// Whether Nix would stop with an error before it is done: a file with all
-    /// the names allowed, none of them in `.links`, cannot be linked there.
-    pub stopped: bool,
+    /// Why Nix would stop with an error before it is done, if it would.
+    pub stopped: Option<Stop>,
+}
+
+/// Why Nix would stop with an error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A file with all the names that the file system allows, none of them in
+    /// `.links`, cannot be linked there.
+    LinkLimit,
+    /// The path at this position of [`Layout::paths`] is not on disk.
+    MissingPath(u32),
 }
 
 /// What happens to a file, as [`simulate`] tells it.
@@ -132,38 +145,18 @@ pub enum Event {
 const NONE: u32 = u32::MAX;
 
 /// Optimises the layout as Nix would, telling `on` of each change.
-pub fn simulate(layout: &Layout, rule: NixRule, mut on: impl FnMut(Event)) -> Outcome {
-    let mut run = Run {
-        layout,
-        rule,
-        linked: BitSet::new(layout.inodes.len()),
-        names: layout.inodes.iter().map(|inode| inode.nlink).collect(),
-        link_of: vec![NONE; layout.classes as usize],
-        outcome: Outcome::default(),
-        on: &mut on,
-    };
-    for link in &layout.links {
-        run.linked.insert(link.inode);
-        if link.class != UNIQUE {
-            run.link_of[link.class as usize] = link.inode;
-        }
-    }
-    // What is still to be visited, last first. A directory's entries are
-    // sifted when it is read, which is before any of them is visited.
-    let mut pending: Vec<Entry> = Vec::new();
+pub fn simulate(layout: &Layout, rules: impl Into<NixRules>, mut on: impl FnMut(Event)) -> Outcome {
+    let rules = rules.into();
+    let mut run = Run::new(layout, rules.linked, &mut on);
+    let mut pending = Pending::default();
     for (path, &top) in (0..).zip(&layout.paths) {
-        pending.extend(top);
-        while let Some(entry) = pending.pop() {
-            match entry.get() {
-                Ok(inode) => run.visit(path, inode),
-                Err(directory) => {
-                    let (start, end) = layout.directories[directory as usize];
-                    let entries = layout.entries[start as usize..end as usize].iter().rev();
-                    let linked = &run.linked;
-                    pending.extend(entries.filter(|e| !e.get().is_ok_and(|i| linked.contains(i))));
-                }
-            }
-            if run.outcome.stopped {
+        if layout.missing == Some(path) && !rules.skips_missing {
+            run.outcome.stopped = Some(Stop::MissingPath(path));
+            break;
+        }
+        pending.0.extend(top);
+        while run.step(path, &mut pending, rules.breadth_first) {
+            if run.outcome.stopped.is_some() {
                 return run.outcome;
             }
         }
@@ -171,7 +164,11 @@ pub fn simulate(layout: &Layout, rule: NixRule, mut on: impl FnMut(Event)) -> Ou
     run.outcome
 }
 
-struct Run<'a> {
+/// What is still to be visited of a path, next first.
+#[derive(Default)]
+pub(super) struct Pending(pub(super) VecDeque<Entry>);
+
+pub(super) struct Run<'a> {
     layout: &'a Layout,
     rule: NixRule,
     /// What Nix calls the inode hash.
@@ -180,8 +177,49 @@ struct Run<'a> {
     names: Vec<u32>,
     /// The inode that is each class's entry of `.links` now.
     link_of: Vec<u32>,
-    outcome: Outcome,
+    pub(super) outcome: Outcome,
     on: &'a mut dyn FnMut(Event),
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(layout: &'a Layout, rule: NixRule, on: &'a mut dyn FnMut(Event)) -> Self {
+        let mut run = Self {
+            layout,
+            rule,
+            linked: BitSet::new(layout.inodes.len()),
+            names: layout.inodes.iter().map(|inode| inode.nlink).collect(),
+            link_of: vec![NONE; layout.classes as usize],
+            outcome: Outcome::default(),
+            on,
+        };
+        for link in &layout.links {
+            run.linked.insert(link.inode);
+            if link.class != UNIQUE {
+                run.link_of[link.class as usize] = link.inode;
+            }
+        }
+        run
+    }
+
+    /// Visits the next entry; `false` if there is none. A directory's entries
+    /// are sifted when it is read, which is before any of them is visited.
+    pub(super) fn step(&mut self, path: u32, pending: &mut Pending, breadth_first: bool) -> bool {
+        let Some(entry) = pending.0.pop_front() else { return false };
+        match entry.get() {
+            Ok(inode) => self.visit(path, inode),
+            Err(directory) => {
+                let (start, end) = self.layout.directories[directory as usize];
+                let entries = &self.layout.entries[start as usize..end as usize];
+                let left = |e: &&Entry| !e.get().is_ok_and(|i| self.linked.contains(i));
+                if breadth_first {
+                    pending.0.extend(entries.iter().filter(left));
+                } else {
+                    entries.iter().rev().filter(left).for_each(|&e| pending.0.push_front(e));
+                }
+            }
+        }
+        true
+    }
 }
 
 impl Run<'_> {
@@ -206,7 +244,7 @@ impl Run<'_> {
         }
         if link == NONE {
             if self.names[index as usize] >= self.layout.link_limit {
-                self.outcome.stopped = true;
+                self.outcome.stopped = Some(Stop::LinkLimit);
                 return;
             }
             self.outcome.links_added += 1;
@@ -249,7 +287,7 @@ impl Run<'_> {
     }
 }
 
-struct BitSet(Vec<u64>);
+pub(super) struct BitSet(Vec<u64>);
 
 impl BitSet {
     fn new(len: usize) -> Self {
@@ -276,6 +314,7 @@ mod tests {
             directories: vec![(0, entries.len() as u32)],
             entries,
             paths: vec![None, Some(Entry::directory(0))],
+            missing: None,
             links,
             classes: 2,
             link_limit,
@@ -297,7 +336,31 @@ mod tests {
     #[test]
     fn stops_where_nix_fails() {
         let layout = flat(vec![file(UNIQUE, 1, 3), file(0, 1, 1)], &[0, 1], vec![], 3);
-        assert!(simulate(&layout, NixRule::From2_23, |_| {}).stopped);
+        let stopped = simulate(&layout, NixRule::From2_23, |_| {}).stopped;
+        assert_eq!(stopped, Some(Stop::LinkLimit));
+    }
+
+    #[test]
+    fn stops_at_a_missing_path_but_for_determinate_nix() {
+        let mut layout = flat(vec![file(0, 1, 1); 3], &[0, 1, 2], vec![], 100);
+        layout.missing = Some(0);
+        let outcome = simulate(&layout, NixRule::From2_23, |_| {});
+        assert_eq!((outcome.files_linked, outcome.stopped), (0, Some(Stop::MissingPath(0))));
+        let rules = NixRules { skips_missing: true, ..NixRule::From2_23.into() };
+        let outcome = simulate(&layout, rules, |_| {});
+        assert_eq!((outcome.files_linked, outcome.stopped), (2, None));
+    }
+
+    #[test]
+    fn breadth_first_keeps_another_file() {
+        // A directory with a file, then a file beside that directory.
+        let inodes = vec![Inode { disk_size: 8192, ..file(0, 1, 1) }, file(0, 1, 1)];
+        let mut layout = flat(inodes, &[], vec![], 100);
+        layout.entries = vec![Entry::directory(1), Entry::inode(1), Entry::inode(0)];
+        layout.directories = vec![(0, 2), (2, 3)];
+        assert_eq!(simulate(&layout, NixRule::UpTo2_22, |_| {}).disk_freed, 4096);
+        let rules = NixRules { breadth_first: true, ..NixRule::UpTo2_22.into() };
+        assert_eq!(simulate(&layout, rules, |_| {}).disk_freed, 8192);
     }
 
     #[test]

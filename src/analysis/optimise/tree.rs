@@ -108,6 +108,8 @@ pub(super) struct Tree {
     pub(super) directory_path: Vec<u32>,
     /// The indexes of the paths that are there.
     pub(super) tops: Vec<u32>,
+    /// The indexes of those that are not on disk, ascending.
+    pub(super) missing: Vec<u32>,
     /// Of each entry: where its name begins.
     pub(super) name_of: Vec<u32>,
     pub(super) names: Names,
@@ -170,8 +172,7 @@ impl Tree {
         for (i, name) in (0..).zip(names) {
             let of_thread = &mut tree.names.of_threads[0];
             tree.name_of.push(of_thread.len() as u32);
-            of_thread.push(name.len() as u8);
-            of_thread.extend_from_slice(name.as_bytes());
+            Names::push(of_thread, name.as_bytes());
             tree.layout.entries.push(Entry::inode(i));
         }
         tree.layout.directories.push((0, names.len() as u32));
@@ -184,7 +185,9 @@ impl Tree {
         entries.filter_map(|(entry, to)| to.get().ok().map(|inode| (entry, inode)))
     }
 }
-/// Names as the threads kept them: a length, then the bytes.
+
+/// Names as the threads kept them: a length, then the bytes. The length is a
+/// byte, or 255 and two more: some file systems allow names of more than 255.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub(super) of_threads: Vec<Vec<u8>>,
@@ -193,11 +196,32 @@ pub(super) struct Names {
 }
 
 impl Names {
+    const LONG: u8 = u8::MAX;
+
+    /// Puts a name at the end of a thread's names.
+    pub(super) fn push(names: &mut Vec<u8>, name: &[u8]) {
+        debug_assert!(u16::try_from(name.len()).is_ok(), "the walk counts names in 16 bits");
+        match u8::try_from(name.len()) {
+            Ok(length) if length != Self::LONG => names.push(length),
+            _ => {
+                names.push(Self::LONG);
+                names.extend((name.len() as u16).to_le_bytes());
+            }
+        }
+        names.extend_from_slice(name);
+    }
+
     fn get(&self, name: u32) -> &[u8] {
         let thread = self.starts.partition_point(|&start| start <= name).saturating_sub(1);
         let names = &self.of_threads[thread];
         let at = (name - self.starts[thread]) as usize;
-        &names[at + 1..][..usize::from(names[at])]
+        match &names[at..] {
+            [Self::LONG, low, high, rest @ ..] => {
+                &rest[..usize::from(u16::from_le_bytes([*low, *high]))]
+            }
+            [length, rest @ ..] => &rest[..usize::from(*length)],
+            [] => &[],
+        }
     }
 }
 impl LinksSums {
@@ -221,5 +245,19 @@ pub(super) fn inode(kind: Kind, meta: &Meta) -> Inode {
         nlink: meta.nlink,
         class: UNIQUE,
         writable: kind == Kind::File && meta.mode & 0o200 != 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_more_than_255_bytes_are_kept_whole() {
+        let names = [0, 1, 254, 255, 256, 300, 510, 1021].map(|length| "n".repeat(length));
+        let tree = Tree::of_names(&names.each_ref().map(String::as_str));
+        for (entry, name) in (0..).zip(&names) {
+            assert_eq!(tree.base_name(entry), name.as_bytes());
+        }
     }
 }
