@@ -119,6 +119,22 @@ impl Context {
         Ok(match_pattern(&self.location, catalog, &self.place, among, pattern)?)
     }
 
+    /// Refuses a file of paths that says nothing of whose roots they have:
+    /// with this machine's roots, another machine's paths would all be garbage.
+    pub(super) fn need_roots(&self) -> Result<(), Failure> {
+        let store = &self.store;
+        let file = store.registration.as_ref().or(store.path_info.as_ref()).or(store.db.as_ref());
+        match file {
+            Some(file) if store.root.is_none() && store.state_dir.is_none() => {
+                let message = format!("{} does not say where its GC roots are", file.display());
+                let hint = "name the system that it is of with --root; \
+                            --root / is this machine";
+                Err(Failure::usage(message).hint(hint))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// How many threads walk, if the user says so.
     pub(super) fn threads(&self) -> Option<usize> {
         self.store.threads.map(usize::from)

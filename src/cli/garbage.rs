@@ -45,6 +45,7 @@ pub(super) struct GarbageArgs {
 const LISTED: usize = 20;
 
 pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure> {
+    context.need_roots()?;
     let catalog = context.catalog()?;
     let why = context.targets(&catalog, &args.targets)?;
     let mut census = context.census(catalog, Examine::All, true)?;

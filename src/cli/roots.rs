@@ -84,6 +84,7 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
         (None, true) => RootSort::FreedDiskSize,
         (None, false) => RootSort::FreedNarSize,
     };
+    context.need_roots()?;
     let catalog = context.catalog()?;
     let target = match &args.of {
         None => None,
@@ -114,7 +115,7 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
 
 /// The roots of a census's store; what could not be read joins its warnings.
 pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsArgs) -> FoundRoots {
-    let options = RootOptions { runtime: !settings.no_runtime };
+    let options = RootOptions { runtime: !settings.no_runtime, strict: settings.strict };
     let mut found = find_roots(&context.location, &census.catalog, options);
     census.warnings.extend(std::mem::take(&mut found.warnings));
     found
@@ -126,6 +127,9 @@ pub(super) struct SettingsArgs {
     /// Do not ask running processes and temporary roots
     #[arg(long)]
     pub(super) no_runtime: bool,
+    /// A running process that may not be examined makes the answer incomplete
+    #[arg(long, conflicts_with = "no_runtime")]
+    strict: bool,
     /// Whether outputs of live derivations are kept [default: the store's nix.conf]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     keep_outputs: Option<bool>,

@@ -5,18 +5,22 @@
 //! one more step, and is a root if that step is a link into the store; a
 //! regular file is a root if its name is a valid path's. Names are compared as
 //! they are spelled, as Nix does; directories on the way to a user's link are
-//! resolved inside the examined root.
+//! resolved inside the examined root. Links that Nix does not follow to their
+//! end keep nothing; they are listed with what they would keep.
 
 use super::{FoundRoots, Root, RootKind, StaleReason, StaleRoot, in_store};
 use crate::catalog::Catalog;
-use crate::store::{Place, ResolveError, StoreLocation, resolve};
+use crate::store::{Place, ResolveError, StoreLocation, StorePath, resolve};
 use crate::warning::WarningKind;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, open, readlinkat, statat};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
+
+/// How many entries of a directory that Nix does not enter are looked through.
+const MAX_LOOKED_THROUGH: usize = 10_000;
 
 /// Directories that links were found in: their names inside the examined root,
 /// and where they really are.
@@ -125,7 +129,7 @@ impl Finder<'_> {
         // The top directory is no link.
         let (Some(next_dir), Some(next_name)) = (next.parent(), next.file_name()) else { return };
         let gone = |finder: &mut Self| {
-            finder.stale(StaleReason::Missing, link.clone(), None, &target);
+            finder.stale(StaleReason::Missing, link.clone(), None, &target, Vec::new());
         };
         let real_next = match self.resolve(next_dir) {
             Ok(dir) => dir.join(next_name),
@@ -140,20 +144,16 @@ impl Finder<'_> {
         };
         match statat(CWD, &real_next, AtFlags::SYMLINK_NOFOLLOW).map(|s| s.st_mode) {
             Ok(mode) if FileType::from_raw_mode(mode) == FileType::Symlink => {}
-            Ok(_) => {
-                if in_auto {
-                    self.stale(StaleReason::Elsewhere, link, None, &target);
-                }
-                return;
-            }
+            Ok(_) => return self.not_followed(in_auto, link, None, &target, &next),
             Err(Errno::NOENT | Errno::NOTDIR) => return gone(self),
             Err(e) => return self.unreadable(&next, e),
         }
         let kind = if in_auto { RootKind::Auto } else { RootKind::Link };
         match read_link(&real_next) {
             Ok(target) => {
-                if !self.take_store_path(kind, &next, &real_next, Some(&link), &target) && in_auto {
-                    self.stale(StaleReason::Elsewhere, next, Some(&link), &target);
+                if !self.take_store_path(kind, &next, &real_next, Some(&link), &target) {
+                    let leads = next.clone();
+                    self.not_followed(in_auto, next, Some(&link), &target, &leads);
                 }
             }
             Err(e) => self.unreadable(&next, e),
@@ -172,7 +172,7 @@ impl Finder<'_> {
         let Some(path) = in_store(&self.location.store_dir, target) else { return false };
         match path.ok().and_then(|p| self.catalog.find(p.base_name())) {
             Some(path) => self.root(kind, link.to_owned(), via, path, modified(real)),
-            None => self.stale(StaleReason::InvalidPath, link.to_owned(), via, target),
+            None => self.stale(StaleReason::InvalidPath, link.to_owned(), via, target, Vec::new()),
         }
         true
     }
@@ -196,12 +196,101 @@ impl Finder<'_> {
         });
     }
 
-    fn stale(&mut self, reason: StaleReason, link: PathBuf, via: Option<&Path>, target: &[u8]) {
+    /// A link that leads to something, but not by one more link into the
+    /// store. Where it keeps nothing even if followed to its end, only those
+    /// in `gcroots/auto` are worth telling: others need not be roots.
+    fn not_followed(
+        &mut self,
+        in_auto: bool,
+        link: PathBuf,
+        via: Option<&Path>,
+        target: &[u8],
+        leads: &Path,
+    ) {
+        let would_keep = self.at_the_end(leads);
+        if in_auto || !would_keep.is_empty() {
+            self.stale(StaleReason::Elsewhere, link, via, target, would_keep);
+        }
+    }
+
+    /// The valid paths that a name leads to if all links are followed: one
+    /// path, or those that the links in a directory lead to.
+    fn at_the_end(&mut self, name: &Path) -> Vec<u32> {
+        let mut top = None;
+        if let Some(path) = self.end(name, &mut top) {
+            return vec![path];
+        }
+        let walked = ["gcroots", "profiles"].map(|d| self.location.real_state_dir.join(d));
+        let store = &self.location.real_store_dir;
+        let mut found = BTreeSet::new();
+        let mut todo: Vec<PathBuf> = top.into_iter().collect();
+        let mut entries_left = MAX_LOOKED_THROUGH;
+        while let Some(dir) = todo.pop() {
+            if walked.iter().any(|w| dir.starts_with(w)) || dir.starts_with(store) {
+                continue;
+            }
+            // What cannot be read keeps nothing today, and would not then.
+            for (name, entry) in read_dir(&dir).unwrap_or_default() {
+                if entries_left == 0 {
+                    let message = format!(
+                        "holds more than {MAX_LOOKED_THROUGH} entries: \
+                         what its links would keep is not all listed"
+                    );
+                    let name = self.logical(&dir).into_os_string().into_vec();
+                    self.found.warnings.push(WarningKind::Note, name, message);
+                    return found.into_iter().collect();
+                }
+                entries_left -= 1;
+                let real = dir.join(OsStr::from_bytes(&name));
+                match entry {
+                    Entry::Directory => todo.push(real),
+                    Entry::Link => found.extend(self.end(&self.logical(&real), &mut None)),
+                    Entry::File | Entry::Other => {}
+                }
+            }
+        }
+        found.into_iter().collect()
+    }
+
+    /// The valid path that a name leads to if all links are followed; `file` is
+    /// where it leads outside the store.
+    fn end(&self, name: &Path, file: &mut Option<PathBuf>) -> Option<u32> {
+        let store_dir = Path::new(&self.location.store_dir);
+        let base_name = match resolve(&self.location.root, name, Some(store_dir)).ok()? {
+            Place::StorePath { base_name, .. } => base_name,
+            Place::File(real) => match real.strip_prefix(&self.location.real_store_dir) {
+                Ok(below) => below.iter().next()?.to_owned(),
+                Err(_) => {
+                    *file = Some(real);
+                    return None;
+                }
+            },
+        };
+        self.catalog.find(StorePath::parse(base_name.as_bytes()).ok()?.base_name())
+    }
+
+    /// The name inside the examined root.
+    fn logical(&self, real: &Path) -> PathBuf {
+        match real.strip_prefix(&self.location.root) {
+            Ok(inside) => Path::new("/").join(inside),
+            Err(_) => real.to_owned(),
+        }
+    }
+
+    fn stale(
+        &mut self,
+        reason: StaleReason,
+        link: PathBuf,
+        via: Option<&Path>,
+        target: &[u8],
+        would_keep: Vec<u32>,
+    ) {
         self.found.stale.push(StaleRoot {
             reason,
             link: link.into_os_string().into_vec(),
             via: via.map(|v| v.as_os_str().as_bytes().to_vec()),
             target: target.to_vec(),
+            would_keep,
         });
     }
 

@@ -105,7 +105,9 @@ pub enum StaleReason {
     Missing,
     /// It points to a store path that is not valid.
     InvalidPath,
-    /// A link in `gcroots/auto` to something that is no link into the store.
+    /// It leads to something, but not by one more link into the store, and Nix
+    /// follows no further. Listed if it is in `gcroots/auto`, or if it would
+    /// keep something.
     Elsewhere,
 }
 
@@ -131,6 +133,8 @@ pub struct StaleRoot {
     pub via: Option<Vec<u8>>,
     /// What it points to.
     pub target: Vec<u8>,
+    /// The valid paths that it would keep if Nix followed all links: ids of the catalog.
+    pub would_keep: Vec<u32>,
 }
 
 /// How to look.
@@ -140,11 +144,14 @@ pub struct RootOptions {
     /// Only sensible for the store this machine runs from: it is ignored
     /// unless the examined root is `/`.
     pub runtime: bool,
+    /// Whether a single process that may not be examined makes the answer
+    /// incomplete; else it is a note.
+    pub strict: bool,
 }
 
 impl Default for RootOptions {
     fn default() -> Self {
-        Self { runtime: true }
+        Self { runtime: true, strict: false }
     }
 }
 
@@ -174,13 +181,15 @@ pub fn find_roots(location: &StoreLocation, catalog: &Catalog, options: RootOpti
     let dirs = links::find(location, catalog, &mut found);
     if options.runtime && location.root == Path::new("/") {
         found.runtime = true;
-        runtime::find(location, catalog, &mut found);
+        runtime::find(location, catalog, options.strict, &mut found);
     }
     // Of the ways to one link the shortest is told, then that by `auto`.
     let key = |r: &Root| (r.path, r.via.is_some(), r.kind);
     found.roots.sort_by(|a, b| a.link.cmp(&b.link).then_with(|| key(a).cmp(&key(b))));
     found.roots.dedup_by(|later, first| later.link == first.link && later.path == first.path);
     found.stale.sort_by(|a, b| (&a.link, &a.via).cmp(&(&b.link, &b.via)));
+    // What stands there itself needs not be listed again by way of another.
+    found.stale.dedup_by(|later, first| later.link == first.link && first.via.is_none());
     profiles::find(location, &dirs, &mut found);
     found.warnings.sort();
     found
@@ -274,6 +283,46 @@ mod tests {
         assert_eq!(reasons, [missing, missing, StaleReason::InvalidPath]);
         assert!(found.warnings.complete());
         assert!(!found.runtime);
+    }
+
+    #[test]
+    fn links_that_nix_does_not_follow_are_listed_with_what_they_would_keep() {
+        let found = image(|root| {
+            let hello = format!("/nix/store/{HELLO}");
+            let state = root.join("nix/var/nix");
+            let gcroots = state.join("gcroots");
+            std::fs::create_dir_all(root.join("home/u")).unwrap();
+            std::fs::create_dir_all(root.join("nix/store").join(HELLO)).unwrap();
+            symlink(&hello, root.join("home/u/p-1-link")).unwrap();
+            symlink("p-1-link", root.join("home/u/p")).unwrap();
+            symlink("/home/u/p", root.join("home/u/.nix-profile")).unwrap();
+            // Over three links; relative.
+            symlink("/home/u/.nix-profile", gcroots.join("long")).unwrap();
+            symlink(format!("../../../store/{HELLO}"), gcroots.join("relative")).unwrap();
+            // These keep nothing, and need not.
+            symlink("/home/u", root.join("home/v")).unwrap();
+            std::fs::create_dir(root.join("etc")).unwrap();
+            symlink("/etc", gcroots.join("etc")).unwrap();
+            symlink("../profiles", gcroots.join("profiles")).unwrap();
+            symlink("/nix/store", gcroots.join("store")).unwrap();
+            // Nix does not enter it.
+            std::fs::remove_dir(state.join("profiles")).unwrap();
+            std::fs::create_dir_all(root.join("data/per-user/u")).unwrap();
+            symlink("/data", state.join("profiles")).unwrap();
+            symlink(&hello, root.join("data/per-user/u/x-1-link")).unwrap();
+        });
+        assert_eq!(links(&found), [""; 0]);
+        let listed: Vec<_> = (found.stale.iter())
+            .map(|s| (String::from_utf8_lossy(&s.link).into_owned(), s.reason, &*s.would_keep))
+            .collect();
+        let elsewhere = |link: &str| (link.to_owned(), StaleReason::Elsewhere, &[0][..]);
+        let expected = [
+            elsewhere("/home/u/.nix-profile"),
+            elsewhere("/nix/var/nix/gcroots/relative"),
+            elsewhere("/nix/var/nix/profiles"),
+        ];
+        assert_eq!(listed, expected);
+        assert!(found.warnings.complete());
     }
 
     #[test]

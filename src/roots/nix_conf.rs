@@ -192,7 +192,7 @@ impl Reader<'_> {
             };
             if refused {
                 let line = line.trim_ascii().escape_ascii();
-                self.warn(file, format!("line {number} stops every Nix: {line}"));
+                self.warn(file, format!("Nix refuses line {number}: {line}"));
             }
         }
     }
@@ -339,7 +339,7 @@ mod tests {
         assert!(outputs);
         let messages: Vec<_> = warnings.iter().map(|w| w.message.as_str()).collect();
         assert!(messages[0].contains("includes itself"), "{messages:?}");
-        assert_eq!(messages[1], "line 3 stops every Nix: include gone2");
+        assert_eq!(messages[1], "Nix refuses line 3: include gone2");
         assert_eq!(messages.len(), 2);
     }
 
@@ -414,7 +414,7 @@ mod tests {
             );
             let warning = warnings.iter().next().unwrap();
             assert_eq!(warning.path, b"/etc/nix/nix.conf");
-            assert_eq!(warning.message, format!("line 2 stops every Nix: {line}"));
+            assert_eq!(warning.message, format!("Nix refuses line 2: {line}"));
         }
         for line in ["", " # x", "no-such-setting = a b", "extra-keep-outputs = true", "cores ="] {
             let image = Image::new();

@@ -19,18 +19,29 @@ use std::path::Path;
 /// No temporary roots file or settings file is longer; a longer one is odd.
 const MAX_FILE: u64 = 256 << 20;
 
-/// Finds the roots that processes hold.
-pub(super) fn find(location: &StoreLocation, catalog: &Catalog, found: &mut FoundRoots) {
+/// The inode of the PID namespace in which a Linux system starts
+/// (`PROC_PID_INIT_INO`); all others are given out from 4026531840 up.
+const FIRST_PID_NAMESPACE: &[u8] = b"pid:[4026531836]";
+
+/// Finds the roots that processes hold. `strict`: a single process that may
+/// not be examined makes the answer incomplete.
+pub(super) fn find(
+    location: &StoreLocation,
+    catalog: &Catalog,
+    strict: bool,
+    found: &mut FoundRoots,
+) {
     let proc = Path::new("/proc");
     let mut finder = Finder { store_dir: &location.store_dir, catalog, found };
-    let running = finder.processes(proc);
+    let running = finder.processes(proc, std::process::id());
     if finder.found.hidden_processes > 0 {
         let message = format!(
             "{} running processes may not be examined by this user: \
              what only they use is not among the roots",
             finder.found.hidden_processes
         );
-        finder.found.warnings.push(WarningKind::Unreadable, "/proc", message);
+        let kind = if strict { WarningKind::Unreadable } else { WarningKind::Note };
+        finder.found.warnings.push(kind, "/proc", message);
     }
     for name in ["modprobe", "fbsplash", "poweroff_cmd"] {
         let file = proc.join("sys/kernel").join(name);
@@ -38,7 +49,7 @@ pub(super) fn find(location: &StoreLocation, catalog: &Catalog, found: &mut Foun
             finder.take(RootKind::Kernel, None, file.as_os_str().as_bytes(), &target);
         }
     }
-    finder.temporary(&location.real_state_dir.join("temproots"), proc, &running);
+    finder.temporary(&location.real_state_dir.join("temproots"), proc, running.as_ref());
 }
 
 struct Finder<'a> {
@@ -48,40 +59,60 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// All processes; which there are.
-    fn processes(&mut self, proc: &Path) -> HashSet<u32> {
+    /// Asks all processes but our own; which there are, if that can be told.
+    fn processes(&mut self, proc: &Path, own: u32) -> Option<HashSet<u32>> {
         let mut running = HashSet::new();
-        let entries = match std::fs::read_dir(proc) {
-            Ok(entries) => entries,
-            Err(e) => {
-                let message = format!("running processes cannot be listed: {e}");
-                self.found.warnings.push(WarningKind::Unreadable, "/proc", message);
-                return running;
-            }
-        };
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let pid = name.to_str().filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
-            let Some(pid) = pid.and_then(|n| n.parse::<u32>().ok()) else { continue };
-            running.insert(pid);
-            if pid == std::process::id() {
-                continue;
-            }
-            match self.process(pid, &entry.path()) {
-                Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
-                    self.found.hidden_processes += u64::from(uses_files(&entry.path()));
+        let mut failed = None;
+        match std::fs::read_dir(proc) {
+            Ok(entries) => {
+                for entry in entries {
+                    let entry = match entry {
+                        Ok(entry) => entry,
+                        Err(e) => {
+                            failed = Some(e.to_string());
+                            continue;
+                        }
+                    };
+                    let name = entry.file_name();
+                    let pid = name.to_str().filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+                    let Some(pid) = pid.and_then(|n| n.parse::<u32>().ok()) else { continue };
+                    running.insert(pid);
+                    if pid == own {
+                        continue;
+                    }
+                    match self.process(pid, &entry.path()) {
+                        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => {
+                            self.found.hidden_processes += u64::from(uses_files(&entry.path()));
+                        }
+                        // It ended meanwhile.
+                        Ok(()) | Err(_) => {}
+                    }
                 }
-                // It ended meanwhile.
-                Ok(()) | Err(_) => {}
             }
+            Err(e) => failed = Some(e.to_string()),
         }
-        // Mounted with hidepid, /proc shows no process of others at all.
-        if !running.contains(&1) && !running.is_empty() {
-            let message = "processes of other users are hidden: \
-                           what only they use is not among the roots";
-            self.found.warnings.push(WarningKind::Unreadable, "/proc", message);
+        if failed.is_none() && !running.contains(&own) {
+            failed = Some("no file system of this process is mounted there".to_owned());
         }
-        running
+        let outside = || match std::fs::read_link(proc.join("self/ns/pid")) {
+            Ok(namespace) => namespace.as_os_str().as_bytes() != FIRST_PID_NAMESPACE,
+            Err(_) => true,
+        };
+        let message = if let Some(e) = &failed {
+            format!("running processes cannot be listed: {e}")
+        } else if !running.contains(&1) {
+            // Mounted with hidepid, /proc shows no process of others at all.
+            "processes of other users are hidden: what only they use is not among the roots"
+                .to_owned()
+        } else if outside() {
+            "processes outside this PID namespace (a container's) cannot be seen: \
+             what only they use is not among the roots"
+                .to_owned()
+        } else {
+            return Some(running);
+        };
+        self.found.warnings.push(WarningKind::Unreadable, "/proc", message);
+        failed.is_none().then_some(running)
     }
 
     fn process(&mut self, pid: u32, dir: &Path) -> io::Result<()> {
@@ -148,10 +179,25 @@ impl Finder<'_> {
 
     /// Temporary roots: a file for each Nix process, named by its number, held
     /// locked as long as the process lives.
-    fn temporary(&mut self, dir: &Path, proc: &Path, running: &HashSet<u32>) {
-        let Ok(entries) = std::fs::read_dir(dir) else { return };
+    fn temporary(&mut self, dir: &Path, proc: &Path, running: Option<&HashSet<u32>>) {
+        let unreadable = |found: &mut FoundRoots, path: &Path, e: &io::Error| {
+            let message = format!("temporary roots cannot be read: {e}");
+            found.warnings.push(WarningKind::Unreadable, path.as_os_str().as_bytes(), message);
+        };
+        let entries = match std::fs::read_dir(dir) {
+            Ok(entries) => entries,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return,
+            Err(e) => return unreadable(self.found, dir, &e),
+        };
         let locks = read_file(&proc.join("locks")).ok().map(|text| locked_inodes(&text));
-        for entry in entries.flatten() {
+        for entry in entries {
+            let entry = match entry {
+                Ok(entry) => entry,
+                Err(e) => {
+                    unreadable(self.found, dir, &e);
+                    continue;
+                }
+            };
             let name = entry.file_name();
             if name.as_bytes().starts_with(b".") {
                 continue;
@@ -161,14 +207,12 @@ impl Finder<'_> {
                 Ok(file) => file,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 Err(e) => {
-                    let message = format!("temporary roots cannot be read: {e}");
-                    let path = entry.path();
-                    let path = path.as_os_str().as_bytes();
-                    self.found.warnings.push(WarningKind::Unreadable, path, message);
+                    unreadable(self.found, &entry.path(), &e);
                     continue;
                 }
             };
-            let alive = pid.is_some_and(|pid| running.contains(&pid));
+            // Where processes cannot be listed, it may be alive.
+            let alive = running.is_none_or(|running| pid.is_some_and(|p| running.contains(&p)));
             let locked = match (&locks, fstat(&file)) {
                 (Some(locks), Ok(stat)) => locks.contains(&stat.st_ino),
                 _ => alive,
@@ -179,13 +223,7 @@ impl Finder<'_> {
             }
             let mut text = Vec::new();
             if let Err(e) = file.take(MAX_FILE).read_to_end(&mut text) {
-                let message = format!("temporary roots cannot be read: {e}");
-                let path = entry.path();
-                self.found.warnings.push(
-                    WarningKind::Unreadable,
-                    path.as_os_str().as_bytes(),
-                    message,
-                );
+                unreadable(self.found, &entry.path(), &e);
             }
             let link = [b"{temp:", name.as_bytes(), b"}"].concat();
             // What follows the last NUL is being written.
@@ -249,11 +287,15 @@ fn locked_inodes(text: &[u8]) -> HashSet<u64> {
 }
 
 /// Whether a process can use files at all: no thread of the kernel, not gone,
-/// not about to go. Anybody may read `/proc/<pid>/stat`.
+/// not about to go. Anybody may read `/proc/<pid>/stat`, unless /proc is
+/// mounted with hidepid.
 fn uses_files(dir: &Path) -> bool {
     const PF_EXITING: u64 = 0x0000_0004;
     const PF_KTHREAD: u64 = 0x0020_0000;
-    let Ok(stat) = read_file(&dir.join("stat")) else { return false };
+    let stat = match read_file(&dir.join("stat")) {
+        Ok(stat) => stat,
+        Err(e) => return e.kind() == io::ErrorKind::PermissionDenied,
+    };
     // The name in parentheses may hold anything; what follows it does not:
     // state, ppid, pgrp, session, tty, tpgid, flags.
     let Some(end) = stat.iter().rposition(|&b| b == b')') else { return true };
@@ -307,6 +349,41 @@ mod tests {
                      2: FLOCK  ADVISORY  WRITE 2 08:01:22 0 EOF\n\
                      2: -> FLOCK  ADVISORY  READ 3 08:01:33 0 EOF\n";
         assert_eq!(locked_inodes(text), HashSet::from([22, 33]));
+    }
+
+    /// What is told of a /proc with these processes and this PID namespace.
+    fn told(processes: &[&str], namespace: &str) -> (bool, String) {
+        let proc = tempfile::tempdir().unwrap();
+        for pid in processes {
+            std::fs::create_dir_all(proc.path().join(pid).join("fd")).unwrap();
+        }
+        std::fs::create_dir_all(proc.path().join("self/ns")).unwrap();
+        std::os::unix::fs::symlink(namespace, proc.path().join("self/ns/pid")).unwrap();
+        let catalog = crate::catalog::Builder::new("/nix/store").finish().unwrap();
+        let mut found = FoundRoots::default();
+        let mut finder = Finder { store_dir: "/nix/store", catalog: &catalog, found: &mut found };
+        let listed = finder.processes(proc.path(), 7).is_some();
+        assert_eq!(found.warnings.complete(), found.warnings.total() == 0);
+        let message = found.warnings.iter().next().map(|w| w.message.clone());
+        (listed, message.unwrap_or_default())
+    }
+
+    #[test]
+    fn processes_that_cannot_be_asked_are_a_warning() {
+        let first = "pid:[4026531836]";
+        assert_eq!(told(&["1", "7"], first), (true, String::new()));
+        for (processes, namespace, listed, word) in [
+            // Not mounted, or that of another namespace.
+            (&[][..], first, false, "cannot be listed"),
+            (&["1"], first, false, "cannot be listed"),
+            // hidepid=2; a container.
+            (&["7"], first, true, "of other users are hidden"),
+            (&["1", "7"], "pid:[4026532201]", true, "outside this PID namespace"),
+        ] {
+            let (is_listed, message) = told(processes, namespace);
+            assert_eq!(is_listed, listed, "{processes:?}");
+            assert!(message.contains(word), "{message}");
+        }
     }
 
     #[test]

@@ -51,6 +51,7 @@ fn roots_are_those_that_nix_prints() {
         .collect();
     let expected = [
         ("elsewhere", "auto"),
+        ("elsewhere", "twice"),
         ("invalid_path", "invalid"),
         ("missing", "auto"),
         ("missing", "dangling"),
@@ -253,6 +254,28 @@ fn an_unprivileged_user_is_told_what_could_not_be_seen() {
     let seen = texts(list(&answer, "roots"), "link");
     let lost: Vec<_> = all.difference(&seen).collect();
     assert!(!lost.is_empty() && lost.iter().all(|l| l.contains("/user/")), "{lost:?}");
+}
+
+/// A file of paths says nothing of roots; this machine's are not its own.
+#[test]
+fn a_file_of_paths_needs_a_root_to_tell_garbage() {
+    let env = TestEnv::new();
+    let file = env.join("paths.json");
+    let path = "/nix/store/0c5b8vw40dy178xlpddw65q9gf1h2186-a-1.0";
+    let hash = "sha256-LXEWQrcmsEQBYnyp+6wy9chTD7GQPMTbAiWHF5IaSIE=";
+    let info =
+        format!(r#"[{{"path":"{path}","narHash":"{hash}","narSize":4096,"references":[]}}]"#);
+    fs::write(&file, info).unwrap();
+    for command in ["garbage", "roots"] {
+        for flag in ["--path-info", "--registration", "--db"] {
+            let ours = env.run([flag.as_ref(), file.as_os_str(), command.as_ref()]);
+            assert_eq!((ours.status, &*ours.stdout), (2, ""), "{command} {flag}: {}", ours.stderr);
+            assert!(ours.stderr.contains("--root"), "{}", ours.stderr);
+        }
+    }
+    fs::create_dir_all(env.join("root/nix/var/nix/gcroots")).unwrap();
+    let ours = env.ok(["--path-info", "paths.json", "--root", "root", "--no-disk", "garbage"]);
+    assert!(ours.contains("-a-1.0"), "{ours}");
 }
 
 /// What people read, over the demo store; dates of links are those of the

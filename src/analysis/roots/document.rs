@@ -23,7 +23,7 @@ impl Roots<'_> {
         if let Some(shared) = &self.shared {
             sections.push(self.shared_section(shared));
         }
-        sections.push(self.stale_section());
+        sections.push(self.stale_section(census));
         Document {
             head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
             sections,
@@ -43,8 +43,9 @@ impl Roots<'_> {
             Field::new("roots", "roots", Cell::Count(t.roots)).remark(runtime),
             Field::hidden("runtime", Cell::Bool(self.found.runtime)),
             Field::hidden("hidden_processes", Cell::Count(self.found.hidden_processes)),
-            Field::new("stale", "stale", Cell::Count(stale))
-                .remark("links that keep nothing; a collection deletes those in gcroots/auto"),
+            Field::new("stale", "stale", Cell::Count(stale)).remark(
+                "links that keep nothing; a collection deletes the missing ones in gcroots/auto",
+            ),
             Field::new("alive_paths", "paths alive", Cell::Count(t.alive_paths)),
             Field::new("alive_nar_size", "NAR size alive", Cell::Size(t.alive_nar_size)),
             match t.alive_disk_size {
@@ -196,23 +197,38 @@ impl Roots<'_> {
         Section::rows("shared", title, columns, rows)
     }
 
-    fn stale_section(&self) -> Section<'_> {
+    fn stale_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let catalog = &census.catalog;
+        let ends = self.found.stale.iter().any(|stale| !stale.would_keep.is_empty());
         let columns = vec![
             Column::new("reason"),
             Column::new("link"),
             Column::hidden("via"),
             Column::titled("target", "points to"),
+            Column::hidden("would_keep"),
+            Column { key: "would_keep_text", heading: "would keep", hidden: !ends },
         ];
-        let rows = self.found.stale.iter().map(|stale| {
+        let rows = self.found.stale.iter().map(move |stale| {
+            let paths = stale.would_keep.iter().map(|&id| Cow::Owned(catalog.path(id)));
+            let text = match *stale.would_keep {
+                [] => Cell::Missing,
+                [id] => Cell::text(catalog.store_path(id).name()),
+                ref ids => Cell::text(format!("{} paths", ids.len())),
+            };
             vec![
                 Cell::text(stale.reason.name()),
                 Cell::Bytes(Cow::Borrowed(&stale.link)),
                 Cell::optional(stale.via.as_deref(), |via| Cell::Bytes(Cow::Borrowed(via))),
                 Cell::Bytes(Cow::Borrowed(&stale.target)),
+                Cell::Paths(paths.collect()),
+                text,
             ]
         });
-        let none = self.found.stale.is_empty();
-        let title = if none { "" } else { "Links that keep nothing" };
+        let title = match (self.found.stale.is_empty(), ends) {
+            (true, _) => "",
+            (_, true) => "Links that keep nothing, and what they would keep if Nix followed them",
+            (_, false) => "Links that keep nothing",
+        };
         Section::rows("stale", title, columns, rows)
     }
 }
