@@ -1,7 +1,7 @@
 //! Progress on a terminal, and Ctrl-C.
 
 use super::destination;
-use crate::disk::Progress;
+use crate::disk::{Progress, Snapshot, Total};
 use crate::output::{Units, format_size};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
@@ -46,18 +46,23 @@ pub(super) fn with_progress<T: Send>(show: bool, work: impl FnOnce(&Progress) ->
     })
 }
 
-/// How far the walk is, or after it the comparing of contents.
-fn message(progress: &Progress, elapsed: Duration) -> String {
-    let to_compare = progress.bytes_total();
-    if to_compare > 0 {
-        let left = to_compare.saturating_sub(progress.bytes());
-        let size = |bytes| format_size(bytes, Units::Binary);
-        return format!("{} of {} to compare", size(left), size(to_compare));
+/// How far the work is, in one line.
+fn line(now: &Snapshot) -> String {
+    let size = |bytes| format_size(bytes, Units::Binary);
+    let mut parts = Vec::new();
+    if let Total::Paths(total) = now.total {
+        parts.push(format!("{} of {total} paths", now.paths));
     }
-    let entries = progress.entries();
-    let rate = entries as f64 / elapsed.as_secs_f64();
-    let (paths, total) = (progress.paths(), progress.paths_total());
-    format!("{paths} of {total} paths, {entries} entries, {rate:.0} a second")
+    if now.entries > 0 {
+        parts.push(format!("{} entries", now.entries));
+    }
+    match now.total {
+        Total::Bytes(total) => parts.push(format!("{} of {}", size(now.bytes), size(total))),
+        _ if now.bytes > 0 => parts.push(format!("{} read", size(now.bytes))),
+        _ => {}
+    }
+    let colon = if parts.is_empty() { "" } else { ": " };
+    format!("{}{colon}{}", now.stage, parts.join(", "))
 }
 
 fn draw(progress: &Progress, done: &AtomicBool) {
@@ -71,14 +76,40 @@ fn draw(progress: &Progress, done: &AtomicBool) {
         std::thread::sleep(tick);
     }
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr_with_hz(10));
-    let style = ProgressStyle::with_template("{spinner} {msg}");
+    let style = ProgressStyle::with_template("{spinner} {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     SHOWN.store(true, Ordering::Relaxed);
     while !done.load(Ordering::Relaxed) {
-        bar.set_message(message(progress, start.elapsed()));
+        bar.set_message(line(&progress.snapshot()));
         bar.tick();
         std::thread::sleep(tick);
     }
     bar.finish_and_clear();
     SHOWN.store(false, Ordering::Relaxed);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_tells_no_total_that_is_not_known() {
+        let at = |stage, total, paths, entries, bytes| {
+            line(&Snapshot { stage, total, paths, entries, bytes })
+        };
+        assert_eq!(
+            at("walking the store", Total::Paths(3274), 2036, 4000, 0),
+            "walking the store: 2036 of 3274 paths, 4000 entries"
+        );
+        assert_eq!(at("reading .links", Total::Unknown, 1, 0, 0), "reading .links");
+        assert_eq!(at("reading .links", Total::Unknown, 0, 9, 0), "reading .links: 9 entries");
+        assert_eq!(
+            at("comparing files", Total::Bytes(3 << 20), 0, 0, 1 << 20),
+            "comparing files: 1.0 MiB of 3.0 MiB"
+        );
+        assert_eq!(
+            at("hashing contents", Total::Paths(2), 1, 0, 1 << 20),
+            "hashing contents: 1 of 2 paths, 1.0 MiB read"
+        );
+    }
 }

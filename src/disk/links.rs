@@ -47,8 +47,8 @@ pub(super) struct LinksRead {
 }
 
 /// Stats all of `.links`.
-pub(super) fn read(walker: &Walker, devices: &Devices) -> LinksRead {
-    let walked = walker.walk(&[TOP], &Reader { devices }, &Progress::default());
+pub(super) fn read(walker: &Walker, devices: &Devices, progress: &Progress) -> LinksRead {
+    let walked = walker.walk(&[TOP], &Reader { devices }, progress);
     let mut read = LinksRead {
         entries: walked.entries,
         statted: walked.statted,
@@ -91,8 +91,9 @@ pub(super) fn members(
     walker: &Walker,
     devices: &Devices,
     table: &InodeTable,
+    progress: &Progress,
 ) -> (Vec<u32>, u64, u64, Warnings) {
-    let walked = walker.walk(&[TOP], &Members { devices, table }, &Progress::default());
+    let walked = walker.walk(&[TOP], &Members { devices, table }, progress);
     (walked.states.concat(), walked.entries, walked.statted, walked.warnings)
 }
 

@@ -33,6 +33,7 @@ mod links;
 #[cfg(target_os = "linux")]
 mod linux;
 mod portable;
+mod progress;
 mod references;
 mod scan;
 mod walk;
@@ -42,11 +43,10 @@ use std::path::PathBuf;
 
 pub use inodes::Inode;
 pub use links::Links;
+pub use progress::{Progress, Snapshot, Total};
 pub use references::{HashParts, References, find_references};
 pub use scan::{DiskScan, ScanOptions, Usage, scan};
-pub use walk::{
-    Directory, Engine, Entry, Kind, Listed, Meta, Progress, Seen, Top, Visitor, Walked, Walker,
-};
+pub use walk::{Directory, Engine, Entry, Kind, Listed, Meta, Seen, Top, Visitor, Walked, Walker};
 
 /// Why a walk could not begin. What goes wrong later becomes a warning.
 #[derive(Debug, thiserror::Error)]

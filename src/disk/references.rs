@@ -6,6 +6,7 @@
 //! would end the program.
 
 use super::DiskError;
+use super::progress::Total;
 use super::walk::{Directory, Engine, Entry, Kind, Progress, Seen, Top, Visitor, Walker};
 use crate::nar::{nix32, size};
 use crate::warning::{WarningKind, Warnings};
@@ -142,8 +143,8 @@ pub fn find_references<N: AsRef<[u8]> + Sync>(
         .zip(names)
         .map(|(path, name)| Top { name: name.as_ref(), path, ino: 0, kind: Kind::Unknown })
         .collect();
-    progress.expect_paths(tops.len());
-    let walked = walker.walk(&tops, &Searcher { parts }, progress);
+    progress.begin("searching for references", Total::Paths(tops.len() as u64));
+    let walked = walker.walk(&tops, &Searcher { parts, progress }, progress);
     let mut result = References {
         references: vec![Vec::new(); names.len()],
         nar_sizes: vec![Some(size::NAR); names.len()],
@@ -175,6 +176,7 @@ pub fn find_references<N: AsRef<[u8]> + Sync>(
 
 struct Searcher<'a> {
     parts: &'a HashParts,
+    progress: &'a Progress,
 }
 
 #[derive(Default)]
@@ -226,7 +228,10 @@ impl Searcher<'_> {
             Kind::File => {
                 let file = directory.open_file(entry.name);
                 match file.and_then(|file| self.parts.find_in(file, buffer, &mut add)) {
-                    Ok(read) => *bytes += read,
+                    Ok(read) => {
+                        *bytes += read;
+                        self.progress.add_bytes(read);
+                    }
                     Err(e) => failed(WarningKind::Unreadable, format!("cannot be read: {e}")),
                 }
                 size::file(meta.size, meta.executable())

@@ -17,6 +17,7 @@ use super::DiskError;
 use super::devices::Devices;
 use super::inodes::{Inode, InodeTable, hash};
 use super::links::{self, Links};
+use super::progress::Total;
 use super::walk::{Directory, Engine, Entry, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
 use crate::graph::Rows;
 use crate::nar::size;
@@ -160,12 +161,11 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
             ino: listed.ino,
             kind: listed.kind,
         }));
-        progress.expect_paths(tops.len());
-        read = links::read(&walker, &devices);
-        progress.add_entries(read.entries as usize);
-    } else {
-        progress.expect_paths(tops.len());
+        progress.begin("reading .links", Total::Unknown);
+        read = links::read(&walker, &devices, progress);
     }
+    let stage = if options.whole { "walking the store" } else { "walking store paths" };
+    progress.begin(stage, Total::Paths(tops.len() as u64));
 
     let visitor = Summing::new(&devices, read.inodes, tops.len());
     let walked = walker.walk(&tops, &visitor, progress);
@@ -179,7 +179,8 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
     warnings.extend(told);
     if !options.whole && !inodes.is_empty() {
         let table = InodeTable::from_distinct(inodes);
-        let (members, met, looked, told) = links::members(&walker, &devices, &table);
+        progress.begin("reading .links", Total::Unknown);
+        let (members, met, looked, told) = links::members(&walker, &devices, &table, progress);
         inodes = table.into_inodes();
         for member in members {
             inodes[member as usize].set_linked();

@@ -22,6 +22,7 @@ use super::DiskError;
 #[cfg(target_os = "linux")]
 use super::linux;
 use super::portable;
+pub(super) use super::progress::Progress;
 
 /// What kind of file an entry is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -302,70 +303,6 @@ pub struct Walked<S> {
     pub statted: u64,
     /// What went wrong.
     pub warnings: Warnings,
-}
-
-/// How far a scan is; read it from another thread.
-#[derive(Clone, Debug, Default)]
-pub struct Progress {
-    paths: Arc<AtomicU64>,
-    paths_total: Arc<AtomicU64>,
-    entries: Arc<AtomicU64>,
-    bytes: Arc<AtomicU64>,
-    bytes_total: Arc<AtomicU64>,
-}
-
-impl Progress {
-    /// How many store paths are done.
-    pub fn paths(&self) -> u64 {
-        self.paths.load(Ordering::Relaxed)
-    }
-
-    /// How many store paths there are to do; 0 while that is not known.
-    pub fn paths_total(&self) -> u64 {
-        self.paths_total.load(Ordering::Relaxed)
-    }
-
-    /// How many entries were met.
-    pub fn entries(&self) -> u64 {
-        self.entries.load(Ordering::Relaxed)
-    }
-
-    /// How many bytes of contents were read, for a question that reads any.
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// How many bytes there are to read, as far as is known yet.
-    pub fn bytes_total(&self) -> u64 {
-        self.bytes_total.load(Ordering::Relaxed)
-    }
-
-    /// Tells that so many more bytes are to be read.
-    pub fn expect_bytes(&self, bytes: u64) {
-        self.bytes_total.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    /// Tells that so many more bytes were read.
-    pub fn add_bytes(&self, bytes: u64) {
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    pub(crate) fn expect_paths(&self, paths: usize) {
-        self.paths_total.fetch_add(paths as u64, Ordering::Relaxed);
-    }
-
-    pub(super) fn add_entries(&self, entries: usize) {
-        self.entries.fetch_add(entries as u64, Ordering::Relaxed);
-    }
-
-    pub(crate) fn add_path(&self) {
-        self.paths.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The counter that the last job of a path counts up.
-    pub(super) fn path_counter(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.paths)
-    }
 }
 
 /// Which engine walks.

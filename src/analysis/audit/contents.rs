@@ -2,7 +2,7 @@
 //! addresses. Largest first, so that all cores are busy to the end.
 
 use super::{Finding, Gathered, Kind, Subject, odd_xattrs};
-use crate::disk::DiskError;
+use crate::disk::{DiskError, Total};
 use crate::nar::content_address::{ContentAddress, Method};
 use crate::nar::hash::{Algorithm, Hash, Hasher};
 use crate::nar::nix32;
@@ -54,7 +54,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
         jobs.extend(ids.into_iter().map(Job::Path));
     }
     jobs.reverse();
-    subject.progress.expect_paths(subject.ids.len());
+    let paths = jobs.iter().filter(|job| matches!(job, Job::Path(_))).count();
+    subject.progress.begin("hashing contents", Total::Paths(paths as u64));
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = subject.options.threads.unwrap_or(cores);
     let next = AtomicUsize::new(0);
@@ -66,6 +67,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
                 writer.judge_xattrs(odd_xattrs);
             }
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let before = gathered.checked.bytes_hashed;
                 match *job {
                     Job::Path(id) => {
                         shared.path(id, &mut writer, &mut gathered);
@@ -77,6 +79,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
                         }
                     }
                 }
+                subject.progress.add_bytes(gathered.checked.bytes_hashed - before);
             }
             gathered
         };

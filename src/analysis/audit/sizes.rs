@@ -6,8 +6,8 @@
 
 use super::{Finding, Gathered, Kind, Subject, odd_xattrs};
 use crate::disk::{
-    self, Directory, DiskError, Engine, Entry, Kind as FileKind, Meta, Progress, ScanOptions, Seen,
-    Top, Visitor, Walker,
+    self, Directory, DiskError, Engine, Entry, Kind as FileKind, Meta, ScanOptions, Seen, Top,
+    Total, Visitor, Walker,
 };
 use crate::nar::{nix32, size, stream};
 use crate::store::StorePath;
@@ -84,6 +84,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
         .zip(&names)
         .map(|(path, name)| Top { name: name.as_bytes(), path, ino: 0, kind: FileKind::Unknown })
         .collect();
+    subject.progress.begin("checking files", Total::Paths(tops.len() as u64));
     let walked = walker.walk(&tops, &checker, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
     gathered.checked.entries = walked.entries;
@@ -347,7 +348,7 @@ fn other_entries(
     }
     let options = ScanOptions { threads: subject.options.threads, ..ScanOptions::default() };
     let store = &subject.location.real_store_dir;
-    let scan = disk::scan(store, &others, &options, &Progress::default())?;
+    let scan = disk::scan(store, &others, &options, subject.progress)?;
     for (name, usage) in others.iter().zip(&scan.usages) {
         if !usage.present {
             // Gone since the directory was read: nothing to find.
@@ -445,7 +446,8 @@ fn links(subject: &Subject<'_>, walker: &Walker) -> Gathered {
         wants_unused: subject.options.wants(Kind::UnusedLink),
     };
     let top = Top { name: b".links", path: 0, ino: 0, kind: FileKind::Unknown };
-    let walked = walker.walk(&[top], &visitor, &Progress::default());
+    subject.progress.begin("reading .links", Total::Unknown);
+    let walked = walker.walk(&[top], &visitor, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
     for (findings, count) in walked.states {
         gathered.findings.extend(findings);

@@ -22,7 +22,7 @@ use rayon::prelude::*;
 use super::reader::{Hand, Hash, Item, KNOWN, PREFIX, Reader};
 use super::simulate::{Link, UNIQUE};
 use super::tree::{NONE, NamedLink, Tree};
-use crate::disk::Progress;
+use crate::disk::{Progress, Total};
 use crate::warning::{WarningKind, Warnings};
 
 /// Files from this size on are hashed first, the largest before others.
@@ -197,13 +197,16 @@ impl Run<'_> {
             }
         }
         drop(first);
-        self.hash(whole.into_iter().map(|item| item.index).collect());
+        let whole = whole.into_iter().map(|item| item.index).collect();
+        self.hash(whole, "comparing files");
     }
 
     /// Reads the first bytes of each, and forgets those that cannot be read.
     fn read_first(&mut self, items: &mut Vec<Item>) {
         let reader = self.reader;
-        reader.progress.expect_bytes(items.len() as u64 * PREFIX);
+        reader
+            .progress
+            .begin("comparing the beginnings of files", Total::Bytes(items.len() as u64 * PREFIX));
         // In the order in which they may lie on the disk.
         items.par_sort_unstable_by_key(|item| reader.number(item));
         let results: Vec<io::Result<u64>> = self.pool.install(|| {
@@ -224,11 +227,12 @@ impl Run<'_> {
         });
     }
 
-    /// Hashes inodes whole.
-    fn hash(&mut self, mut inodes: Vec<u32>) {
+    /// Hashes inodes whole; `stage` is what people are told.
+    fn hash(&mut self, mut inodes: Vec<u32>, stage: &'static str) {
         let reader = self.reader;
         let size = |inode: u32| reader.tree.layout.inodes[inode as usize].size;
-        reader.progress.expect_bytes(inodes.iter().map(|&i| size(i)).fold(0, u64::saturating_add));
+        let to_read = inodes.iter().map(|&i| size(i)).fold(0, u64::saturating_add);
+        reader.progress.begin(stage, Total::Bytes(to_read));
         // Large ones first, so that none is left to one thread at the end; the
         // rest in the order in which they may lie on the disk.
         let order = |&i: &u32| (u64::MAX - size(i) / LARGE, reader.tree.numbers[i as usize]);
@@ -296,7 +300,7 @@ impl Run<'_> {
             return true;
         }
         let reader = self.reader;
-        reader.progress.expect_bytes(to_read);
+        reader.progress.begin("checking .links", Total::Bytes(to_read));
         let lies = |hand: &mut Hand, link: &&NamedLink| {
             // One that cannot be read may say anything.
             !reader.hash(link.inode, Some(link), hand).is_ok_and(|hash| hash == link.hash)
@@ -345,7 +349,7 @@ impl Run<'_> {
             if again.is_empty() {
                 break;
             }
-            self.hash(std::mem::take(again));
+            self.hash(std::mem::take(again), "hashing the other files");
             self.has_corrupted_link(again);
         }
     }

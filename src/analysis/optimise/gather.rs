@@ -7,7 +7,7 @@
 use super::links::{ByNumber, LinkTable};
 use super::simulate::{Entry, Inode, Layout};
 use super::tree::{Flags, NONE, NamedLink, Names, Tree, inode};
-use crate::disk::{Directory, Entry as Met, Kind, Progress, Seen, Top, Visitor, Walker};
+use crate::disk::{Directory, Entry as Met, Kind, Progress, Seen, Top, Total, Visitor, Walker};
 use crate::warning::{WarningKind, Warnings};
 
 /// More entries than the numbers here can count: a thousand million.
@@ -38,12 +38,14 @@ impl Gathering<'_> {
         let device = walker.meta().dev;
         let mut tree = Tree::default();
         tree.layout.link_limit = self.link_limit;
-        let links = LinkTable::read(walker, self.whole, &mut tree, warnings);
+        progress.begin("reading .links", Total::Unknown);
+        let links = LinkTable::read(walker, self.whole, &mut tree, progress, warnings);
         let tops: Vec<Top<'_>> = (0..)
             .zip(self.names)
             .map(|(path, name)| Top { name: name.as_bytes(), path, ino: 0, kind: Kind::Unknown })
             .collect();
         let visitor = Walk { links: &links, whole: self.whole, device };
+        progress.begin("walking the store", Total::Paths(tops.len() as u64));
         let walked = walker.walk(&tops, &visitor, progress);
         drop(tops);
         tree.entries += walked.entries;

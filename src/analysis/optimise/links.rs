@@ -23,11 +23,12 @@ impl LinkTable {
         walker: &Walker,
         whole: bool,
         tree: &mut Tree,
+        progress: &Progress,
         warnings: &mut Warnings,
     ) -> Self {
         let top = Top { name: b".links", path: 0, ino: 0, kind: Kind::Unknown };
         let visitor = LinksWalk { stat: whole, device: walker.meta().dev };
-        let walked = walker.walk(&[top], &visitor, &Progress::default());
+        let walked = walker.walk(&[top], &visitor, progress);
         warnings.extend(walked.warnings);
         tree.entries += walked.entries;
         let mut table = Self::default();
