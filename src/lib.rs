@@ -88,6 +88,7 @@
 pub mod analysis;
 pub mod catalog;
 pub mod census;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod disk;
 pub mod fs;
