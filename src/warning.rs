@@ -33,6 +33,8 @@ pub enum WarningKind {
     NarSizeMismatch,
     /// Committed transactions were read from a write-ahead log or journal.
     Journal,
+    /// What Nix would do cannot be said for certain.
+    Uncertain,
     /// Anything else worth telling, which leaves nothing out.
     Note,
 }
@@ -53,6 +55,7 @@ impl WarningKind {
             Self::MountPoint => "mount_point",
             Self::NarSizeMismatch => "nar_size_mismatch",
             Self::Journal => "journal",
+            Self::Uncertain => "uncertain",
             Self::Note => "note",
         }
     }

@@ -23,11 +23,11 @@ pub(super) struct GarbageArgs {
     /// generations), /proc/PID, or a pattern over links
     #[arg(long, value_name = "ROOT", num_args = 1.., action = clap::ArgAction::Append)]
     if_removed: Vec<String>,
-    /// As if generations older than N days were deleted
-    /// (`nix-collect-garbage --delete-older-than`)
+    /// As if generations older than N days were deleted, in the profiles that this user's
+    /// `nix-collect-garbage --delete-older-than` cleans
     #[arg(long, value_name = "Nd", value_parser = parse_days)]
     older_than: Option<u32>,
-    /// As if only the N newest generations of each profile were kept, counted
+    /// As if only the N newest generations of each of those profiles were kept, counted
     /// from the current one (`nix-env --delete-generations +N`)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     keep_generations: Option<u64>,
@@ -55,9 +55,14 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
         .if_removed
         .iter()
         .map(|name| Removal::Named { name: name.clone(), also: also_called(context, name) });
-    let older = args.older_than.map(|days| Removal::OlderThan { days, now: now() });
-    let keep = args.keep_generations.map(Removal::KeepGenerations);
-    let steps = named.chain(older).chain(keep).map(|removal| removal.step(&found));
+    let all_users = args.settings.all_users;
+    let older = args.older_than.map(|days| Removal::OlderThan { days, all_users, now: now() });
+    let keep = args.keep_generations.map(|keep| Removal::KeepGenerations { keep, all_users });
+    let removals: Vec<Removal> = named.chain(older).chain(keep).collect();
+    for removal in &removals {
+        removal.warn(&found, &mut census.warnings);
+    }
+    let steps = removals.iter().map(|removal| removal.step(&found));
     let steps = steps.collect::<Result<_, RemovalError>>().map_err(Failure::usage)?;
     let default_limit = (!context.for_machines()).then_some(LISTED);
     let options = GarbageOptions {

@@ -1,13 +1,16 @@
 //! `nix-census roots`.
 
 use super::context::Context;
+use super::environment;
 use super::exit::{Exit, Failure};
+use crate::analysis::optimise::NixVersion;
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions};
 use crate::census::{Census, Examine};
-use crate::roots::{FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, find_roots};
+use crate::roots::{Caller, FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, find_roots};
 use crate::warning::Warnings;
 use clap::Args;
 use globset::{Glob, GlobMatcher};
+use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Who keeps it alive: every GC root, what it keeps, and what removing it would free
@@ -102,6 +105,7 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
         settings,
         now: now(),
         older_than_days: args.older_than,
+        all_users: args.settings.all_users,
         shared: args.shared,
         kinds: args.kind.clone(),
         filter: args.filter.clone(),
@@ -115,10 +119,33 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
 
 /// The roots of a census's store; what could not be read joins its warnings.
 pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsArgs) -> FoundRoots {
-    let options = RootOptions { runtime: !settings.no_runtime, strict: settings.strict };
+    let caller = caller(context, settings.nix_version);
+    let options = RootOptions { runtime: !settings.no_runtime, strict: settings.strict, caller };
     let mut found = find_roots(&context.location, &census.catalog, options);
     census.warnings.extend(std::mem::take(&mut found.warnings));
     found
+}
+
+/// Who is taken to call `nix-collect-garbage`: this user; an image's superuser.
+fn caller(context: &Context, version: NixVersion) -> Caller {
+    let rule = version.profile_rule();
+    // What is odd about them is said where they are read for the answer.
+    let settings = context.settings(&mut Warnings::new());
+    if context.location.root != Path::new("/") {
+        return Caller::superuser(rule);
+    }
+    let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
+    let nix_state_home = variable("NIX_STATE_HOME").filter(|_| version.has_state_home());
+    let state_home =
+        nix_state_home.or_else(|| variable("XDG_STATE_HOME").map(|dir| dir.join("nix")));
+    Caller {
+        rule,
+        is_root: rustix::process::getuid().is_root(),
+        home: environment::home().unwrap_or_else(|| PathBuf::from("/")),
+        state_home,
+        xdg: settings.xdg_base_directories,
+        ask_access: true,
+    }
 }
 
 /// What the collector keeps.
@@ -130,6 +157,14 @@ pub(super) struct SettingsArgs {
     /// A running process that may not be examined makes the answer incomplete
     #[arg(long, conflicts_with = "no_runtime")]
     strict: bool,
+    /// Also the profiles that other users' `nix-collect-garbage` cleans, and those that lie
+    /// where it does not look
+    #[arg(long)]
+    pub(super) all_users: bool,
+    /// The version of Nix that is taken to collect: which profiles it cleans differs
+    /// up to 2.14, in 2.15 and from 2.16
+    #[arg(long, value_name = "VERSION", default_value_t = NixVersion::NEWEST)]
+    pub(super) nix_version: NixVersion,
     /// Whether outputs of live derivations are kept [default: the store's nix.conf]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     keep_outputs: Option<bool>,

@@ -57,7 +57,7 @@ struct Finder<'a> {
 
 /// What a directory entry is, as far as roots go.
 #[derive(Clone, Copy)]
-enum Entry {
+pub(super) enum Entry {
     Directory,
     Link,
     File,
@@ -327,7 +327,7 @@ fn entry_of(file_type: FileType) -> Entry {
 }
 
 /// The entries of a directory that is no link.
-fn read_dir(real: &Path) -> Result<Vec<(Vec<u8>, Entry)>, Errno> {
+pub(super) fn read_dir(real: &Path) -> Result<Vec<(Vec<u8>, Entry)>, Errno> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut entries = Vec::new();
     for entry in Dir::new(open(real, flags, Mode::empty())?)? {

@@ -18,7 +18,7 @@ pub use nix_conf::{
     DEFAULT_IGNORED_ACLS, DEFAULT_KEY, GcSetting, GcSettings, Settings, SettingsFiles,
     read_settings,
 };
-pub use profiles::{Generation, Profile};
+pub use profiles::{Caller, CleanedBy, Generation, Profile, ProfileRule};
 
 use crate::catalog::Catalog;
 use crate::store::{StoreLocation, StorePath};
@@ -138,7 +138,7 @@ pub struct StaleRoot {
 }
 
 /// How to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RootOptions {
     /// Whether to ask this machine's processes and look for temporary roots.
     /// Only sensible for the store this machine runs from: it is ignored
@@ -147,11 +147,13 @@ pub struct RootOptions {
     /// Whether a single process that may not be examined makes the answer
     /// incomplete; else it is a note.
     pub strict: bool,
+    /// Whose `nix-collect-garbage` is meant, to tell which profiles it cleans.
+    pub caller: Caller,
 }
 
 impl Default for RootOptions {
     fn default() -> Self {
-        Self { runtime: true, strict: false }
+        Self { runtime: true, strict: false, caller: Caller::superuser(ProfileRule::default()) }
     }
 }
 
@@ -190,7 +192,7 @@ pub fn find_roots(location: &StoreLocation, catalog: &Catalog, options: RootOpti
     found.stale.sort_by(|a, b| (&a.link, &a.via).cmp(&(&b.link, &b.via)));
     // What stands there itself needs not be listed again by way of another.
     found.stale.dedup_by(|later, first| later.link == first.link && first.via.is_none());
-    profiles::find(location, &dirs, &mut found);
+    profiles::find(location, &dirs, &options.caller, &mut found);
     found.warnings.sort();
     found
 }

@@ -71,6 +71,11 @@ pub struct Settings {
     pub use_case_hack: bool,
     /// `ignored-acls`: the extended attributes that Nix leaves alone.
     pub ignored_acls: Vec<String>,
+    /// `use-xdg-base-directories`: the default profile's link is not in the
+    /// home directory itself.
+    pub xdg_base_directories: bool,
+    /// `experimental-features` that are enabled.
+    pub experimental_features: Vec<String>,
 }
 
 impl Default for Settings {
@@ -82,6 +87,8 @@ impl Default for Settings {
             secret_key_files: Vec::new(),
             use_case_hack: false,
             ignored_acls: DEFAULT_IGNORED_ACLS.map(str::to_owned).into(),
+            xdg_base_directories: false,
+            experimental_features: Vec::new(),
         }
     }
 }
@@ -224,6 +231,12 @@ impl Reader<'_> {
                 put(&mut settings.gc.keep_derivations, gc)
             }
             (b"use-case-hack", false) => put(&mut settings.use_case_hack, boolean),
+            (b"use-xdg-base-directories", false) => {
+                put(&mut settings.xdg_base_directories, boolean)
+            }
+            (b"experimental-features", _) => {
+                list(&mut settings.experimental_features, extra, value.iter().map(text))
+            }
             (b"trusted-public-keys" | b"binary-cache-public-keys", _) => {
                 list(&mut settings.trusted_keys, extra, value.iter().map(text))
             }

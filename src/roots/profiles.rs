@@ -1,24 +1,153 @@
 //! Profiles and their generations: `default` is a link to `default-7-link`
-//! beside it, which is a link into the store (nix: `src/libstore/profiles.cc`).
+//! beside it, which is a link into the store (nix: `src/libstore/profiles.cc`);
+//! and which of them `nix-collect-garbage` cleans
+//! (nix: `src/nix/nix-collect-garbage/nix-collect-garbage.cc`).
 
-use super::links::{Dirs, modified, read_link};
+use super::links::{Dirs, Entry, modified, read_dir, read_link};
+use super::runtime::read_file;
 use super::{FoundRoots, RootKind};
-use crate::store::StoreLocation;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use crate::store::{Place, StoreLocation, resolve};
+use crate::warning::{WarningKind, Warnings};
+use rustix::fs::{Access, AtFlags, CWD, accessat, statat};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 /// A profile.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
     /// Its link, a name inside the examined root, such as
     /// `/nix/var/nix/profiles/system`.
     pub link: Vec<u8>,
-    /// The number of the generation that the link points to.
+    /// The number of the generation that the link points to, as Nix reads it:
+    /// `None` unless the link's target is the bare name of a generation that
+    /// is there.
     pub current: Option<u64>,
     /// Its generations by number, also those whose path is not valid.
     pub generations: Vec<Generation>,
+    /// The user who owns the link: a name from the examined system's
+    /// `/etc/passwd`, else a number.
+    pub owner: Option<String>,
+    /// Who deletes its old generations.
+    pub cleaned_by: CleanedBy,
+}
+
+/// Whose `nix-collect-garbage` deletes a profile's old generations.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CleanedBy {
+    /// That of the [`Caller`].
+    #[default]
+    Caller,
+    /// Not the caller's: the profile is another user's, or in a directory
+    /// where `nix-collect-garbage` does not look.
+    Other,
+    /// Nobody's: there is no link, or Nix does not take it for a profile's.
+    Nobody,
+}
+
+impl CleanedBy {
+    /// The stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Caller => "caller",
+            Self::Other => "other",
+            Self::Nobody => "nobody",
+        }
+    }
+}
+
+/// Where `nix-collect-garbage` looks for profiles.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ProfileRule {
+    /// In the state directory's `profiles`.
+    UpTo2_14,
+    /// In the caller's own profile directory.
+    In2_15,
+    /// In both, and beside the profile that `~/.nix-profile` points to.
+    #[default]
+    From2_16,
+}
+
+/// The user who calls `nix-collect-garbage`. Names are inside the examined root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Caller {
+    /// Where Nix looks.
+    pub rule: ProfileRule,
+    /// Whether it is the superuser.
+    pub is_root: bool,
+    /// The home directory.
+    pub home: PathBuf,
+    /// Nix's directory for the user's state, if not `~/.local/state/nix`.
+    pub state_home: Option<PathBuf>,
+    /// `use-xdg-base-directories`: the default profile's link is in
+    /// `state_home`.
+    pub xdg: bool,
+    /// Whether to ask the kernel what this process may read and write; not for
+    /// an image, which is examined as its superuser would.
+    pub ask_access: bool,
+}
+
+impl Caller {
+    /// The superuser of an image.
+    pub fn superuser(rule: ProfileRule) -> Self {
+        Self {
+            rule,
+            is_root: true,
+            home: PathBuf::from("/root"),
+            state_home: None,
+            xdg: false,
+            ask_access: false,
+        }
+    }
+
+    /// The directories that are cleaned (nix: `profilesDir`, `getDefaultProfile`).
+    fn directories(&self, location: &StoreLocation) -> Vec<PathBuf> {
+        let all = location.state_dir.join("profiles");
+        let state_home =
+            self.state_home.clone().unwrap_or_else(|| self.home.join(".local/state/nix"));
+        let own =
+            if self.is_root { all.join("per-user/root") } else { state_home.join("profiles") };
+        match self.rule {
+            ProfileRule::UpTo2_14 => vec![all],
+            ProfileRule::In2_15 => vec![own],
+            ProfileRule::From2_16 => {
+                let link = if self.xdg {
+                    state_home.join("profile")
+                } else {
+                    self.home.join(".nix-profile")
+                };
+                vec![self.default_profile_dir(location, &link, &own), own, all]
+            }
+        }
+    }
+
+    fn default_profile_dir(&self, location: &StoreLocation, link: &Path, own: &Path) -> PathBuf {
+        let (Some(dir), Some(name)) = (link.parent(), link.file_name()) else {
+            return own.to_owned();
+        };
+        // Where there is no link, Nix makes one to `profile` among its own.
+        let Ok(Place::File(real)) = resolve(&location.root, dir, None) else {
+            return own.to_owned();
+        };
+        match read_link(&real.join(name)) {
+            Ok(target) => {
+                let mut path = PathBuf::from("/");
+                for part in dir.join(OsStr::from_bytes(&target)).components() {
+                    match part {
+                        Component::Normal(part) => path.push(part),
+                        Component::ParentDir => drop(path.pop()),
+                        _ => {}
+                    }
+                }
+                path.pop();
+                path
+            }
+            Err(rustix::io::Errno::NOENT) => own.to_owned(),
+            // No link: Nix takes it for the profile itself.
+            Err(_) => dir.to_owned(),
+        }
+    }
 }
 
 /// One generation of a profile.
@@ -34,94 +163,236 @@ pub struct Generation {
 }
 
 impl Profile {
-    /// The generation that deleting generations never deletes: the current
-    /// one, or the newest where none is current.
-    pub fn kept(&self) -> Option<u64> {
-        self.current.or_else(|| self.generations.last().map(|g| g.number))
+    /// Whether its old generations are deleted: by the caller, or by anybody.
+    pub fn is_cleaned(&self, all_users: bool) -> bool {
+        match self.cleaned_by {
+            CleanedBy::Caller => true,
+            CleanedBy::Other => all_users,
+            CleanedBy::Nobody => false,
+        }
     }
 
-    /// What `nix-collect-garbage -d` deletes: all generations but the current.
+    /// What `nix-collect-garbage -d` deletes: all generations but the current;
+    /// all where none is current.
     pub fn old(&self) -> impl Iterator<Item = &Generation> {
-        self.generations.iter().filter(|g| Some(g.number) != self.kept())
+        self.generations.iter().filter(|g| Some(g.number) != self.current)
     }
 
     /// What `--delete-generations +N` deletes: all that are older than the
-    /// `keep` newest, counted from the current one backwards. `keep` is at
-    /// least one (nix: `deleteGenerationsGreaterThan`).
+    /// `keep` newest, counted from the current one backwards; nothing where
+    /// none is current. `keep` is at least one
+    /// (nix: `deleteGenerationsGreaterThan`).
     pub fn beyond(&self, keep: u64) -> impl Iterator<Item = &Generation> {
-        let kept = self.kept();
+        let current = self.current;
         let keep = usize::try_from(keep.max(1)).unwrap_or(usize::MAX);
-        self.generations.iter().rev().skip_while(move |g| Some(g.number) != kept).skip(keep)
+        self.generations.iter().rev().skip_while(move |g| Some(g.number) != current).skip(keep)
     }
 
     /// What `--delete-older-than` deletes: all that are older than the one that
     /// was active at `time`, but never the current one
     /// (nix: `deleteGenerationsOlderThan`).
     pub fn older_than(&self, time: i64) -> impl Iterator<Item = &Generation> {
-        let kept = self.kept();
+        let current = self.current;
         let older = self.generations.iter().rev().skip_while(move |g| g.time >= time);
-        older.skip(1).filter(move |g| Some(g.number) != kept)
+        older.skip(1).filter(move |g| Some(g.number) != current)
     }
+
+    /// The generation at which Nix stops with an error when it deletes those
+    /// before `time`: one that is newer than one of a higher number.
+    pub fn stops_at(&self, time: i64) -> Option<u64> {
+        let older = self.generations.iter().rev().skip_while(move |g| g.time >= time);
+        older.skip(1).find(|g| g.time >= time).map(|g| g.number)
+    }
+}
+
+/// The generation's number in what follows `<profile>-` in a name, as Nix reads
+/// it: what stands before the first `-link`, whatever follows.
+fn parse_number(rest: &[u8]) -> Option<u64> {
+    let end = rest.windows(5).position(|w| w == b"-link")?;
+    let digits = &rest[..end];
+    let digits = digits.strip_prefix(b"+").unwrap_or(digits);
+    if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number: u32 = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some(number.into())
 }
 
 /// `default-7-link` is generation 7 of `default`.
 fn parse_name(name: &[u8]) -> Option<(&[u8], u64)> {
     let rest = name.strip_suffix(b"-link")?;
     let dash = rest.iter().rposition(|&b| b == b'-')?;
-    let digits = &rest[dash + 1..];
-    if dash == 0 || digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+    if dash == 0 {
         return None;
     }
-    Some((&rest[..dash], std::str::from_utf8(digits).ok()?.parse().ok()?))
+    Some((&name[..dash], parse_number(&name[dash + 1..])?))
 }
 
-/// A directory's generations that are roots.
+/// The link that Nix deletes with a generation.
+fn link_of(profile: &[u8], number: u64) -> Vec<u8> {
+    [profile, format!("-{number}-link").as_bytes()].concat()
+}
+
+/// A directory's profiles, and its links that are roots.
 #[derive(Default)]
-struct Candidates<'a> {
+struct Candidates {
     /// The profiles' names.
-    profiles: BTreeSet<&'a [u8]>,
+    profiles: BTreeSet<Vec<u8>>,
     /// The root that each link is, by the link's file name.
-    roots: BTreeMap<&'a [u8], u32>,
+    roots: BTreeMap<Vec<u8>, u32>,
 }
 
-/// Finds the profiles among the roots, and marks the roots that are
-/// generations.
-pub(super) fn find(location: &StoreLocation, dirs: &Dirs, found: &mut FoundRoots) {
+/// Profiles that the caller's `nix-collect-garbage` cleans: names by directory.
+#[derive(Default)]
+struct Cleaned {
+    /// By where the directory really is.
+    names: HashMap<PathBuf, BTreeSet<Vec<u8>>>,
+    /// The name of each such directory inside the examined root.
+    logical: BTreeMap<PathBuf, PathBuf>,
+}
+
+impl Cleaned {
+    fn find(location: &StoreLocation, caller: &Caller, warnings: &mut Warnings) -> Self {
+        let mut cleaned = Self::default();
+        let mut seen: HashSet<PathBuf> = HashSet::new();
+        let mut todo: Vec<(PathBuf, PathBuf)> = Vec::new();
+        for dir in caller.directories(location) {
+            if let Ok(Place::File(real)) = resolve(&location.root, &dir, None) {
+                todo.push((dir, real));
+            }
+        }
+        let may = |dir: &Path, access: Access| {
+            !caller.ask_access || accessat(CWD, dir, access, AtFlags::empty()).is_ok()
+        };
+        while let Some((dir, real)) = todo.pop() {
+            if !may(&real, Access::READ_OK) || !seen.insert(real.clone()) {
+                continue;
+            }
+            let entries = match read_dir(&real) {
+                Ok(entries) => entries,
+                Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => continue,
+                Err(e) => {
+                    let message = format!("cannot be read to look for profiles: {e}");
+                    warnings.push(WarningKind::Unreadable, dir.as_os_str().as_bytes(), message);
+                    continue;
+                }
+            };
+            let can_write = may(&real, Access::WRITE_OK);
+            for (name, entry) in entries {
+                let file = OsStr::from_bytes(&name);
+                match entry {
+                    Entry::Directory => todo.push((dir.join(file), real.join(file))),
+                    Entry::Link if can_write && looks_like_profile(&real.join(file)) => {
+                        cleaned.names.entry(real.clone()).or_default().insert(name);
+                        cleaned.logical.insert(real.clone(), dir.clone());
+                    }
+                    _ => {}
+                }
+            }
+        }
+        cleaned
+    }
+}
+
+/// The users that a system's `/etc/passwd` names.
+#[derive(Default)]
+struct Users(HashMap<u32, String>);
+
+impl Users {
+    /// Those of the system under a root; none if it does not say.
+    fn read(root: &Path) -> Self {
+        let file = resolve(root, Path::new("/etc/passwd"), None);
+        let text = match file {
+            Ok(Place::File(real)) => read_file(&real).unwrap_or_default(),
+            _ => Vec::new(),
+        };
+        let user = |line: &str| {
+            let fields: Vec<&str> = line.split(':').collect();
+            Some((fields.get(2)?.parse().ok()?, fields[0].to_owned()))
+        };
+        Self(String::from_utf8_lossy(&text).lines().filter_map(user).collect())
+    }
+
+    /// The user's name, or the number where there is none.
+    fn name(&self, uid: u32) -> String {
+        self.0.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
+    }
+}
+
+/// Whether Nix takes a link for a profile's: its target has the word in it.
+fn looks_like_profile(link: &Path) -> bool {
+    read_link(link).is_ok_and(|target| target.windows(4).any(|w| w == b"link"))
+}
+
+/// Finds the profiles among the roots and those that the caller cleans, and
+/// marks the roots that are generations.
+pub(super) fn find(location: &StoreLocation, dirs: &Dirs, caller: &Caller, found: &mut FoundRoots) {
     let home = location.state_dir.join("profiles");
-    let mut candidates: BTreeMap<&Path, Candidates<'_>> = BTreeMap::new();
+    let mut warnings = Warnings::default();
+    let cleaned = Cleaned::find(location, caller, &mut warnings);
+    found.warnings.extend(warnings);
+    let mut candidates: BTreeMap<PathBuf, Candidates> = BTreeMap::new();
     for (index, root) in (0u32..).zip(&found.roots) {
         let link = Path::new(OsStr::from_bytes(&root.link));
         if matches!(root.kind, RootKind::Link | RootKind::Auto)
             && let (Some(dir), Some(name)) = (link.parent(), link.file_name())
-            && let Some((profile, _)) = parse_name(name.as_bytes())
         {
-            let here = candidates.entry(dir).or_default();
-            here.profiles.insert(profile);
-            here.roots.insert(name.as_bytes(), index);
+            let here = candidates.entry(dir.to_owned()).or_default();
+            if let Some((profile, _)) = parse_name(name.as_bytes()) {
+                here.profiles.insert(profile.to_owned());
+            }
+            here.roots.insert(name.as_bytes().to_owned(), index);
         }
     }
+    let real_dirs: HashSet<&PathBuf> =
+        candidates.keys().filter_map(|dir| dirs.get(&**dir)).collect();
+    let more: Vec<_> =
+        cleaned.logical.iter().filter(|(real, _)| !real_dirs.contains(real)).collect();
+    let mut places: Vec<(PathBuf, PathBuf, Candidates)> = Vec::new();
+    for (dir, here) in candidates {
+        if let Some(real) = dirs.get(&dir) {
+            places.push((dir, real.clone(), here));
+        }
+    }
+    for (real, dir) in more {
+        places.push((dir.clone(), real.clone(), Candidates::default()));
+    }
+    let users = Users::read(&location.root);
     let mut profiles: Vec<Profile> = Vec::new();
-    for (dir, here) in &candidates {
-        let Some(real) = dirs.get(*dir) else { continue };
-        let mut generations = list(real, here);
-        for &name in &here.profiles {
-            let target = read_link(&real.join(OsStr::from_bytes(name))).ok();
+    for (dir, real, mut here) in places {
+        let own = cleaned.names.get(&real);
+        here.profiles.extend(own.into_iter().flatten().cloned());
+        let mut generations = list(&real, &here);
+        for name in &here.profiles {
+            let link = real.join(OsStr::from_bytes(name));
+            let target = read_link(&link).ok();
             // Elsewhere than among the profiles a name may look so by chance.
             if target.is_none() && !dir.starts_with(&home) {
                 continue;
             }
-            let mut generations = generations.remove(name).unwrap_or_default();
+            let mut generations = generations.remove(&**name).unwrap_or_default();
+            if generations.is_empty() {
+                continue;
+            }
             generations.sort_by_key(|g| g.number);
-            // 07 and 7 are one number but two links; the second stays a plain link.
+            // 07 and 7 are one number but two links; Nix deletes the second.
             generations.dedup_by_key(|g| g.number);
-            let current = target.as_deref().and_then(|t| {
-                let file = t.rsplit(|&b| b == b'/').next()?;
-                parse_name(file).filter(|(profile, _)| *profile == name).map(|(_, n)| n)
-            });
+            let current = target
+                .as_deref()
+                .and_then(|t| parse_number(t.strip_prefix(&**name)?.strip_prefix(b"-")?));
+            let cleaned_by = match (own.is_some_and(|own| own.contains(name)), &target) {
+                (true, _) => CleanedBy::Caller,
+                (false, Some(_)) if looks_like_profile(&link) => CleanedBy::Other,
+                _ => CleanedBy::Nobody,
+            };
+            let uid = statat(CWD, &link, AtFlags::SYMLINK_NOFOLLOW).ok().map(|s| s.st_uid);
+            let owner = uid.map(|uid| users.name(uid));
             profiles.push(Profile {
                 link: dir.join(OsStr::from_bytes(name)).into_os_string().into_vec(),
                 current: current.filter(|c| generations.iter().any(|g| g.number == *c)),
                 generations,
+                owner,
+                cleaned_by,
             });
         }
     }
@@ -139,21 +410,26 @@ pub(super) fn find(location: &StoreLocation, dirs: &Dirs, found: &mut FoundRoots
 }
 
 /// The generations in a directory, by profile.
-fn list<'a>(real: &Path, here: &Candidates<'a>) -> HashMap<&'a [u8], Vec<Generation>> {
+fn list(real: &Path, here: &Candidates) -> HashMap<Vec<u8>, Vec<Generation>> {
     // What cannot be listed (a home directory may be searchable only) has at
     // least the generations that are roots.
     let listed = std::fs::read_dir(real).into_iter().flatten();
     let listed = listed.filter_map(|entry| Some(entry.ok()?.file_name().into_vec()));
-    let roots = here.roots.keys().map(|name| name.to_vec());
+    let roots = here.roots.keys().cloned();
     let files: BTreeSet<Vec<u8>> = listed.chain(roots).collect();
-    let mut generations: HashMap<&[u8], Vec<Generation>> = HashMap::new();
+    let mut generations: HashMap<Vec<u8>, Vec<Generation>> = HashMap::new();
     for file in files {
-        if let Some((profile, number)) = parse_name(&file)
-            && let Some(&profile) = here.profiles.get(profile)
-            && let Some(time) = modified(&real.join(OsStr::from_bytes(&file)))
-        {
-            let root = here.roots.get(&*file).copied();
-            generations.entry(profile).or_default().push(Generation { number, time, root });
+        let dashes = file.iter().enumerate().filter(|(_, b)| **b == b'-');
+        for (dash, _) in dashes {
+            let profile = &file[..dash];
+            if here.profiles.contains(profile)
+                && let Some(number) = parse_number(&file[dash + 1..])
+                && let Some(time) = modified(&real.join(OsStr::from_bytes(&file)))
+            {
+                let root = here.roots.get(&link_of(profile, number)).copied();
+                let generation = Generation { number, time, root };
+                generations.entry(profile.to_owned()).or_default().push(generation);
+            }
         }
     }
     generations
@@ -169,6 +445,7 @@ mod tests {
             link: b"/p".to_vec(),
             current,
             generations: times.iter().map(generation).collect(),
+            ..Profile::default()
         }
     }
 
@@ -182,7 +459,8 @@ mod tests {
     fn generations_by_name() {
         assert_eq!(parse_name(b"default-7-link"), Some((&b"default"[..], 7)));
         assert_eq!(parse_name(b"a-b-12-link"), Some((&b"a-b"[..], 12)));
-        for odd in ["default", "default-link", "default-x-link", "-1-link", "default-1-link-x"] {
+        let odd = ["default", "default-link", "default-x-link", "-1-link", "default-1-link-x"];
+        for odd in odd.into_iter().chain(["default-4294967296-link", "default--1-link-"]) {
             assert_eq!(parse_name(odd.as_bytes()), None, "{odd}");
         }
     }
@@ -207,7 +485,20 @@ mod tests {
         assert_eq!(numbers(p.old()), [2, 3]);
         assert_eq!(numbers(p.beyond(1)), [0u64; 0]);
         assert_eq!(numbers(p.older_than(99)), [2]);
-        let nobody = profile(&[(1, 10), (2, 20)], None);
-        assert_eq!(numbers(nobody.old()), [1]);
+        assert_eq!((p.stops_at(99), p.stops_at(25)), (None, None));
+    }
+
+    #[test]
+    fn without_a_current_generation_nothing_is_spared_or_counted_from() {
+        let p = profile(&[(1, 10), (2, 20)], None);
+        assert_eq!(numbers(p.old()), [1, 2]);
+        assert_eq!(numbers(p.beyond(1)), [0u64; 0]);
+        assert_eq!(numbers(p.older_than(99)), [1]);
+    }
+
+    #[test]
+    fn a_generation_newer_than_a_later_one_stops_nix() {
+        let p = profile(&[(1, 10), (2, 50), (3, 30), (4, 60)], Some(4));
+        assert_eq!((p.stops_at(40), p.stops_at(55)), (Some(2), None));
     }
 }

@@ -305,7 +305,7 @@ fn uses_files(dir: &Path) -> bool {
     !matches!(words.first(), Some(&("Z" | "X"))) && flags & (PF_KTHREAD | PF_EXITING) == 0
 }
 
-fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     open_regular(path)?.take(MAX_FILE).read_to_end(&mut text)?;
     Ok(text)

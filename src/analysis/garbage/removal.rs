@@ -2,7 +2,8 @@
 
 use super::NEVER;
 use crate::output::escape;
-use crate::roots::{FoundRoots, Generation, Profile};
+use crate::roots::{CleanedBy, FoundRoots, Generation, Profile};
+use crate::warning::{WarningKind, Warnings};
 use globset::Glob;
 
 /// Roots to think away together.
@@ -25,15 +26,22 @@ pub enum Removal {
         /// Other names of the same link: what a relative name means.
         also: Vec<Vec<u8>>,
     },
-    /// In every profile what `--delete-older-than` deletes.
+    /// In every profile that is cleaned what `--delete-older-than` deletes.
     OlderThan {
         /// How many days.
         days: u32,
+        /// Whether other users clean theirs too.
+        all_users: bool,
         /// The time to count from, in seconds since 1970.
         now: i64,
     },
-    /// In every profile what `--delete-generations +N` deletes.
-    KeepGenerations(u64),
+    /// In every profile that is cleaned what `--delete-generations +N` deletes.
+    KeepGenerations {
+        /// How many generations are kept.
+        keep: u64,
+        /// Whether other users clean theirs too.
+        all_users: bool,
+    },
 }
 
 /// A name that means no root.
@@ -47,26 +55,65 @@ pub enum RemovalError {
     Glob(String, String),
 }
 
+/// The time so many days before another, both in seconds since 1970.
+fn time_before(now: i64, days: u32) -> i64 {
+    now.saturating_sub(i64::from(days) * 86_400)
+}
+
 impl Removal {
+    /// What must be known of the profiles it does not touch, or where Nix would
+    /// stop half-way.
+    pub fn warn(&self, found: &FoundRoots, warnings: &mut Warnings) {
+        let (all_users, chosen): (bool, Box<dyn Fn(&Profile) -> bool>) = match *self {
+            Self::Named { .. } => return,
+            Self::OlderThan { days, all_users, now } => {
+                let time = time_before(now, days);
+                let profiles = found.profiles.iter().filter(|p| p.is_cleaned(all_users));
+                for (profile, number) in profiles.filter_map(|p| Some((p, p.stops_at(time)?))) {
+                    let message = format!(
+                        "its generation {number} is newer than a later one: \
+                         Nix stops with an error there, and collects nothing"
+                    );
+                    warnings.push(WarningKind::Uncertain, profile.link.clone(), message);
+                }
+                (all_users, Box::new(move |p| p.older_than(time).next().is_some()))
+            }
+            Self::KeepGenerations { keep, all_users } => {
+                (all_users, Box::new(move |p| p.beyond(keep).next().is_some()))
+            }
+        };
+        let others = found.profiles.iter().filter(|p| !p.is_cleaned(all_users) && chosen(p));
+        for profile in others {
+            let message = match profile.cleaned_by {
+                CleanedBy::Nobody => "not counted: Nix does not take it for a profile",
+                _ => {
+                    "not counted: this user’s nix-collect-garbage does not look at it (--all-users)"
+                }
+            };
+            warnings.push(WarningKind::Note, profile.link.clone(), message);
+        }
+    }
+
     /// The roots it means.
     ///
     /// # Errors
     /// If a name means none.
     pub fn step(&self, found: &FoundRoots) -> Result<Step, RemovalError> {
-        let generations = |label: String, chosen: &dyn Fn(&Profile) -> Vec<Generation>| Step {
-            label,
-            roots: found.profiles.iter().flat_map(chosen).filter_map(|g| g.root).collect(),
+        let generations = |label, all_users, chosen: &dyn Fn(&Profile) -> Vec<Generation>| {
+            let cleaned = found.profiles.iter().filter(|p| p.is_cleaned(all_users));
+            let label = if all_users { format!("{label}, of all users") } else { label };
+            Step { label, roots: cleaned.flat_map(chosen).filter_map(|g| g.root).collect() }
         };
         Ok(match self {
             Self::Named { name, also } => named(found, name, also)?,
-            Self::OlderThan { days, now } => {
-                let time = now.saturating_sub(i64::from(*days) * 86_400);
+            Self::OlderThan { days, all_users, now } => {
+                let time = time_before(*now, *days);
                 let label = format!("generations older than {days} days");
-                generations(label, &|p| p.older_than(time).copied().collect())
+                generations(label, *all_users, &|p| p.older_than(time).copied().collect())
             }
-            Self::KeepGenerations(keep) => {
+            Self::KeepGenerations { keep, all_users } => {
                 let label = format!("each profile’s generations but the newest {keep}");
-                generations(label, &|p| p.beyond(*keep).copied().collect())
+                generations(label, *all_users, &|p| p.beyond(*keep).copied().collect())
             }
         })
     }

@@ -66,6 +66,7 @@ fn roots_by_any_of_their_names() {
             link: b"/p/default".to_vec(),
             current: Some(2),
             generations: vec![generation(1, 1), generation(2, 2)],
+            ..Profile::default()
         }],
         ..FoundRoots::default()
     };
@@ -86,8 +87,8 @@ fn roots_by_any_of_their_names() {
     assert_eq!(named("/proc/7", &[]), Ok(vec![3]));
     assert_eq!(named("/none\x1b", &[]), Err(RemovalError::Unknown("/none\\x1b".to_owned())));
     assert!(matches!(named("/p/[", &[]), Err(RemovalError::Glob(..))));
-    assert_eq!(roots(Removal::KeepGenerations(1)), Ok(vec![1]));
-    assert_eq!(roots(Removal::OlderThan { days: 1, now: 86_402 }), Ok(vec![]));
+    assert_eq!(roots(Removal::KeepGenerations { keep: 1, all_users: false }), Ok(vec![1]));
+    assert_eq!(roots(Removal::OlderThan { days: 1, all_users: false, now: 86_402 }), Ok(vec![]));
     let steps = [
         Step { label: String::new(), roots: vec![1, 2] },
         Step { label: String::new(), roots: vec![2, 3] },

@@ -1,6 +1,7 @@
 //! The version of Nix whose report is foretold: which rule it follows, and how
 //! it words its last line.
 
+use crate::roots::ProfileRule;
 use std::fmt;
 use std::str::FromStr;
 
@@ -167,6 +168,33 @@ impl NixVersion {
             }
             _ => format!("{major}.{minor}"),
         }
+    }
+}
+
+impl NixVersion {
+    /// Which profiles its `nix-collect-garbage` cleans.
+    pub fn profile_rule(self) -> ProfileRule {
+        match (self.flavour, self.minor) {
+            (Flavour::Nix, ..15) => ProfileRule::UpTo2_14,
+            (Flavour::Nix, 15) => ProfileRule::In2_15,
+            // Lix was made of Nix 2.18.
+            _ => ProfileRule::From2_16,
+        }
+    }
+
+    /// Whether it knows the variable `NIX_STATE_HOME`.
+    pub fn has_state_home(self) -> bool {
+        match self.flavour {
+            Flavour::Nix => self.minor >= 25,
+            Flavour::Lix => false,
+            Flavour::Determinate => true,
+        }
+    }
+
+    /// Whether its collector leaves what is called `tmp-…` in the store
+    /// directory unless it is a directory that it can lock.
+    pub fn locks_temporary_directories(self) -> bool {
+        self.flavour != Flavour::Nix || self.minor >= 12
     }
 }
 

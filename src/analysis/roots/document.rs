@@ -124,6 +124,8 @@ impl Roots<'_> {
             nar("freed_nar_size", "all free NAR"),
             disk("freed_disk_size", "all free"),
             Column::titled("current", "current"),
+            Column::titled("owner", "owner"),
+            Column::titled("cleaned_by", "cleaned by"),
             Column::titled("profile", "profile"),
             Column::hidden("generations"),
         ];
@@ -149,16 +151,19 @@ impl Roots<'_> {
                 ("path", Cell::optional(path, |id| Cell::text(census.catalog.path(id)))),
             ])
         });
+        let (old, older) = (row.old, row.older);
         vec![
-            Cell::Size(row.old.sizes[0]),
-            disk(row.old.sizes[1]),
-            Cell::Count(row.old.generations),
-            Cell::Size(row.older.sizes[0]),
-            disk(row.older.sizes[1]),
-            Cell::Count(row.older.generations),
+            Cell::optional(old, |old| Cell::Size(old.sizes[0])),
+            Cell::optional(old, |old| disk(old.sizes[1])),
+            Cell::optional(old, |old| Cell::Count(old.generations)),
+            Cell::optional(older, |older| Cell::Size(older.sizes[0])),
+            Cell::optional(older, |older| disk(older.sizes[1])),
+            Cell::optional(older, |older| Cell::Count(older.generations)),
             Cell::Size(row.all.sizes[0]),
             disk(row.all.sizes[1]),
             Cell::optional(profile.current, Cell::Count),
+            Cell::optional(profile.owner.as_deref(), Cell::text),
+            Cell::text(profile.cleaned_by.name()),
             Cell::Bytes(Cow::Borrowed(&profile.link)),
             Cell::Cells(generations.collect()),
         ]

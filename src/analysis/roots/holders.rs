@@ -116,7 +116,7 @@ impl<'a> HolderGraph<'a> {
         };
         for (profile, at) in found.profiles.iter().zip((first_profile..).step_by(3)) {
             let older = numbers(profile.older_than(older_than));
-            let kept = profile.kept();
+            let kept = profile.current;
             let members = |wanted: &dyn Fn(&Generation) -> bool| {
                 profile.generations.iter().filter(|g| wanted(g)).filter_map(node).collect()
             };

@@ -85,6 +85,8 @@ pub struct RootsOptions {
     pub now: i64,
     /// Generations are old if they were gone more days ago than this.
     pub older_than_days: u32,
+    /// Whether other users' profiles count as cleaned too.
+    pub all_users: bool,
     /// Whether to find what two or three roots keep together.
     pub shared: bool,
     /// Only roots of these kinds; all if empty.
@@ -131,11 +133,12 @@ pub struct ProfileRow {
     pub profile: u32,
     /// All of it.
     pub all: FreedGenerations,
-    /// All generations but the current one.
-    pub old: FreedGenerations,
+    /// All generations but the current one; `None` if nobody whose
+    /// `nix-collect-garbage` is meant cleans the profile.
+    pub old: Option<FreedGenerations>,
     /// The generations that are older than asked, as `--delete-older-than`
     /// would delete them.
-    pub older: FreedGenerations,
+    pub older: Option<FreedGenerations>,
 }
 
 /// A set of two or three holders, and what only the set keeps.
@@ -212,15 +215,17 @@ impl<'f> Roots<'f> {
                     generations: generations as u64,
                     sizes,
                 };
+                let cleaned = p.is_cleaned(options.all_users);
                 ProfileRow {
                     profile,
                     all: freed(p.generations.len(), all),
-                    old: freed(p.old().count(), old),
-                    older: freed(p.older_than(older_than).count(), older),
+                    old: cleaned.then(|| freed(p.old().count(), old)),
+                    older: cleaned.then(|| freed(p.older_than(older_than).count(), older)),
                 }
             })
             .collect();
-        profiles.sort_by_key(|p| (Reverse(p.old.sizes[usize::from(disk)]), p.profile));
+        let heaviest = |p: &ProfileRow| p.old.map(|old| old.sizes[usize::from(disk)]);
+        profiles.sort_by_key(|p| (Reverse(heaviest(p)), p.profile));
         let limit = options.limit.unwrap_or(usize::MAX);
         profiles.truncate(limit);
         let shared = options.shared.then(|| {

@@ -63,7 +63,7 @@ impl Case {
     }
 
     fn found(&self) -> FoundRoots {
-        let profile = |p| Profile { link: vec![p], current: None, generations: Vec::new() };
+        let profile = |p| Profile { link: vec![p], ..Profile::default() };
         let mut found =
             FoundRoots { profiles: (0..3).map(profile).collect(), ..FoundRoots::default() };
         for (i, &(path, group)) in (0u32..).zip(&self.roots) {
