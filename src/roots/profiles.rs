@@ -26,8 +26,9 @@ pub struct Profile {
     pub current: Option<u64>,
     /// Its generations by number, also those whose path is not valid.
     pub generations: Vec<Generation>,
-    /// The user who owns the link: a name from the examined system's
-    /// `/etc/passwd`, else a number.
+    /// The user who owns the link.
+    pub uid: Option<u32>,
+    /// That user's name, if the examined system's `/etc/passwd` has it.
     pub owner: Option<String>,
     /// Who deletes its old generations.
     pub cleaned_by: CleanedBy,
@@ -312,11 +313,6 @@ impl Users {
         };
         Self(String::from_utf8_lossy(&text).lines().filter_map(user).collect())
     }
-
-    /// The user's name, or the number where there is none.
-    fn name(&self, uid: u32) -> String {
-        self.0.get(&uid).cloned().unwrap_or_else(|| uid.to_string())
-    }
 }
 
 /// Whether Nix takes a link for a profile's: its target has the word in it.
@@ -386,11 +382,12 @@ pub(super) fn find(location: &StoreLocation, dirs: &Dirs, caller: &Caller, found
                 _ => CleanedBy::Nobody,
             };
             let uid = statat(CWD, &link, AtFlags::SYMLINK_NOFOLLOW).ok().map(|s| s.st_uid);
-            let owner = uid.map(|uid| users.name(uid));
+            let owner = uid.and_then(|uid| users.0.get(&uid).cloned());
             profiles.push(Profile {
                 link: dir.join(OsStr::from_bytes(name)).into_os_string().into_vec(),
                 current: current.filter(|c| generations.iter().any(|g| g.number == *c)),
                 generations,
+                uid,
                 owner,
                 cleaned_by,
             });

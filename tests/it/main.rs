@@ -11,6 +11,7 @@ mod graph;
 mod images;
 mod live;
 mod optimise;
+mod profiles;
 mod questions;
 mod report;
 mod roots;

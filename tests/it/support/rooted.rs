@@ -69,6 +69,8 @@ impl Rooted {
         let store = Store::private(nix, dir);
         let mut env = env;
         env.set("NIX_CONF_DIR", store.dir.join("conf").to_str().unwrap());
+        // As Nix has it; see `Store::command`.
+        env.set("HOME", store.dir.join("user").to_str().unwrap());
         for dir in ["store", "state/gcroots", "state/profiles", "conf", "user"] {
             fs::create_dir_all(store.dir.join(dir)).unwrap();
         }
