@@ -121,7 +121,7 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
 pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsArgs) -> FoundRoots {
     let caller = caller(context, settings.nix_version);
     let options = RootOptions { runtime: !settings.no_runtime, strict: settings.strict, caller };
-    let mut found = find_roots(&context.location, &census.catalog, options);
+    let mut found = find_roots(&context.location, &census.catalog, &options);
     census.warnings.extend(std::mem::take(&mut found.warnings));
     found
 }

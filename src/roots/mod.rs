@@ -178,7 +178,11 @@ pub struct FoundRoots {
 }
 
 /// Finds all roots of a store, resolving every name inside its root.
-pub fn find_roots(location: &StoreLocation, catalog: &Catalog, options: RootOptions) -> FoundRoots {
+pub fn find_roots(
+    location: &StoreLocation,
+    catalog: &Catalog,
+    options: &RootOptions,
+) -> FoundRoots {
     let mut found = FoundRoots::default();
     let dirs = links::find(location, catalog, &mut found);
     if options.runtime && location.root == Path::new("/") {
@@ -244,7 +248,7 @@ mod tests {
         let catalog = builder.finish().unwrap();
         let location =
             StoreLocation::new(dir.path(), "/nix/store", Path::new("/nix/var/nix")).unwrap();
-        find_roots(&location, &catalog, RootOptions::default())
+        find_roots(&location, &catalog, &RootOptions::default())
     }
 
     fn links(found: &FoundRoots) -> Vec<String> {

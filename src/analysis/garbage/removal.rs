@@ -64,33 +64,41 @@ impl Removal {
     /// What must be known of the profiles it does not touch, or where Nix would
     /// stop half-way.
     pub fn warn(&self, found: &FoundRoots, warnings: &mut Warnings) {
-        let (all_users, chosen): (bool, Box<dyn Fn(&Profile) -> bool>) = match *self {
-            Self::Named { .. } => return,
-            Self::OlderThan { days, all_users, now } => {
-                let time = time_before(now, days);
-                let profiles = found.profiles.iter().filter(|p| p.is_cleaned(all_users));
-                for (profile, number) in profiles.filter_map(|p| Some((p, p.stops_at(time)?))) {
-                    let message = format!(
-                        "its generation {number} is newer than a later one: \
-                         Nix stops with an error there, and collects nothing"
-                    );
-                    warnings.push(WarningKind::Uncertain, profile.link.clone(), message);
-                }
-                (all_users, Box::new(move |p| p.older_than(time).next().is_some()))
-            }
-            Self::KeepGenerations { keep, all_users } => {
-                (all_users, Box::new(move |p| p.beyond(keep).next().is_some()))
-            }
+        let (Self::OlderThan { all_users, .. } | Self::KeepGenerations { all_users, .. }) = self
+        else {
+            return;
         };
-        let others = found.profiles.iter().filter(|p| !p.is_cleaned(all_users) && chosen(p));
-        for profile in others {
-            let message = match profile.cleaned_by {
-                CleanedBy::Nobody => "not counted: Nix does not take it for a profile",
-                _ => {
-                    "not counted: this user’s nix-collect-garbage does not look at it (--all-users)"
-                }
-            };
-            warnings.push(WarningKind::Note, profile.link.clone(), message);
+        for profile in &found.profiles {
+            let link = profile.link.clone();
+            if !profile.is_cleaned(*all_users) && self.chosen(profile).next().is_some() {
+                let message = match profile.cleaned_by {
+                    CleanedBy::Nobody => "not counted: Nix does not take it for a profile",
+                    _ => {
+                        "not counted: this user’s nix-collect-garbage does not clean it (--all-users)"
+                    }
+                };
+                warnings.push(WarningKind::Note, link, message);
+            } else if profile.is_cleaned(*all_users)
+                && let Self::OlderThan { days, now, .. } = self
+                && let Some(number) = profile.stops_at(time_before(*now, *days))
+            {
+                let message = format!(
+                    "its generation {number} is newer than a later one: \
+                     Nix stops with an error there, and collects nothing"
+                );
+                warnings.push(WarningKind::Uncertain, link, message);
+            }
+        }
+    }
+
+    /// The generations of a profile that it means, whoever cleans it.
+    fn chosen<'p>(&self, profile: &'p Profile) -> Box<dyn Iterator<Item = &'p Generation> + 'p> {
+        match self {
+            Self::Named { .. } => Box::new(std::iter::empty()),
+            Self::OlderThan { days, now, .. } => {
+                Box::new(profile.older_than(time_before(*now, *days)))
+            }
+            Self::KeepGenerations { keep, .. } => Box::new(profile.beyond(*keep)),
         }
     }
 
@@ -99,21 +107,22 @@ impl Removal {
     /// # Errors
     /// If a name means none.
     pub fn step(&self, found: &FoundRoots) -> Result<Step, RemovalError> {
-        let generations = |label, all_users, chosen: &dyn Fn(&Profile) -> Vec<Generation>| {
+        let generations = |label: String, all_users: bool| {
             let cleaned = found.profiles.iter().filter(|p| p.is_cleaned(all_users));
             let label = if all_users { format!("{label}, of all users") } else { label };
-            Step { label, roots: cleaned.flat_map(chosen).filter_map(|g| g.root).collect() }
+            Step {
+                label,
+                roots: cleaned.flat_map(|p| self.chosen(p)).filter_map(|g| g.root).collect(),
+            }
         };
         Ok(match self {
             Self::Named { name, also } => named(found, name, also)?,
-            Self::OlderThan { days, all_users, now } => {
-                let time = time_before(*now, *days);
-                let label = format!("generations older than {days} days");
-                generations(label, *all_users, &|p| p.older_than(time).copied().collect())
+            Self::OlderThan { days, all_users, .. } => {
+                generations(format!("generations older than {days} days"), *all_users)
             }
             Self::KeepGenerations { keep, all_users } => {
                 let label = format!("each profile’s generations but the newest {keep}");
-                generations(label, *all_users, &|p| p.beyond(*keep).copied().collect())
+                generations(label, *all_users)
             }
         })
     }
