@@ -41,6 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         settings: GcSettings::default(),
         now: 1_700_000_000,
         older_than_days: 30,
+        all_users: false,
         shared: true,
         kinds: Vec::new(),
         filter: None,
