@@ -74,18 +74,6 @@ pub enum CatalogError {
     Scan(#[from] scan::ScanError),
 }
 
-impl CatalogError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Open(e) => e.hint(),
-            Self::Load { source, .. } => Some(source.hint()),
-            Self::OtherStore { .. } => Some("name the store directory with --store-dir"),
-            Self::Import { .. } | Self::Scan(_) => None,
-        }
-    }
-}
-
 /// Reads the catalog of a store from its database.
 ///
 /// # Errors

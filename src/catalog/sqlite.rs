@@ -34,17 +34,6 @@ pub enum LoadError {
     TooLarge(#[from] TooLarge),
 }
 
-impl LoadError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Schema(_) => "name the store's database with --db or --state-dir",
-            Self::StoreDirectory { .. } => "name the store directory with --store-dir",
-            Self::Sqlite(_) | Self::TooLarge(_) => "--scan reads the store without its database",
-        }
-    }
-}
-
 /// Row ids to builder numbers: ids are nearly dense, so a vector serves.
 enum Numbers {
     Dense(Vec<u32>),

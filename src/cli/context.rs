@@ -5,6 +5,7 @@ use super::args::{OutputArgs, StoreArgs};
 use super::destination::Destination;
 use super::environment;
 use super::exit::{Exit, Failure, say};
+use super::hints;
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog, CatalogError, Source};
 use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
@@ -167,7 +168,7 @@ impl Context {
         with_progress(self.shows_progress(), |progress| {
             Census::take(self.location.clone(), catalog, examine, disk, progress)
         })
-        .map_err(|e| Failure::because(&e).hint(e.hint()))
+        .map_err(|e| Failure::because(&e).hint(hints::of_disk(&e)))
     }
 
     pub(super) fn shows_progress(&self) -> bool {
@@ -226,7 +227,7 @@ impl Context {
 
 fn catalog_failure(e: &CatalogError) -> Failure {
     let failure = Failure::because(e);
-    match e.hint() {
+    match hints::of_catalog(e) {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
@@ -292,7 +293,7 @@ fn locate(args: &StoreArgs, current: &Path) -> Result<StoreLocation, Failure> {
         Some(root) => std::fs::canonicalize(root)
             .map_err(|e| Failure::usage(format!("--root {}: {e}", root.display())))?,
     };
-    let because = |e: ResolveError| Failure::because(&e).hint(e.hint());
+    let because = |e: ResolveError| Failure::because(&e).hint(hints::of_resolve(&e));
     let mut location = StoreLocation::new(&root, &store_dir, &state_dir).map_err(because)?;
     if let Some(db) = &args.db {
         location.database = current.join(db);

@@ -8,6 +8,7 @@ mod destination;
 mod environment;
 mod exit;
 mod garbage;
+mod hints;
 mod optimise;
 mod overview;
 mod progress;

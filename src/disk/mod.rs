@@ -64,20 +64,3 @@ pub enum DiskError {
     #[error("cannot start the threads of the walk")]
     Threads(#[source] rayon::ThreadPoolBuildError),
 }
-
-impl DiskError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::StoreDirectory { source, .. }
-                if source.kind() == io::ErrorKind::PermissionDenied =>
-            {
-                "run as a user who may read it, such as root; --no-disk asks the database alone"
-            }
-            Self::StoreDirectory { .. } => {
-                "name the store with --root or --store-dir; --no-disk asks the database alone"
-            }
-            Self::Threads(_) => "--threads asks for fewer",
-        }
-    }
-}

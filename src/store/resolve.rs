@@ -63,18 +63,6 @@ pub enum ResolveError {
     },
 }
 
-impl ResolveError {
-    /// What the user can do about it, where it is the store that is not found.
-    pub fn hint(&self) -> &'static str {
-        match self {
-            Self::Io { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "run as a user who may read it, such as root"
-            }
-            _ => "name the store with --root, --store-dir and --state-dir",
-        }
-    }
-}
-
 /// Follows `name` (absolute: from the root) through every symlink, never
 /// leaving `root`; stops below `store_dir` (a name inside the root), if given.
 ///

@@ -1,4 +1,4 @@
-//! What can be wrong with a database file, and what to do about it.
+//! What can be wrong with a database file.
 
 use super::OLDEST_SCHEMA;
 use std::io;
@@ -85,31 +85,4 @@ pub enum OpenError {
         /// What SQLite says.
         source: rusqlite::Error,
     },
-}
-
-impl OpenError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Missing { .. } => {
-                "name the store with --root, --state-dir or --db; for an image without a database, \
-                 --registration, --path-info or --scan"
-            }
-            Self::Unreadable { source, .. } if source.kind() == io::ErrorKind::PermissionDenied => {
-                "run as a user who may read it, such as root"
-            }
-            Self::OldSchema { .. } => "any Nix since 1.0 upgrades it when it opens the store",
-            Self::Changed { .. } => {
-                "try again while nothing builds, or as a user who may read -shm"
-            }
-            Self::Empty { .. }
-            | Self::NotAFile { .. }
-            | Self::NotADatabase { .. }
-            | Self::NotATable { .. } => "name the store's database with --db or --state-dir",
-            Self::Damaged { .. } | Self::Unreadable { .. } | Self::Sqlite { .. } => {
-                "--scan reads the store without its database"
-            }
-            Self::Copy { .. } => "TMPDIR names a directory with more room",
-        })
-    }
 }

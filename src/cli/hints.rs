@@ -1,0 +1,84 @@
+//! What the user can do about an error of the library, which knows no flag.
+
+use crate::catalog::{CatalogError, LoadError, OpenError};
+use crate::disk::DiskError;
+use crate::store::ResolveError;
+use std::io;
+
+const RUN_AS_ROOT: &str = "run as a user who may read it, such as root";
+
+fn denied(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// For a catalog that could not be read.
+pub(super) fn of_catalog(error: &CatalogError) -> Option<&'static str> {
+    match error {
+        CatalogError::Open(error) => of_open(error),
+        CatalogError::Load { source, .. } => Some(match source {
+            LoadError::Schema(_) => "name the store's database with --db or --state-dir",
+            LoadError::StoreDirectory { .. } => "name the store directory with --store-dir",
+            LoadError::Sqlite(_) | LoadError::TooLarge(_) => {
+                "--scan reads the store without its database"
+            }
+        }),
+        CatalogError::OtherStore { .. } => Some("name the store directory with --store-dir"),
+        CatalogError::Import { .. } | CatalogError::Scan(_) => None,
+    }
+}
+
+/// For a database that could not be opened.
+fn of_open(error: &OpenError) -> Option<&'static str> {
+    Some(match error {
+        OpenError::Missing { .. } => {
+            "name the store with --root, --state-dir or --db; for an image without a database, \
+             --registration, --path-info or --scan"
+        }
+        OpenError::Unreadable { source, .. } if denied(source) => RUN_AS_ROOT,
+        OpenError::OldSchema { .. } => "any Nix since 1.0 upgrades it when it opens the store",
+        OpenError::Changed { .. } => {
+            "try again while nothing builds, or as a user who may read -shm"
+        }
+        OpenError::Empty { .. }
+        | OpenError::NotAFile { .. }
+        | OpenError::NotADatabase { .. }
+        | OpenError::NotATable { .. } => "name the store's database with --db or --state-dir",
+        OpenError::Damaged { .. } | OpenError::Unreadable { .. } | OpenError::Sqlite { .. } => {
+            "--scan reads the store without its database"
+        }
+        OpenError::Copy { .. } => "TMPDIR names a directory with more room",
+    })
+}
+
+/// For a disk that could not be walked.
+pub(super) fn of_disk(error: &DiskError) -> &'static str {
+    match error {
+        DiskError::StoreDirectory { source, .. } if denied(source) => {
+            "run as a user who may read it, such as root; --no-disk asks the database alone"
+        }
+        DiskError::StoreDirectory { .. } => {
+            "name the store with --root or --store-dir; --no-disk asks the database alone"
+        }
+        DiskError::Threads(_) => "--threads asks for fewer",
+    }
+}
+
+/// For a store that was not found by its names.
+pub(super) fn of_resolve(error: &ResolveError) -> &'static str {
+    match error {
+        ResolveError::Io { source, .. } if denied(source) => RUN_AS_ROOT,
+        _ => "name the store with --root, --store-dir and --state-dir",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_may_not_be_read_has_a_hint() {
+        let source = io::ErrorKind::PermissionDenied.into();
+        let error = CatalogError::Open(OpenError::Unreadable { path: "db".into(), source });
+        assert_eq!(of_catalog(&error), Some(RUN_AS_ROOT));
+    }
+}
