@@ -5,6 +5,10 @@
 //! out](WarningKind::incomplete) says `complete: false`, and the exit status
 //! is 3.
 
+use rustix::io::Errno;
+use std::collections::BTreeMap;
+use std::io;
+
 /// What sort of thing went wrong. The names are stable: they are printed in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -21,8 +25,13 @@ pub enum WarningKind {
     DanglingReference,
     /// The database says valid, the disk has nothing of that name.
     MissingPath,
-    /// Something could not be read (permission, I/O error).
+    /// Something could not be read: permission is missing, or the system has
+    /// not enough of something.
     Unreadable,
+    /// Something could not be read since the file system or the disk is damaged.
+    Damaged,
+    /// Something could not be checked, for the reason given.
+    Unchecked,
     /// Something went away while it was examined.
     Vanished,
     /// A FIFO, socket or device, which no NAR can hold.
@@ -50,6 +59,8 @@ impl WarningKind {
             Self::DanglingReference => "dangling_reference",
             Self::MissingPath => "missing_path",
             Self::Unreadable => "unreadable",
+            Self::Damaged => "damaged",
+            Self::Unchecked => "unchecked",
             Self::Vanished => "vanished",
             Self::UnsupportedFile => "unsupported_file",
             Self::MountPoint => "mount_point",
@@ -58,6 +69,28 @@ impl WarningKind {
             Self::Uncertain => "uncertain",
             Self::Note => "note",
         }
+    }
+
+    /// What sort of thing an error of the system is.
+    pub fn of_error(error: &io::Error) -> Self {
+        let Some(errno) = rustix::io::Errno::from_io_error(error) else {
+            return match error.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Vanished,
+                _ => Self::Unreadable,
+            };
+        };
+        match errno {
+            Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::LOOP => Self::Vanished,
+            // What the kernel answers where an inode, a block or a checksum is wrong.
+            Errno::IO | Errno::UCLEAN | Errno::BADMSG | Errno::INVAL => Self::Damaged,
+            Errno::NXIO | Errno::NODATA | Errno::REMOTEIO | Errno::BADE => Self::Damaged,
+            _ => Self::Unreadable,
+        }
+    }
+
+    /// Whether an audit makes a finding of it: then none may be lost.
+    fn is_finding(self) -> bool {
+        matches!(self, Self::OddRow | Self::DanglingReference | Self::UnknownSchema | Self::Damaged)
     }
 
     /// Whether a warning of this kind means that the answer leaves something out.
@@ -81,13 +114,16 @@ pub struct Warning {
 #[derive(Clone, Debug, Default)]
 pub struct Warnings {
     kept: Vec<Warning>,
-    total: u64,
-    incomplete: bool,
+    /// Those of which an audit makes findings, and for which `kept` had no room.
+    more: Vec<Warning>,
+    counts: BTreeMap<WarningKind, u64>,
 }
 
 impl Warnings {
     /// How many warnings are kept in full. A hostile store could make millions.
     pub const KEPT: usize = 1000;
+    /// How many more are kept for an audit.
+    const MORE: usize = 1 << 17;
     /// How many bytes of a path and of a message are kept: a row of a hostile
     /// database may name megabytes.
     pub const LONGEST: usize = 16 << 10;
@@ -104,9 +140,8 @@ impl Warnings {
         path: impl Into<Vec<u8>>,
         message: impl Into<String>,
     ) {
-        self.total += 1;
-        self.incomplete |= kind.incomplete();
-        if self.kept.len() < Self::KEPT {
+        *self.counts.entry(kind).or_default() += 1;
+        if self.has_room(kind) {
             let (mut path, mut message) = (path.into(), message.into());
             if path.len() > Self::LONGEST {
                 path.truncate(Self::LONGEST);
@@ -117,25 +152,54 @@ impl Warnings {
                 message.truncate(end.unwrap_or_default());
                 message.push('…');
             }
-            self.kept.push(Warning { kind, path, message });
+            self.keep(Warning { kind, path, message });
+        }
+    }
+
+    fn has_room(&self, kind: WarningKind) -> bool {
+        self.kept.len() < Self::KEPT || kind.is_finding() && self.more.len() < Self::MORE
+    }
+
+    fn keep(&mut self, warning: Warning) {
+        if self.kept.len() < Self::KEPT {
+            self.kept.push(warning);
+        } else if self.has_room(warning.kind) {
+            self.more.push(warning);
         }
     }
 
     /// Adds all warnings of `other`.
     pub fn extend(&mut self, other: Warnings) {
-        self.total += other.total;
-        self.incomplete |= other.incomplete;
-        let room = Self::KEPT.saturating_sub(self.kept.len());
-        self.kept.extend(other.kept.into_iter().take(room));
+        for (kind, count) in other.counts {
+            *self.counts.entry(kind).or_default() += count;
+        }
+        for warning in other.kept.into_iter().chain(other.more) {
+            self.keep(warning);
+        }
     }
 
-    /// Takes out the kept warnings of some kinds. If there were more than are
-    /// kept, what is left stays incomplete.
-    pub fn split(self, which: impl Fn(WarningKind) -> bool) -> (Vec<Warning>, Self) {
-        let lost = self.total - self.kept.len() as u64;
-        let (taken, kept): (Vec<_>, Vec<_>) = self.kept.into_iter().partition(|w| which(w.kind));
-        let incomplete = lost > 0 && self.incomplete || kept.iter().any(|w| w.kind.incomplete());
-        (taken, Self { total: kept.len() as u64 + lost, kept, incomplete })
+    /// Takes out all warnings of some kinds. If there were more of them than
+    /// could be kept, what is left is incomplete.
+    pub fn split(mut self, which: impl Fn(WarningKind) -> bool) -> (Vec<Warning>, Self) {
+        let all = std::mem::take(&mut self.kept).into_iter().chain(std::mem::take(&mut self.more));
+        let (taken, kept): (Vec<_>, Vec<_>) = all.partition(|w| which(w.kind));
+        for warning in &taken {
+            if let Some(count) = self.counts.get_mut(&warning.kind) {
+                *count -= 1;
+            }
+        }
+        self.counts.retain(|_, count| *count > 0);
+        for warning in kept {
+            self.keep(warning);
+        }
+        (taken, self)
+    }
+
+    /// Without the warnings of a kind, kept or only counted.
+    pub fn without(self, kind: WarningKind) -> Self {
+        let (_, mut rest) = self.split(|other| other == kind);
+        rest.counts.remove(&kind);
+        rest
     }
 
     /// Sorts the kept warnings by kind and path, so that a parallel walk tells
@@ -146,12 +210,12 @@ impl Warnings {
 
     /// Whether nothing was left out.
     pub fn complete(&self) -> bool {
-        !self.incomplete
+        !self.counts.keys().any(|kind| kind.incomplete())
     }
 
     /// How many warnings there were, kept or not.
     pub fn total(&self) -> u64 {
-        self.total
+        self.counts.values().sum()
     }
 
     /// The warnings kept.
@@ -175,6 +239,40 @@ mod tests {
         other.push(WarningKind::Unreadable, "y", "no");
         w.extend(other);
         assert_eq!((w.total(), w.iter().count(), w.complete()), (1501, 1000, false));
+    }
+
+    #[test]
+    fn what_an_audit_tells_is_not_lost_among_others() {
+        let mut w = Warnings::new();
+        for i in 0..1500 {
+            w.push(WarningKind::UnknownNarSize, format!("{i}"), "x");
+        }
+        w.push(WarningKind::DanglingReference, "referrer", "gone");
+        let mut all = Warnings::new();
+        all.extend(w);
+        let (taken, rest) = all.split(|kind| kind == WarningKind::DanglingReference);
+        assert_eq!(taken.iter().map(|w| &*w.path).collect::<Vec<_>>(), [b"referrer"]);
+        assert_eq!((rest.total(), rest.iter().count()), (1500, 1000));
+        let (taken, rest) = rest.split(|kind| kind == WarningKind::UnknownNarSize);
+        assert_eq!((taken.len(), rest.total(), rest.complete()), (1000, 500, false));
+        // Nothing else makes what is left incomplete.
+        let mut w = Warnings::new();
+        w.push(WarningKind::OddRow, "x", "odd");
+        w.push(WarningKind::Note, "y", "note");
+        let (_, rest) = w.split(|kind| kind == WarningKind::OddRow);
+        assert_eq!((rest.total(), rest.complete()), (1, true));
+    }
+
+    #[test]
+    fn errors_of_damage_are_told_from_others() {
+        let kind = |errno: Errno| WarningKind::of_error(&errno.into());
+        assert_eq!(kind(Errno::IO), WarningKind::Damaged);
+        assert_eq!(kind(Errno::UCLEAN), WarningKind::Damaged);
+        assert_eq!(kind(Errno::ACCESS), WarningKind::Unreadable);
+        assert_eq!(kind(Errno::MFILE), WarningKind::Unreadable);
+        assert_eq!(kind(Errno::NAMETOOLONG), WarningKind::Unreadable);
+        assert_eq!(kind(Errno::NOENT), WarningKind::Vanished);
+        assert_eq!(WarningKind::of_error(&io::Error::other("x")), WarningKind::Unreadable);
     }
 
     #[test]

@@ -9,7 +9,7 @@
 use crate::catalog::Catalog;
 use crate::disk::{Directory, DiskError, Engine, Entry, Kind, Progress, Top, Visitor, Walker};
 use crate::warning::{WarningKind, Warnings};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
@@ -73,8 +73,18 @@ impl Find {
     }
 }
 
+/// What a search found.
+#[derive(Clone, Debug, Default)]
+pub struct Finds {
+    /// What holds the references, sorted.
+    pub finds: Vec<Find>,
+    /// References that no file of the referrer holds, though all were searched:
+    /// (referrer, reference), ascending.
+    pub without: Vec<(u32, u32)>,
+}
+
 /// Searches referrers for references: `edges` are pairs of ids (referrer,
-/// reference). What was found, sorted; what could not be read becomes a warning.
+/// reference). What could not be read, or is not on disk, becomes a warning.
 ///
 /// # Errors
 /// If the store directory cannot be read.
@@ -84,7 +94,7 @@ pub fn find(
     edges: &[(u32, u32)],
     threads: Option<usize>,
     warnings: &mut Warnings,
-) -> Result<Vec<Find>, DiskError> {
+) -> Result<Finds, DiskError> {
     let mut wanted: BTreeMap<u32, Needles> = BTreeMap::new();
     for &(referrer, reference) in edges {
         let mut hash = [0; HASH];
@@ -106,12 +116,27 @@ pub fn find(
     let walked = walker.walk(&tops, &search, &Progress::default());
     warnings.extend(walked.warnings);
     let mut finds = Vec::new();
+    let (mut present, mut partly) = (vec![false; ids.len()], vec![false; ids.len()]);
     for state in walked.states {
         finds.extend(state.finds);
         warnings.extend(state.warnings);
+        state.present.into_iter().for_each(|path| present[path as usize] = true);
+        state.partly.into_iter().for_each(|path| partly[path as usize] = true);
     }
     finds.sort();
-    Ok(finds)
+    let found: HashSet<(u32, u32)> = finds.iter().map(|f| (f.referrer, f.reference)).collect();
+    let mut without = Vec::new();
+    for (at, &id) in ids.iter().enumerate() {
+        if !present[at] && !partly[at] {
+            let message = "not on disk: its files could not be searched";
+            warnings.push(WarningKind::MissingPath, catalog.path(id), message);
+        } else if !partly[at] {
+            let references = needles[at].values().map(|&reference| (id, reference));
+            without.extend(references.filter(|edge| !found.contains(edge)));
+        }
+    }
+    without.sort_unstable();
+    Ok(Finds { finds, without })
 }
 
 /// Hash parts, and the ids of their paths.
@@ -125,6 +150,9 @@ struct Search<'a> {
 #[derive(Default)]
 struct State {
     finds: Vec<Find>,
+    /// Referrers that are there, and those of which something could not be read.
+    present: Vec<u32>,
+    partly: Vec<u32>,
     warnings: Warnings,
     buffer: Vec<u8>,
 }
@@ -138,6 +166,7 @@ impl Visitor for Search<'_> {
     }
 
     fn top(&self, state: &mut State, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+        state.present.push(directory.path());
         self.entry(state, directory, entry, true);
     }
 
@@ -152,7 +181,9 @@ impl Visitor for Search<'_> {
         }
     }
 
-    fn failed(&self, _state: &mut State, _path: u32) {}
+    fn failed(&self, state: &mut State, path: u32) {
+        state.partly.push(path);
+    }
 }
 
 impl Search<'_> {
@@ -184,8 +215,9 @@ impl Search<'_> {
             _ => Ok(()),
         };
         if let Err(e) = read {
+            state.partly.push(directory.path());
             let path = directory.full_path(entry.name);
-            state.warnings.push(WarningKind::Unreadable, path, e.to_string());
+            state.warnings.push(WarningKind::of_error(&e), path, e.to_string());
         }
         for (holder, reference, found) in found {
             let file = if top { Vec::new() } else { inside(directory, entry.name) };

@@ -1,7 +1,7 @@
 //! Why a path is there: what refers to it, through which chain, in which file.
 
 use super::branches::{Line, branches, draw, row_of};
-use super::precise::{self, Find};
+use super::precise::{self, Find, Finds};
 use crate::census::Census;
 use crate::disk::DiskError;
 use crate::graph::{NodeSet, ShortestPaths, between, roots};
@@ -36,7 +36,7 @@ pub struct Why {
     /// begin when no `from` is given.
     pub users: Vec<User>,
     /// Which files hold the references shown; `None` if that was not asked.
-    pub finds: Option<Vec<Find>>,
+    pub finds: Option<Finds>,
     show: Show,
 }
 
@@ -149,10 +149,11 @@ impl Why {
             *order.entry(edge).or_insert(next) == next
         });
         let store_dir = census.location.real_store_dir.clone();
-        let mut finds =
+        let mut found =
             precise::find(&store_dir, &census.catalog, &edges, threads, &mut census.warnings)?;
-        finds.sort_by_key(|find| order.get(&(find.referrer, find.reference)).copied());
-        self.finds = Some(finds);
+        found.finds.sort_by_key(|find| order.get(&(find.referrer, find.reference)).copied());
+        found.without.sort_by_key(|edge| order.get(edge).copied());
+        self.finds = Some(found);
         Ok(())
     }
 
@@ -188,7 +189,8 @@ impl Why {
             sections.push(Section::Note(format!("{holder} {not} {what}")));
         }
         if let Some(finds) = &self.finds {
-            sections.push(finds_section(census, finds));
+            sections.push(finds_section(census, &finds.finds));
+            sections.push(without_section(census, &finds.without));
         }
         let csv = match (&self.finds, self.show, self.from) {
             (Some(_), ..) => "files",
@@ -277,4 +279,14 @@ fn finds_section<'a>(census: &'a Census, finds: &'a [Find]) -> Section<'a> {
         ]
     });
     Section::rows("files", "Files that hold the references", columns, rows)
+}
+
+fn without_section<'a>(census: &'a Census, without: &'a [(u32, u32)]) -> Section<'a> {
+    let catalog = &census.catalog;
+    let columns = vec![Column::new("referrer"), Column::new("reference")];
+    let rows = without.iter().map(|&(referrer, reference)| {
+        vec![Cell::text(catalog.path(referrer)), Cell::text(catalog.path(reference))]
+    });
+    let title = if without.is_empty() { "" } else { "References that no file holds" };
+    Section::rows("without_file", title, columns, rows)
 }

@@ -147,6 +147,11 @@ impl Builder {
         self.catalog.names.iter()
     }
 
+    /// The full path of the record of that number.
+    pub fn path(&self, number: u32) -> String {
+        self.catalog.path(number)
+    }
+
     /// The number of each path added so far, by base name: for sources that
     /// name their references.
     pub fn numbers(&self) -> HashMap<&str, u32> {

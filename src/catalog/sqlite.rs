@@ -5,6 +5,7 @@
 //! some and other Nix implementations add some (nix: `src/libstore/schema.sql`).
 
 use super::{Builder, Catalog, Record, TooLarge};
+use crate::nar::hash::Hash;
 use crate::warning::WarningKind;
 use data_encoding::HEXLOWER;
 use rusqlite::types::ValueRef;
@@ -84,8 +85,8 @@ impl Numbers {
 /// See [`LoadError`]. Odd rows are warnings in the catalog instead.
 pub fn load(connection: &Connection, store_dir: &str) -> Result<Catalog, LoadError> {
     let mut builder = Builder::new(store_dir);
-    let numbers = load_paths(connection, &mut builder)?;
-    load_references(connection, &mut builder, &numbers)?;
+    let (numbers, odd) = load_paths(connection, &mut builder)?;
+    load_references(connection, &mut builder, &numbers, &odd)?;
     load_outputs(connection, &mut builder, &numbers)?;
     Ok(builder.finish()?)
 }
@@ -107,7 +108,13 @@ fn columns(connection: &Connection, table: &'static str) -> Result<Vec<String>, 
     Ok(names.collect::<Result<_, _>>()?)
 }
 
-fn load_paths(connection: &Connection, builder: &mut Builder) -> Result<Numbers, LoadError> {
+/// The paths of the odd rows, by row id.
+type OddRows = HashMap<i64, Vec<u8>>;
+
+fn load_paths(
+    connection: &Connection,
+    builder: &mut Builder,
+) -> Result<(Numbers, OddRows), LoadError> {
     let present = columns(connection, "ValidPaths")?;
     let has = |name: &str| present.iter().any(|c| c.eq_ignore_ascii_case(name));
     if !has("id") || !has("path") {
@@ -130,6 +137,7 @@ fn load_paths(connection: &Connection, builder: &mut Builder) -> Result<Numbers,
     let mut statement = connection.prepare(&sql)?;
     let mut rows = statement.query([])?;
     let mut outside = None;
+    let mut odd = OddRows::new();
     while let Some(row) = rows.next()? {
         let path = bytes(row, 1)?;
         let hash_text = bytes(row, 2)?;
@@ -156,6 +164,9 @@ fn load_paths(connection: &Connection, builder: &mut Builder) -> Result<Numbers,
                 builder.warnings().push(WarningKind::OddRow, path, message);
             }
             numbers.set(id, number.unwrap_or(ODD));
+            if number.is_none() {
+                odd.insert(id, path.to_vec());
+            }
         }
         if number.is_none() && outside.is_none() {
             outside = Some(path.escape_ascii().to_string());
@@ -165,7 +176,7 @@ fn load_paths(connection: &Connection, builder: &mut Builder) -> Result<Numbers,
         Some(example) if builder.is_empty() => {
             Err(LoadError::StoreDirectory { store_dir: builder.store_dir().to_owned(), example })
         }
-        _ => Ok(numbers),
+        _ => Ok((numbers, odd)),
     }
 }
 
@@ -173,6 +184,7 @@ fn load_references(
     connection: &Connection,
     builder: &mut Builder,
     numbers: &Numbers,
+    odd: &OddRows,
 ) -> Result<(), LoadError> {
     let present = columns(connection, "Refs")?;
     if !["referrer", "reference"].iter().all(|c| present.iter().any(|p| p.eq_ignore_ascii_case(c)))
@@ -187,11 +199,26 @@ fn load_references(
         let (from, to) = (number(referrer), number(reference));
         if from < ODD && to < ODD {
             builder.add_reference(from, to);
-        } else if from == NONE || to == NONE {
-            let message = format!("the reference {referrer:?} to {reference:?} has no valid path");
-            let row = format!("Refs({}, {})", referrer.unwrap_or(-1), reference.unwrap_or(-1));
-            builder.warnings().push(WarningKind::DanglingReference, row, message);
+            continue;
         }
+        // What is at an end of the reference: a path, or words for what is none.
+        let name = |id: Option<i64>, number: u32| match (id, number) {
+            (_, number) if number < ODD => builder.path(number).into_bytes(),
+            (Some(id), ODD) => odd.get(&id).cloned().unwrap_or_default(),
+            (Some(id), _) => format!("row {id}, which is gone").into_bytes(),
+            (None, _) => b"no row at all".to_vec(),
+        };
+        let (referrer, reference) = (name(referrer, from), name(reference, to));
+        let what = match to {
+            ODD => "refers to what is not a store path",
+            NONE => "refers to what has no row",
+            _ if from == NONE => "its referrer has no row",
+            // An odd row is told of already; that it refers to something says no more.
+            _ => continue,
+        };
+        let (path, other) = if to < ODD { (reference, referrer) } else { (referrer, reference) };
+        let message = format!("{what}: {}", other.escape_ascii());
+        builder.warnings().push(WarningKind::DanglingReference, path, message);
     }
     Ok(())
 }
@@ -256,10 +283,12 @@ fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
     })
 }
 
-/// The database's form, `sha256:<64 hex>`.
+/// The database's form, `sha256:<64 hex>`, or any other that Nix reads.
 fn parse_hash(text: &[u8]) -> Option<[u8; 32]> {
     let mut hash = [0; 32];
-    let hex = text.strip_prefix(b"sha256:").filter(|hex| hex.len() == 64)?;
-    HEXLOWER.decode_mut(hex, &mut hash).ok()?;
-    Some(hash)
+    let hex = text.strip_prefix(b"sha256:").filter(|hex| hex.len() == 64);
+    if hex.is_some_and(|hex| HEXLOWER.decode_mut(hex, &mut hash).is_ok()) {
+        return Some(hash);
+    }
+    Hash::parse(std::str::from_utf8(text).ok()?, None)?.sha256()
 }

@@ -37,6 +37,8 @@ pub enum Examine {
 pub struct DiskOptions {
     /// How many threads walk; chosen by the machine if `None`.
     pub threads: Option<usize>,
+    /// Nix's setting `use-case-hack`: whether names lose its suffix in the NAR.
+    pub use_case_hack: bool,
 }
 
 /// A store's database and its disk, joined.
@@ -100,6 +102,7 @@ impl Census {
                 let options = ScanOptions {
                     whole: examined.is_none(),
                     threads: options.threads,
+                    use_case_hack: options.use_case_hack,
                     ..ScanOptions::default()
                 };
                 let mut scan = disk::scan(&location.real_store_dir, &names, &options, progress)?;

@@ -1,7 +1,8 @@
 //! What a user may call a store path.
 
 use crate::catalog::Catalog;
-use crate::store::{self, ResolveError, StoreLocation};
+use crate::store::{self, NameError, ResolveError, StoreLocation, StorePath};
+use crate::warning::WarningKind;
 use std::path::{Path, PathBuf};
 
 /// Where relative names begin.
@@ -42,6 +43,22 @@ pub enum TargetError {
         path: String,
         /// Names that are nearly the same.
         near: Vec<String>,
+    },
+    /// A name in the store directory that is not that of a store path.
+    #[error(
+        "{path} is not a store path: {problem}{}{}",
+        if *row { "; the database has a row of it" } else { "" },
+        list("; it is referred to by:", referrers)
+    )]
+    NotAStorePath {
+        /// The full path, escaped.
+        path: String,
+        /// What is wrong with it.
+        problem: NameError,
+        /// Whether the database has a row of it all the same.
+        row: bool,
+        /// The valid paths that refer to it.
+        referrers: Vec<String>,
     },
     /// A path that exists but is not among those examined.
     #[error("no examined path is called ‘{target}’{}", list("; near names:", near))]
@@ -126,10 +143,23 @@ pub(super) fn escaped(text: &str) -> String {
 }
 
 fn valid(location: &StoreLocation, catalog: &Catalog, base: &str) -> Result<u32, TargetError> {
+    if let Err(problem) = StorePath::parse(base.as_bytes()) {
+        return Err(not_a_store_path(catalog, &location.path_of(base), problem));
+    }
     catalog.find(base).ok_or_else(|| TargetError::Invalid {
         path: escaped(&location.path_of(base)),
         near: near_names(catalog, base.get(33..).unwrap_or(base)),
     })
+}
+
+/// What is known of a name that no store path has, from the warnings of loading.
+fn not_a_store_path(catalog: &Catalog, path: &str, problem: NameError) -> TargetError {
+    let of = |kind| catalog.warnings.iter().filter(move |w| w.kind == kind);
+    let row = of(WarningKind::OddRow).any(|w| w.path == path.as_bytes());
+    let end = format!(": {}", path.as_bytes().escape_ascii());
+    let referrers = of(WarningKind::DanglingReference).filter(|w| w.message.ends_with(&end));
+    let referrers = referrers.take(LISTED).map(|w| crate::output::escape(&w.path)).collect();
+    TargetError::NotAStorePath { path: escaped(path), problem, row, referrers }
 }
 
 /// Follows a file name: absolute names inside the root, relative ones from the

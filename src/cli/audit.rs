@@ -3,8 +3,9 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::with_progress;
-use crate::analysis::audit::{Audit, AuditOptions, Kind, PublicKey};
+use crate::analysis::audit::{Audit, AuditOptions, Canonical, Kind, PublicKey};
 use crate::graph::closure;
+use crate::roots::Settings;
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 
@@ -70,8 +71,9 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
         targets => Some(closure(catalog.references(), targets)),
     };
     let mut warnings = Warnings::new();
+    let settings = context.settings(&mut warnings);
     let signatures = args.signatures.as_ref().map(|keys| match keys.is_empty() {
-        true => trusted_keys(context, &mut warnings),
+        true => trusted_keys(&settings, &mut warnings),
         false => keys.clone(),
     });
     catalog.warnings.extend(warnings);
@@ -83,6 +85,10 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
         only: args.only.clone(),
         except: args.except.clone(),
         threads: context.threads(),
+        canonical: Canonical {
+            use_case_hack: settings.use_case_hack,
+            ignored_acls: settings.ignored_acls,
+        },
     };
     let audit = with_progress(context.shows_progress(), |progress| {
         Audit::run(&context.location, &context.source, catalog, ids, &options, progress)
@@ -93,8 +99,7 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
 }
 
 /// The keys that the store's own settings trust, or Nix's default.
-fn trusted_keys(context: &Context, warnings: &mut Warnings) -> Vec<PublicKey> {
-    let keys = context.settings(warnings).trusted_keys;
+fn trusted_keys(settings: &Settings, warnings: &mut Warnings) -> Vec<PublicKey> {
     let parse = |text: &String| match PublicKey::parse(text) {
         Ok(key) => Some(key),
         Err(e) => {
@@ -102,5 +107,5 @@ fn trusted_keys(context: &Context, warnings: &mut Warnings) -> Vec<PublicKey> {
             None
         }
     };
-    keys.iter().filter_map(parse).collect()
+    settings.trusted_keys.iter().filter_map(parse).collect()
 }

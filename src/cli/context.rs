@@ -163,8 +163,11 @@ impl Context {
         examine: Examine,
         disk: bool,
     ) -> Result<Census, Failure> {
-        let threads = self.threads();
-        let disk = (disk && self.walks_disk()).then_some(DiskOptions { threads });
+        let disk = (disk && self.walks_disk()).then(|| DiskOptions {
+            threads: self.threads(),
+            // What is wrong with the settings is told where they decide more.
+            use_case_hack: self.settings(&mut Warnings::new()).use_case_hack,
+        });
         with_progress(self.shows_progress(), |progress| {
             Census::take(self.location.clone(), catalog, examine, disk, progress)
         })

@@ -1,6 +1,5 @@
-//! The walk on Linux: `getdents64` and one `statx` an entry relative to its
-//! directory, one rayon job a directory. The only file with calls that only
-//! Linux has.
+//! The walk on Linux: `getdents64` and one `statx` (`fstatat` where there is
+//! none) an entry relative to its directory, one rayon job a directory.
 //!
 //! - A job holds its directory's descriptor only as long as a directory below
 //!   it waits to be opened, so a deep tree needs few. Where too many would be
@@ -18,7 +17,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, Statx, StatxFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, RawDir, Stat, Statx, StatxFlags};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
@@ -45,6 +44,8 @@ pub(super) struct Walker {
     store_dir: PathBuf,
     store: OwnedFd,
     meta: Meta,
+    /// Whether there is statx; else fstatat serves.
+    statx: bool,
     /// Whether getdents64 tells the inode numbers that statx tells.
     trusted: bool,
     /// Directories that may be open at once.
@@ -61,10 +62,15 @@ impl Walker {
         };
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let store = rustix::fs::openat(CWD, store_dir, flags, Mode::empty()).map_err(unreadable)?;
-        let meta = meta(
-            &rustix::fs::statx(&store, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS)
-                .map_err(unreadable)?,
-        );
+        let here = rustix::fs::statx(&store, c"", AtFlags::EMPTY_PATH, StatxFlags::BASIC_STATS);
+        let (meta, statx) = match here {
+            Ok(statx) => (meta(&statx), true),
+            // An old kernel, or a container's filter that does not know the call.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                (meta_of_stat(&rustix::fs::fstat(&store).map_err(unreadable)?), false)
+            }
+            Err(errno) => return Err(unreadable(errno)),
+        };
         let trusted = tells_inodes_truly(&store, store_dir);
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let pool = ThreadPoolBuilder::new()
@@ -77,6 +83,7 @@ impl Walker {
             store_dir: store_dir.to_path_buf(),
             store,
             meta,
+            statx,
             trusted,
             budget: open_files_budget(),
             open: Arc::default(),
@@ -473,8 +480,12 @@ impl<'w, V: Visitor> Walk<'w, V> {
 
     fn stat(&self, names: &[u8], at: &OwnedFd, item: &mut Item<V::Tag>) -> Result<Meta, Errno> {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
-        let statx = rustix::fs::statx(at, item.c_name(names), flags, StatxFlags::BASIC_STATS)?;
-        let meta = meta(&statx);
+        let name = item.c_name(names);
+        let meta = if self.walker.statx {
+            meta(&rustix::fs::statx(at, name, flags, StatxFlags::BASIC_STATS)?)
+        } else {
+            meta_of_stat(&rustix::fs::statat(at, name, flags)?)
+        };
         item.kind = Kind::from_mode(meta.mode);
         item.ino = meta.ino;
         item.seen = Seen::Stat(meta);
@@ -483,11 +494,8 @@ impl<'w, V: Visitor> Walk<'w, V> {
 }
 
 fn warn(warnings: &mut Warnings, errno: Errno, path: Vec<u8>) {
-    let kind = match errno {
-        Errno::NOENT | Errno::NOTDIR | Errno::STALE | Errno::LOOP => WarningKind::Vanished,
-        _ => WarningKind::Unreadable,
-    };
-    warnings.push(kind, path, io::Error::from(errno).to_string());
+    let error = io::Error::from(errno);
+    warnings.push(WarningKind::of_error(&error), path, error.to_string());
 }
 
 fn warn_mount(warnings: &mut Warnings, path: Vec<u8>) {
@@ -506,6 +514,22 @@ fn meta(statx: &Statx) -> Meta {
         mode: u32::from(statx.stx_mode),
         uid: statx.stx_uid,
         gid: statx.stx_gid,
+    }
+}
+
+#[allow(clippy::unnecessary_cast, clippy::cast_lossless)]
+fn meta_of_stat(stat: &Stat) -> Meta {
+    Meta {
+        dev: stat.st_dev as u64,
+        ino: stat.st_ino as u64,
+        size: stat.st_size as u64,
+        disk_size: (stat.st_blocks as u64).saturating_mul(512),
+        mtime: stat.st_mtime as i64,
+        mtime_nsec: stat.st_mtime_nsec as u32,
+        nlink: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
+        mode: stat.st_mode as u32,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
     }
 }
 
@@ -571,6 +595,21 @@ fn open_files_budget() -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn both_calls_tell_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("file"), vec![1; 70_000]).unwrap();
+        std::fs::hard_link(dir.path().join("file"), dir.path().join("again")).unwrap();
+        std::os::unix::fs::symlink("file", dir.path().join("link")).unwrap();
+        let at = rustix::fs::open(dir.path(), OFlags::RDONLY, Mode::empty()).unwrap();
+        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        for name in [c"file", c"again", c"link", c"."] {
+            let statx = rustix::fs::statx(&at, name, flags, StatxFlags::BASIC_STATS).unwrap();
+            let stat = rustix::fs::statat(&at, name, flags).unwrap();
+            assert_eq!(format!("{:?}", meta(&statx)), format!("{:?}", meta_of_stat(&stat)));
+        }
+    }
 
     #[test]
     fn mounts_below_a_directory() {

@@ -214,11 +214,7 @@ fn seen<'a, V: Visitor>(
 }
 
 fn warn(warnings: &mut Warnings, error: &io::Error, path: Vec<u8>) {
-    let kind = match error.kind() {
-        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => WarningKind::Vanished,
-        _ => WarningKind::Unreadable,
-    };
-    warnings.push(kind, path, error.to_string());
+    warnings.push(WarningKind::of_error(error), path, error.to_string());
 }
 
 /// The system's error; walkdir's own message repeats the path.

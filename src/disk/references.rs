@@ -221,7 +221,7 @@ impl Searcher<'_> {
             Kind::Symlink => {
                 match directory.read_link(entry.name) {
                     Ok(target) => self.parts.find(&target, add),
-                    Err(e) => failed(WarningKind::Unreadable, format!("cannot be read: {e}")),
+                    Err(e) => failed(WarningKind::of_error(&e), e.to_string()),
                 }
                 size::symlink(meta.size)
             }
@@ -232,7 +232,7 @@ impl Searcher<'_> {
                         *bytes += read;
                         self.progress.add_bytes(read);
                     }
-                    Err(e) => failed(WarningKind::Unreadable, format!("cannot be read: {e}")),
+                    Err(e) => failed(WarningKind::of_error(&e), e.to_string()),
                 }
                 size::file(meta.size, meta.executable())
             }

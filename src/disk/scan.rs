@@ -20,7 +20,7 @@ use super::links::{self, Links};
 use super::progress::Total;
 use super::walk::{Directory, Engine, Entry, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
 use crate::graph::Rows;
-use crate::nar::size;
+use crate::nar::{name_in_nar, size};
 use crate::warning::{WarningKind, Warnings};
 
 /// What one path costs; sizes in bytes, each inode counted once within the path.
@@ -93,6 +93,8 @@ pub struct ScanOptions {
     pub threads: Option<usize>,
     /// Which engine.
     pub engine: Engine,
+    /// Nix's setting `use-case-hack`: whether names lose its suffix in the NAR.
+    pub use_case_hack: bool,
 }
 
 /// What a scan found; sizes in bytes.
@@ -116,6 +118,8 @@ pub struct DiskScan {
     pub links: Option<Links>,
     /// The blocks of the store directory itself.
     pub store_directory_disk_size: u64,
+    /// Whether NAR sizes are those with Nix's setting `use-case-hack`.
+    pub use_case_hack: bool,
     /// How many entries were met, in `.links` too.
     pub entries: u64,
     /// How many were statted.
@@ -167,7 +171,8 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
     let stage = if options.whole { "walking the store" } else { "walking store paths" };
     progress.begin(stage, Total::Paths(tops.len() as u64));
 
-    let visitor = Summing::new(&devices, read.inodes, tops.len());
+    let mut visitor = Summing::new(&devices, read.inodes, tops.len());
+    visitor.use_case_hack = options.use_case_hack;
     let walked = walker.walk(&tops, &visitor, progress);
     drop(tops);
     let (mut entries, mut statted) = (walked.entries + read.entries, walked.statted + read.statted);
@@ -213,6 +218,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
         names: names_of,
         links: read.links,
         store_directory_disk_size: walker.meta().disk_size,
+        use_case_hack: options.use_case_hack,
         entries,
         statted,
         warnings,
@@ -256,6 +262,7 @@ struct Summing<'a> {
     /// All other inodes with several names, spread by number.
     shards: Vec<Mutex<InodeTable>>,
     usages: Mutex<Vec<Usage>>,
+    use_case_hack: bool,
 }
 
 const SHARDS: u32 = 64;
@@ -292,6 +299,7 @@ impl<'a> Summing<'a> {
             filter: (0..1usize << (FILTER_BITS - 6)).map(|_| AtomicU64::new(0)).collect(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             usages: Mutex::new(vec![Usage { complete: true, ..Usage::default() }; paths]),
+            use_case_hack: false,
         }
     }
 
@@ -482,8 +490,9 @@ impl Visitor for Summing<'_> {
         self.turn_to(tally, directory.path());
         for entry in entries {
             if entry.kind < Kind::Other {
+                let name = name_in_nar(entry.name, self.use_case_hack).len();
                 tally.usage.nar_size =
-                    tally.usage.nar_size.saturating_add(size::entry(entry.name.len() as u64));
+                    tally.usage.nar_size.saturating_add(size::entry(name as u64));
             }
             Self::sum(tally, &entry);
             warn_unsupported(tally, directory, &entry);

@@ -6,6 +6,7 @@
 //! | `stream` | the NAR of a tree, written out in large pieces |
 //! | `hash` | hashes in each way Nix writes them |
 //! | `leaf` | the NAR of one file or symlink, as optimising hashes them |
+//! | `self_reference` | the hash of a NAR that holds its own store path's hash part |
 //! | `nix32` | Nix's alphabet of 32 characters |
 //! | `content_address` | content addresses, and the store path that follows from one |
 
@@ -13,8 +14,30 @@ pub mod content_address;
 pub mod hash;
 mod leaf;
 pub mod nix32;
+mod self_reference;
 pub mod size;
 pub mod stream;
 
 pub use leaf::{FileHasher, hash_symlink};
+pub use self_reference::SelfReferenceHasher;
 pub(crate) use stream::Opener;
+
+/// What Nix puts after a name on a file system that does not tell upper from
+/// lower case, with a number after it (nix: `caseHackSuffix` in `archive.hh`).
+const CASE_HACK: &[u8] = b"~nix~case~hack~";
+
+/// The name that an entry of a directory has in the NAR: with Nix's setting
+/// `use-case-hack`, what comes before the suffix of such a name.
+///
+/// ```
+/// use nix_census::nar::name_in_nar;
+/// assert_eq!(name_in_nar(b"Xt.h~nix~case~hack~1", true), b"Xt.h");
+/// assert_eq!(name_in_nar(b"Xt.h~nix~case~hack~1", false), b"Xt.h~nix~case~hack~1");
+/// ```
+pub fn name_in_nar(name: &[u8], use_case_hack: bool) -> &[u8] {
+    if !use_case_hack || name.len() < CASE_HACK.len() {
+        return name;
+    }
+    let at = name.windows(CASE_HACK.len()).position(|part| part == CASE_HACK);
+    at.map_or(name, |at| &name[..at])
+}

@@ -9,6 +9,7 @@
 //! and with few open directories.
 
 use super::hash::{Algorithm, Hash, Hasher};
+use super::name_in_nar;
 use rustix::fs::{
     AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, readlinkat, statat,
 };
@@ -41,6 +42,10 @@ pub enum NarProblem {
     /// It is a FIFO, socket or device.
     #[error("is no regular file, directory or symlink")]
     Unsupported,
+    /// Two of its entries have the same name but for the suffix that the
+    /// setting `use-case-hack` takes off.
+    #[error("two of its entries have the same name in the NAR")]
+    Collision,
     /// It was longer or shorter than it had said.
     #[error("changed while it was read")]
     Changed,
@@ -80,10 +85,19 @@ impl Opener {
 }
 
 /// What is wrong with a file's extended attributes, told from their names.
-pub type XattrJudge = fn(&[u8]) -> Option<String>;
+pub type XattrJudge = Box<dyn Fn(&[u8]) -> Option<String>>;
+
+/// What was told of the extended attributes of a tree. Paths are below its
+/// top, empty for the top itself.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// What the judge said.
+    pub said: Vec<(Vec<u8>, String)>,
+    /// What could not be asked.
+    pub failed: Vec<(Vec<u8>, Errno)>,
+}
 
 /// Writes NARs of trees; keeps its buffers between them.
-#[derive(Debug)]
 pub struct NarWriter {
     buffer: Box<[u8]>,
     filled: usize,
@@ -92,7 +106,8 @@ pub struct NarWriter {
     opener: Opener,
     /// What to say of a file's extended attributes, if they are looked at.
     judge: Option<XattrJudge>,
-    judged: Vec<(Vec<u8>, String)>,
+    judged: Judged,
+    use_case_hack: bool,
 }
 
 impl Default for NarWriter {
@@ -104,7 +119,8 @@ impl Default for NarWriter {
             written: 0,
             opener: Opener::default(),
             judge: None,
-            judged: Vec::new(),
+            judged: Judged::default(),
+            use_case_hack: false,
         }
     }
 }
@@ -127,24 +143,23 @@ impl NarWriter {
         self.judge = Some(judge);
     }
 
-    /// What was said of the extended attributes of the tree written last: paths
-    /// below its top, empty for the top itself.
-    pub fn take_judged(&mut self) -> Vec<(Vec<u8>, String)> {
+    /// Whether names lose the suffix that Nix's setting `use-case-hack` is about.
+    pub fn use_case_hack(&mut self, use_it: bool) {
+        self.use_case_hack = use_it;
+    }
+
+    /// What was said of the extended attributes of the tree written last.
+    pub fn take_judged(&mut self) -> Judged {
         std::mem::take(&mut self.judged)
     }
 
     fn look_at_xattrs(&mut self, fd: &OwnedFd, levels: &[Level]) {
-        let Some(judge) = self.judge else { return };
-        let mut names = [0u8; 1024];
-        match rustix::fs::flistxattr(fd, &mut names) {
-            Ok(0) => {}
-            Ok(length) => {
-                let said = judge(&names[..length]);
-                self.judged.extend(said.map(|said| (place(levels), said)));
-            }
-            Err(Errno::RANGE) => self.judged.push((place(levels), "very many".to_owned())),
-            // The file system has none.
-            Err(_) => self.judge = None,
+        let Some(judge) = &self.judge else { return };
+        let looked = xattr_names(|names| rustix::fs::flistxattr(fd, names), judge);
+        match looked {
+            Ok(None) => {}
+            Ok(Some(said)) => self.judged.said.push((place(levels), said)),
+            Err(errno) => self.judged.failed.push((place(levels), errno)),
         }
     }
 
@@ -208,7 +223,7 @@ impl NarWriter {
             self.string(b"entry", out);
             self.string(b"(", out);
             self.string(b"name", out);
-            self.string(name.to_bytes(), out);
+            self.string(name_in_nar(name.to_bytes(), self.use_case_hack), out);
             self.string(b"node", out);
             // Taken out for the time in which the levels may grow.
             let (name, kind) = (name.clone(), *kind);
@@ -268,7 +283,7 @@ impl NarWriter {
                 self.look_at_xattrs(&fd, levels);
                 self.string(b"directory", out);
                 let stat = fstat(&fd)?;
-                let entries = read_directory(&fd)?;
+                let entries = read_directory(&fd, self.use_case_hack)?;
                 let identity = (stat.st_dev, stat.st_ino);
                 levels.push(Level { entries, next: 0, fd: Some(fd), identity });
             }
@@ -373,8 +388,32 @@ fn place(levels: &[Level]) -> Vec<u8> {
     levels.iter().filter_map(name).collect::<Vec<_>>().join(&b'/')
 }
 
+/// Asks for the names of extended attributes, as many as there are, and what
+/// `judge` says of them. A file system that has no such attributes has no names.
+pub(crate) fn xattr_names(
+    list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
+    judge: &dyn Fn(&[u8]) -> Option<String>,
+) -> Result<Option<String>, Errno> {
+    /// The kernel's limit (`XATTR_LIST_MAX`).
+    const LONGEST: usize = 64 << 10;
+    let mut short = [0u8; 1024];
+    match list(&mut short) {
+        Ok(length) => Ok(judge(&short[..length])),
+        Err(Errno::RANGE) => {
+            let mut long = vec![0; LONGEST];
+            let length = list(&mut long)?;
+            Ok(judge(&long[..length]))
+        }
+        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// The entries of a directory in ascending order, as a NAR has them.
-fn read_directory(fd: &OwnedFd) -> Result<Vec<(CString, FileType)>, NarProblem> {
+fn read_directory(
+    fd: &OwnedFd,
+    use_case_hack: bool,
+) -> Result<Vec<(CString, FileType)>, NarProblem> {
     let mut buffer = [MaybeUninit::uninit(); 32 << 10];
     let mut directory = RawDir::new(fd, &mut buffer);
     let mut entries = Vec::new();
@@ -385,7 +424,16 @@ fn read_directory(fd: &OwnedFd) -> Result<Vec<(CString, FileType)>, NarProblem> 
             entries.push((name.to_owned(), entry.file_type()));
         }
     }
-    entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    let name =
+        |entry: &(CString, FileType)| -> Vec<u8> { name_in_nar(entry.0.as_bytes(), true).to_vec() };
+    if use_case_hack {
+        entries.sort_by_cached_key(name);
+        if entries.windows(2).any(|pair| name(&pair[0]) == name(&pair[1])) {
+            return Err(NarProblem::Collision);
+        }
+    } else {
+        entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+    }
     Ok(entries)
 }
 
@@ -500,6 +548,48 @@ mod tests {
         // The outermost file lies beside the tree; the innermost directory is empty.
         let level = size::entry(1) + size::entry(4) + size::file(0, false);
         assert_eq!(found, size::NAR + 3000 * size::DIRECTORY + 2999 * level);
+    }
+
+    #[test]
+    fn the_case_hack_is_not_in_the_nar() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["XT.h~nix~case~hack~2", "Xt.h~nix~case~hack~1", "xt.h", "a"];
+        for tree in ["hacked/sub~nix~case~hack~1", "plain/sub"] {
+            fs::create_dir_all(dir.path().join(tree)).unwrap();
+            for name in names {
+                let short = name.split('~').next().unwrap();
+                let name = if tree.starts_with('p') { short } else { name };
+                fs::write(dir.path().join(tree).join(name), short).unwrap();
+            }
+        }
+        let hash = |name: &CStr, use_case_hack| {
+            let parent = File::open(dir.path()).unwrap();
+            let mut writer = NarWriter::default();
+            writer.use_case_hack(use_case_hack);
+            writer.hash(Algorithm::Sha256, parent.as_fd(), name)
+        };
+        let plain = hash(c"plain", false).unwrap();
+        assert_eq!(hash(c"plain", true).unwrap(), plain);
+        assert_eq!(hash(c"hacked", true).unwrap(), plain);
+        assert_ne!(hash(c"hacked", false).unwrap(), plain);
+        fs::write(dir.path().join("hacked/sub~nix~case~hack~1/Xt.h"), "").unwrap();
+        assert_eq!(hash(c"hacked", true).unwrap_err().problem, NarProblem::Collision);
+    }
+
+    #[test]
+    fn all_names_of_extended_attributes_are_read() {
+        let judge = |names: &[u8]| Some(names.len().to_string());
+        let list = |wanted: usize| {
+            move |names: &mut [u8]| match names.len() < wanted {
+                true => Err(Errno::RANGE),
+                false => Ok(wanted),
+            }
+        };
+        for length in [1, 1024, 1025, 60_000] {
+            assert_eq!(xattr_names(list(length), &judge), Ok(Some(length.to_string())));
+        }
+        assert_eq!(xattr_names(|_| Err(Errno::OPNOTSUPP), &judge), Ok(None));
+        assert_eq!(xattr_names(|_| Err(Errno::IO), &judge), Err(Errno::IO));
     }
 
     #[test]

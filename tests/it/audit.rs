@@ -452,3 +452,83 @@ fn targets_and_formats() {
         assert_eq!(env.run(args).status, 2);
     }
 }
+
+/// Which rule of NixOS/nix#15931 holds depends on the version.
+#[test]
+fn paths_made_content_addressed_by_nix_hold_what_they_say() {
+    nix::each_stores(|stores| {
+        let env = TestEnv::new();
+        let store = stores.root.copy(&env, "copy");
+        let features = "nix-command ca-derivations";
+        let path = store.find("self-reference-1.0");
+        let make = ["store", "make-content-addressed", "--extra-experimental-features", features];
+        store.nix("nix", make.into_iter().chain([&*path]));
+        let made: String = (database(&store).query_row(
+            "SELECT path FROM ValidPaths JOIN Refs ON referrer = id AND reference = id
+             WHERE ca LIKE 'fixed:r:%'",
+            [],
+            |row| row.get(0),
+        ))
+        .unwrap();
+        let args = ["--contents", "--only", "content_address,content_address_name", &made];
+        expect(&env, &store, &args, &[]);
+        flip_bit(&some_file(&store.real_path(&made)));
+        expect(&env, &store, &args, &[("content_address", "self-reference-1.0")]);
+    });
+}
+
+/// NixOS/nix#2001, #2096: an installer left rows whose hash is all zeros.
+#[test]
+fn a_path_whose_hash_is_unknown_has_not_passed() {
+    nix::each_stores(|stores| {
+        let env = TestEnv::new();
+        let store = stores.root.copy(&env, "copy");
+        let path = store.find("dead-1.0");
+        let zeros = format!("sha256:{}", "0".repeat(64));
+        let sql = "UPDATE ValidPaths SET hash = ?1 WHERE path = ?2";
+        database(&store).execute(sql, [&zeros, &path]).unwrap();
+        let nix = store.try_nix("nix", ["store", "verify", "--no-trust", &path]);
+        assert_ne!(nix.status, 0, "{}", nix.stderr);
+        expect(&env, &store, &["--contents"], &[("unknown_hash", "dead-1.0")]);
+    });
+}
+
+/// NixOS/nix#6303: stores of macOS hold names with a suffix that is not in the NAR.
+#[test]
+fn the_case_hack_as_nix_sets_it() {
+    nix::each_stores(|stores| {
+        let env = TestEnv::new();
+        let store = stores.root.copy(&env, "copy");
+        let source = env.join("source");
+        for name in ["netfilter/xt_TCPMSS.h", "netfilter/xt_tcpmss.h", "Netfilter/z"] {
+            fs::create_dir_all(source.join(name).parent().unwrap()).unwrap();
+            fs::write(source.join(name), name).unwrap();
+        }
+        let hack = |args: &[&str]| {
+            let mut command = store.command("nix-store", args);
+            let set = |name: &std::ffi::OsStr| name == "NIX_CONFIG";
+            let config = command.get_envs().find(|(name, _)| set(name)).unwrap().1.unwrap();
+            let config = format!("{}\nuse-case-hack = true", config.to_str().unwrap());
+            command.env("NIX_CONFIG", config);
+            run(&mut command)
+        };
+        let path = hack(&["--add", source.to_str().unwrap()]).ok().trim().to_owned();
+        let hacked = walkdir::WalkDir::new(store.real_path(&path)).into_iter();
+        let hacked = hacked.filter(|e| e.as_ref().unwrap().path().to_string_lossy().contains('~'));
+        assert!(hacked.count() >= 2, "Nix makes no such names");
+        let size = hack(&["-q", "--size", &path]).ok().trim().to_owned();
+        let report = || {
+            let mut args = store.args();
+            args.extend(["report", &path, "--format", "csv"].map(Into::into));
+            args.extend(["--columns", "disk_nar_size"].map(Into::into));
+            env.run(args).stdout.lines().last().unwrap().to_owned()
+        };
+        assert_ne!(report(), size);
+        fs::create_dir_all(store.dir.join("etc/nix")).unwrap();
+        fs::write(store.dir.join("etc/nix/nix.conf"), "use-case-hack = true\n").unwrap();
+        assert_eq!(report(), size);
+        expect(&env, &store, &["--contents"], &[]);
+        let verified = hack(&["--verify", "--check-contents"]);
+        assert_eq!(verified.status, 0, "{}", verified.stderr);
+    });
+}

@@ -17,7 +17,8 @@ use nix_census::disk::{
 use nix_census::warning::WarningKind;
 use proptest::prelude::*;
 
-const WHOLE: ScanOptions = ScanOptions { whole: true, threads: Some(3), engine: Engine::Native };
+const WHOLE: ScanOptions =
+    ScanOptions { whole: true, threads: Some(3), engine: Engine::Native, use_case_hack: false };
 const TARGETS: ScanOptions = ScanOptions { whole: false, ..WHOLE };
 
 fn scan(store: &Path, names: &[&str], options: ScanOptions) -> DiskScan {

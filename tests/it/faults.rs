@@ -311,11 +311,13 @@ fn rows_with_odd_names() {
         .unwrap();
     drop(db);
     let texts = ["\\n", "\\x1b[31mred", "\\xff"];
-    let answer = warns(&made, &env, &["report", "--all"], &["odd_row"], &texts);
+    let kinds = &["dangling_reference", "odd_row"];
+    let answer = warns(&made, &env, &["report", "--all"], kinds, &texts);
     let paths: Vec<_> = answer["paths"].as_array().unwrap().iter().map(|r| &r["path"]).collect();
     assert_eq!(paths, [&json!(path(1, "hello-1.0"))]);
-    assert_eq!(answer["warnings_total"], json!(odd.len() + 2));
-    let overview = warns(&made, &env, &[], &["odd_row"], &texts);
+    // Each odd row, and each reference to one.
+    assert_eq!(answer["warnings_total"], json!(2 * odd.len() + 2));
+    let overview = warns(&made, &env, &[], kinds, &texts);
     assert_eq!(overview["paths"], json!(1));
 }
 
@@ -346,11 +348,67 @@ fn references_to_no_row() {
     .unwrap();
     drop(db);
     let expected = ["dangling_reference"];
-    let answer = warns(&made, &env, &["report", "--all", "--sort", "path"], &expected, &["77"]);
+    let hello = path(1, "hello-1.0");
+    let texts = [
+        &*format!("{hello}: refers to what has no row: row 77, which is gone"),
+        &format!("{hello}: its referrer has no row: row 78, which is gone"),
+        &format!("{hello}: refers to what has no row: no row at all"),
+    ];
+    let answer = warns(&made, &env, &["report", "--all", "--sort", "path"], &expected, &texts);
     assert_eq!(answer["warnings_total"], json!(6));
     let rows = answer["paths"].as_array().unwrap();
     assert_eq!(rows[0]["references"], json!([path(2, "world-2.0")]));
     assert_eq!(rows[1]["referrers"], json!([path(1, "hello-1.0")]));
+}
+
+/// NixOS/nix#6090: an old Nix wrote a row whose path has an empty name.
+#[test]
+fn an_odd_row_and_who_refers_to_it() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    let odd = format!("/nix/store/{:032}-", 9);
+    insert(&db, 9, odd.as_bytes(), Some(120));
+    refer(&db, 2, 9);
+    refer(&db, 9, 1);
+    drop(db);
+    let (answer, run) = made.json(&env, ["audit", "--only", "odd_row,dangling_reference"]);
+    assert_eq!(run.status, 1, "{}", run.stderr);
+    let findings: Vec<_> = answer["findings"].as_array().unwrap().iter().collect();
+    assert_eq!(findings.len(), 2, "{findings:?}");
+    assert_eq!(findings[0]["path"], json!(path(2, "world-2.0")));
+    let found = format!("refers to what is not a store path: {odd}");
+    assert_eq!(findings[0]["found"], json!(found));
+    assert_eq!((&findings[1]["kind"], &findings[1]["path"]), (&json!("odd_row"), &json!(odd)));
+    let run = made.run(&env, ["why", &odd]);
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("is not a store path"), "{}", run.stderr);
+    assert!(run.stderr.contains("the database has a row of it"), "{}", run.stderr);
+    assert!(run.stderr.contains(&path(2, "world-2.0")), "{}", run.stderr);
+}
+
+/// NixOS/nixpkgs#148383.
+#[test]
+fn files_of_a_path_that_is_gone_could_not_be_searched() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    // Nothing in `tree` names what it refers to, and that is told.
+    let why = |what: &str| made.json(&env, ["why", "--precise", "tree", what]);
+    let (answer, run) = why("hello-1.0");
+    assert_eq!((run.status, &answer["complete"]), (0, &json!(true)), "{}", run.stderr);
+    let without = json!([{"referrer": path(3, "tree"), "reference": path(1, "hello-1.0")}]);
+    assert_eq!((&answer["files"], &answer["without_file"]), (&json!([]), &without));
+    let table = made.run(&env, ["why", "--precise", "tree", "hello-1.0"]).stdout;
+    assert!(table.contains("References that no file holds"), "{table}");
+    fs::remove_dir_all(made.store.join(base(3, "tree"))).unwrap();
+    let (answer, run) = why("hello-1.0");
+    assert_eq!((run.status, &answer["complete"]), (3, &json!(false)), "{}", run.stderr);
+    assert_eq!(kinds(&answer), ["missing_path"]);
+    assert_eq!((&answer["files"], &answer["without_file"]), (&json!([]), &json!([])));
+    // A file that matches may have been in it: no wrong usage.
+    let (answer, run) = made.json(&env, ["what-if", "tree", "--drop-files", "file"]);
+    assert_eq!((run.status, &answer["complete"]), (3, &json!(false)), "{}", run.stderr);
+    assert!(run.stderr.contains("no file matches of those that could be"), "{}", run.stderr);
 }
 
 #[test]
@@ -703,6 +761,38 @@ fn odd_entries_of_the_store_directory() {
     let (answer, run) = made.json(&env, [""; 0]);
     assert_eq!(answer["invalid_entries"], json!(8), "{}", run.stderr);
     is_safe(&made.run(&env, [""; 0]).stdout);
+}
+
+/// An old kernel does not know the call (ENOSYS), the filter of an older
+/// container forbids it (EPERM).
+#[test]
+fn without_statx() {
+    let env = TestEnv::new();
+    if !have(&["strace"]) {
+        return;
+    }
+    let inject = |error: &str| {
+        let mut strace = Command::new("strace");
+        let inject = format!("inject=statx:error={error}");
+        strace.args(["-fqqo", "/dev/null", "-e", "trace=statx", "-e", &inject]);
+        strace
+    };
+    if run(inject("ENOSYS").arg("true")).status != 0 {
+        return super::support::skip("strace may not trace here");
+    }
+    let (made, db) = Made::sound(&env, "root");
+    drop(db);
+    let tree = made.store.join(base(3, "tree"));
+    fs::hard_link(tree.join("file"), env.join("again")).unwrap();
+    for args in [&["report", "--all"][..], &["audit"], &["optimise"]] {
+        let args = || made.args(args.iter().copied().chain(["--format", "json"]));
+        let with = run(&mut env.command(args()));
+        for error in ["ENOSYS", "EPERM"] {
+            let without = run(inject(error).arg(env!("CARGO_BIN_EXE_nix-census")).args(args()));
+            assert_eq!(without.status, with.status, "{error}: {}", without.stderr);
+            assert_eq!(without.stdout, with.stdout, "{error}");
+        }
+    }
 }
 
 // The answer's way out.

@@ -1,19 +1,20 @@
 //! Contents against hashes: each path's NAR, each entry of `.links`, content
 //! addresses. Largest first, so that all cores are busy to the end.
 
-use super::{Finding, Gathered, Kind, Subject, odd_xattrs};
+use super::{Finding, Gathered, Kind, Subject};
+use crate::catalog::Source;
 use crate::disk::{DiskError, Total};
+use crate::nar::SelfReferenceHasher;
 use crate::nar::content_address::{ContentAddress, Method};
 use crate::nar::hash::{Algorithm, Hash, Hasher};
 use crate::nar::nix32;
 use crate::nar::stream::{NarError, NarProblem, NarWriter};
 use crate::store::StorePath;
 use crate::warning::WarningKind;
-use rustix::fs::{Mode, OFlags, open, openat};
+use rustix::fs::{FileType, Mode, OFlags, fstat, open, openat};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,6 +57,11 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
     jobs.reverse();
     let paths = jobs.iter().filter(|job| matches!(job, Job::Path(_))).count();
     subject.progress.begin("hashing contents", Total::Paths(paths as u64));
+    if *subject.source == Source::Scan && subject.options.wants(Kind::UnknownHash) {
+        let path = path.as_os_str().as_bytes();
+        let message = "without a database there are no hashes to check contents against";
+        gathered.warnings.push(WarningKind::Unchecked, path, message);
+    }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let threads = subject.options.threads.unwrap_or(cores);
     let next = AtomicUsize::new(0);
@@ -63,8 +69,11 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
         let work = || {
             let mut gathered = Gathered::default();
             let mut writer = NarWriter::default();
+            let canonical = &subject.options.canonical;
+            writer.use_case_hack(canonical.use_case_hack);
             if subject.options.wants(Kind::Xattr) {
-                writer.judge_xattrs(odd_xattrs);
+                let canonical = canonical.clone();
+                writer.judge_xattrs(Box::new(move |names| canonical.odd_xattrs(names)));
             }
             while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
                 let before = gathered.checked.bytes_hashed;
@@ -123,7 +132,8 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) {
         Err(e) => {
             let path = shared.subject.location.real_store_dir.join(".links");
             let message = format!("cannot be read: {e}");
-            gathered.warnings.push(WarningKind::Unreadable, path.as_os_str().as_bytes(), message);
+            let kind = WarningKind::of_error(&e);
+            gathered.warnings.push(kind, path.as_os_str().as_bytes(), message);
         }
     }
 }
@@ -134,6 +144,10 @@ impl Shared<'_> {
         let address = catalog.content_address(id).and_then(ContentAddress::parse);
         let Some(expected) = catalog.hash(id) else {
             gathered.checked.unknown_hashes += 1;
+            // Of a mere scan it was said of all.
+            if *self.subject.source != Source::Scan {
+                gathered.findings.push(Finding::new(Kind::UnknownHash, catalog.path(id), "", ""));
+            }
             if let Some(address) = address {
                 self.address(id, &address, None, writer, gathered);
             }
@@ -141,14 +155,7 @@ impl Shared<'_> {
         };
         let Ok(name) = CString::new(catalog.base_name(id)) else { return };
         let hashed = writer.hash(Algorithm::Sha256, self.store.as_fd(), &name);
-        for (below, said) in writer.take_judged() {
-            let mut path = catalog.path(id).into_bytes();
-            if !below.is_empty() {
-                path.push(b'/');
-                path.extend(below);
-            }
-            gathered.findings.push(Finding::new(Kind::Xattr, path, "", said));
-        }
+        self.judged(id, writer, gathered);
         match hashed {
             Ok((size, hash)) => {
                 gathered.checked.nar_hashes += 1;
@@ -167,26 +174,63 @@ impl Shared<'_> {
                     self.address(id, &address, Some(hash), writer, gathered);
                 }
             }
-            Err(e) => self.unread(&name, &e, gathered),
+            Err(e) => self.unread(id, &e, gathered),
         }
     }
 
-    /// Something could not be read; what `sizes` finds is not told again.
-    fn unread(&self, name: &CStr, error: &NarError, gathered: &mut Gathered) {
-        let missing = error.path.is_empty() && error.problem == NarProblem::Io(Errno::NOENT);
-        if missing || error.problem == NarProblem::Unsupported {
-            return;
+    /// What was said of the extended attributes of the path that was hashed.
+    fn judged(&self, id: u32, writer: &mut NarWriter, gathered: &mut Gathered) {
+        let judged = writer.take_judged();
+        let path = |below: &[u8]| {
+            let mut path = self.subject.catalog.path(id).into_bytes();
+            if !below.is_empty() {
+                path.push(b'/');
+                path.extend(below);
+            }
+            path
+        };
+        for (below, said) in judged.said {
+            gathered.findings.push(Finding::new(Kind::Xattr, path(&below), "", said));
         }
-        let mut path =
-            self.subject.location.real_store_dir.join(std::ffi::OsStr::from_bytes(name.to_bytes()));
+        for (below, errno) in judged.failed {
+            let error = io::Error::from(errno);
+            let message = format!("its extended attributes cannot be read: {error}");
+            gathered.warnings.push(WarningKind::of_error(&error), path(&below), message);
+        }
+    }
+
+    /// Something could not be read.
+    fn unread(&self, id: u32, error: &NarError, gathered: &mut Gathered) {
+        let base = self.subject.catalog.base_name(id);
+        let mut path = self.subject.location.real_store_dir.join(base);
         if !error.path.is_empty() {
             path.push(std::ffi::OsStr::from_bytes(&error.path));
         }
-        let kind = match error.problem {
-            NarProblem::Io(Errno::NOENT) | NarProblem::Changed => WarningKind::Vanished,
-            _ => WarningKind::Unreadable,
-        };
-        gathered.warnings.push(kind, path.as_os_str().as_bytes(), error.problem.to_string());
+        let path = path.as_os_str().as_bytes();
+        match error.problem {
+            // Both are told of by `sizes` too, in the same words.
+            NarProblem::Io(Errno::NOENT) if error.path.is_empty() => {
+                let path = self.subject.catalog.path(id);
+                gathered.findings.push(Finding::new(Kind::MissingPath, path, "", ""));
+            }
+            NarProblem::Unsupported => {}
+            NarProblem::Io(errno) => {
+                let error = io::Error::from(errno);
+                gathered.warnings.push(WarningKind::of_error(&error), path, error.to_string());
+            }
+            NarProblem::Collision => {
+                let expected = match self.subject.catalog.hash(id) {
+                    Some(hash) => format!("sha256:{}", nix32::encode(hash)),
+                    None => String::new(),
+                };
+                let path = self.subject.catalog.path(id);
+                let found = error.to_string();
+                gathered.findings.push(Finding::new(Kind::NarHash, path, expected, found));
+            }
+            NarProblem::Changed => {
+                gathered.warnings.push(WarningKind::Vanished, path, error.problem.to_string());
+            }
+        }
     }
 
     fn link(&self, name: &CStr, writer: &mut NarWriter, gathered: &mut Gathered) {
@@ -208,14 +252,17 @@ impl Shared<'_> {
             // Unused and gone, or no link at all, which is found elsewhere.
             Err(e)
                 if matches!(e.problem, NarProblem::Io(Errno::NOENT) | NarProblem::Unsupported) => {}
+            Err(NarError { problem: NarProblem::Io(errno), .. }) => {
+                let error = io::Error::from(errno);
+                gathered.warnings.push(WarningKind::of_error(&error), full(), error.to_string());
+            }
             Err(e) => {
                 gathered.warnings.push(WarningKind::Unreadable, full(), e.problem.to_string());
             }
         }
     }
 
-    /// Recomputes a content address where that is possible: not Git's, and not
-    /// of a path that holds its own name.
+    /// Recomputes a content address.
     fn address(
         &self,
         id: u32,
@@ -228,55 +275,69 @@ impl Shared<'_> {
         let algorithm = address.hash.algorithm();
         let path: StorePath<'_> = catalog.store_path(id);
         let Ok(name) = CString::new(path.base_name()) else { return };
-        let found = match address.method {
-            Method::Git => return,
-            Method::Nar if catalog.references().row(id).contains(&id) => return,
-            Method::Nar => match nar_hash.filter(|h| h.algorithm() == algorithm) {
-                Some(hash) => hash,
-                None => match writer.hash(algorithm, self.store.as_fd(), &name) {
-                    Ok((size, hash)) => {
-                        gathered.checked.bytes_hashed += size;
-                        hash
-                    }
-                    // Told of when its NAR hash was asked for, unless that is unknown.
-                    Err(e) => return self.unread(&name, &e, gathered),
-                },
-            },
-            Method::Text | Method::Flat => match self.flat(algorithm, &name) {
-                Ok((size, hash)) => {
-                    gathered.checked.bytes_hashed += size;
-                    hash
-                }
-                Err(e) => {
-                    let problem = format!("its content address was not checked: {e}");
-                    gathered.warnings.push(WarningKind::Unreadable, catalog.path(id), problem);
+        let known = nar_hash.filter(|hash| hash.algorithm() == algorithm);
+        // A path that holds its own name has one of two hashes.
+        let found = match (address.method, known) {
+            (Method::Git, _) => {
+                let message = "its content address was not checked: it is one of Git";
+                gathered.warnings.push(WarningKind::Unchecked, catalog.path(id), message);
+                return;
+            }
+            (Method::Nar, _) if catalog.references().row(id).contains(&id) => {
+                let mut hasher = SelfReferenceHasher::new(algorithm, path.hash_part());
+                let written = writer.write(self.store.as_fd(), &name, |piece| hasher.update(piece));
+                written.map(|size| (size, hasher.finish().to_vec()))
+            }
+            (Method::Nar, Some(hash)) => Ok((0, vec![hash])),
+            (Method::Nar, None) => {
+                let hashed = writer.hash(algorithm, self.store.as_fd(), &name);
+                hashed.map(|(size, hash)| (size, vec![hash]))
+            }
+            (Method::Text | Method::Flat, _) => self.flat(algorithm, &name),
+        };
+        self.judged(id, writer, gathered);
+        match found {
+            Ok((size, found)) => {
+                gathered.checked.bytes_hashed += size;
+                if found.contains(&address.hash) {
                     return;
                 }
-            },
-        };
-        if found != address.hash {
-            let (expected, found) = (address.hash.to_string(), found.to_string());
-            let finding = Finding::new(Kind::ContentAddress, catalog.path(id), expected, found);
-            gathered.findings.push(finding);
+                let found = match &found[..] {
+                    [] => "not a regular file".to_owned(),
+                    all => all.iter().map(Hash::to_string).collect::<Vec<_>>().join(" or "),
+                };
+                let expected = address.hash.to_string();
+                let finding = Finding::new(Kind::ContentAddress, catalog.path(id), expected, found);
+                gathered.findings.push(finding);
+            }
+            Err(e) => self.unread(id, &e, gathered),
         }
     }
 
-    /// The hash of the contents of a path that is one file.
-    fn flat(&self, algorithm: Algorithm, name: &CStr) -> io::Result<(u64, Hash)> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let mut file = File::from(openat(&self.store, name, flags, Mode::empty())?);
-        if !file.metadata()?.is_file() {
-            return Err(io::Error::other("not a regular file"));
-        }
-        let (mut hasher, mut buffer, mut total) = (Hasher::new(algorithm), vec![0; 1 << 17], 0);
-        loop {
-            match file.read(&mut buffer)? {
-                0 => return Ok((total, hasher.finish())),
-                n => {
-                    hasher.update(&buffer[..n]);
-                    total += n as u64;
+    /// The hash of the contents of a path that is one file; none if it is not.
+    fn flat(&self, algorithm: Algorithm, name: &CStr) -> Result<(u64, Vec<Hash>), NarError> {
+        let read = || -> Result<(u64, Vec<Hash>), Errno> {
+            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+            let file = match openat(&self.store, name, flags, Mode::empty()) {
+                Err(Errno::LOOP) => return Ok((0, Vec::new())),
+                file => file?,
+            };
+            if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+                return Ok((0, Vec::new()));
+            }
+            let (mut hasher, mut buffer, mut total) = (Hasher::new(algorithm), vec![0; 1 << 17], 0);
+            loop {
+                match rustix::io::read(&file, &mut buffer[..]) {
+                    Ok(0) => return Ok((total, vec![hasher.finish()])),
+                    Ok(n) => {
+                        hasher.update(&buffer[..n]);
+                        total += n as u64;
+                    }
+                    Err(Errno::INTR) => {}
+                    Err(e) => return Err(e),
                 }
             }
-        }
+        };
+        read().map_err(|e| NarError { path: Vec::new(), problem: NarProblem::Io(e) })
     }
 }

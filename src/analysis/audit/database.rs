@@ -1,7 +1,7 @@
 //! What the database says that cannot be right.
 
 use super::{Finding, Gathered, Kind, Subject, take_findings};
-use crate::catalog::{OpenError, open};
+use crate::catalog::{Catalog, OpenError, open};
 use crate::nar::content_address::ContentAddress;
 use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
@@ -14,6 +14,13 @@ pub(super) fn rows(subject: &Subject<'_>, warnings: Warnings) -> Gathered {
         WarningKind::UnknownSchema => Some(Kind::Schema),
         _ => None,
     });
+    // Told of each path below, however many there are.
+    gathered.warnings = std::mem::take(&mut gathered.warnings).without(WarningKind::UnknownNarSize);
+    if subject.options.wants(Kind::UnknownSize) {
+        let unknown = subject.ids.iter().filter(|&&id| subject.catalog.nar_size(id).is_none());
+        let finding = |&id: &u32| Finding::new(Kind::UnknownSize, subject.catalog.path(id), "", "");
+        gathered.findings.extend(unknown.map(finding));
+    }
     if subject.options.wants_any(&[Kind::OddContentAddress, Kind::ContentAddressName]) {
         let found = subject.ids.iter().filter_map(|&id| content_address(subject, id));
         gathered.findings.extend(found);
@@ -27,15 +34,43 @@ fn content_address(subject: &Subject<'_>, id: u32) -> Option<Finding> {
     let Some(address) = ContentAddress::parse(text) else {
         return Some(Finding::new(Kind::OddContentAddress, catalog.path(id), "", text));
     };
+    let path = catalog.store_path(id);
+    let expected = match address_hash_part(catalog, id, &address) {
+        Some(expected) if expected == path.hash_part() => return None,
+        Some(expected) => format!("{expected} from {text}"),
+        None => format!("no store path: Nix makes none from {text} and these references"),
+    };
+    Some(Finding::new(Kind::ContentAddressName, catalog.path(id), expected, path.hash_part()))
+}
+
+/// The hash part that a path with this content address has; `None` where Nix
+/// makes no such path.
+fn address_hash_part(catalog: &Catalog, id: u32, address: &ContentAddress) -> Option<String> {
     let references = catalog.references().row(id);
     let others: Vec<String> =
         references.iter().filter(|&&r| r != id).map(|&r| catalog.path(r)).collect();
-    let path = catalog.store_path(id);
     let to_self = others.len() < references.len();
-    let expected = address.hash_part(catalog.store_dir(), path.name(), &others, to_self)?;
-    (expected != path.hash_part()).then(|| {
-        let expected = format!("{expected} from {text}");
-        Finding::new(Kind::ContentAddressName, catalog.path(id), expected, path.hash_part())
+    address.hash_part(catalog.store_dir(), catalog.store_path(id).name(), &others, to_self)
+}
+
+/// Whether a path's name follows from its content address and references: such
+/// a path needs no signature (nix: `ValidPathInfo::isContentAddressed`).
+pub(super) fn is_content_addressed(catalog: &Catalog, id: u32) -> bool {
+    let address = catalog.content_address(id).and_then(ContentAddress::parse);
+    address.is_some_and(|address| {
+        address_hash_part(catalog, id, &address).as_deref()
+            == Some(catalog.store_path(id).hash_part())
+    })
+}
+
+/// What became of the check that ran beside the others.
+pub(super) fn checked(location: &StoreLocation, joined: std::thread::Result<Gathered>) -> Gathered {
+    joined.unwrap_or_else(|_| {
+        let mut gathered = Gathered::default();
+        let name = location.database.as_os_str().as_encoded_bytes();
+        let message = "its integrity was not checked: the check ended with a panic";
+        gathered.warnings.push(WarningKind::Unchecked, name, message);
+        gathered
     })
 }
 
@@ -61,7 +96,7 @@ pub(super) fn integrity(location: &StoreLocation) -> Gathered {
             let source = std::error::Error::source(&e).map(|s| format!(": {s}"));
             let message =
                 format!("its integrity was not checked: {e}{}", source.unwrap_or_default());
-            gathered.warnings.push(WarningKind::Unreadable, name(), message);
+            gathered.warnings.push(WarningKind::Unchecked, name(), message);
         }
     }
     gathered

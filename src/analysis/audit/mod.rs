@@ -17,12 +17,15 @@ mod database;
 mod references;
 mod signatures;
 mod sizes;
+#[cfg(test)]
+mod tests;
 
 pub use signatures::{KeyError, PublicKey};
 
 use crate::catalog::{Catalog, Source};
 use crate::disk::{DiskError, Progress};
 use crate::output::{Cell, Column, Document, Field, Head, Section};
+use crate::roots::Settings;
 use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
 
@@ -85,16 +88,25 @@ kinds! {
         "restore the database from a backup, or dump what can be read and load it anew";
     /// The schema is not one that is known.
     Schema, "schema", Warning, "look with the Nix that wrote it";
-    /// A row is no store path of this store.
-    OddRow, "odd_row", Error, "no Nix writes such a row: find out who did";
+    /// A row that is not a store path of this store, or says what no row can.
+    OddRow, "odd_row", Error,
+        "Nix fails at such a row: look at it with sqlite3, and at what refers to it";
     /// A reference leads to no valid path.
     DanglingReference, "dangling_reference", Error,
-        "nix-store --repair-path or --delete the referrer";
+        "the referrer lacks something that it was built with: build or fetch it again";
     /// A content address that cannot be read.
     OddContentAddress, "odd_content_address", Warning, "no Nix writes such a content address";
     /// The path that follows from the content address has another hash part.
     ContentAddressName, "content_address_name", Error,
         "the claim is false: do not trust the path without its signatures";
+    /// The database has no NAR hash, so the contents cannot be checked.
+    UnknownHash, "unknown_hash", Warning,
+        "nix-store --repair-path fetches or builds it again; nix-store --verify --check-contents records the hash of what is there now";
+    /// The database has no NAR size, so it cannot be checked.
+    UnknownSize, "unknown_size", Warning, "nix-store --verify --check-contents records it";
+    /// The file system or the disk is damaged: something cannot be read.
+    Damaged, "damaged", Error,
+        "check the file system (fsck) and the disk, then nix-store --repair-path";
     /// A valid path is not on disk.
     MissingPath, "missing_path", Error, "nix-store --verify --repair fetches or builds it again";
     /// The NAR size is not that of the database.
@@ -145,6 +157,15 @@ kinds! {
 }
 
 impl Kind {
+    /// What could not be checked because of a finding of this kind.
+    fn hinders(self) -> &'static [Self] {
+        match self {
+            Self::UnknownHash => &[Self::NarHash, Self::BadSignature],
+            Self::UnknownSize => &[Self::NarSize, Self::BadSignature],
+            _ => &[],
+        }
+    }
+
     /// The kind of that name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|k| k.name() == name)
@@ -192,11 +213,45 @@ pub struct AuditOptions {
     pub except: Vec<Kind>,
     /// How many threads.
     pub threads: Option<usize>,
+    /// What Nix does to every path before it hashes and registers it.
+    pub canonical: Canonical,
+}
+
+/// The settings of Nix that decide what a path looks like on disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Canonical {
+    /// `use-case-hack`: `name~nix~case~hack~N` stands for `name`.
+    pub use_case_hack: bool,
+    /// `ignored-acls`: the extended attributes that Nix leaves alone.
+    pub ignored_acls: Vec<String>,
+}
+
+impl Default for Canonical {
+    /// Nix's defaults on Linux.
+    fn default() -> Self {
+        let Settings { use_case_hack, ignored_acls, .. } = Settings::default();
+        Self { use_case_hack, ignored_acls }
+    }
+}
+
+impl Canonical {
+    /// Of names of extended attributes, each followed by a NUL, those that Nix
+    /// would have stripped.
+    fn odd_xattrs(&self, names: &[u8]) -> Option<String> {
+        let ignored = |name: &[u8]| self.ignored_acls.iter().any(|acl| acl.as_bytes() == name);
+        let odd: Vec<String> = (names.split(|&b| b == 0))
+            .filter(|name| !name.is_empty() && !ignored(name))
+            .map(|name| name.escape_ascii().to_string())
+            .collect();
+        (!odd.is_empty()).then(|| odd.join(" "))
+    }
 }
 
 impl AuditOptions {
     fn wants(&self, kind: Kind) -> bool {
-        (self.only.is_empty() || self.only.contains(&kind)) && !self.except.contains(&kind)
+        // Whoever asks for a check is told where it could not be made.
+        let asked = |asked: &Kind| *asked == kind || kind.hinders().contains(asked);
+        (self.only.is_empty() || self.only.iter().any(asked)) && !self.except.contains(&kind)
     }
 
     fn wants_any(&self, kinds: &[Kind]) -> bool {
@@ -249,6 +304,7 @@ struct Subject<'a> {
     ids: Vec<u32>,
     /// Whether the whole store is audited, not the closure of targets.
     whole: bool,
+    source: &'a Source,
     options: &'a AuditOptions,
     progress: &'a Progress,
 }
@@ -262,6 +318,24 @@ struct Gathered {
 }
 
 impl Gathered {
+    /// What cannot be read since the file system is damaged is a finding.
+    fn tell_damage(&mut self, subject: &Subject<'_>) {
+        if !subject.options.wants(Kind::Damaged) {
+            return;
+        }
+        let (damaged, rest) =
+            std::mem::take(&mut self.warnings).split(|kind| kind == WarningKind::Damaged);
+        self.warnings = rest;
+        let real = subject.location.real_store_dir.as_os_str().as_encoded_bytes();
+        for warning in damaged {
+            let path = match warning.path.strip_prefix(real) {
+                Some(below) => [subject.catalog.store_dir().as_bytes(), below].concat(),
+                None => warning.path,
+            };
+            self.findings.push(Finding::new(Kind::Damaged, path, "", warning.message));
+        }
+    }
+
     fn extend(&mut self, other: Self) {
         self.findings.extend(other.findings);
         self.warnings.extend(other.warnings);
@@ -298,6 +372,7 @@ impl Audit {
             location,
             catalog: &catalog,
             whole: ids.is_none(),
+            source,
             ids: ids.unwrap_or_else(|| (0..catalog.len() as u32).collect()),
             options,
             progress,
@@ -310,8 +385,7 @@ impl Audit {
                 subject.whole && *source == Source::Database && options.wants(Kind::Database);
             let integrity = check.then(|| scope.spawn(|| database::integrity(location)));
             let walked = options.disk.then(|| sizes::check(&subject));
-            let integrity = integrity.map(|t| t.join().unwrap_or_default());
-            (integrity, walked)
+            (integrity.map(|t| database::checked(location, t.join())), walked)
         });
         all.extend(integrity.unwrap_or_default());
         if let Some(walked) = walked {
@@ -326,6 +400,7 @@ impl Audit {
         if let Some(keys) = &options.signatures {
             all.extend(signatures::check(&subject, keys));
         }
+        all.tell_damage(&subject);
         let Gathered { mut findings, checked, mut warnings } = all;
         findings.retain(|f| options.wants(f.kind));
         findings.sort();
@@ -402,7 +477,7 @@ impl Audit {
                 count("references", "paths searched for references", c.references),
                 size("bytes_searched", "searched", c.bytes_searched),
                 count("signatures", "good signatures", c.signatures),
-                Field::new("database", "integrity of the database", Cell::Bool(c.database)),
+                Field::new("database", "integrity of the database checked", Cell::Bool(c.database)),
             ],
         });
         let head = Head { store_dir: &self.store_dir, warnings: &self.warnings };
@@ -421,17 +496,4 @@ fn take_findings(warnings: Warnings, kind_of: impl Fn(WarningKind) -> Option<Kin
         }
     }
     gathered
-}
-
-/// Extended attributes that Nix leaves alone (its setting `ignored-acls`).
-const LEFT_ALONE: [&[u8]; 3] = [b"security.csm", b"security.selinux", b"system.nfs4_acl"];
-
-/// Of names of extended attributes, each followed by a NUL, those that Nix
-/// would have stripped.
-fn odd_xattrs(names: &[u8]) -> Option<String> {
-    let odd: Vec<String> = (names.split(|&b| b == 0))
-        .filter(|name| !name.is_empty() && !LEFT_ALONE.contains(name))
-        .map(|name| name.escape_ascii().to_string())
-        .collect();
-    (!odd.is_empty()).then(|| odd.join(" "))
 }

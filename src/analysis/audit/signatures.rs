@@ -1,6 +1,7 @@
 //! Signatures (`ValidPathInfo::fingerprint` and `checkSignatures` in Nix's
 //! `path-info.cc`): ed25519 over path, NAR hash, NAR size and references.
 
+use super::database::is_content_addressed;
 use super::{Finding, Gathered, Kind, Subject};
 use crate::nar::nix32;
 use data_encoding::BASE64;
@@ -60,14 +61,18 @@ fn path(subject: &Subject<'_>, keys: &[PublicKey], id: u32) -> Gathered {
         if named.peek().is_none() {
             continue;
         }
+        // Nothing to check it against, which is a finding of its own.
+        let Some(fingerprint) = &fingerprint else {
+            if catalog.hash(id).is_none() {
+                gathered.findings.push(Finding::new(Kind::UnknownHash, catalog.path(id), "", ""));
+            }
+            continue;
+        };
         let parsed =
             BASE64.decode(text.as_bytes()).ok().and_then(|b| Signature::from_slice(&b).ok());
-        let fits = match (&fingerprint, parsed) {
-            (Some(fingerprint), Some(parsed)) => {
-                named.any(|key| key.key.verify_strict(fingerprint.as_bytes(), &parsed).is_ok())
-            }
-            _ => false,
-        };
+        let fits = parsed.is_some_and(|parsed| {
+            named.any(|key| key.key.verify_strict(fingerprint.as_bytes(), &parsed).is_ok())
+        });
         if fits {
             good += 1;
         } else {
@@ -77,7 +82,7 @@ fn path(subject: &Subject<'_>, keys: &[PublicKey], id: u32) -> Gathered {
     }
     gathered.checked.signatures = good;
     // A path whose name follows from its contents needs no signature.
-    if good == 0 && !catalog.ultimate(id) && catalog.content_address(id).is_none() {
+    if good == 0 && !catalog.ultimate(id) && !is_content_addressed(catalog, id) {
         let signed: Vec<&str> =
             catalog.signatures(id).filter_map(|s| s.split(':').next()).collect();
         let found = match signed.is_empty() {

@@ -4,19 +4,22 @@
 //! `posix-fs-canonicalise.cc`): mode 0444 or 0555, modified at 1 second since
 //! 1970, one owner, no extended attributes but a few.
 
-use super::{Finding, Gathered, Kind, Subject, odd_xattrs};
+use super::{Canonical, Finding, Gathered, Kind, Subject};
 use crate::disk::{
     self, Directory, DiskError, Engine, Entry, Kind as FileKind, Meta, ScanOptions, Seen, Top,
     Total, Visitor, Walker,
 };
-use crate::nar::{nix32, size, stream};
+use crate::nar::{name_in_nar, nix32, size, stream};
 use crate::store::StorePath;
+use crate::warning::{WarningKind, Warnings};
 use rustix::fs::{AtFlags, Mode, OFlags, open, statat};
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// How many files of one path are named with the same fault; the others are counted.
@@ -38,7 +41,8 @@ struct Checker<'a> {
     owner: Option<u32>,
     device: u64,
     known: Vec<Mutex<HashMap<u64, Known>>>,
-    xattrs: AtomicBool,
+    xattrs: bool,
+    canonical: &'a Canonical,
 }
 
 /// Files of one path with one fault: the first by name, and how many.
@@ -63,7 +67,12 @@ impl Faults {
     }
 }
 
-type State = HashMap<(u32, Kind), Faults>;
+/// What one thread gathers.
+#[derive(Default)]
+struct State {
+    faults: HashMap<(u32, Kind), Faults>,
+    warnings: Warnings,
+}
 
 /// Audits what `stat` says of paths, and of the store directory if all are audited.
 pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
@@ -78,7 +87,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
         owner: common_owner(store, &names),
         device: walker.meta().dev,
         known: (0..64).map(|_| Mutex::default()).collect(),
-        xattrs: AtomicBool::new(subject.options.wants(Kind::Xattr)),
+        xattrs: subject.options.wants(Kind::Xattr),
+        canonical: &subject.options.canonical,
     };
     let tops: Vec<Top<'_>> = (0u32..)
         .zip(&names)
@@ -88,9 +98,10 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
     let walked = walker.walk(&tops, &checker, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
     gathered.checked.entries = walked.entries;
-    let mut faults = State::new();
+    let mut faults: HashMap<(u32, Kind), Faults> = HashMap::new();
     for state in walked.states {
-        for (key, more) in state {
+        gathered.warnings.extend(state.warnings);
+        for (key, more) in state.faults {
             let all = faults.entry(key).or_default();
             all.count += more.count;
             all.named.extend(more.named);
@@ -156,7 +167,7 @@ impl Checker<'_> {
     ) -> Option<u64> {
         let (size, executable) = match &entry.seen {
             Seen::Stat(meta) => {
-                let faults = self.faults(directory, entry, meta);
+                let faults = self.faults(&mut state.warnings, directory, entry, meta);
                 if faults.is_empty() {
                     if meta.nlink > 1
                         && meta.dev == self.device
@@ -167,7 +178,7 @@ impl Checker<'_> {
                 } else {
                     let path = directory.path();
                     for finding in faults {
-                        state.entry((path, finding.kind)).or_default().add(finding);
+                        state.faults.entry((path, finding.kind)).or_default().add(finding);
                     }
                 }
                 (meta.size, meta.executable())
@@ -185,6 +196,7 @@ impl Checker<'_> {
 
     fn faults(
         &self,
+        warnings: &mut Warnings,
         directory: &Directory<'_>,
         entry: &Entry<'_, Known>,
         meta: &Meta,
@@ -214,8 +226,9 @@ impl Checker<'_> {
                 add(Kind::UnsupportedFile, "file, directory or symlink", kind.to_owned());
             }
             FileKind::File | FileKind::Directory => {
-                let expected = match (entry.kind, mode & 0o111) {
-                    (FileKind::File, 0) => "0444",
+                // As Nix: who may execute a file is its owner's bit.
+                let expected = match entry.kind {
+                    FileKind::File if !meta.executable() => "0444",
                     _ => "0555",
                 };
                 if mode & 0o7000 != 0 {
@@ -223,7 +236,7 @@ impl Checker<'_> {
                 } else if mode & 0o222 != 0 {
                     add(Kind::Writable, expected, octal());
                 } else if octal() != expected {
-                    add(Kind::Mode, if mode & 0o100 == 0 { "0444" } else { "0555" }, octal());
+                    add(Kind::Mode, expected, octal());
                 }
             }
             FileKind::Symlink | FileKind::Unknown => {}
@@ -240,7 +253,8 @@ impl Checker<'_> {
         // run, it is asked always; all files are asked where they are opened.
         let run = entry.kind == FileKind::File && mode & 0o111 != 0;
         if (run || entry.kind == FileKind::Directory && directory.relative_path().is_empty())
-            && let Some(names) = self.xattrs(directory, entry.name)
+            && self.xattrs
+            && let Some(names) = self.xattrs(warnings, directory, entry.name)
         {
             add(Kind::Xattr, "", names);
         }
@@ -248,23 +262,28 @@ impl Checker<'_> {
     }
 
     /// The names of extended attributes that Nix would have stripped.
-    fn xattrs(&self, directory: &Directory<'_>, name: &[u8]) -> Option<String> {
-        if !self.xattrs.load(Ordering::Relaxed) {
-            return None;
-        }
-        let mut buffer = [0u8; 1024];
+    fn xattrs(
+        &self,
+        warnings: &mut Warnings,
+        directory: &Directory<'_>,
+        name: &[u8],
+    ) -> Option<String> {
         let path = directory.full_path(name);
-        let length = match rustix::fs::llistxattr(OsStr::from_bytes(&path), &mut buffer) {
-            Ok(0) | Err(rustix::io::Errno::NOENT) => return None,
-            Ok(n) => n,
-            Err(rustix::io::Errno::RANGE) => return Some("very many".to_owned()),
-            Err(_) => {
-                // The file system has none, or the kernel tells nobody.
-                self.xattrs.store(false, Ordering::Relaxed);
-                return None;
-            }
+        let judge = |names: &[u8]| self.canonical.odd_xattrs(names);
+        let by_name = |names: &mut [u8]| rustix::fs::llistxattr(OsStr::from_bytes(&path), names);
+        let found = match stream::xattr_names(by_name, &judge) {
+            // Deeper than a name can say.
+            Err(Errno::NAMETOOLONG) => directory.open_file(name).and_then(|file| {
+                let open = |names: &mut [u8]| rustix::fs::flistxattr(&file, names);
+                Ok(stream::xattr_names(open, &judge)?)
+            }),
+            found => found.map_err(io::Error::from),
         };
-        odd_xattrs(&buffer[..length])
+        found.unwrap_or_else(|error| {
+            let message = format!("its extended attributes cannot be read: {error}");
+            warnings.push(WarningKind::of_error(&error), path.as_slice(), message);
+            None
+        })
     }
 }
 
@@ -280,7 +299,7 @@ impl Visitor for Checker<'_> {
     type Tag = Known;
 
     fn state(&self) -> State {
-        State::new()
+        State::default()
     }
 
     fn known(&self, _: &mut State, ino: u64) -> Option<Known> {
@@ -303,7 +322,8 @@ impl Visitor for Checker<'_> {
         let mut sum = Some(0u64);
         for entry in entries {
             let node = self.entry(state, directory, &entry);
-            let entry = size::entry(entry.name.len() as u64);
+            let name = name_in_nar(entry.name, self.canonical.use_case_hack);
+            let entry = size::entry(name.len() as u64);
             sum = sum.and_then(|s| Some(s.saturating_add(node?).saturating_add(entry)));
         }
         self.add(directory.path() as usize, sum);

@@ -76,8 +76,8 @@ pub(super) fn classify(
         path.push(b'/');
         path.extend(reader.path(inode, None));
         let kind = match error.kind() {
-            io::ErrorKind::NotFound | io::ErrorKind::InvalidData => WarningKind::Vanished,
-            _ => WarningKind::Unreadable,
+            io::ErrorKind::InvalidData => WarningKind::Vanished,
+            _ => WarningKind::of_error(&error),
         };
         let message = format!("taken for unlike any other file: {error}");
         warnings.push(kind, path, message);

@@ -4,8 +4,9 @@ use super::{Change, Step, WhatIfError};
 use crate::analysis::edits::Dropped;
 use crate::census::Census;
 use crate::disk::{Directory, Engine, Entry, Kind, Progress, Seen, Top, Visitor, Walker};
-use crate::nar::size;
+use crate::nar::{name_in_nar, size};
 use crate::output::escape;
+use crate::warning::WarningKind;
 use globset::GlobMatcher;
 use std::collections::{BTreeSet, HashMap};
 
@@ -59,7 +60,8 @@ pub(super) fn find(
         })
         .collect();
     let literals = globs.iter().map(|glob| literal(glob.glob().glob())).collect();
-    let matching = Matching { globs: &globs, literals };
+    let use_case_hack = census.disk.as_ref().is_some_and(|disk| disk.use_case_hack);
+    let matching = Matching { globs: &globs, literals, use_case_hack };
     let walked = walker.walk(&tops, &matching, &Progress::default());
     let mut found: Vec<Vec<File>> = vec![Vec::new(); globs.len()];
     let mut inodes: HashMap<(u64, u64), u32> = HashMap::new();
@@ -69,7 +71,11 @@ pub(super) fn find(
     }
     let mut matched = vec![false; globs.len()];
     let mut directories = BTreeSet::new();
+    let mut searched = vec![false; census.len()];
+    let mut failed = Vec::new();
     for state in walked.states {
+        state.searched.into_iter().for_each(|path| searched[path as usize] = true);
+        failed.extend(state.failed);
         for (step, mut file) in state.files {
             file.inode = file.owns.err().and_then(|key| inodes.get(&key).copied());
             found[step].push(file);
@@ -78,6 +84,23 @@ pub(super) fn find(
         directories.extend(state.directories);
     }
     census.warnings.extend(walked.warnings);
+    let missing: Vec<u32> = (0..census.len() as u32)
+        .filter(|&path| !searched[path as usize] && !failed.contains(&path))
+        .collect();
+    if census.disk.is_none() {
+        // Else the scan told of them.
+        for &path in &missing {
+            let path = census.catalog.path(census.id(path));
+            census.warnings.push(WarningKind::MissingPath, path, "not on disk: not searched");
+        }
+    }
+    if !missing.is_empty() || !failed.is_empty() {
+        for glob in (globs.iter().zip(&matched)).filter_map(|(glob, any)| (!any).then_some(glob)) {
+            let message = "no file matches of those that could be searched";
+            census.warnings.push(WarningKind::Unchecked, glob.glob().glob(), message);
+        }
+        return Ok(found);
+    }
     match matched.iter().position(|any| !any) {
         None => Ok(found),
         Some(missed) => {
@@ -107,12 +130,16 @@ struct Matches {
     matched: Vec<bool>,
     /// Names of directories at most two levels below a path.
     directories: BTreeSet<String>,
+    /// Paths that are there, and those of which something could not be read.
+    searched: Vec<u32>,
+    failed: Vec<u32>,
 }
 
 struct Matching<'a> {
     globs: &'a [&'a GlobMatcher],
     /// What the names that each matches begin with.
     literals: Vec<Vec<&'a str>>,
+    use_case_hack: bool,
 }
 
 /// The directories that a glob names before its first special character.
@@ -137,7 +164,13 @@ impl Visitor for Matching<'_> {
 
     fn state(&self) -> Self::State {
         let matched = vec![false; self.globs.len()];
-        Matches { files: Vec::new(), matched, directories: BTreeSet::new() }
+        Matches {
+            files: Vec::new(),
+            matched,
+            directories: BTreeSet::new(),
+            searched: Vec::new(),
+            failed: Vec::new(),
+        }
     }
 
     /// Only where something may match; and one level down in any case, to know
@@ -151,7 +184,9 @@ impl Visitor for Matching<'_> {
         self.literals.iter().any(leads)
     }
 
-    fn top(&self, _: &mut Self::State, _: &Directory<'_>, _: &Entry<'_, ()>) {}
+    fn top(&self, state: &mut Self::State, directory: &Directory<'_>, _: &Entry<'_, ()>) {
+        state.searched.push(directory.path());
+    }
 
     fn directory<'e>(
         &self,
@@ -189,10 +224,11 @@ impl Visitor for Matching<'_> {
                 Kind::Symlink => size::symlink(meta.size),
                 Kind::Other | Kind::Unknown => continue,
             };
+            let in_nar = name_in_nar(entry.name, self.use_case_hack);
             let single = meta.nlink <= 1 || entry.kind == Kind::Directory;
             let file = File {
                 path: directory.path(),
-                nar_size: node + size::entry(entry.name.len() as u64),
+                nar_size: node.saturating_add(size::entry(in_nar.len() as u64)),
                 owns: if single { Ok(meta.disk_size) } else { Err((meta.dev, meta.ino)) },
                 inode: None,
             };
@@ -200,5 +236,7 @@ impl Visitor for Matching<'_> {
         }
     }
 
-    fn failed(&self, _: &mut Self::State, _: u32) {}
+    fn failed(&self, state: &mut Self::State, path: u32) {
+        state.failed.push(path);
+    }
 }

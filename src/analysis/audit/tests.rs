@@ -1,0 +1,342 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::catalog::{Builder, Record};
+use crate::nar::hash::{Algorithm, Hash, Hasher};
+use crate::nar::size;
+use crate::nar::stream::NarWriter;
+use crate::roots::DEFAULT_KEY;
+use std::ffi::CString;
+use std::fs::{self, File, FileTimes, Permissions};
+use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+
+/// A store made by the test: files on disk, rows in a catalog.
+struct Made {
+    dir: TempDir,
+    builder: Builder,
+}
+
+impl Made {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir_all(dir.path().join("nix/store")).unwrap();
+        Self { dir, builder: Builder::new("/nix/store") }
+    }
+
+    fn real(&self, base: &str) -> PathBuf {
+        self.dir.path().join("nix/store").join(base)
+    }
+
+    /// Makes a path of one file, as Nix leaves it.
+    fn file(&self, base: &str, contents: &[u8]) {
+        fs::write(self.real(base), contents).unwrap();
+        seal(&self.real(base), 0o444);
+    }
+
+    /// Adds the row of a path.
+    fn row(&mut self, base: &str, hash: Option<[u8; 32]>, nar_size: Option<u64>, ca: &str) -> u32 {
+        let path = format!("/nix/store/{base}");
+        let record = Record {
+            path: path.as_bytes(),
+            hash,
+            nar_size,
+            content_address: ca.as_bytes(),
+            ..Record::default()
+        };
+        self.builder.add(&record).unwrap().unwrap()
+    }
+
+    /// Adds the true row of a path on disk.
+    fn true_row(&mut self, base: &str, use_case_hack: bool, ca: &str) -> u32 {
+        let store = File::open(self.real("")).unwrap();
+        let mut writer = NarWriter::default();
+        writer.use_case_hack(use_case_hack);
+        let name = CString::new(base).unwrap();
+        let (size, hash) = writer.hash(Algorithm::Sha256, store.as_fd(), &name).unwrap();
+        self.row(base, hash.sha256(), Some(size), ca)
+    }
+
+    fn audit(self, options: AuditOptions) -> Audit {
+        let location =
+            StoreLocation::new(self.dir.path(), "/nix/store", Path::new("/nix/var/nix")).unwrap();
+        let options = AuditOptions { disk: true, threads: Some(1), ..options };
+        let source = Source::Registration(PathBuf::from("registration"));
+        let catalog = self.builder.finish().unwrap();
+        Audit::run(&location, &source, catalog, None, &options, &Progress::default()).unwrap()
+    }
+}
+
+fn seal(path: &Path, mode: u32) {
+    let time = SystemTime::UNIX_EPOCH + Duration::from_secs(1);
+    File::open(path).unwrap().set_times(FileTimes::new().set_modified(time)).unwrap();
+    fs::set_permissions(path, Permissions::from_mode(mode)).unwrap();
+}
+
+fn base(number: u32, name: &str) -> String {
+    format!("{number:032}-{name}")
+}
+
+fn contents() -> AuditOptions {
+    AuditOptions { contents: true, ..AuditOptions::default() }
+}
+
+/// Kinds, base names, what was expected and found.
+fn told(audit: &Audit) -> Vec<(&'static str, String, &str, &str)> {
+    let row = |f: &'_ Finding| String::from_utf8(f.path.clone()).unwrap();
+    let all = audit.findings.iter();
+    all.map(|f| {
+        let path = row(f);
+        let path = path.strip_prefix("/nix/store/").unwrap_or(&path).to_owned();
+        (f.kind.name(), path, &*f.expected, &*f.found)
+    })
+    .collect()
+}
+
+#[test]
+fn what_could_not_be_checked_is_a_finding() {
+    let mut made = Made::new();
+    let (a, b) = (base(1, "a"), base(2, "b"));
+    made.file(&a, b"changed since");
+    made.file(&b, b"sound");
+    made.row(&a, None, None, "");
+    made.true_row(&b, false, "");
+    let audit = made.audit(contents());
+    let expected = [("unknown_hash", a.clone(), "", ""), ("unknown_size", a, "", "")];
+    assert_eq!(told(&audit), expected);
+    assert!(audit.warnings.complete());
+    // Who asks for one check alone is told too that it could not be made.
+    for (kind, expected) in [(Kind::NarHash, "unknown_hash"), (Kind::NarSize, "unknown_size")] {
+        let mut made = Made::new();
+        made.file(&b, b"sound");
+        made.row(&b, None, None, "");
+        let audit = made.audit(AuditOptions { only: vec![kind], ..contents() });
+        assert_eq!(told(&audit), [(expected, b.clone(), "", "")]);
+    }
+}
+
+#[test]
+fn a_signature_without_a_hash_to_check_is_not_called_bad() {
+    let mut made = Made::new();
+    let a = base(1, "a");
+    made.file(&a, b"");
+    let path = format!("/nix/store/{a}");
+    let record = Record {
+        path: path.as_bytes(),
+        nar_size: Some(112),
+        signatures: b"cache.nixos.org-1:AAAA",
+        ..Record::default()
+    };
+    made.builder.add(&record).unwrap();
+    let keys = vec![PublicKey::parse(DEFAULT_KEY).unwrap()];
+    let audit = made.audit(AuditOptions { signatures: Some(keys), ..AuditOptions::default() });
+    let kinds: Vec<&str> = told(&audit).into_iter().map(|f| f.0).collect();
+    assert_eq!(kinds, ["unknown_hash", "unsigned"]);
+}
+
+#[test]
+fn a_content_address_that_nix_makes_no_path_of_is_false() {
+    let mut made = Made::new();
+    let (a, b) = (base(1, "a"), base(2, "b"));
+    made.file(&a, b"forged");
+    made.file(&b, b"");
+    let mut hasher = Hasher::new(Algorithm::Sha256);
+    hasher.update(b"forged");
+    // The contents are as it says, but such a path has no references.
+    let address = format!("fixed:{}", hasher.finish());
+    let from = made.true_row(&a, false, &address);
+    let to = made.true_row(&b, false, "");
+    made.builder.add_reference(from, to);
+    let keys = Some(Vec::new());
+    let audit = made.audit(AuditOptions { signatures: keys, ..contents() });
+    let mut told = told(&audit).into_iter().filter(|f| f.1 == a).map(|f| (f.0, f.2));
+    let expected = format!("no store path: Nix makes none from {address} and these references");
+    assert_eq!(told.next(), Some(("content_address_name", &*expected)));
+    // And so it needs a signature as any other.
+    assert_eq!(told.next(), Some(("unsigned", "a signature")));
+    assert_eq!(told.next(), None);
+}
+
+/// Both ways to hash a path that holds its own name, from NixOS/nix#15931.
+#[test]
+fn content_addresses_of_paths_that_hold_their_own_name_are_checked() {
+    for with_places in [true, false] {
+        for damaged in [false, true] {
+            let mut made = Made::new();
+            let text = |part: &str| format!("#!/bin/sh\nexec /nix/store/{part}-own/bin/x {part}\n");
+            // The NAR with zeros, plainly.
+            let zeros = text(&"\0".repeat(32));
+            let zeroed = base(9, "zeroed");
+            made.file(&zeroed, zeros.as_bytes());
+            let store = File::open(made.real("")).unwrap();
+            let mut nar = Vec::new();
+            let name = CString::new(&*zeroed).unwrap();
+            NarWriter::default().write(store.as_fd(), &name, |p| nar.extend(p)).unwrap();
+            fs::remove_file(made.real(&zeroed)).unwrap();
+            if with_places {
+                let at =
+                    |n: usize| nar.windows(32).enumerate().filter(|(_, w)| *w == [0; 32]).nth(n);
+                for place in [at(0).unwrap().0, at(1).unwrap().0] {
+                    nar.extend(format!("|{place}").bytes());
+                }
+            }
+            let mut hasher = Hasher::new(Algorithm::Sha256);
+            hasher.update(&nar);
+            let hash = hasher.finish();
+            let method = crate::nar::content_address::Method::Nar;
+            let address =
+                crate::nar::content_address::ContentAddress { method, hash: hash.clone() };
+            let part = address.hash_part("/nix/store", "own", &[], true).unwrap();
+            let own = format!("{part}-own");
+            let mut text = text(&part);
+            if damaged {
+                text = text.replace("exec", "EXEC");
+            }
+            made.file(&own, text.as_bytes());
+            let id = made.true_row(&own, false, &format!("fixed:r:{hash}"));
+            made.builder.add_reference(id, id);
+            let audit = made.audit(contents());
+            let kinds: Vec<_> = told(&audit).iter().map(|f| (f.0, f.1.clone())).collect();
+            let expected = damaged.then_some(("content_address", own));
+            assert_eq!(kinds, Vec::from_iter(expected), "{with_places}");
+        }
+    }
+}
+
+#[test]
+fn a_flat_content_address_of_a_directory_is_false() {
+    let mut made = Made::new();
+    let address = format!("fixed:{}", Hash::new(Algorithm::Sha256, vec![7; 32]).unwrap());
+    let parsed = crate::nar::content_address::ContentAddress::parse(&address).unwrap();
+    let own = format!("{}-own", parsed.hash_part("/nix/store", "own", &[], false).unwrap());
+    fs::create_dir(made.real(&own)).unwrap();
+    seal(&made.real(&own), 0o555);
+    made.true_row(&own, false, &address);
+    let audit = made.audit(contents());
+    assert_eq!(told(&audit)[0].0, "content_address");
+    assert_eq!(told(&audit)[0].3, "not a regular file");
+}
+
+#[test]
+fn modes_are_expected_as_nix_gives_them() {
+    let mut made = Made::new();
+    let tree = base(1, "tree");
+    fs::create_dir_all(made.real(&tree).join("sub")).unwrap();
+    // Nix asks for the owner's bit alone.
+    for (name, mode) in [("group", 0o454), ("owner", 0o544), ("plain", 0o444)] {
+        let file = made.real(&tree).join(name);
+        fs::write(&file, "").unwrap();
+        seal(&file, mode);
+    }
+    seal(&made.real(&tree).join("sub"), 0o444);
+    seal(&made.real(&tree), 0o555);
+    let nar = size::NAR
+        + 2 * size::DIRECTORY
+        + size::entry(3)
+        + 3 * size::entry(5)
+        + 2 * size::file(0, false)
+        + size::file(0, true);
+    made.row(&tree, Some([1; 32]), Some(nar), "");
+    let audit = made.audit(AuditOptions::default());
+    let expected = [
+        ("mode", format!("{tree}/group"), "0444", "0454"),
+        ("mode", format!("{tree}/owner"), "0555", "0544"),
+        ("mode", format!("{tree}/sub"), "0555", "0444"),
+    ];
+    assert_eq!(told(&audit), expected);
+}
+
+#[test]
+fn the_case_hack_is_not_in_sizes_and_hashes() {
+    for use_case_hack in [true, false] {
+        let mut made = Made::new();
+        let tree = base(1, "tree");
+        fs::create_dir_all(made.real(&tree)).unwrap();
+        for name in ["xt.h", "Xt.h~nix~case~hack~1"] {
+            let file = made.real(&tree).join(name);
+            fs::write(&file, name).unwrap();
+            seal(&file, 0o444);
+        }
+        seal(&made.real(&tree), 0o555);
+        made.true_row(&tree, true, "");
+        let canonical = Canonical { use_case_hack, ..Canonical::default() };
+        let audit = made.audit(AuditOptions { canonical, ..contents() });
+        let kinds: Vec<&str> = told(&audit).into_iter().map(|f| f.0).collect();
+        let expected = if use_case_hack { &[][..] } else { &["nar_size", "nar_hash"] };
+        assert_eq!(kinds, expected);
+    }
+}
+
+#[test]
+fn attributes_that_the_settings_leave_alone_are_not_odd() {
+    let mut canonical = Canonical::default();
+    let names = b"security.selinux\0user.x\0system.nfs4_acl\0";
+    assert_eq!(canonical.odd_xattrs(names).as_deref(), Some("user.x"));
+    canonical.ignored_acls = vec!["user.x".to_owned()];
+    let odd = canonical.odd_xattrs(names);
+    assert_eq!(odd.as_deref(), Some("security.selinux system.nfs4_acl"));
+    assert_eq!(canonical.odd_xattrs(b"user.x\0"), None);
+}
+
+#[test]
+fn no_finding_is_lost_among_many() {
+    let mut made = Made::new();
+    for number in 0..1500 {
+        made.row(&base(number, "a"), Some([1; 32]), None, "");
+    }
+    for number in 0..1200 {
+        let path = format!("referrer {number}");
+        made.builder.warnings().push(WarningKind::DanglingReference, path, "gone");
+    }
+    let audit = made.audit(AuditOptions::default());
+    let count = |kind| audit.findings.iter().filter(|f| f.kind == kind).count();
+    assert_eq!(count(Kind::UnknownSize), 1500);
+    assert_eq!(count(Kind::DanglingReference), 1200);
+    assert_eq!((audit.warnings.total(), audit.warnings.complete()), (0, true));
+}
+
+#[test]
+fn damage_is_a_finding_where_the_database_has_the_path() {
+    let location =
+        StoreLocation::new(Path::new("/mnt"), "/nix/store", Path::new("/nix/var/nix")).unwrap();
+    let catalog = Builder::new("/nix/store").finish().unwrap();
+    let tell = |options: &AuditOptions| {
+        let subject = Subject {
+            location: &location,
+            catalog: &catalog,
+            ids: Vec::new(),
+            whole: true,
+            source: &Source::Database,
+            options,
+            progress: &Progress::default(),
+        };
+        let mut gathered = Gathered::default();
+        for _ in 0..1500 {
+            gathered.warnings.push(WarningKind::Unreadable, "x", "forbidden");
+        }
+        let path = location.real_store_dir.join("a/b");
+        let path = path.as_os_str().as_encoded_bytes();
+        gathered.warnings.push(WarningKind::Damaged, path, "Structure needs cleaning");
+        gathered.tell_damage(&subject);
+        gathered
+    };
+    let gathered = tell(&AuditOptions::default());
+    let path = "/nix/store/a/b";
+    let expected = Finding::new(Kind::Damaged, path, "", "Structure needs cleaning");
+    assert_eq!(gathered.findings, [expected]);
+    assert_eq!(gathered.warnings.total(), 1500);
+    // Who does not want to know of it has an incomplete answer.
+    let gathered = tell(&AuditOptions { only: vec![Kind::Mode], ..AuditOptions::default() });
+    assert_eq!((gathered.findings.len(), gathered.warnings.total()), (0, 1501));
+}
+
+#[test]
+fn a_check_of_the_database_that_panics_has_not_passed() {
+    let location =
+        StoreLocation::new(Path::new("/mnt"), "/nix/store", Path::new("/nix/var/nix")).unwrap();
+    let gathered = database::checked(&location, Err(Box::new("a panic")));
+    assert!(!gathered.checked.database && !gathered.warnings.complete());
+}
