@@ -45,6 +45,16 @@ pub struct DiskOverview {
     pub hard_linked_names: u64,
     /// The disk size that those names would take as files of their own.
     pub hard_link_savings: u64,
+    /// What links through `.links` save, as `nix-store --optimise` makes them:
+    /// Σ (names - 2) × disk size.
+    pub links_savings: u64,
+    /// Names in valid paths beyond the first of inodes with no name in `.links`.
+    pub other_linked_names: u64,
+    /// The disk size that those would take as files of their own.
+    pub other_link_savings: u64,
+    /// The disk size of all valid paths if each name were a file of its own, as
+    /// `du -l` has it.
+    pub copied_disk_size: u64,
     /// Entries of `.links`.
     pub links_entries: u64,
     /// The blocks of the directory `.links` itself.
@@ -70,7 +80,8 @@ impl Overview {
             None => census.nar_size(id),
         };
         let mut heaviest: Vec<u32> = ids.clone().collect();
-        heaviest.sort_by_key(|&id| (std::cmp::Reverse(weight(id)), id));
+        // Where the disk holds none of them, their NAR sizes are left.
+        heaviest.sort_by_key(|&id| std::cmp::Reverse((weight(id), census.nar_size(id))));
         heaviest.truncate(HEAVIEST);
         Self {
             paths: catalog.len() as u64,
@@ -101,13 +112,19 @@ impl Overview {
                     .remark("each inode once"),
                 Field::new("disk_size", "disk size", Cell::Size(d.disk_size))
                     .remark("each inode once"),
+                Field::new("links_savings", "saved through .links", Cell::Size(d.links_savings))
+                    .remark("by nix-store --optimise"),
                 Field::new(
-                    "hard_link_savings",
-                    "saved by hard links",
-                    Cell::Size(d.hard_link_savings),
+                    "other_link_savings",
+                    "by other hard links",
+                    Cell::Size(d.other_link_savings),
                 )
-                .remark(format!("{} names beyond their inode’s first", d.hard_linked_names)),
+                .remark(format!("{} names beyond their inode’s first", d.other_linked_names)),
+                Field::hidden("other_linked_names", Cell::Count(d.other_linked_names)),
+                Field::hidden("hard_link_savings", Cell::Size(d.hard_link_savings)),
                 Field::hidden("hard_linked_names", Cell::Count(d.hard_linked_names)),
+                Field::new("copied_disk_size", "every name copied", Cell::Size(d.copied_disk_size))
+                    .remark("without hard links, as du -l counts"),
                 Field::new(
                     "links_directory_disk_size",
                     ".links itself",
@@ -122,8 +139,11 @@ impl Overview {
                 )
                 .remark(format!("{} entries of .links with no other name", d.unused_links)),
                 Field::hidden("unused_links", Cell::Count(d.unused_links)),
-                Field::new("invalid_disk_size", "no valid path", Cell::Size(d.invalid_disk_size))
-                    .remark(format!("{} entries of the store directory", d.invalid_entries)),
+                Field::new("invalid_disk_size", "other entries", Cell::Size(d.invalid_disk_size))
+                    .remark(format!(
+                        "{} entries of the store directory that are not valid paths",
+                        d.invalid_entries
+                    )),
                 Field::hidden("invalid_entries", Cell::Count(d.invalid_entries)),
                 Field::new("store_disk_size", "whole store on disk", Cell::Size(d.store_disk_size)),
             ]);
@@ -182,10 +202,19 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
         }
     }
     let (mut hard_linked_names, mut hard_link_savings, mut invalid_shared) = (0, 0, 0);
+    let (mut other_linked_names, mut other_link_savings) = (0u64, 0u64);
+    let mut copied_disk_size = disk_size;
     for (i, inode) in disk.inodes.iter().enumerate() {
         let extra = u64::from(names[i].saturating_sub(1));
         hard_linked_names += extra;
         hard_link_savings += extra * inode.disk_size();
+        let extra = u64::from(in_valid[i].saturating_sub(1));
+        let size = extra.saturating_mul(inode.disk_size());
+        copied_disk_size = copied_disk_size.saturating_add(size);
+        if !inode.linked() {
+            other_linked_names += extra;
+            other_link_savings = other_link_savings.saturating_add(size);
+        }
         if names[i] > 0 && in_valid[i] == 0 {
             invalid_shared += inode.disk_size();
         }
@@ -206,6 +235,10 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
         invalid_disk_size,
         hard_linked_names,
         hard_link_savings,
+        links_savings: links.saved_disk_size,
+        other_linked_names,
+        other_link_savings,
+        copied_disk_size,
         links_entries: links.entries,
         links_directory_disk_size: links.directory_disk_size,
         unused_links: links.unused,

@@ -21,8 +21,10 @@ impl Inode {
     const EXECUTABLE: u64 = 1;
     const SYMLINK: u64 = 2;
     const FILE: u64 = 4;
-    const LINKED: u64 = 8;
-    const FLAGS: u32 = 4;
+    /// How many of its names are in `.links`: two bits.
+    const LINKS: u64 = 8 | 16;
+    const LINK: u64 = 8;
+    const FLAGS: u32 = 5;
 
     pub(super) fn new(device: u32, kind: super::Kind, meta: &super::Meta) -> Self {
         let mut packed = (meta.disk_size / 512) << Self::FLAGS;
@@ -65,16 +67,20 @@ impl Inode {
 
     /// Whether one of its names is in `.links`.
     pub fn linked(&self) -> bool {
-        self.packed & Self::LINKED != 0
+        self.packed & Self::LINKS != 0
     }
 
-    /// How many names it has besides one in `.links`.
+    /// How many names it has besides those in `.links` and `.links-b3`.
     pub fn names_outside_links(&self) -> u32 {
-        self.nlink.saturating_sub(u32::from(self.linked()))
+        let links = (self.packed & Self::LINKS) / Self::LINK;
+        self.nlink.saturating_sub(links as u32)
     }
 
-    pub(super) fn set_linked(&mut self) {
-        self.packed |= Self::LINKED;
+    /// Counts one more name in `.links` or `.links-b3`, up to three.
+    pub(super) fn add_link(&mut self) {
+        if self.packed & Self::LINKS != Self::LINKS {
+            self.packed += Self::LINK;
+        }
     }
 
     /// The order and identity of inodes.
@@ -207,6 +213,16 @@ mod tests {
             (again.find(0, 7), again.find(1, 7), again.find(2, 7)),
             (Some(1), Some(1000), None)
         );
+    }
+
+    #[test]
+    fn each_name_in_links_is_counted() {
+        let mut inode = Inode { nlink: 5, ..inode(0, 1) };
+        for outside in [4, 3, 2, 2] {
+            inode.add_link();
+            assert_eq!(inode.names_outside_links(), outside);
+        }
+        assert_eq!((inode.linked(), inode.disk_size()), (true, 4096));
     }
 
     #[test]

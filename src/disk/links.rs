@@ -1,24 +1,39 @@
 //! `.links`: one name for each file content of an optimised store
 //! (`optimisePath_` in Nix's `optimise-store.cc`).
+//!
+//! A later Nix may keep links in `.links-b3`, by BLAKE3 (NixOS/nix#15204), or
+//! in directories below `.links` (NixOS/nix#15590). Such links are read too.
 
 use super::devices::Devices;
 use super::inodes::{Inode, InodeTable};
 use super::walk::{Directory, Entry, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
 
-/// The name of the directory in the store directory.
-pub(super) const NAME: &[u8] = b".links";
+/// The directories of links in the store directory.
+pub const LINKS_DIRECTORIES: [&[u8]; 2] = [b".links", b".links-b3"];
+
+/// How many directories deep links may be: `.links/sha256/0ab`.
+const DEPTH: usize = 3;
+
+/// Whether a directory of links is gone into: `parent` is its parent's name
+/// below the store directory.
+pub(crate) fn is_shard(parent: &[u8]) -> bool {
+    parent.iter().filter(|&&b| b == b'/').count() + 1 < DEPTH
+}
 
 /// What `.links` holds; sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Links {
     /// Its entries.
     pub entries: u64,
+    /// Those of them in `.links-b3` or in directories below `.links`, which no
+    /// Nix up to 2.36 knows.
+    pub later: u64,
     /// Their apparent size, each inode once.
     pub apparent_size: u64,
     /// Their disk size, each inode once.
     pub disk_size: u64,
-    /// The blocks of the directory itself.
+    /// The blocks of the directories themselves.
     pub directory_disk_size: u64,
     /// Entries that are their inode's only name: a garbage collection would
     /// delete them.
@@ -48,7 +63,7 @@ pub(super) struct LinksRead {
 
 /// Stats all of `.links`.
 pub(super) fn read(walker: &Walker, devices: &Devices, progress: &Progress) -> LinksRead {
-    let walked = walker.walk(&[TOP], &Reader { devices }, progress);
+    let walked = walker.walk(&TOPS, &Reader { devices }, progress);
     let mut read = LinksRead {
         entries: walked.entries,
         statted: walked.statted,
@@ -61,24 +76,41 @@ pub(super) fn read(walker: &Walker, devices: &Devices, progress: &Progress) -> L
     for state in walked.states {
         let of = state.links;
         sums.entries += of.entries;
+        sums.later += of.later;
         sums.unused += of.unused;
         sums.unused_apparent_size += of.unused_apparent_size;
         sums.unused_disk_size += of.unused_disk_size;
         sums.saved_apparent_size = sums.saved_apparent_size.saturating_add(of.saved_apparent_size);
         sums.saved_disk_size = sums.saved_disk_size.saturating_add(of.saved_disk_size);
-        directory = directory.or(state.directory);
+        if let Some(size) = state.directory {
+            directory = Some(directory.unwrap_or(0) + size);
+        }
         inodes.extend(state.inodes);
     }
     let Some(directory) = directory else { return read };
     sums.directory_disk_size = directory;
     inodes.sort_unstable_by_key(Inode::key);
-    inodes.dedup_by_key(|inode| inode.key());
+    inodes.dedup_by(|again, inode| {
+        let same = again.key() == inode.key();
+        if same {
+            inode.add_link();
+        }
+        same
+    });
     sums.apparent_size = sums.unused_apparent_size;
     sums.disk_size = sums.unused_disk_size;
     for inode in &mut inodes {
-        inode.set_linked();
+        inode.add_link();
         sums.apparent_size = sums.apparent_size.saturating_add(inode.apparent_size());
         sums.disk_size = sums.disk_size.saturating_add(inode.disk_size());
+    }
+    if sums.later > 0 {
+        let message = format!(
+            "{} links as only a later Nix makes them: counted as links, but a Nix that does not \
+             know them does not mind them, and its collector deletes .links-b3",
+            sums.later
+        );
+        read.warnings.push(WarningKind::Note, LINKS_DIRECTORIES[0], message);
     }
     read.links = Some(sums);
     read.inodes = inodes;
@@ -93,11 +125,14 @@ pub(super) fn members(
     table: &InodeTable,
     progress: &Progress,
 ) -> (Vec<u32>, u64, u64, Warnings) {
-    let walked = walker.walk(&[TOP], &Members { devices, table }, progress);
+    let walked = walker.walk(&TOPS, &Members { devices, table }, progress);
     (walked.states.concat(), walked.entries, walked.statted, walked.warnings)
 }
 
-const TOP: Top<'static> = Top { name: NAME, path: 0, ino: 0, kind: Kind::Unknown };
+const TOPS: [Top<'static>; 2] = [
+    Top { name: LINKS_DIRECTORIES[0], path: 0, ino: 0, kind: Kind::Unknown },
+    Top { name: LINKS_DIRECTORIES[1], path: 1, ino: 0, kind: Kind::Unknown },
+];
 
 struct Reader<'a> {
     devices: &'a Devices,
@@ -118,24 +153,30 @@ impl Visitor for Reader<'_> {
         ReaderState::default()
     }
 
-    fn descend(&self, _: &Directory<'_>, _: &[u8]) -> bool {
-        false
+    fn descend(&self, directory: &Directory<'_>, _: &[u8]) -> bool {
+        is_shard(&directory.relative_path())
     }
 
     fn top(&self, state: &mut ReaderState, _: &Directory<'_>, entry: &Entry<'_, ()>) {
         if let (Kind::Directory, Seen::Stat(meta)) = (entry.kind, entry.seen) {
-            state.directory = Some(meta.disk_size);
+            *state.directory.get_or_insert(0) += meta.disk_size;
         }
     }
 
     fn directory<'e>(
         &self,
         state: &mut ReaderState,
-        _: &Directory<'_>,
+        directory: &Directory<'_>,
         entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
     ) {
+        let later = directory.relative_path() != LINKS_DIRECTORIES[0];
         for entry in entries {
+            if let (Kind::Directory, Seen::Stat(meta)) = (entry.kind, entry.seen) {
+                *state.directory.get_or_insert(0) += meta.disk_size;
+                continue;
+            }
             state.links.entries += 1;
+            state.links.later += u64::from(later);
             let Seen::Stat(meta) = entry.seen else { continue };
             if !matches!(entry.kind, Kind::File | Kind::Symlink) {
                 continue;
@@ -174,8 +215,8 @@ impl Visitor for Members<'_> {
         Vec::new()
     }
 
-    fn descend(&self, _: &Directory<'_>, _: &[u8]) -> bool {
-        false
+    fn descend(&self, directory: &Directory<'_>, _: &[u8]) -> bool {
+        is_shard(&directory.relative_path())
     }
 
     fn known(&self, state: &mut Vec<u32>, ino: u64) -> Option<()> {
@@ -199,4 +240,41 @@ impl Visitor for Members<'_> {
     }
 
     fn failed(&self, _: &mut Vec<u32>, _: u32) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::super::{ScanOptions, scan};
+    use super::*;
+
+    #[test]
+    fn links_of_a_later_nix_are_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let place = |name: &str| dir.path().join(name);
+        for name in [".links/sha256/0ab", ".links-b3", "path"] {
+            fs::create_dir_all(place(name)).unwrap();
+        }
+        for (name, link) in [("path/a", ".links/0a"), ("path/b", ".links/sha256/0ab/0b")] {
+            fs::write(place(name), name).unwrap();
+            fs::hard_link(place(name), place(link)).unwrap();
+        }
+        fs::hard_link(place("path/a"), place(".links-b3/0a-r")).unwrap();
+        fs::write(place(".links-b3/unused-r"), "unused").unwrap();
+
+        let options = ScanOptions { whole: true, ..ScanOptions::default() };
+        let whole = scan(dir.path(), &["path"], &options, &Progress::default()).unwrap();
+        assert!(whole.others.is_empty(), "directories of links are no leftovers");
+        let links = whole.links.unwrap();
+        assert_eq!((links.entries, links.later, links.unused), (4, 3, 1));
+        let warnings: Vec<_> = whole.warnings.iter().map(|w| w.kind).collect();
+        assert_eq!(warnings, [WarningKind::Note]);
+        // The closure of a path finds the same names.
+        let alone = scan(dir.path(), &["path"], &ScanOptions::default(), &Progress::default());
+        for scan in [whole, alone.unwrap()] {
+            let outside: Vec<_> = scan.inodes.iter().map(Inode::names_outside_links).collect();
+            assert_eq!(outside, [1, 1]);
+        }
+    }
 }

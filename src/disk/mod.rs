@@ -42,7 +42,8 @@ use std::io;
 use std::path::PathBuf;
 
 pub use inodes::Inode;
-pub use links::Links;
+pub(crate) use links::is_shard;
+pub use links::{LINKS_DIRECTORIES, Links};
 pub use progress::{Progress, Snapshot, Total};
 pub use references::{HashParts, References, find_references};
 pub use scan::{DiskScan, ScanOptions, Usage, scan};

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::DiskError;
 use super::devices::Devices;
 use super::inodes::{Inode, InodeTable, hash};
-use super::links::{self, Links};
+use super::links::{self, LINKS_DIRECTORIES, Links};
 use super::progress::Total;
 use super::walk::{Directory, Engine, Entry, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
 use crate::graph::Rows;
@@ -154,7 +154,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
         for listed in walker.list()? {
             match tops.binary_search_by(|top| top.name.cmp(&listed.name)) {
                 Ok(at) => (tops[at].ino, tops[at].kind) = (listed.ino, listed.kind),
-                Err(_) if listed.name != links::NAME => others.push(listed),
+                Err(_) if !LINKS_DIRECTORIES.contains(&&*listed.name) => others.push(listed),
                 Err(_) => {}
             }
         }
@@ -188,7 +188,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
         let (members, met, looked, told) = links::members(&walker, &devices, &table, progress);
         inodes = table.into_inodes();
         for member in members {
-            inodes[member as usize].set_linked();
+            inodes[member as usize].add_link();
         }
         entries += met;
         statted += looked;

@@ -586,6 +586,11 @@ fn the_overview_of_a_known_store() {
         // Five names in paths, four beyond the first.
         ("hard_link_savings", json!(4 * content)),
         ("hard_linked_names", json!(4)),
+        // All of them through `.links`, beside the name there.
+        ("links_savings", json!(4 * content)),
+        ("other_link_savings", json!(0)),
+        ("other_linked_names", json!(0)),
+        ("copied_disk_size", json!(valid + 3 * content)),
         ("links_directory_disk_size", json!(blocks(&links))),
         ("links_entries", json!(2)),
         ("unused_links_disk_size", json!(unused)),

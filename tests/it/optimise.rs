@@ -1,8 +1,9 @@
 //! `optimise` against real Nix: what it foretells of a store, and what
 //! `nix-store --optimise` then reports and the disk then gains.
 
+use crate::support::made::{self, Made};
 use crate::support::nix::{self, Nix, Store};
-use crate::support::{TestEnv, have, root, run, skip};
+use crate::support::{TestEnv, have, root, rooted, run, skip};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
@@ -26,6 +27,19 @@ fn disk_size(store: &Store) -> (u64, u64) {
     let size = du.ok().split_whitespace().next().unwrap().parse().unwrap();
     let links = fs::metadata(store.real_store_dir.join(".links"));
     (size, links.map_or(0, |meta| meta.blocks() * 512))
+}
+
+/// Checks a copy of the store with each version of Nix; the answer for the first.
+#[track_caller]
+fn check_each(env: &TestEnv, store: &Store) -> Value {
+    let mut first = None;
+    nix::each(|nix| {
+        let copy = Store { nix, ..store.copy(env, "copy") };
+        let answer = check(env, &copy);
+        rooted::remove(&copy.dir);
+        first.get_or_insert(answer);
+    });
+    first.unwrap()
 }
 
 /// The answer for a store, checked against what Nix then does to it.
@@ -166,7 +180,10 @@ fn empty() -> Option<Empty> {
 
 #[test]
 fn real_stores_fresh_and_optimised() {
-    let Some(stores) = nix::stores() else { return };
+    nix::each_stores(real_stores);
+}
+
+fn real_stores(stores: &'static nix::Stores) {
     let env = TestEnv::new();
     let fresh = stores.root.copy(&env, "fresh");
     let first = check(&env, &fresh);
@@ -202,7 +219,10 @@ fn real_stores_fresh_and_optimised() {
 
 #[test]
 fn the_collector_notes_the_same_saving() {
-    let Some(stores) = nix::stores() else { return };
+    nix::each_stores(collector_notes);
+}
+
+fn collector_notes(stores: &'static nix::Stores) {
     let env = TestEnv::new();
     let store = stores.root_optimised.copy(&env, "store");
     // An unused link, which the collector deletes.
@@ -271,7 +291,7 @@ fn kinds_that_are_never_linked_to_each_other() {
         shape.symlink(i % 2, &format!("links/{i}"), "../target");
     }
     shape.seal();
-    let answer = check(&empty.env, &shape.store);
+    let answer = check_each(&empty.env, &shape.store);
     assert_eq!(answer["nix_report"]["files_linked"], 2999 + 5 * 2);
     assert_eq!(answer["nix_report"]["writable"], 3);
 }
@@ -289,6 +309,7 @@ fn a_valid_path_may_be_a_file() {
     let shape = empty.copy("files");
     shape.file(4, "a", b"the same", false);
     shape.seal();
+    assert_eq!(check_each(env, &shape.store)["nix_report"]["files_linked"], 2);
     assert_eq!(check(env, &shape.store)["nix_report"]["files_linked"], 2);
     assert_eq!(check(env, &shape.store)["nix_report"]["files_linked"], 0);
 }
@@ -348,9 +369,8 @@ fn corrupted_links() {
             shape.file(3, "d", &contents, false);
             shape.file(3, "lone", &[9; 78], false);
             shape.seal_times_of(&["c", "d", "lone"]);
-            let answer = check(&empty.env, &shape.store);
+            let answer = check_each(&empty.env, &shape.store);
             assert_eq!(answer["complete"], true, "{how:?}");
-            check(&empty.env, &shape.store);
         }
     }
 }
@@ -422,7 +442,140 @@ fn neither_blocks_nor_fails_on_odd_files() {
     args.push("optimise".into());
     let table = empty.env.run(args);
     assert!(!table.stdout.contains('\x1b'), "{}", table.stdout);
-    assert_eq!(check(&empty.env, &shape.store)["nix_report"]["files_linked"], 1);
+    assert_eq!(check_each(&empty.env, &shape.store)["nix_report"]["files_linked"], 1);
+}
+
+#[test]
+fn no_last_line_where_nix_stops_at_a_missing_path() {
+    let Some(empty) = empty() else { return };
+    let shape = empty.copy("missing");
+    for path in 0..PATHS {
+        shape.file(path, "a", b"the same", false);
+    }
+    shape.seal();
+    rooted::remove(&shape.paths[2]);
+    let env = &empty.env;
+    nix::each(|nix| {
+        let store = Store { nix, ..shape.store.copy(env, "copy") };
+        let foretold = answer(env, &store, &["--nix-version", &nix.version]);
+        let (before, links_before) = disk_size(&store);
+        let optimised = store.try_nix("nix-store", ["--optimise"]);
+        let (after, links_after) = disk_size(&store);
+        assert_eq!(optimised.status, 1, "{}", optimised.stderr);
+        assert_eq!(foretold["nix_report"]["line"], Value::Null);
+        assert_eq!(foretold["complete"], false);
+        // What came before has been linked.
+        let gain = before as i64 - after as i64 + (links_after as i64 - links_before as i64);
+        assert_eq!(foretold["disk_freed"].as_i64(), Some(gain));
+        assert_eq!(foretold["nix_report"]["files_linked"], 1);
+        rooted::remove(&store.dir);
+    });
+    // Determinate Nix warns and goes on, since 3.22.1.
+    let line = |version| {
+        let answer = answer(env, &shape.store, &["--nix-version", version]);
+        answer["nix_report"]["line"].clone()
+    };
+    assert_eq!(line("determinate-3.22.0"), Value::Null);
+    assert_eq!(line("determinate-3.22.1"), "0.0 KiB freed by hard-linking 3 files");
+    assert_eq!(line("lix-2.94"), Value::Null);
+}
+
+#[test]
+fn determinate_nix_has_ranges_where_threads_decide() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "store", made::SCHEMA);
+    let place = |id: i64, name: &str| made.store.join(made::base(id, "p")).join(name);
+    for id in 1..=3 {
+        fs::create_dir(made.store.join(made::base(id, "p"))).unwrap();
+        fs::write(place(id, "a"), vec![7; 5000]).unwrap();
+        made::insert(&db, id, made::path(id, "p").as_bytes(), None);
+    }
+    // One of the three has a second name in another path.
+    fs::hard_link(place(1, "a"), place(2, "b")).unwrap();
+    for path in [(1, "a"), (2, "a"), (3, "a")] {
+        let file = place(path.0, path.1);
+        fs::set_permissions(file, Permissions::from_mode(0o444)).unwrap();
+    }
+    let args = ["optimise", "--nix-version", "determinate-3.22"];
+    let (answer, _) = made.json(&env, args);
+    let report = &answer["nix_report"];
+    assert_eq!((&report["line"], &report["files_linked"]), (&Value::Null, &Value::Null));
+    // That one is kept; or one or both of its names are replaced.
+    assert_eq!(report["files_linked_least"], 2);
+    assert_eq!(report["files_linked_most"], 3);
+    assert_eq!(report["bytes_freed_most"], 15_000);
+    let table = made.run(&env, args).stdout;
+    assert!(table.contains("between 2 and 3 files"), "{table}");
+    // One name each: certain.
+    fs::remove_file(place(2, "b")).unwrap();
+    let (answer, _) = made.json(&env, args);
+    assert_eq!(answer["nix_report"]["line"], "9.8 KiB freed by hard-linking 2 files");
+}
+
+#[test]
+fn overview_and_optimise_tell_the_same_savings() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "store", made::SCHEMA);
+    let links = made.store.join(".links");
+    fs::create_dir(&links).unwrap();
+    fs::write(links.join("optimised"), vec![7; 5000]).unwrap();
+    let mut paths = Vec::new();
+    for id in 1..=3 {
+        let path = made.store.join(made::base(id, "p"));
+        fs::create_dir(&path).unwrap();
+        fs::hard_link(links.join("optimised"), path.join("a")).unwrap();
+        // What a builder linked itself.
+        fs::write(path.join("b"), vec![id as u8; 9000]).unwrap();
+        fs::hard_link(path.join("b"), path.join("c")).unwrap();
+        made::insert(&db, id, made::path(id, "p").as_bytes(), Some(id));
+        paths.push(path);
+    }
+    let (overview, _) = made.json(&env, [""; 0]);
+    let (optimise, _) = made.json(&env, ["optimise"]);
+    let saved = &optimise["already_saved"];
+    let blocks = |path: PathBuf| path.metadata().unwrap().blocks() * 512;
+    assert_eq!(overview["links_savings"], 2 * blocks(paths[0].join("a")));
+    assert_eq!(overview["links_savings"], saved["disk_size"]);
+    assert_eq!(overview["other_link_savings"], 3 * blocks(paths[0].join("b")));
+    assert_eq!(overview["other_link_savings"], saved["other_disk_size"]);
+    assert_eq!(saved["other_apparent_size"], 3 * 9000);
+    let du = run(Command::new("du").args(["-lsc", "--block-size=1"]).args(&paths)).ok();
+    let total = du.lines().last().unwrap().split_whitespace().next().unwrap();
+    assert_eq!(overview["copied_disk_size"].to_string(), total);
+
+    // With nothing of them on disk, the heaviest are those of the largest NARs.
+    paths.iter().for_each(|path| rooted::remove(path));
+    let (overview, _) = made.json(&env, [""; 0]);
+    let heaviest = overview["heaviest"].as_array().unwrap().iter();
+    let sizes: Vec<u64> = heaviest.map(|row| row["nar_size"].as_u64().unwrap()).collect();
+    assert_eq!(sizes, [3, 2, 1]);
+}
+
+#[test]
+fn what_a_later_nix_leaves_in_the_store_is_warned_of() {
+    let env = TestEnv::new();
+    let (made, _db) = Made::sound(&env, "store");
+    let later = |made: &Made| {
+        let (answer, run) = made.json(&env, ["optimise"]);
+        let kinds = made::kinds(&answer);
+        assert_eq!(run.status, if kinds.is_empty() { 0 } else { 3 }, "{kinds:?}");
+        kinds
+    };
+    assert!(later(&made).is_empty());
+    for dir in [".links-b3", ".links/sha256/0ab"] {
+        let dir = made.store.join(dir);
+        fs::create_dir_all(&dir).unwrap();
+        assert!(later(&made).is_empty(), "an empty directory says nothing");
+        fs::write(dir.join("link"), "contents").unwrap();
+        assert_eq!(later(&made), ["uncertain"], "{}", dir.display());
+        fs::remove_file(dir.join("link")).unwrap();
+    }
+    let marked = made.store.join(made::base(3, "tree"));
+    let flags = rustix::fs::XattrFlags::empty();
+    if rustix::fs::setxattr(&marked, "user.nix.optimised", b"1", flags).is_err() {
+        return skip("the temporary directory keeps no extended attributes");
+    }
+    assert_eq!(later(&made), ["uncertain"]);
 }
 
 #[test]
@@ -505,7 +658,12 @@ fn reads_little_and_writes_nothing() {
 fn refuses_what_it_cannot_mean() {
     let Some(stores) = nix::stores() else { return };
     let env = TestEnv::new();
-    for wrong in [&["--nix-version", "2.91"][..], &["--min-size", "x"], &["--no-disk"]] {
+    for wrong in [
+        &["--nix-version", "2.91"][..],
+        &["--nix-version", "lix-2.18"],
+        &["--min-size", "x"],
+        &["--no-disk"],
+    ] {
         let mut args = stores.root.args();
         args.push("optimise".into());
         args.extend(wrong.iter().map(Into::into));
@@ -622,20 +780,23 @@ fn put(shape: &Shape, layout: &[Drawn], made: &mut Vec<PathBuf>) {
 #[test]
 fn layouts_drawn_at_random() {
     let Some(empty) = empty() else { return };
+    let versions = nix::versions();
     let half = || prop::collection::vec(drawn(), 0..24);
-    // Each case runs Nix two or three times.
-    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(24);
+    // Each case runs every version of Nix, on a copy each.
+    let cases = std::env::var("PROPTEST_CASES").ok().and_then(|n| n.parse().ok()).unwrap_or(12);
     let config =
         Config { cases, max_shrink_iters: 200, failure_persistence: None, ..Config::default() };
     let number = std::cell::Cell::new(0);
     let outcome =
         TestRunner::new(config).run(&(half(), between(), half()), |(first, between, second)| {
             number.set(number.get() + 1);
-            let shape = empty.copy(&format!("drawn-{}", number.get()));
+            let mut shape = empty.copy(&format!("drawn-{}", number.get()));
             let mut made = Vec::new();
             put(&shape, &first, &mut made);
             shape.seal();
             if !matches!(between, Between::Nothing) {
+                // The versions take turns with the first round.
+                shape.store.nix = &versions[number.get() % versions.len()];
                 shape.optimise();
             }
             match between {
@@ -662,9 +823,8 @@ fn layouts_drawn_at_random() {
             } else {
                 shape.seal();
             }
-            check(&empty.env, &shape.store);
-            run(Command::new("chmod").args(["-R", "u+w"]).arg(&shape.store.dir)).ok();
-            fs::remove_dir_all(&shape.store.dir).unwrap();
+            check_each(&empty.env, &shape.store);
+            rooted::remove(&shape.store.dir);
             Ok(())
         });
     if let Err(error) = outcome {

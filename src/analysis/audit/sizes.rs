@@ -358,7 +358,9 @@ fn other_entries(
 ) -> Result<Gathered, DiskError> {
     let mut others: Vec<Vec<u8>> = (walker.list()?.into_iter())
         .map(|listed| listed.name)
-        .filter(|name| name != b".links" && name != b"nix-path-registration")
+        .filter(|name| {
+            !disk::LINKS_DIRECTORIES.contains(&&**name) && name != b"nix-path-registration"
+        })
         .filter(|name| names.binary_search_by(|n| n.as_bytes().cmp(name)).is_err())
         .collect();
     others.sort_unstable();

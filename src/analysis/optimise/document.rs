@@ -162,9 +162,20 @@ impl Optimise {
     fn saved_fields(&self) -> Vec<Field<'_>> {
         let saved = &self.already_saved;
         let note = saved.note.as_deref();
+        let apparent = |size| format!("{} in apparent size", format_size(size, Units::Binary));
+        let label = if note.is_some() { "through .links" } else { "by hard links" };
+        let other = saved.other_apparent_size;
         vec![
-            Field::new("apparent_size", "apparent size", Cell::Size(saved.apparent_size)),
-            Field::new("disk_size", "disk size", Cell::Size(saved.disk_size)),
+            Field::hidden("apparent_size", Cell::Size(saved.apparent_size)),
+            Field::new("disk_size", label, Cell::Size(saved.disk_size))
+                .remark(apparent(saved.apparent_size)),
+            Field::hidden("other_apparent_size", Cell::optional(other, Cell::Size)),
+            Field::new(
+                "other_disk_size",
+                if note.is_some() { "by other hard links" } else { "" },
+                Cell::optional(saved.other_disk_size, Cell::Size),
+            )
+            .remark(other.map(apparent).unwrap_or_default()),
             Field::hidden("links_entries", Cell::Count(saved.links_entries)),
             Field::new(
                 "links_directory_disk_size",
@@ -402,6 +413,8 @@ mod tests {
             already_saved: AlreadySaved {
                 apparent_size: 5 << 20,
                 disk_size: 6 << 20,
+                other_apparent_size: Some(3 << 20),
+                other_disk_size: Some(4 << 20),
                 links_entries: 77,
                 links_directory_disk_size: 4096,
                 note: Some(NixVersion::NEWEST.saving_note((5 << 20) - 4096)),

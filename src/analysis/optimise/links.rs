@@ -5,9 +5,12 @@ use std::hash::{BuildHasherDefault, Hasher};
 
 use super::simulate::{Inode, Link, UNIQUE};
 use super::tree::{Flags, LinksSums, NamedLink, Tree, inode};
-use crate::disk::{Directory, Entry as Met, Kind, Progress, Seen, Top, Visitor, Walker};
+use crate::disk::{
+    Directory, Entry as Met, Kind, LINKS_DIRECTORIES, Progress, Seen, Top, Visitor, Walker,
+    is_shard,
+};
 use crate::nar::nix32;
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
 
 /// The inodes of `.links`, by number.
 #[derive(Default)]
@@ -26,9 +29,10 @@ impl LinkTable {
         progress: &Progress,
         warnings: &mut Warnings,
     ) -> Self {
-        let top = Top { name: b".links", path: 0, ino: 0, kind: Kind::Unknown };
+        let [links, b3] = LINKS_DIRECTORIES;
+        let top = |name, path| Top { name, path, ino: 0, kind: Kind::Unknown };
         let visitor = LinksWalk { stat: whole, device: walker.meta().dev };
-        let walked = walker.walk(&[top], &visitor, progress);
+        let walked = walker.walk(&[top(links, 0), top(b3, 1)], &visitor, progress);
         warnings.extend(walked.warnings);
         tree.entries += walked.entries;
         let mut table = Self::default();
@@ -52,7 +56,9 @@ impl LinkTable {
             }
         };
         let mut sums = LinksSums::default();
+        let mut later = 0u64;
         for state in walked.states {
+            later += state.later;
             if let Some(size) = state.directory {
                 sums.directory_disk_size = size;
             }
@@ -63,6 +69,13 @@ impl LinkTable {
                 }
                 add(link);
             }
+        }
+        if later > 0 && whole {
+            let message = format!(
+                "{later} links in .links-b3 or in directories below .links are of a later Nix, \
+                 which would not link their files anew; the version mimicked here would"
+            );
+            warnings.push(WarningKind::Uncertain, links, message);
         }
         if whole {
             tree.links = sums;
@@ -114,6 +127,8 @@ struct MetLink {
 struct LinksState {
     directory: Option<u64>,
     entries: u64,
+    /// Links that no Nix up to 2.36 reads.
+    later: u64,
     met: Vec<MetLink>,
 }
 
@@ -129,12 +144,12 @@ impl Visitor for LinksWalk {
         (!self.stat).then_some(())
     }
 
-    fn descend(&self, _: &Directory<'_>, _: &[u8]) -> bool {
-        false
+    fn descend(&self, directory: &Directory<'_>, _: &[u8]) -> bool {
+        is_shard(&directory.relative_path())
     }
 
-    fn top(&self, state: &mut LinksState, _: &Directory<'_>, entry: &Met<'_, ()>) {
-        if let (Kind::Directory, Seen::Stat(meta)) = (entry.kind, entry.seen) {
+    fn top(&self, state: &mut LinksState, directory: &Directory<'_>, entry: &Met<'_, ()>) {
+        if let (Kind::Directory, Seen::Stat(meta), 0) = (entry.kind, entry.seen, directory.path()) {
             state.directory = Some(meta.disk_size);
         }
     }
@@ -146,6 +161,11 @@ impl Visitor for LinksWalk {
         entries: impl ExactSizeIterator<Item = Met<'e, ()>>,
     ) {
         if directory.identity().0 != self.device {
+            return;
+        }
+        if directory.relative_path() != LINKS_DIRECTORIES[0] {
+            let links = entries.filter(|entry| matches!(entry.kind, Kind::File | Kind::Symlink));
+            state.later += links.count() as u64;
             return;
         }
         for entry in entries {

@@ -88,6 +88,11 @@ pub struct AlreadySaved {
     pub apparent_size: u64,
     /// The same sum over blocks.
     pub disk_size: u64,
+    /// Of all paths: what other hard links save, those with no name in
+    /// `.links`, such as builders make. Σ (names in the paths - 1) × `st_size`.
+    pub other_apparent_size: Option<u64>,
+    /// The same sum over blocks.
+    pub other_disk_size: Option<u64>,
     /// Entries of `.links`.
     pub links_entries: u64,
     /// The blocks of the directory `.links` itself.
@@ -171,6 +176,13 @@ impl Optimise {
             .map_err(|gather::TooLarge| OptimiseError::TooLarge)?;
         drop(walker);
         warn_missing(&tree, &names, census.catalog.store_dir(), &mut warnings);
+        if let Some(marked) = marked(&tree, &names, store_dir) {
+            let message = format!(
+                "{marked} paths bear the attribute nix.optimised: a later Nix passes over them, \
+                 the version mimicked here does not know it"
+            );
+            warnings.push(WarningKind::Uncertain, census.catalog.store_dir(), message);
+        }
         drop(names);
 
         // Cold disks want more threads than cores.
@@ -274,6 +286,22 @@ impl Optimise {
     }
 }
 
+/// How many paths bear the attribute by which a later Nix would know that they
+/// are optimised (NixOS/nix#16458), if any do. It is in the namespace `trusted`,
+/// of which only root is told.
+fn marked(tree: &Tree, names: &[&str], store_dir: &Path) -> Option<u64> {
+    let mut list = vec![0; 1 << 16];
+    let mut marked = 0;
+    for &path in &tree.tops {
+        // A list that is longer than the system allows is none of Nix's.
+        let place = store_dir.join(names[path as usize]);
+        let length = rustix::fs::llistxattr(&place, &mut list[..]).unwrap_or(0);
+        let mut attributes = list[..length].split(|&b| b == 0);
+        marked += u64::from(attributes.any(|name| name.ends_with(b".nix.optimised")));
+    }
+    (marked > 0).then_some(marked)
+}
+
 /// A number for each pname, and the pname of each examined path.
 fn number_pnames(census: &Census) -> (Vec<u32>, usize) {
     let mut numbers: HashMap<&str, u32> = HashMap::new();
@@ -292,9 +320,12 @@ fn already_saved(tree: &Tree, whole: bool, nix: NixVersion) -> AlreadySaved {
         let links = &tree.links;
         let saved = i128::from(links.saved_apparent_size) - i128::from(links.directory_disk_size);
         let saved = i64::try_from(saved).unwrap_or(i64::MAX);
+        let (other_apparent_size, other_disk_size) = other_hard_links(tree);
         return AlreadySaved {
             apparent_size: links.saved_apparent_size,
             disk_size: links.saved_disk_size,
+            other_apparent_size: Some(other_apparent_size),
+            other_disk_size: Some(other_disk_size),
             links_entries: links.entries,
             links_directory_disk_size: links.directory_disk_size,
             note: Some(nix.saving_note(saved)),
@@ -305,6 +336,22 @@ fn already_saved(tree: &Tree, whole: bool, nix: NixVersion) -> AlreadySaved {
         let names = u64::from(inode.nlink.saturating_sub(1));
         sums.apparent_size = sums.apparent_size.saturating_add(names.saturating_mul(inode.size));
         sums.disk_size = sums.disk_size.saturating_add(names.saturating_mul(inode.disk_size));
+    }
+    sums
+}
+
+/// What hard links save that are not made through `.links`: apparent and disk
+/// size.
+fn other_hard_links(tree: &Tree) -> (u64, u64) {
+    let mut names = vec![0u64; tree.layout.inodes.len()];
+    tree.names_of_inodes().for_each(|(_, inode)| names[inode as usize] += 1);
+    let mut sums = (0u64, 0u64);
+    for ((inode, flags), names) in tree.layout.inodes.iter().zip(&tree.flags).zip(names) {
+        if !flags.linked() {
+            let more = names.saturating_sub(1);
+            sums.0 = sums.0.saturating_add(more.saturating_mul(inode.size));
+            sums.1 = sums.1.saturating_add(more.saturating_mul(inode.disk_size));
+        }
     }
     sums
 }
