@@ -148,7 +148,8 @@ impl Keepers {
 
 /// Which entries of the store directory that are no valid path the collector
 /// leaves: those whose hash part is a temporary root's, as locks and
-/// half-built outputs are. In the order of the scan's `others`.
+/// half-built outputs are, and temporary directories in use. In the order of
+/// the scan's `others`.
 pub fn kept_entries(census: &Census, found: &FoundRoots) -> Vec<bool> {
     let Some(disk) = &census.disk else { return Vec::new() };
     let temporary = found.roots.iter().filter(|r| r.kind == RootKind::Temporary);
@@ -160,6 +161,7 @@ pub fn kept_entries(census: &Census, found: &FoundRoots) -> Vec<bool> {
             valid.contains(part) || found.temporary_hash_parts.contains(part)
         })
     };
+    let kept = |name: &[u8]| found.temporary_entries.contains(name) || kept(name);
     disk.others.iter().map(|(name, _)| kept(name)).collect()
 }
 

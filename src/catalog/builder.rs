@@ -42,6 +42,7 @@ pub struct Builder {
     references: Vec<(u32, u32)>,
     outputs: Vec<(u32, Box<str>)>,
     derivation_outputs: Vec<(u32, u32)>,
+    undeletable: Vec<u32>,
     scratch: String,
     nar_size: u64,
 }
@@ -55,6 +56,7 @@ impl Builder {
             references: Vec::new(),
             outputs: Vec::new(),
             derivation_outputs: Vec::new(),
+            undeletable: Vec::new(),
             scratch: String::new(),
             nar_size: 0,
         }
@@ -78,6 +80,11 @@ impl Builder {
     /// Whether no record was added.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Notes a path that Nix cannot delete: see [`Catalog::undeletable`].
+    pub fn set_undeletable(&mut self, number: u32) {
+        self.undeletable.push(number);
     }
 
     /// Adds a record; its number, or `None` with a warning if its path is no
@@ -165,6 +172,7 @@ impl Builder {
     /// If the store is too large.
     pub fn finish(self) -> Result<Catalog, TooLarge> {
         let Self { catalog: mut c, mut references, outputs, mut derivation_outputs, .. } = self;
+        let undeletable = self.undeletable;
         let count = c.names.len();
         // Half of the hash part tells nearly all names apart, without a look
         // at the text.
@@ -203,6 +211,9 @@ impl Builder {
         for pair in &mut derivation_outputs {
             *pair = (ids[pair.0 as usize], ids[pair.1 as usize]);
         }
+        c.undeletable = undeletable.into_iter().map(|number| ids[number as usize]).collect();
+        c.undeletable.sort_unstable();
+        c.undeletable.dedup();
         derivation_outputs.sort_unstable();
         derivation_outputs.dedup();
         c.derivation_outputs = Rows::from_pairs(kept.len(), derivation_outputs.iter().copied());

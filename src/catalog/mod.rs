@@ -126,6 +126,7 @@ pub struct Catalog {
     ultimate: Vec<bool>,
     outputs: HashMap<u32, Box<str>>,
     derivation_outputs: Rows,
+    undeletable: Vec<u32>,
     references: Rows,
     referrers: Rows,
     index: OnceLock<NameIndex>,
@@ -302,6 +303,13 @@ impl Catalog {
             let named = ids.clone().filter_map(|id| Some((untold(id)?, id)));
             Rows::from_pairs(self.len(), known.chain(named))
         })
+    }
+
+    /// Paths with a reference, to or from them, that Nix cannot follow, because
+    /// the row at its other end is odd or gone; ascending. Nix fails when it
+    /// would delete such a path, or one that it refers to.
+    pub fn undeletable(&self) -> &[u32] {
+        &self.undeletable
     }
 
     /// The time of the newest registration, in seconds since 1970.

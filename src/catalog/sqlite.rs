@@ -201,6 +201,13 @@ fn load_references(
             builder.add_reference(from, to);
             continue;
         }
+        // Nix cannot read the odd row, and SQLite deletes nothing to which a
+        // row that is gone refers; a reference to what is gone goes unseen.
+        if to < ODD {
+            builder.set_undeletable(to);
+        } else if from < ODD && to == ODD {
+            builder.set_undeletable(from);
+        }
         // What is at an end of the reference: a path, or words for what is none.
         let name = |id: Option<i64>, number: u32| match (id, number) {
             (_, number) if number < ODD => builder.path(number).into_bytes(),

@@ -100,7 +100,7 @@ impl Context {
     fn lower_location(&self, lower: &Path) -> Result<StoreLocation, Failure> {
         let root = std::fs::canonicalize(lower)
             .map_err(|e| Failure::usage(format!("--lower {}: {e}", lower.display())))?;
-        StoreLocation::new(&root, &self.location.store_dir, Path::new(DEFAULT_STATE_DIR))
+        StoreLocation::new(&root, &self.location.store_dir, &self.location.state_dir)
             .map_err(|e| Failure::because(&e))
     }
 

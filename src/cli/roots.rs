@@ -120,7 +120,12 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
 /// The roots of a census's store; what could not be read joins its warnings.
 pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsArgs) -> FoundRoots {
     let caller = caller(context, settings.nix_version);
-    let options = RootOptions { runtime: !settings.no_runtime, strict: settings.strict, caller };
+    let options = RootOptions {
+        runtime: !settings.no_runtime,
+        strict: settings.strict,
+        caller,
+        locks_temporary_directories: settings.nix_version.locks_temporary_directories(),
+    };
     let mut found = find_roots(&context.location, &census.catalog, &options);
     census.warnings.extend(std::mem::take(&mut found.warnings));
     found

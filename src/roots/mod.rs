@@ -149,11 +149,19 @@ pub struct RootOptions {
     pub strict: bool,
     /// Whose `nix-collect-garbage` is meant, to tell which profiles it cleans.
     pub caller: Caller,
+    /// Whether Nix leaves what is called `tmp-…` in the store directory unless
+    /// it is a directory that it can lock: versions since 2.12.
+    pub locks_temporary_directories: bool,
 }
 
 impl Default for RootOptions {
     fn default() -> Self {
-        Self { runtime: true, strict: false, caller: Caller::superuser(ProfileRule::default()) }
+        Self {
+            runtime: true,
+            strict: false,
+            caller: Caller::superuser(ProfileRule::default()),
+            locks_temporary_directories: true,
+        }
     }
 }
 
@@ -169,6 +177,9 @@ pub struct FoundRoots {
     /// Hash parts of paths that are not valid but that a running Nix asked to
     /// keep: its lock files and half-built outputs.
     pub temporary_hash_parts: HashSet<String>,
+    /// Entries of the store directory called `tmp-…` that the collector leaves:
+    /// directories that a running Nix has locked, and what is no directory.
+    pub temporary_entries: HashSet<Vec<u8>>,
     /// Processes that could not be examined, kernel threads apart.
     pub hidden_processes: u64,
     /// Whether processes and temporary roots were looked for.
@@ -188,6 +199,9 @@ pub fn find_roots(
     if options.runtime && location.root == Path::new("/") {
         found.runtime = true;
         runtime::find(location, catalog, options.strict, &mut found);
+    }
+    if options.locks_temporary_directories {
+        runtime::find_temporary_entries(location, Path::new("/proc"), &mut found);
     }
     // Of the ways to one link the shortest is told, then that by `auto`.
     let key = |r: &Root| (r.path, r.via.is_some(), r.kind);

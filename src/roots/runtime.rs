@@ -7,13 +7,14 @@
 
 use super::{FoundRoots, Root, RootKind, in_store};
 use crate::catalog::Catalog;
-use crate::store::{StoreLocation, StorePath};
+use crate::store::{Place, StoreLocation, StorePath, resolve};
 use crate::warning::WarningKind;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::collections::HashSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 /// No temporary roots file or settings file is longer; a longer one is odd.
@@ -241,6 +242,54 @@ impl Finder<'_> {
     }
 }
 
+/// Finds what is called `tmp-…` in the store directory and stays there
+/// (nix: `deleteFromStore` in `src/libstore/gc.cc`).
+pub(super) fn find_temporary_entries(
+    location: &StoreLocation,
+    proc: &Path,
+    found: &mut FoundRoots,
+) {
+    let Ok(entries) = std::fs::read_dir(&location.real_store_dir) else { return };
+    let mut locks = None;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if !name.as_bytes().starts_with(b"tmp-") {
+            continue;
+        }
+        let logical = Path::new(&location.store_dir).join(&name);
+        // Nix opens what a link leads to.
+        let directory = match resolve(&location.root, &logical, None) {
+            Ok(Place::File(real)) => real.symlink_metadata().ok().filter(|meta| meta.is_dir()),
+            _ => None,
+        };
+        let stays = match directory {
+            None => true,
+            // Whoever locks it is on this machine.
+            Some(_) if !found.runtime => false,
+            Some(meta) => {
+                let locks = locks.get_or_insert_with(|| {
+                    read_file(&proc.join("locks")).map(|text| locked_inodes(&text))
+                });
+                match locks {
+                    Ok(locks) => locks.contains(&meta.ino()),
+                    Err(e) => {
+                        let message = format!(
+                            "whether a running Nix has it locked, so that it stays, \
+                             cannot be said: /proc/locks: {e}"
+                        );
+                        let path = logical.as_os_str().as_bytes();
+                        found.warnings.push(WarningKind::Uncertain, path, message);
+                        true
+                    }
+                }
+            }
+        };
+        if stays {
+            found.temporary_entries.insert(name.as_bytes().to_vec());
+        }
+    }
+}
+
 /// The file in a line of `/proc/<pid>/maps`: the sixth and last word, if it is
 /// a path. A deleted file has a seventh word, and is passed over as in Nix.
 fn mapped_file(line: &[u8]) -> Option<&[u8]> {
@@ -341,6 +390,36 @@ mod tests {
         let names: Vec<_> = names_in(text.as_bytes(), "/nix/store").collect();
         let (first, second) = (format!("/nix/store/{base}"), format!("/nix/store/{base}+b"));
         assert_eq!(names, [first.as_bytes(), second.as_bytes()]);
+    }
+
+    #[test]
+    fn temporary_directories_in_use_and_other_files_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store");
+        for name in ["tmp-free", "tmp-locked", "other"] {
+            std::fs::create_dir_all(store.join(name)).unwrap();
+        }
+        std::fs::write(store.join("tmp-file"), "").unwrap();
+        std::os::unix::fs::symlink("/nowhere", store.join("tmp-link")).unwrap();
+        let inode = store.join("tmp-locked").metadata().unwrap().ino();
+        let locks = format!("1: FLOCK  ADVISORY  WRITE 2 08:01:{inode} 0 EOF\n");
+        std::fs::write(dir.path().join("locks"), locks).unwrap();
+        let state = dir.path().join("state");
+        let location = StoreLocation::new(Path::new("/"), store.to_str().unwrap(), &state).unwrap();
+        let names = |runtime, proc: &Path| {
+            let mut found = FoundRoots { runtime, ..FoundRoots::default() };
+            find_temporary_entries(&location, proc, &mut found);
+            let mut names: Vec<_> = found.temporary_entries.iter().cloned().collect();
+            names.sort();
+            let names = String::from_utf8(names.join(&b' ')).unwrap();
+            (names, found.warnings.complete())
+        };
+        let (file, locked) = ("tmp-file tmp-link", "tmp-file tmp-link tmp-locked");
+        assert_eq!(names(true, dir.path()), (locked.to_owned(), true));
+        assert_eq!(names(false, dir.path()), (file.to_owned(), true));
+        // Without the list of locks nothing can be promised.
+        let (all, complete) = names(true, &store);
+        assert_eq!((&*all, complete), ("tmp-file tmp-free tmp-link tmp-locked", false));
     }
 
     #[test]

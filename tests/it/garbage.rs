@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use crate::support::have;
-use crate::support::rooted::{SETTINGS, lines, list, number, rooted, texts};
+use crate::support::made::{self, Made};
+use crate::support::rooted::{SETTINGS, each_rooted, lines, list, number, rooted, texts};
+use crate::support::{TestEnv, have};
 
 #[test]
 fn live_and_dead_are_those_that_nix_prints_under_all_settings() {
@@ -175,4 +176,62 @@ fn why_a_path_is_dead_or_alive() {
     assert_eq!(row["kept_by"], "keep-outputs");
     assert_eq!(why[2]["alive"], true);
     assert!(because(2).contains("-link → ") || because(2).contains(" → lib-1.0"), "{}", because(2));
+}
+
+#[test]
+fn what_nix_fails_to_delete_does_not_count_as_freed() {
+    let env = TestEnv::new();
+    // `world` refers to `hello`, `tree` to both; all of it is dead.
+    let odd = [(9, 2), (2, 9)];
+    for (from, to) in odd {
+        let (made, db) = Made::sound(&env, &format!("odd-{from}"));
+        made::insert(&db, 9, format!("/nix/store/{}-", "9".repeat(32)).as_bytes(), Some(120));
+        made::refer(&db, from, to);
+        let (garbage, run) = made.json(&env, ["garbage", "--no-disk", "hello-1.0"]);
+        let dead = texts(list(&garbage, "dead_paths"), "path");
+        // Nix comes to `world` and `hello` by what refers to them, and stops.
+        assert_eq!(dead, BTreeSet::from([made::path(3, "tree")]), "{from} to {to}");
+        assert_eq!(garbage["dead"]["failing_paths"], 2);
+        let because = garbage["why"][0]["because"].as_str().unwrap();
+        assert!(because.contains("Nix fails to delete it"), "{because}");
+        assert_eq!(run.status, 3);
+    }
+    for (from, to, failing) in [(77, 2, 2), (2, 77, 0)] {
+        let (made, db) = Made::sound(&env, &format!("gone-{from}"));
+        made::refer(&db, from, to);
+        let (garbage, run) = made.json(&env, ["garbage", "--no-disk"]);
+        assert_eq!(garbage["dead"]["failing_paths"], failing, "{from} to {to}");
+        assert_eq!(number(&garbage["dead"]["paths"]), 3 - failing);
+        assert_eq!(run.status, 3);
+    }
+}
+
+#[test]
+fn temporary_directories_in_use_stay_as_nix_leaves_them() {
+    each_rooted(|rooted| {
+        let store = &rooted.store.real_store_dir;
+        for name in ["tmp-1-used", "tmp-1-free"] {
+            fs::create_dir(store.join(name)).unwrap();
+        }
+        fs::write(store.join("tmp-file"), "file").unwrap();
+        let used = fs::File::open(store.join("tmp-1-used")).unwrap();
+        used.lock().unwrap();
+        let mut args: Vec<std::ffi::OsString> = vec!["garbage".into()];
+        args.extend(rooted.store.args());
+        args.extend(["--format", "json", "--nix-version"].map(Into::into));
+        args.push(rooted.store.nix.version.as_str().into());
+        let ours = rooted.env.run(args);
+        let ours: serde_json::Value = serde_json::from_str(&ours.stdout).unwrap();
+        let left = rooted.undone_while_running(|| {
+            rooted.nix_store(&["--gc"]);
+            ["tmp-1-free", "tmp-1-used", "tmp-file"].map(|name| store.join(name).exists())
+        });
+        drop(used);
+        let rows = list(&ours, "invalid_entries");
+        let stays: Vec<bool> = rows.iter().map(|row| row["dead"] == false).collect();
+        assert_eq!(stays, left);
+        assert_eq!(texts(rows, "name").len(), 3);
+        assert_eq!(left[1], rooted.store.nix.since("2.12"), "{left:?}");
+        rooted.put_back();
+    });
 }

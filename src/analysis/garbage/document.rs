@@ -1,6 +1,6 @@
 //! The garbage for printing.
 
-use super::{Dead, Garbage, Why};
+use super::{Dead, FAILS, Garbage, Why};
 use crate::analysis::liveness::{Keep, settings_fields};
 use crate::analysis::roots::chain_text;
 use crate::census::Census;
@@ -12,7 +12,7 @@ impl Garbage<'_> {
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let mut sections = vec![
             Section::fields(Some("settings"), "", settings_fields(&self.options.settings)),
-            Section::fields(Some("dead"), "Garbage", dead_fields(&self.dead)),
+            Section::fields(Some("dead"), "Garbage", dead_fields(&self.dead, self.failing)),
             Section::fields(Some("alive"), "Alive", self.alive_fields()),
         ];
         if self.steps.len() > 1 {
@@ -190,7 +190,7 @@ impl Garbage<'_> {
                 Cell::Count(alive.map_or(0, |a| a.roots)),
                 Cell::optional(alive, |a| paths(&a.chain)),
                 Cell::optional(dead, |d| paths(&d.keepers)),
-                Cell::optional(dead, |d| Cell::Count(d.step.into())),
+                Cell::optional(dead.filter(|d| d.step != FAILS), |d| Cell::Count(d.step.into())),
                 Cell::Cells(
                     (Keep::ALL.iter().zip(why.under))
                         .map(|(keep, alive)| {
@@ -223,6 +223,9 @@ impl Garbage<'_> {
             Err(dead) => {
                 let when = match dead.step {
                     0 => "no root reaches it".to_owned(),
+                    FAILS => "no root reaches it, but Nix fails to delete it: a row that refers \
+                              to it, or to which it refers, is odd or gone"
+                        .to_owned(),
                     step => {
                         format!(
                             "no root reaches it after removing {}",
@@ -259,14 +262,18 @@ fn optional(key: &'static str, label: &'static str, size: Option<u64>) -> Field<
     }
 }
 
-fn dead_fields(dead: &Dead) -> Vec<Field<'static>> {
+fn dead_fields(dead: &Dead, failing: u64) -> Vec<Field<'static>> {
     let of = |count: Option<u64>, word: &str| match count {
         Some(count) => format!("{count} {word}"),
         None => String::new(),
     };
     let count = |key, count| Field::hidden(key, Cell::optional(count, Cell::Count));
     vec![
-        Field::new("paths", "paths", Cell::Count(dead.paths)),
+        Field::new("paths", "paths", Cell::Count(dead.paths)).remark(match failing {
+            0 => String::new(),
+            n => format!("and {n} dead paths that Nix fails to delete, at which it stops"),
+        }),
+        Field::hidden("failing_paths", Cell::Count(failing)),
         Field::new("nar_size", "NAR size", Cell::Size(dead.nar_size)),
         optional("disk_freed", "disk freed", dead.disk_freed())
             .remark("what the disk gains, hard links in account"),

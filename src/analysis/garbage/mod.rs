@@ -10,6 +10,7 @@ pub use why::{Why, WhyAlive, WhyDead};
 
 use super::liveness::{Keep, alive, keep_graph, kept_entries};
 use super::roots::Sizes;
+use crate::catalog::Catalog;
 use crate::census::{Census, Freeable};
 use crate::graph::{NodeSet, Rows};
 use crate::roots::{FoundRoots, GcSettings};
@@ -149,11 +150,16 @@ pub struct Garbage<'f> {
     pub invalid: Vec<(u32, bool)>,
     /// The paths asked about.
     pub why: Vec<Why>,
+    /// How many dead paths Nix fails to delete: they do not count as dead.
+    pub failing: u64,
     options: GarbageOptions,
 }
 
 /// The step of what does not go.
 const NEVER: u32 = u32::MAX;
+
+/// The step of what is dead, but what Nix fails to delete.
+const FAILS: u32 = u32::MAX - 1;
 
 impl<'f> Garbage<'f> {
     /// Finds what is dead in a census of all paths.
@@ -162,7 +168,8 @@ impl<'f> Garbage<'f> {
         let keep = Keep::from(&options.settings);
         let graph = keep_graph(catalog, keep);
         let removed = removal::steps_of_roots(found, &options.steps);
-        let goes = goes_in(&graph, found, &removed, options.steps.len());
+        let mut goes = goes_in(&graph, found, &removed, options.steps.len());
+        let failing = mark_failing(catalog, &graph, &mut goes);
         let kept = kept_entries(census, found);
         let freeable = census.disk.as_ref().map(|disk| Freeable::new(disk, catalog.len(), &kept));
         let steps = step_results(census, freeable.as_ref(), &kept, &goes, &removed, options);
@@ -174,7 +181,7 @@ impl<'f> Garbage<'f> {
         let kept_by =
             |path: u32| others.iter().find(|(_, set)| set.contains(path)).map(|(name, _)| *name);
         let mut paths: Vec<DeadPath> = (0..catalog.len() as u32)
-            .filter(|&path| goes[path as usize] != NEVER)
+            .filter(|&path| goes[path as usize] < FAILS)
             .map(|path| DeadPath {
                 path,
                 step: goes[path as usize],
@@ -203,9 +210,26 @@ impl<'f> Garbage<'f> {
             pnames,
             invalid: (0u32..).zip(kept).collect(),
             why: why.collect(),
+            failing,
             options: options.clone(),
         }
     }
+}
+
+/// Marks what is dead but what Nix fails to delete, and all that it keeps: Nix
+/// comes to each such path by those that keep it. How many those are.
+fn mark_failing(catalog: &Catalog, graph: &Rows, goes: &mut [u32]) -> u64 {
+    let mut todo: Vec<u32> = catalog.undeletable().to_vec();
+    let mut failing = 0;
+    todo.retain(|&path| goes[path as usize] < FAILS);
+    while let Some(path) = todo.pop() {
+        if goes[path as usize] < FAILS {
+            goes[path as usize] = FAILS;
+            failing += 1;
+            todo.extend(graph.row(path));
+        }
+    }
+    failing
 }
 
 /// The step in which each path goes: 0 now, [`NEVER`] if it stays.
