@@ -259,7 +259,7 @@ pub(super) fn find_temporary_entries(
         let logical = Path::new(&location.store_dir).join(&name);
         // Nix opens what a link leads to.
         let directory = match resolve(&location.root, &logical, None) {
-            Ok(Place::File(real)) => real.symlink_metadata().ok().filter(|meta| meta.is_dir()),
+            Ok(Place::File(real)) => real.symlink_metadata().ok().filter(std::fs::Metadata::is_dir),
             _ => None,
         };
         let stays = match directory {
