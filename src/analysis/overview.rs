@@ -2,6 +2,7 @@
 
 use crate::census::Census;
 use crate::output::{Cell, Column, Document, Field, Head, Section};
+use std::path::Path;
 use std::time::Duration;
 
 /// How many paths the list of the heaviest holds.
@@ -173,9 +174,13 @@ impl Overview {
             row
         });
         let store_dir = catalog.store_dir();
-        let title = match census.location.root.to_str() {
-            Some("/") => format!("Store {store_dir}"),
-            _ => format!("Store {store_dir} under {}", census.location.root.display()),
+        let location = &census.location;
+        let title = match location.root.to_str() {
+            Some("/") if location.real_store_dir == Path::new(store_dir) => {
+                format!("Store {store_dir}")
+            }
+            Some("/") => format!("Store {store_dir} in {}", location.real_store_dir.display()),
+            _ => format!("Store {store_dir} under {}", location.root.display()),
         };
         Document {
             head: Head { store_dir, warnings: &census.warnings },

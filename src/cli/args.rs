@@ -2,6 +2,7 @@
 
 use crate::output::{Format, Units};
 use clap::{Args, ValueEnum};
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Which store is examined.
@@ -12,6 +13,15 @@ pub(super) struct StoreArgs {
     /// and DIR/nix/var/nix. Every symlink is resolved inside DIR
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,
+    /// What DIR of --root is: the root of another system, or a chroot store of this
+    /// machine's Nix (nix --store DIR), whose GC roots are links on this machine
+    /// [default: image]
+    #[arg(long, global = true, value_enum, value_name = "KIND")]
+    pub(super) root_kind: Option<RootKindArg>,
+    /// Examine the store that Nix means by this URI, such as local?root=DIR, or DIR for
+    /// a chroot store [default: NIX_REMOTE or the setting store]
+    #[arg(long, global = true, value_name = "URI", conflicts_with_all = ["root", "state_dir"])]
+    pub(super) store: Option<OsString>,
     /// The store directory [default: /nix/store, or NIX_STORE_DIR without --root]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) store_dir: Option<String>,
@@ -43,6 +53,15 @@ pub(super) struct StoreArgs {
     /// How many threads walk the disk [default: 4 a core, at least 8]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(super) threads: Option<u16>,
+}
+
+/// What the directory of `--root` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum RootKindArg {
+    /// The root of a system: every link is followed inside it
+    Image,
+    /// A chroot store: links are followed on this machine, as Nix does
+    Chroot,
 }
 
 /// How the answer is written.

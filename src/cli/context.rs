@@ -1,20 +1,22 @@
 //! What every command needs: the store that is meant, its catalog and census,
 //! and where the answer goes.
 
-use super::args::{OutputArgs, StoreArgs};
+use super::args::{OutputArgs, RootKindArg, StoreArgs};
 use super::destination::Destination;
 use super::environment;
 use super::exit::{Exit, Failure, say};
 use super::hints;
+use super::locate::{Located, locate};
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog, CatalogError, Source};
 use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
 use crate::output::{self, Document, Format, Style, escape};
 use crate::roots::{Settings, SettingsFiles, read_settings};
-use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, ResolveError, StoreLocation};
+use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
 use crate::warning::{WarningKind, Warnings};
 use jiff::tz::TimeZone;
 use std::io::{self, IsTerminal};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// How many warnings are told unless all are asked for.
@@ -25,6 +27,8 @@ pub(super) struct Context {
     pub(super) source: Source,
     pub(super) place: Place,
     store: StoreArgs,
+    /// Whether this user's Nix reaches the store through the daemon.
+    daemon: bool,
     output: OutputArgs,
     destination: Destination,
 }
@@ -33,7 +37,10 @@ impl Context {
     pub(super) fn new(store: StoreArgs, output: OutputArgs) -> Result<Self, Failure> {
         let current_dir = std::env::current_dir()
             .map_err(|e| Failure::failed(format!("the current directory cannot be read: {e}")))?;
-        let mut location = locate(&store, &current_dir)?;
+        let Located { mut location, daemon, note } = locate(&store, &current_dir)?;
+        if let Some(note) = note.filter(|_| !output.quiet) {
+            say(format_args!("note: {note}"));
+        }
         // Only people get the demo: a program that reads JSON wants an error.
         if is_default(&store, &location)
             && output.format() == Format::Table
@@ -56,7 +63,7 @@ impl Context {
             None => Destination::StandardOutput,
         };
         let place = Place { current_dir };
-        let context = Self { location, source, place, store, output, destination };
+        let context = Self { location, source, place, store, daemon, output, destination };
         context.keep_off_inputs()?;
         Ok(context)
     }
@@ -126,7 +133,10 @@ impl Context {
         let store = &self.store;
         let file = store.registration.as_ref().or(store.path_info.as_ref()).or(store.db.as_ref());
         match file {
-            Some(file) if store.root.is_none() && store.state_dir.is_none() => {
+            Some(file)
+                if [&store.root, &store.state_dir].iter().all(|dir| dir.is_none())
+                    && store.store.is_none() =>
+            {
                 let message = format!("{} does not say where its GC roots are", file.display());
                 let hint = "name the system that it is of with --root; \
                             --root / is this machine";
@@ -144,11 +154,50 @@ impl Context {
     /// The settings of the examined system; for this machine's store those
     /// that Nix would have for this user.
     pub(super) fn settings(&self, warnings: &mut Warnings) -> Settings {
-        let files = match self.store.root {
-            Some(_) => SettingsFiles::of_image(&self.location, Path::new("/etc/nix")),
-            None => environment::settings_files(&self.place.current_dir),
+        let files = match (&self.store.root, self.store.root_kind) {
+            (Some(_), None | Some(RootKindArg::Image)) => {
+                SettingsFiles::of_image(&self.location, Path::new("/etc/nix"))
+            }
+            _ => environment::settings_files(&self.place.current_dir),
         };
-        read_settings(&files, warnings)
+        let settings = read_settings(&files, warnings);
+        if !self.daemon {
+            return settings;
+        }
+        // The daemon reads the system's file, and takes over the rest from those it trusts.
+        let system = SettingsFiles { user: Vec::new(), environment: None, ..files };
+        let system = read_settings(&system, &mut Warnings::new());
+        let trusted = environment::is_trusted(&system.trusted_users);
+        if trusted == Some(true) {
+            return settings;
+        }
+        for (name, own, daemons) in [
+            ("keep-outputs", &settings.gc.keep_outputs, &system.gc.keep_outputs),
+            ("keep-derivations", &settings.gc.keep_derivations, &system.gc.keep_derivations),
+        ] {
+            if let Some(source) = own.source.as_ref().filter(|_| own.value != daemons.value) {
+                let (kind, why) = match trusted {
+                    None => (WarningKind::Unreadable, "whether it trusts this user is not known"),
+                    _ => (WarningKind::Note, "it does not trust this user"),
+                };
+                let message = format!("{name} does not count for the Nix daemon: {why}");
+                warnings.push(kind, source.as_os_str().as_bytes(), message);
+            }
+        }
+        Settings {
+            gc: system.gc,
+            use_case_hack: system.use_case_hack,
+            ignored_acls: system.ignored_acls,
+            ..settings
+        }
+    }
+
+    /// Whether links are followed inside the root only because nobody said that
+    /// they are this machine's.
+    pub(super) fn may_be_chroot(&self) -> bool {
+        self.store.root.is_some()
+            && self.store.root_kind.is_none()
+            && self.location.root != Path::new("/")
     }
 
     /// Whether the disk is walked at all.
@@ -253,6 +302,7 @@ fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
         && args.registration.is_none()
         && args.path_info.is_none()
         && !args.scan
+        && args.store.is_none()
         && location.store_dir == DEFAULT_STORE_DIR
         && location.state_dir == Path::new(DEFAULT_STATE_DIR)
 }
@@ -267,41 +317,6 @@ fn nothing_to_examine(location: &StoreLocation) -> Option<&'static str> {
     let small = location.database.metadata().is_ok_and(|meta| meta.len() < EMPTY);
     (small && catalog::load(location).is_ok_and(|catalog| catalog.is_empty()))
         .then_some("this machine's Nix store holds no valid path (--root / examines it)")
-}
-
-/// The store that the arguments and the environment mean.
-fn locate(args: &StoreArgs, current: &Path) -> Result<StoreLocation, Failure> {
-    // As Nix: NIX_STORE_DIR, then the older NIX_STORE (nix: src/libstore/globals.cc).
-    let env = |name: &str| {
-        let value = std::env::var_os(name).filter(|v| !v.is_empty() && args.root.is_none());
-        value.map(PathBuf::from)
-    };
-    let store_dir = (args.store_dir.as_ref().map(PathBuf::from))
-        .or_else(|| env("NIX_STORE_DIR"))
-        .or_else(|| env("NIX_STORE"))
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_STORE_DIR));
-    let state_dir = (args.state_dir.clone())
-        .or_else(|| env("NIX_STATE_DIR"))
-        .unwrap_or_else(|| PathBuf::from(DEFAULT_STATE_DIR));
-    let absolute = |dir: &Path| match args.root {
-        Some(_) => environment::plain(&Path::new("/").join(dir)),
-        None => environment::plain(&current.join(dir)),
-    };
-    let store_dir = absolute(&store_dir).into_os_string().into_string().map_err(|dir| {
-        Failure::usage(format!("the store directory {} is not UTF-8", dir.display()))
-    })?;
-    let state_dir = absolute(&state_dir);
-    let root = match &args.root {
-        None => PathBuf::from("/"),
-        Some(root) => std::fs::canonicalize(root)
-            .map_err(|e| Failure::usage(format!("--root {}: {e}", root.display())))?,
-    };
-    let because = |e: ResolveError| Failure::because(&e).hint(hints::of_resolve(&e));
-    let mut location = StoreLocation::new(&root, &store_dir, &state_dir).map_err(because)?;
-    if let Some(db) = &args.db {
-        location.database = current.join(db);
-    }
-    Ok(location)
 }
 
 /// The demo store of a checkout: above the current directory, or above the

@@ -2,7 +2,7 @@
 //! (nix: `src/libstore/globals.cc`, `src/libutil/users.cc`).
 
 use crate::roots::SettingsFiles;
-use rustix::process::geteuid;
+use rustix::process::{getegid, geteuid};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
@@ -47,14 +47,60 @@ pub(super) fn home() -> Option<PathBuf> {
         Err(e) => e.kind() == std::io::ErrorKind::NotFound,
     };
     home.filter(own).or_else(|| {
-        let users = std::fs::read("/etc/passwd").ok()?;
-        users.split(|&b| b == b'\n').find_map(|line| {
-            let mut fields = line.split(|&b| b == b':').skip(2);
-            let id = std::str::from_utf8(fields.next()?).ok()?.parse::<u32>().ok()?;
-            let home = fields.nth(2).filter(|home| !home.is_empty())?;
-            (id == user).then(|| OsStr::from_bytes(home).into())
-        })
+        let home = user_field(&std::fs::read("/etc/passwd").ok()?, user, 5)?;
+        (!home.is_empty()).then(|| OsStr::from_bytes(&home).into())
     })
+}
+
+/// A field of a user's line in `/etc/passwd`.
+fn user_field(users: &[u8], id: u32, field: usize) -> Option<Vec<u8>> {
+    let mut lines = users.split(|&b| b == b'\n').map(|l| l.split(|&b| b == b':'));
+    let id = id.to_string();
+    let mut line = lines.find(|l| l.clone().nth(2) == Some(id.as_bytes()))?;
+    line.nth(field).map(<[u8]>::to_vec)
+}
+
+/// Whether `trusted-users` names this user, or a group of theirs
+/// (nix: `matchUser`); `None` if the user's name is not known here.
+pub(super) fn is_trusted(trusted: &[String]) -> Option<bool> {
+    let read = |file| std::fs::read(file).unwrap_or_default();
+    let (user, group) = (geteuid().as_raw(), getegid().as_raw());
+    names_user(trusted, user, group, &read("/etc/passwd"), &read("/etc/group"))
+}
+
+fn names_user(
+    trusted: &[String],
+    user: u32,
+    group: u32,
+    users: &[u8],
+    groups: &[u8],
+) -> Option<bool> {
+    if trusted.iter().any(|t| t == "*") {
+        return Some(true);
+    }
+    let name = user_field(users, user, 0)?;
+    let group = group.to_string();
+    let is_in = |wanted: &[u8]| {
+        groups.split(|&b| b == b'\n').any(|line| {
+            let fields: Vec<&[u8]> = line.split(|&b| b == b':').collect();
+            let [of, _, id, members] = *fields else { return false };
+            of == wanted
+                && (id == group.as_bytes() || members.split(|&b| b == b',').any(|m| m == name))
+        })
+    };
+    Some(trusted.iter().any(|t| match t.strip_prefix('@') {
+        Some(group) => is_in(group.as_bytes()),
+        None => t.as_bytes() == name,
+    }))
+}
+
+/// Where this user's Nix keeps its data, such as a chroot store.
+pub(super) fn data_home() -> Option<PathBuf> {
+    match (std::env::var_os("NIX_DATA_HOME"), std::env::var_os("XDG_DATA_HOME")) {
+        (Some(dir), _) => Some(PathBuf::from(dir)),
+        (_, Some(dir)) => Some(Path::new(&dir).join("nix")),
+        _ => home().map(|home| home.join(".local/share/nix")),
+    }
 }
 
 /// A variable that is set and not empty.
@@ -80,4 +126,33 @@ pub(super) fn plain(path: &Path) -> PathBuf {
         }
     }
     plain
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trusted_users_are_named_or_in_a_group() {
+        let users = b"root:x:0:0:root:/root:/bin/sh\nann:x:1000:100::/home/ann:/bin/sh\n";
+        let groups = b"users:x:100:\nwheel:x:1:bob,ann\nann:x:7:bob\n";
+        let trusted = |list: &[&str], user| {
+            let list: Vec<String> = list.iter().map(|&t| t.to_owned()).collect();
+            names_user(&list, user, 100, users, groups)
+        };
+        for list in [&["ann"][..], &["root", "@wheel"], &["@users"], &["*"]] {
+            assert_eq!(trusted(list, 1000), Some(true), "{list:?}");
+        }
+        for list in [&[][..], &["root"], &["@ann"], &["wheel"], &["an"]] {
+            assert_eq!(trusted(list, 1000), Some(false), "{list:?}");
+        }
+        assert_eq!((trusted(&["ann"], 2000), trusted(&["*"], 2000)), (None, Some(true)));
+        assert_eq!(user_field(users, 1000, 5).as_deref(), Some(&b"/home/ann"[..]));
+    }
+
+    #[test]
+    fn names_are_made_plain() {
+        assert_eq!(plain(Path::new("/a/./b//../c/")), Path::new("/a/c"));
+        assert_eq!(list(OsStr::new("/a::b")), [Path::new("/a"), Path::new("b")]);
+    }
 }

@@ -9,6 +9,7 @@ mod environment;
 mod exit;
 mod garbage;
 mod hints;
+mod locate;
 mod optimise;
 mod overview;
 mod progress;

@@ -6,10 +6,14 @@ use super::exit::{Exit, Failure};
 use crate::analysis::optimise::NixVersion;
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions};
 use crate::census::{Census, Examine};
-use crate::roots::{Caller, FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, find_roots};
-use crate::warning::Warnings;
+use crate::roots::{
+    Caller, FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, StaleReason, find_roots,
+};
+use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 use globset::{Glob, GlobMatcher};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -128,6 +132,20 @@ pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsAr
     };
     let mut found = find_roots(&context.location, &census.catalog, &options);
     census.warnings.extend(std::mem::take(&mut found.warnings));
+    let auto = context.location.state_dir.join("gcroots/auto");
+    let gone = found.stale.iter().filter(|stale| {
+        stale.reason == StaleReason::Missing
+            && Path::new(OsStr::from_bytes(&stale.link)).starts_with(&auto)
+    });
+    let gone = gone.count();
+    if gone > 0 && context.may_be_chroot() {
+        let message = format!(
+            "{gone} of the links here lead to nothing inside the root. If it is a chroot store \
+             (nix --store DIR), --root-kind chroot follows them on this machine, as Nix does; \
+             if the links are stale, --root-kind image says so"
+        );
+        census.warnings.push(WarningKind::Unreadable, auto.as_os_str().as_bytes(), message);
+    }
     found
 }
 

@@ -34,6 +34,15 @@ pub struct GcSetting {
     pub source: Option<PathBuf>,
 }
 
+/// A setting that is a text, and where it comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextSetting {
+    /// Its value.
+    pub value: String,
+    /// The file that says so, or `NIX_CONFIG`.
+    pub source: PathBuf,
+}
+
 /// The two settings that decide what the garbage collector keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GcSettings {
@@ -69,6 +78,10 @@ pub struct Settings {
     pub secret_key_files: Vec<PathBuf>,
     /// `use-case-hack`: `name~nix~case~hack~N` on disk stands for `name`.
     pub use_case_hack: bool,
+    /// `store`: the URI of the store that Nix uses.
+    pub store: Option<TextSetting>,
+    /// `trusted-users`: whose settings the daemon takes over.
+    pub trusted_users: Vec<String>,
     /// `ignored-acls`: the extended attributes that Nix leaves alone.
     pub ignored_acls: Vec<String>,
     /// `use-xdg-base-directories`: the default profile's link is not in the
@@ -86,6 +99,8 @@ impl Default for Settings {
             trusted_keys: vec![DEFAULT_KEY.to_owned()],
             secret_key_files: Vec::new(),
             use_case_hack: false,
+            store: None,
+            trusted_users: vec!["root".to_owned()],
             ignored_acls: DEFAULT_IGNORED_ACLS.map(str::to_owned).into(),
             xdg_base_directories: false,
             experimental_features: Vec::new(),
@@ -241,6 +256,13 @@ impl Reader<'_> {
                 list(&mut settings.trusted_keys, extra, value.iter().map(text))
             }
             (b"ignored-acls", _) => list(&mut settings.ignored_acls, extra, value.iter().map(text)),
+            (b"trusted-users", _) => {
+                list(&mut settings.trusted_users, extra, value.iter().map(text))
+            }
+            (b"store", false) => {
+                let value = value.iter().map(text).collect::<Vec<_>>().join(" ");
+                put(&mut settings.store, Some(Some(TextSetting { value, source: file.to_owned() })))
+            }
             (b"secret-key-files", _) => {
                 let files = value.iter().map(|file| OsStr::from_bytes(file).into());
                 list(&mut settings.secret_key_files, extra, files)

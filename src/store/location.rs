@@ -62,6 +62,23 @@ impl StoreLocation {
         })
     }
 
+    /// A store whose files are elsewhere than its name says, as those of a
+    /// chroot store are (`nix --store DIR`). All but `store_dir` are names on
+    /// this machine, where Nix follows links too, so the root is `/`.
+    ///
+    /// # Errors
+    /// As for [`StoreLocation::new`].
+    pub fn elsewhere(
+        store_dir: &str,
+        real_store_dir: &Path,
+        state_dir: &Path,
+    ) -> Result<Self, ResolveError> {
+        let real = Self::new(Path::new("/"), &real_store_dir.to_string_lossy(), state_dir)?;
+        let named = Self::new(Path::new("/"), store_dir, state_dir);
+        let store_dir = named.map_or_else(|_| store_dir.to_owned(), |named| named.store_dir);
+        Ok(Self { store_dir, ..real })
+    }
+
     /// The full name of a store path, as the database has it.
     pub fn path_of(&self, base_name: &str) -> String {
         format!("{}/{base_name}", self.store_dir)

@@ -197,8 +197,9 @@ fn an_image_is_resolved_inside_its_root_and_left_alone() {
     fs::write(store.dir.join("etc/nix/nix.conf"), "keep-outputs = true\n").unwrap();
     let before = listing(&store.dir);
     let run = |command: &str| -> Value {
-        let mut args: Vec<OsString> = vec![command.into(), "--format".into(), "json".into()];
+        let mut args: Vec<OsString> = vec![command.into(), "--root-kind=image".into()];
         args.extend(store.args());
+        args.extend(["--format".into(), "json".into()]);
         env.json(args)
     };
     let roots = run("roots");
@@ -256,6 +257,158 @@ fn an_unprivileged_user_is_told_what_could_not_be_seen() {
     assert!(!lost.is_empty() && lost.iter().all(|l| l.contains("/user/")), "{lost:?}");
 }
 
+/// A store of `nix --store DIR` has its indirect roots on this machine.
+#[test]
+fn a_chroot_store_keeps_what_nix_keeps_there() {
+    nix::each(|nix| {
+        let mut env = TestEnv::new();
+        let dir = fs::canonicalize(env.path()).unwrap();
+        let store = dir.join("chroot");
+        let store = store.to_str().unwrap();
+        let nix_store = |args: &[&str]| {
+            let home = dir.join("home");
+            let run =
+                run(nix.command("nix-store").args(["--store", store]).args(args).env("HOME", home));
+            run.ok().trim().to_owned()
+        };
+        let add = |name: &str| {
+            fs::write(dir.join(name), name).unwrap();
+            nix_store(&["--add", dir.join(name).to_str().unwrap()])
+        };
+        let (kept, dead) = (add("kept"), add("dead"));
+        let result = dir.join("work/result").to_str().unwrap().to_owned();
+        fs::create_dir(dir.join("work")).unwrap();
+        nix_store(&["--add-root", &result, "--indirect", "--realise", &kept]);
+        assert_eq!(nix_store(&["--gc", "--print-dead"]), dead);
+        assert!(nix_store(&["--gc", "--print-roots"]).contains(&result));
+
+        let local = format!("local?root={store}");
+        let ours = |env: &TestEnv, args: &[&str]| {
+            let garbage = env.json([&["garbage", "--format=json"], args].concat());
+            assert_eq!(garbage["complete"], true, "{}", garbage["warnings"]);
+            let paths = texts(list(&garbage, "dead_paths"), "path");
+            assert_eq!(paths, BTreeSet::from([dead.clone()]), "{args:?}");
+            let roots = env.json([&["roots", "--format=json"], args].concat());
+            assert_eq!(texts(list(&roots, "roots"), "link"), BTreeSet::from([result.clone()]));
+        };
+        ours(&env, &["--root", store, "--root-kind=chroot"]);
+        ours(&env, &["--store", store]);
+        ours(&env, &["--store", &local]);
+        ours(&env, &["--store-dir=/nix/store", "--store", "./chroot"]);
+        env.set("NIX_CONFIG", &format!("store = {store}"));
+        ours(&env, &[]);
+        env.set("NIX_CONFIG", "").set("NIX_REMOTE", &local);
+        ours(&env, &[]);
+        // As an image it has nothing at that place, and that is not the whole truth.
+        let args = ["--root", store, "garbage", "--format=json"];
+        let image = env.run(args);
+        assert_eq!(image.status, 3);
+        assert!(image.stderr.contains("--root-kind chroot"), "{}", image.stderr);
+        let image = env.json([&args[..], &["--root-kind=image"]].concat());
+        assert_eq!((&image["complete"], &image["dead"]["paths"]), (&true.into(), &2.into()));
+    });
+}
+
+/// Stores on other machines and those that are none are refused by name.
+#[test]
+fn a_remote_store_is_refused_by_name() {
+    let mut env = TestEnv::new();
+    for uri in ["ssh://host", "https://cache.nixos.org", "dummy://", "s3://bucket?region=x"] {
+        let asked = env.run(["--store", uri]);
+        assert_eq!((asked.status, asked.stderr.contains(uri)), (2, true), "{}", asked.stderr);
+        env.set("NIX_REMOTE", uri);
+        let meant = env.run([""; 0]);
+        assert_eq!((meant.status, meant.stderr.contains(uri)), (3, true), "{}", meant.stderr);
+        assert!(meant.stderr.contains("NIX_REMOTE"), "{}", meant.stderr);
+    }
+}
+
+#[test]
+fn flags_that_name_the_store_twice_are_refused() {
+    let env = TestEnv::new();
+    for (args, word) in [
+        (["--store=local", "garbage", "--root=."], "--store"),
+        (["--root=.", "garbage", "--store=local"], "--store"),
+        (["--store=local", "garbage", "--state-dir=."], "--store"),
+        (["--no-disk", "garbage", "--root-kind=chroot"], "--root-kind"),
+    ] {
+        let run = env.run(args);
+        assert_eq!((run.status, run.stderr.contains(word)), (2, true), "{args:?}: {}", run.stderr);
+    }
+}
+
+/// The user's files and the environment count as they do for Nix.
+#[test]
+fn settings_come_from_where_nix_reads_them() {
+    nix::each(|nix| {
+        let env = TestEnv::new();
+        let dir = fs::canonicalize(env.path()).unwrap();
+        for (file, text) in [
+            (
+                "conf/nix.conf",
+                "gc-keep-outputs = true\n!include gone.conf\ninclude more.conf # x\n",
+            ),
+            ("conf/more.conf", "keep-derivations = false\n"),
+            ("home/.config/nix/nix.conf", "keep-outputs = false\n"),
+            ("xdg/nix/nix.conf", "keep-outputs = yes\nkeep-derivations = true\n"),
+            ("other/nix/nix.conf", "keep-derivations = 0\n"),
+            ("own.conf", "keep-outputs = 1\n"),
+        ] {
+            fs::create_dir_all(dir.join(file).parent().unwrap()).unwrap();
+            fs::write(dir.join(file), text).unwrap();
+        }
+        fs::create_dir_all(dir.join("s/var/gcroots")).unwrap();
+        fs::create_dir_all(dir.join("s/store")).unwrap();
+        fs::write(dir.join("empty.reg"), "").unwrap();
+        let path = |name: &str| dir.join(name).to_str().unwrap().to_owned();
+        let home = path("home");
+        let several = format!("{}:{}", path("other"), path("xdg"));
+        let files = format!("{}:{}", path("own.conf"), path("xdg/nix/nix.conf"));
+        let mut seen = BTreeSet::new();
+        for variables in [
+            vec![("HOME", &*home)],
+            vec![("HOME", &*home), ("XDG_CONFIG_DIRS", &*several)],
+            vec![("HOME", "/"), ("XDG_CONFIG_DIRS", &*several)],
+            vec![("HOME", &*home), ("XDG_CONFIG_HOME", &*path("xdg"))],
+            vec![("HOME", &*home), ("NIX_USER_CONF_FILES", &*files)],
+            vec![("HOME", &*home), ("NIX_USER_CONF_FILES", "")],
+            vec![("HOME", &*home), ("NIX_CONFIG", "keep-outputs = true\nkeep-derivations = true")],
+        ] {
+            let conf = path("conf");
+            let mut theirs = nix.command("nix");
+            theirs.args(["--extra-experimental-features", "nix-command", "show-config"]);
+            theirs.env_remove("NIX_CONFIG").env("NIX_CONF_DIR", &conf);
+            theirs.env("NIX_STATE_DIR", path("s/var")).env("NIX_STORE_DIR", path("s/store"));
+            theirs.envs(variables.iter().copied());
+            let theirs = run(&mut theirs).ok();
+            let theirs = ["keep-outputs", "keep-derivations"].map(|name| {
+                let line = format!("{name} = ");
+                theirs.lines().find_map(|l| l.strip_prefix(&line)).unwrap() == "true"
+            });
+            let mut ours = env.command([
+                "--store-dir",
+                &path("s/store"),
+                "--state-dir",
+                &path("s/var"),
+                "--registration",
+                "empty.reg",
+                "--no-disk",
+                "garbage",
+                "--format=json",
+            ]);
+            let ours = run(ours.env("NIX_CONF_DIR", &conf).envs(variables.iter().copied()));
+            let ours: Value = serde_json::from_str(&ours.ok()).unwrap();
+            let ours = &ours["settings"];
+            let found = ["keep_outputs", "keep_derivations"].map(|name| ours[name] == true);
+            assert_eq!(found, theirs, "{variables:?}: {ours}");
+            let told = |name: &str| ours[name].as_str().unwrap().to_owned();
+            seen.insert((told("keep_outputs_source"), told("keep_derivations_source")));
+        }
+        assert!(seen.contains(&("NIX_CONFIG".to_owned(), "NIX_CONFIG".to_owned())), "{seen:?}");
+        assert!(seen.contains(&(path("own.conf"), path("xdg/nix/nix.conf"))), "{seen:?}");
+    });
+}
+
 /// A file of paths says nothing of roots; this machine's are not its own.
 #[test]
 fn a_file_of_paths_needs_a_root_to_tell_garbage() {
@@ -285,7 +438,7 @@ fn the_demo_stores_tables() {
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo");
     let env = TestEnv::new();
     let show = |args: &[&str]| {
-        let text = env.ok(["--root", demo, "--no-disk"].iter().chain(args));
+        let text = env.ok(["--root", demo, "--root-kind=image", "--no-disk"].iter().chain(args));
         let mut shown = String::new();
         for line in text.lines() {
             let mut line = line.to_owned();

@@ -1,0 +1,172 @@
+//! Which store the arguments, the environment and Nix's settings mean.
+
+use super::args::{RootKindArg, StoreArgs};
+use super::environment;
+use super::exit::Failure;
+use super::hints;
+use crate::roots::read_settings;
+use crate::store::{
+    DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, ResolveError, StoreAccess, StoreLocation, StoreUri,
+};
+use crate::warning::Warnings;
+use rustix::fs::{Access, access};
+use rustix::process::getuid;
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+/// The store that is meant.
+pub(super) struct Located {
+    pub(super) location: StoreLocation,
+    /// Whether this user's Nix reaches it through the daemon.
+    pub(super) daemon: bool,
+    /// Why it is not the one at the usual place, if nobody asked for that here.
+    pub(super) note: Option<String>,
+}
+
+/// The store that the arguments mean, else the one that Nix would use.
+pub(super) fn locate(args: &StoreArgs, current: &Path) -> Result<Located, Failure> {
+    // Clap does not see both where one stands before the command, one after it.
+    if args.root_kind.is_some() && args.root.is_none() {
+        return Err(Failure::usage("--root-kind needs --root"));
+    }
+    if args.store.is_some() && (args.root.is_some() || args.state_dir.is_some()) {
+        return Err(Failure::usage("--store cannot be used with --root or --state-dir"));
+    }
+    let mut located = match (&args.root, args.root_kind) {
+        (Some(root), kind) => {
+            let location = below(root, kind.unwrap_or(RootKindArg::Image), args)?;
+            Located { location, daemon: false, note: None }
+        }
+        // Who names directories means a local store.
+        (None, _)
+            if args.store.is_none()
+                && (args.state_dir.is_some() || args.store_dir.is_some() || args.db.is_some()) =>
+        {
+            local(args, &StoreUri::AUTO, current)?
+        }
+        (None, _) => of_nix(args, current)?,
+    };
+    if let Some(db) = &args.db {
+        located.location.database = current.join(db);
+    }
+    Ok(located)
+}
+
+/// The store below `--root`.
+fn below(root: &Path, kind: RootKindArg, args: &StoreArgs) -> Result<StoreLocation, Failure> {
+    let usage = |e| Failure::usage(format!("--root {}: {e}", root.display()));
+    let real_root = std::fs::canonicalize(root).map_err(usage)?;
+    let named = |dir: PathBuf| environment::plain(&Path::new("/").join(dir));
+    let store_dir = args.store_dir.as_ref().map_or(DEFAULT_STORE_DIR.into(), PathBuf::from);
+    let store_dir = utf8(named(store_dir))?;
+    let state_dir = named(args.state_dir.clone().unwrap_or_else(|| DEFAULT_STATE_DIR.into()));
+    match kind {
+        RootKindArg::Image => StoreLocation::new(&real_root, &store_dir, &state_dir),
+        RootKindArg::Chroot => {
+            let inside = |dir: &Path| real_root.join(dir.strip_prefix("/").unwrap_or(dir));
+            let real = inside(Path::new(&store_dir));
+            StoreLocation::elsewhere(&store_dir, &real, &inside(&state_dir))
+        }
+    }
+    .map_err(|e| because(&e))
+}
+
+/// The store that Nix would use: `--store`, else the setting `store`, else
+/// `NIX_REMOTE`.
+fn of_nix(args: &StoreArgs, current: &Path) -> Result<Located, Failure> {
+    let set = || {
+        // What is wrong with the settings is told where they decide an answer.
+        let files = environment::settings_files(current);
+        let setting = read_settings(&files, &mut Warnings::new()).store;
+        setting.map(|s| (OsString::from(s.value), s.source.display().to_string()))
+    };
+    let remote = || std::env::var_os("NIX_REMOTE").map(|uri| (uri, "NIX_REMOTE".to_owned()));
+    let (uri, source) = match &args.store {
+        Some(uri) => (uri.clone(), None),
+        None => match set().or_else(remote) {
+            Some((uri, source)) => (uri, Some(source)),
+            None => (OsString::new(), None),
+        },
+    };
+    // A file of paths without the disk asks nothing of the store.
+    let needs_store = !args.no_disk || (args.registration.is_none() && args.path_info.is_none());
+    let uri = match StoreUri::parse(&uri, current) {
+        Ok(uri) => uri,
+        Err(_) if !needs_store && args.store.is_none() => StoreUri::AUTO,
+        Err(e) => {
+            return Err(match source {
+                None => Failure::usage(format!("--store {e}")),
+                Some(source) => Failure::failed(format!("{source} names the store: {e}"))
+                    .hint("name a store on this machine with --store, such as --store local"),
+            });
+        }
+    };
+    let mut located = local(args, &uri, current)?;
+    if let Some(source) = source.filter(|_| !uri.is_plain()) {
+        let real = located.location.real_store_dir.display();
+        located.note = Some(format!("{source} names the store: its files are in {real}"));
+    }
+    Ok(located)
+}
+
+/// A store on this machine (nix: `LocalFSStoreConfig`, `resolveStoreConfig`).
+fn local(args: &StoreArgs, uri: &StoreUri, current: &Path) -> Result<Located, Failure> {
+    let absolute = |dir: PathBuf| environment::plain(&current.join(dir));
+    let env = |name: &str| environment::not_empty(name);
+    // As Nix: NIX_STORE_DIR, then the older NIX_STORE.
+    let store_dir = (args.store_dir.as_ref().map(PathBuf::from))
+        .or_else(|| uri.store_dir.clone())
+        .or_else(|| env("NIX_STORE_DIR"))
+        .or_else(|| env("NIX_STORE"))
+        .map_or(DEFAULT_STORE_DIR.into(), absolute);
+    let below = |dir: &str| uri.root.as_ref().map(|root| absolute(root.join(dir)));
+    let state_dir = (args.state_dir.clone())
+        .or_else(|| uri.state.clone())
+        .or_else(|| below("nix/var/nix"))
+        .or_else(|| env("NIX_STATE_DIR"))
+        .map_or(DEFAULT_STATE_DIR.into(), absolute);
+    let real = uri.real.clone().map(absolute).or_else(|| below("nix/store"));
+    let daemon = match uri.access {
+        StoreAccess::Local => false,
+        StoreAccess::Daemon => true,
+        StoreAccess::Auto => {
+            let socket = env("NIX_DAEMON_SOCKET_PATH")
+                .unwrap_or_else(|| state_dir.join("daemon-socket/socket"));
+            access(&state_dir, Access::READ_OK | Access::WRITE_OK).is_err() && socket.exists()
+        }
+    };
+    // Where there is no Nix, an unprivileged user's is a chroot store.
+    let asked = args.store_dir.is_some() || args.state_dir.is_some() || args.db.is_some();
+    let own = uri.access == StoreAccess::Auto && uri.is_plain() && !asked && !daemon;
+    let own = own && !getuid().is_root() && !state_dir.exists();
+    let own =
+        own && ["NIX_STORE_DIR", "NIX_STATE_DIR"].iter().all(|v| std::env::var_os(v).is_none());
+    if own
+        && let Some(root) = environment::data_home().map(|home| home.join("root"))
+        && root.exists()
+    {
+        let note = format!(
+            "{} does not exist, so Nix uses {} as a chroot store",
+            state_dir.display(),
+            root.display()
+        );
+        let uri = StoreUri { access: StoreAccess::Local, root: Some(root), ..StoreUri::AUTO };
+        return Ok(Located { note: Some(note), ..local(args, &uri, current)? });
+    }
+    let store_dir = utf8(store_dir)?;
+    let location = match real {
+        Some(real) => StoreLocation::elsewhere(&store_dir, &real, &state_dir),
+        None => StoreLocation::new(Path::new("/"), &store_dir, &state_dir),
+    };
+    Ok(Located { location: location.map_err(|e| because(&e))?, daemon, note: None })
+}
+
+fn utf8(dir: PathBuf) -> Result<String, Failure> {
+    dir.into_os_string().into_string().map_err(|dir| {
+        Failure::usage(format!("the store directory {} is not UTF-8", dir.display()))
+    })
+}
+
+fn because(e: &ResolveError) -> Failure {
+    Failure::because(e).hint(hints::of_resolve(e))
+}
