@@ -46,7 +46,7 @@ pub enum TargetError {
     },
     /// A name in the store directory that is not that of a store path.
     #[error(
-        "{path} is not a store path: {problem}{}{}",
+        "{path} is not a valid path: {problem}{}{}",
         if *row { "; the database has a row of it" } else { "" },
         list("; it is referred to by:", referrers)
     )]

@@ -381,7 +381,7 @@ fn an_odd_row_and_who_refers_to_it() {
     assert_eq!((&findings[1]["kind"], &findings[1]["path"]), (&json!("odd_row"), &json!(odd)));
     let run = made.run(&env, ["why", &odd]);
     assert_eq!(run.status, 2);
-    assert!(run.stderr.contains("is not a store path"), "{}", run.stderr);
+    assert!(run.stderr.contains("is not a valid path: too short"), "{}", run.stderr);
     assert!(run.stderr.contains("the database has a row of it"), "{}", run.stderr);
     assert!(run.stderr.contains(&path(2, "world-2.0")), "{}", run.stderr);
 }

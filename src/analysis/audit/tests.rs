@@ -6,6 +6,7 @@ use crate::nar::hash::{Algorithm, Hash, Hasher};
 use crate::nar::size;
 use crate::nar::stream::NarWriter;
 use crate::roots::DEFAULT_KEY;
+use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::ffi::CString;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::os::fd::AsFd;
@@ -279,6 +280,35 @@ fn attributes_that_the_settings_leave_alone_are_not_odd() {
     let odd = canonical.odd_xattrs(names);
     assert_eq!(odd.as_deref(), Some("security.selinux system.nfs4_acl"));
     assert_eq!(canonical.odd_xattrs(b"user.x\0"), None);
+}
+
+/// An executable deeper than any name can say, and others after it.
+#[test]
+fn one_failed_call_does_not_end_the_check_of_attributes() {
+    let mut made = Made::new();
+    let tree = base(1, "deep");
+    fs::create_dir(made.real(&tree)).unwrap();
+    let mark = |at: &std::os::fd::OwnedFd| {
+        let flags = OFlags::WRONLY | OFlags::CREATE;
+        let file = openat(at, c"run", flags, Mode::RWXU).unwrap();
+        rustix::fs::fsetxattr(&file, c"user.x", b"", rustix::fs::XattrFlags::empty())
+    };
+    let mut at = openat(CWD, made.real(&tree), OFlags::DIRECTORY, Mode::empty()).unwrap();
+    if let Err(e) = mark(&at) {
+        eprintln!("skipped: the file system has no extended attributes: {e}");
+        return;
+    }
+    let name = "d".repeat(200);
+    for _ in 0..30 {
+        rustix::fs::mkdirat(&at, &*name, Mode::RWXU).unwrap();
+        at = openat(&at, &*name, OFlags::DIRECTORY, Mode::empty()).unwrap();
+    }
+    mark(&at).unwrap();
+    made.row(&tree, Some([1; 32]), None, "");
+    let audit = made.audit(AuditOptions { only: vec![Kind::Xattr], ..AuditOptions::default() });
+    let found: Vec<_> = told(&audit).into_iter().map(|f| (f.0, f.3)).collect();
+    assert_eq!(found, [("xattr", "user.x"); 2]);
+    assert!(audit.warnings.complete());
 }
 
 #[test]
