@@ -213,6 +213,11 @@ impl Warnings {
         !self.counts.keys().any(|kind| kind.incomplete())
     }
 
+    /// How many of the warnings leave something out, kept or not.
+    pub fn incomplete(&self) -> u64 {
+        self.counts.iter().filter(|(kind, _)| kind.incomplete()).map(|(_, count)| count).sum()
+    }
+
     /// How many warnings there were, kept or not.
     pub fn total(&self) -> u64 {
         self.counts.values().sum()

@@ -107,6 +107,12 @@ impl Overview {
             Field::new("references", "references", Cell::Count(self.references)),
             Field::new("nar_size", "NAR size", Cell::Size(self.nar_size)),
         ];
+        if catalog.has_provenance() {
+            fields.push(
+                Field::new("written_by", "written by", Cell::text("Determinate Nix"))
+                    .remark("its database has the column provenance"),
+            );
+        }
         if let Some(d) = self.disk {
             fields.extend([
                 Field::new("apparent_size", "apparent size", Cell::Size(d.apparent_size))

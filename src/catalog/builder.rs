@@ -67,6 +67,11 @@ impl Builder {
         &self.catalog.store_dir
     }
 
+    /// Notes that the database has the column `provenance`.
+    pub fn set_has_provenance(&mut self) {
+        self.catalog.has_provenance = true;
+    }
+
     /// The warnings so far, to add to.
     pub fn warnings(&mut self) -> &mut Warnings {
         &mut self.catalog.warnings

@@ -132,6 +132,7 @@ pub struct Catalog {
     index: OnceLock<NameIndex>,
     deriver_ids: OnceLock<Vec<u32>>,
     all_outputs: OnceLock<Rows>,
+    has_provenance: bool,
     /// What was odd about the source.
     pub warnings: Warnings,
 }
@@ -143,6 +144,12 @@ impl Catalog {
     /// The store directory whose paths these are, such as `/nix/store`.
     pub fn store_dir(&self) -> &str {
         &self.store_dir
+    }
+
+    /// Whether the database has the column `provenance`, which only Determinate
+    /// Nix makes.
+    pub fn has_provenance(&self) -> bool {
+        self.has_provenance
     }
 
     /// The number of valid paths.

@@ -120,6 +120,9 @@ fn load_paths(
     if !has("id") || !has("path") {
         return Err(LoadError::Schema("ValidPaths(id, path)"));
     }
+    if has("provenance") {
+        builder.set_has_provenance();
+    }
     // In the order in which the row is read below.
     let wanted =
         ["hash", "registrationTime", "deriver", "narSize", "ultimate", "sigs", "ca"].map(|name| {

@@ -256,25 +256,42 @@ impl Context {
     fn tell(&self, warnings: &Warnings) {
         let told = |kind: WarningKind| kind.incomplete() || !self.output.quiet;
         let shown = if self.output.verbose { usize::MAX } else { WARNINGS_TOLD };
+        let (mut more, mut more_notes) =
+            (warnings.incomplete(), warnings.total() - warnings.incomplete());
         for warning in warnings.iter().filter(|w| told(w.kind)).take(shown) {
-            let word = if warning.kind.incomplete() { "warning" } else { "note" };
+            let (word, left) = match warning.kind.incomplete() {
+                true => ("warning", &mut more),
+                false => ("note", &mut more_notes),
+            };
+            *left -= 1;
             let path = escape(&warning.path);
             say(format_args!("{word}: {path}: {}", escape(warning.message.as_bytes())));
         }
-        let told = warnings.iter().filter(|w| told(w.kind)).count().min(shown) as u64;
-        let rest = warnings.total().saturating_sub(told);
-        if rest > 0 && !self.output.quiet {
-            say(format_args!(
-                "warning: {rest} more warnings (--verbose tells up to {})",
-                Warnings::KEPT
-            ));
+        let left = match (more, more_notes) {
+            (0, 0) => None,
+            (more, 0) => Some(format!("warning: {more} more {}", plural("warning", more))),
+            (0, notes) => Some(format!("note: {notes} more {}", plural("note", notes))),
+            (more, notes) => Some(format!(
+                "warning: {more} more {} and {notes} more {}",
+                plural("warning", more),
+                plural("note", notes)
+            )),
+        };
+        if let Some(left) = left.filter(|_| !self.output.quiet) {
+            say(format_args!("{left} (--verbose tells up to {})", Warnings::KEPT));
         }
         if !warnings.complete() {
-            let total = warnings.total();
-            let s = if total == 1 { "" } else { "s" };
-            say(format_args!("warning: the answer is incomplete: {total} warning{s}"));
+            // Notes leave nothing out.
+            let total = warnings.incomplete();
+            let word = plural("warning", total);
+            say(format_args!("warning: the answer is incomplete: {total} {word}"));
         }
     }
+}
+
+/// The word for that many.
+fn plural(word: &str, n: u64) -> String {
+    format!("{word}{}", if n == 1 { "" } else { "s" })
 }
 
 fn catalog_failure(e: &CatalogError) -> Failure {

@@ -15,6 +15,14 @@ pub const LINKS_DIRECTORIES: [&[u8]; 2] = [b".links", b".links-b3"];
 /// How many directories deep links may be: `.links/sha256/0ab`.
 const DEPTH: usize = 3;
 
+/// Whether a later Nix may give that name to a directory below `.links`:
+/// `sha256`, `overflow` or the first digits of a hash.
+pub(crate) fn is_shard_name(name: &[u8]) -> bool {
+    let digit = |b: &u8| b.is_ascii_digit() || b.is_ascii_lowercase();
+    matches!(name, b"sha256" | b"overflow")
+        || (1..=3).contains(&name.len()) && name.iter().all(digit)
+}
+
 /// Whether a directory of links is gone into: `parent` is its parent's name
 /// below the store directory.
 pub(crate) fn is_shard(parent: &[u8]) -> bool {

@@ -42,8 +42,8 @@ use std::io;
 use std::path::PathBuf;
 
 pub use inodes::Inode;
-pub(crate) use links::is_shard;
 pub use links::{LINKS_DIRECTORIES, Links};
+pub(crate) use links::{is_shard, is_shard_name};
 pub use progress::{Progress, Snapshot, Total};
 pub use references::{HashParts, References, find_references};
 pub use scan::{DiskScan, ScanOptions, Usage, scan};

@@ -521,6 +521,23 @@ fn determinate_nix_has_ranges_where_threads_decide() {
 }
 
 #[test]
+fn a_store_of_determinate_nix_says_so() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "store");
+    assert_eq!(made.json(&env, [""; 0]).0["written_by"], Value::Null);
+    db.execute_batch("ALTER TABLE ValidPaths ADD COLUMN provenance TEXT").unwrap();
+    drop(db);
+    let (overview, run) = made.json(&env, [""; 0]);
+    assert_eq!((&overview["written_by"], run.status), (&"Determinate Nix".into(), 0));
+    let notes = |version| {
+        let run = made.run(&env, ["optimise", "--nix-version", version]);
+        assert_eq!(run.status, 0);
+        run.stderr.lines().filter(|line| line.contains("one of Determinate Nix")).count()
+    };
+    assert_eq!(["2.34", "lix-2.94", "determinate-3.22"].map(notes), [1, 1, 0]);
+}
+
+#[test]
 fn overview_and_optimise_tell_the_same_savings() {
     let env = TestEnv::new();
     let (made, db) = Made::with(&env, "store", made::SCHEMA);

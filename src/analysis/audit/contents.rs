@@ -1,9 +1,10 @@
 //! Contents against hashes: each path's NAR, each entry of `.links`, content
 //! addresses. Largest first, so that all cores are busy to the end.
 
+use super::sizes::link_hash;
 use super::{Finding, Gathered, Kind, Subject};
 use crate::catalog::Source;
-use crate::disk::{DiskError, Total};
+use crate::disk::{self, DiskError, Total};
 use crate::nar::SelfReferenceHasher;
 use crate::nar::content_address::{ContentAddress, Method};
 use crate::nar::hash::{Algorithm, Hash, Hasher};
@@ -32,8 +33,10 @@ enum Job {
 struct Shared<'a> {
     subject: &'a Subject<'a>,
     store: OwnedFd,
-    links_dir: Option<OwnedFd>,
-    links: Vec<CString>,
+    /// The directories of links, with their names below the store directory.
+    links_dirs: Vec<(OwnedFd, Vec<u8>)>,
+    /// Links, with the index of their directory.
+    links: Vec<(usize, CString)>,
 }
 
 pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
@@ -42,8 +45,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
     let unreadable = |e: Errno| DiskError::StoreDirectory { path: path.clone(), source: e.into() };
     let store = open(path, flags, Mode::empty()).map_err(unreadable)?;
     let mut gathered = Gathered::default();
-    let mut shared = Shared { subject, store, links_dir: None, links: Vec::new() };
-    if subject.whole && subject.options.wants(Kind::LinkHash) {
+    let mut shared = Shared { subject, store, links_dirs: Vec::new(), links: Vec::new() };
+    if subject.whole && subject.options.wants_any(&[Kind::LinkHash, Kind::LinkedToCorrupt]) {
         read_links(&mut shared, &mut gathered);
     }
     let mut jobs: Vec<Job> = (0..shared.links.len().div_ceil(LINKS))
@@ -83,8 +86,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
                         subject.progress.add_path();
                     }
                     Job::Links(from, to) => {
-                        for name in &shared.links[from..to] {
-                            shared.link(name, &mut writer, &mut gathered);
+                        for (dir, name) in &shared.links[from..to] {
+                            shared.link(*dir, name, &mut writer, &mut gathered);
                         }
                     }
                 }
@@ -109,33 +112,45 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
 }
 
 fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let read = || -> io::Result<Option<(OwnedFd, Vec<CString>)>> {
-        let dir = match openat(&shared.store, c".links", flags, Mode::empty()) {
-            Err(Errno::NOENT) => return Ok(None),
-            dir => dir?,
-        };
-        let mut names = Vec::new();
-        for entry in rustix::fs::Dir::read_from(&dir)? {
-            let name = entry?.file_name().to_owned();
-            // Others are found by their names alone.
-            if name.to_bytes().len() == 52 {
-                names.push(name);
-            }
-        }
-        names.sort();
-        Ok(Some((dir, names)))
-    };
-    match read() {
-        Ok(Some((dir, names))) => (shared.links_dir, shared.links) = (Some(dir), names),
-        Ok(None) => {}
-        Err(e) => {
-            let path = shared.subject.location.real_store_dir.join(".links");
+    let mut pending: Vec<Vec<u8>> = disk::LINKS_DIRECTORIES.map(Vec::from).into();
+    while let Some(place) = pending.pop() {
+        if let Err(e) = read_links_of(shared, &place, &mut pending) {
+            let path =
+                shared.subject.location.real_store_dir.join(std::ffi::OsStr::from_bytes(&place));
             let message = format!("cannot be read: {e}");
             let kind = WarningKind::of_error(&e);
             gathered.warnings.push(kind, path.as_os_str().as_bytes(), message);
         }
     }
+    shared.links.sort();
+}
+
+/// Reads a directory of links, and adds those below it to `pending`.
+fn read_links_of(
+    shared: &mut Shared<'_>,
+    place: &[u8],
+    pending: &mut Vec<Vec<u8>>,
+) -> io::Result<()> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let dir = match openat(&shared.store, place, flags, Mode::empty()) {
+        Err(Errno::NOENT) => return Ok(()),
+        // Below `.links`: a file of such a name, which is found by its name.
+        Err(Errno::NOTDIR | Errno::LOOP) if place.contains(&b'/') => return Ok(()),
+        dir => dir?,
+    };
+    let index = shared.links_dirs.len();
+    for entry in rustix::fs::Dir::read_from(&dir)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        // Others are found by their names alone.
+        if link_hash(place, name.to_bytes()).is_some() {
+            shared.links.push((index, name.to_owned()));
+        } else if disk::is_shard(place) && disk::is_shard_name(name.to_bytes()) {
+            pending.push([place, b"/", name.to_bytes()].concat());
+        }
+    }
+    shared.links_dirs.push((dir, place.to_vec()));
+    Ok(())
 }
 
 impl Shared<'_> {
@@ -233,19 +248,27 @@ impl Shared<'_> {
         }
     }
 
-    fn link(&self, name: &CStr, writer: &mut NarWriter, gathered: &mut Gathered) {
-        let Some(dir) = &self.links_dir else { return };
-        let full =
-            || format!("{}/.links/{}", self.subject.catalog.store_dir(), name.to_string_lossy());
-        let hashed = writer.hash(Algorithm::Sha256, dir.as_fd(), name);
-        // Told of where the store paths have the file.
-        writer.take_judged();
+    fn link(&self, dir: usize, name: &CStr, writer: &mut NarWriter, gathered: &mut Gathered) {
+        let (dir, place) = &self.links_dirs[dir];
+        let full = || {
+            let store_dir = self.subject.catalog.store_dir().as_bytes();
+            [store_dir, b"/", place, b"/", name.to_bytes()].concat()
+        };
+        let hashed = if place.starts_with(b".links-b3") {
+            blake3_name(dir, name)
+        } else {
+            let hashed = writer.hash(Algorithm::Sha256, dir.as_fd(), name);
+            // Told of where the store paths have the file.
+            writer.take_judged();
+            hashed.map(|(size, hash)| (size, nix32::encode(hash.bytes())))
+        };
         match hashed {
-            Ok((size, hash)) => {
+            Ok((size, found)) => {
                 gathered.checked.bytes_hashed += size;
-                let found = nix32::encode(hash.bytes());
-                if found.as_bytes() != name.to_bytes() {
-                    let expected = name.to_string_lossy();
+                // Overflowing links have a number behind the hash.
+                let expected = name.to_string_lossy();
+                let expected = expected.split('.').next().unwrap_or_default();
+                if found != expected {
                     gathered.findings.push(Finding::new(Kind::LinkHash, full(), expected, found));
                 }
             }
@@ -340,4 +363,40 @@ impl Shared<'_> {
         };
         read().map_err(|e| NarError { path: Vec::new(), problem: NarProblem::Io(e) })
     }
+}
+
+/// The size of a link in `.links-b3` and the name it should have: the BLAKE3 of
+/// its contents or target, and its kind.
+fn blake3_name(dir: &OwnedFd, name: &CStr) -> Result<(u64, String), NarError> {
+    let read = || -> Result<(u64, String), Errno> {
+        let mut hasher = blake3::Hasher::new();
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let kind = match openat(dir, name, flags, Mode::empty()) {
+            Err(Errno::LOOP) => {
+                hasher.update(rustix::fs::readlinkat(dir, name, Vec::new())?.to_bytes());
+                's'
+            }
+            file => {
+                let file = file?;
+                let mode = fstat(&file)?.st_mode;
+                if FileType::from_raw_mode(mode) != FileType::RegularFile {
+                    // Found to be no link elsewhere.
+                    return Err(Errno::NOENT);
+                }
+                let mut buffer = vec![0; 1 << 17];
+                loop {
+                    match rustix::io::read(&file, &mut buffer[..]) {
+                        Ok(0) => break,
+                        Ok(n) => drop(hasher.update(&buffer[..n])),
+                        Err(Errno::INTR) => {}
+                        Err(errno) => return Err(errno),
+                    }
+                }
+                if mode & 0o100 == 0 { 'r' } else { 'x' }
+            }
+        };
+        let hash = nix32::encode(hasher.finalize().as_bytes());
+        Ok((hasher.count(), format!("{hash}-{kind}")))
+    };
+    read().map_err(|errno| NarError { path: Vec::new(), problem: NarProblem::Io(errno) })
 }

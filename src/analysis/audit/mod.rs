@@ -5,6 +5,7 @@
 //! | `database` | always | rows, references, content addresses against names, `PRAGMA integrity_check` |
 //! | `sizes` | always | what `stat` says of every file; entries that no row knows; `.links` |
 //! | `contents` | `contents` | NAR hashes, `.links` names, content addresses, all extended attributes |
+//! | `victims` | always | files linked to a corrupt entry of `.links` |
 //! | `references` | `references` | references found in contents against those declared |
 //! | `signatures` | `signatures` | ed25519 signatures against given keys |
 //!
@@ -19,6 +20,7 @@ mod signatures;
 mod sizes;
 #[cfg(test)]
 mod tests;
+mod victims;
 
 pub use signatures::{KeyError, PublicKey};
 
@@ -145,6 +147,9 @@ kinds! {
     ContentAddress, "content_address", Error, "nix-store --repair-path";
     /// The contents of an entry of `.links` are not those of its name.
     LinkHash, "link_hash", Error, "nix-store --verify --check-contents --repair replaces it";
+    /// A file is linked to an entry of `.links` whose contents are not those of its name.
+    LinkedToCorrupt, "linked_to_corrupt", Error,
+        "nix-store --verify --check-contents --repair fetches or builds its path again";
     /// A path holds the name of another one without a reference to it.
     UndeclaredReference, "undeclared_reference", Warning,
         "a garbage collection may delete what it needs";
@@ -393,6 +398,10 @@ impl Audit {
         }
         if options.contents {
             all.extend(contents::check(&subject)?);
+        }
+        if subject.whole && options.disk {
+            let victims = victims::find(&subject, &all.findings)?;
+            all.extend(victims);
         }
         if options.references {
             all.extend(references::check(&subject)?);

@@ -410,6 +410,8 @@ struct Links {
     store_dir: String,
     /// The names of the empty file, not executable and executable.
     empty: [String; 2],
+    /// Its hash in `.links-b3`.
+    empty_b3: String,
     wants_unused: bool,
 }
 
@@ -421,8 +423,8 @@ impl Visitor for Links {
         Self::State::default()
     }
 
-    fn descend(&self, _: &Directory<'_>, _: &[u8]) -> bool {
-        false
+    fn descend(&self, directory: &Directory<'_>, name: &[u8]) -> bool {
+        disk::is_shard(&directory.relative_path()) && disk::is_shard_name(name)
     }
 
     fn top(&self, _: &mut Self::State, _: &Directory<'_>, _: &Entry<'_, ()>) {}
@@ -430,25 +432,32 @@ impl Visitor for Links {
     fn directory<'e>(
         &self,
         (findings, count): &mut Self::State,
-        _: &Directory<'_>,
+        directory: &Directory<'_>,
         entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
     ) {
+        let place = directory.relative_path();
         for entry in entries {
             let Seen::Stat(meta) = &entry.seen else { continue };
+            if entry.kind == FileKind::Directory && self.descend(directory, entry.name) {
+                continue;
+            }
             *count += 1;
             let mut add = |kind, expected: &str, found: String| {
-                let mut path = format!("{}/.links/", self.store_dir).into_bytes();
+                let mut path = format!("{}/", self.store_dir).into_bytes();
+                path.extend_from_slice(&place);
+                path.push(b'/');
                 path.extend(entry.name);
                 findings.push(Finding::new(kind, path, expected, found));
             };
-            let name = std::str::from_utf8(entry.name).ok();
-            let hash = name.filter(|n| n.len() == 52).and_then(nix32::decode);
+            let name = link_hash(&place, entry.name);
+            let hash = name.and_then(nix32::decode);
+            let mut empty = self.empty.iter().chain([&self.empty_b3]);
             if !matches!(entry.kind, FileKind::File | FileKind::Symlink) {
                 add(Kind::CorruptLink, "file or symlink", "another type".to_owned());
             } else if hash.is_none() {
                 add(Kind::CorruptLink, "the hash of its contents as name", "no hash".to_owned());
             } else if entry.kind == FileKind::File
-                && (meta.size == 0) != name.is_some_and(|n| self.empty.iter().any(|e| e == n))
+                && (meta.size == 0) != name.is_some_and(|n| empty.any(|e| e == n))
             {
                 let expected = if meta.size == 0 { "contents" } else { "an empty file" };
                 add(Kind::CorruptLink, expected, format!("{} bytes", meta.size));
@@ -461,15 +470,31 @@ impl Visitor for Links {
     fn failed(&self, _: &mut Self::State, _: u32) {}
 }
 
+/// The hash in the name of a link that is in the directory `place`.
+pub(super) fn link_hash<'n>(place: &[u8], name: &'n [u8]) -> Option<&'n str> {
+    let name = std::str::from_utf8(name).ok()?;
+    let (hash, rest) = name.split_at_checked(52)?;
+    let fits = match rest {
+        "" => !place.starts_with(b".links-b3"),
+        // By BLAKE3: a file, an executable or a symlink.
+        "-r" | "-x" | "-s" => place.starts_with(b".links-b3"),
+        // A further inode where the first has all the names that it may have.
+        rest => place.ends_with(b"/overflow") && rest.starts_with('.'),
+    };
+    fits.then_some(hash)
+}
+
 fn links(subject: &Subject<'_>, walker: &Walker) -> Gathered {
     let visitor = Links {
         store_dir: subject.catalog.store_dir().to_owned(),
         empty: [false, true].map(|executable| nix32::encode(&stream::empty_file_hash(executable))),
+        empty_b3: nix32::encode(blake3::hash(b"").as_bytes()),
         wants_unused: subject.options.wants(Kind::UnusedLink),
     };
-    let top = Top { name: b".links", path: 0, ino: 0, kind: FileKind::Unknown };
+    let tops =
+        disk::LINKS_DIRECTORIES.map(|name| Top { name, path: 0, ino: 0, kind: FileKind::Unknown });
     subject.progress.begin("reading .links", Total::Unknown);
-    let walked = walker.walk(&[top], &visitor, subject.progress);
+    let walked = walker.walk(&tops, &visitor, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
     for (findings, count) in walked.states {
         gathered.findings.extend(findings);

@@ -370,3 +370,78 @@ fn a_check_of_the_database_that_panics_has_not_passed() {
     let gathered = database::checked(&location, Err(Box::new("a panic")));
     assert!(!gathered.checked.database && !gathered.warnings.complete());
 }
+
+/// Files of these contents under all names, one inode.
+fn linked(made: &Made, contents: &[u8], names: &[&str]) {
+    fs::create_dir_all(made.real(names[0]).parent().unwrap()).unwrap();
+    made.file(names[0], contents);
+    for name in &names[1..] {
+        fs::create_dir_all(made.real(name).parent().unwrap()).unwrap();
+        fs::hard_link(made.real(names[0]), made.real(name)).unwrap();
+    }
+}
+
+#[test]
+fn every_file_linked_to_a_corrupt_entry_is_named() {
+    // The name of the empty file (NixOS/nix#14599), and that of other contents.
+    let empty = ".links/0ip26j2h11n1kgkz36rl4akv694yz65hr72q4kv4b3lxcbi65b3p";
+    let other = ".links/1111111111111111111111111111111111111111111111111111";
+    let (a, b, c, d) = (base(1, "a"), base(2, "b"), base(3, "c"), base(4, "d"));
+    let of = |contents: bool| {
+        let mut made = Made::new();
+        linked(&made, b"not empty", &[&a, &b, empty]);
+        linked(&made, b"not those", &[&c, other]);
+        made.file(&d, b"alone");
+        for base in [&a, &b, &c, &d] {
+            made.true_row(base, false, "");
+        }
+        let only = vec![Kind::LinkedToCorrupt];
+        made.audit(AuditOptions { contents, only, ..AuditOptions::default() })
+    };
+    let from = |link: &str| format!("those of {link}");
+    let row = |path: &String, link: &str| (path.clone(), from(link));
+    let found = |audit: &Audit| -> Vec<(String, String)> {
+        told(audit).into_iter().map(|(_, path, _, found)| (path, found.to_owned())).collect()
+    };
+    // Sizes alone tell the first; only contents tell the other.
+    assert_eq!(found(&of(false)), [row(&a, empty), row(&b, empty)]);
+    assert_eq!(found(&of(true)), [row(&a, empty), row(&b, empty), row(&c, other)]);
+}
+
+#[test]
+fn links_of_a_later_nix_are_audited() {
+    let made = Made::new();
+    let sha256 = |contents: &[u8]| {
+        fs::write(made.real("scratch"), contents).unwrap();
+        let store = File::open(made.real("")).unwrap();
+        let hashed = NarWriter::default().hash(Algorithm::Sha256, store.as_fd(), c"scratch");
+        fs::remove_file(made.real("scratch")).unwrap();
+        crate::nar::nix32::encode(&hashed.unwrap().1.sha256().unwrap())
+    };
+    let blake3 = |contents: &[u8]| crate::nar::nix32::encode(blake3::hash(contents).as_bytes());
+    let good = [
+        format!(".links/sha256/0ab/{}", sha256(b"a")),
+        format!(".links/sha256/overflow/{}.001", sha256(b"a")),
+        format!(".links-b3/{}-r", blake3(b"a")),
+    ];
+    for link in &good {
+        // With a second name, so as not to be unused.
+        linked(&made, b"a", &[link, &format!("../{}", link.replace('/', "-"))]);
+    }
+    let bad = [
+        format!(".links-b3/{}-r", blake3(b"b")),
+        format!(".links-b3/{}-x", blake3(b"a")),
+        format!(".links/sha256/0ab/{}", sha256(b"b")),
+    ];
+    for link in &bad {
+        linked(&made, b"a", &[link, &format!("../{}", link.replace('/', "-"))]);
+    }
+    let audit = made.audit(contents());
+    let mut found: Vec<(&str, String)> =
+        told(&audit).into_iter().map(|(kind, path, ..)| (kind, path)).collect();
+    found.sort();
+    let mut expected = bad.map(|link| ("link_hash", link));
+    expected.sort();
+    assert_eq!(found, expected);
+    assert_eq!(audit.checked.links, 6);
+}

@@ -219,6 +219,14 @@ impl Optimise {
         let (pname_of, pnames) = number_pnames(census);
         let limit = options.limit.unwrap_or(usize::MAX);
         let breakdown = tally.finish(&tree, &pname_of, pnames, limit, options.min_size);
+        if census.catalog.has_provenance() && options.nix.flavour() != Flavour::Determinate {
+            let message = format!(
+                "this store is one of Determinate Nix, the report is that of {} {}",
+                options.nix.program(),
+                options.nix.number()
+            );
+            warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
+        }
         if outcome.stopped == Some(Stop::LinkLimit) {
             let message = format!(
                 "{} would stop with an error: a file has all the names that the file system \

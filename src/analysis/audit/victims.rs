@@ -1,0 +1,111 @@
+//! Files linked to an entry of `.links` whose contents are not those of its
+//! name (NixOS/nix#14599): all of them have the contents of another file.
+
+use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
+
+use super::{Finding, Gathered, Kind, Subject};
+use crate::disk::{
+    Directory, DiskError, Engine, Entry, Kind as FileKind, Seen, Top, Total, Visitor, Walker,
+};
+
+/// Finds them by the inodes of the corrupt entries among `found`. The paths are
+/// walked once more, but only where there is such an entry.
+pub(super) fn find(subject: &Subject<'_>, found: &[Finding]) -> Result<Gathered, DiskError> {
+    let mut gathered = Gathered::default();
+    if !subject.options.wants(Kind::LinkedToCorrupt) {
+        return Ok(gathered);
+    }
+    let corrupt = corrupt_inodes(subject, found);
+    if corrupt.is_empty() {
+        return Ok(gathered);
+    }
+    let walker =
+        Walker::open(&subject.location.real_store_dir, Engine::default(), subject.options.threads)?;
+    subject.progress.begin("looking for files linked to corrupt entries", Total::Unknown);
+    let names: Vec<&str> = subject.ids.iter().map(|&id| subject.catalog.base_name(id)).collect();
+    let tops: Vec<Top<'_>> = (0..)
+        .zip(&names)
+        .map(|(path, name)| Top { name: name.as_bytes(), path, ino: 0, kind: FileKind::Unknown })
+        .collect();
+    let numbers = corrupt.keys().map(|&(_, number)| number).collect();
+    let visitor = Victims { store_dir: subject.catalog.store_dir(), corrupt: &corrupt, numbers };
+    let walked = walker.walk(&tops, &visitor, subject.progress);
+    gathered.warnings = walked.warnings;
+    gathered.findings = walked.states.concat();
+    Ok(gathered)
+}
+
+/// The names of corrupt entries that are linked, by device and inode.
+type Corrupt = HashMap<(u64, u64), String>;
+
+fn corrupt_inodes(subject: &Subject<'_>, found: &[Finding]) -> Corrupt {
+    let mut corrupt = Corrupt::new();
+    let kinds = [Kind::LinkHash, Kind::CorruptLink];
+    for finding in found.iter().filter(|finding| kinds.contains(&finding.kind)) {
+        let below = finding.path.strip_prefix(subject.catalog.store_dir().as_bytes());
+        let Some(below) = below.and_then(|below| below.strip_prefix(b"/")) else { continue };
+        let place = subject.location.real_store_dir.join(OsStr::from_bytes(below));
+        if let Ok(meta) = place.symlink_metadata()
+            && !meta.is_dir()
+            && meta.nlink() > 1
+        {
+            let name = String::from_utf8_lossy(below).into_owned();
+            corrupt.insert((meta.dev(), meta.ino()), name);
+        }
+    }
+    corrupt
+}
+
+struct Victims<'a> {
+    store_dir: &'a str,
+    corrupt: &'a Corrupt,
+    /// Their inode numbers.
+    numbers: HashSet<u64>,
+}
+
+impl Victims<'_> {
+    fn check(&self, found: &mut Vec<Finding>, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+        let Seen::Stat(meta) = entry.seen else { return };
+        let Some(link) = self.corrupt.get(&(meta.dev, meta.ino)) else { return };
+        let mut path = format!("{}/", self.store_dir).into_bytes();
+        let above = directory.relative_path();
+        if !above.is_empty() {
+            path.extend(above);
+            path.push(b'/');
+        }
+        path.extend(entry.name);
+        let expected = "contents of its own";
+        found.push(Finding::new(Kind::LinkedToCorrupt, path, expected, format!("those of {link}")));
+    }
+}
+
+impl Visitor for Victims<'_> {
+    type State = Vec<Finding>;
+    type Tag = ();
+
+    fn state(&self) -> Vec<Finding> {
+        Vec::new()
+    }
+
+    fn known(&self, _: &mut Vec<Finding>, ino: u64) -> Option<()> {
+        (!self.numbers.contains(&ino)).then_some(())
+    }
+
+    fn top(&self, found: &mut Vec<Finding>, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+        self.check(found, directory, entry);
+    }
+
+    fn directory<'e>(
+        &self,
+        found: &mut Vec<Finding>,
+        directory: &Directory<'_>,
+        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+    ) {
+        entries.for_each(|entry| self.check(found, directory, &entry));
+    }
+
+    fn failed(&self, _: &mut Vec<Finding>, _: u32) {}
+}
