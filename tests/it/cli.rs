@@ -133,7 +133,7 @@ fn quiet_and_verbose() {
     // A note is no warning, and leaves nothing out.
     fs::remove_file(made.database.with_file_name("schema")).unwrap();
     let run = made.run(&env, args);
-    assert!(run.stderr.contains("20 more warnings and 1 more note ("), "{}", run.stderr);
+    assert!(run.stderr.contains("warning: 21 more warnings ("), "{}", run.stderr);
     assert!(run.stderr.ends_with("the answer is incomplete: 30 warnings\n"), "{}", run.stderr);
 }
 
