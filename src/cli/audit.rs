@@ -100,6 +100,7 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
 
 /// The keys that the store's own settings trust, or Nix's default.
 fn trusted_keys(settings: &Settings, warnings: &mut Warnings) -> Vec<PublicKey> {
+    let halves = settings.public_halves(warnings);
     let parse = |text: &String| match PublicKey::parse(text) {
         Ok(key) => Some(key),
         Err(e) => {
@@ -107,5 +108,5 @@ fn trusted_keys(settings: &Settings, warnings: &mut Warnings) -> Vec<PublicKey> 
             None
         }
     };
-    settings.trusted_keys.iter().filter_map(parse).collect()
+    settings.trusted_keys.iter().chain(&halves).filter_map(parse).collect()
 }

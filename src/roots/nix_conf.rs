@@ -7,6 +7,7 @@
 
 use crate::store::{Place, ResolveError, StoreLocation, resolve};
 use crate::warning::{WarningKind, Warnings};
+use data_encoding::BASE64;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::ffi::OsStr;
 use std::fs::File;
@@ -70,6 +71,8 @@ impl Default for GcSettings {
 /// The settings that decide what an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// The directory that stands for `/` in the names of files here.
+    pub root: PathBuf,
     /// `keep-outputs` and `keep-derivations`.
     pub gc: GcSettings,
     /// `trusted-public-keys`: the keys that signatures are checked against.
@@ -95,6 +98,7 @@ impl Default for Settings {
     /// Nix's defaults on Linux.
     fn default() -> Self {
         Self {
+            root: PathBuf::from("/"),
             gc: GcSettings::default(),
             trusted_keys: vec![DEFAULT_KEY.to_owned()],
             secret_key_files: Vec::new(),
@@ -106,6 +110,38 @@ impl Default for Settings {
             experimental_features: Vec::new(),
         }
     }
+}
+
+impl Settings {
+    /// The public halves of `secret-key-files`, which Nix trusts too
+    /// (nix: `getDefaultPublicKeys`). It passes over files that its user may
+    /// not read: they are notes.
+    pub fn public_halves(&self, warnings: &mut Warnings) -> Vec<String> {
+        let mut keys = Vec::new();
+        for file in &self.secret_key_files {
+            let mut warn = |kind, message| {
+                warnings.push(kind, file.as_os_str().as_bytes(), message);
+            };
+            let text = match resolve(&self.root, file, None) {
+                Ok(Place::File(real)) => read_regular(&real).map_err(|e| e.to_string()),
+                Ok(Place::StorePath { .. }) => unreachable!("no store directory was given"),
+                Err(e) => Err(e.to_string()),
+            };
+            match text.as_deref().map(public_half) {
+                Ok(Some(key)) => keys.push(key),
+                Ok(None) => warn(WarningKind::Unreadable, "is not a secret key".to_owned()),
+                Err(e) => warn(WarningKind::Note, format!("its public key is not used: {e}")),
+            }
+        }
+        keys
+    }
+}
+
+/// `name:` and the last half of the 64 bytes of an ed25519 key.
+fn public_half(text: &[u8]) -> Option<String> {
+    let (name, key) = std::str::from_utf8(text).ok()?.trim_ascii().split_once(':')?;
+    let key = BASE64.decode(key.as_bytes()).ok().filter(|key| key.len() == 64)?;
+    (!name.is_empty()).then(|| format!("{name}:{}", BASE64.encode(&key[32..])))
 }
 
 /// Where settings are looked for. A later file has the last word.
@@ -136,7 +172,7 @@ impl SettingsFiles {
 
 /// Reads the settings.
 pub fn read_settings(files: &SettingsFiles, warnings: &mut Warnings) -> Settings {
-    let mut settings = Settings::default();
+    let mut settings = Settings { root: files.root.clone(), ..Settings::default() };
     let mut reader = Reader {
         root: &files.root,
         settings: &mut settings,
@@ -222,6 +258,10 @@ impl Reader<'_> {
     /// Reads an included file; whether Nix would go on.
     fn include(&mut self, file: &Path, name: &[u8], may_miss: bool) -> bool {
         let dir = file.parent().unwrap_or(Path::new("/"));
+        // In NIX_CONFIG there is no directory for a name to start from.
+        if dir.as_os_str().is_empty() && !name.starts_with(b"/") {
+            return false;
+        }
         self.read(&dir.join(OsStr::from_bytes(name))) || may_miss
     }
 
@@ -476,6 +516,38 @@ mod tests {
         let told = |setting: &GcSetting| (setting.value, setting.source.clone().unwrap());
         assert_eq!(told(&settings.gc.keep_outputs), (true, "/home/nix.conf".into()));
         assert_eq!(told(&settings.gc.keep_derivations), (true, "NIX_CONFIG".into()));
+    }
+
+    #[test]
+    fn the_environment_includes_absolute_names_alone() {
+        let image = Image::new();
+        image.write("more.conf", "keep-outputs = true\n");
+        let read = |text: &str| {
+            let environment = Some(text.as_bytes().to_vec());
+            let mut warnings = Warnings::new();
+            let files = SettingsFiles { environment, ..system(&image) };
+            let settings = read_settings(&files, &mut warnings);
+            (settings.gc.keep_outputs.value, warnings.complete())
+        };
+        assert_eq!(read("include /more.conf"), (true, true));
+        for line in ["include more.conf", "!include more.conf", "!include ./gone"] {
+            assert_eq!(read(line), (false, false), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_no_secret_key_is_a_warning() {
+        let image = Image::new();
+        image.write("bad", "name:AAAA\n");
+        let read = |name: &str| {
+            let secret_key_files = vec![name.into()];
+            let root = image.0.path().to_owned();
+            let settings = Settings { root, secret_key_files, ..Settings::default() };
+            let mut warnings = Warnings::new();
+            assert_eq!(settings.public_halves(&mut warnings), [""; 0]);
+            (warnings.total(), warnings.complete())
+        };
+        assert_eq!((read("/bad"), read("/gone")), ((1, false), (1, true)));
     }
 
     #[test]

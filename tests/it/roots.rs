@@ -323,6 +323,29 @@ fn a_remote_store_is_refused_by_name() {
     }
 }
 
+/// Nix trusts the public halves of the keys that it signs with.
+#[test]
+fn public_halves_of_secret_keys_are_those_that_nix_makes() {
+    use nix_census::roots::{SettingsFiles, read_settings};
+    use nix_census::warning::Warnings;
+    nix::each(|nix| {
+        let env = TestEnv::new();
+        let mut make = nix.command("nix-store");
+        make.args(["--generate-binary-cache-key", "test-1", "secret", "public"]);
+        run(make.current_dir(env.path()).env("HOME", env.join("home"))).ok();
+        fs::write(env.join("nix.conf"), "secret-key-files = /secret\n").unwrap();
+        let files = SettingsFiles {
+            root: env.path().to_owned(),
+            system: vec!["/nix.conf".into()],
+            ..SettingsFiles::default()
+        };
+        let mut warnings = Warnings::new();
+        let halves = read_settings(&files, &mut warnings).public_halves(&mut warnings);
+        assert_eq!(halves, [fs::read_to_string(env.join("public")).unwrap().trim()]);
+        assert_eq!(warnings.total(), 0);
+    });
+}
+
 #[test]
 fn flags_that_name_the_store_twice_are_refused() {
     let env = TestEnv::new();
