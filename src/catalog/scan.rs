@@ -5,7 +5,7 @@
 //! registration, and the hash that the NAR should have.
 
 use super::{Builder, Catalog, Record, TooLarge, derivation};
-use crate::disk::{DiskError, Engine, HashParts, Progress, Walker, find_references};
+use crate::disk::{DiskError, Engine, HashParts, Progress, ScanOptions, Walker, find_references};
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::WarningKind;
 
@@ -20,14 +20,13 @@ pub enum ScanError {
     TooLarge(#[from] TooLarge),
 }
 
-/// Reads the catalog of a store from its store directory. `threads` as in
-/// [`ScanOptions`](crate::disk::ScanOptions).
+/// Reads the catalog of a store from its store directory.
 ///
 /// # Errors
 /// See [`ScanError`]. Files that cannot be read are warnings in the catalog.
 pub fn scan(
     location: &StoreLocation,
-    threads: Option<usize>,
+    options: &ScanOptions,
     progress: &Progress,
 ) -> Result<Catalog, ScanError> {
     let walker = Walker::open(&location.real_store_dir, Engine::Native, Some(1))?;
@@ -38,7 +37,7 @@ pub fn scan(
         .collect();
     names.sort_unstable();
     let parts = HashParts::new(names.iter().map(|name| &name[..32]));
-    let found = find_references(&location.real_store_dir, &names, &parts, threads, progress)?;
+    let found = find_references(&location.real_store_dir, &names, &parts, options, progress)?;
     let mut builder = Builder::new(&location.store_dir);
     builder.warnings().extend(found.warnings);
     let store_dir = location.real_store_dir.as_os_str().as_encoded_bytes();

@@ -1,7 +1,7 @@
 //! Which source a catalog comes from: asked for, or found where images keep it.
 
 use super::{Catalog, CatalogError, load, overlay, path_info, registration, scan};
-use crate::disk::Progress;
+use crate::disk::{Progress, ScanOptions};
 use crate::store::{Place, StoreLocation, StorePath, resolve};
 use crate::warning::WarningKind;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
@@ -60,7 +60,7 @@ pub fn find_store_at_top(location: &mut StoreLocation) {
     }
 }
 
-/// Reads the catalog of a store from a source. `threads` and `progress` are
+/// Reads the catalog of a store from a source. `options` and `progress` are
 /// those of a scan.
 ///
 /// # Errors
@@ -68,7 +68,7 @@ pub fn find_store_at_top(location: &mut StoreLocation) {
 pub fn load_from(
     location: &StoreLocation,
     source: &Source,
-    threads: Option<usize>,
+    options: &ScanOptions,
     progress: &Progress,
 ) -> Result<Catalog, CatalogError> {
     match source {
@@ -83,7 +83,7 @@ pub fn load_from(
             let catalog = path_info::load(input, &location.store_dir);
             catalog.map_err(|source| CatalogError::Import { path: path.clone(), source })
         }
-        Source::Scan => Ok(scan::scan(location, threads, progress)?),
+        Source::Scan => Ok(scan::scan(location, options, progress)?),
     }
     .and_then(|mut catalog| {
         if catalog.is_empty() && catalog.warnings.total() > 0 && *source != Source::Scan {

@@ -10,6 +10,7 @@ use super::locate::{Located, locate};
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog, CatalogError, Source};
 use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
+use crate::disk::ScanOptions;
 use crate::output::{self, Document, Format, Style, escape};
 use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
@@ -97,9 +98,14 @@ impl Context {
     }
 
     fn load(&self, location: &StoreLocation, source: &Source) -> Result<Catalog, Failure> {
-        let threads = self.store.threads.map(usize::from);
-        let show = self.shows_progress() && *source == Source::Scan;
-        with_progress(show, |progress| catalog::load_from(location, source, threads, progress))
+        let scans = *source == Source::Scan;
+        let options = ScanOptions {
+            threads: self.threads(),
+            use_case_hack: scans && self.settings(&mut Warnings::new()).use_case_hack,
+            ..ScanOptions::default()
+        };
+        let show = self.shows_progress() && scans;
+        with_progress(show, |progress| catalog::load_from(location, source, &options, progress))
             .map_err(|e| catalog_failure(&e))
     }
 

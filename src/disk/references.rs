@@ -7,8 +7,9 @@
 
 use super::DiskError;
 use super::progress::Total;
-use super::walk::{Directory, Engine, Entry, Kind, Progress, Seen, Top, Visitor, Walker};
-use crate::nar::{nix32, size};
+use super::scan::ScanOptions;
+use super::walk::{Directory, Entry, Kind, Progress, Seen, Top, Visitor, Walker};
+use crate::nar::{name_in_nar, nix32, size};
 use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
 use std::io::{self, Read};
@@ -135,16 +136,17 @@ pub fn find_references<N: AsRef<[u8]> + Sync>(
     store_dir: &Path,
     names: &[N],
     parts: &HashParts,
-    threads: Option<usize>,
+    options: &ScanOptions,
     progress: &Progress,
 ) -> Result<References, DiskError> {
-    let walker = Walker::open(store_dir, Engine::Native, threads)?;
+    let walker = Walker::open(store_dir, options.engine, options.threads)?;
     let tops: Vec<Top<'_>> = (0u32..)
         .zip(names)
         .map(|(path, name)| Top { name: name.as_ref(), path, ino: 0, kind: Kind::Unknown })
         .collect();
     progress.begin("searching for references", Total::Paths(tops.len() as u64));
-    let walked = walker.walk(&tops, &Searcher { parts, progress }, progress);
+    let searcher = Searcher { parts, progress, use_case_hack: options.use_case_hack };
+    let walked = walker.walk(&tops, &searcher, progress);
     let mut result = References {
         references: vec![Vec::new(); names.len()],
         nar_sizes: vec![Some(size::NAR); names.len()],
@@ -177,6 +179,7 @@ pub fn find_references<N: AsRef<[u8]> + Sync>(
 struct Searcher<'a> {
     parts: &'a HashParts,
     progress: &'a Progress,
+    use_case_hack: bool,
 }
 
 #[derive(Default)]
@@ -267,7 +270,8 @@ impl Visitor for Searcher<'_> {
             self.entry(state, directory, &entry);
             if let Some(of) = state.paths.get_mut(&directory.path()) {
                 self.parts.find(entry.name, |number| of.found.push(number));
-                of.nar_size = of.nar_size.saturating_add(size::entry(entry.name.len() as u64));
+                let name = name_in_nar(entry.name, self.use_case_hack);
+                of.nar_size = of.nar_size.saturating_add(size::entry(name.len() as u64));
             }
         }
     }

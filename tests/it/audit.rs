@@ -527,6 +527,11 @@ fn the_case_hack_as_nix_sets_it() {
         fs::create_dir_all(store.dir.join("etc/nix")).unwrap();
         fs::write(store.dir.join("etc/nix/nix.conf"), "use-case-hack = true\n").unwrap();
         assert_eq!(report(), size);
+        // Nothing differs between a scan without the database and the disk.
+        let mut args = store.args();
+        args.extend(["--scan", "report", &path, "--format", "json"].map(Into::into));
+        let scanned: serde_json::Value = serde_json::from_str(&env.ok(args)).unwrap();
+        assert_eq!(scanned["paths"][0]["nar_size"].to_string(), size);
         expect(&env, &store, &["--contents"], &[]);
         let verified = hack(&["--verify", "--check-contents"]);
         assert_eq!(verified.status, 0, "{}", verified.stderr);

@@ -2,7 +2,7 @@
 
 use super::{Finding, Gathered, Kind, Subject};
 use crate::catalog::derivation;
-use crate::disk::{DiskError, HashParts, find_references};
+use crate::disk::{DiskError, HashParts, ScanOptions, find_references};
 
 pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
     let mut gathered = Gathered::default();
@@ -14,8 +14,8 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
     // All valid paths may be named. Those that share a hash part count as one.
     let parts = HashParts::new(catalog.base_names().map(|name| &name[..32]));
     let store = &subject.location.real_store_dir;
-    let threads = subject.options.threads;
-    let found = find_references(store, &names, &parts, threads, subject.progress)?;
+    let options = ScanOptions { threads: subject.options.threads, ..ScanOptions::default() };
+    let found = find_references(store, &names, &parts, &options, subject.progress)?;
     gathered.checked.bytes_searched = found.bytes;
     let hash_part = |id: u32| catalog.store_path(id).hash_part();
     for (index, &id) in subject.ids.iter().enumerate() {
