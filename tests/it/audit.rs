@@ -1,7 +1,7 @@
 //! `audit` against real Nix: what was changed is found, and nothing else.
 
 use crate::support::nix::{self, Store};
-use crate::support::{Run, TestEnv, copy_tree, have, nobody, root, run};
+use crate::support::{Run, TestEnv, copy_tree, have, nobody, root, run, skip};
 use std::collections::BTreeSet;
 use std::fs::{self, File, FileTimes, Permissions};
 use std::io::{Read, Seek, SeekFrom, Write};
@@ -277,24 +277,30 @@ fn changes_that_need_root() {
     expect(&env, &store, &[], &[("owner", &name)]);
     std::os::unix::fs::lchown(&file, Some(0), None).unwrap();
     let flags = rustix::fs::XattrFlags::empty();
-    if rustix::fs::setxattr(&file, "user.odd", b"1", flags).is_ok() {
-        expect(&env, &store, &["--contents"], &[("xattr", &name)]);
-        expect(&env, &store, &["--contents", "--except", "xattr"], &[]);
-        rustix::fs::removexattr(&file, "user.odd").unwrap();
+    match rustix::fs::setxattr(&file, "user.odd", b"1", flags) {
+        Ok(()) => {
+            expect(&env, &store, &["--contents"], &[("xattr", &name)]);
+            expect(&env, &store, &["--contents", "--except", "xattr"], &[]);
+            rustix::fs::removexattr(&file, "user.odd").unwrap();
+        }
+        Err(e) => skip(&format!("extended attributes cannot be set: {e}")),
     }
     let tool = store.real_path(&store.find("single-executable-1.0"));
     // cap_net_raw=ep, as the kernel keeps it.
     let capability = b"\x01\0\0\x02\0\x20\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
-    if rustix::fs::setxattr(&tool, "security.capability", capability, flags).is_ok() {
-        expect(&env, &store, &[], &[("xattr", "single-executable-1.0")]);
-        rustix::fs::removexattr(&tool, "security.capability").unwrap();
+    match rustix::fs::setxattr(&tool, "security.capability", capability, flags) {
+        Ok(()) => {
+            expect(&env, &store, &[], &[("xattr", "single-executable-1.0")]);
+            rustix::fs::removexattr(&tool, "security.capability").unwrap();
+        }
+        Err(e) => skip(&format!("capabilities cannot be set: {e}")),
     }
     // Something unreadable is named, and ends nothing else.
     flip_bit(&some_file(&store.real_path(&store.find("common-a-1.0"))));
-    let dir = store.real_store_dir.parent().unwrap();
-    if !have(&["setpriv"]) || fs::metadata(dir).unwrap().mode() & 0o5 != 0o5 {
+    if !have(&["setpriv"]) {
         return;
     }
+    run(Command::new("chmod").args(["-R", "a+rX"]).arg(&store.dir)).ok();
     fs::set_permissions(&file, Permissions::from_mode(0o400)).unwrap();
     let unprivileged = run(nobody(&env).args(store.args()).args([
         "audit",
@@ -345,8 +351,8 @@ fn hashes_equal_what_nix_finds() {
     }
     assert!(modified.len() >= 3, "{}", nix.stderr);
     assert_eq!(of("nar_hash"), modified);
-    assert!(links == 0 || of("link_hash").len() == links, "{}", nix.stderr);
-    assert!(of("link_hash").len() >= 3);
+    assert_eq!(of("link_hash").len(), links, "{}", nix.stderr);
+    assert!(links >= 3, "{}", nix.stderr);
 }
 
 #[test]
@@ -391,9 +397,14 @@ fn the_database_is_audited() {
     assert!(found.iter().any(|(kind, _)| kind == "dangling_reference"), "{found:?}");
     assert_eq!(found.iter().filter(|(kind, _)| kind == "bad_signature").count(), 1, "{found:?}");
     // With a key that nobody used, nothing is signed; built here is enough.
-    let (_, found) =
-        audit(&env, &store, &["--signatures", &key(&store, "public2"), "--only", "unsigned"]);
-    assert!(found.iter().all(|(kind, _)| kind == "unsigned"));
+    let unsigned =
+        || audit(&env, &store, &["--signatures", &key(&store, "public2"), "--only", "unsigned"]).1;
+    let ultimate = "UPDATE ValidPaths SET ultimate = 1";
+    assert!(database(&store).execute(ultimate, []).unwrap() > 1);
+    assert_eq!(unsigned(), BTreeSet::new());
+    let substituted = "UPDATE ValidPaths SET ultimate = NULL WHERE path = ?1";
+    assert_eq!(database(&store).execute(substituted, [&dead]).unwrap(), 1);
+    assert_eq!(unsigned(), [("unsigned".to_owned(), base(&dead)[33..].to_owned())].into());
     // A row that goes leaves an orphan.
     database(&store).execute("DELETE FROM ValidPaths WHERE path = ?1", [&dead]).unwrap();
     let (_, found) = audit(&env, &store, &["--only", "orphan"]);

@@ -1,7 +1,7 @@
 //! The walk against walkdir, du, and what cannot be read.
 #![allow(clippy::unwrap_used)]
 
-use crate::support::{du, not_here};
+use crate::support::{device, du, have, inherited, reachable, root};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs;
@@ -430,6 +430,64 @@ fn no_name_leads_out_of_the_store() {
     }
 }
 
+/// Deletes a directory when the walk shows the one above it, before it goes there.
+struct Deleting<'a> {
+    doomed: &'a Path,
+}
+
+impl Visitor for Deleting<'_> {
+    type State = Vec<u32>;
+    type Tag = ();
+
+    fn state(&self) -> Vec<u32> {
+        Vec::new()
+    }
+
+    fn top(&self, _: &mut Vec<u32>, _: &Directory<'_>, _: &Entry<'_, ()>) {}
+
+    fn descend(&self, _: &Directory<'_>, name: &[u8]) -> bool {
+        if name == b"doomed" {
+            fs::remove_dir_all(self.doomed).unwrap();
+        }
+        true
+    }
+
+    fn directory<'e>(
+        &self,
+        _: &mut Vec<u32>,
+        _: &Directory<'_>,
+        _: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+    ) {
+    }
+
+    fn failed(&self, state: &mut Vec<u32>, path: u32) {
+        state.push(path);
+    }
+}
+
+#[test]
+fn a_directory_deleted_before_it_is_opened() {
+    let store = tempfile::tempdir().unwrap();
+    for engine in [Engine::Native, Engine::Portable] {
+        let doomed = store.path().join("x/doomed");
+        fs::create_dir_all(doomed.join("below")).unwrap();
+        fs::create_dir_all(store.path().join("y")).unwrap();
+        let tops = [("x", 7), ("y", 8)].map(|(name, path)| Top {
+            name: name.as_bytes(),
+            path,
+            ino: 0,
+            kind: Kind::Unknown,
+        });
+        let walker = Walker::open(store.path(), engine, Some(1)).unwrap();
+        let walked = walker.walk(&tops, &Deleting { doomed: &doomed }, &Progress::default());
+        assert_eq!(walked.states.concat(), [7], "{engine:?}");
+        let told: Vec<_> = walked.warnings.iter().map(|w| (w.kind, w.path.clone())).collect();
+        let doomed = doomed.as_os_str().as_bytes().to_vec();
+        assert_eq!(told, [(WarningKind::Vanished, doomed)], "{engine:?}");
+        assert!(!walked.warnings.complete());
+    }
+}
+
 #[test]
 fn special_files_are_told_and_not_opened() {
     let store = tempfile::tempdir().unwrap();
@@ -438,9 +496,7 @@ fn special_files_are_told_and_not_opened() {
     fifo(&path.join("fifo"));
     fifo(&store.path().join("y"));
     let _socket = std::os::unix::net::UnixListener::bind(path.join("socket")).unwrap();
-    let device =
-        Command::new("mknod").arg(path.join("null")).args(["c", "1", "3"]).status().unwrap();
-    let count = if device.success() { 3 } else { 2 };
+    let count = if device(&path.join("null")) { 3 } else { 2 };
     for engine in [Engine::Native, Engine::Portable] {
         let scan = scan(store.path(), &["x", "y"], ScanOptions { engine, ..WHOLE });
         assert_eq!(scan.usages.iter().map(|u| u.unsupported).collect::<Vec<_>>(), [count, 1]);
@@ -452,8 +508,7 @@ fn special_files_are_told_and_not_opened() {
 
 #[test]
 fn what_may_not_be_read_is_told() {
-    if !rustix::process::geteuid().is_root() {
-        not_here("this needs root, to be somebody else");
+    if !root() || !have(&["setpriv"]) {
         return;
     }
     let store = tempfile::tempdir().unwrap();
@@ -470,16 +525,15 @@ fn what_may_not_be_read_is_told() {
         open(&path, mode);
     }
     // This test's own binary scans again, as nobody.
+    let inherited = inherited(&std::env::current_exe().unwrap());
     let out = Command::new("setpriv")
         .args(["--reuid=65534", "--regid=65534", "--clear-groups", "--"])
-        .arg(std::env::current_exe().unwrap())
+        .arg(reachable(&inherited))
         .args(["--exact", "disk::as_somebody_else", "--ignored", "--nocapture"])
         .env("NIX_CENSUS_TEST_STORE", store.path())
-        .output();
-    let out = match out {
-        Err(error) => return not_here(&format!("setpriv: {error}")),
-        Ok(out) => String::from_utf8_lossy(&out.stdout).into_owned(),
-    };
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&out.stdout).into_owned();
     let told: Vec<&str> = out.lines().filter(|line| line.contains(": ")).collect();
     let expected: Vec<String> = ["Native", "Portable"]
         .into_iter()

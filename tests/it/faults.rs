@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::support::made::{LOOSE, Made, SCHEMA, base, insert, kinds, limited, path, refer};
-use super::support::{Run, TestEnv, have, nobody, root, run};
+use super::support::{Run, TestEnv, device, have, nobody, root, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::fs::{self, File};
@@ -681,8 +681,9 @@ fn a_path_deleted_while_it_is_walked() {
     db.execute_batch("COMMIT").unwrap();
     drop(db);
     assert_eq!(made.run(&env, ["report", "--all"]).status, 0);
+    // Whether anything vanishes under the walk is luck; what must be true in
+    // either case is asked. `disk::a_directory_deleted_before_it_is_opened` needs none.
     let end = AtomicBool::new(false);
-    let mut incomplete = 0;
     std::thread::scope(|scope| {
         scope.spawn(|| {
             while !end.load(Ordering::Relaxed) {
@@ -697,8 +698,9 @@ fn a_path_deleted_while_it_is_walked() {
                 }
             }
         });
-        for _ in 0..12 {
+        for _ in 0..6 {
             let (answer, run) = made.json(&env, ["report", "--all", "--threads", "8"]);
+            assert_eq!(answer["paths"].as_array().unwrap().len() as i64, count);
             let mut short = 0;
             for row in answer["paths"].as_array().unwrap() {
                 let (found, known) = (&row["disk_nar_size"], &row["nar_size"]);
@@ -711,11 +713,9 @@ fn a_path_deleted_while_it_is_walked() {
             let complete = answer["complete"].as_bool().unwrap();
             assert!(short == 0 || !complete, "{short} paths fall short: {}", run.stderr);
             assert_eq!(run.status, if complete { 0 } else { 3 });
-            incomplete += usize::from(!complete);
         }
         end.store(true, Ordering::Relaxed);
     });
-    assert!(incomplete > 0, "nothing vanished in 12 runs");
 }
 
 #[test]
@@ -727,11 +727,7 @@ fn what_no_nar_can_hold() {
     let socket = tree.join("socket");
     let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
     let mut expected = 2;
-    if rustix::process::geteuid().is_root()
-        && run(Command::new("mknod").arg(tree.join("device")).args(["c", "1", "3"])).status == 0
-    {
-        expected += 1;
-    }
+    expected += u64::from(device(&tree.join("device")));
     // A path that is one itself.
     fifo(&made.store.join(base(4, "pipe")));
     insert(&db, 4, path(4, "pipe").as_bytes(), Some(120));

@@ -13,7 +13,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Who reads: the user of this process, or nobody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +83,8 @@ fn a_writer_beside() {
         db.execute_batch("COMMIT").unwrap();
     };
     register(1);
+    // How many paths are registered: the reader waits for more each time.
+    let registered = AtomicU64::new(2);
     let end = AtomicBool::new(false);
     let args = made.args(["report", "--all", "--sort", "path", "--format", "json"]);
     let columns = ["--columns", "path,nar_size,closure_nar_size,references", "--no-disk"];
@@ -97,24 +99,38 @@ fn a_writer_beside() {
                 }
             }
             let _end = End(&end);
-            let mut counts = HashSet::new();
-            for _ in 0..12 {
-                for user in users() {
-                    counts.insert(is_a_moment(&read(&env, user, &args)));
+            let mut last = 0;
+            for user in users().into_iter().cycle().take(24) {
+                let mut before = registered.load(Ordering::SeqCst);
+                while before <= last {
+                    std::thread::sleep(std::time::Duration::from_millis(1));
+                    before = registered.load(Ordering::SeqCst);
                 }
+                let count = is_a_moment(&read(&env, user, &args));
+                // What was there when it began is there.
+                assert!(count >= before, "{count} paths, {before} were registered");
+                last = count;
             }
-            counts
         });
+        // The reader ends even if this fails.
+        struct Registered<'a>(&'a AtomicU64);
+        impl Drop for Registered<'_> {
+            fn drop(&mut self) {
+                self.0.store(u64::MAX, Ordering::SeqCst);
+            }
+        }
+        let registered = Registered(&registered);
         let mut id = 3;
         while !end.load(Ordering::Relaxed) {
             register(id);
             id += 2;
+            registered.0.store(id as u64 - 1, Ordering::SeqCst);
             if id % 400 == 1 {
                 db.pragma_query(None, "wal_checkpoint", |_| Ok(())).unwrap();
             }
             std::thread::sleep(std::time::Duration::from_millis(2));
         }
-        assert!(reader.join().unwrap().len() > 1, "the store did not change between the readings");
+        reader.join().unwrap();
     });
     // The whole store, disk and all, once more at rest.
     let args = made.args(["report", "--all", "--format", "json"]);

@@ -3,7 +3,7 @@
 
 use crate::support::made::{self, Made};
 use crate::support::nix::{self, Nix, Store};
-use crate::support::{TestEnv, have, root, rooted, run, skip};
+use crate::support::{TestEnv, have, program, root, rooted, run, skip};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
@@ -622,10 +622,7 @@ fn unreadable_files_are_told_and_counted() {
     for dir in [env.path(), &shape.store.dir] {
         fs::set_permissions(dir, Permissions::from_mode(0o755)).unwrap();
     }
-    // A copy of the program that anybody may run.
-    let program = env.join("program");
-    fs::copy(env!("CARGO_BIN_EXE_nix-census"), &program).unwrap();
-    let mut command = Command::new(&program);
+    let mut command = Command::new(program(env));
     command.args(shape.store.args()).args(["optimise", "--format", "json"]);
     command.current_dir(env.path()).env_clear().uid(65_534).gid(65_534);
     let found = run(&mut command);

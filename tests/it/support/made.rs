@@ -90,7 +90,7 @@ impl Made {
         all
     }
 
-    /// Runs nix-census on it. A minute is never needed: then it hangs.
+    /// Runs nix-census on it. Ten minutes are never needed: then it hangs.
     #[track_caller]
     pub(crate) fn run<S: AsRef<OsStr>>(
         &self,
@@ -119,10 +119,10 @@ impl Made {
     }
 }
 
-/// The same command, killed after a minute.
+/// The same command, killed after ten minutes.
 pub(crate) fn limited(command: &Command) -> Command {
     let mut limited = Command::new("timeout");
-    limited.args(["-k", "5", "60"]).arg(command.get_program()).args(command.get_args());
+    limited.args(["-k", "5", "600"]).arg(command.get_program()).args(command.get_args());
     limited.env_clear().stdin(std::process::Stdio::null());
     limited.envs(command.get_envs().filter_map(|(n, v)| Some((n, v?))));
     limited.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));

@@ -11,11 +11,13 @@ pub(crate) mod nix;
 pub(crate) mod rooted;
 
 use std::ffi::OsStr;
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
 use std::io::Write;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 /// A private directory and the program, run with a cleared environment.
 pub(crate) struct TestEnv {
@@ -153,6 +155,19 @@ pub(crate) fn root() -> bool {
     root
 }
 
+/// Makes a device, which only root can; whether it could.
+pub(crate) fn device(path: &Path) -> bool {
+    if !rustix::process::geteuid().is_root() {
+        not_here("this makes no device, which needs root");
+        return false;
+    }
+    let made = run(Command::new("mknod").arg(path).args(["c", "1", "3"]));
+    if made.status != 0 {
+        skip(&format!("devices cannot be made here: {}", made.stderr));
+    }
+    made.status == 0
+}
+
 /// Whether all these programs are there (in `PATH` or sbin); the skip is printed if not.
 #[track_caller]
 pub(crate) fn have(programs: &[&str]) -> bool {
@@ -175,14 +190,30 @@ pub(crate) fn copy_tree(from: &Path, to: &Path) {
     run(Command::new("cp").arg("-a").arg("-T").arg(from).arg(to)).ok();
 }
 
-/// A copy of the program in the environment's directory, where anybody can run it.
+/// The program by a name that anybody can run, wherever it lies. The
+/// environment's directory becomes one that anybody can enter.
 pub(crate) fn program(env: &TestEnv) -> PathBuf {
-    let program = env.join("nix-census");
-    if !program.exists() {
-        fs::set_permissions(env.path(), Permissions::from_mode(0o755)).unwrap();
-        fs::copy(env!("CARGO_BIN_EXE_nix-census"), &program).unwrap();
-    }
-    program
+    static PROGRAM: OnceLock<File> = OnceLock::new();
+    fs::set_permissions(env.path(), Permissions::from_mode(0o755)).unwrap();
+    reachable(PROGRAM.get_or_init(|| inherited(Path::new(env!("CARGO_BIN_EXE_nix-census")))))
+}
+
+/// The name of an open file in all processes that inherit it. It needs no
+/// permission for the directories above the file.
+pub(crate) fn reachable(file: &File) -> PathBuf {
+    format!("/proc/self/fd/{}", file.as_raw_fd()).into()
+}
+
+/// A file opened to be read, in the processes started from here too.
+///
+/// A copy in a place that all may enter would do as well, but for this: while it
+/// is written, another thread may start a process, which has it open for writing
+/// until it runs its own program; and who runs the copy just then is told "Text
+/// file busy".
+pub(crate) fn inherited(path: &Path) -> File {
+    let file = File::open(path).unwrap();
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty()).unwrap();
+    file
 }
 
 /// The program, run as nobody; this needs root and setpriv.

@@ -10,6 +10,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 pub(crate) const EXPRESSION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/nix/roots.nix");
 
@@ -104,7 +105,10 @@ impl Rooted {
             store.nix("nix-env", ["-p", &profile, "--set", path]);
             let link = fs::read_link(&profile).unwrap();
             let link = Path::new(&profile).parent().unwrap().join(link);
-            let date = format!("{days} days ago");
+            // So many times 24 hours, which a calendar with daylight saving does
+            // not have; and an hour more, as time goes on.
+            let then = SystemTime::now() - Duration::from_secs((24 * days + 1) * 3600);
+            let date = format!("@{}", then.duration_since(UNIX_EPOCH).unwrap().as_secs());
             run(Command::new("touch").args(["-h", "-d", &date]).arg(link)).ok();
         }
         // A profile of the user's, rolled back; its links are indirect roots.
