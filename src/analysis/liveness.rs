@@ -8,13 +8,14 @@
 //! path as its output, and then Nix's answer depends on that order.
 
 use crate::catalog::Catalog;
-use crate::census::Census;
+use crate::census::{Census, Freeable};
 use crate::graph::{Cuts, NodeSet, Rows, reachable};
 use crate::output::{self, Cell, Field};
 use crate::roots::{FoundRoots, GcSetting, GcSettings, RootKind};
 use crate::store::StorePath;
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
 /// What the collector keeps beyond references.
@@ -163,6 +164,33 @@ pub fn kept_entries(census: &Census, found: &FoundRoots) -> Vec<bool> {
     };
     let kept = |name: &[u8]| found.temporary_entries.contains(name) || kept(name);
     disk.others.iter().map(|(name, _)| kept(name)).collect()
+}
+
+/// What deleting sets of paths gives back to the disk; `None` if it was not
+/// walked. In an overlay store what is in the store beneath gives nothing:
+/// Nix deletes files of the upper layer only
+/// (nix: `LocalOverlayStore::deleteStorePath`).
+pub(super) fn freeable(census: &Census, found: &FoundRoots, kept: &[bool]) -> Option<Freeable> {
+    let disk = census.disk.as_ref()?;
+    let paths = census.catalog.len();
+    let mut kept = kept.to_vec();
+    let Some(lower) = &found.lower_store else {
+        return Some(Freeable::new(disk, paths, &kept));
+    };
+    let is_below = |name: &[u8]| lower.join(OsStr::from_bytes(name)).symlink_metadata().is_ok();
+    for (kept, (name, _)) in kept.iter_mut().zip(&disk.others) {
+        *kept |= is_below(name);
+    }
+    let mut freeable = Freeable::new(disk, paths, &kept);
+    for path in 0..paths as u32 {
+        if is_below(census.catalog.base_name(path).as_bytes()) {
+            freeable.own_sizes[path as usize] = 0;
+            for &class in freeable.classes.row(path) {
+                freeable.class_sizes[class as usize] = 0;
+            }
+        }
+    }
+    Some(freeable)
 }
 
 /// The settings for printing.

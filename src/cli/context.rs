@@ -109,6 +109,12 @@ impl Context {
             .map_err(|e| catalog_failure(&e))
     }
 
+    /// The store directory of the store beneath, if there is one.
+    pub(super) fn lower_store(&self) -> Result<Option<PathBuf>, Failure> {
+        let Some(lower) = &self.store.lower else { return Ok(None) };
+        Ok(Some(self.lower_location(lower)?.real_store_dir))
+    }
+
     /// The store beneath: its own root, the same names.
     fn lower_location(&self, lower: &Path) -> Result<StoreLocation, Failure> {
         let root = std::fs::canonicalize(lower)

@@ -49,7 +49,7 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
     let catalog = context.catalog()?;
     let why = context.targets(&catalog, &args.targets)?;
     let mut census = context.census(catalog, Examine::All, true)?;
-    let found = find(context, &mut census, &args.settings);
+    let found = find(context, &mut census, &args.settings)?;
     let settings = args.settings.read(context, &mut census.warnings);
     let named = args
         .if_removed

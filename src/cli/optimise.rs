@@ -36,6 +36,11 @@ pub(super) fn run(context: &Context, args: &OptimiseArgs) -> Result<Exit, Failur
     if !context.walks_disk() {
         return Err(Failure::usage("optimise needs the disk, --no-disk forbids it"));
     }
+    if context.lower_store()?.is_some() {
+        let message = "in an overlay store Nix links nothing and prints no line: it deletes the \
+                       upper layer’s copies of paths that are valid in the store beneath";
+        return Err(Failure::usage(message).hint("examine either store without --lower"));
+    }
     let catalog = context.catalog()?;
     let targets = context.targets(&catalog, &args.targets)?;
     let examine = if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };

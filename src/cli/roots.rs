@@ -98,7 +98,7 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
         Some(of) => context.targets(&catalog, std::slice::from_ref(of))?.first().copied(),
     };
     let mut census = context.census(catalog, Examine::All, args.of.is_none())?;
-    let found = find(context, &mut census, &args.settings);
+    let found = find(context, &mut census, &args.settings)?;
     let settings = args.settings.read(context, &mut census.warnings);
     if let Some(target) = target {
         let of = RootsOf::new(&census, &found, &settings, target);
@@ -122,7 +122,11 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
 }
 
 /// The roots of a census's store; what could not be read joins its warnings.
-pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsArgs) -> FoundRoots {
+pub(super) fn find(
+    context: &Context,
+    census: &mut Census,
+    settings: &SettingsArgs,
+) -> Result<FoundRoots, Failure> {
     let caller = caller(context, settings.nix_version);
     let options = RootOptions {
         runtime: !settings.no_runtime,
@@ -131,6 +135,7 @@ pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsAr
         locks_temporary_directories: settings.nix_version.locks_temporary_directories(),
     };
     let mut found = find_roots(&context.location, &census.catalog, &options);
+    found.lower_store = context.lower_store()?;
     census.warnings.extend(std::mem::take(&mut found.warnings));
     let auto = context.location.state_dir.join("gcroots/auto");
     let gone = found.stale.iter().filter(|stale| {
@@ -146,7 +151,7 @@ pub(super) fn find(context: &Context, census: &mut Census, settings: &SettingsAr
         );
         census.warnings.push(WarningKind::Unreadable, auto.as_os_str().as_bytes(), message);
     }
-    found
+    Ok(found)
 }
 
 /// Who is taken to call `nix-collect-garbage`: this user; an image's superuser.

@@ -24,7 +24,7 @@ use crate::catalog::Catalog;
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::Warnings;
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What sort of root. The names are stable: they are printed in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -180,6 +180,9 @@ pub struct FoundRoots {
     /// Entries of the store directory called `tmp-…` that the collector leaves:
     /// directories that a running Nix has locked, and what is no directory.
     pub temporary_entries: HashSet<Vec<u8>>,
+    /// The store directory of the store beneath, if this is an overlay: the
+    /// collector deletes none of its files.
+    pub lower_store: Option<PathBuf>,
     /// Processes that could not be examined, kernel threads apart.
     pub hidden_processes: u64,
     /// Whether processes and temporary roots were looked for.

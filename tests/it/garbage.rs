@@ -235,3 +235,30 @@ fn temporary_directories_in_use_stay_as_nix_leaves_them() {
         rooted.put_back();
     });
 }
+
+#[test]
+fn files_of_the_store_beneath_an_overlay_are_never_freed() {
+    let env = TestEnv::new();
+    let (merged, db) = Made::sound(&env, "merged");
+    db.execute("DELETE FROM Refs", []).unwrap();
+    // Both layers, as they are mounted: `hello-1.0` lies in the lower one.
+    let (lower, lower_db) = Made::with(&env, "lower", made::SCHEMA);
+    lower.file(1, "hello-1.0", &lower_db);
+    let lower = lower.dir.to_str().unwrap();
+    for args in [&["garbage", "--no-runtime"][..], &["garbage", "--no-runtime", "--lower", lower]] {
+        let (garbage, _) = merged.json(&env, args.iter().copied());
+        assert_eq!(garbage["dead"]["paths"], 3);
+        let freed = |name: &str| {
+            let path = list(&garbage, "dead_paths").iter();
+            let mut row = path.filter(|row| row["path"].as_str().unwrap().ends_with(name));
+            number(&row.next().unwrap()["disk_freed"])
+        };
+        assert!(freed("world-2.0") > 0);
+        assert_eq!(freed("hello-1.0") == 0, args.contains(&"--lower"));
+        let sum = freed("hello-1.0") + freed("world-2.0") + freed("tree");
+        assert_eq!(number(&garbage["dead"]["disk_freed"]), sum);
+    }
+    let run = merged.run(&env, ["optimise", "--lower", lower]);
+    assert_eq!(run.status, 2);
+    assert!(run.stderr.contains("Nix links nothing"), "{}", run.stderr);
+}

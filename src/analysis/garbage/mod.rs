@@ -8,7 +8,7 @@ mod why;
 pub use removal::{Removal, RemovalError, Step};
 pub use why::{Why, WhyAlive, WhyDead};
 
-use super::liveness::{Keep, alive, keep_graph, kept_entries};
+use super::liveness::{Keep, alive, freeable, keep_graph, kept_entries};
 use super::roots::Sizes;
 use crate::catalog::Catalog;
 use crate::census::{Census, Freeable};
@@ -171,8 +171,8 @@ impl<'f> Garbage<'f> {
         let mut goes = goes_in(&graph, found, &removed, options.steps.len());
         let failing = mark_failing(catalog, &graph, &mut goes);
         let kept = kept_entries(census, found);
-        let freeable = census.disk.as_ref().map(|disk| Freeable::new(disk, catalog.len(), &kept));
-        let steps = step_results(census, freeable.as_ref(), &kept, &goes, &removed, options);
+        let freeable = freeable(census, found, &kept);
+        let steps = step_results(census, found, freeable.as_ref(), &kept, &goes, &removed, options);
         let mut dead = steps[0].dead;
         for step in &steps[1..] {
             dead.add(&step.dead);
@@ -267,6 +267,7 @@ fn goes_in(graph: &Rows, found: &FoundRoots, removed: &[u32], steps: usize) -> V
 
 fn step_results(
     census: &Census,
+    found: &FoundRoots,
     freeable: Option<&Freeable>,
     kept: &[bool],
     goes: &[u32],
@@ -309,8 +310,11 @@ fn step_results(
         let links = census.disk.as_ref().and_then(|d| d.links).unwrap_or_default();
         dead[0].invalid_entries = Some(kept.iter().filter(|kept| !**kept).count() as u64);
         dead[0].invalid_disk_freed = Some(freeable.invalid_size);
-        dead[0].unused_links = Some(links.unused);
-        dead[0].unused_links_disk_freed = Some(links.unused_disk_size);
+        // Those of an overlay store may all lie beneath.
+        let overlay = found.lower_store.is_some();
+        dead[0].unused_links = Some(links.unused).filter(|_| !overlay);
+        dead[0].unused_links_disk_freed =
+            if overlay { Some(0) } else { Some(links.unused_disk_size) };
     }
     let mut roots = vec![0; dead.len()];
     for &step in removed {

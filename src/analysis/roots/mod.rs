@@ -8,8 +8,8 @@ pub use holders::{Group, Holders, Sizes};
 pub(crate) use of::chain_text;
 pub use of::{Keeper, RootsOf};
 
-use super::liveness::{Keep, keep_graph, kept_entries};
-use crate::census::{Census, Freeable};
+use super::liveness::{Keep, freeable, keep_graph, kept_entries};
+use crate::census::Census;
 use crate::graph::{Cuts, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use globset::GlobMatcher;
@@ -198,10 +198,7 @@ impl<'f> Roots<'f> {
         let catalog = &census.catalog;
         let keep = Keep::from(&options.settings);
         let keep_rows = keep_graph(catalog, keep);
-        let freeable = census
-            .disk
-            .as_ref()
-            .map(|disk| Freeable::new(disk, catalog.len(), &kept_entries(census, found)));
+        let freeable = freeable(census, found, &kept_entries(census, found));
         let holders = Holders::new(found);
         let older_than = options.now.saturating_sub(i64::from(options.older_than_days) * 86_400);
         let graph =
