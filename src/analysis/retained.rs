@@ -69,3 +69,18 @@ pub(super) fn weighted(census: &Census) -> (Rows, Vec<Weights<2>>) {
         }
     }
 }
+
+/// What is examined, within which sizes are retained: for people.
+pub(super) fn within(census: &Census) -> String {
+    const NAMED: usize = 3;
+    if census.is_whole() {
+        return "Retained: within the whole store.".to_owned();
+    }
+    let name = |&id: &u32| census.catalog.store_path(id).name();
+    let mut names: Vec<&str> = census.targets.iter().take(NAMED).map(name).collect();
+    let more = format!("{} more", census.targets.len().saturating_sub(NAMED));
+    if census.targets.len() > NAMED {
+        names.push(&more);
+    }
+    format!("Retained: within the closure of {}.", names.join(", "))
+}

@@ -5,6 +5,7 @@ use super::retained::Retained;
 use crate::census::Census;
 use crate::graph::{Dominator, NodeSet, TooHeavy};
 use crate::output::{Cell, Column, Document, Field, Head, Section};
+use crate::store::Package;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -179,7 +180,7 @@ impl Suggestions {
                 Cell::Count(s.paths),
                 Cell::text(s.action.name()),
                 Cell::text(catalog.path(census.id(s.action.path()))),
-                Cell::text(handles.flags(s.action)),
+                Cell::Arguments(handles.flags(s.action)),
                 Cell::optional(s.held_by.first(), |&i| {
                     Cell::text(catalog.store_path(census.id(i)).name())
                 }),
@@ -211,7 +212,7 @@ impl Suggestions {
             vec![
                 Cell::Size(r.gain[0]),
                 on_disk(r.gain[1]),
-                Cell::text(handles.flags(Action::Replace(r.old, r.new))),
+                Cell::Arguments(handles.flags(Action::Replace(r.old, r.new))),
                 Cell::text(catalog.path(census.id(r.old))),
                 Cell::text(catalog.path(census.id(r.new))),
             ]
@@ -340,13 +341,13 @@ fn siblings(census: &Census) -> HashMap<u32, Vec<u32>> {
         if census.catalog.store_path(id).is_derivation() {
             continue;
         }
-        let (pname, version) = census.catalog.pname_and_version(id);
+        let Package { name, version, output } = census.catalog.package(id);
         if version.is_empty() {
             continue;
         }
         // `perl-5.38-env` is no build of `perl-5.38`.
         let words = version.split('-').filter(|w| w.starts_with(|c: char| c.is_alphabetic()));
-        let kind = (package(pname), words.collect(), census.catalog.output(id));
+        let kind = (flavourless(name), words.collect(), output);
         kinds.entry(kind).or_default().push(index);
     }
     let mut siblings = HashMap::new();
@@ -364,8 +365,8 @@ fn siblings(census: &Census) -> HashMap<u32, Vec<u32>> {
 }
 
 /// The package name without words that tell a flavour of it.
-fn package(pname: &str) -> &str {
-    let mut name = pname;
+fn flavourless(package: &str) -> &str {
+    let mut name = package;
     while let Some((before, last)) = name.rsplit_once('-') {
         if !FLAVOURS.contains(&last) {
             break;
@@ -417,9 +418,9 @@ mod tests {
 
     #[test]
     fn flavours_are_one_package() {
-        assert_eq!(package("systemd-minimal"), "systemd");
-        assert_eq!(package("util-linux-minimal"), "util-linux");
-        assert_eq!(package("systemd-minimal-libs"), "systemd-minimal-libs");
-        assert_eq!(package("minimal"), "minimal");
+        assert_eq!(flavourless("systemd-minimal"), "systemd");
+        assert_eq!(flavourless("util-linux-minimal"), "util-linux");
+        assert_eq!(flavourless("systemd-minimal-libs"), "systemd-minimal-libs");
+        assert_eq!(flavourless("minimal"), "minimal");
     }
 }

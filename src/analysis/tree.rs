@@ -1,7 +1,7 @@
 //! A path's references (or referrers) as a tree with sizes, heaviest first.
 
 use super::branches::{Line, branches, draw, row_of};
-use super::retained::Retained;
+use super::retained::{Retained, within};
 use crate::census::Census;
 use crate::graph::TooHeavy;
 use crate::output::{Cell, Column, Document, Head, Section};
@@ -91,7 +91,10 @@ impl Tree {
         });
         Document {
             head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
-            sections: vec![Section::rows("lines", "", columns, rows)],
+            sections: vec![
+                Section::rows("lines", "", columns, rows),
+                Section::Note(within(census)),
+            ],
             csv: None,
         }
     }

@@ -32,7 +32,7 @@ pub use sqlite::LoadError;
 pub use strings::Strings;
 
 use crate::graph::Rows;
-use crate::store::{StoreLocation, StorePath};
+use crate::store::{Package, StoreLocation, StorePath};
 use crate::warning::{WarningKind, Warnings};
 use index::NameIndex;
 use rayon::prelude::*;
@@ -273,18 +273,14 @@ impl Catalog {
         known.or_else(|| self.store_path(id).output_of(self.deriver_base_name(id)?))
     }
 
-    /// Package name and version: the name split as Nix splits it, with the
-    /// suffix of an output other than `out` taken off first, so that
-    /// `glibc-2.35-dev` of output `dev` is `glibc` and `2.35`.
-    pub fn pname_and_version(&self, id: u32) -> (&str, &str) {
+    /// The path's name as people read it. The output is the known one
+    /// ([`output`](Self::output)), else a guess by the name.
+    pub fn package(&self, id: u32) -> Package<'_> {
         let name = self.store_path(id).name();
-        let own = match self.output(id) {
-            Some(output) if output != "out" => {
-                name.strip_suffix(output).and_then(|n| n.strip_suffix('-')).unwrap_or(name)
-            }
-            _ => name,
-        };
-        crate::store::split_name(own)
+        match self.output(id) {
+            Some(output) => Package::of_output(name, output),
+            None => Package::guess(name),
+        }
     }
 
     /// The references of each path, ascending; a self reference is among them.

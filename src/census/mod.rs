@@ -10,9 +10,9 @@ mod shared;
 mod targets;
 
 pub use freeable::Freeable;
-pub use patterns::match_pattern;
+pub use patterns::{filter_names, match_pattern, parse_glob};
 pub use shared::SharedInodes;
-pub use targets::{Place, TargetError, near_names, resolve_target};
+pub use targets::{HASH_PREFIX, Named, NamedBy, Place, TargetError, near_names, resolve_target};
 
 use crate::catalog::Catalog;
 use crate::disk::{self, DiskError, DiskScan, Inode, Progress, ScanOptions, Usage};

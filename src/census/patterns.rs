@@ -1,15 +1,17 @@
 //! What a user may call several store paths.
 
-use super::targets::{Place, TargetError, escaped, near_names_among, resolve_target};
+use super::targets::{
+    Named, NamedBy, Place, Search, TargetError, escaped, exact_names, is_pattern, near_names_among,
+};
 use crate::catalog::Catalog;
 use crate::store::StoreLocation;
-use globset::GlobBuilder;
+use globset::{GlobBuilder, GlobMatcher};
 
 /// Finds all paths that `pattern` names among `among` (ids, ascending; all
-/// valid paths if `None`), ascending: a glob over names, base names and full
-/// paths; an exact name or package name; or anything that
-/// [names one path](resolve_target). Derivations only where nothing else is
-/// called so, or the pattern ends in `.drv`.
+/// valid paths if `None`): what is called exactly so (see
+/// [`resolve_target`](super::resolve_target)), else a glob over names, base
+/// names and full paths, else the beginning of a hash part. Derivations only
+/// where nothing else is called so, or the pattern ends in `.drv`.
 ///
 /// # Errors
 /// Where nothing matches: see [`TargetError`]. Never an empty answer.
@@ -19,28 +21,14 @@ pub fn match_pattern(
     place: &Place,
     among: Option<&[u32]>,
     pattern: &str,
-) -> Result<Vec<u32>, TargetError> {
-    let all = 0..catalog.len() as u32;
-    let ids = || -> Box<dyn Iterator<Item = u32> + '_> {
-        match among {
-            None => Box::new(all.clone()),
-            Some(among) => Box::new(among.iter().copied()),
-        }
-    };
-    let not_examined = || {
-        let near = near_names_among(catalog, ids(), pattern.trim_matches(['*', '?']));
-        let target = escaped(pattern);
-        match among {
-            None => TargetError::Unknown { target, near },
-            Some(_) => TargetError::NotExamined { target, near },
-        }
-    };
-    if pattern.contains(['*', '?', '[', '{']) {
-        let glob = GlobBuilder::new(pattern)
-            .literal_separator(true)
-            .build()
-            .map_err(|source| TargetError::Pattern { pattern: escaped(pattern), source })?
-            .compile_matcher();
+) -> Result<Named, TargetError> {
+    let search = Search { location, catalog, place, among };
+    let exactly = search.exactly(pattern)?;
+    if !exactly.is_empty() {
+        return Ok(Named { ids: built(catalog, pattern, exactly), by: NamedBy::Exactly });
+    }
+    if is_pattern(pattern) {
+        let glob = parse_glob(pattern)?;
         let full = pattern.contains('/');
         let matches = |&id: &u32| match full {
             true => glob.is_match(catalog.path(id)),
@@ -49,27 +37,44 @@ pub fn match_pattern(
                 glob.is_match(path.name()) || glob.is_match(path.base_name())
             }
         };
-        let found = built(catalog, pattern, ids().filter(matches).collect());
-        return if found.is_empty() { Err(not_examined()) } else { Ok(found) };
-    }
-    for test in [
-        |catalog: &Catalog, id, pattern| catalog.store_path(id).name() == pattern,
-        |catalog: &Catalog, id, pattern| catalog.pname_and_version(id).0 == pattern,
-    ] {
-        let found: Vec<u32> = ids().filter(|&id| test(catalog, id, pattern)).collect();
-        if !pattern.is_empty() && !found.is_empty() {
-            return Ok(built(catalog, pattern, found));
+        let found = built(catalog, pattern, search.ids().filter(matches).collect());
+        if !found.is_empty() {
+            return Ok(Named { ids: found, by: NamedBy::Pattern });
         }
+    } else if let Some(id) = search.by_hash_prefix(pattern)? {
+        return Ok(Named { ids: vec![id], by: NamedBy::HashPrefix });
     }
-    let id = match resolve_target(location, catalog, place, pattern) {
-        Err(TargetError::Unknown { .. }) => return Err(not_examined()),
-        found => found?,
-    };
-    if among.is_none_or(|among| among.binary_search(&id).is_ok()) {
-        Ok(vec![id])
-    } else {
-        Err(not_examined())
+    let near = near_names_among(catalog, search.ids(), pattern.trim_matches(['*', '?']));
+    Err(search.not_found(pattern, near))
+}
+
+/// The paths among `ids` that a filter means, in their order: those of that
+/// exact name or package name; if there are none, those whose name matches the
+/// glob. May be none.
+///
+/// # Errors
+/// If it is neither a name nor a glob.
+pub fn filter_names(
+    catalog: &Catalog,
+    ids: impl Iterator<Item = u32> + Clone,
+    filter: &str,
+) -> Result<Vec<u32>, TargetError> {
+    let exactly = exact_names(catalog, ids.clone(), filter);
+    if !exactly.is_empty() {
+        return Ok(exactly);
     }
+    let glob = parse_glob(filter)?;
+    Ok(ids.filter(|&id| glob.is_match(catalog.store_path(id).name())).collect())
+}
+
+/// A glob in which `*` and `?` stop at a slash.
+///
+/// # Errors
+/// If it is not a valid one.
+pub fn parse_glob(pattern: &str) -> Result<GlobMatcher, TargetError> {
+    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+    let wrong = |source| TargetError::Pattern { pattern: escaped(pattern), source };
+    Ok(glob.map_err(wrong)?.compile_matcher())
 }
 
 /// Without the derivations, unless there is nothing else or they are meant.

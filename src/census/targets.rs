@@ -69,7 +69,7 @@ pub enum TargetError {
         near: Vec<String>,
     },
     /// A pattern that is none.
-    #[error("‘{pattern}’ is no pattern")]
+    #[error("‘{pattern}’ is not a valid pattern")]
     Pattern {
         /// What was asked for, escaped.
         pattern: String,
@@ -77,7 +77,7 @@ pub enum TargetError {
         source: globset::Error,
     },
     /// A file name that leads to no store path.
-    #[error("{path} leads to {to}, which is outside the store {store_dir}")]
+    #[error("{path} leads to {to}, which is not in the store {store_dir}")]
     Outside {
         /// The name given, escaped.
         path: String,
@@ -103,11 +103,35 @@ fn list(before: &str, names: &[String]) -> String {
 /// How many names an error lists.
 const LISTED: usize = 12;
 
-/// Finds the one valid path that `target` names: a store path or a path
-/// inside one; a base name; a hash part or a unique prefix of one; an exact
-/// name or package name (of several outputs the one called `out`; a derivation
-/// only where nothing else is called so); or any file name whose symlinks lead
-/// into the store.
+/// The shortest beginning of a hash part that is taken for one.
+pub const HASH_PREFIX: usize = 7;
+
+/// How a text names paths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NamedBy {
+    /// It is a path, a name, a package name, a hash part or a symlink.
+    Exactly,
+    /// It is a pattern.
+    Pattern,
+    /// It is the beginning of a hash part.
+    HashPrefix,
+}
+
+/// The paths that a text names, ascending and never none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// Their ids.
+    pub ids: Vec<u32>,
+    /// How they are named.
+    pub by: NamedBy,
+}
+
+/// Finds the one valid path that `target` names, among `among` (ids,
+/// ascending; all valid paths if `None`): a store path or a path inside one; a
+/// base name; an exact name or package name (of several outputs the one called
+/// `out`; a derivation only where nothing else is called so); a hash part; any
+/// file name whose symlinks lead into the store; or else a unique beginning of
+/// a hash part, of at least [`HASH_PREFIX`] characters.
 ///
 /// # Errors
 /// See [`TargetError`].
@@ -115,41 +139,168 @@ pub fn resolve_target(
     location: &StoreLocation,
     catalog: &Catalog,
     place: &Place,
+    among: Option<&[u32]>,
     target: &str,
-) -> Result<u32, TargetError> {
-    if let Some(rest) = target.strip_prefix(&location.store_dir).and_then(|r| r.strip_prefix('/')) {
-        let rest = rest.trim_start_matches('/');
-        let base = rest.split('/').next().unwrap_or_default();
-        return valid(location, catalog, base);
+) -> Result<(u32, NamedBy), TargetError> {
+    let search = Search { location, catalog, place, among };
+    match search.exactly(target)?[..] {
+        [] => {}
+        [id] => return Ok((id, NamedBy::Exactly)),
+        ref ids => return Ok((one(catalog, target, ids)?, NamedBy::Exactly)),
     }
-    if target.contains('/') || target == "." || target == ".." {
-        return follow(location, catalog, place, target);
+    search.by_hash_prefix(target)?.map(|id| (id, NamedBy::HashPrefix)).ok_or_else(|| {
+        let near = near_names_among(catalog, search.ids(), target);
+        search.not_found(target, near)
+    })
+}
+
+/// Where names are looked up.
+pub(super) struct Search<'a> {
+    pub(super) location: &'a StoreLocation,
+    pub(super) catalog: &'a Catalog,
+    pub(super) place: &'a Place,
+    pub(super) among: Option<&'a [u32]>,
+}
+
+impl Search<'_> {
+    /// The ids among which names are looked up, ascending.
+    pub(super) fn ids(&self) -> Box<dyn Iterator<Item = u32> + '_> {
+        match self.among {
+            None => Box::new(0..self.catalog.len() as u32),
+            Some(among) => Box::new(among.iter().copied()),
+        }
     }
-    match by_name(catalog, target) {
-        Err(TargetError::Unknown { near, target: escaped }) => {
-            // A symlink in the current directory, such as `result`.
-            let here = place.current_dir.join(target);
-            match std::fs::symlink_metadata(&here) {
-                Ok(meta) if meta.is_symlink() => follow(location, catalog, place, target),
-                _ => Err(TargetError::Unknown { target: escaped, near }),
+
+    pub(super) fn not_found(&self, text: &str, near: Vec<String>) -> TargetError {
+        let target = escaped(text);
+        match self.among {
+            None => TargetError::Unknown { target, near },
+            Some(_) => TargetError::NotExamined { target, near },
+        }
+    }
+
+    /// The paths that are called exactly `text`, ascending; may be none.
+    pub(super) fn exactly(&self, text: &str) -> Result<Vec<u32>, TargetError> {
+        let id = if text.contains('/') || text == "." || text == ".." {
+            match self.file(text) {
+                // A pattern over full paths.
+                Err(_) if is_pattern(text) => return Ok(Vec::new()),
+                found => found?,
+            }
+        } else if let Some(id) = self.catalog.find(text) {
+            id
+        } else {
+            let named = exact_names(self.catalog, self.ids(), text);
+            if !named.is_empty() {
+                return Ok(named);
+            }
+            if let Some(id) = self.hash_part(text) {
+                id
+            } else if !text.is_empty() && is_symlink(&self.place.current_dir.join(text)) {
+                // A symlink in the current directory, such as `result`.
+                self.follow(text)?
+            } else {
+                return Ok(Vec::new());
+            }
+        };
+        if self.among.is_none_or(|among| among.binary_search(&id).is_ok()) {
+            return Ok(vec![id]);
+        }
+        Err(self.not_found(text, Vec::new()))
+    }
+
+    /// The path that a file name means.
+    fn file(&self, text: &str) -> Result<u32, TargetError> {
+        if text.starts_with('/') {
+            let plain = store::plain_path(Path::new(text));
+            if let Ok(inside) = plain.strip_prefix(&self.location.store_dir)
+                && let Some(base) = inside.components().next()
+            {
+                return self.valid(&base.as_os_str().to_string_lossy());
             }
         }
-        found => found,
+        self.follow(text)
     }
-}
 
-pub(super) fn escaped(text: &str) -> String {
-    crate::output::escape(text.as_bytes())
-}
-
-fn valid(location: &StoreLocation, catalog: &Catalog, base: &str) -> Result<u32, TargetError> {
-    if let Err(problem) = StorePath::parse(base.as_bytes()) {
-        return Err(not_a_store_path(catalog, &location.path_of(base), problem));
+    fn hash_part(&self, text: &str) -> Option<u32> {
+        let id = self.catalog.lower_bound(text);
+        let found =
+            (id as usize) < self.catalog.len() && self.catalog.store_path(id).hash_part() == text;
+        found.then_some(id)
     }
-    catalog.find(base).ok_or_else(|| TargetError::Invalid {
-        path: escaped(&location.path_of(base)),
-        near: near_names(catalog, base.get(33..).unwrap_or(base)),
-    })
+
+    /// The one path whose hash part begins so.
+    pub(super) fn by_hash_prefix(&self, text: &str) -> Result<Option<u32>, TargetError> {
+        if text.len() < HASH_PREFIX {
+            return Ok(None);
+        }
+        let begins = |&id: &u32| self.catalog.store_path(id).hash_part().starts_with(text);
+        let ids: Vec<u32> = match self.among {
+            None => {
+                let from = self.catalog.lower_bound(text);
+                (from..self.catalog.len() as u32).take_while(begins).collect()
+            }
+            Some(among) => among.iter().copied().filter(begins).collect(),
+        };
+        match ids[..] {
+            [] => Ok(None),
+            [id] => Ok(Some(id)),
+            _ => Err(ambiguous(self.catalog, text, &ids)),
+        }
+    }
+
+    fn valid(&self, base: &str) -> Result<u32, TargetError> {
+        if let Err(problem) = StorePath::parse(base.as_bytes()) {
+            let path = self.location.path_of(base);
+            return Err(not_a_store_path(self.catalog, &path, problem));
+        }
+        self.catalog.find(base).ok_or_else(|| TargetError::Invalid {
+            path: escaped(&self.location.path_of(base)),
+            near: near_names(self.catalog, base.get(33..).unwrap_or(base)),
+        })
+    }
+
+    /// Follows a file name: absolute names inside the root, relative ones from
+    /// the current directory.
+    fn follow(&self, target: &str) -> Result<u32, TargetError> {
+        let location = self.location;
+        let given = Path::new(target);
+        let inside = if given.is_absolute() {
+            given.to_owned()
+        } else {
+            let whole = self.place.current_dir.join(given);
+            let root = std::fs::canonicalize(&location.root).unwrap_or(location.root.clone());
+            match whole.strip_prefix(&root) {
+                Ok(rest) => Path::new("/").join(rest),
+                Err(_) => Path::new("/").join(given),
+            }
+        };
+        let real_store = location.real_store_dir.strip_prefix(&location.root);
+        let real_store = Path::new("/").join(real_store.unwrap_or(&location.real_store_dir));
+        let follow = |name: &Path| {
+            let store_dir = Path::new(&location.store_dir);
+            store::follow_links_to_store(&location.root, name, store_dir, &real_store)
+        };
+        let resolved = follow(&inside).or_else(|e| {
+            // `mnt/nix/store/…` and `/mnt/nix/store/…` with `--root mnt` mean the
+            // same: the name as this machine has it.
+            match given.strip_prefix(&location.root) {
+                Ok(rest) if location.root != Path::new("/") => follow(&Path::new("/").join(rest)),
+                _ => Err(e),
+            }
+        });
+        match resolved {
+            Ok(store::Place::StorePath { base_name, .. }) => {
+                self.valid(&base_name.to_string_lossy())
+            }
+            Ok(store::Place::File(to)) => Err(TargetError::Outside {
+                path: escaped(target),
+                to: escaped(&to.to_string_lossy()),
+                store_dir: location.store_dir.clone(),
+            }),
+            Err(source) => Err(TargetError::Resolve { path: escaped(target), source }),
+        }
+    }
 }
 
 /// What is known of a name that no store path has, from the warnings of loading.
@@ -162,77 +313,41 @@ fn not_a_store_path(catalog: &Catalog, path: &str, problem: NameError) -> Target
     TargetError::NotAStorePath { path: escaped(path), problem, row, referrers }
 }
 
-/// Follows a file name: absolute names inside the root, relative ones from the
-/// current directory.
-fn follow(
-    location: &StoreLocation,
-    catalog: &Catalog,
-    place: &Place,
-    target: &str,
-) -> Result<u32, TargetError> {
-    let given = Path::new(target);
-    let inside = if given.is_absolute() {
-        given.to_owned()
-    } else {
-        let whole = place.current_dir.join(given);
-        let root = std::fs::canonicalize(&location.root).unwrap_or(location.root.clone());
-        match whole.strip_prefix(&root) {
-            Ok(rest) => Path::new("/").join(rest),
-            Err(_) => Path::new("/").join(given),
-        }
-    };
-    let real_store = location.real_store_dir.strip_prefix(&location.root);
-    let store_dir = Path::new("/").join(real_store.unwrap_or(&location.real_store_dir));
-    let resolved = store::resolve(&location.root, &inside, Some(&store_dir)).or_else(|e| {
-        // `mnt/nix/store/…` and `/mnt/nix/store/…` with `--root mnt` mean the
-        // same: the name as this machine has it.
-        match given.strip_prefix(&location.root) {
-            Ok(rest) if location.root != Path::new("/") => {
-                store::resolve(&location.root, &Path::new("/").join(rest), Some(&store_dir))
-            }
-            _ => Err(e),
-        }
-    });
-    match resolved {
-        Ok(store::Place::StorePath { base_name, .. }) => {
-            valid(location, catalog, &base_name.to_string_lossy())
-        }
-        Ok(store::Place::File(to)) => Err(TargetError::Outside {
-            path: escaped(target),
-            to: escaped(&to.to_string_lossy()),
-            store_dir: location.store_dir.clone(),
-        }),
-        Err(source) => Err(TargetError::Resolve { path: escaped(target), source }),
-    }
+fn is_symlink(file: &Path) -> bool {
+    std::fs::symlink_metadata(file).is_ok_and(|meta| meta.is_symlink())
 }
 
-fn by_name(catalog: &Catalog, target: &str) -> Result<u32, TargetError> {
-    if let Some(id) = catalog.find(target) {
-        return Ok(id);
+/// Whether a text that names nothing exactly is a pattern.
+pub(super) fn is_pattern(text: &str) -> bool {
+    text.contains(['*', '?', '[', '{'])
+}
+
+/// The paths of that name; if there are none, of that package; if there are
+/// none, of that name as `builtins.parseDrvName` has it.
+pub(super) fn exact_names(
+    catalog: &Catalog,
+    ids: impl Iterator<Item = u32>,
+    text: &str,
+) -> Vec<u32> {
+    let mut found: [Vec<u32>; 3] = Default::default();
+    if text.is_empty() {
+        return Vec::new();
     }
-    let unknown =
-        || TargetError::Unknown { target: escaped(target), near: near_names(catalog, target) };
-    if target.is_empty() {
-        return Err(unknown());
+    for id in ids {
+        let path = catalog.store_path(id);
+        // All three begin the name.
+        if !path.name().starts_with(text) {
+            continue;
+        }
+        if path.name() == text {
+            found[0].push(id);
+        } else if catalog.package(id).name == text {
+            found[1].push(id);
+        } else if path.pname() == text {
+            found[2].push(id);
+        }
     }
-    let ids = 0..catalog.len() as u32;
-    let exact: Vec<u32> =
-        ids.clone().filter(|&id| catalog.store_path(id).name() == target).collect();
-    if !exact.is_empty() {
-        return one(catalog, target, &exact);
-    }
-    let named: Vec<u32> = ids.filter(|&id| catalog.pname_and_version(id).0 == target).collect();
-    if !named.is_empty() {
-        return one(catalog, target, &named);
-    }
-    let prefixed: Vec<u32> = (catalog.lower_bound(target)..catalog.len() as u32)
-        .take_while(|&id| catalog.store_path(id).hash_part().starts_with(target))
-        .collect();
-    match prefixed[..] {
-        [] => Err(unknown()),
-        [id] => Ok(id),
-        _ => Err(ambiguous(catalog, target, &prefixed)),
-    }
+    found.into_iter().find(|ids| !ids.is_empty()).unwrap_or_default()
 }
 
 /// The one of several: without derivations, then the one whose output is `out`.
@@ -243,9 +358,8 @@ fn one(catalog: &Catalog, target: &str, ids: &[u32]) -> Result<u32, TargetError>
     if let [id] = ids {
         return Ok(*id);
     }
-    let out: Vec<u32> = (ids.iter().copied())
-        .filter(|&id| catalog.output(id).is_none_or(|output| output == "out"))
-        .collect();
+    let out: Vec<u32> =
+        ids.iter().copied().filter(|&id| catalog.package(id).output.is_none()).collect();
     // `systemd-255.6` rather than `systemd-255.6-man`, where that is no output of it.
     let name = |id: u32| catalog.store_path(id).name();
     let mut plain = out.iter().copied().filter(|&id| {
@@ -255,6 +369,10 @@ fn one(catalog: &Catalog, target: &str, ids: &[u32]) -> Result<u32, TargetError>
         out.iter().all(|&other| other == id || longer(other))
     });
     plain.next().ok_or_else(|| ambiguous(catalog, target, ids))
+}
+
+pub(super) fn escaped(text: &str) -> String {
+    crate::output::escape(text.as_bytes())
 }
 
 fn ambiguous(catalog: &Catalog, target: &str, ids: &[u32]) -> TargetError {
@@ -282,13 +400,149 @@ pub(super) fn near_names_among(
         .filter_map(|id| {
             let name = catalog.store_path(id).name();
             let lower = name.to_ascii_lowercase();
-            let pname = store::split_name(&lower).0;
+            let package = store::Package::guess(&lower).name;
             let contained = text.len() > 1 && lower.contains(&text);
-            let score = strsim::jaro_winkler(pname, &text) + f64::from(u8::from(contained));
+            let score = strsim::jaro_winkler(package, &text) + f64::from(u8::from(contained));
             (score > 0.84).then_some((score, name))
         })
         .collect();
     scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.dedup_by(|a, b| a.1 == b.1);
     scored.into_iter().take(LISTED).map(|(_, name)| name.to_owned()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{filter_names, match_pattern};
+    use super::*;
+    use crate::catalog::{Builder, Record};
+
+    /// A hash part that begins so.
+    fn base(begin: &str, name: &str) -> String {
+        format!("{begin:0<32}-{name}")
+    }
+
+    struct Names {
+        location: StoreLocation,
+        catalog: Catalog,
+        place: Place,
+        _dir: tempfile::TempDir,
+    }
+
+    impl Names {
+        fn new(bases: &[String]) -> Self {
+            let dir = tempfile::tempdir().unwrap();
+            let mut builder = Builder::new("/nix/store");
+            for base in bases {
+                let path = format!("/nix/store/{base}");
+                builder.add(&Record { path: path.as_bytes(), ..Record::default() }).unwrap();
+            }
+            let state = Path::new("/nix/var/nix");
+            Self {
+                location: StoreLocation::new(dir.path(), "/nix/store", state).unwrap(),
+                catalog: builder.finish().unwrap(),
+                place: Place { current_dir: dir.path().to_owned() },
+                _dir: dir,
+            }
+        }
+
+        fn link(&self, name: &str, to: &str) {
+            std::os::unix::fs::symlink(to, self.place.current_dir.join(name)).unwrap();
+        }
+
+        fn target(&self, text: &str) -> Result<(&str, NamedBy), TargetError> {
+            let found = resolve_target(&self.location, &self.catalog, &self.place, None, text);
+            found.map(|(id, by)| (self.catalog.store_path(id).name(), by))
+        }
+
+        fn named(&self, among: Option<&[u32]>, text: &str) -> Result<Vec<&str>, TargetError> {
+            let found = match_pattern(&self.location, &self.catalog, &self.place, among, text);
+            let names =
+                |ids: Vec<u32>| ids.iter().map(|&id| self.catalog.store_path(id).name()).collect();
+            found.map(|named| names(named.ids))
+        }
+    }
+
+    #[test]
+    fn a_short_name_is_not_taken_for_the_beginning_of_a_hash() {
+        let names = Names::new(&[base("bzrh0rn", "libbcel-java.drv"), base("1", "bzip2-1.0")]);
+        assert!(matches!(names.target("bzr"), Err(TargetError::Unknown { .. })));
+        assert!(matches!(names.target("bzrh0r"), Err(TargetError::Unknown { .. })));
+        assert!(names.named(None, "bzrh0r").is_err());
+        let by_hash = Ok(("libbcel-java.drv", NamedBy::HashPrefix));
+        assert_eq!(names.target("bzrh0rn").map_err(|e| e.to_string()), by_hash);
+        assert_eq!(names.named(None, "bzrh0rn").unwrap(), ["libbcel-java.drv"]);
+        // A whole hash part is no guess.
+        let whole = &base("bzrh0rn", "")[..32];
+        assert_eq!(names.target(whole).unwrap(), ("libbcel-java.drv", NamedBy::Exactly));
+    }
+
+    #[test]
+    fn names_and_links_come_before_hash_prefixes() {
+        let names = Names::new(&[
+            base("libfoo0", "other"),
+            base("2", "0000000-1.0"),
+            base("0000000", "third"),
+            base("gcclib7", "fourth"),
+        ]);
+        assert_eq!(names.target("0000000").unwrap(), ("0000000-1.0", NamedBy::Exactly));
+        assert_eq!(names.named(None, "0000000").unwrap(), ["0000000-1.0"]);
+        names.link("gcclib7", &format!("/nix/store/{}", base("2", "0000000-1.0")));
+        assert_eq!(names.target("gcclib7").unwrap(), ("0000000-1.0", NamedBy::Exactly));
+    }
+
+    #[test]
+    fn an_exact_name_path_or_link_comes_before_a_pattern() {
+        let names = Names::new(&[
+            base("1", "fix.patch?h=dfc57"),
+            base("2", "fix.patchxh=dfc57"),
+            base("3", "fix.patch?h=dfc5"),
+        ]);
+        assert_eq!(names.named(None, "fix.patch?h=dfc57").unwrap(), ["fix.patch?h=dfc57"]);
+        assert_eq!(names.target("fix.patch?h=dfc57").unwrap().0, "fix.patch?h=dfc57");
+        assert_eq!(names.named(None, "fix.patch?h=d*").unwrap().len(), 3);
+        let path = format!("/nix/store/{}", base("1", "fix.patch?h=dfc57"));
+        assert_eq!(names.named(None, &path).unwrap(), ["fix.patch?h=dfc57"]);
+        assert_eq!(names.named(None, &format!("{path}/a*")).unwrap(), ["fix.patch?h=dfc57"]);
+        assert_eq!(names.named(None, "/nix/store/*-fix.patch?h=dfc57").unwrap().len(), 2);
+        names.link("fix*", &path);
+        assert_eq!(names.named(None, "fix*").unwrap(), ["fix.patch?h=dfc57"]);
+        assert_eq!(names.named(None, "./fix*").unwrap(), ["fix.patch?h=dfc57"]);
+        let filter = |text| filter_names(&names.catalog, 0..3, text).unwrap();
+        assert_eq!(filter("fix.patch?h=dfc57"), [0]);
+        assert_eq!(filter("fix.patch?h=dfc5?"), [0, 1]);
+        assert_eq!(filter("none"), [0; 0]);
+    }
+
+    #[test]
+    fn a_name_is_looked_for_among_those_given() {
+        let names = Names::new(&[
+            base("1", "lib-1.0"),
+            base("2", "lib-1.0.drv"),
+            base("3", "top.drv"),
+            base("4444444", "x"),
+            base("4444444a", "y"),
+        ]);
+        assert_eq!(names.named(None, "lib").unwrap(), ["lib-1.0"]);
+        assert_eq!(names.named(Some(&[1, 2]), "lib").unwrap(), ["lib-1.0.drv"]);
+        assert_eq!(names.named(Some(&[1, 2]), "lib*").unwrap(), ["lib-1.0.drv"]);
+        assert!(matches!(names.named(Some(&[2]), "lib"), Err(TargetError::NotExamined { .. })));
+        let path = format!("/nix/store/{}", base("1", "lib-1.0"));
+        assert!(matches!(names.named(Some(&[2]), &path), Err(TargetError::NotExamined { .. })));
+        assert!(matches!(names.target("4444444"), Err(TargetError::Ambiguous { .. })));
+        assert_eq!(names.named(Some(&[4]), "4444444").unwrap(), ["y"]);
+    }
+
+    #[test]
+    fn a_package_is_found_by_either_of_its_names() {
+        let names = Names::new(&[
+            base("1", "glibc-2.39"),
+            base("2", "glibc-2.39-dev"),
+            base("3", "nixos-system-web-01-24.05"),
+        ]);
+        assert_eq!(names.target("glibc").unwrap().0, "glibc-2.39");
+        assert_eq!(names.named(None, "glibc").unwrap().len(), 2);
+        assert_eq!(names.target("nixos-system-web-01").unwrap().0, "nixos-system-web-01-24.05");
+        assert_eq!(names.target("nixos-system-web").unwrap().0, "nixos-system-web-01-24.05");
+    }
 }

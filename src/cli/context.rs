@@ -9,7 +9,9 @@ use super::hints;
 use super::locate::{Located, locate};
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog, CatalogError, Source};
-use crate::census::{Census, DiskOptions, Examine, Place, match_pattern, resolve_target};
+use crate::census::{
+    Census, DiskOptions, Examine, Named, NamedBy, Place, TargetError, match_pattern, resolve_target,
+};
 use crate::disk::ScanOptions;
 use crate::output::{self, Document, Format, Style, escape};
 use crate::roots::{Settings, SettingsFiles, read_settings};
@@ -125,8 +127,40 @@ impl Context {
 
     /// The ids of targets.
     pub(super) fn targets(&self, catalog: &Catalog, names: &[String]) -> Result<Vec<u32>, Failure> {
-        let find = |name: &String| resolve_target(&self.location, catalog, &self.place, name);
-        Ok(names.iter().map(find).collect::<Result<_, _>>()?)
+        names.iter().map(|name| Ok(self.target(catalog, None, name)?)).collect()
+    }
+
+    /// The id of a target, among some or in all.
+    pub(super) fn target(
+        &self,
+        catalog: &Catalog,
+        among: Option<&[u32]>,
+        name: &str,
+    ) -> Result<u32, TargetError> {
+        let named = self.named_target(catalog, among, name)?;
+        self.tell_hash_prefix(catalog, name, &named);
+        Ok(named.ids[0])
+    }
+
+    /// The same as one path, and how it is named.
+    pub(super) fn named_target(
+        &self,
+        catalog: &Catalog,
+        among: Option<&[u32]>,
+        name: &str,
+    ) -> Result<Named, TargetError> {
+        let (id, by) = resolve_target(&self.location, catalog, &self.place, among, name)?;
+        Ok(Named { ids: vec![id], by })
+    }
+
+    /// All paths that a pattern names, among some or in all; never none.
+    pub(super) fn named(
+        &self,
+        catalog: &Catalog,
+        among: Option<&[u32]>,
+        pattern: &str,
+    ) -> Result<Named, TargetError> {
+        match_pattern(&self.location, catalog, &self.place, among, pattern)
     }
 
     /// The ids of all paths that a pattern names, among some or in all; never none.
@@ -135,8 +169,30 @@ impl Context {
         catalog: &Catalog,
         among: Option<&[u32]>,
         pattern: &str,
-    ) -> Result<Vec<u32>, Failure> {
-        Ok(match_pattern(&self.location, catalog, &self.place, among, pattern)?)
+    ) -> Result<Vec<u32>, TargetError> {
+        let named = self.named(catalog, among, pattern)?;
+        self.tell_hash_prefix(catalog, pattern, &named);
+        Ok(named.ids)
+    }
+
+    /// What is found in a closure, else what is found in the whole store.
+    pub(super) fn within_first<T>(
+        &self,
+        closure: &[u32],
+        find: impl Fn(Option<&[u32]>) -> Result<T, TargetError>,
+    ) -> Result<T, TargetError> {
+        match find(Some(closure)) {
+            Err(TargetError::NotExamined { .. }) => find(None),
+            found => found,
+        }
+    }
+
+    /// Says so where a text was taken for the beginning of a hash part.
+    pub(super) fn tell_hash_prefix(&self, catalog: &Catalog, text: &str, named: &Named) {
+        if let (NamedBy::HashPrefix, [id], false) = (named.by, &named.ids[..], self.output.quiet) {
+            let (text, path) = (escape(text.as_bytes()), catalog.path(*id));
+            say(format_args!("note: ‘{text}’ is the beginning of a hash: {path}"));
+        }
     }
 
     /// Refuses a file of paths that says nothing of whose roots they have:

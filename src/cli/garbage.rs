@@ -2,11 +2,10 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::roots::{SettingsArgs, find, now, parse_days, parse_glob};
+use super::roots::{SettingsArgs, find, now, parse_days};
 use crate::analysis::garbage::{Garbage, GarbageOptions, Removal, RemovalError};
-use crate::census::Examine;
+use crate::census::{Examine, filter_names};
 use clap::Args;
-use globset::GlobMatcher;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Component, Path, PathBuf};
 
@@ -31,9 +30,10 @@ pub(super) struct GarbageArgs {
     /// from the current one (`nix-env --delete-generations +N`)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     keep_generations: Option<u64>,
-    /// Only list dead paths whose name (without the hash part) matches
-    #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
-    filter: Option<GlobMatcher>,
+    /// Only list dead paths of this name or package name, or else whose name
+    /// (without the hash part) matches
+    #[arg(long, value_name = "PATTERN")]
+    filter: Option<String>,
     /// List at most N dead paths and packages [default: 20 in tables]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
@@ -64,14 +64,12 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
     }
     let steps = removals.iter().map(|removal| removal.step(&found));
     let steps = steps.collect::<Result<_, RemovalError>>().map_err(Failure::usage)?;
+    let all = 0..census.catalog.len() as u32;
+    let filter = |text: &String| filter_names(&census.catalog, all, text);
+    let filter = args.filter.as_ref().map(filter).transpose()?;
     let default_limit = (!context.for_machines()).then_some(LISTED);
-    let options = GarbageOptions {
-        settings,
-        steps,
-        filter: args.filter.clone(),
-        limit: args.limit.or(default_limit),
-        why,
-    };
+    let options =
+        GarbageOptions { settings, steps, filter, limit: args.limit.or(default_limit), why };
     let garbage = Garbage::new(&census, &found, &options);
     context.answer(garbage.document(&census), Exit::Done)
 }

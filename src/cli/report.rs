@@ -3,12 +3,14 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::analysis::report::{Column, Report, ReportOptions};
-use crate::census::Examine;
+use crate::census::{Examine, filter_names};
 use clap::Args;
-use globset::{Glob, GlobMatcher};
 
 /// One row a path: what each path of the targets' closure costs
 #[derive(Debug, Args)]
+#[command(
+    override_usage = "nix-census report [OPTIONS] <TARGET>...\n       nix-census report [OPTIONS] --all"
+)]
 #[command(after_help = format!("Columns: {}", keys(Column::ALL)))]
 pub(super) struct ReportArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
@@ -32,9 +34,10 @@ pub(super) struct ReportArgs {
     /// At most N rows; the total counts all of them
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
-    /// Only paths whose name (without the hash part) matches
-    #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
-    filter: Option<GlobMatcher>,
+    /// Only paths of this name or package name, or else whose name (without the
+    /// hash part) matches
+    #[arg(long, value_name = "PATTERN")]
+    filter: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -54,10 +57,6 @@ fn parse_column(key: &str) -> Result<Column, String> {
 
 fn parse_columns(key: &str) -> Result<Columns, String> {
     if key == "all" { Ok(Columns::All) } else { parse_column(key).map(Columns::One) }
-}
-
-fn parse_glob(glob: &str) -> Result<GlobMatcher, String> {
-    Glob::new(glob).map(|g| g.compile_matcher()).map_err(|e| e.to_string())
 }
 
 pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure> {
@@ -85,18 +84,20 @@ pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure>
     };
     let needs_disk = columns.iter().chain([&sort]).any(|c| c.needs_disk());
     let census = context.census(catalog, examine, needs_disk)?;
+    let examined = (0..census.len() as u32).map(|index| census.id(index));
+    let filter = |text: &String| filter_names(&census.catalog, examined, text);
+    let filter = args.filter.as_ref().map(filter).transpose()?;
     let options = ReportOptions {
         columns,
         sort,
         reverse: args.reverse,
         limit: args.limit,
-        filter: args.filter.clone(),
+        filter,
         targets_only: args.no_closure,
     };
     let report = Report::new(&census, &options).map_err(|e| Failure::because(&e))?;
-    if let (0, Some(glob)) = (report.total.paths, &args.filter) {
-        let glob = glob.glob();
-        return Err(Failure::usage(format!("no examined path has a name that matches ‘{glob}’")));
+    if let (0, Some(text)) = (report.total.paths, &args.filter) {
+        return Err(Failure::usage(format!("no examined path has a name that matches ‘{text}’")));
     }
     context.answer(report.document(&census), Exit::Done)
 }

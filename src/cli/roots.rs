@@ -4,14 +4,13 @@ use super::context::Context;
 use super::environment;
 use super::exit::{Exit, Failure};
 use crate::analysis::optimise::NixVersion;
-use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions};
+use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions, filter_roots};
 use crate::census::{Census, Examine};
 use crate::roots::{
     Caller, FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, StaleReason, find_roots,
 };
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
-use globset::{Glob, GlobMatcher};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -37,9 +36,10 @@ pub(super) struct RootsArgs {
     /// Only roots of these kinds: profile, auto, link, file, process, kernel, temporary
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
     kind: Vec<RootKind>,
-    /// Only roots whose link, or whose path's name, matches
-    #[arg(long, value_name = "GLOB", value_parser = parse_glob)]
-    filter: Option<GlobMatcher>,
+    /// Only roots of this link, or of paths of this name or package name, or
+    /// else whose link or path's name matches
+    #[arg(long, value_name = "PATTERN")]
+    filter: Option<String>,
     /// Sort by this key: sizes from the largest down, texts from the first up, the oldest first
     #[arg(long, value_name = "KEY", value_parser = parse_sort)]
     sort: Option<RootSort>,
@@ -62,10 +62,6 @@ fn parse_kind(kind: &str) -> Result<RootKind, String> {
 fn parse_sort(key: &str) -> Result<RootSort, String> {
     let keys = RootSort::ALL.map(RootSort::key).join(", ");
     RootSort::from_key(key).ok_or_else(|| format!("there is no such key; there are: {keys}"))
-}
-
-pub(super) fn parse_glob(glob: &str) -> Result<GlobMatcher, String> {
-    Glob::new(glob).map(|g| g.compile_matcher()).map_err(|e| e.to_string())
 }
 
 /// `30d`, as `nix-collect-garbage --delete-older-than` has it.
@@ -105,6 +101,11 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
         let exit = if of.keepers.is_empty() { Exit::No } else { Exit::Done };
         return context.answer(of.document(&census, args.limit), exit);
     }
+    let filter = |text: &String| {
+        let wrong = |e| Failure::usage(format!("--filter {text}: {e}"));
+        filter_roots(&census, &found, text).map_err(wrong)
+    };
+    let filter = args.filter.as_ref().map(filter).transpose()?;
     let options = RootsOptions {
         settings,
         now: now(),
@@ -112,7 +113,7 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
         all_users: args.settings.all_users,
         shared: args.shared,
         kinds: args.kind.clone(),
-        filter: args.filter.clone(),
+        filter,
         sort,
         reverse: args.reverse,
         limit: args.limit,

@@ -4,10 +4,9 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::analysis::what_if::{Change, Step, WhatIf, WhatIfError};
 use crate::catalog::Catalog;
-use crate::census::Examine;
+use crate::census::{Examine, Named, NamedBy, parse_glob};
 use crate::graph::closure;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
-use globset::GlobBuilder;
 use std::path::Path;
 
 /// What if some references were not there: sizes before and after each change
@@ -16,7 +15,8 @@ use std::path::Path;
 /// and all of them in thought: nothing is ever changed.
 #[derive(Debug, Args)]
 #[command(after_help = "A scenario file has one change a line, such as `remove perl` or \
-    `replace systemd-minimal=systemd`; empty lines and what follows a # are left out. A PATTERN \
+    `replace systemd-minimal=systemd`; empty lines and what follows a # at the beginning of \
+    a word are left out. A PATTERN \
     is a path, a name, a package name or a glob over names; all that match are meant.")]
 pub(super) struct WhatIfArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
@@ -118,14 +118,15 @@ fn step(
     value: &str,
 ) -> Result<Step, Failure> {
     let matches = |pattern: &str| context.matches(catalog, Some(among), pattern);
-    let split = |by: char| {
-        let wrong = || Failure::usage(format!("--{kind} {value}: there is no ‘{by}’ in it"));
-        value.split_once(by).ok_or_else(wrong)
-    };
+    let named = |pattern: &str| context.named(catalog, Some(among), pattern);
+    let exactly = |named: &Named| named.by == NamedBy::Exactly;
     let change = match kind {
         "remove" => Change::Remove(matches(value)?),
         "cut" => {
-            let (from, to) = split(':')?;
+            let both = |from: &str, to: &str| Some([named(from).ok()?, named(to).ok()?]);
+            let (from, to) = split(kind, value, ':', |from, to| {
+                both(from, to).map(|both| both.iter().all(exactly))
+            })?;
             let (from, to) = (matches(from)?, matches(to)?);
             let refers = |&(a, b): &(u32, u32)| {
                 a != b && catalog.references().row(a).binary_search(&b).is_ok()
@@ -139,12 +140,18 @@ fn step(
             Change::Cut(edges)
         }
         "replace" => {
-            let (old, new) = split('=')?;
-            let old = matches(old)?;
-            let new = match matches(new).as_deref() {
-                Ok(&[one]) => one,
-                _ => context.targets(catalog, &[new.to_owned()])?[0],
+            // One path of the closure, else of the whole store.
+            let replacement = |new: &str| match named(new) {
+                Ok(found) if found.ids.len() == 1 => Ok(found),
+                _ => context.within_first(among, |among| context.named_target(catalog, among, new)),
             };
+            let (old, new) = split(kind, value, '=', |old, new| {
+                Some(exactly(&named(old).ok()?) && exactly(&replacement(new).ok()?))
+            })?;
+            let old = matches(old)?;
+            let found = replacement(new)?;
+            context.tell_hash_prefix(catalog, new, &found);
+            let new = found.ids[0];
             let old: Vec<u32> = old.into_iter().filter(|&path| path != new).collect();
             if old.is_empty() {
                 return Err(Failure::usage(format!("--replace {value}: both are the same path")));
@@ -154,13 +161,44 @@ fn step(
         _ if !context.walks_disk() => {
             return Err(Failure::usage("--drop-files needs the disk, --no-disk forbids it"));
         }
-        _ => {
-            let glob = GlobBuilder::new(value).literal_separator(true).build();
-            let glob = glob.map_err(|e| Failure::usage(format!("--drop-files: {e}")))?;
-            Change::DropFiles(glob.compile_matcher())
-        }
+        _ => Change::DropFiles(parse_glob(value)?),
     };
     Ok(Step { text: format!("{kind} {value}"), change })
+}
+
+/// Splits such as `OLD=NEW`. Names may hold the separator too: of several ways
+/// to split it, the one whose two parts name something is meant, and first of
+/// all the one whose parts name it exactly. `names` tells whether two parts name
+/// something, and whether exactly.
+fn split<'v>(
+    kind: &str,
+    value: &'v str,
+    by: char,
+    names: impl Fn(&str, &str) -> Option<bool>,
+) -> Result<(&'v str, &'v str), Failure> {
+    let ways = value.match_indices(by).map(|(at, _)| (&value[..at], &value[at + by.len_utf8()..]));
+    let ways: Vec<(&str, &str)> = ways.collect();
+    let first = match ways[..] {
+        [] => return Err(Failure::usage(format!("--{kind} {value}: there is no ‘{by}’ in it"))),
+        [only] => return Ok(only),
+        [first, ..] => first,
+    };
+    let named: Vec<Option<bool>> = ways.iter().map(|&(a, b)| names(a, b)).collect();
+    for exactly in [true, false] {
+        let meant = || ways.iter().zip(&named).filter(|(_, named)| **named == Some(exactly));
+        match (meant().next(), meant().count()) {
+            (None, _) => {}
+            (Some((&way, _)), 1) => return Ok(way),
+            _ => {
+                let list: Vec<_> = meant().map(|((a, b), _)| format!("  {a} {by} {b}")).collect();
+                let list = list.join("\n");
+                let message = format!("--{kind} {value} can be split in several ways:\n{list}");
+                return Err(Failure::usage(message).hint("name one by its hash part"));
+            }
+        }
+    }
+    // Its parts name nothing: an error that tells near names.
+    Ok(first)
 }
 
 /// One change a line, its kind first.
@@ -169,7 +207,7 @@ fn read_scenario(file: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
     let text = std::fs::read_to_string(file).map_err(named)?;
     let mut changes = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
-        let line = line.split('#').next().unwrap_or_default().trim();
+        let line = without_comment(line).trim();
         if line.is_empty() {
             continue;
         }
@@ -185,4 +223,42 @@ fn read_scenario(file: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
         changes.push((kind, value.trim().to_owned()));
     }
     Ok(changes)
+}
+
+/// A line without its comment, which begins with a # that begins a word: names
+/// of files may hold one.
+fn without_comment(line: &str) -> &str {
+    let begins =
+        |&(at, _): &(usize, &str)| line[..at].chars().last().is_none_or(char::is_whitespace);
+    line.match_indices('#').find(begins).map_or(line, |(at, _)| &line[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn comments_begin_a_word() {
+        assert_eq!(without_comment("remove perl  # too large"), "remove perl  ");
+        assert_eq!(without_comment("# all of it"), "");
+        assert_eq!(without_comment("drop-files share/a#b"), "drop-files share/a#b");
+    }
+
+    #[test]
+    fn a_pair_is_split_where_both_parts_name_something() {
+        let known = ["a", "a=b", "b=c", "d"];
+        let names = |a: &str, b: &str| (known.contains(&a) && known.contains(&b)).then_some(true);
+        let way = |value| split("replace", value, '=', names).map_err(|_| ());
+        assert_eq!(way("a=b=d"), Ok(("a=b", "d")));
+        assert_eq!(way("a=b=c"), Ok(("a", "b=c")));
+        assert_eq!(way("a=b=b=c"), Ok(("a=b", "b=c")));
+        assert_eq!(way("x=y=z"), Ok(("x", "y=z")));
+        assert_eq!(way("x"), Err(()));
+        // Both `a`, `b=d` and `a=b`, `d`.
+        let all = |_: &str, _: &str| Some(true);
+        assert!(split("replace", "a=b=d", '=', all).is_err());
+        // What names exactly comes first.
+        let exactly = |a: &str, _: &str| Some(a == "a=b");
+        assert_eq!(split("replace", "a=b=d", '=', exactly).map_err(|_| ()), Ok(("a=b", "d")));
+    }
 }

@@ -4,20 +4,21 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::analysis::why::{Show, Why};
 use crate::census::Examine;
+use crate::graph::closure;
 use clap::Args;
 
 /// Why a path is there: the references that hold it
 ///
 /// Exit status 1 if nothing holds it.
 #[derive(Debug, Args)]
-#[command(override_usage = "nix-census why [OPTIONS] [FROM] <TO>")]
+#[command(allow_missing_positional = true)]
 pub(super) struct WhyArgs {
     /// Where to begin: within its closure. Without it: who in the whole store uses TO
-    #[arg(value_name = "FROM")]
-    first: String,
-    /// What to explain: a path, name, package name or glob; all that match are shown
-    #[arg(value_name = "TO")]
-    second: Option<String>,
+    from: Option<String>,
+    /// What to explain: a path, name, package name or glob; all that match are
+    /// shown. Looked for in the closure of FROM first
+    #[arg(required = true)]
+    to: String,
     /// All chains, not only a shortest one: each reference once
     #[arg(long)]
     all: bool,
@@ -31,11 +32,14 @@ pub(super) struct WhyArgs {
 
 pub(super) fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
     let catalog = context.catalog()?;
-    let (from, to) = match &args.second {
-        Some(to) => (Some(context.targets(&catalog, std::slice::from_ref(&args.first))?[0]), to),
-        None => (None, &args.first),
+    let from = args.from.as_ref().map(|from| context.target(&catalog, None, from)).transpose()?;
+    let to = match from {
+        None => context.matches(&catalog, None, &args.to)?,
+        Some(from) => {
+            let within = closure(catalog.references(), [from]);
+            context.within_first(&within, |among| context.matches(&catalog, among, &args.to))?
+        }
     };
-    let to = context.matches(&catalog, None, to)?;
     let show = match (args.all, args.referrers) {
         (true, _) => Show::All,
         (_, true) => Show::Referrers,

@@ -10,6 +10,9 @@ pub enum Cell<'a> {
     Missing,
     /// Text; may hold anything, and is escaped where it is printed.
     Text(Cow<'a, str>),
+    /// Arguments of a command, made of checked names: CSV writes them as they
+    /// are, so that a shell can take them.
+    Arguments(String),
     /// Text in a tree: people see the branches before it and the mark after it.
     Branch(String, Cow<'a, str>, &'static str),
     /// A name from the disk, which need not be UTF-8.

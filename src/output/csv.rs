@@ -54,6 +54,9 @@ fn field(cell: &Cell<'_>) -> String {
         | Cell::StorePaths(..) => {
             return show(cell, &style);
         }
+        // They begin with a dash, and are made of names of store paths, which
+        // hold nothing that a formula could be made of.
+        Cell::Arguments(_) => return show(cell, &style),
         Cell::Bool(b) => b.to_string(),
         Cell::Both(_, cell) => return field(cell),
         Cell::Text(t) | Cell::Branch(_, t, _) => escape(t.as_bytes()),
@@ -72,5 +75,11 @@ mod tests {
         assert_eq!(field(&Cell::text("@a")), "'@a");
         assert_eq!(field(&Cell::Change(-5)), "-5");
         assert_eq!(field(&Cell::text("a\nb")), "a\\nb");
+    }
+
+    #[test]
+    fn arguments_can_be_given_to_a_shell() {
+        assert_eq!(field(&Cell::Arguments("--cut a:b".to_owned())), "--cut a:b");
+        assert_eq!(field(&Cell::text("--cut a:b")), "'--cut a:b");
     }
 }

@@ -53,6 +53,7 @@ impl Serialize for Cell<'_> {
         match self {
             Self::Missing => s.serialize_none(),
             Self::Text(t) | Self::Branch(_, t, _) => s.serialize_str(t),
+            Self::Arguments(t) => s.serialize_str(t),
             // What is UTF-8 stays as it is (JSON escapes it); other bytes
             // have no place in JSON and become \xNN.
             Self::Bytes(b) => match std::str::from_utf8(b) {

@@ -127,6 +127,7 @@ pub(super) fn show(cell: &Cell<'_>, style: &Style) -> String {
     match cell {
         Cell::Missing => "-".to_owned(),
         Cell::Text(t) => escape(t.as_bytes()),
+        Cell::Arguments(t) => escape(t.as_bytes()),
         Cell::Branch(before, text, after) => {
             let space = if after.is_empty() { "" } else { " " };
             format!("{before}{}{space}{after}", escape(text.as_bytes()))

@@ -2,11 +2,13 @@
 //! followed without leaving the examined root.
 
 mod location;
+mod package;
 mod path;
 mod resolve;
 mod uri;
 
 pub use location::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
-pub use path::{NameError, StorePath, split_name};
-pub use resolve::{Place, ResolveError, resolve};
+pub use package::Package;
+pub use path::{NameError, StorePath, parse_drv_name};
+pub use resolve::{Place, ResolveError, follow_links_to_store, plain_path, resolve};
 pub use uri::{StoreAccess, StoreUri, StoreUriError};

@@ -105,14 +105,15 @@ impl<'a> StorePath<'a> {
         &self.0[HASH_LEN + 1..]
     }
 
-    /// The package name: see [`split_name`].
+    /// The `name` of Nix's `builtins.parseDrvName`: see [`parse_drv_name`].
     pub fn pname(self) -> &'a str {
-        split_name(self.name()).0
+        parse_drv_name(self.name()).0
     }
 
-    /// The version, empty where the name has none: see [`split_name`].
+    /// The `version` of Nix's `builtins.parseDrvName`, empty where the name has
+    /// none: see [`parse_drv_name`].
     pub fn version(self) -> &'a str {
-        split_name(self.name()).1
+        parse_drv_name(self.name()).1
     }
 
     /// Whether the path is a store derivation.
@@ -138,16 +139,19 @@ impl fmt::Display for StorePath<'_> {
     }
 }
 
-/// Splits a name into package name and version as Nix's `DrvName` does: at the
-/// first dash that is followed by something other than a letter.
+/// Splits a name as Nix's `builtins.parseDrvName` does: at the first dash that
+/// is followed by something other than a letter. The suffix of an output and
+/// `.drv` stay in the version; [`Package`] takes them off.
 ///
 /// ```
-/// use nix_census::store::split_name;
-/// assert_eq!(split_name("systemd-minimal-libs-253.5"), ("systemd-minimal-libs", "253.5"));
-/// assert_eq!(split_name("source"), ("source", ""));
-/// assert_eq!(split_name("odd-"), ("odd-", ""));
+/// use nix_census::store::parse_drv_name;
+/// assert_eq!(parse_drv_name("systemd-minimal-libs-253.5"), ("systemd-minimal-libs", "253.5"));
+/// assert_eq!(parse_drv_name("glibc-2.35-dev"), ("glibc", "2.35-dev"));
+/// assert_eq!(parse_drv_name("hello-2.12.drv"), ("hello", "2.12.drv"));
+/// assert_eq!(parse_drv_name("source"), ("source", ""));
+/// assert_eq!(parse_drv_name("odd-"), ("odd-", ""));
 /// ```
-pub fn split_name(name: &str) -> (&str, &str) {
+pub fn parse_drv_name(name: &str) -> (&str, &str) {
     let bytes = name.as_bytes();
     for i in 0..bytes.len().saturating_sub(1) {
         if bytes[i] == b'-' && !bytes[i + 1].is_ascii_alphabetic() {

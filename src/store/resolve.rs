@@ -69,6 +69,89 @@ pub enum ResolveError {
 /// # Errors
 /// See [`ResolveError`].
 pub fn resolve(root: &Path, name: &Path, store_dir: Option<&Path>) -> Result<Place, ResolveError> {
+    walk(root, name, store_dir, Stop::InStore)
+}
+
+/// The store path that `name` (absolute: from the root) means to Nix: symlinks
+/// at its end are followed while the name as written is outside `store_dir`,
+/// the store directory as the system under the root names it (nix:
+/// `Store::followLinksToStore`). Where Nix finds no store path, it is the one
+/// below `real_store_dir` (a name inside the root) that holds the file.
+///
+/// # Errors
+/// See [`ResolveError`].
+pub fn follow_links_to_store(
+    root: &Path,
+    name: &Path,
+    store_dir: &Path,
+    real_store_dir: &Path,
+) -> Result<Place, ResolveError> {
+    let mut at = plain_path(name);
+    for _ in 0..=MAX_SYMLINKS {
+        if let Some(place) = below(&at, store_dir) {
+            return Ok(place);
+        }
+        let Some(target) = link_target(root, &at)? else { break };
+        at = plain_path(&at.parent().unwrap_or(Path::new("/")).join(target));
+    }
+    walk(root, name, Some(real_store_dir), Stop::AtStorePath)
+}
+
+/// The target of a symlink, resolved but for its last component; `None` where
+/// there is no symlink.
+fn link_target(root: &Path, name: &Path) -> Result<Option<PathBuf>, ResolveError> {
+    let (Some(parent), Some(last)) = (name.parent(), name.file_name()) else { return Ok(None) };
+    let real = match walk(root, parent, None, Stop::InStore) {
+        Ok(Place::File(directory)) => directory.join(last),
+        // Told again, if it matters, where the whole name is followed.
+        Ok(Place::StorePath { .. }) | Err(_) => return Ok(None),
+    };
+    let at = || name.to_owned();
+    match std::fs::symlink_metadata(&real) {
+        Ok(meta) if meta.is_symlink() => {}
+        _ => return Ok(None),
+    }
+    let target = std::fs::read_link(&real);
+    target.map(Some).map_err(|source| ResolveError::Io { at: at(), source })
+}
+
+/// The store path that a name means by its text alone.
+fn below(name: &Path, store_dir: &Path) -> Option<Place> {
+    let mut inside = name.strip_prefix(store_dir).ok()?.components();
+    let base_name = inside.next()?.as_os_str().to_owned();
+    Some(Place::StorePath { base_name, inside: inside.as_path().to_owned() })
+}
+
+/// An absolute name without `.`, `..` and doubled slashes, by its text alone
+/// (nix: `canonPath`).
+pub fn plain_path(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::from("/");
+    for part in path.components() {
+        match part {
+            Component::Normal(name) => plain.push(name),
+            Component::ParentDir => drop(plain.pop()),
+            _ => {}
+        }
+    }
+    plain
+}
+
+/// Where a walk ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// As soon as it is in the store.
+    InStore,
+    /// At a store path, even one that is a symlink; what leads on inside a
+    /// store path is followed.
+    AtStorePath,
+}
+
+fn walk(
+    root: &Path,
+    name: &Path,
+    store_dir: Option<&Path>,
+    stop: Stop,
+) -> Result<Place, ResolveError> {
     let mut pending: VecDeque<OsString> = VecDeque::new();
     prepend(&mut pending, name);
     // Components below the root, with no symlink among them.
@@ -84,18 +167,24 @@ pub fn resolve(root: &Path, name: &Path, store_dir: Option<&Path>) -> Result<Pla
         if let Some(store) = &store
             && at.len() == store.len()
             && at.iter().zip(store).all(|(a, b)| a == b)
+            && (stop == Stop::InStore || pending.is_empty())
         {
             return Ok(Place::StorePath { base_name: part, inside: pending.iter().collect() });
         }
         at.push(part);
         let real = real_path(root, &at);
         let logical = || real_path(Path::new("/"), &at);
-        let meta = std::fs::symlink_metadata(&real).map_err(|e| match e.kind() {
-            io::ErrorKind::NotFound => {
-                ResolveError::Missing { at: logical(), rest: pending.iter().collect() }
+        let meta = match std::fs::symlink_metadata(&real) {
+            Ok(meta) => meta,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                if let Some(place) = store_dir.and_then(|dir| below(&logical(), dir)) {
+                    return Ok(place);
+                }
+                let rest = pending.iter().collect();
+                return Err(ResolveError::Missing { at: logical(), rest });
             }
-            _ => ResolveError::Io { at: logical(), source: e },
-        })?;
+            Err(e) => return Err(ResolveError::Io { at: logical(), source: e }),
+        };
         if meta.file_type().is_symlink() {
             links += 1;
             if links > MAX_SYMLINKS {
@@ -111,6 +200,9 @@ pub fn resolve(root: &Path, name: &Path, store_dir: Option<&Path>) -> Result<Pla
         } else if !meta.is_dir() && !pending.is_empty() {
             return Err(ResolveError::NotADirectory { at: logical() });
         }
+    }
+    if let Some(place) = store_dir.and_then(|dir| below(&real_path(Path::new("/"), &at), dir)) {
+        return Ok(place);
     }
     Ok(Place::File(real_path(root, &at)))
 }
@@ -184,6 +276,53 @@ mod tests {
         let dir = root();
         symlink("nix", dir.path().join("other")).unwrap();
         assert_eq!(store(dir.path(), "/other/store/x-a").unwrap(), entry("x-a", ""));
+    }
+
+    fn target(root: &Path, name: &str) -> Result<Place, ResolveError> {
+        let store = Path::new("/nix/store");
+        follow_links_to_store(root, Path::new(name), store, store)
+    }
+
+    /// As `nix-store -q` of 2.8, 2.26 and 2.34 takes them.
+    #[test]
+    fn a_target_is_what_its_last_link_leads_to() {
+        let dir = root();
+        let at = |name: &str| dir.path().join(name);
+        for path in ["nix/store/x-system", "nix/store/x-vim/bin", "run", "nix/store/x-coreutils"] {
+            std::fs::create_dir_all(at(path)).unwrap();
+        }
+        std::fs::create_dir_all(at("nix/store/x-env/bin")).unwrap();
+        std::fs::write(at("nix/store/x-vim/bin/vim"), "").unwrap();
+        std::fs::write(at("nix/store/x-coreutils/coreutils"), "").unwrap();
+        for (link, to) in [
+            ("run/current", "/nix/store/x-system"),
+            ("nix/store/x-system/sw", "/nix/store/x-env"),
+            ("nix/store/x-env/bin/vim", "/nix/store/x-vim/bin/vim"),
+            ("nix/store/x-env/core", "/nix/store/x-coreutils"),
+            ("nix/store/x-coreutils/ls", "coreutils"),
+            ("nix/store/x-env/bin/gone", "/nix/store/x-gone/bin/gone"),
+            ("nix/store/x-env/bin/host", "/etc/passwd"),
+            ("nix/store/x-alias", "/etc/passwd"),
+            ("alias", "/nix/store"),
+        ] {
+            symlink(to, at(link)).unwrap();
+        }
+        let target = |name: &str| target(dir.path(), name).unwrap();
+        assert_eq!(target("/run/current"), entry("x-system", ""));
+        assert_eq!(target("/run/current/sw"), entry("x-env", ""));
+        assert_eq!(target("/run/current/sw/bin/vim"), entry("x-vim", "bin/vim"));
+        assert_eq!(target("/run/current/sw/bin/gone"), entry("x-gone", "bin/gone"));
+        // Inside the store nothing is followed, nor looked at.
+        assert_eq!(target("/nix/store/x-env/bin/vim"), entry("x-env", "bin/vim"));
+        assert_eq!(target("/nix/./store//x-env/../x-vim"), entry("x-vim", ""));
+        assert_eq!(target("/nix/store/x-alias"), entry("x-alias", ""));
+        // Nix refuses these: the store path that holds the file.
+        assert_eq!(target("/run/current/sw/core/ls"), entry("x-coreutils", "coreutils"));
+        assert_eq!(target("/run/current/sw/bin"), entry("x-env", "bin"));
+        assert_eq!(target("/alias/x-vim/bin"), entry("x-vim", "bin"));
+        assert_eq!(target("/alias/x-gone/bin"), entry("x-gone", ""));
+        // It leads out of the store again.
+        assert_eq!(target("/run/current/sw/bin/host"), Place::File(at("etc/passwd")));
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod garbage;
 mod graph;
 mod images;
 mod live;
+mod names;
 mod optimise;
 mod profiles;
 mod questions;

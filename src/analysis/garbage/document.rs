@@ -22,7 +22,7 @@ impl Garbage<'_> {
             sections.push(self.why_section(census));
         }
         sections.extend([
-            self.pnames_section(census.disk.is_some()),
+            self.packages_section(census.disk.is_some()),
             self.paths_section(census),
             self.invalid_section(census),
         ]);
@@ -93,23 +93,23 @@ impl Garbage<'_> {
         Section::rows("steps", "Step by step", columns, rows.into_iter())
     }
 
-    fn pnames_section(&self, disk: bool) -> Section<'_> {
+    fn packages_section(&self, disk: bool) -> Section<'_> {
         let columns = vec![
             Column { key: "disk_freed", heading: "frees", hidden: !disk },
             Column::titled("nar_size", "NAR size"),
             Column::new("paths"),
-            Column::new("pname"),
+            Column::new("package"),
         ];
-        let rows = self.pnames.iter().map(|p| {
+        let rows = self.packages.iter().map(|p| {
             vec![
                 Cell::optional(p.disk_freed, Cell::Size),
                 Cell::Size(p.nar_size),
                 Cell::Count(p.paths),
-                Cell::text(p.pname.as_str()),
+                Cell::text(p.package.as_str()),
             ]
         });
-        let title = if self.pnames.is_empty() { "" } else { "Dead packages" };
-        Section::rows("dead_pnames", title, columns, rows)
+        let title = if self.packages.is_empty() { "" } else { "Dead packages" };
+        Section::rows("dead_packages", title, columns, rows)
     }
 
     fn paths_section<'a>(&'a self, census: &'a Census) -> Section<'a> {

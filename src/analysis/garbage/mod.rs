@@ -14,7 +14,6 @@ use crate::catalog::Catalog;
 use crate::census::{Census, Freeable};
 use crate::graph::{NodeSet, Rows};
 use crate::roots::{FoundRoots, GcSettings};
-use globset::GlobMatcher;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -26,7 +25,7 @@ pub struct GarbageOptions {
     /// Roots to think away, one step after the other.
     pub steps: Vec<Step>,
     /// Only list dead paths whose name matches; sums count all.
-    pub filter: Option<GlobMatcher>,
+    pub filter: Option<Vec<u32>>,
     /// How many paths and package names to list at most.
     pub limit: Option<usize>,
     /// Paths to explain: ids of the catalog.
@@ -101,9 +100,9 @@ pub struct DeadPath {
 
 /// What goes of one package name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct DeadPname {
+pub struct DeadPackage {
     /// The package name.
-    pub pname: String,
+    pub package: String,
     /// How many paths.
     pub paths: u64,
     /// Their NAR size in bytes.
@@ -144,7 +143,7 @@ pub struct Garbage<'f> {
     /// How many the filter left.
     pub matched: u64,
     /// The package names of which most goes, limited.
-    pub pnames: Vec<DeadPname>,
+    pub packages: Vec<DeadPackage>,
     /// Indexes into the scan's `others` of entries that go, and of those that
     /// a running Nix asked to keep.
     pub invalid: Vec<(u32, bool)>,
@@ -189,9 +188,9 @@ impl<'f> Garbage<'f> {
                 kept_by: kept_by(path),
             })
             .collect();
-        let pnames = pnames(census, freeable.as_ref(), &paths, &goes, options.limit);
-        if let Some(glob) = &options.filter {
-            paths.retain(|p| glob.is_match(catalog.store_path(p.path).name()));
+        let packages = packages(census, freeable.as_ref(), &paths, &goes, options.limit);
+        if let Some(ids) = &options.filter {
+            paths.retain(|p| ids.binary_search(&p.path).is_ok());
         }
         let matched = paths.len() as u64;
         paths.sort_by_key(|p| (Reverse(p.disk_freed), Reverse(census.nar_size(p.path)), p.path));
@@ -207,7 +206,7 @@ impl<'f> Garbage<'f> {
             alive: alive_sums(census, found, &removed, &goes),
             paths,
             matched,
-            pnames,
+            packages,
             invalid: (0u32..).zip(kept).collect(),
             why: why.collect(),
             failing,
@@ -371,22 +370,22 @@ fn alive_sums(census: &Census, found: &FoundRoots, removed: &[u32], goes: &[u32]
     }
 }
 
-fn pnames(
+fn packages(
     census: &Census,
     freeable: Option<&Freeable>,
     paths: &[DeadPath],
     goes: &[u32],
     limit: Option<usize>,
-) -> Vec<DeadPname> {
+) -> Vec<DeadPackage> {
     const NONE: u32 = u32::MAX;
     let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let mut names: Vec<DeadPname> = Vec::new();
+    let mut names: Vec<DeadPackage> = Vec::new();
     let mut sizes: Vec<Sizes> = Vec::new();
     let mut of_path = vec![NONE; if freeable.is_some() { goes.len() } else { 0 }];
     for dead in paths {
-        let pname = census.catalog.pname_and_version(dead.path).0;
-        let number = *numbers.entry(pname).or_insert_with(|| {
-            names.push(DeadPname { pname: pname.to_owned(), ..DeadPname::default() });
+        let package = census.catalog.package(dead.path).name;
+        let number = *numbers.entry(package).or_insert_with(|| {
+            names.push(DeadPackage { package: package.to_owned(), ..DeadPackage::default() });
             sizes.push([0; 2]);
             names.len() as u32 - 1
         });
@@ -421,8 +420,8 @@ fn pnames(
         name.disk_freed = freeable.map(|_| disk);
     }
     names.sort_by(|a, b| {
-        let key = |n: &DeadPname| (Reverse(n.disk_freed), Reverse(n.nar_size));
-        key(a).cmp(&key(b)).then_with(|| a.pname.cmp(&b.pname))
+        let key = |n: &DeadPackage| (Reverse(n.disk_freed), Reverse(n.nar_size));
+        key(a).cmp(&key(b)).then_with(|| a.package.cmp(&b.package))
     });
     names.truncate(limit.unwrap_or(usize::MAX));
     names

@@ -131,29 +131,31 @@ impl Removal {
 fn named(found: &FoundRoots, name: &str, also: &[Vec<u8>]) -> Result<Step, RemovalError> {
     let called = |given: &[u8]| given == name.as_bytes() || also.iter().any(|a| a == given);
     let process = name.strip_prefix("/proc/").and_then(|pid| pid.parse::<u32>().ok());
-    let glob = match name.contains(['*', '?', '[', '{']) && !name.starts_with("{temp:") {
-        false => None,
-        true => Some(
-            Glob::new(name)
-                .map_err(|e| RemovalError::Glob(escape(name.as_bytes()), e.kind().to_string()))?
-                .compile_matcher(),
-        ),
-    };
     let profile = |root: Option<(u32, u64)>| {
         root.is_some_and(|(profile, _)| called(&found.profiles[profile as usize].link))
     };
-    let meant = (0u32..).zip(&found.roots).filter(|(_, root)| {
+    let roots = || (0u32..).zip(&found.roots);
+    let meant = roots().filter(|(_, root)| {
         called(&root.link)
             || root.via.as_deref().is_some_and(called)
             || (process.is_some() && root.pid == process)
             || profile(root.generation)
-            || glob.as_ref().is_some_and(|g| g.is_match(&*String::from_utf8_lossy(&root.link)))
     });
-    let roots: Vec<u32> = meant.map(|(index, _)| index).collect();
-    if roots.is_empty() {
+    let mut meant_roots: Vec<u32> = meant.map(|(index, _)| index).collect();
+    // What is called exactly so is meant, even if a pattern would match it and more.
+    if meant_roots.is_empty() && name.contains(['*', '?', '[', '{']) && !name.starts_with("{temp:")
+    {
+        let glob = Glob::new(name)
+            .map_err(|e| RemovalError::Glob(escape(name.as_bytes()), e.kind().to_string()))?
+            .compile_matcher();
+        let matching =
+            roots().filter(|(_, root)| glob.is_match(&*String::from_utf8_lossy(&root.link)));
+        meant_roots = matching.map(|(index, _)| index).collect();
+    }
+    if meant_roots.is_empty() {
         return Err(RemovalError::Unknown(escape(name.as_bytes())));
     }
-    Ok(Step { label: escape(name.as_bytes()), roots })
+    Ok(Step { label: escape(name.as_bytes()), roots: meant_roots })
 }
 
 /// The step in which each root goes, from 1; [`NEVER`] if it stays. A root

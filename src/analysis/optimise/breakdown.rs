@@ -1,4 +1,4 @@
-//! Where the savings are: by path, by pname, by kind of file, and the groups
+//! Where the savings are: by path, by package, by kind of file, and the groups
 //! of equal files. All sizes are in bytes.
 
 use std::cmp::Reverse;
@@ -38,22 +38,22 @@ impl Saving {
     }
 }
 
-/// The savings of a path, or of all paths of one pname.
+/// The savings of a path, or of all paths of one package.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct OwnerSaving {
-    /// The index of the path, or of the first path of that pname.
+    /// The index of the path, or of the first path of that package.
     pub path: u32,
     /// How many paths there are.
     pub paths: u64,
     /// The blocks of its files and symlinks, each inode once.
     pub disk_size: u64,
     /// The part of it that lies, as other inodes with the same contents, in
-    /// other paths (or pnames) too.
+    /// other paths (or packages) too.
     pub also_elsewhere: u64,
     /// What would be saved here: of files that are equal, Nix keeps the one
     /// it meets first.
     pub saving: Saving,
-    /// The path (or the first path of the pname), and how much of `disk_size`
+    /// The path (or the first path of the package), and how much of `disk_size`
     /// lies there as other inodes; largest first. May hold itself.
     pub shared_with: Vec<(u32, u64)>,
 }
@@ -89,8 +89,8 @@ pub struct Group {
 pub struct Breakdown {
     /// Of each path that saves or shares, largest saving first.
     pub by_path: Vec<OwnerSaving>,
-    /// The same of each pname.
-    pub by_pname: Vec<OwnerSaving>,
+    /// The same of each package.
+    pub by_package: Vec<OwnerSaving>,
     /// Of each kind that saves, largest first.
     pub by_kind: Vec<KindSaving>,
     /// The groups, largest saving first.
@@ -123,13 +123,13 @@ impl Tally {
         self.by_inode.entry(inode).or_default().add(of.size, of.disk_size, last);
     }
 
-    /// `pname` of each path is a number below `pnames`. Lists at most `limit`
+    /// `package` of each path is a number below `packages`. Lists at most `limit`
     /// of each, and only groups of files of at least `min_size`.
     pub(super) fn finish(
         self,
         tree: &Tree,
-        pname_of: &[u32],
-        pnames: usize,
+        package_of: &[u32],
+        packages: usize,
         limit: usize,
         min_size: u64,
     ) -> Breakdown {
@@ -142,9 +142,9 @@ impl Tally {
         let entries = Rows::from_pairs(tree.layout.classes as usize, pairs.iter().copied());
         drop(pairs);
         let paths = tree.layout.paths.len();
-        let mut by_pname = vec![Saving::default(); pnames];
-        for (&pname, of) in pname_of.iter().zip(&self.by_path) {
-            let sum = &mut by_pname[pname as usize];
+        let mut by_package = vec![Saving::default(); packages];
+        for (&package, of) in package_of.iter().zip(&self.by_path) {
+            let sum = &mut by_package[package as usize];
             sum.files_linked += of.files_linked;
             sum.bytes_freed = sum.bytes_freed.saturating_add(of.bytes_freed);
             sum.disk_freed = sum.disk_freed.saturating_add(of.disk_freed);
@@ -154,7 +154,7 @@ impl Tally {
         let (groups, groups_total) = groups(tree, &entries, &self.by_class, limit, min_size);
         Breakdown {
             by_path: owners(tree, &entries, &itself, self.by_path, limit),
-            by_pname: owners(tree, &entries, pname_of, by_pname, limit),
+            by_package: owners(tree, &entries, package_of, by_package, limit),
             by_kind: kinds(tree, &self.by_inode, limit),
             groups,
             groups_total,

@@ -22,7 +22,7 @@ impl Optimise {
             Section::fields(Some("already_saved"), "Already saved", self.saved_fields()),
             Section::fields(Some("unused_links"), "Unused links", self.unused_fields()),
             self.paths_section(census),
-            self.pnames_section(census),
+            self.packages_section(census),
             self.kinds_section(),
             self.groups_section(),
         ]);
@@ -209,10 +209,10 @@ impl Optimise {
         self.owners_section("by_path", "By path", &self.breakdown.by_path, name, label)
     }
 
-    fn pnames_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let label = |path: u32| census.catalog.pname_and_version(census.id(path)).0;
+    fn packages_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let label = |path: u32| census.catalog.package(census.id(path)).name;
         let name = move |path: u32| label(path).to_owned();
-        self.owners_section("by_pname", "By package", &self.breakdown.by_pname, name, label)
+        self.owners_section("by_package", "By package", &self.breakdown.by_package, name, label)
     }
 
     fn owners_section<'a>(
@@ -224,7 +224,7 @@ impl Optimise {
         label: impl Fn(u32) -> &'a str + 'a,
     ) -> Section<'a> {
         let by_path = key == "by_path";
-        let own = if by_path { "path" } else { "pname" };
+        let own = if by_path { "path" } else { "package" };
         let mut columns = saving_columns();
         columns.extend([
             Column::titled("disk_size", "of"),
@@ -422,7 +422,7 @@ mod tests {
             unused_links: UnusedLinks { entries: 7, apparent_size: 700, disk_size: 28_672 },
             breakdown: Breakdown {
                 by_path: owners.clone(),
-                by_pname: owners,
+                by_package: owners,
                 by_kind: vec![KindSaving {
                     kind: "shared libraries".into(),
                     saving: saving(12, 7_000_000, 7_001_088),

@@ -55,7 +55,7 @@ pub struct OptimiseOptions {
     /// How many names the file system allows an inode; by default what is
     /// known of the file system.
     pub link_limit: Option<u32>,
-    /// At most so many paths, pnames, kinds and groups are listed.
+    /// At most so many paths, packages, kinds and groups are listed.
     pub limit: Option<usize>,
     /// Only groups of files of at least this size, in bytes, are listed.
     pub min_size: u64,
@@ -216,9 +216,9 @@ impl Optimise {
         };
         let other = NixRules { linked, ..rules };
         let other = simulate(&tree.layout, other, |_| {}).disk_freed;
-        let (pname_of, pnames) = number_pnames(census);
+        let (package_of, packages) = number_packages(census);
         let limit = options.limit.unwrap_or(usize::MAX);
-        let breakdown = tally.finish(&tree, &pname_of, pnames, limit, options.min_size);
+        let breakdown = tally.finish(&tree, &package_of, packages, limit, options.min_size);
         if census.catalog.has_provenance() && options.nix.flavour() != Flavour::Determinate {
             let message = format!(
                 "this store is one of Determinate Nix, the report is that of {} {}",
@@ -310,17 +310,17 @@ fn marked(tree: &Tree, names: &[&str], store_dir: &Path) -> Option<u64> {
     (marked > 0).then_some(marked)
 }
 
-/// A number for each pname, and the pname of each examined path.
-fn number_pnames(census: &Census) -> (Vec<u32>, usize) {
+/// A number for each package, and the package of each examined path.
+fn number_packages(census: &Census) -> (Vec<u32>, usize) {
     let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let pname_of = (0..census.len() as u32)
+    let package_of = (0..census.len() as u32)
         .map(|index| {
             let next = numbers.len() as u32;
-            let (pname, _) = census.catalog.pname_and_version(census.id(index));
-            *numbers.entry(pname).or_insert(next)
+            let package = census.catalog.package(census.id(index)).name;
+            *numbers.entry(package).or_insert(next)
         })
         .collect();
-    (pname_of, numbers.len())
+    (package_of, numbers.len())
 }
 
 fn already_saved(tree: &Tree, whole: bool, nix: NixVersion) -> AlreadySaved {

@@ -36,11 +36,15 @@ columns! {
     Path "path" "path",
     /// What follows the hash part.
     Name "name" "name",
-    /// The package name.
+    /// The `name` of `builtins.parseDrvName`.
     Pname "pname" "pname",
-    /// The version.
+    /// The `version` of `builtins.parseDrvName`, an output's suffix and all.
     Version "version" "version",
-    /// The output of its derivation.
+    /// The package's name as people read it.
+    Package "package" "package",
+    /// The package's version as people read it: no output's suffix, no `.drv`.
+    PackageVersion "package_version" "package version",
+    /// The output of its derivation, where its deriver is known.
     Output "output" "output",
     /// The NAR size in bytes, from the database.
     NarSize "nar_size" "NAR size",
@@ -153,14 +157,14 @@ impl Column {
         let usage = census.usage(row.index);
         let size = |n: Option<u64>| Cell::optional(n, Cell::Size);
         let count = |n: Option<u64>| Cell::optional(n, Cell::Count);
+        let version = |v: &'a str| if v.is_empty() { Cell::Missing } else { Cell::text(v) };
         match self {
             Self::Path => Cell::text(catalog.path(id)),
             Self::Name => Cell::text(catalog.store_path(id).name()),
-            Self::Pname => Cell::text(catalog.pname_and_version(id).0),
-            Self::Version => match catalog.pname_and_version(id).1 {
-                "" => Cell::Missing,
-                version => Cell::text(version),
-            },
+            Self::Pname => Cell::text(catalog.store_path(id).pname()),
+            Self::Version => version(catalog.store_path(id).version()),
+            Self::Package => Cell::text(catalog.package(id).name),
+            Self::PackageVersion => version(catalog.package(id).version),
             Self::Output => Cell::optional(catalog.output(id), Cell::text),
             Self::NarSize => size(catalog.nar_size(id)),
             Self::DiskNarSize => size(usage.map(|u| u.nar_size)),
@@ -209,6 +213,14 @@ impl Column {
     }
 
     fn is_text(self) -> bool {
-        matches!(self, Self::Version | Self::Output | Self::Deriver | Self::Hash | Self::Ca)
+        matches!(
+            self,
+            Self::Version
+                | Self::PackageVersion
+                | Self::Output
+                | Self::Deriver
+                | Self::Hash
+                | Self::Ca
+        )
     }
 }

@@ -4,11 +4,10 @@ mod column;
 
 pub use column::Column;
 
-use super::retained::Retained;
+use super::retained::{Retained, within};
 use crate::census::Census;
 use crate::graph::{TooHeavy, closure, closure_sizes};
 use crate::output::{Cell, Document, Field, Head, Section};
-use globset::GlobMatcher;
 use std::cmp::Reverse;
 
 /// Which rows and columns a report has.
@@ -23,8 +22,8 @@ pub struct ReportOptions {
     pub reverse: bool,
     /// How many rows at most; the total counts all of them.
     pub limit: Option<usize>,
-    /// Only paths whose name (without its hash part) matches.
-    pub filter: Option<GlobMatcher>,
+    /// Only these paths: ids, ascending.
+    pub filter: Option<Vec<u32>>,
     /// Only the targets, not all of their closure.
     pub targets_only: bool,
 }
@@ -116,18 +115,29 @@ impl Report {
         let rows = (self.rows.iter())
             .map(|row| self.columns.iter().map(|c| c.cell(census, row)).collect::<Vec<_>>());
         let footer = self.columns.iter().enumerate().map(|(i, c)| self.footer(i, *c)).collect();
+        let mut total = self.total.fields();
+        let retained = [Column::RetainedNarSize, Column::RetainedDiskSize];
+        let retained = self.columns.iter().any(|c| retained.contains(c));
+        if retained {
+            let within = if census.is_whole() { "store" } else { "closure" };
+            total.push(Field::hidden("retained_within", Cell::text(within)));
+        }
+        let mut sections = vec![
+            Section::fields(Some("total"), "", total),
+            Section::Rows {
+                key: "paths",
+                title: String::new(),
+                columns,
+                rows: Box::new(rows),
+                footer,
+            },
+        ];
+        if retained {
+            sections.push(Section::Note(within(census)));
+        }
         Document {
             head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
-            sections: vec![
-                Section::fields(Some("total"), "", self.total.fields()),
-                Section::Rows {
-                    key: "paths",
-                    title: String::new(),
-                    columns,
-                    rows: Box::new(rows),
-                    footer,
-                },
-            ],
+            sections,
             csv: None,
         }
     }
@@ -184,8 +194,8 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
         (0..census.len() as u32).collect()
     };
     let matches = |index: u32| {
-        let name = || census.catalog.store_path(census.id(index)).name();
-        options.filter.as_ref().is_none_or(|glob| glob.is_match(name()))
+        let id = census.id(index);
+        options.filter.as_ref().is_none_or(|ids| ids.binary_search(&id).is_ok())
     };
     let row = |index: u32| {
         let disk_size = census.usage(index).map(|u| u.disk_size);

@@ -12,7 +12,7 @@ use super::liveness::{Keep, freeable, keep_graph, kept_entries};
 use crate::census::Census;
 use crate::graph::{Cuts, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
-use globset::GlobMatcher;
+use globset::Glob;
 use holders::HolderGraph;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -92,7 +92,7 @@ pub struct RootsOptions {
     /// Only roots of these kinds; all if empty.
     pub kinds: Vec<RootKind>,
     /// Only roots whose link, or whose path's name, matches.
-    pub filter: Option<GlobMatcher>,
+    pub filter: Option<Vec<u32>>,
     /// What roots are sorted by.
     pub sort: RootSort,
     /// Whether to sort the other way round.
@@ -234,7 +234,7 @@ impl<'f> Roots<'f> {
         let closures = closures(census, found)?;
         let mut rows: Vec<RootRow> = (0u32..)
             .zip(&found.roots)
-            .filter(|(_, root)| matches(census, options, root))
+            .filter(|&(index, root)| matches(options, index, root))
             .map(|(index, root)| {
                 let [nar, disk_size] = freed.holders[holders.of[index as usize] as usize];
                 let [closure_nar_size, closure_disk_size] = closures.of(root.path);
@@ -262,12 +262,40 @@ impl<'f> Roots<'f> {
     }
 }
 
-fn matches(census: &Census, options: &RootsOptions, root: &Root) -> bool {
-    let name = || census.catalog.store_path(root.path).name();
-    let link = || String::from_utf8_lossy(&root.link);
+fn matches(options: &RootsOptions, index: u32, root: &Root) -> bool {
     (options.kinds.is_empty() || options.kinds.contains(&root.kind))
-        && (options.filter.as_ref())
-            .is_none_or(|glob| glob.is_match(link().as_ref()) || glob.is_match(name()))
+        && options.filter.as_ref().is_none_or(|chosen| chosen.binary_search(&index).is_ok())
+}
+
+/// The roots that a filter means, as indexes into [`FoundRoots::roots`],
+/// ascending: those whose link, or whose path's name or package name, is called
+/// exactly so; if there are none, those whose link or whose path's name matches
+/// the glob. May be none.
+///
+/// # Errors
+/// If it is neither a name nor a glob.
+pub fn filter_roots(
+    census: &Census,
+    found: &FoundRoots,
+    filter: &str,
+) -> Result<Vec<u32>, globset::Error> {
+    let catalog = &census.catalog;
+    let roots = || (0u32..).zip(&found.roots);
+    let path = |root: &Root| catalog.store_path(root.path);
+    let link = |root: &Root| root.link == filter.as_bytes();
+    let name = |root: &Root| path(root).name() == filter;
+    let package = |root: &Root| catalog.package(root.path).name == filter;
+    for called in [&link as &dyn Fn(&Root) -> bool, &name, &package] {
+        let exactly: Vec<u32> = roots().filter(|(_, root)| called(root)).map(|(i, _)| i).collect();
+        if !exactly.is_empty() {
+            return Ok(exactly);
+        }
+    }
+    let glob = Glob::new(filter)?.compile_matcher();
+    let matches = |root: &Root| {
+        glob.is_match(&*String::from_utf8_lossy(&root.link)) || glob.is_match(path(root).name())
+    };
+    Ok(roots().filter(|(_, root)| matches(root)).map(|(i, _)| i).collect())
 }
 
 fn sort(rows: &mut [RootRow], found: &FoundRoots, options: &RootsOptions) {

@@ -2,7 +2,7 @@
 
 use super::{Change, Step, WhatIfError};
 use crate::analysis::edits::Dropped;
-use crate::census::Census;
+use crate::census::{Census, parse_glob};
 use crate::disk::{Directory, Engine, Entry, Kind, Progress, Seen, Top, Visitor, Walker};
 use crate::nar::{name_in_nar, size};
 use crate::output::escape;
@@ -43,13 +43,13 @@ pub(super) fn find(
     steps: &[Step],
     threads: Option<usize>,
 ) -> Result<Vec<Vec<File>>, WhatIfError> {
-    let globs: Vec<&GlobMatcher> = (steps.iter())
+    let asked: Vec<&GlobMatcher> = (steps.iter())
         .filter_map(|step| match &step.change {
             Change::DropFiles(glob) => Some(glob),
             _ => None,
         })
         .collect();
-    if globs.is_empty() {
+    if asked.is_empty() {
         return Ok(Vec::new());
     }
     let walker = Walker::open(&census.location.real_store_dir, Engine::Native, threads)?;
@@ -59,10 +59,14 @@ pub(super) fn find(
             Top { name, path, ino: 0, kind: Kind::Unknown }
         })
         .collect();
-    let literals = globs.iter().map(|glob| literal(glob.glob().glob())).collect();
     let use_case_hack = census.disk.as_ref().is_some_and(|disk| disk.use_case_hack);
-    let matching = Matching { globs: &globs, literals, use_case_hack };
-    let walked = walker.walk(&tops, &matching, &Progress::default());
+    let exactly = exactly(&walker, &tops, &asked, use_case_hack);
+    let globs: Vec<&GlobMatcher> = asked
+        .iter()
+        .zip(&exactly)
+        .map(|(&glob, exactly)| exactly.as_ref().unwrap_or(glob))
+        .collect();
+    let walked = walker.walk(&tops, &Matching::new(&globs, use_case_hack), &Progress::default());
     let mut found: Vec<Vec<File>> = vec![Vec::new(); globs.len()];
     let mut inodes: HashMap<(u64, u64), u32> = HashMap::new();
     if let Some(disk) = &census.disk {
@@ -104,11 +108,42 @@ pub(super) fn find(
     match matched.iter().position(|any| !any) {
         None => Ok(found),
         Some(missed) => {
-            let glob = globs[missed].glob().glob();
+            let glob = asked[missed].glob().glob();
             let near = near(&directories, glob);
             Err(WhatIfError::NoFile { glob: escape(glob.as_bytes()), near })
         }
     }
+}
+
+/// For each glob the one of the file that is called exactly as its text, where
+/// there is such a file: then that one is meant.
+fn exactly(
+    walker: &Walker,
+    tops: &[Top<'_>],
+    globs: &[&GlobMatcher],
+    use_case_hack: bool,
+) -> Vec<Option<GlobMatcher>> {
+    let by_text = |glob: &&GlobMatcher| {
+        let text = glob.glob().glob();
+        text.contains(['*', '?', '[', '{', '\\'])
+            .then(|| parse_glob(&globset::escape(text)).ok())?
+    };
+    let mut exactly: Vec<Option<GlobMatcher>> = globs.iter().map(by_text).collect();
+    let tried: Vec<&GlobMatcher> = exactly.iter().flatten().collect();
+    if tried.is_empty() {
+        return exactly;
+    }
+    // What cannot be read is warned of by the walk that follows.
+    let walked = walker.walk(tops, &Matching::new(&tried, use_case_hack), &Progress::default());
+    let mut there = vec![false; tried.len()];
+    for state in walked.states {
+        there.iter_mut().zip(state.matched).for_each(|(any, here)| *any |= here);
+    }
+    let mut there = there.into_iter();
+    for glob in &mut exactly {
+        *glob = glob.take().filter(|_| there.next().unwrap_or_default());
+    }
+    exactly
 }
 
 /// Directories that are nearly called as what is literal of a glob, best first.
@@ -147,7 +182,12 @@ fn literal(glob: &str) -> Vec<&str> {
     glob.split('/').take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).collect()
 }
 
-impl Matching<'_> {
+impl<'a> Matching<'a> {
+    fn new(globs: &'a [&'a GlobMatcher], use_case_hack: bool) -> Self {
+        let literals = globs.iter().map(|glob| literal(glob.glob().glob())).collect();
+        Self { globs, literals, use_case_hack }
+    }
+
     /// The first glob that matches a name relative to its store path, or one
     /// of the directories above it.
     fn first(&self, name: &str) -> Option<usize> {
