@@ -283,11 +283,11 @@ fn a_chroot_store_keeps_what_nix_keeps_there() {
 
         let local = format!("local?root={store}");
         let ours = |env: &TestEnv, args: &[&str]| {
-            let garbage = env.json([&["garbage", "--format=json"], args].concat());
+            let garbage = env.json([&["garbage", "--format=json", "--no-runtime"], args].concat());
             assert_eq!(garbage["complete"], true, "{}", garbage["warnings"]);
             let paths = texts(list(&garbage, "dead_paths"), "path");
             assert_eq!(paths, BTreeSet::from([dead.clone()]), "{args:?}");
-            let roots = env.json([&["roots", "--format=json"], args].concat());
+            let roots = env.json([&["roots", "--format=json", "--no-runtime"], args].concat());
             assert_eq!(texts(list(&roots, "roots"), "link"), BTreeSet::from([result.clone()]));
         };
         ours(&env, &["--root", store, "--root-kind=chroot"]);
@@ -416,6 +416,7 @@ fn settings_come_from_where_nix_reads_them() {
                 "empty.reg",
                 "--no-disk",
                 "garbage",
+                "--no-runtime",
                 "--format=json",
             ]);
             let ours = run(ours.env("NIX_CONF_DIR", &conf).envs(variables.iter().copied()));
@@ -429,6 +430,38 @@ fn settings_come_from_where_nix_reads_them() {
         assert!(seen.contains(&("NIX_CONFIG".to_owned(), "NIX_CONFIG".to_owned())), "{seen:?}");
         assert!(seen.contains(&(path("own.conf"), path("xdg/nix/nix.conf"))), "{seen:?}");
     });
+}
+
+/// The daemon takes settings over from users that it trusts, and nobody is not one.
+#[test]
+fn an_untrusted_users_settings_do_not_count_for_the_daemon() {
+    if !root() || !have(&["setpriv"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    fs::create_dir_all(env.join("var/gcroots")).unwrap();
+    fs::create_dir_all(env.join("conf")).unwrap();
+    fs::write(env.join("empty.reg"), "").unwrap();
+    // All that matters is that there is one.
+    fs::write(env.join("socket"), "").unwrap();
+    let keeps_outputs = |system: &str, socket: &str| {
+        fs::write(env.join("conf/nix.conf"), system).unwrap();
+        let mut ours = nobody(&env);
+        run(Command::new("chmod").args(["-R", "a+rX"]).arg(env.path())).ok();
+        ours.args(["--store-dir=/nix/store", "--state-dir=var", "--registration=empty.reg"]);
+        ours.args(["--no-disk", "garbage", "--no-runtime", "--format=json"]);
+        ours.env_clear().env("HOME", "/").env("NIX_CONFIG", "keep-outputs = true");
+        ours.env("NIX_CONF_DIR", env.join("conf")).current_dir(env.path());
+        let ours = run(ours.env("NIX_DAEMON_SOCKET_PATH", env.join(socket)));
+        let answer: Value = serde_json::from_str(&ours.ok()).unwrap();
+        let noted = texts(list(&answer, "warnings"), "message");
+        let noted = noted.iter().filter(|message| message.contains("keep-outputs"));
+        (answer["settings"]["keep_outputs"] == true, noted.count())
+    };
+    assert_eq!(keeps_outputs("", "none"), (true, 0));
+    assert_eq!(keeps_outputs("", "socket"), (false, 1));
+    assert_eq!(keeps_outputs("trusted-users = *", "socket"), (true, 0));
+    assert_eq!(keeps_outputs("extra-trusted-users = nobody", "socket"), (true, 0));
 }
 
 /// A file of paths says nothing of roots; this machine's are not its own.
