@@ -5,6 +5,7 @@ use crate::support::{device, du, have, inherited, reachable, root};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
@@ -16,6 +17,7 @@ use nix_census::disk::{
 };
 use nix_census::warning::WarningKind;
 use proptest::prelude::*;
+use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
 const WHOLE: ScanOptions =
     ScanOptions { whole: true, threads: Some(3), engine: Engine::Native, use_case_hack: false };
@@ -365,10 +367,16 @@ fn a_tree_5000_deep() {
 /// beside each, longer than any path may be.
 fn deep(path: &Path, levels: usize) {
     fs::create_dir(path).unwrap();
-    let script = format!(
-        "import os\nos.chdir({path:?})\nfor i in range({levels}):\n os.mkdir('e')\n open('f', 'w').close()\n os.mkdir('d')\n os.chdir('d')\n"
-    );
-    assert!(Command::new("python3").args(["-c", &script]).status().unwrap().success());
+    let mut dir = OwnedFd::from(fs::File::open(path).unwrap());
+    for _ in 0..levels {
+        for name in ["e", "d"] {
+            mkdirat(&dir, name, Mode::from_raw_mode(0o755)).unwrap();
+        }
+        let file = OFlags::CREATE | OFlags::WRONLY | OFlags::CLOEXEC;
+        openat(&dir, "f", file, Mode::from_raw_mode(0o644)).unwrap();
+        let below = OFlags::DIRECTORY | OFlags::RDONLY | OFlags::CLOEXEC;
+        dir = openat(&dir, "d", below, Mode::empty()).unwrap();
+    }
 }
 
 fn remove_deep(path: &Path) {

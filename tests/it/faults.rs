@@ -216,6 +216,7 @@ fn columns_missing() {
         let args = ["report", "--all"];
         let text = format!("the column ValidPaths.{column} is missing");
         let answer = warns(&made, &env, &args, &expected, &[&text]);
+        assert_eq!(answer["paths"].as_array().unwrap().len(), 3);
         for row in answer["paths"].as_array().unwrap() {
             let key = match column {
                 "narSize" => "nar_size",
