@@ -19,8 +19,13 @@ pub enum WarningKind {
     UnknownSchema,
     /// A column that the schema promises is missing; its values read as unknown.
     MissingColumn,
+    /// The number of the database's schema does not fit the tables' columns.
+    SchemaMismatch,
     /// A valid path has no NAR size in the database.
     UnknownNarSize,
+    /// References lead to paths that the file read in place of a database does
+    /// not list.
+    UnlistedReference,
     /// A reference leads to no valid path.
     DanglingReference,
     /// The database says valid, the disk has nothing of that name.
@@ -55,7 +60,9 @@ impl WarningKind {
             Self::OddRow => "odd_row",
             Self::UnknownSchema => "unknown_schema",
             Self::MissingColumn => "missing_column",
+            Self::SchemaMismatch => "schema_mismatch",
             Self::UnknownNarSize => "unknown_nar_size",
+            Self::UnlistedReference => "unlisted_reference",
             Self::DanglingReference => "dangling_reference",
             Self::MissingPath => "missing_path",
             Self::Unreadable => "unreadable",
@@ -95,7 +102,7 @@ impl WarningKind {
 
     /// Whether a warning of this kind means that the answer leaves something out.
     pub fn incomplete(self) -> bool {
-        !matches!(self, Self::Journal | Self::Note | Self::MountPoint)
+        !matches!(self, Self::Journal | Self::Note | Self::MountPoint | Self::SchemaMismatch)
     }
 }
 
@@ -202,6 +209,16 @@ impl Warnings {
         rest
     }
 
+    /// Makes warnings of a kind notes: the answer at hand does not need what
+    /// they miss.
+    pub fn demote(&mut self, kind: WarningKind) {
+        let Some(count) = self.counts.remove(&kind) else { return };
+        *self.counts.entry(WarningKind::Note).or_default() += count;
+        for warning in self.kept.iter_mut().chain(&mut self.more).filter(|w| w.kind == kind) {
+            warning.kind = WarningKind::Note;
+        }
+    }
+
     /// Sorts the kept warnings by kind and path, so that a parallel walk tells
     /// them in the same order each time.
     pub fn sort(&mut self) {
@@ -232,6 +249,17 @@ impl Warnings {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_needed_leaves_nothing_out() {
+        let mut w = Warnings::new();
+        w.push(WarningKind::UnlistedReference, "x", "y");
+        w.demote(WarningKind::UnlistedReference);
+        assert_eq!((w.total(), w.complete()), (1, true));
+        w.push(WarningKind::Unreadable, "x", "y");
+        w.demote(WarningKind::UnlistedReference);
+        assert_eq!((w.total(), w.complete()), (2, false));
+    }
 
     #[test]
     fn counts_beyond_what_it_keeps() {

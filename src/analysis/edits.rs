@@ -73,10 +73,8 @@ impl Edited {
     pub(super) fn retained(&self, census: &Census) -> Result<Retained, TooHeavy> {
         let (_, weights) = super::retained::weighted(census);
         match census.shared() {
-            None => Retained::of(&self.rows, &weights, &self.roots, census.len()),
-            Some(shared) => {
-                Retained::of(&shared.extend(&self.rows), &weights, &self.roots, census.len())
-            }
+            None => Retained::of(census, &self.rows, &weights, &self.roots),
+            Some(shared) => Retained::of(census, &shared.extend(&self.rows), &weights, &self.roots),
         }
     }
 }

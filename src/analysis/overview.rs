@@ -17,8 +17,8 @@ pub struct Overview {
     pub derivations: u64,
     /// References between valid paths, self references among them.
     pub references: u64,
-    /// The sum of all NAR sizes in the database.
-    pub nar_size: u64,
+    /// The sum of all NAR sizes in the database; `None` if one is unknown.
+    pub nar_size: Option<u64>,
     /// When the newest path was registered, in seconds since 1970.
     pub newest_registration: Option<i64>,
     /// What the disk says; `None` if it was not asked.
@@ -89,7 +89,7 @@ impl Overview {
             derivations: ids.clone().filter(|&id| catalog.store_path(id).is_derivation()).count()
                 as u64,
             references: catalog.references().entries() as u64,
-            nar_size: ids.map(|id| census.nar_size(id)).sum(),
+            nar_size: census.sum_nar_sizes(ids),
             newest_registration: catalog.newest_registration(),
             disk: disk_overview(census),
             heaviest,
@@ -105,7 +105,7 @@ impl Overview {
                 .remark(format!("{} of them derivations (.drv)", self.derivations)),
             Field::hidden("derivations", Cell::Count(self.derivations)),
             Field::new("references", "references", Cell::Count(self.references)),
-            Field::new("nar_size", "NAR size", Cell::Size(self.nar_size)),
+            Field::new("nar_size", "NAR size", Cell::optional(self.nar_size, Cell::Size)),
         ];
         if catalog.has_provenance() {
             fields.push(

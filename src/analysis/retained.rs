@@ -1,7 +1,7 @@
 //! What would go if every reference to a path were cut.
 
 use crate::census::Census;
-use crate::graph::{Dominators, NodeSet, Rows, TooHeavy, Weights, roots};
+use crate::graph::{Dominator, Dominators, NodeSet, Rows, TooHeavy, Weights, roots};
 
 /// What each examined path retains within the examined set: itself and all
 /// that only it keeps.
@@ -16,6 +16,12 @@ pub struct Retained {
     pub sizes: Vec<Weights<2>>,
     /// The tree: nodes are indexes of paths, then classes of shared inodes.
     pub dominators: Dominators,
+    /// The paths that retain one of unknown NAR size, by index.
+    unknown: NodeSet,
+    /// Whether nothing is certain: a path that is not listed may refer to any.
+    unlisted: bool,
+    /// Whether the disk was asked.
+    disk: bool,
 }
 
 impl Retained {
@@ -26,20 +32,45 @@ impl Retained {
     /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
     pub fn new(census: &Census) -> Result<Self, TooHeavy> {
         let (graph, weights) = weighted(census);
-        Self::of(&graph, &weights, &examined_roots(census), census.len())
+        Self::of(census, &graph, &weights, &examined_roots(census))
     }
 
-    /// What the first `paths` nodes of a graph retain.
+    /// The NAR size in bytes of what the path at `index` retains, if known.
+    pub fn nar_size(&self, index: u32) -> Option<u64> {
+        let known = !self.unlisted && !self.unknown.contains(index);
+        known.then(|| self.sizes[index as usize][0])
+    }
+
+    /// The disk size in bytes of what the path at `index` retains, if known.
+    pub fn disk_size(&self, index: u32) -> Option<u64> {
+        (self.disk && !self.unlisted).then(|| self.sizes[index as usize][1])
+    }
+
+    /// What the paths of a census retain in a graph whose first nodes they are.
     pub(super) fn of(
+        census: &Census,
         graph: &Rows,
         weights: &[Weights<2>],
         roots: &[u32],
-        paths: usize,
     ) -> Result<Self, TooHeavy> {
         let dominators = Dominators::new(graph, roots);
         let mut sizes = dominators.retained(weights)?;
-        sizes.truncate(paths);
-        Ok(Self { sizes, dominators })
+        sizes.truncate(census.len());
+        let mut unknown = NodeSet::new(graph.len());
+        if !census.sizes_known() {
+            let paths = 0..census.len() as u32;
+            for path in paths.filter(|&i| census.catalog.nar_size(census.id(i)).is_none()) {
+                let mut at = path;
+                // What retains a node retains what that retains.
+                while unknown.insert(at)
+                    && let Dominator::Node(up) = dominators.of(at)
+                {
+                    at = up;
+                }
+            }
+        }
+        let unlisted = census.has_unlisted_references();
+        Ok(Self { sizes, dominators, unknown, unlisted, disk: census.disk.is_some() })
     }
 }
 

@@ -76,13 +76,12 @@ impl Tree {
         ]);
         let rows = self.lines.iter().zip(branches(&self.lines)).map(move |(line, before)| {
             let id = census.id(line.node);
-            let [nar, on_disk] = self.retained.sizes[line.node as usize];
             let mark = if line.repeated { "[...]" } else { "" };
             vec![
                 Cell::optional(catalog.nar_size(id), Cell::Size),
-                Cell::Size(nar),
+                Cell::optional(self.retained.nar_size(line.node), Cell::Size),
                 Cell::optional(census.usage(line.node).map(|u| u.disk_size), Cell::Size),
-                Cell::optional(disk.then_some(on_disk), Cell::Size),
+                Cell::optional(self.retained.disk_size(line.node), Cell::Size),
                 Cell::Branch(before, catalog.path(id).into(), mark),
                 Cell::Count(line.depth.into()),
                 Cell::optional(line.parent, |i| Cell::text(catalog.path(census.id(i)))),

@@ -1,6 +1,6 @@
 //! From rows in any order to a [`Catalog`].
 
-use super::{Catalog, Strings, UNKNOWN_SIZE};
+use super::{Catalog, Strings, UNKNOWN_SIZE, UNKNOWN_TIME};
 use crate::graph::Rows;
 use crate::store::StorePath;
 use crate::warning::{WarningKind, Warnings};
@@ -16,8 +16,8 @@ pub struct Record<'a> {
     pub hash: Option<[u8; 32]>,
     /// The NAR size in bytes, if known.
     pub nar_size: Option<u64>,
-    /// In seconds since 1970; 0 where unknown.
-    pub registration_time: i64,
+    /// In seconds since 1970, if known.
+    pub registration_time: Option<i64>,
     /// The deriver's full path; empty where unknown.
     pub deriver: &'a [u8],
     /// Signatures, separated by spaces.
@@ -43,8 +43,15 @@ pub struct Builder {
     outputs: Vec<(u32, Box<str>)>,
     derivation_outputs: Vec<(u32, u32)>,
     undeletable: Vec<u32>,
+    unlisted: Vec<(u32, Box<str>)>,
+    closure_sizes: Vec<(u32, u64)>,
+    download_sizes: Vec<(u32, u64)>,
     scratch: String,
     nar_size: u64,
+    /// What the records come from, as warnings call it.
+    source: &'static str,
+    /// Whether each path of unknown NAR size gets a warning of its own.
+    names_unknown_sizes: bool,
 }
 
 impl Builder {
@@ -57,9 +64,22 @@ impl Builder {
             outputs: Vec::new(),
             derivation_outputs: Vec::new(),
             undeletable: Vec::new(),
+            unlisted: Vec::new(),
+            closure_sizes: Vec::new(),
+            download_sizes: Vec::new(),
             scratch: String::new(),
             nar_size: 0,
+            source: "the database",
+            names_unknown_sizes: true,
         }
+    }
+
+    /// Says that the records come from a file, not from a database. A file may
+    /// know no NAR size at all, so its reader warns of unknown ones once.
+    pub(super) fn of_file(mut self) -> Self {
+        self.source = "the file";
+        self.names_unknown_sizes = false;
+        self
     }
 
     /// The store directory whose paths are collected.
@@ -104,20 +124,21 @@ impl Builder {
             .filter(|&n| n < u32::MAX - 1)
             .ok_or(TooLarge("2^32 paths or more"))?;
         let Some(base) = record.path.strip_prefix(&*self.prefix) else {
-            let message = format!("the database names a path outside {}", c.store_dir);
+            let message = format!("{} names a path outside {}", self.source, c.store_dir);
             c.warnings.push(WarningKind::OddRow, record.path, message);
+            c.outside.get_or_insert_with(|| record.path.escape_ascii().to_string());
             return Ok(None);
         };
         let name = match StorePath::parse(base) {
             Ok(path) => path.base_name(),
             Err(e) => {
-                let message = format!("the database names what is no store path: {e}");
+                let message = format!("{} names what is no store path: {e}", self.source);
                 c.warnings.push(WarningKind::OddRow, record.path, message);
                 return Ok(None);
             }
         };
-        if record.nar_size.is_none() {
-            let message = "the database does not know its NAR size";
+        if record.nar_size.is_none() && self.names_unknown_sizes {
+            let message = format!("{} does not know its NAR size", self.source);
             c.warnings.push(WarningKind::UnknownNarSize, record.path, message);
         }
         // Sums of NAR sizes are taken all over; this makes them safe.
@@ -134,7 +155,7 @@ impl Builder {
         }
         c.nar_sizes.push(record.nar_size.unwrap_or(UNKNOWN_SIZE));
         c.hashes.push(record.hash.unwrap_or([0; 32]));
-        c.registration_times.push(record.registration_time);
+        c.registration_times.push(record.registration_time.unwrap_or(UNKNOWN_TIME));
         c.ultimate.push(record.ultimate);
         Ok(Some(number))
     }
@@ -142,6 +163,28 @@ impl Builder {
     /// Adds a reference between two records.
     pub fn add_reference(&mut self, referrer: u32, reference: u32) {
         self.references.push((referrer, reference));
+    }
+
+    /// Adds a reference of a record to a path that is not among the records: a
+    /// base name, or a full path where it is in another store directory.
+    pub fn add_unlisted_reference(&mut self, referrer: u32, reference: &str) {
+        self.unlisted.push((referrer, reference.into()));
+    }
+
+    /// Says what the source knows of the sum of NAR sizes over the closure of a
+    /// record.
+    pub fn set_closure_size(&mut self, number: u32, size: u64) {
+        self.closure_sizes.push((number, size));
+    }
+
+    /// Says how large the file is that a binary cache serves for a record.
+    pub fn set_download_size(&mut self, number: u32, size: u64) {
+        self.download_sizes.push((number, size));
+    }
+
+    /// Says that the source has not this column of a path info.
+    pub fn set_missing_column(&mut self, column: &'static str) {
+        self.catalog.missing_columns.push(column);
     }
 
     /// Says which output of its derivation a record is.
@@ -176,7 +219,9 @@ impl Builder {
     /// # Errors
     /// If the store is too large.
     pub fn finish(self) -> Result<Catalog, TooLarge> {
-        let Self { catalog: mut c, mut references, outputs, mut derivation_outputs, .. } = self;
+        let Self {
+            catalog: mut c, mut references, outputs, mut derivation_outputs, source, ..
+        } = self;
         let undeletable = self.undeletable;
         let count = c.names.len();
         // Half of the hash part tells nearly all names apart, without a look
@@ -198,7 +243,8 @@ impl Builder {
             let name = c.names.get(number as usize);
             if kept.last().is_some_and(|&last| c.names.get(last as usize) == name) {
                 let path = format!("{}/{name}", c.store_dir);
-                c.warnings.push(WarningKind::OddRow, path, "the database has it more than once");
+                let message = format!("{source} has it more than once");
+                c.warnings.push(WarningKind::OddRow, path, message);
             } else {
                 kept.push(number);
             }
@@ -212,6 +258,18 @@ impl Builder {
         c.hashes = permuted(&c.hashes, &kept);
         c.registration_times = permuted(&c.registration_times, &kept);
         c.ultimate = permuted(&c.ultimate, &kept);
+        let sizes = |sizes: Vec<(u32, u64)>| {
+            sizes.into_iter().map(|(n, size)| (ids[n as usize], size)).collect()
+        };
+        c.closure_sizes = sizes(self.closure_sizes);
+        c.download_sizes = sizes(self.download_sizes);
+        for (number, reference) in self.unlisted {
+            c.unlisted.entry(ids[number as usize]).or_default().push(reference);
+        }
+        for references in c.unlisted.values_mut() {
+            references.sort_unstable();
+            references.dedup();
+        }
         c.outputs = outputs.into_iter().map(|(n, o)| (ids[n as usize], o)).collect();
         for pair in &mut derivation_outputs {
             *pair = (ids[pair.0 as usize], ids[pair.1 as usize]);

@@ -20,9 +20,40 @@ pub enum ImportError {
         /// What is wrong there.
         problem: String,
     },
+    /// It is something else.
+    #[error("line {line}: this is not {wanted} but {seen}")]
+    Other {
+        /// The line, from 1.
+        line: u64,
+        /// What it should be.
+        wanted: &'static str,
+        /// What it seems to be.
+        seen: &'static str,
+        /// What the user can do about it.
+        hint: &'static str,
+    },
+    /// It says that its paths are in another store directory.
+    #[error("its store directory is {found}, not {store_dir}")]
+    StoreDirectory {
+        /// The store directory asked for.
+        store_dir: String,
+        /// The one of the file.
+        found: String,
+    },
     /// More than 32 bits can count.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
+}
+
+impl ImportError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Other { hint, .. } => Some(hint),
+            Self::StoreDirectory { .. } => Some("name the store directory with --store-dir"),
+            Self::Io(_) | Self::Syntax { .. } | Self::TooLarge(_) => None,
+        }
+    }
 }
 
 /// One path as a source tells it, its references told apart from it.
@@ -34,8 +65,8 @@ pub struct PathInfo {
     pub hash: String,
     /// The NAR size in bytes, if known.
     pub nar_size: Option<u64>,
-    /// In seconds since 1970; 0 where unknown.
-    pub registration_time: i64,
+    /// In seconds since 1970, if known.
+    pub registration_time: Option<i64>,
     /// The deriver's full path; empty where unknown.
     pub deriver: Vec<u8>,
     /// Signatures, separated by spaces.
@@ -44,6 +75,10 @@ pub struct PathInfo {
     pub content_address: String,
     /// Whether the path was built here.
     pub ultimate: bool,
+    /// The sum of NAR sizes over its closure in bytes, if stated.
+    pub closure_size: Option<u64>,
+    /// The size in bytes of what a binary cache serves, if stated.
+    pub download_size: Option<u64>,
 }
 
 /// Collects path infos and makes a catalog of them.
@@ -54,15 +89,20 @@ pub(super) struct Importer {
     /// Base names of references, and the number of the path that has each.
     references: Strings,
     referrers: Vec<u32>,
+    /// The first path of unknown NAR size, and how many there are.
+    unknown_size: Option<Vec<u8>>,
+    unknown_sizes: u64,
 }
 
 impl Importer {
     pub(super) fn new(store_dir: &str) -> Self {
         Self {
-            builder: Builder::new(store_dir),
+            builder: Builder::new(store_dir).of_file(),
             store_dir: store_dir.to_owned(),
             references: Strings::new(),
             referrers: Vec::new(),
+            unknown_size: None,
+            unknown_sizes: 0,
         }
     }
 
@@ -77,16 +117,30 @@ impl Importer {
             let message = format!("its hash is odd: {}", info.hash.escape_debug());
             self.builder.warnings().push(WarningKind::OddRow, info.path.as_slice(), message);
         }
-        self.builder.add(&Record {
+        // Nix has 0 for what it does not know: no NAR is empty, no path of 1970.
+        let nar_size = info.nar_size.filter(|&n| n != 0);
+        let number = self.builder.add(&Record {
             path: &info.path,
             hash,
-            nar_size: info.nar_size.filter(|&n| n != 0),
-            registration_time: info.registration_time,
+            nar_size,
+            registration_time: info.registration_time.filter(|&t| t != 0),
             deriver: &info.deriver,
             signatures: info.signatures.as_bytes(),
             content_address: info.content_address.as_bytes(),
             ultimate: info.ultimate,
-        })
+        })?;
+        let Some(number) = number else { return Ok(None) };
+        if nar_size.is_none() {
+            self.unknown_sizes += 1;
+            self.unknown_size.get_or_insert_with(|| info.path.clone());
+        }
+        if let Some(size) = info.closure_size {
+            self.builder.set_closure_size(number, size);
+        }
+        if let Some(size) = info.download_size {
+            self.builder.set_download_size(number, size);
+        }
+        Ok(Some(number))
     }
 
     /// Adds a reference of the path of that number, a full path or a base name.
@@ -107,29 +161,31 @@ impl Importer {
         Ok(())
     }
 
-    /// The catalog. A reference to a path that was not added becomes a warning.
+    /// The catalog. References to paths that were not added are kept by name.
     pub(super) fn finish(mut self) -> Result<Catalog, TooLarge> {
         let mut pairs = Vec::with_capacity(self.referrers.len());
-        let mut dangling = Vec::new();
+        let mut unlisted = Vec::new();
         {
             let numbers = self.builder.numbers();
-            let names: Vec<&str> = self.builder.base_names().collect();
             for (&referrer, reference) in self.referrers.iter().zip(self.references.iter()) {
                 match numbers.get(reference) {
                     Some(&number) => pairs.push((referrer, number)),
-                    None => {
-                        dangling.push((names[referrer as usize].to_owned(), reference.to_owned()));
-                    }
+                    None => unlisted.push((referrer, reference)),
                 }
             }
         }
-        for (from, to) in dangling {
-            let message = format!("its reference {to} is no valid path");
-            let path = format!("{}/{from}", self.store_dir);
-            self.builder.warnings().push(WarningKind::DanglingReference, path, message);
+        for (from, to) in unlisted {
+            self.builder.add_unlisted_reference(from, to);
         }
         for (from, to) in pairs {
             self.builder.add_reference(from, to);
+        }
+        if let Some(first) = self.unknown_size {
+            let message = match self.unknown_sizes {
+                1 => "the file does not state its NAR size".to_owned(),
+                n => format!("the file does not state its NAR size, nor those of {} others", n - 1),
+            };
+            self.builder.warnings().push(WarningKind::UnknownNarSize, first, message);
         }
         self.builder.finish()
     }

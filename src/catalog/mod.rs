@@ -9,7 +9,7 @@
 //! | `scan` | nothing but the store directory |
 //! | `overlay` | two catalogs joined |
 //!
-//! `source` chooses among them; `derivation` reads what derivations refer to.
+//! `source` chooses among them; `sniff` says what other files seem to be; `derivation` reads what derivations refer to.
 
 mod builder;
 pub mod derivation;
@@ -20,6 +20,7 @@ pub mod overlay;
 pub mod path_info;
 pub mod registration;
 pub mod scan;
+mod sniff;
 mod source;
 pub mod sqlite;
 mod strings;
@@ -27,7 +28,7 @@ mod strings;
 pub use builder::{Builder, Record, TooLarge};
 pub use import::{ImportError, PathInfo};
 pub use open::{Journal, OpenError, Schema};
-pub use source::{Source, find_store_at_top, load_from, load_over};
+pub use source::{STANDARD_INPUT, Source, find_store_at_top, load_from, load_over};
 pub use sqlite::LoadError;
 pub use strings::Strings;
 
@@ -64,10 +65,12 @@ pub enum CatalogError {
         source: ImportError,
     },
     /// All paths of the source are in another store directory.
-    #[error("none of the paths is in {store_dir}")]
+    #[error("none of the paths is in {store_dir}; they are like {example}")]
     OtherStore {
         /// The store directory asked for.
         store_dir: String,
+        /// The first path, escaped.
+        example: String,
     },
     /// The store directory could not be scanned.
     #[error(transparent)]
@@ -87,6 +90,14 @@ pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
             .map_err(|source| CatalogError::Load { path: database.clone(), source })
     })?;
     let name = || database.as_os_str().as_encoded_bytes();
+    let number = match schema {
+        Schema::Known(number) => Some(number),
+        // Newer ones have gained columns so far, and lost none.
+        Schema::Newer(_) => Some(open::NEWEST_SCHEMA),
+        Schema::Missing | Schema::Odd(_) => None,
+    };
+    catalog.schema = number;
+    catalog.check_columns(name());
     match schema {
         Schema::Known(_) => {}
         Schema::Missing => {
@@ -127,6 +138,14 @@ pub struct Catalog {
     outputs: HashMap<u32, Box<str>>,
     derivation_outputs: Rows,
     undeletable: Vec<u32>,
+    /// References to paths that the source does not list, by id.
+    unlisted: HashMap<u32, Vec<Box<str>>>,
+    closure_sizes: HashMap<u32, u64>,
+    download_sizes: HashMap<u32, u64>,
+    missing_columns: Vec<&'static str>,
+    schema: Option<u32>,
+    /// The first path that is in another store directory, escaped.
+    outside: Option<String>,
     references: Rows,
     referrers: Rows,
     index: OnceLock<NameIndex>,
@@ -139,6 +158,12 @@ pub struct Catalog {
 
 /// Stands in `nar_sizes` for a NULL or absurd one.
 const UNKNOWN_SIZE: u64 = u64::MAX;
+/// Stands in `registration_times` for an unknown one.
+const UNKNOWN_TIME: i64 = i64::MIN;
+
+/// The schema that brought each column of `ValidPaths` that older schemas lack
+/// (nix: `upgradeDBSchema` in `local-store.cc`). Guix stays at schema 7.
+const SINCE_SCHEMA: [(&str, u32); 3] = [("ultimate", 8), ("sigs", 8), ("ca", 10)];
 
 impl Catalog {
     /// The store directory whose paths these are, such as `/nix/store`.
@@ -221,9 +246,9 @@ impl Catalog {
         Some(&self.hashes[id as usize]).filter(|h| **h != [0; 32])
     }
 
-    /// When the path was registered, in seconds since 1970.
-    pub fn registration_time(&self, id: u32) -> i64 {
-        self.registration_times[id as usize]
+    /// When the path was registered, in seconds since 1970, if the source knows.
+    pub fn registration_time(&self, id: u32) -> Option<i64> {
+        Some(self.registration_times[id as usize]).filter(|&t| t != UNKNOWN_TIME)
     }
 
     /// The full path of the derivation that built the path, if known.
@@ -288,6 +313,120 @@ impl Catalog {
         &self.references
     }
 
+    /// The references of a path that the source states but does not list as
+    /// paths of their own: base names, or full paths where they are in another
+    /// store directory; ascending. Only files such as `nix path-info --json X`
+    /// prints have such references.
+    pub fn unlisted_references(&self, id: u32) -> &[Box<str>] {
+        self.unlisted.get(&id).map_or(&[], |references| references)
+    }
+
+    /// The paths that have unlisted references, by id, in no order.
+    pub fn with_unlisted_references(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
+        self.unlisted.keys().copied()
+    }
+
+    /// Warns that some of these paths refer to what the source does not list,
+    /// if so: an answer about their closure leaves something out.
+    pub fn warn_of_unlisted(&self, among: impl Fn(u32) -> bool, warnings: &mut Warnings) {
+        let mut from: Vec<u32> = self.unlisted.keys().copied().filter(|&id| among(id)).collect();
+        from.sort_unstable();
+        let Some(&first) = from.first() else { return };
+        let mut names: Vec<&str> =
+            from.iter().flat_map(|&id| self.unlisted_references(id)).map(|name| &**name).collect();
+        let example = names.first().copied().unwrap_or_default();
+        names.sort_unstable();
+        names.dedup();
+        let more = match names.len() {
+            1 => String::new(),
+            n => format!(", and {} more are not", n - 1),
+        };
+        let message = format!(
+            "its reference {example} is not in the file{more}: the file is not a closure \
+             (nix path-info --recursive writes one)"
+        );
+        warnings.push(WarningKind::UnlistedReference, self.path(first), message);
+    }
+
+    /// The full paths of all references of a path as the source states them,
+    /// ascending.
+    pub fn reference_paths(&self, id: u32) -> Vec<String> {
+        let listed = self.references.row(id).iter().map(|&to| self.path(to));
+        let unlisted = self.unlisted_references(id);
+        let full = |name: &str| match name.starts_with('/') {
+            true => name.to_owned(),
+            false => format!("{}/{name}", self.store_dir),
+        };
+        let mut paths: Vec<String> = listed.chain(unlisted.iter().map(|name| full(name))).collect();
+        // Ids are in the order of names already.
+        if !unlisted.is_empty() {
+            paths.sort_unstable();
+        }
+        paths
+    }
+
+    /// The sum of NAR sizes over the closure of a path in bytes, where the
+    /// source states it.
+    pub fn stated_closure_size(&self, id: u32) -> Option<u64> {
+        self.closure_sizes.get(&id).copied()
+    }
+
+    /// The size in bytes of the compressed NAR that a binary cache serves,
+    /// where the source states it.
+    pub fn download_size(&self, id: u32) -> Option<u64> {
+        self.download_sizes.get(&id).copied()
+    }
+
+    /// Whether the source has not this column of Nix's `ValidPaths`, so that
+    /// its values are unknown.
+    pub fn lacks(&self, column: &str) -> bool {
+        self.missing_columns.contains(&column)
+    }
+
+    /// The number of the database's schema, if the catalog is of one and has one.
+    pub fn schema(&self) -> Option<u32> {
+        self.schema
+    }
+
+    /// Whether values are lost that should be in this column of `ValidPaths`:
+    /// it is missing, though the database's schema has it.
+    pub fn lost(&self, column: &str) -> bool {
+        let since = SINCE_SCHEMA.iter().find(|(name, _)| *name == column).map_or(0, |(_, n)| *n);
+        self.lacks(column) && self.schema.is_some_and(|schema| schema >= since)
+    }
+
+    /// Warns of columns that nearly every answer needs, and of a schema whose
+    /// number does not fit the columns: a migration was cut off.
+    fn check_columns(&mut self, database: &[u8]) {
+        for name in ["deriver", "narSize"] {
+            if !self.lacks(name) {
+                continue;
+            }
+            let message = format!("the column ValidPaths.{name} is missing");
+            self.warnings.push(WarningKind::MissingColumn, database, message);
+        }
+        let Some(schema) = self.schema else { return };
+        let odd = |promised: bool| {
+            let names = SINCE_SCHEMA.iter().filter(|(name, since)| {
+                (schema >= *since) == promised && self.lacks(name) == promised
+            });
+            names.map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+        };
+        let (missing, early) = (odd(true), odd(false));
+        let message = match (missing.as_str(), early.as_str()) {
+            ("", "") => return,
+            ("", early) => format!(
+                "the file “schema” beside it says {schema}, but ValidPaths has the newer columns {early}: \
+                 a migration was cut off"
+            ),
+            (missing, _) => format!(
+                "the file “schema” beside it says {schema}, but ValidPaths lacks the columns {missing}: \
+                 a migration was cut off, and Nix cannot open the store"
+            ),
+        };
+        self.warnings.push(WarningKind::SchemaMismatch, database, message);
+    }
+
     /// The referrers of each path, ascending; a self reference is among them.
     pub fn referrers(&self) -> &Rows {
         &self.referrers
@@ -317,6 +456,6 @@ impl Catalog {
 
     /// The time of the newest registration, in seconds since 1970.
     pub fn newest_registration(&self) -> Option<i64> {
-        self.registration_times.iter().copied().max()
+        self.registration_times.iter().copied().filter(|&t| t != UNKNOWN_TIME).max()
     }
 }

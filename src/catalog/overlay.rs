@@ -14,25 +14,45 @@ pub fn join(upper: &Catalog, lower: &Catalog) -> Result<Catalog, TooLarge> {
     for catalog in [upper, lower] {
         builder.warnings().extend(catalog.warnings.clone());
     }
+    for column in upper.missing_columns.iter().chain(&lower.missing_columns) {
+        builder.set_missing_column(column);
+    }
+    let mut unlisted = Vec::new();
     let mut numbers = Vec::with_capacity(upper.len());
     for id in 0..upper.len() as u32 {
-        numbers.push(add(&mut builder, upper, id)?);
+        numbers.push(add(&mut builder, upper, id, &mut unlisted)?);
     }
     add_references(&mut builder, upper, &numbers, |_| true);
     let mut lower_numbers = Vec::with_capacity(lower.len());
     for id in 0..lower.len() as u32 {
         lower_numbers.push(match upper.find(lower.base_name(id)) {
             Some(upper) if lower.store_dir() == builder.store_dir() => numbers[upper as usize],
-            _ => add(&mut builder, lower, id)?,
+            _ => add(&mut builder, lower, id, &mut unlisted)?,
         });
     }
     add_references(&mut builder, lower, &lower_numbers, |id| {
         upper.find(lower.base_name(id)).is_none()
     });
+    // What one of the two does not list, the other may.
+    let found: Vec<_> = {
+        let numbers = builder.numbers();
+        unlisted.iter().map(|(_, name)| numbers.get(&**name).copied()).collect()
+    };
+    for ((from, name), to) in unlisted.into_iter().zip(found) {
+        match to {
+            Some(to) => builder.add_reference(from, to),
+            None => builder.add_unlisted_reference(from, &name),
+        }
+    }
     builder.finish()
 }
 
-fn add(builder: &mut Builder, catalog: &Catalog, id: u32) -> Result<Option<u32>, TooLarge> {
+fn add(
+    builder: &mut Builder,
+    catalog: &Catalog,
+    id: u32,
+    unlisted: &mut Vec<(u32, Box<str>)>,
+) -> Result<Option<u32>, TooLarge> {
     let signatures: Vec<&str> = catalog.signatures(id).collect();
     let number = builder.add(&Record {
         path: catalog.path(id).as_bytes(),
@@ -46,6 +66,17 @@ fn add(builder: &mut Builder, catalog: &Catalog, id: u32) -> Result<Option<u32>,
     })?;
     if let (Some(number), Some(output)) = (number, catalog.output(id)) {
         builder.set_output(number, output);
+    }
+    if let Some(number) = number {
+        for reference in catalog.unlisted_references(id) {
+            unlisted.push((number, reference.clone()));
+        }
+        if let Some(size) = catalog.stated_closure_size(id) {
+            builder.set_closure_size(number, size);
+        }
+        if let Some(size) = catalog.download_size(id) {
+            builder.set_download_size(number, size);
+        }
     }
     Ok(number)
 }

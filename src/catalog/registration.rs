@@ -8,6 +8,7 @@
 //! `--register-validity` reads, has neither hash nor size.
 
 use super::import::{ImportError, Importer, PathInfo};
+use super::sniff::{self, LIST_OF_PATHS, Wanted};
 use super::{Catalog, TooLarge};
 use std::io::BufRead;
 
@@ -51,9 +52,19 @@ impl<R: BufRead> Lines<R> {
         // Asked in two steps, since the line borrows all of self.
         if self.next()?.is_none() {
             self.number += 1;
-            return Err(self.error(&format!("the file ends where {what} should follow")));
+            let problem = format!("the file ends where a registration has {what}");
+            return Err(self.error(&problem));
         }
         Ok(&self.line)
+    }
+
+    /// A line where something else should be; lists of paths are named.
+    fn wrong(&self, what: &str) -> ImportError {
+        if self.line.starts_with(b"/") {
+            let ((seen, hint), wanted) = (LIST_OF_PATHS, Wanted::Registration.name());
+            return ImportError::Other { line: self.number, wanted, seen, hint };
+        }
+        self.error(&format!("this should be {what}"))
     }
 
     fn error(&self, problem: &str) -> ImportError {
@@ -69,10 +80,14 @@ pub fn parse(
     input: impl BufRead,
     mut event: impl FnMut(Event<'_>) -> Result<(), TooLarge>,
 ) -> Result<(), ImportError> {
+    let mut input = input;
+    if let Some(error) = sniff::refuse(input.fill_buf()?, Wanted::Registration) {
+        return Err(error);
+    }
     let mut lines = Lines { input, line: Vec::new(), number: 0 };
     while let Some(path) = lines.next()? {
         if !path.starts_with(b"/") {
-            return Err(lines.error("this is no path: is it a registration?"));
+            return Err(lines.error("this should be a store path"));
         }
         let mut info = PathInfo { path: path.to_vec(), ..PathInfo::default() };
         let second = lines.need("a hash or a deriver")?;
@@ -95,7 +110,7 @@ pub fn parse(
 fn number<R: BufRead>(lines: &mut Lines<R>, what: &str) -> Result<u64, ImportError> {
     let text = lines.need(what)?;
     let number = std::str::from_utf8(text).ok().and_then(|t| t.parse().ok());
-    number.ok_or_else(|| lines.error(&format!("this should be {what}")))
+    number.ok_or_else(|| lines.wrong(what))
 }
 
 /// Reads the catalog of `store_dir` from a registration.
@@ -104,6 +119,9 @@ fn number<R: BufRead>(lines: &mut Lines<R>, what: &str) -> Result<u64, ImportErr
 /// See [`ImportError`].
 pub fn load(input: impl BufRead, store_dir: &str) -> Result<Catalog, ImportError> {
     let mut importer = Importer::new(store_dir);
+    for column in ["registrationTime", "ultimate", "sigs", "ca"] {
+        importer.builder().set_missing_column(column);
+    }
     let mut current = None;
     parse(input, |event| {
         match event {
@@ -158,7 +176,9 @@ mod tests {
     #[test]
     fn what_is_wrong_is_told_with_its_line() {
         assert_eq!(catalog("").len(), 0);
-        assert!(error("hello\n").starts_with("line 1: this is no path"));
+        assert!(error("hello\n").starts_with("line 1: this is not a registration but"));
+        assert!(error(&format!("{A}\n{B}\n{A}\n")).ends_with("but a list of store paths"));
+        assert!(error(&format!("{A}\n\n0\nhello\n")).starts_with("line 4: this should be a store"));
         assert!(error(&format!("{A}\n")).starts_with("line 2: the file ends"));
         assert!(error(&format!("{A}\n{HEX}\nx\n\n0\n")).starts_with("line 3: "));
         assert!(error(&format!("{A}\n{HEX}\n1\n\n-1\n")).starts_with("line 5: "));
@@ -168,13 +188,21 @@ mod tests {
     }
 
     #[test]
-    fn odd_rows_and_references_to_nothing_are_warned_of() {
+    fn references_that_the_file_does_not_list_are_kept() {
         let c =
             catalog(&format!("{A}\n{HEX}\n8\n\n1\n{B}\n/nix/store/../../etc/passwd\n\n1\n{A}\n"));
         assert_eq!(c.len(), 1);
+        assert_eq!(c.reference_paths(0), [B]);
         let kinds: Vec<_> = c.warnings.iter().map(|w| w.kind).collect();
-        assert!(kinds.contains(&crate::warning::WarningKind::DanglingReference));
-        assert!(kinds.contains(&crate::warning::WarningKind::OddRow));
+        assert_eq!(kinds, [crate::warning::WarningKind::OddRow]);
+    }
+
+    #[test]
+    fn what_a_registration_does_not_have_is_unknown() {
+        let c = catalog(&format!("{A}\n\n0\n{B}\n\n0\n"));
+        assert_eq!((c.registration_time(0), c.newest_registration()), (None, None));
+        let said: Vec<_> = c.warnings.iter().map(|w| w.message.as_str()).collect();
+        assert_eq!(said, ["the file does not state its NAR size, nor those of 1 others"]);
     }
 
     proptest! {

@@ -43,6 +43,9 @@ pub fn scan(
     let store_dir = location.real_store_dir.as_os_str().as_encoded_bytes();
     let message = "all paths found are taken as valid; derivers, hashes and times are not known";
     builder.warnings().push(WarningKind::Note, store_dir, message);
+    for column in ["hash", "registrationTime", "deriver", "ultimate", "sigs", "ca"] {
+        builder.set_missing_column(column);
+    }
     let mut numbers = Vec::with_capacity(names.len());
     for (name, &nar_size) in names.iter().zip(&found.nar_sizes) {
         let path = location.path_of(name).into_bytes();

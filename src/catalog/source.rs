@@ -6,7 +6,7 @@ use crate::store::{Place, StoreLocation, StorePath, resolve};
 use crate::warning::WarningKind;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::fs::File;
-use std::io::{self, BufReader};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// Where a catalog comes from.
@@ -15,13 +15,17 @@ pub enum Source {
     /// The store's own database.
     #[default]
     Database,
-    /// A registration: see [`registration`].
+    /// A registration: see [`registration`]; [`STANDARD_INPUT`] is one too.
     Registration(PathBuf),
-    /// What `nix path-info --json` printed: see [`path_info`].
+    /// What `nix path-info --json` printed: see [`path_info`];
+    /// [`STANDARD_INPUT`] is such a file too.
     PathInfo(PathBuf),
     /// Nothing but the store directory: see [`scan`].
     Scan,
 }
+
+/// The name that stands for standard input where a file is to be read.
+pub const STANDARD_INPUT: &str = "-";
 
 /// The name that NixOS gives registrations in its images.
 const REGISTRATION: &str = "nix-path-registration";
@@ -76,22 +80,25 @@ pub fn load_from(
         Source::Registration(path) => {
             let input = open_input(location, path)?;
             let catalog = registration::load(input, &location.store_dir);
-            catalog.map_err(|source| CatalogError::Import { path: path.clone(), source })
+            catalog.map_err(|source| CatalogError::Import { path: called(path), source })
         }
         Source::PathInfo(path) => {
             let input = open_input(location, path)?;
             let catalog = path_info::load(input, &location.store_dir);
-            catalog.map_err(|source| CatalogError::Import { path: path.clone(), source })
+            catalog.map_err(|source| CatalogError::Import { path: called(path), source })
         }
         Source::Scan => Ok(scan::scan(location, options, progress)?),
     }
     .and_then(|mut catalog| {
-        if catalog.is_empty() && catalog.warnings.total() > 0 && *source != Source::Scan {
-            return Err(CatalogError::OtherStore { store_dir: location.store_dir.clone() });
+        if catalog.is_empty()
+            && let Some(example) = catalog.outside.take()
+        {
+            let store_dir = location.store_dir.clone();
+            return Err(CatalogError::OtherStore { store_dir, example });
         }
         if let Source::Registration(path) | Source::PathInfo(path) = source {
             let message = "read in place of a database";
-            let path = path.as_os_str().as_encoded_bytes();
+            let path = called(path).into_os_string().into_encoded_bytes();
             catalog.warnings.push(WarningKind::Note, path, message);
         }
         Ok(catalog)
@@ -105,18 +112,36 @@ pub fn load_from(
 /// See [`CatalogError`].
 pub fn load_over(upper: &Catalog, lower: &Catalog) -> Result<Catalog, CatalogError> {
     if upper.store_dir() != lower.store_dir() {
-        return Err(CatalogError::OtherStore { store_dir: lower.store_dir().to_owned() });
+        let example = match lower.is_empty() {
+            true => lower.store_dir().to_owned(),
+            false => lower.path(0),
+        };
+        return Err(CatalogError::OtherStore { store_dir: upper.store_dir().to_owned(), example });
     }
     Ok(overlay::join(upper, lower).map_err(scan::ScanError::from)?)
 }
 
+/// A file as messages call it.
+fn called(path: &Path) -> PathBuf {
+    match path.as_os_str() == STANDARD_INPUT {
+        true => PathBuf::from("standard input"),
+        false => path.to_owned(),
+    }
+}
+
 /// A file that the user names may be a pipe; one found in an image may not.
-fn open_input(location: &StoreLocation, path: &Path) -> Result<BufReader<File>, CatalogError> {
+fn open_input(
+    location: &StoreLocation,
+    path: &Path,
+) -> Result<BufReader<Box<dyn Read>>, CatalogError> {
+    if path.as_os_str() == STANDARD_INPUT {
+        return Ok(BufReader::with_capacity(1 << 16, Box::new(io::stdin())));
+    }
     let found = path.starts_with(&location.root) && location.root != Path::new("/");
     let file = if found { open_regular(path) } else { File::open(path) };
     let error =
         |source: io::Error| CatalogError::Import { path: path.to_owned(), source: source.into() };
-    Ok(BufReader::with_capacity(1 << 16, file.map_err(error)?))
+    Ok(BufReader::with_capacity(1 << 16, Box::new(file.map_err(error)?)))
 }
 
 fn open_regular(path: &Path) -> io::Result<File> {

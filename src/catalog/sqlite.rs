@@ -127,8 +127,7 @@ fn load_paths(
     let wanted =
         ["hash", "registrationTime", "deriver", "narSize", "ultimate", "sigs", "ca"].map(|name| {
             if !has(name) {
-                let message = format!("the column ValidPaths.{name} is missing");
-                builder.warnings().push(WarningKind::MissingColumn, name, message);
+                builder.set_missing_column(name);
             }
             if has(name) { name } else { "NULL" }
         });
@@ -154,7 +153,8 @@ fn load_paths(
             hash,
             // NULL and 0 both mean unknown (nix: ValidPathInfo::narSize): no NAR is empty.
             nar_size: integer(row, 5)?.and_then(|n| u64::try_from(n).ok()).filter(|&n| n != 0),
-            registration_time: integer(row, 3)?.unwrap_or(0),
+            // As a NAR size: Nix has 0 for what it does not know.
+            registration_time: integer(row, 3)?.filter(|&t| t != 0),
             deriver: bytes(row, 4)?,
             ultimate: integer(row, 6)?.is_some_and(|n| n != 0),
             signatures: bytes(row, 7)?,

@@ -16,7 +16,7 @@ pub use targets::{HASH_PREFIX, Named, NamedBy, Place, TargetError, near_names, r
 
 use crate::catalog::Catalog;
 use crate::disk::{self, DiskError, DiskScan, Inode, Progress, ScanOptions, Usage};
-use crate::graph::{Rows, closure};
+use crate::graph::{Cuts, NodeSet, Rows, closure, reachable};
 use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
 use std::sync::OnceLock;
@@ -58,6 +58,10 @@ pub struct Census {
     examined: Option<Vec<u32>>,
     /// References among the examined paths, by index; `None` for all.
     references: Option<Rows>,
+    /// Whether all examined paths have a known NAR size.
+    sizes_known: bool,
+    /// Whether an examined path refers to one that the source does not list.
+    unlisted: bool,
     shared: OnceLock<SharedInodes>,
 }
 
@@ -80,6 +84,7 @@ impl Census {
             ids.dedup();
             ids
         };
+        let closed = !matches!(examine, Examine::Only(_));
         let (targets, examined) = match examine {
             Examine::All => (Vec::new(), None),
             Examine::Closure(targets) => {
@@ -110,6 +115,19 @@ impl Census {
                 Some(scan)
             }
         };
+        let index_of = |id: u32| match &examined {
+            None => Some(id),
+            Some(ids) => ids.binary_search(&id).ok().map(|i| i as u32),
+        };
+        let unlisted = catalog.with_unlisted_references().any(|id| index_of(id).is_some());
+        // Paths examined alone are no closure anyway.
+        if unlisted && closed {
+            catalog.warn_of_unlisted(|id| index_of(id).is_some(), &mut warnings);
+        }
+        let sizes_known = match &examined {
+            None => (0..catalog.len() as u32).all(|id| catalog.nar_size(id).is_some()),
+            Some(ids) => ids.iter().all(|&id| catalog.nar_size(id).is_some()),
+        };
         let mut census = Self {
             location,
             catalog,
@@ -118,6 +136,8 @@ impl Census {
             warnings,
             examined,
             references,
+            sizes_known,
+            unlisted,
             shared: OnceLock::new(),
         };
         census.compare_nar_sizes();
@@ -190,7 +210,52 @@ impl Census {
         self.disk.as_ref().map(|d| &d.usages[index as usize])
     }
 
-    /// The NAR size of the path at `index` in bytes, 0 where unknown.
+    /// Whether every examined path has a known NAR size.
+    pub fn sizes_known(&self) -> bool {
+        self.sizes_known
+    }
+
+    /// Whether an examined path refers to one that the source does not list, so
+    /// that what closures hold is not all known.
+    pub fn has_unlisted_references(&self) -> bool {
+        self.unlisted
+    }
+
+    /// Whether sums of NAR sizes over closures can be stated.
+    pub fn nar_sums_known(&self) -> bool {
+        self.sizes_known && !self.unlisted
+    }
+
+    /// The sum of the NAR sizes of paths, by index; `None` if one is unknown.
+    pub fn sum_nar_sizes(&self, indexes: impl IntoIterator<Item = u32>) -> Option<u64> {
+        indexes.into_iter().map(|index| self.catalog.nar_size(self.id(index))).sum()
+    }
+
+    /// The examined paths whose closure holds a path of unknown NAR size, or a
+    /// reference to a path that the source does not list; by index.
+    pub fn unknown_closures(&self) -> NodeSet {
+        if self.nar_sums_known() {
+            return NodeSet::new(self.len());
+        }
+        let unknown = (0..self.len() as u32).filter(|&index| {
+            let id = self.id(index);
+            self.catalog.nar_size(id).is_none() || !self.catalog.unlisted_references(id).is_empty()
+        });
+        let referrers = self.references().transpose(self.len());
+        reachable(&referrers, unknown, &Cuts::default())
+    }
+
+    /// Warns if the source lacks a column of `ValidPaths` that its schema has
+    /// and the answer needs.
+    pub fn needs_column(&mut self, column: &str) {
+        if self.catalog.lost(column) {
+            let message = format!("the column ValidPaths.{column} is missing");
+            self.warnings.push(WarningKind::MissingColumn, column, message);
+        }
+    }
+
+    /// The NAR size of the path at `index` in bytes, 0 where unknown: for
+    /// orders. Sums that are shown need [`Census::sum_nar_sizes`].
     pub fn nar_size(&self, index: u32) -> u64 {
         self.catalog.nar_size(self.id(index)).unwrap_or(0)
     }

@@ -33,10 +33,11 @@ pub(super) struct StoreArgs {
     pub(super) db: Option<PathBuf>,
     /// Read the valid paths from FILE, as nix-store --dump-db or closureInfo write it,
     /// not from a database. Where an image has no database, this file is looked for
-    /// where NixOS puts it
+    /// where NixOS puts it. `-` reads standard input
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "db")]
     pub(super) registration: Option<PathBuf>,
-    /// Read the valid paths from FILE, as nix path-info --json prints it
+    /// Read the valid paths from FILE, as nix path-info --json prints it; `-` reads
+    /// standard input
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["db", "registration"])]
     pub(super) path_info: Option<PathBuf>,
     /// Read the store directory alone: every store path found is taken as valid,

@@ -68,7 +68,13 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
             targets.dedup();
             Some(targets)
         }
-        targets => Some(closure(catalog.references(), targets)),
+        targets => {
+            let ids = closure(catalog.references(), targets);
+            let mut unlisted = Warnings::new();
+            catalog.warn_of_unlisted(|id| ids.binary_search(&id).is_ok(), &mut unlisted);
+            catalog.warnings.extend(unlisted);
+            Some(ids)
+        }
     };
     let mut warnings = Warnings::new();
     let settings = context.settings(&mut warnings);

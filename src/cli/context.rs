@@ -8,7 +8,7 @@ use super::exit::{Exit, Failure, say};
 use super::hints;
 use super::locate::{Located, locate};
 use super::progress::with_progress;
-use crate::catalog::{self, Catalog, CatalogError, Source};
+use crate::catalog::{self, Catalog, CatalogError, STANDARD_INPUT, Source};
 use crate::census::{
     Census, DiskOptions, Examine, Named, NamedBy, Place, TargetError, match_pattern, resolve_target,
 };
@@ -372,9 +372,13 @@ fn catalog_failure(e: &CatalogError) -> Failure {
 
 /// The source that the arguments name, else the one that is there.
 fn choose_source(args: &StoreArgs, location: &StoreLocation, current: &Path) -> Source {
+    let input = |file: &PathBuf| match file.as_os_str() == STANDARD_INPUT {
+        true => file.clone(),
+        false => current.join(file),
+    };
     match (&args.registration, &args.path_info) {
-        (Some(file), _) => Source::Registration(current.join(file)),
-        (_, Some(file)) => Source::PathInfo(current.join(file)),
+        (Some(file), _) => Source::Registration(input(file)),
+        (_, Some(file)) => Source::PathInfo(input(file)),
         _ if args.scan => Source::Scan,
         _ => Source::find(location),
     }

@@ -23,7 +23,8 @@ pub(super) fn of_catalog(error: &CatalogError) -> Option<&'static str> {
             }
         }),
         CatalogError::OtherStore { .. } => Some("name the store directory with --store-dir"),
-        CatalogError::Import { .. } | CatalogError::Scan(_) => None,
+        CatalogError::Import { source, .. } => source.hint(),
+        CatalogError::Scan(_) => None,
     }
 }
 

@@ -4,6 +4,7 @@ use super::args::{RootKindArg, StoreArgs};
 use super::environment;
 use super::exit::Failure;
 use super::hints;
+use super::image;
 use crate::roots::read_settings;
 use crate::store::{
     DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, ResolveError, StoreAccess, StoreLocation, StoreUri,
@@ -46,6 +47,18 @@ pub(super) fn locate(args: &StoreArgs, current: &Path) -> Result<Located, Failur
         }
         (None, _) => of_nix(args, current)?,
     };
+    let named = args.store.is_some()
+        || args.store_dir.is_some()
+        || args.state_dir.is_some()
+        || args.db.is_some();
+    let location = &located.location;
+    if !named
+        && location.store_dir == DEFAULT_STORE_DIR
+        && location.state_dir == Path::new(DEFAULT_STATE_DIR)
+        && let Some(guix) = location.guix_instead()
+    {
+        located.location = guix;
+    }
     if let Some(db) = &args.db {
         located.location.database = current.join(db);
     }
@@ -56,6 +69,9 @@ pub(super) fn locate(args: &StoreArgs, current: &Path) -> Result<Located, Failur
 fn below(root: &Path, kind: RootKindArg, args: &StoreArgs) -> Result<StoreLocation, Failure> {
     let usage = |e| Failure::usage(format!("--root {}: {e}", root.display()));
     let real_root = std::fs::canonicalize(root).map_err(usage)?;
+    if let Some(failure) = image::not_a_directory(&real_root) {
+        return Err(failure);
+    }
     let named = |dir: PathBuf| environment::plain(&Path::new("/").join(dir));
     let store_dir = args.store_dir.as_ref().map_or(DEFAULT_STORE_DIR.into(), PathBuf::from);
     let store_dir = utf8(named(store_dir))?;

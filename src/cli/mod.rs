@@ -9,6 +9,7 @@ mod environment;
 mod exit;
 mod garbage;
 mod hints;
+mod image;
 mod locate;
 mod optimise;
 mod overview;

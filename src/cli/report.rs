@@ -4,6 +4,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::analysis::report::{Column, Report, ReportOptions};
 use crate::census::{Examine, filter_names};
+use crate::warning::WarningKind;
 use clap::Args;
 
 /// One row a path: what each path of the targets' closure costs
@@ -83,7 +84,14 @@ pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure>
         (false, false) => Examine::Only(targets),
     };
     let needs_disk = columns.iter().chain([&sort]).any(|c| c.needs_disk());
-    let census = context.census(catalog, examine, needs_disk)?;
+    let mut census = context.census(catalog, examine, needs_disk)?;
+    for name in columns.iter().chain([&sort]).filter_map(|c| c.database_column()) {
+        census.needs_column(name);
+    }
+    // Paths told one by one need no closure.
+    if (args.all || args.no_closure) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
+        census.warnings.demote(WarningKind::UnlistedReference);
+    }
     let examined = (0..census.len() as u32).map(|index| census.id(index));
     let filter = |text: &String| filter_names(&census.catalog, examined, text);
     let filter = args.filter.as_ref().map(filter).transpose()?;

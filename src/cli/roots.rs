@@ -209,7 +209,10 @@ impl SettingsArgs {
         if let (Some(outputs), Some(derivations)) = (self.keep_outputs, self.keep_derivations) {
             return GcSettings::new(outputs, derivations);
         }
-        let mut settings = context.settings(warnings).gc;
+        let mut settings = match context.location.is_guix() {
+            true => guix_settings(context, warnings),
+            false => context.settings(warnings).gc,
+        };
         if let Some(value) = self.keep_outputs {
             settings.keep_outputs = asked(value);
         }
@@ -218,4 +221,14 @@ impl SettingsArgs {
         }
         settings
     }
+}
+
+/// Guix's defaults, which are Nix's too.
+fn guix_settings(context: &Context, warnings: &mut Warnings) -> GcSettings {
+    let message = "Guix keeps what --gc-keep-outputs and --gc-keep-derivations of guix-daemon say, \
+                   which are in no file: its defaults are taken, unless --keep-outputs and \
+                   --keep-derivations are given";
+    let state_dir = context.location.state_dir.as_os_str().as_encoded_bytes();
+    warnings.push(WarningKind::Note, state_dir, message);
+    GcSettings::default()
 }

@@ -8,6 +8,11 @@ pub const DEFAULT_STORE_DIR: &str = "/nix/store";
 /// Nix's default state directory.
 pub const DEFAULT_STATE_DIR: &str = "/nix/var/nix";
 
+/// Guix's store directory.
+pub const GUIX_STORE_DIR: &str = "/gnu/store";
+/// Guix's state directory.
+pub const GUIX_STATE_DIR: &str = "/var/guix";
+
 /// Where a store lies: the names it goes by, and where those are on this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreLocation {
@@ -77,6 +82,22 @@ impl StoreLocation {
         let named = Self::new(Path::new("/"), store_dir, state_dir);
         let store_dir = named.map_or_else(|_| store_dir.to_owned(), |named| named.store_dir);
         Ok(Self { store_dir, ..real })
+    }
+
+    /// Whether it is a store of Guix, whose daemon comes of an early Nix.
+    pub fn is_guix(&self) -> bool {
+        self.store_dir == GUIX_STORE_DIR || self.state_dir == Path::new(GUIX_STATE_DIR)
+    }
+
+    /// Guix's store under the same root, if there is one and no Nix's at the
+    /// places of this location.
+    pub fn guix_instead(&self) -> Option<Self> {
+        let exists = |path: &Path| path.symlink_metadata().is_ok();
+        if exists(&self.real_store_dir) || exists(&self.database) {
+            return None;
+        }
+        let guix = Self::new(&self.root, GUIX_STORE_DIR, Path::new(GUIX_STATE_DIR)).ok()?;
+        (exists(&guix.real_store_dir) || exists(&guix.database)).then_some(guix)
     }
 
     /// The full name of a store path, as the database has it.

@@ -7,7 +7,9 @@ mod path;
 mod resolve;
 mod uri;
 
-pub use location::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+pub use location::{
+    DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, GUIX_STATE_DIR, GUIX_STORE_DIR, StoreLocation,
+};
 pub use package::Package;
 pub use path::{NameError, StorePath, parse_drv_name};
 pub use resolve::{Place, ResolveError, follow_links_to_store, plain_path, resolve};

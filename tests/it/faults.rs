@@ -213,7 +213,10 @@ fn columns_missing() {
         if column == "narSize" {
             expected.push("unknown_nar_size");
         }
-        let args = ["report", "--all"];
+        if ["ultimate", "sigs", "ca"].contains(&column) {
+            expected.push("schema_mismatch");
+        }
+        let args = ["report", "--all", "--columns", "all"];
         let text = format!("the column ValidPaths.{column} is missing");
         let answer = warns(&made, &env, &args, &expected, &[&text]);
         assert_eq!(answer["paths"].as_array().unwrap().len(), 3);
@@ -223,9 +226,16 @@ fn columns_missing() {
                 "hash" => "hash",
                 "deriver" => "deriver",
                 "ca" => "ca",
-                _ => continue,
+                "registrationTime" => "registration_time",
+                "ultimate" => "ultimate",
+                _ => "signatures",
             };
             assert_eq!(row[key], Value::Null);
+        }
+        // Who does not ask for the column misses nothing.
+        if !["narSize", "deriver"].contains(&column) {
+            let answer = made.json(&env, ["report", "--all", "--columns", "path,nar_size"]).0;
+            assert_eq!(answer["complete"], true, "{column}");
         }
     }
     for table in ["Refs", "ValidPaths"] {
@@ -248,6 +258,104 @@ fn columns_that_newer_databases_add() {
     db.execute_batch("ALTER TABLE ValidPaths ADD COLUMN more TEXT DEFAULT 'x'").unwrap();
     drop(db);
     assert_eq!(made.run(&env, ["report", "--all"]).status, 0);
+}
+
+/// The columns of Nix 1.3 to 1.11, and of every Guix.
+fn make_old(db: &Connection) {
+    for column in ["ultimate", "sigs", "ca"] {
+        db.execute_batch(&format!("ALTER TABLE ValidPaths DROP COLUMN {column}")).unwrap();
+    }
+}
+
+#[test]
+fn schema_7_is_whole() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    make_old(&db);
+    drop(db);
+    fs::create_dir(made.dir.join("nix/var/nix/gcroots")).unwrap();
+    for schema in ["6", "7"] {
+        fs::write(made.database.with_file_name("schema"), schema).unwrap();
+        for args in [&["report", "--all"][..], &[], &["garbage", "--no-runtime"], &["tree", "tree"]]
+        {
+            let (answer, run) = made.json(&env, args);
+            assert_eq!(run.status, 0, "{args:?} {}", run.stderr);
+            assert_eq!(answer["complete"], true);
+        }
+        let (answer, _) = made.json(&env, ["report", "--all"]);
+        for key in ["ultimate", "signatures", "ca"] {
+            assert_eq!(answer["paths"][0][key], Value::Null, "{key}");
+        }
+        let (answer, _) = made.json(&env, ["audit", "--only", "schema,schema_mismatch"]);
+        assert_eq!((&answer["findings"], &answer["complete"]), (&json!([]), &json!(true)));
+        // It has no signatures: none is bad, and none was checked.
+        let key = "k-1:6XqqC3jQE4zZBuiwRyUW7RMr+5UzP4U7pUt8M8/cnO8=";
+        let (answer, run) = made.json(&env, ["audit", "--only", "unsigned", "--signatures", key]);
+        assert_eq!((&answer["findings"], run.status), (&json!([]), 3), "{}", run.stderr);
+        assert!(run.stderr.contains("records no signatures"), "{}", run.stderr);
+    }
+}
+
+#[test]
+fn a_schema_that_does_not_fit_the_columns_is_a_finding() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    let finding = |schema: &str| {
+        fs::write(made.database.with_file_name("schema"), schema).unwrap();
+        let (answer, run) = made.json(&env, ["audit", "--only", "schema_mismatch"]);
+        let found = answer["findings"].as_array().unwrap();
+        assert_eq!(run.status, i32::from(!found.is_empty()), "{}", run.stderr);
+        found.first().map_or(String::new(), |f| f["found"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(finding("10"), "");
+    assert!(finding("9").contains("has the newer columns ca:"));
+    assert!(finding("7").contains("has the newer columns ultimate, sigs, ca:"));
+    make_old(&db);
+    drop(db);
+    assert!(finding("10").contains("lacks the columns ultimate, sigs, ca:"));
+    assert!(finding("8").contains("lacks the columns ultimate, sigs:"));
+    assert_eq!(finding("7"), "");
+}
+
+#[test]
+fn a_store_of_guix_is_found_by_itself() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "root");
+    make_old(&db);
+    db.execute_batch("UPDATE ValidPaths SET path = '/gnu/store' || substr(path, 11)").unwrap();
+    drop(db);
+    fs::write(made.database.with_file_name("schema"), "7").unwrap();
+    fs::create_dir_all(made.dir.join("gnu")).unwrap();
+    fs::create_dir_all(made.dir.join("var")).unwrap();
+    fs::rename(&made.store, made.dir.join("gnu/store")).unwrap();
+    fs::rename(made.dir.join("nix/var/nix"), made.dir.join("var/guix")).unwrap();
+    let (answer, run) = made.json(&env, ["report", "--all"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert_eq!(answer["store_dir"], "/gnu/store");
+    assert!(answer["paths"][0]["disk_size"].is_u64());
+    let profiles = made.dir.join("var/guix/profiles");
+    fs::create_dir_all(&profiles).unwrap();
+    fs::create_dir(made.dir.join("var/guix/gcroots")).unwrap();
+    symlink("/var/guix/profiles", made.dir.join("var/guix/gcroots/profiles")).unwrap();
+    let kept = format!("/gnu/store/{}", base(2, "world-2.0"));
+    symlink(kept, profiles.join("guix-profile-1-link")).unwrap();
+    symlink("guix-profile-1-link", profiles.join("guix-profile")).unwrap();
+    let (answer, run) = made.json(&env, ["garbage", "--no-runtime"]);
+    assert_eq!((run.status, kinds(&answer)), (0, vec!["note".to_owned()]), "{}", run.stderr);
+    let dead = answer["dead_paths"].as_array().unwrap();
+    assert_eq!(dead.len(), 1, "{answer}");
+    assert!(dead[0]["path"].as_str().unwrap().ends_with("-tree"), "{answer}");
+    assert!(run.stderr.contains("--gc-keep-outputs"), "{}", run.stderr);
+    let said = ["--keep-outputs=false", "--keep-derivations=true"];
+    let run = made.run(&env, ["garbage", "--no-runtime"].into_iter().chain(said));
+    assert!(!run.stderr.contains("--gc-keep-outputs"), "{}", run.stderr);
+    let (answer, run) = made.json(&env, ["optimise"]);
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    assert_eq!(answer["nix_report"]["line"], Value::Null);
+    assert_eq!(answer["already_saved"]["note"], Value::Null);
+    // Where there is a Nix, it is the one.
+    fs::create_dir_all(made.dir.join("nix/store")).unwrap();
+    assert!(made.run(&env, ["report", "--all"]).stderr.contains("nix/var/nix/db/db.sqlite"));
 }
 
 // Rows.
@@ -541,6 +649,10 @@ fn a_database_without_rows() {
     assert_eq!(answer["newest_registration"], Value::Null);
     assert_eq!(made.run(&env, ["report", "--all"]).status, 0);
     assert_eq!(made.run(&env, ["report", "hello"]).status, 2);
+    // Nor is a note about it a reason to refuse it.
+    fs::remove_file(made.database.with_file_name("schema")).unwrap();
+    let (answer, run) = made.json(&env, ["report", "--all"]);
+    assert_eq!((run.status, kinds(&answer)), (0, vec!["note".to_owned()]), "{}", run.stderr);
 }
 
 // The disk.

@@ -6,7 +6,8 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
-use std::process::Command;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
 
 /// The rows of a report on the whole store, by path.
 fn rows(env: &TestEnv, args: Vec<OsString>) -> BTreeMap<String, Value> {
@@ -133,7 +134,97 @@ fn nonsense_is_told_with_its_line() {
         assert_eq!(run.status, 3, "{}", run.stderr);
         run.stderr
     };
-    assert!(try_it("--registration", "hello\n").contains("line 1: this is no path"));
+    assert!(try_it("--registration", "hello\n").contains("line 1: this is not a registration"));
     assert!(try_it("--path-info", "[\n{}]").contains("line 2"));
     assert!(try_it("--registration", "/gnu/store/x\n\n0\n").contains("none of the paths is in"));
+}
+
+/// `nix path-info` of one path, with and without its closure, in a private store.
+#[test]
+fn a_path_info_that_is_no_closure_keeps_what_it_states() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    let store = &stores.root;
+    let expected = rows(&env, store.args());
+    // The path with the most references.
+    let references = |row: &Value| row["references"].as_array().unwrap().len();
+    let (path, row) = expected.iter().max_by_key(|(_, row)| references(row)).unwrap();
+    assert!(references(row) > 1);
+    let file = env.join("json");
+    for closure_size in [false, true] {
+        let mut args = vec!["path-info", "--json", path];
+        args.extend(closure_size.then_some("--closure-size"));
+        fs::write(&file, store.nix("nix", args)).unwrap();
+        let args = |more: &[&str]| {
+            let mut args: Vec<OsString> = ["--no-disk", "--path-info"].map(Into::into).into();
+            args.push(file.clone().into());
+            args.extend(more.iter().map(Into::into));
+            args.extend(["--format", "json"].map(Into::into));
+            args
+        };
+        let run = env.run(args(&["report", "--all"]));
+        let answer: Value = serde_json::from_str(&run.stdout).unwrap();
+        assert_eq!((run.status, &answer["complete"]), (3, &false.into()));
+        let found = &answer["paths"][0];
+        for key in ["path", "nar_size", "references", "hash", "deriver", "signatures"] {
+            assert_eq!(found[key], row[key], "{key}");
+        }
+        let stated = if closure_size { row["closure_nar_size"].clone() } else { Value::Null };
+        assert_eq!(found["closure_nar_size"], stated);
+        assert_eq!(found["retained_nar_size"], Value::Null);
+        // What needs no closure is complete.
+        let columns = ["report", "--all", "--columns", "path,nar_size,references"];
+        assert_eq!(env.json(args(&columns))["complete"], true);
+        let audit = env.run(args(&["audit"]));
+        assert_eq!(audit.status, 0, "{}", audit.stderr);
+        // Its closure is not all there.
+        let audit = env.run(args(&["audit", path]));
+        assert_eq!(audit.status, 3, "{}", audit.stderr);
+    }
+}
+
+#[test]
+fn a_dash_is_standard_input() {
+    let env = TestEnv::new();
+    let path = format!("/nix/store/{:032}-a", 1);
+    let registration = format!("{path}\n{:064}\n120\n\n0\n", 1);
+    let json = format!(
+        r#"[{{"path":"{path}","narHash":"sha256:{:064}","narSize":120,"references":[]}}]"#,
+        1
+    );
+    for (flag, text) in [("--registration", registration), ("--path-info", json)] {
+        let args = [flag, "-", "--no-disk", "report", "--all", "--format", "json"];
+        let mut command = env.command(args);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let answer: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(answer["paths"][0]["nar_size"], 120, "{flag}");
+        assert_eq!(answer["paths"][0]["registration_time"], Value::Null, "{flag}");
+    }
+}
+
+#[test]
+fn a_root_that_is_a_file_is_named_for_what_it_is() {
+    let env = TestEnv::new();
+    let file = env.join("image");
+    let try_it = |at: usize, mark: &[u8]| {
+        let mut bytes = vec![0; 4096];
+        bytes[at..at + mark.len()].copy_from_slice(mark);
+        fs::write(&file, bytes).unwrap();
+        let run = env.run(["--root".as_ref(), file.as_os_str()]);
+        assert_eq!(run.status, 2, "{}", run.stderr);
+        run.stderr
+    };
+    let squashfs = try_it(0, b"hsqs");
+    assert!(squashfs.contains("this is a squashfs image"), "{squashfs}");
+    assert!(squashfs.contains("hint: mount it first: mount -o ro,loop"), "{squashfs}");
+    assert!(try_it(1080, b"\x53\xef").contains("an ext2, ext3 or ext4 image"));
+    assert!(try_it(512, b"EFI PART").contains("losetup"));
+    assert!(try_it(0, b"hello").contains("this is not a directory"));
 }

@@ -12,6 +12,7 @@ pub(super) fn rows(subject: &Subject<'_>, warnings: Warnings) -> Gathered {
         WarningKind::OddRow => Some(Kind::OddRow),
         WarningKind::DanglingReference => Some(Kind::DanglingReference),
         WarningKind::UnknownSchema => Some(Kind::Schema),
+        WarningKind::SchemaMismatch => Some(Kind::SchemaMismatch),
         _ => None,
     });
     // Told of each path below, however many there are.
@@ -46,10 +47,10 @@ fn content_address(subject: &Subject<'_>, id: u32) -> Option<Finding> {
 /// The hash part that a path with this content address has; `None` where Nix
 /// makes no such path.
 fn address_hash_part(catalog: &Catalog, id: u32, address: &ContentAddress) -> Option<String> {
-    let references = catalog.references().row(id);
-    let others: Vec<String> =
-        references.iter().filter(|&&r| r != id).map(|&r| catalog.path(r)).collect();
-    let to_self = others.len() < references.len();
+    let mut others = catalog.reference_paths(id);
+    let (references, own) = (others.len(), catalog.path(id));
+    others.retain(|reference| *reference != own);
+    let to_self = others.len() < references;
     address.hash_part(catalog.store_dir(), catalog.store_path(id).name(), &others, to_self)
 }
 

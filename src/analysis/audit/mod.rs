@@ -90,6 +90,9 @@ kinds! {
         "restore the database from a backup, or dump what can be read and load it anew";
     /// The schema is not one that is known.
     Schema, "schema", Warning, "look with the Nix that wrote it";
+    /// The schema's number does not fit the columns of the tables.
+    SchemaMismatch, "schema_mismatch", Error,
+        "a migration was cut off: restore the database from a backup, or dump what can be read and load it anew";
     /// A row that is not a store path of this store, or says what no row can.
     OddRow, "odd_row", Error,
         "Nix fails at such a row: look at it with sqlite3, and at what refers to it";

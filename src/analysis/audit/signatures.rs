@@ -4,10 +4,10 @@
 use super::database::is_content_addressed;
 use super::{Finding, Gathered, Kind, Subject};
 use crate::nar::nix32;
+use crate::warning::WarningKind;
 use data_encoding::BASE64;
 use ed25519_dalek::{Signature, VerifyingKey};
 use rayon::prelude::*;
-use std::fmt::Write as _;
 
 /// A public key with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +42,28 @@ impl PublicKey {
 }
 
 pub(super) fn check(subject: &Subject<'_>, keys: &[PublicKey]) -> Gathered {
+    if subject.catalog.lacks("sigs") {
+        return not_recorded(subject);
+    }
     let parts = subject.ids.par_iter().map(|&id| path(subject, keys, id));
     parts.collect::<Vec<_>>().into_iter().fold(Gathered::default(), |mut all, part| {
         all.extend(part);
         all
     })
+}
+
+/// Registrations, scans and schemas up to 7 (so all of Guix) have no signatures:
+/// there is nothing to check, and nothing can be said of any path.
+fn not_recorded(subject: &Subject<'_>) -> Gathered {
+    let mut gathered = Gathered::default();
+    let message = match subject.catalog.schema() {
+        Some(schema) if !subject.catalog.lost("sigs") => {
+            format!("schema {schema} records no signatures: none was checked")
+        }
+        _ => "no signatures are recorded: none was checked".to_owned(),
+    };
+    gathered.warnings.push(WarningKind::MissingColumn, "sigs", message);
+    gathered
 }
 
 fn path(subject: &Subject<'_>, keys: &[PublicKey], id: u32) -> Gathered {
@@ -104,11 +121,7 @@ fn fingerprint(subject: &Subject<'_>, id: u32) -> Option<String> {
     let catalog = subject.catalog;
     let (hash, size) = (catalog.hash(id)?, catalog.nar_size(id)?);
     let mut text = format!("1;{};sha256:{};{size};", catalog.path(id), nix32::encode(hash));
-    // Ids are in the order of names, as the references of a fingerprint are.
-    for (i, &reference) in catalog.references().row(id).iter().enumerate() {
-        let comma = if i == 0 { "" } else { "," };
-        let _ = write!(text, "{comma}{}", catalog.path(reference));
-    }
+    text += &catalog.reference_paths(id).join(",");
     Some(text)
 }
 

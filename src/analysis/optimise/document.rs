@@ -10,16 +10,20 @@ const NAMED: usize = 3;
 impl Optimise {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
-        let title = format!("As {} {} would report", self.nix.program(), self.nix.number());
+        let guix = census.location.is_guix();
+        let title = match guix {
+            true => "As linked by the rule of Nix".to_owned(),
+            false => format!("As {} {} would report", self.nix.program(), self.nix.number()),
+        };
         let mut sections = vec![
-            Section::fields(Some("nix_report"), title, self.report_fields()),
+            Section::fields(Some("nix_report"), title, self.report_fields(guix)),
             Section::fields(None, "What the disk gains", self.gain_fields()),
         ];
-        if let Some(note) = self.overstatement() {
+        if let (Some(note), false) = (self.overstatement(), guix) {
             sections.push(Section::Note(note));
         }
         sections.extend([
-            Section::fields(Some("already_saved"), "Already saved", self.saved_fields()),
+            Section::fields(Some("already_saved"), "Already saved", self.saved_fields(guix)),
             Section::fields(Some("unused_links"), "Unused links", self.unused_fields()),
             self.paths_section(census),
             self.packages_section(census),
@@ -33,10 +37,14 @@ impl Optimise {
         }
     }
 
-    fn report_fields(&self) -> Vec<Field<'static>> {
+    fn report_fields(&self, guix: bool) -> Vec<Field<'static>> {
         let outcome = &self.outcome;
-        let line = Field::new("line", "last line", Cell::optional(self.line(), Cell::text));
+        let printed = self.line().filter(|_| !guix);
+        let line = Field::new("line", "last line", Cell::optional(printed, Cell::text));
         let line = match outcome.stopped {
+            _ if guix => line.remark(
+                "no Nix works in a store of Guix, whose guix gc --optimize has its own rule",
+            ),
             Some(Stop::LinkLimit) => line.remark("it would stop with an error: see the warnings"),
             Some(Stop::MissingPath(_)) => {
                 line.remark("it would stop at a path that is not on disk")
@@ -159,9 +167,10 @@ impl Optimise {
         Some(note)
     }
 
-    fn saved_fields(&self) -> Vec<Field<'_>> {
+    fn saved_fields(&self, guix: bool) -> Vec<Field<'_>> {
         let saved = &self.already_saved;
         let note = saved.note.as_deref();
+        let printed = note.filter(|_| !guix);
         let apparent = |size| format!("{} in apparent size", format_size(size, Units::Binary));
         let label = if note.is_some() { "through .links" } else { "by hard links" };
         let other = saved.other_apparent_size;
@@ -185,8 +194,8 @@ impl Optimise {
             .remark(format!("{} entries", saved.links_entries)),
             Field::new(
                 "note",
-                if note.is_some() { "as the collector notes" } else { "" },
-                Cell::optional(note, Cell::text),
+                if printed.is_some() { "as the collector notes" } else { "" },
+                Cell::optional(printed, Cell::text),
             ),
         ]
     }

@@ -88,6 +88,8 @@ columns! {
     Signatures "signatures" "signatures",
     /// Its content address.
     Ca "ca" "ca",
+    /// The size in bytes of what a binary cache serves for it.
+    DownloadSize "download_size" "download",
 }
 
 /// The value that a column sorts by; all of one column are of one kind.
@@ -146,6 +148,31 @@ impl Column {
         )
     }
 
+    /// The column of Nix's `ValidPaths` that it shows, where nothing else needs it.
+    pub fn database_column(self) -> Option<&'static str> {
+        match self {
+            Self::RegistrationTime => Some("registrationTime"),
+            Self::Hash => Some("hash"),
+            Self::Ultimate => Some("ultimate"),
+            Self::Signatures => Some("sigs"),
+            Self::Ca => Some("ca"),
+            _ => None,
+        }
+    }
+
+    /// Whether it tells of more than the path itself, and so needs all of its
+    /// closure.
+    pub fn needs_closure(self) -> bool {
+        matches!(
+            self,
+            Self::ClosureNarSize
+                | Self::ClosureDiskSize
+                | Self::RetainedNarSize
+                | Self::RetainedDiskSize
+                | Self::Referrers
+        )
+    }
+
     pub(super) fn output(self) -> output::Column {
         output::Column::titled(self.key(), self.heading())
     }
@@ -176,19 +203,25 @@ impl Column {
             Self::ClosureDiskSize => size(row.closure_disk_size),
             Self::RetainedNarSize => size(row.retained_nar_size),
             Self::RetainedDiskSize => size(row.retained_disk_size),
+            Self::References if !catalog.unlisted_references(id).is_empty() => {
+                Cell::Paths(catalog.reference_paths(id).into_iter().map(Cow::Owned).collect())
+            }
             Self::References => Cell::StorePaths(catalog, catalog.references().row(id).into()),
             Self::Referrers => Cell::StorePaths(catalog, catalog.referrers().row(id).into()),
             Self::Files => count(usage.map(|u| u.files)),
             Self::Directories => count(usage.map(|u| u.directories)),
             Self::Symlinks => count(usage.map(|u| u.symlinks)),
             Self::Deriver => Cell::optional(catalog.deriver(id), Cell::text),
-            Self::RegistrationTime => Cell::Time(catalog.registration_time(id)),
+            Self::RegistrationTime => Cell::optional(catalog.registration_time(id), Cell::Time),
             Self::Hash => Cell::optional(catalog.hash(id), |h| {
                 Cell::text(format!("sha256-{}", BASE64.encode(h)))
             }),
+            Self::Ultimate if catalog.lacks("ultimate") => Cell::Missing,
+            Self::Signatures if catalog.lacks("sigs") => Cell::Missing,
             Self::Ultimate => Cell::Bool(catalog.ultimate(id)),
             Self::Signatures => Cell::List(catalog.signatures(id).map(Cow::Borrowed).collect()),
             Self::Ca => Cell::optional(catalog.content_address(id), Cell::text),
+            Self::DownloadSize => size(catalog.download_size(id)),
         }
     }
 
@@ -197,7 +230,10 @@ impl Column {
         let catalog = &census.catalog;
         let id = census.id(row.index);
         match self {
-            Self::References => SortKey::number(catalog.references().row(id).len() as i128),
+            Self::References => {
+                let listed = catalog.references().row(id).len();
+                SortKey::number((listed + catalog.unlisted_references(id).len()) as i128)
+            }
             Self::Referrers => SortKey::number(catalog.referrers().row(id).len() as i128),
             Self::Path => SortKey::text(Cow::Borrowed(catalog.base_name(id))),
             _ => match self.cell(census, row) {

@@ -1,6 +1,8 @@
 //! The report: one row a path.
 
 mod column;
+#[cfg(test)]
+mod tests;
 
 pub use column::Column;
 
@@ -52,8 +54,8 @@ pub struct Row {
 pub struct Total {
     /// How many paths.
     pub paths: u64,
-    /// Their NAR sizes in the database.
-    pub nar_size: u64,
+    /// Their NAR sizes in the database; `None` if one of them is unknown.
+    pub nar_size: Option<u64>,
     /// Their NAR sizes from the disk; `None` if it was not asked.
     pub disk_nar_size: Option<u64>,
     /// Their apparent size.
@@ -90,11 +92,10 @@ impl Report {
             add_closure_sizes(census, &mut rows, wants(Column::ClosureDiskSize))?;
         }
         if wants(Column::RetainedNarSize) || wants(Column::RetainedDiskSize) {
-            let retained = Retained::new(census)?.sizes;
+            let retained = Retained::new(census)?;
             for row in &mut rows {
-                let [nar, disk] = retained[row.index as usize];
-                row.retained_nar_size = Some(nar);
-                row.retained_disk_size = census.disk.is_some().then_some(disk);
+                row.retained_nar_size = retained.nar_size(row.index);
+                row.retained_disk_size = retained.disk_size(row.index);
             }
         }
         let total = total(census, &rows);
@@ -147,7 +148,7 @@ impl Report {
         let optional = |size: Option<u64>| size.map_or(Cell::text(""), Cell::Size);
         let count = |n: Option<u64>| n.map_or(Cell::text(""), Cell::Count);
         match column {
-            Column::NarSize => Cell::Size(self.total.nar_size),
+            Column::NarSize => Cell::optional(self.total.nar_size, Cell::Size),
             Column::DiskNarSize => optional(self.total.disk_nar_size),
             Column::ApparentSize => optional(self.total.apparent_size),
             Column::DiskSize => optional(self.total.disk_size),
@@ -175,7 +176,7 @@ impl Total {
         let count = |key, n| Field::hidden(key, Cell::optional(n, Cell::Count));
         vec![
             count("paths", Some(self.paths)),
-            size("nar_size", Some(self.nar_size)),
+            size("nar_size", self.nar_size),
             size("disk_nar_size", self.disk_nar_size),
             size("apparent_size", self.apparent_size),
             size("disk_size", self.disk_size),
@@ -219,10 +220,12 @@ fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<()
     let nar = |index: u32| census.nar_size(index);
     if !census.is_closed() {
         // The targets alone were examined: their closures are the catalog's.
-        for row in rows {
+        for row in &mut *rows {
             let ids = closure(census.catalog.references(), [census.id(row.index)]);
-            let sizes = ids.iter().map(|&id| census.catalog.nar_size(id).unwrap_or(0));
-            row.closure_nar_size = Some(sizes.sum());
+            let listed = |&id: &u32| census.catalog.unlisted_references(id).is_empty();
+            let known = ids.iter().all(listed);
+            let sum = || ids.iter().map(|&id| census.catalog.nar_size(id)).sum();
+            row.closure_nar_size = known.then(sum).flatten();
         }
     } else if let (true, Some(shared)) = (disk, census.shared()) {
         let graph = shared.extend(references);
@@ -230,16 +233,28 @@ fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<()
         let classes = shared.disk_sizes.iter().map(|&size| [0, size]);
         let weights: Vec<[u64; 2]> = own.chain(classes).collect();
         let sizes = closure_sizes(&graph, &weights, count)?.sizes;
-        for row in rows {
+        for row in &mut *rows {
             let [nar, disk] = sizes[row.index as usize];
             (row.closure_nar_size, row.closure_disk_size) = (Some(nar), Some(disk));
         }
     } else {
         let weights: Vec<[u64; 1]> = (0..count as u32).map(|i| [nar(i)]).collect();
         let sizes = closure_sizes(references, &weights, count)?.sizes;
-        for row in rows {
+        for row in &mut *rows {
             row.closure_nar_size = Some(sizes[row.index as usize][0]);
         }
+    }
+    // Of what is not known to the end, only what the source itself states.
+    let unknown = census.unknown_closures();
+    for row in rows {
+        if unknown.contains(row.index) {
+            row.closure_nar_size = None;
+        }
+        if census.has_unlisted_references() && unknown.contains(row.index) {
+            row.closure_disk_size = None;
+        }
+        let stated = || census.catalog.stated_closure_size(census.id(row.index));
+        row.closure_nar_size = row.closure_nar_size.or_else(stated);
     }
     Ok(())
 }
@@ -250,7 +265,7 @@ fn total(census: &Census, rows: &[Row]) -> Total {
     let of_disk = |value: u64| census.disk.is_some().then_some(value);
     Total {
         paths: rows.len() as u64,
-        nar_size: rows.iter().map(|r| census.nar_size(r.index)).sum(),
+        nar_size: census.sum_nar_sizes(rows.iter().map(|r| r.index)),
         disk_nar_size: of_disk(usages().map(|u| u.nar_size).sum()),
         apparent_size: union.map(|(_, apparent)| apparent),
         disk_size: union.map(|(disk, _)| disk),
