@@ -109,14 +109,15 @@ const EVERYTHING: [&str; 3] = ["--sizes", "--contents", "--references"];
 
 #[test]
 fn an_untouched_store_has_no_finding() {
-    let Some(stores) = nix::stores() else { return };
-    let env = TestEnv::new();
-    for store in [&stores.fresh, &stores.optimised, &stores.partly, &stores.root_optimised] {
-        let key = key(store, "public");
-        let mut args = EVERYTHING.to_vec();
-        args.extend(["--signatures", &key]);
-        expect(&env, store, &args, &[]);
-    }
+    nix::each_stores(|stores| {
+        let env = TestEnv::new();
+        for store in [&stores.fresh, &stores.optimised, &stores.partly, &stores.root_optimised] {
+            let key = key(store, "public");
+            let mut args = EVERYTHING.to_vec();
+            args.extend(["--signatures", &key]);
+            expect(&env, store, &args, &[]);
+        }
+    });
 }
 
 #[test]
@@ -319,40 +320,42 @@ fn changes_that_need_root() {
 
 #[test]
 fn hashes_equal_what_nix_finds() {
-    let Some(stores) = nix::stores() else { return };
-    let env = TestEnv::new();
-    let store = stores.root_optimised.copy(&env, "copy");
-    for name in ["files-2.0", "big-1.0", "common-a-1.0"] {
-        flip_bit(&some_file(&store.real_path(&store.find(name))));
-    }
-    let mut args = store.args();
-    args.extend(["audit", "--contents", "--format", "json"].map(Into::into));
-    let run = env.run(args);
-    assert_eq!(run.status, 1, "{}", run.stderr);
-    let answer: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
-    let findings = answer["findings"].as_array().unwrap();
-    let of = |kind: &str| -> BTreeSet<(String, String)> {
-        let some = findings.iter().filter(|f| f["kind"] == kind);
-        let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
-        some.map(|f| (text(&f["path"]), text(&f["found"]))).collect()
-    };
-    // Nix writes where it verifies: on the copy, and after us.
-    let nix = store.try_nix("nix-store", ["--verify", "--check-contents"]);
-    let mut modified = BTreeSet::new();
-    let mut links = 0;
-    for line in nix.stderr.lines() {
-        if let Some(rest) = line.strip_prefix("path '") {
-            let (path, rest) = rest.split_once("' was modified! expected hash '").unwrap();
-            let got = rest.split_once("got '").unwrap().1.trim_end_matches('\'');
-            modified.insert((path.to_owned(), got.to_owned()));
+    nix::each_stores(|stores| {
+        let env = TestEnv::new();
+        let store = stores.root_optimised.copy(&env, "copy");
+        for name in ["files-2.0", "big-1.0", "common-a-1.0"] {
+            flip_bit(&some_file(&store.real_path(&store.find(name))));
         }
-        links +=
-            usize::from(line.contains("was modified! expected hash") && !line.starts_with("path"));
-    }
-    assert!(modified.len() >= 3, "{}", nix.stderr);
-    assert_eq!(of("nar_hash"), modified);
-    assert_eq!(of("link_hash").len(), links, "{}", nix.stderr);
-    assert!(links >= 3, "{}", nix.stderr);
+        let mut args = store.args();
+        args.extend(["audit", "--contents", "--format", "json"].map(Into::into));
+        let run = env.run(args);
+        assert_eq!(run.status, 1, "{}", run.stderr);
+        let answer: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let findings = answer["findings"].as_array().unwrap();
+        let of = |kind: &str| -> BTreeSet<(String, String)> {
+            let some = findings.iter().filter(|f| f["kind"] == kind);
+            let text = |value: &serde_json::Value| value.as_str().unwrap().to_owned();
+            some.map(|f| (text(&f["path"]), text(&f["found"]))).collect()
+        };
+        // Nix writes where it verifies: on the copy, and after us.
+        let nix = store.try_nix("nix-store", ["--verify", "--check-contents"]);
+        let mut modified = BTreeSet::new();
+        let mut links = 0;
+        for line in nix.stderr.lines() {
+            if let Some(rest) = line.strip_prefix("path '") {
+                let (path, rest) = rest.split_once("' was modified! expected hash '").unwrap();
+                let got = rest.split_once("got '").unwrap().1.trim_end_matches('\'');
+                modified.insert((path.to_owned(), got.to_owned()));
+            }
+            links += usize::from(
+                line.contains("was modified! expected hash") && !line.starts_with("path"),
+            );
+        }
+        assert!(modified.len() >= 3, "{}", nix.stderr);
+        assert_eq!(of("nar_hash"), modified);
+        assert_eq!(of("link_hash").len(), links, "{}", nix.stderr);
+        assert!(links >= 3, "{}", nix.stderr);
+    });
 }
 
 #[test]

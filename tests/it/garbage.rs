@@ -6,176 +6,187 @@ use std::fs;
 use std::path::Path;
 
 use crate::support::made::{self, Made};
-use crate::support::rooted::{SETTINGS, each_rooted, lines, list, number, rooted, texts};
+use crate::support::rooted::{SETTINGS, each_rooted, lines, list, number, texts};
 use crate::support::{TestEnv, have};
 
 #[test]
 fn live_and_dead_are_those_that_nix_prints_under_all_settings() {
-    let Some(rooted) = rooted() else { return };
-    let mut answers = BTreeSet::new();
-    for [outputs, derivations] in SETTINGS {
-        let flags =
-            [format!("--keep-outputs={outputs}"), format!("--keep-derivations={derivations}")];
-        let ours = rooted.json("garbage", &[&flags[0], &flags[1]]);
-        let options =
-            ["--option", "keep-outputs", outputs, "--option", "keep-derivations", derivations];
-        let (live, dead) = rooted.undone(|| {
-            let live = [&["--gc", "--print-live"], &options[..]].concat();
-            (lines(&rooted.nix_store(&live)), rooted.dead(&options))
-        });
-        let ours_dead = texts(list(&ours, "dead_paths"), "path");
-        assert_eq!(ours_dead, dead, "keep-outputs {outputs}, keep-derivations {derivations}");
-        assert_eq!(number(&ours["dead"]["paths"]), dead.len() as u64);
-        assert_eq!(number(&ours["alive"]["paths"]), live.len() as u64);
-        let valid: BTreeSet<String> = rooted.store.valid_paths().into_iter().collect();
-        assert_eq!(valid.difference(&ours_dead).cloned().collect::<BTreeSet<_>>(), live);
-        answers.insert(dead);
-    }
-    assert_eq!(answers.len(), 4, "the settings must make a difference here");
+    each_rooted(|rooted| {
+        let mut answers = BTreeSet::new();
+        for [outputs, derivations] in SETTINGS {
+            let flags =
+                [format!("--keep-outputs={outputs}"), format!("--keep-derivations={derivations}")];
+            let ours = rooted.json("garbage", &[&flags[0], &flags[1]]);
+            let options =
+                ["--option", "keep-outputs", outputs, "--option", "keep-derivations", derivations];
+            let (live, dead) = rooted.undone(|| {
+                let live = [&["--gc", "--print-live"], &options[..]].concat();
+                (lines(&rooted.nix_store(&live)), rooted.dead(&options))
+            });
+            let ours_dead = texts(list(&ours, "dead_paths"), "path");
+            assert_eq!(ours_dead, dead, "keep-outputs {outputs}, keep-derivations {derivations}");
+            assert_eq!(number(&ours["dead"]["paths"]), dead.len() as u64);
+            assert_eq!(number(&ours["alive"]["paths"]), live.len() as u64);
+            let valid: BTreeSet<String> = rooted.store.valid_paths().into_iter().collect();
+            assert_eq!(valid.difference(&ours_dead).cloned().collect::<BTreeSet<_>>(), live);
+            answers.insert(dead);
+        }
+        assert_eq!(answers.len(), 4, "the settings must make a difference here");
+    });
 }
 
 #[test]
 fn settings_are_those_of_the_stores_own_nix_conf() {
-    let Some(rooted) = rooted() else { return };
-    let conf = rooted.store.dir.join("conf");
-    fs::write(conf.join("nix.conf"), "!include nix.custom.conf\ngc-keep-derivations = false\n")
-        .unwrap();
-    fs::write(conf.join("nix.custom.conf"), "keep-outputs = true\nkeep-derivations = true\n")
-        .unwrap();
-    let ours = rooted.json("garbage", &[]);
-    let nix = rooted.undone(|| rooted.dead(&[]));
-    assert_eq!(texts(list(&ours, "dead_paths"), "path"), nix);
-    assert_eq!(ours["settings"]["keep_outputs"], true);
-    assert_eq!(ours["settings"]["keep_derivations"], false);
-    let source = ours["settings"]["keep_outputs_source"].as_str().unwrap();
-    assert!(source.ends_with("/nix.custom.conf"), "{source}");
-    rooted.put_back();
+    each_rooted(|rooted| {
+        let conf = rooted.store.dir.join("conf");
+        fs::write(conf.join("nix.conf"), "!include nix.custom.conf\ngc-keep-derivations = false\n")
+            .unwrap();
+        fs::write(conf.join("nix.custom.conf"), "keep-outputs = true\nkeep-derivations = true\n")
+            .unwrap();
+        let ours = rooted.json("garbage", &[]);
+        let nix = rooted.undone(|| rooted.dead(&[]));
+        assert_eq!(texts(list(&ours, "dead_paths"), "path"), nix);
+        assert_eq!(ours["settings"]["keep_outputs"], true);
+        assert_eq!(ours["settings"]["keep_derivations"], false);
+        let source = ours["settings"]["keep_outputs_source"].as_str().unwrap();
+        assert!(source.ends_with("/nix.custom.conf"), "{source}");
+        rooted.put_back();
+    });
 }
 
 #[test]
 fn what_collecting_frees_is_what_the_disk_gains() {
-    let Some(rooted) = rooted() else { return };
-    if !have(&["du"]) {
-        return;
-    }
-    for optimised in [false, true] {
-        if optimised {
-            rooted.store.nix("nix-store", ["--optimise"]);
-            // An unused entry of `.links`.
-            let path = rooted.store.real_store_dir.join(".links/unused");
-            fs::write(path, "unused".repeat(2000)).unwrap();
+    each_rooted(|rooted| {
+        if !have(&["du"]) {
+            return;
         }
-        // What is no valid path: a lock, a half-built output, strange names.
-        let store = &rooted.store.real_store_dir;
-        fs::write(store.join("00000000000000000000000000000000-gone.lock"), "").unwrap();
-        let half = store.join("00000000000000000000000000000000-half");
-        fs::create_dir_all(half.join("sub")).unwrap();
-        fs::write(half.join("sub/file"), "half".repeat(3000)).unwrap();
-        fs::write(store.join("stray"), "stray".repeat(3000)).unwrap();
-        // A file that has a name outside the store, and one that what is no
-        // valid path has too.
-        if !optimised {
-            let large = |name| Path::new(&rooted.store.find(name)).join("share/own");
-            fs::hard_link(large("dead"), rooted.user("backup")).unwrap();
-            fs::hard_link(large("app-2"), rooted.user("backup-2")).unwrap();
-            fs::hard_link(large("tool-dead"), half.join("linked")).unwrap();
-            fs::hard_link(large("app-1"), half.join("linked-1")).unwrap();
-        }
+        for optimised in [false, true] {
+            if optimised {
+                rooted.store.nix("nix-store", ["--optimise"]);
+                // An unused entry of `.links`.
+                let path = rooted.store.real_store_dir.join(".links/unused");
+                fs::write(path, "unused".repeat(2000)).unwrap();
+            }
+            // What is no valid path: a lock, a half-built output, strange names.
+            let store = &rooted.store.real_store_dir;
+            fs::write(store.join("00000000000000000000000000000000-gone.lock"), "").unwrap();
+            let half = store.join("00000000000000000000000000000000-half");
+            fs::create_dir_all(half.join("sub")).unwrap();
+            fs::write(half.join("sub/file"), "half".repeat(3000)).unwrap();
+            fs::write(store.join("stray"), "stray".repeat(3000)).unwrap();
+            // A file that has a name outside the store, and one that what is no
+            // valid path has too.
+            if !optimised {
+                let large = |name| Path::new(&rooted.store.find(name)).join("share/own");
+                fs::hard_link(large("dead"), rooted.user("backup")).unwrap();
+                fs::hard_link(large("app-2"), rooted.user("backup-2")).unwrap();
+                fs::hard_link(large("tool-dead"), half.join("linked")).unwrap();
+                fs::hard_link(large("app-1"), half.join("linked-1")).unwrap();
+            }
 
-        let now = rooted.json("garbage", &[]);
-        let garbage = number(&now["dead"]["disk_freed"]);
-        assert_eq!(garbage, rooted.freed_by_nix(|| {}), "optimised: {optimised}");
-        assert_eq!(list(&now, "invalid_entries").len(), 3);
-        assert!(number(&now["dead"]["invalid_disk_freed"]) > 0);
-        let unused = number(&now["dead"]["unused_links_disk_freed"]);
-        assert_eq!(unused > 0, optimised);
+            let now = rooted.json("garbage", &[]);
+            let garbage = number(&now["dead"]["disk_freed"]);
+            assert_eq!(garbage, rooted.freed_by_nix(|| {}), "optimised: {optimised}");
+            assert_eq!(list(&now, "invalid_entries").len(), 3);
+            assert!(number(&now["dead"]["invalid_disk_freed"]) > 0);
+            let unused = number(&now["dead"]["unused_links_disk_freed"]);
+            assert_eq!(unused > 0, optimised);
 
-        // Each root alone, and by `--if-removed`.
-        let roots = rooted.json("roots", &[]);
-        for row in list(&roots, "roots") {
-            let link = row["link"].as_str().unwrap();
-            let freed = number(&row["freed_disk_size"]);
-            let nix = rooted.freed_by_nix(|| fs::remove_file(link).unwrap());
-            assert_eq!(freed + garbage, nix, "optimised: {optimised}, {link}");
-            let step = rooted.json("garbage", &["--if-removed", link]);
-            assert_eq!(number(&step["dead"]["disk_freed"]), nix, "{link}");
-            assert_eq!(number(&list(&step, "steps")[1]["disk_freed"]), freed);
-        }
-        assert!(list(&roots, "roots").iter().any(|r| number(&r["freed_disk_size"]) > 0));
+            // Each root alone, and by `--if-removed`.
+            let roots = rooted.json("roots", &[]);
+            for row in list(&roots, "roots") {
+                let link = row["link"].as_str().unwrap();
+                let freed = number(&row["freed_disk_size"]);
+                let nix = rooted.freed_by_nix(|| fs::remove_file(link).unwrap());
+                assert_eq!(freed + garbage, nix, "optimised: {optimised}, {link}");
+                let step = rooted.json("garbage", &["--if-removed", link]);
+                assert_eq!(number(&step["dead"]["disk_freed"]), nix, "{link}");
+                assert_eq!(number(&list(&step, "steps")[1]["disk_freed"]), freed);
+            }
+            assert!(list(&roots, "roots").iter().any(|r| number(&r["freed_disk_size"]) > 0));
 
-        // Generations, as nix-env deletes them.
-        for (args, delete, keys) in [
-            (&["--older-than", "30d"][..], "30d", Some("older_freed_disk_size")),
-            (&["--older-than", "60d"], "60d", None),
-            (&["--keep-generations", "2"], "+2", None),
-            (&["--keep-generations", "1"], "+1", Some("old_freed_disk_size")),
-        ] {
-            // One profile lies where only --all-users looks.
-            let ours = rooted.json("garbage", &[args, &["--all-users"]].concat());
-            let profiles = list(&roots, "profiles");
-            assert_eq!(profiles.len(), 2);
-            let nix = rooted.freed_by_nix(|| {
-                for profile in profiles {
-                    let profile = profile["profile"].as_str().unwrap();
-                    rooted.store.nix("nix-env", ["-p", profile, "--delete-generations", delete]);
-                }
-            });
-            assert_eq!(number(&ours["dead"]["disk_freed"]), nix, "{delete}");
-            let Some(key) = keys else { continue };
-            // The profile in the state directory alone; the other's current
-            // generation is not its newest.
-            let profile = (profiles.iter())
-                .find(|p| p["profile"].as_str().unwrap().ends_with("/default"))
-                .unwrap();
-            let name = profile["profile"].as_str().unwrap();
-            let nix = rooted.freed_by_nix(|| {
-                rooted.store.nix("nix-env", ["-p", name, "--delete-generations", delete]);
-            });
-            assert_eq!(number(&profile[key]) + garbage, nix, "{delete}");
+            // Generations, as nix-env deletes them.
+            for (args, delete, keys) in [
+                (&["--older-than", "30d"][..], "30d", Some("older_freed_disk_size")),
+                (&["--older-than", "60d"], "60d", None),
+                (&["--keep-generations", "2"], "+2", None),
+                (&["--keep-generations", "1"], "+1", Some("old_freed_disk_size")),
+            ] {
+                // One profile lies where only --all-users looks.
+                let ours = rooted.json("garbage", &[args, &["--all-users"]].concat());
+                let profiles = list(&roots, "profiles");
+                assert_eq!(profiles.len(), 2);
+                let nix = rooted.freed_by_nix(|| {
+                    for profile in profiles {
+                        let profile = profile["profile"].as_str().unwrap();
+                        rooted
+                            .store
+                            .nix("nix-env", ["-p", profile, "--delete-generations", delete]);
+                    }
+                });
+                assert_eq!(number(&ours["dead"]["disk_freed"]), nix, "{delete}");
+                let Some(key) = keys else { continue };
+                // The profile in the state directory alone; the other's current
+                // generation is not its newest.
+                let profile = (profiles.iter())
+                    .find(|p| p["profile"].as_str().unwrap().ends_with("/default"))
+                    .unwrap();
+                let name = profile["profile"].as_str().unwrap();
+                let nix = rooted.freed_by_nix(|| {
+                    rooted.store.nix("nix-env", ["-p", name, "--delete-generations", delete]);
+                });
+                assert_eq!(number(&profile[key]) + garbage, nix, "{delete}");
+            }
         }
-    }
-    rooted.put_back();
+        rooted.put_back();
+    });
 }
 
 #[test]
 fn groups_of_roots_free_what_removing_all_of_them_frees() {
-    let Some(rooted) = rooted() else { return };
-    rooted.store.nix("nix-store", ["--optimise"]);
-    let answer = rooted.json("roots", &["--shared"]);
-    let groups = list(&answer, "shared");
-    assert!(groups.iter().any(|g| g["roots"].as_array().unwrap().len() == 2));
-    let garbage = number(&rooted.json("garbage", &[])["dead"]["disk_freed"]);
-    for group in groups {
-        let links: Vec<&str> =
-            group["roots"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
-        let nix = rooted.freed_by_nix(|| {
-            for link in &links {
-                fs::remove_file(link).unwrap();
-            }
-        });
-        assert_eq!(number(&group["freed_disk_size"]) + garbage, nix, "{links:?}");
-        // Without any one of them, what they share stays.
-        assert!(number(&group["nar_size"]) > 0 || number(&group["disk_size"]) > 0);
-    }
-    rooted.put_back();
+    each_rooted(|rooted| {
+        rooted.store.nix("nix-store", ["--optimise"]);
+        let answer = rooted.json("roots", &["--shared"]);
+        let groups = list(&answer, "shared");
+        assert!(groups.iter().any(|g| g["roots"].as_array().unwrap().len() == 2));
+        let garbage = number(&rooted.json("garbage", &[])["dead"]["disk_freed"]);
+        for group in groups {
+            let links: Vec<&str> =
+                group["roots"].as_array().unwrap().iter().map(|l| l.as_str().unwrap()).collect();
+            let nix = rooted.freed_by_nix(|| {
+                for link in &links {
+                    fs::remove_file(link).unwrap();
+                }
+            });
+            assert_eq!(number(&group["freed_disk_size"]) + garbage, nix, "{links:?}");
+            // Without any one of them, what they share stays.
+            assert!(number(&group["nar_size"]) > 0 || number(&group["disk_size"]) > 0);
+        }
+        rooted.put_back();
+    });
 }
 
 #[test]
 fn why_a_path_is_dead_or_alive() {
-    let Some(rooted) = rooted() else { return };
-    let ours = rooted.json("garbage", &["dead", "solo", "lib-1.0", "--keep-derivations=true"]);
-    let why = list(&ours, "why");
-    let because = |i: usize| why[i]["because"].as_str().unwrap();
-    assert_eq!(why[0]["alive"], false);
-    assert!(because(0).starts_with("no root reaches it"), "{}", because(0));
-    // Its derivation is a root, so keep-outputs would keep it.
-    assert_eq!(why[1]["alive"], false);
-    assert!(because(1).contains("alive with keep-outputs = true"), "{}", because(1));
-    let solo = rooted.store.find("solo");
-    let row = list(&ours, "dead_paths").iter().find(|r| r["path"] == *solo).unwrap();
-    assert_eq!(row["kept_by"], "keep-outputs");
-    assert_eq!(why[2]["alive"], true);
-    assert!(because(2).contains("-link → ") || because(2).contains(" → lib-1.0"), "{}", because(2));
+    each_rooted(|rooted| {
+        let ours = rooted.json("garbage", &["dead", "solo", "lib-1.0", "--keep-derivations=true"]);
+        let why = list(&ours, "why");
+        let because = |i: usize| why[i]["because"].as_str().unwrap();
+        assert_eq!(why[0]["alive"], false);
+        assert!(because(0).starts_with("no root reaches it"), "{}", because(0));
+        // Its derivation is a root, so keep-outputs would keep it.
+        assert_eq!(why[1]["alive"], false);
+        assert!(because(1).contains("alive with keep-outputs = true"), "{}", because(1));
+        let solo = rooted.store.find("solo");
+        let row = list(&ours, "dead_paths").iter().find(|r| r["path"] == *solo).unwrap();
+        assert_eq!(row["kept_by"], "keep-outputs");
+        assert_eq!(why[2]["alive"], true);
+        assert!(
+            because(2).contains("-link → ") || because(2).contains(" → lib-1.0"),
+            "{}",
+            because(2)
+        );
+    });
 }
 
 #[test]

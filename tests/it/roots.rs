@@ -12,76 +12,83 @@ use serde_json::Value;
 
 use crate::support::nix;
 use crate::support::rooted::{
-    EXPRESSION, Rooted, arrows, list, number, print_roots, rooted, texts,
+    EXPRESSION, Rooted, arrows, each_rooted, list, number, print_roots, texts, unquoted,
 };
 use crate::support::{TestEnv, have, nobody, root, run};
 
 #[test]
 fn roots_are_those_that_nix_prints() {
-    let Some(rooted) = rooted() else { return };
-    let ours = rooted.json("roots", &[]);
-    let nix = rooted.undone(|| rooted.nix_store(&["--gc", "--print-roots"]));
-    assert_eq!(arrows(list(&ours, "roots")), print_roots(&nix));
+    each_rooted(|rooted| {
+        let ours = rooted.json("roots", &[]);
+        let nix = rooted.undone(|| rooted.nix_store(&["--gc", "--print-roots"]));
+        assert_eq!(arrows(list(&ours, "roots")), print_roots(&nix));
 
-    // Kinds, by the end of the link's name.
-    let kind = |end: &str| {
-        let rows = list(&ours, "roots").iter();
-        let found: Vec<_> = rows.filter(|r| r["link"].as_str().unwrap().ends_with(end)).collect();
-        assert_eq!(found.len(), 1, "{end}");
-        found[0].clone()
-    };
-    assert_eq!(kind("/default-4-link")["kind"], "profile");
-    assert_eq!(kind("/default-4-link")["current"], true);
-    assert_eq!(kind("/default-2-link")["generation"], 2);
-    assert_eq!(kind("/default-2-link")["age_days"], 90);
-    assert_eq!(kind("/user/profile-1-link")["kind"], "profile");
-    assert_eq!(kind("/user/profile-1-link")["current"], true);
-    assert_eq!(kind("/user/result")["kind"], "auto");
-    assert!(kind("/user/result")["via"].as_str().unwrap().contains("/gcroots/auto/"));
-    assert_eq!(kind("/gcroots/solo.drv")["kind"], "link");
-    assert_eq!(kind("-fixed-1.0")["kind"], "file");
+        // Kinds, by the end of the link's name.
+        let kind = |end: &str| {
+            let rows = list(&ours, "roots").iter();
+            let found: Vec<_> =
+                rows.filter(|r| r["link"].as_str().unwrap().ends_with(end)).collect();
+            assert_eq!(found.len(), 1, "{end}");
+            found[0].clone()
+        };
+        assert_eq!(kind("/default-4-link")["kind"], "profile");
+        assert_eq!(kind("/default-4-link")["current"], true);
+        assert_eq!(kind("/default-2-link")["generation"], 2);
+        assert_eq!(kind("/default-2-link")["age_days"], 90);
+        assert_eq!(kind("/user/profile-1-link")["kind"], "profile");
+        assert_eq!(kind("/user/profile-1-link")["current"], true);
+        assert_eq!(kind("/user/result")["kind"], "auto");
+        assert!(kind("/user/result")["via"].as_str().unwrap().contains("/gcroots/auto/"));
+        assert_eq!(kind("/gcroots/solo.drv")["kind"], "link");
+        assert_eq!(kind("-fixed-1.0")["kind"], "file");
 
-    let stale: BTreeSet<(String, String)> = (list(&ours, "stale").iter())
-        .map(|s| {
-            let link = s["link"].as_str().unwrap();
-            let last =
-                if link.contains("/auto/") { "auto" } else { link.rsplit('/').next().unwrap() };
-            (s["reason"].as_str().unwrap().to_owned(), last.to_owned())
-        })
-        .collect();
-    let expected = [
-        ("elsewhere", "auto"),
-        ("elsewhere", "twice"),
-        ("invalid_path", "invalid"),
-        ("missing", "auto"),
-        ("missing", "dangling"),
-    ];
-    assert_eq!(stale, expected.map(|(a, b)| (a.to_owned(), b.to_owned())).into());
-    assert_eq!(ours["complete"], true, "{}", ours["warnings"]);
+        let stale: BTreeSet<(String, String)> = (list(&ours, "stale").iter())
+            .map(|s| {
+                let link = s["link"].as_str().unwrap();
+                let last =
+                    if link.contains("/auto/") { "auto" } else { link.rsplit('/').next().unwrap() };
+                (s["reason"].as_str().unwrap().to_owned(), last.to_owned())
+            })
+            .collect();
+        let expected = [
+            ("elsewhere", "auto"),
+            ("elsewhere", "twice"),
+            ("invalid_path", "invalid"),
+            ("missing", "auto"),
+            ("missing", "dangling"),
+        ];
+        assert_eq!(stale, expected.map(|(a, b)| (a.to_owned(), b.to_owned())).into());
+        assert_eq!(ours["complete"], true, "{}", ours["warnings"]);
+    });
 }
 
 #[test]
 fn roots_of_a_path_are_those_that_nix_queries() {
-    let Some(rooted) = rooted() else { return };
-    for name in ["lib-1.0", "tool-common", "fixed-1.0", "solo.drv", "app-2"] {
-        let path = rooted.store.find(name);
-        let ours = rooted.json("roots", &["--of", &path, "--keep-derivations=false"]);
-        let nix = rooted.undone(|| rooted.nix_store(&["-q", "--roots", &path]));
-        assert_eq!(arrows(list(&ours, "roots")), print_roots(&nix), "{name}");
-        for row in list(&ours, "roots") {
-            let chain = row["chain"].as_array().unwrap();
-            assert_eq!((&chain[0], chain.last().unwrap().as_str()), (&row["path"], Some(&*path)));
+    each_rooted(|rooted| {
+        for name in ["lib-1.0", "tool-common", "fixed-1.0", "solo.drv", "app-2"] {
+            let path = rooted.store.find(name);
+            let ours = rooted.json("roots", &["--of", &path, "--keep-derivations=false"]);
+            let nix = rooted.undone(|| rooted.nix_store(&["-q", "--roots", &path]));
+            assert_eq!(arrows(list(&ours, "roots")), print_roots(&nix), "{name}");
+            for row in list(&ours, "roots") {
+                let chain = row["chain"].as_array().unwrap();
+                assert_eq!(
+                    (&chain[0], chain.last().unwrap().as_str()),
+                    (&row["path"], Some(&*path))
+                );
+            }
         }
-    }
-    let dead = rooted.store.find("dead");
-    let mut args: Vec<OsString> = ["roots", "--of", &dead, "--no-runtime"].map(Into::into).into();
-    args.extend(rooted.store.args());
-    assert_eq!(rooted.env.run(args).status, 1);
-    // A deriver is kept by its output, and the chain says so.
-    let ours = rooted.json("roots", &["--of", "app-2.drv"]);
-    let row = &list(&ours, "roots")[0];
-    assert_eq!(row["chain_text"], "app-2 –(deriver)→ app-2.drv");
-    assert_eq!(row["chain_links"], serde_json::json!(["deriver"]));
+        let dead = rooted.store.find("dead");
+        let mut args: Vec<OsString> =
+            ["roots", "--of", &dead, "--no-runtime"].map(Into::into).into();
+        args.extend(rooted.store.args());
+        assert_eq!(rooted.env.run(args).status, 1);
+        // A deriver is kept by its output, and the chain says so.
+        let ours = rooted.json("roots", &["--of", "app-2.drv"]);
+        let row = &list(&ours, "roots")[0];
+        assert_eq!(row["chain_text"], "app-2 –(deriver)→ app-2.drv");
+        assert_eq!(row["chain_links"], serde_json::json!(["deriver"]));
+    });
 }
 
 /// A process that is ended with the test.
@@ -96,91 +103,92 @@ impl Drop for Running {
 
 #[test]
 fn running_processes_hold_what_nix_says_they_hold() {
-    let Some(rooted) = rooted() else { return };
-    let store = &rooted.store;
-    let solo = store.find("solo");
-    let dead = store.find("dead");
-    let tool = store.find("tool-dead");
-    // A program in the store, mapped and run.
-    let lib = store.find("lib-1.0-dev");
-    let running = Command::new("sleep")
-        .arg("infinity")
-        .current_dir(Path::new(&solo).join("share"))
-        .stdin(Stdio::from(fs::File::open(Path::new(&dead).join("share/own")).unwrap()))
-        .env("SOME_PATH", format!("/usr/bin:{tool}/bin:{lib}"))
-        .spawn()
-        .unwrap();
-    let running = Running(running);
-    let pid = running.0.id();
-    let arguments = || {
-        let mut args: Vec<OsString> = vec!["roots".into(), "--format".into(), "json".into()];
-        args.extend(store.args());
-        args
-    };
-    let ours: Value = serde_json::from_str(&rooted.env.run(arguments()).stdout).unwrap();
-    let nix = rooted.undone_while_running(|| rooted.nix_store(&["--gc", "--print-roots"]));
-    let prefix = format!("/proc/{pid}/");
-    let of_nix: BTreeSet<String> =
-        nix.lines().filter(|l| l.starts_with(&prefix)).map(Into::into).collect();
-    let rows = list(&ours, "roots");
-    let of_us: Vec<Value> =
-        rows.iter().filter(|r| r["pid"].as_u64() == Some(pid.into())).cloned().collect();
-    assert_eq!(arrows(&of_us), of_nix);
-    assert_eq!(of_us.len(), 4, "{of_us:?}");
-    assert!(of_us.iter().all(|r| r["kind"] == "process"));
-    // Ending it frees all that it uses, and each row says so.
-    let freed: BTreeSet<u64> = of_us.iter().map(|r| number(&r["freed_disk_size"])).collect();
-    assert_eq!(freed.len(), 1);
-    assert!(freed.first() > Some(&0));
+    each_rooted(|rooted| {
+        let store = &rooted.store;
+        let solo = store.find("solo");
+        let dead = store.find("dead");
+        let tool = store.find("tool-dead");
+        // A program in the store, mapped and run.
+        let lib = store.find("lib-1.0-dev");
+        let running = Command::new("sleep")
+            .arg("infinity")
+            .current_dir(Path::new(&solo).join("share"))
+            .stdin(Stdio::from(fs::File::open(Path::new(&dead).join("share/own")).unwrap()))
+            .env("SOME_PATH", format!("/usr/bin:{tool}/bin:{lib}"))
+            .spawn()
+            .unwrap();
+        let running = Running(running);
+        let pid = running.0.id();
+        let arguments = || {
+            let mut args: Vec<OsString> = vec!["roots".into(), "--format".into(), "json".into()];
+            args.extend(store.args());
+            args
+        };
+        let ours: Value = serde_json::from_str(&rooted.env.run(arguments()).stdout).unwrap();
+        let nix = rooted.undone_while_running(|| rooted.nix_store(&["--gc", "--print-roots"]));
+        let prefix = format!("/proc/{pid}/");
+        let of_nix: BTreeSet<String> =
+            nix.lines().map(unquoted).filter(|l| l.starts_with(&prefix)).collect();
+        let rows = list(&ours, "roots");
+        let of_us: Vec<Value> =
+            rows.iter().filter(|r| r["pid"].as_u64() == Some(pid.into())).cloned().collect();
+        assert_eq!(arrows(&of_us), of_nix);
+        assert_eq!(of_us.len(), 4, "{of_us:?}");
+        assert!(of_us.iter().all(|r| r["kind"] == "process"));
+        // Ending it frees all that it uses, and each row says so.
+        let freed: BTreeSet<u64> = of_us.iter().map(|r| number(&r["freed_disk_size"])).collect();
+        assert_eq!(freed.len(), 1);
+        assert!(freed.first() > Some(&0));
+    });
 }
 
 #[test]
 fn a_running_nix_holds_temporary_roots() {
-    let Some(rooted) = rooted() else { return };
-    let store = &rooted.store;
-    let go = rooted.env.join("go");
-    let expression = format!("(import {EXPRESSION}).hold \"{}\"", go.display());
-    let mut build = store
-        .command("nix-build", ["--no-out-link", "-E", &expression])
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
-    // Until it builds, its derivation is registered and its output's lock taken.
-    let lock = || {
-        let entries = fs::read_dir(&store.real_store_dir).unwrap();
-        let mut names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
-        names.any(|name| name.ends_with("-hold.lock") || name.ends_with("-hold"))
-    };
-    while !lock() {
-        assert!(build.try_wait().unwrap().is_none(), "the build did not begin");
-        std::thread::sleep(std::time::Duration::from_millis(100));
-    }
-    let mut args: Vec<OsString> = ["garbage", "--format", "json"].map(Into::into).into();
-    args.extend(store.args());
-    let garbage: Value = serde_json::from_str(&rooted.env.run(args).stdout).unwrap();
-    let mut args: Vec<OsString> = ["roots", "--format", "json"].map(Into::into).into();
-    args.extend(store.args());
-    let ours: Value = serde_json::from_str(&rooted.env.run(args).stdout).unwrap();
-    let nix = rooted.nix_store(&["--gc", "--print-roots"]);
-    let valid: BTreeSet<String> = store.valid_paths().into_iter().collect();
-    fs::write(go, "").unwrap();
-    build.wait().unwrap();
-    rooted.put_back();
-    let link = |row: &&Value| row["kind"] == "temporary";
-    let temporary: Vec<Value> = list(&ours, "roots").iter().filter(link).cloned().collect();
-    // Nix also prints those that are not valid (yet).
-    let of_nix: BTreeSet<String> = (nix.lines())
-        .filter(|l| l.starts_with("{temp:"))
-        .filter(|l| valid.contains(l.split(" -> ").nth(1).unwrap()))
-        .map(Into::into)
-        .collect();
-    assert_eq!(arrows(&temporary), of_nix);
-    assert!(of_nix.iter().any(|l| l.ends_with("-hold.drv")), "{nix}");
-    // What is being built is not garbage.
-    let entries = list(&garbage, "invalid_entries");
-    assert!(!entries.is_empty());
-    assert!(entries.iter().all(|e| e["dead"] == false), "{entries:?}");
+    each_rooted(|rooted| {
+        let store = &rooted.store;
+        let go = rooted.env.join("go");
+        let expression = format!("(import {EXPRESSION}).hold \"{}\"", go.display());
+        let mut build = store
+            .command("nix-build", ["--no-out-link", "-E", &expression])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Until it builds, its derivation is registered and its output's lock taken.
+        let lock = || {
+            let entries = fs::read_dir(&store.real_store_dir).unwrap();
+            let mut names = entries.map(|e| e.unwrap().file_name().into_string().unwrap());
+            names.any(|name| name.ends_with("-hold.lock") || name.ends_with("-hold"))
+        };
+        while !lock() {
+            assert!(build.try_wait().unwrap().is_none(), "the build did not begin");
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
+        let mut args: Vec<OsString> = ["garbage", "--format", "json"].map(Into::into).into();
+        args.extend(store.args());
+        let garbage: Value = serde_json::from_str(&rooted.env.run(args).stdout).unwrap();
+        let mut args: Vec<OsString> = ["roots", "--format", "json"].map(Into::into).into();
+        args.extend(store.args());
+        let ours: Value = serde_json::from_str(&rooted.env.run(args).stdout).unwrap();
+        let nix = rooted.nix_store(&["--gc", "--print-roots"]);
+        let valid: BTreeSet<String> = store.valid_paths().into_iter().collect();
+        fs::write(go, "").unwrap();
+        build.wait().unwrap();
+        rooted.put_back();
+        let link = |row: &&Value| row["kind"] == "temporary";
+        let temporary: Vec<Value> = list(&ours, "roots").iter().filter(link).cloned().collect();
+        // Nix also prints those that are not valid (yet).
+        let of_nix: BTreeSet<String> = (nix.lines().map(unquoted))
+            .filter(|l| l.starts_with("{temp:"))
+            .filter(|l| valid.contains(l.split(" -> ").nth(1).unwrap()))
+            .collect();
+        assert_eq!(arrows(&temporary), of_nix);
+        assert!(of_nix.iter().any(|l| l.ends_with("-hold.drv")), "{nix}");
+        // What is being built is not garbage.
+        let entries = list(&garbage, "invalid_entries");
+        assert!(!entries.is_empty());
+        assert!(entries.iter().all(|e| e["dead"] == false), "{entries:?}");
+    });
 }
 
 #[test]

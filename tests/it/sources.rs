@@ -38,45 +38,47 @@ fn with(store: &Store, args: &[OsString]) -> Vec<OsString> {
 
 #[test]
 fn registrations_and_path_infos_equal_the_database() {
-    let Some(stores) = nix::stores() else { return };
-    let env = TestEnv::new();
-    for store in [&stores.fresh, &stores.root_optimised] {
-        let expected = rows(&env, store.args());
-        let dump = env.join("dump");
-        fs::write(&dump, store.nix("nix-store", ["--dump-db"])).unwrap();
-        let found = rows(&env, with(store, &["--registration".into(), dump.into()]));
-        // What a registration does not have.
-        let lost =
-            ["registration_time", "ultimate", "signatures", "ca", "output", "version", "pname"];
-        same(&expected, &found, &lost);
-        let json = env.join("json");
-        fs::write(&json, store.nix("nix", ["path-info", "--all", "--json"])).unwrap();
-        let found = rows(&env, with(store, &["--path-info".into(), json.into()]));
-        same(&expected, &found, &["output", "version", "pname"]);
-    }
+    nix::each_stores(|stores| {
+        let env = TestEnv::new();
+        for store in [&stores.fresh, &stores.root_optimised] {
+            let expected = rows(&env, store.args());
+            let dump = env.join("dump");
+            fs::write(&dump, store.nix("nix-store", ["--dump-db"])).unwrap();
+            let found = rows(&env, with(store, &["--registration".into(), dump.into()]));
+            // What a registration does not have.
+            let lost =
+                ["registration_time", "ultimate", "signatures", "ca", "output", "version", "pname"];
+            same(&expected, &found, &lost);
+            let json = env.join("json");
+            fs::write(&json, store.nix("nix", ["path-info", "--all", "--json"])).unwrap();
+            let found = rows(&env, with(store, &["--path-info".into(), json.into()]));
+            same(&expected, &found, &["output", "version", "pname"]);
+        }
+    });
 }
 
 #[test]
 fn a_scan_finds_the_references_that_nix_found() {
-    let Some(stores) = nix::stores() else { return };
-    let env = TestEnv::new();
-    for store in [&stores.fresh, &stores.optimised, &stores.root_optimised] {
-        let expected = rows(&env, store.args());
-        let found = rows(&env, with(store, &["--scan".into()]));
-        for (path, row) in &expected {
-            for key in [
-                "references",
-                "referrers",
-                "nar_size",
-                "disk_nar_size",
-                "closure_nar_size",
-                "disk_size",
-            ] {
-                assert_eq!(row[key], found[path][key], "{path} {key}");
+    nix::each_stores(|stores| {
+        let env = TestEnv::new();
+        for store in [&stores.fresh, &stores.optimised, &stores.root_optimised] {
+            let expected = rows(&env, store.args());
+            let found = rows(&env, with(store, &["--scan".into()]));
+            for (path, row) in &expected {
+                for key in [
+                    "references",
+                    "referrers",
+                    "nar_size",
+                    "disk_nar_size",
+                    "closure_nar_size",
+                    "disk_size",
+                ] {
+                    assert_eq!(row[key], found[path][key], "{path} {key}");
+                }
             }
+            assert_eq!(expected.len(), found.len());
         }
-        assert_eq!(expected.len(), found.len());
-    }
+    });
 }
 
 #[test]

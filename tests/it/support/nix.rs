@@ -17,7 +17,9 @@
 //! that built them runs on them, without the settings of this machine.
 
 use super::{Run, TestEnv, copy_tree, have, require, run, skip};
+use serde_json::Value;
 use std::cmp::Ordering;
+use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -352,6 +354,24 @@ impl Store {
         args: impl IntoIterator<Item = S>,
     ) -> Run {
         run(&mut self.command(program, args))
+    }
+
+    /// What `nix path-info --all --json` says, by path. `args` come after it.
+    #[track_caller]
+    pub(crate) fn path_infos(&self, args: &[&str]) -> BTreeMap<String, Value> {
+        let mut all = vec!["path-info", "--all", "--json"];
+        if self.nix.since("2.34") {
+            all.extend(["--json-format", "1"]);
+        }
+        all.extend(args);
+        match serde_json::from_str(&self.nix("nix", all)).unwrap() {
+            // Before Nix 2.19.
+            Value::Array(infos) => {
+                infos.into_iter().map(|i| (i["path"].as_str().unwrap().into(), i)).collect()
+            }
+            Value::Object(infos) => infos.into_iter().collect(),
+            other => panic!("{other}"),
+        }
     }
 
     /// Every valid path, sorted.

@@ -261,8 +261,17 @@ pub(crate) fn number(value: &Value) -> u64 {
 
 /// The rows of `nix-store --gc --print-roots`, run-time ones apart.
 pub(crate) fn print_roots(text: &str) -> BTreeSet<String> {
-    let runtime = |line: &&str| line.starts_with("/proc/") || line.starts_with('{');
-    text.lines().filter(|line| !runtime(line)).map(Into::into).collect()
+    let runtime = |line: &&str| {
+        let line = line.trim_start_matches('"');
+        line.starts_with("/proc/") || line.starts_with('{')
+    };
+    text.lines().filter(|line| !runtime(line)).map(unquoted).collect()
+}
+
+/// A row of `nix-store --gc --print-roots` as it was before Nix 2.34 put the link in quotes.
+pub(crate) fn unquoted(row: &str) -> String {
+    let parts = row.strip_prefix('"').and_then(|row| row.split_once("\" -> "));
+    parts.map_or_else(|| row.to_owned(), |(link, path)| format!("{link} -> {path}"))
 }
 
 pub(crate) fn arrows(rows: &[Value]) -> BTreeSet<String> {
