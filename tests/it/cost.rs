@@ -48,7 +48,7 @@ fn each_inode_is_statted_once() {
     if run(Command::new("strace").args(["-qqo", "/dev/null", "true"])).status != 0 {
         return super::support::skip("strace may not trace here");
     }
-    for store in [&stores.optimised, &stores.root_optimised] {
+    for store in [&stores.root_optimised, &stores.partly] {
         let (inodes, directories) = inodes(&store.real_store_dir);
         let entries = walkdir::WalkDir::new(&store.real_store_dir).into_iter().count() as u64;
         let calls = statx_calls(&env, &store.args());

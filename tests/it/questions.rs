@@ -496,7 +496,7 @@ fn a_glob_finds_the_same_however_it_is_written() {
     let env = TestEnv::new();
     let dropped = |glob: &str| {
         let args = ["what-if", "everything-1.0", "--drop-files", glob];
-        let total = json(&env, &stores.optimised, &args)["total"].clone();
+        let total = json(&env, &stores.root_optimised, &args)["total"].clone();
         ["nar_size_after", "disk_size_after"].map(|key| total[key].as_u64().unwrap())
     };
     let [before, _] = dropped("share/common-1");

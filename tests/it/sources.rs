@@ -61,7 +61,7 @@ fn registrations_and_path_infos_equal_the_database() {
 fn a_scan_finds_the_references_that_nix_found() {
     nix::each_stores(|stores| {
         let env = TestEnv::new();
-        for store in [&stores.fresh, &stores.optimised, &stores.root_optimised] {
+        for store in [&stores.fresh, &stores.root_optimised] {
             let expected = rows(&env, store.args());
             let found = rows(&env, with(store, &["--scan".into()]));
             for (path, row) in &expected {

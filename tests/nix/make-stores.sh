@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # Builds the stores that the tests examine, with real Nix, under DIR:
 #
-#   DIR/fresh      store/ state/ log/ conf/ user/   never optimised
-#   DIR/optimised  the same, then nix-store --optimise
-#   DIR/partly     the same, then optimised, then more paths built
+#   DIR/fresh      store/ state/ log/ conf/ user/   never optimised, store dir DIR/fresh/store
 #   DIR/root       nix/store and nix/var/nix below it, store dir /nix/store, for --root
-#   DIR/root-optimised  a copy of that, optimised
+#   DIR/root-optimised  a copy of that, then nix-store --optimise
+#   DIR/partly     a copy of that, then more paths built
 #
-# Each has its own store dir, so nothing outside DIR is touched. user/ holds what
+# Nothing outside DIR is touched. user/ holds what
 # a person would have: profiles outside the state dir, `result` links.
 #
 # Usage: make-stores.sh DIR
@@ -65,24 +64,14 @@ fill() { # DIR; `store`, `state` and `profiles` say where the store is
   nix-store "${store[@]}" --add-fixed sha256 "$here/src/plain.txt" >/dev/null
 }
 
-private() { # NAME: a store with a store dir of its own
-  dir=$out/$1
-  remove "$dir"
-  export NIX_STORE_DIR=$dir/store NIX_STATE_DIR=$dir/state NIX_LOG_DIR=$dir/log NIX_CONF_DIR=$dir/conf
-  export NIX_LOCALSTATE_DIR=$dir
-  mkdir -p "$NIX_STORE_DIR" "$NIX_CONF_DIR"
-  store=() state=$NIX_STATE_DIR profiles=$NIX_STATE_DIR/profiles
-  fill "$dir"
-}
-
-private fresh
-
-private optimised
-nix-store --optimise >/dev/null 2>"$dir/user/optimise.txt"
-
-private partly
-nix-store --optimise >/dev/null 2>"$dir/user/optimise.txt"
-again nix-build --quiet --no-out-link "$here/varied.nix" -A late >/dev/null
+# A store with a store dir of its own.
+dir=$out/fresh
+remove "$dir"
+export NIX_STORE_DIR=$dir/store NIX_STATE_DIR=$dir/state NIX_LOG_DIR=$dir/log NIX_CONF_DIR=$dir/conf
+export NIX_LOCALSTATE_DIR=$dir
+mkdir -p "$NIX_STORE_DIR" "$NIX_CONF_DIR"
+store=() state=$NIX_STATE_DIR profiles=$NIX_STATE_DIR/profiles
+fill "$dir"
 
 # The layout of a machine's or an image's root directory: the store dir is /nix/store
 # in its database, and lies below DIR/root. Nix builds such a store in a sandbox only,
@@ -104,8 +93,13 @@ cp -P "$dir/user/result" "$dir/home/user/result"
 name=$(printf /home/user/result | nix-hash --flat --type sha1 --base32 /dev/stdin)
 ln -s /home/user/result "$dir/nix/var/nix/gcroots/auto/$name"
 
-# That layout again, copied as it is and optimised: the one to copy and examine anew,
-# since its database names no directory of this machine.
+# That layout again, copied as it is and optimised. Such a store can be copied and examined
+# anew, since its database names no directory of this machine.
 remove "$out/root-optimised"
 cp -a "$dir" "$out/root-optimised"
-nix-store --store "$out/root-optimised" --optimise >/dev/null 2>"$out/root-optimised/user/optimise.txt"
+nix-store --store "$out/root-optimised" --optimise
+
+# And again, with more paths built after that.
+remove "$out/partly"
+cp -a "$out/root-optimised" "$out/partly"
+again nix-build --store "$out/partly" --quiet --no-out-link "$here/varied.nix" -A late >/dev/null

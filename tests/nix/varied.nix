@@ -43,7 +43,7 @@ let
   hardLinks = make "hard-links-1.0" { } ''
     mkdir -p "$out/libexec/git-core" "$out/bin"
     yes git | head -c 70000 > "$out/bin/git"; chmod +x "$out/bin/git"
-    i=0; while [ $i -lt 120 ]; do
+    i=0; while [ $i -lt 40 ]; do
       ln "$out/bin/git" "$out/libexec/git-core/git-$i"; i=$((i+1))
     done
     printf x > "$out/one"; ln "$out/one" "$out/two"; ln "$out/one" "$out/bin/three"
@@ -58,7 +58,7 @@ let
     ln -s "$hardLinks/bin/git" "$out/git"; ln -s "$text" "$out/note"
     ln -s self "$out/self"; ln -s . "$out/here"
     ln -s $(printf '%0300d' 7) "$out/long-target"
-    i=0; while [ $i -lt 60 ]; do ln -s ../dir/file "$out/many/$i"; i=$((i+1)); done
+    i=0; while [ $i -lt 20 ]; do ln -s ../dir/file "$out/many/$i"; i=$((i+1)); done
   '';
 
   files = make "files-2.0" { } ''
@@ -68,7 +68,7 @@ let
     printf 'same content\n' > "$out/plain"
     printf 'same content\n' > "$out/executable"; chmod 755 "$out/executable"
     printf 'same content\n' > "$out/other-modes"; chmod 640 "$out/other-modes"
-    n=1; while [ $n -le 17 ]; do head -c $n /dev/zero | tr '\0' z > "$out/bytes-$n"; n=$((n+1)); done
+    n=1; z=; while [ $n -le 17 ]; do z=z$z; printf $z > "$out/bytes-$n"; n=$((n+1)); done
     n=4095; while [ $n -le 4097 ]; do head -c $n /dev/zero | tr '\0' z > "$out/bytes-$n"; n=$((n+1)); done
   '';
 
@@ -97,12 +97,15 @@ let
 
   deep = make "deep-1.0" { } ''
     mkdir "$out"; cd "$out" # Nix 2.34 allows 64 directories in a NAR
-    i=0; while [ $i -lt 60 ]; do mkdir d$i; cd d$i; printf $i > f; i=$((i+1)); done
+    i=0; dir=.; while [ $i -lt 60 ]; do dir=$dir/d$i; i=$((i+1)); done
+    mkdir -p "$dir"
+    i=0; while [ $i -lt 60 ]; do cd d$i; printf $i > f; i=$((i+1)); done
   '';
 
   wide = make "wide-1.0" { } ''
     mkdir "$out"; cd "$out"; seq 1 3000 | xargs touch
-    seq 1 300 | while read n; do mkdir -p "sub/$n"; echo $n > "sub/$n/f"; done
+    seq 1 300 | sed s:^:sub/: | xargs mkdir -p
+    n=1; while [ $n -le 300 ]; do echo $n > "sub/$n/f"; n=$((n+1)); done
   '';
 
   singleFile = make "single-file-1.0" { } ''printf 'one file\n' > "$out"'';

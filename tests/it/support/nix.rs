@@ -47,14 +47,12 @@ pub(crate) struct Stores {
     pub(crate) nix: &'static Nix,
     /// Never optimised; a store dir of its own.
     pub(crate) fresh: Store,
-    /// The same paths, optimised; a store dir of its own.
-    pub(crate) optimised: Store,
-    /// Optimised, then more paths built; a store dir of its own.
-    pub(crate) partly: Store,
     /// Never optimised; store dir `/nix/store` below a directory, for `--root`.
     pub(crate) root: Store,
     /// A copy of `root`, optimised.
     pub(crate) root_optimised: Store,
+    /// A copy of that, then more paths built.
+    pub(crate) partly: Store,
 }
 
 /// One store and how to reach it.
@@ -240,10 +238,9 @@ fn build(nix: &'static Nix) -> Result<Stores, String> {
     Ok(Stores {
         nix,
         fresh: Store::private(nix, dir.join("fresh")),
-        optimised: Store::private(nix, dir.join("optimised")),
-        partly: Store::private(nix, dir.join("partly")),
         root: Store::root(nix, dir.join("root")),
         root_optimised: Store::root(nix, dir.join("root-optimised")),
+        partly: Store::root(nix, dir.join("partly")),
     })
 }
 

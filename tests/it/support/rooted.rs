@@ -5,7 +5,7 @@ use super::{TestEnv, copy_tree, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -41,6 +41,10 @@ pub(crate) fn rooted_of(nix: &'static Nix) -> MutexGuard<'static, Rooted> {
         // A static is never dropped, so this one is not in a directory that goes.
         let name = format!("roots-{nix}");
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
+        // Held until the process ends: another run of the tests waits.
+        let lock = File::create(dir.with_file_name(format!("{name}.lock"))).unwrap();
+        lock.lock().unwrap();
+        std::mem::forget(lock);
         remove(&dir);
         remove(&dir.with_file_name(format!("{name}.pristine")));
         let rooted = Rooted::new(nix, TestEnv::new(), dir);
