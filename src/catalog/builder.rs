@@ -1,5 +1,6 @@
 //! From rows in any order to a [`Catalog`].
 
+use super::build_trace::Trace;
 use super::{Catalog, Strings, UNKNOWN_SIZE, UNKNOWN_TIME};
 use crate::graph::Rows;
 use crate::store::StorePath;
@@ -110,6 +111,21 @@ impl Builder {
     /// Notes a path that Nix cannot delete: see [`Catalog::undeletable`].
     pub fn set_undeletable(&mut self, number: u32) {
         self.undeletable.push(number);
+    }
+
+    /// Says that all outputs of derivations that Nix knows are added.
+    pub(super) fn set_outputs_known(&mut self) {
+        self.catalog.outputs_known = true;
+    }
+
+    /// Adds a row of a build trace.
+    pub(super) fn add_trace(&mut self, trace: Trace) {
+        self.catalog.traces.push(trace);
+    }
+
+    /// Notes a table of a build trace whose form is not known.
+    pub(super) fn add_unknown_trace(&mut self, table: String) {
+        self.catalog.unknown_traces.push(table);
     }
 
     /// Adds a record; its number, or `None` with a warning if its path is no

@@ -11,6 +11,7 @@
 //!
 //! `source` chooses among them; `sniff` says what other files seem to be; `derivation` reads what derivations refer to.
 
+pub mod build_trace;
 mod builder;
 pub mod derivation;
 mod import;
@@ -137,6 +138,9 @@ pub struct Catalog {
     ultimate: Vec<bool>,
     outputs: HashMap<u32, Box<str>>,
     derivation_outputs: Rows,
+    outputs_known: bool,
+    traces: Vec<build_trace::Trace>,
+    unknown_traces: Vec<String>,
     undeletable: Vec<u32>,
     /// References to paths that the source does not list, by id.
     unlisted: HashMap<u32, Vec<Box<str>>>,
@@ -432,14 +436,15 @@ impl Catalog {
         &self.referrers
     }
 
-    /// The valid outputs of each derivation, ascending. Where the source does
-    /// not tell any of a derivation (only databases do, and not for
-    /// content-addressed derivations that float), the paths that name it as
-    /// their deriver.
+    /// The valid outputs of each derivation, ascending. A database says which
+    /// they are, but for those of content-addressed derivations that float;
+    /// see [`build_trace`]. Where another source does not say any of a
+    /// derivation, the paths that name it as their deriver.
     pub fn derivation_outputs(&self) -> &Rows {
         self.all_outputs.get_or_init(|| {
             let told = |drv: u32| self.derivation_outputs.row(drv);
-            let untold = |id: u32| self.deriver_id(id).filter(|&drv| told(drv).is_empty());
+            let guessed = |drv: &u32| !self.outputs_known && told(*drv).is_empty();
+            let untold = |id: u32| self.deriver_id(id).filter(guessed);
             let ids = 0..self.len() as u32;
             let known = ids.clone().flat_map(|drv| told(drv).iter().map(move |&id| (drv, id)));
             let named = ids.clone().filter_map(|id| Some((untold(id)?, id)));
@@ -452,6 +457,18 @@ impl Catalog {
     /// would delete such a path, or one that it refers to.
     pub fn undeletable(&self) -> &[u32] {
         &self.undeletable
+    }
+
+    /// Adds outputs of derivations: pairs of derivation and output.
+    pub fn add_derivation_outputs(&mut self, pairs: &[(u32, u32)]) {
+        let mut all: Vec<(u32, u32)> = pairs.to_vec();
+        for drv in 0..self.len() as u32 {
+            all.extend(self.derivation_outputs.row(drv).iter().map(|&output| (drv, output)));
+        }
+        all.sort_unstable();
+        all.dedup();
+        self.derivation_outputs = Rows::from_pairs(self.len(), all.into_iter());
+        self.all_outputs = OnceLock::new();
     }
 
     /// The time of the newest registration, in seconds since 1970.

@@ -44,6 +44,17 @@ pub fn join(upper: &Catalog, lower: &Catalog) -> Result<Catalog, TooLarge> {
             None => builder.add_unlisted_reference(from, &name),
         }
     }
+    for catalog in [upper, lower] {
+        for trace in &catalog.traces {
+            builder.add_trace(trace.clone());
+        }
+        for table in &catalog.unknown_traces {
+            builder.add_unknown_trace(table.clone());
+        }
+    }
+    if upper.outputs_known && lower.outputs_known {
+        builder.set_outputs_known();
+    }
     builder.finish()
 }
 

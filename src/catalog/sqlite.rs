@@ -4,6 +4,7 @@
 //! that opening began. Columns are found by name, since older schemas lack
 //! some and other Nix implementations add some (nix: `src/libstore/schema.sql`).
 
+use super::build_trace::{Trace, TraceTable};
 use super::{Builder, Catalog, Record, TooLarge};
 use crate::nar::hash::Hash;
 use crate::warning::WarningKind;
@@ -88,6 +89,7 @@ pub fn load(connection: &Connection, store_dir: &str) -> Result<Catalog, LoadErr
     let (numbers, odd) = load_paths(connection, &mut builder)?;
     load_references(connection, &mut builder, &numbers, &odd)?;
     load_outputs(connection, &mut builder, &numbers)?;
+    load_traces(connection, &mut builder)?;
     Ok(builder.finish()?)
 }
 
@@ -244,6 +246,9 @@ fn load_outputs(
         return Ok(());
     }
     let drv = if present.iter().any(|c| c.eq_ignore_ascii_case("drv")) { "drv" } else { "NULL" };
+    if drv != "NULL" {
+        builder.set_outputs_known();
+    }
     let mut found = Vec::new();
     let mut made = Vec::new();
     {
@@ -273,6 +278,51 @@ fn load_outputs(
     }
     for (drv, output) in made {
         builder.add_derivation_output(drv, output);
+    }
+    Ok(())
+}
+
+/// What content-addressed derivations were found to make; not in most stores.
+fn load_traces(connection: &Connection, builder: &mut Builder) -> Result<(), LoadError> {
+    let sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')
+               AND (name LIKE 'Realisations%' OR name LIKE 'BuildTrace%')";
+    let mut statement = connection.prepare(sql)?;
+    let tables = statement.query_map([], |row| row.get::<_, String>(0))?;
+    for table in tables.collect::<Result<Vec<_>, _>>()? {
+        let (kind, sql) = match &*table {
+            "RealisationsRefs" => continue,
+            "Realisations" => (
+                TraceTable::Realisations,
+                "SELECT r.drvPath, r.outputName, v.path
+                 FROM Realisations r JOIN ValidPaths v ON r.outputPath = v.id",
+            ),
+            "BuildTraceV3" => (
+                TraceTable::BuildTraceV3,
+                "SELECT drvPath, outputName, outputPath FROM BuildTraceV3",
+            ),
+            _ => {
+                builder.add_unknown_trace(table);
+                continue;
+            }
+        };
+        let Ok(mut statement) = connection.prepare(sql) else {
+            builder.add_unknown_trace(table);
+            continue;
+        };
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let text = |column| bytes(row, column).map(|b| String::from_utf8_lossy(b).into_owned());
+            let base = |name: String| match name.rsplit_once('/') {
+                Some((_, base)) => base.to_owned(),
+                None => name,
+            };
+            builder.add_trace(Trace {
+                table: kind,
+                key: base(text(0)?),
+                output: text(1)?,
+                path: base(text(2)?),
+            });
+        }
     }
     Ok(())
 }

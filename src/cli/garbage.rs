@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use super::roots::{SettingsArgs, find, now, parse_days};
+use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
 use crate::analysis::garbage::{Garbage, GarbageOptions, Removal, RemovalError};
 use crate::census::{Examine, filter_names};
 use clap::Args;
@@ -51,6 +51,7 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
     let mut census = context.census(catalog, Examine::All, true)?;
     let found = find(context, &mut census, &args.settings)?;
     let settings = args.settings.read(context, &mut census.warnings);
+    follow_build_traces(context, &mut census, &found, &args.settings, &settings);
     let named = args
         .if_removed
         .iter()

@@ -3,8 +3,10 @@
 use super::context::Context;
 use super::environment;
 use super::exit::{Exit, Failure};
+use crate::analysis::liveness::{Keep, alive};
 use crate::analysis::optimise::NixVersion;
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions, filter_roots};
+use crate::catalog::build_trace;
 use crate::census::{Census, Examine};
 use crate::roots::{
     Caller, FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, StaleReason, find_roots,
@@ -96,6 +98,7 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
     let mut census = context.census(catalog, Examine::All, args.of.is_none())?;
     let found = find(context, &mut census, &args.settings)?;
     let settings = args.settings.read(context, &mut census.warnings);
+    follow_build_traces(context, &mut census, &found, &args.settings, &settings);
     if let Some(target) = target {
         let of = RootsOf::new(&census, &found, &settings, target);
         let exit = if of.keepers.is_empty() { Exit::No } else { Exit::Done };
@@ -153,6 +156,37 @@ pub(super) fn find(
         census.warnings.push(WarningKind::Unreadable, auto.as_os_str().as_bytes(), message);
     }
     Ok(found)
+}
+
+/// Adds the outputs of content-addressed derivations, if Nix would ask for them:
+/// with the feature `ca-derivations` and `keep-outputs`.
+pub(super) fn follow_build_traces(
+    context: &Context,
+    census: &mut Census,
+    found: &FoundRoots,
+    args: &SettingsArgs,
+    settings: &GcSettings,
+) {
+    let features = context.settings(&mut Warnings::new()).experimental_features;
+    if !settings.keep_outputs.value || !features.iter().any(|f| f == "ca-derivations") {
+        return;
+    }
+    let store = context.walks_disk().then_some(&*context.location.real_store_dir);
+    let table = args.nix_version.trace_table();
+    let mut warnings = Warnings::new();
+    let pairs = build_trace::outputs(&census.catalog, table, store, &mut warnings);
+    let keep = Keep::from(settings);
+    let roots = || found.roots.iter().map(|root| root.path);
+    let before = alive(&census.catalog, keep, roots());
+    census.catalog.add_derivation_outputs(&pairs);
+    let after = alive(&census.catalog, keep, roots());
+    // From such an output Nix finds no way back to its derivation.
+    for path in after.iter().filter(|&path| !before.contains(path)) {
+        let message = "content-addressed: Nix keeps it, as its derivation’s output, only if it \
+                       comes to the derivation first when it reads the store directory";
+        warnings.push(WarningKind::Uncertain, census.catalog.path(path), message);
+    }
+    census.warnings.extend(warnings);
 }
 
 /// Who is taken to call `nix-collect-garbage`: this user; an image's superuser.

@@ -1,6 +1,7 @@
 //! The version of Nix whose report is foretold: which rule it follows, and how
 //! it words its last line.
 
+use crate::catalog::build_trace::TraceTable;
 use crate::roots::ProfileRule;
 use std::fmt;
 use std::str::FromStr;
@@ -179,6 +180,14 @@ impl NixVersion {
             (Flavour::Nix, 15) => ProfileRule::In2_15,
             // Lix was made of Nix 2.18.
             _ => ProfileRule::From2_16,
+        }
+    }
+
+    /// The table in which it looks for outputs of content-addressed derivations.
+    pub fn trace_table(self) -> TraceTable {
+        match (self.flavour, self.minor) {
+            (Flavour::Nix, 35..) => TraceTable::BuildTraceV3,
+            _ => TraceTable::Realisations,
         }
     }
 
