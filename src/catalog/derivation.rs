@@ -172,7 +172,7 @@ impl Parts {
         let mut text = b"Derive([".to_vec();
         let outputs = self.outputs.iter().map(|[name, path, method, hash]| {
             let path = if mask { &b""[..] } else { path };
-            let parts = [name, path, method, hash].map(|part| quoted(part));
+            let parts = [&**name, path, method, hash].map(quoted);
             [b"(", &*parts.join(&b','), b")"].concat()
         });
         text.extend(outputs.collect::<Vec<_>>().join(&b','));
