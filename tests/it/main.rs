@@ -3,6 +3,7 @@
 
 mod audit;
 mod cli;
+mod content_addressed;
 mod cost;
 mod disk;
 mod faults;
