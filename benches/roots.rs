@@ -12,11 +12,8 @@ use nix_census::analysis::garbage::{Garbage, GarbageOptions};
 use nix_census::analysis::roots::{RootSort, Roots, RootsOptions};
 use nix_census::catalog::{Builder, Catalog, Record};
 use nix_census::census::{Census, Examine};
-use nix_census::disk::Progress;
 use nix_census::roots::{FoundRoots, GcSettings, Root, RootKind};
-use nix_census::store::StoreLocation;
 use std::error::Error;
-use std::path::Path;
 use std::time::Instant;
 
 #[allow(unreachable_pub, reason = "shared with other benches and the tests")]
@@ -29,8 +26,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Ok(());
     };
     let (catalog, found) = step("catalog", || make(paths, references, roots))?;
-    let location = StoreLocation::new(Path::new("/"), "/nix/store", Path::new("/nix/var/nix"))?;
-    let census = Census::take(location, catalog, Examine::All, None, &Progress::default())?;
+    let census = Census::new(catalog, &Examine::All, None)?;
     println!(
         "{} paths, {} references, {} roots",
         census.len(),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use criterion::Criterion;
 use nix_census::disk::{self, Progress, ScanOptions};
+use nix_census::fs::StoreFiles;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -18,13 +19,14 @@ fn main() {
     }
     let store = tempfile::tempdir().expect("a directory");
     generate(store.path());
+    let files = StoreFiles::live(store.path(), Path::new("/")).expect("a store");
     let mut criterion = Criterion::default().sample_size(20).configure_from_args();
     for whole in [true, false] {
         let options = ScanOptions { whole, ..ScanOptions::default() };
         let names: Vec<String> = (0..100).map(|i| format!("{i:03}")).collect();
         let id = if whole { "walk/whole" } else { "walk/targets" };
         criterion.bench_function(id, |bencher| {
-            bencher.iter(|| disk::scan(store.path(), &names, &options, &Progress::default()));
+            bencher.iter(|| disk::scan(&files, &names, &options, &Progress::default()));
         });
     }
     criterion.final_summary();
@@ -39,7 +41,8 @@ fn once(store: &Path, options: &ScanOptions) {
         .collect();
     names.sort();
     let begin = std::time::Instant::now();
-    let scan = disk::scan(store, &names, options, &Progress::default()).expect("a scan");
+    let files = StoreFiles::live(store, Path::new("/")).expect("a store");
+    let scan = disk::scan(&files, &names, options, &Progress::default()).expect("a scan");
     let disk_size: u64 = scan.usages.iter().map(|usage| usage.disk_size).sum();
     println!(
         "{} entries, {} statted, {} inodes with several names, {disk_size} bytes in all paths, {:?}",

@@ -46,8 +46,9 @@
 //!
 //! ```
 //! use nix_census::analysis::overview::Overview;
-//! use nix_census::census::{Census, DiskOptions, Examine};
-//! use nix_census::disk::Progress;
+//! use nix_census::census::{self, Census, Examine};
+//! use nix_census::disk::{Progress, ScanOptions};
+//! use nix_census::fs::StoreFiles;
 //! use nix_census::output::{self, Format, Style};
 //! use nix_census::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
 //! use std::path::Path;
@@ -57,13 +58,15 @@
 //! let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo");
 //! let location = StoreLocation::new(&root, DEFAULT_STORE_DIR, DEFAULT_STATE_DIR.as_ref())?;
 //! let catalog = nix_census::catalog::load(&location)?;
-//! let disk = Some(DiskOptions::default());
-//! let census = Census::take(location, catalog, Examine::All, disk, &Progress::default())?;
+//! let files = StoreFiles::of(&location)?;
+//! let (all, options) = (Examine::All, ScanOptions::default());
+//! let scan = census::scan(&files, &catalog, &all, &options, &Progress::default())?;
+//! let census = Census::new(catalog, &all, Some(scan))?;
 //!
 //! let overview = Overview::new(&census, start.elapsed());
 //! assert!(overview.paths > 0 && overview.disk.is_some());
 //! let mut json = Vec::new();
-//! output::write(overview.document(&census), Format::Json, &Style::default(), &mut json)?;
+//! output::write(overview.document(&census, &location), Format::Json, &Style::default(), &mut json)?;
 //! # let json: serde_json::Value = serde_json::from_slice(&json)?;
 //! # assert_eq!(json["paths"], overview.paths);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

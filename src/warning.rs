@@ -202,6 +202,24 @@ impl Warnings {
         (taken, self)
     }
 
+    /// Keeps only the warnings that `wanted` says. Those that were counted and
+    /// not kept stay counted: nobody knows what they are about.
+    pub fn retain(&mut self, wanted: impl Fn(&Warning) -> bool) {
+        let counts = &mut self.counts;
+        let mut keep = |warning: &Warning| {
+            let wanted = wanted(warning);
+            if !wanted && let Some(count) = counts.get_mut(&warning.kind) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&warning.kind);
+                }
+            }
+            wanted
+        };
+        self.kept.retain(&mut keep);
+        self.more.retain(&mut keep);
+    }
+
     /// Without the warnings of a kind, kept or only counted.
     pub fn without(self, kind: WarningKind) -> Self {
         let (_, mut rest) = self.split(|other| other == kind);

@@ -2,6 +2,7 @@
 
 use crate::census::Census;
 use crate::output::{Cell, Column, Document, Field, Head, Section};
+use crate::store::StoreLocation;
 use std::path::Path;
 use std::time::Duration;
 
@@ -97,8 +98,8 @@ impl Overview {
         }
     }
 
-    /// The answer for printing.
-    pub fn document<'a>(&self, census: &'a Census) -> Document<'a> {
+    /// The answer for printing; `location` is where the store lies.
+    pub fn document<'a>(&self, census: &'a Census, location: &StoreLocation) -> Document<'a> {
         let catalog = &census.catalog;
         let mut fields = vec![
             Field::new("paths", "valid paths", Cell::Count(self.paths))
@@ -180,7 +181,6 @@ impl Overview {
             row
         });
         let store_dir = catalog.store_dir();
-        let location = &census.location;
         let title = match location.root.to_str() {
             Some("/") if location.real_store_dir == Path::new(store_dir) => {
                 format!("Store {store_dir}")

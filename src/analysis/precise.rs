@@ -7,13 +7,11 @@
 //! file cut short meanwhile cannot hurt.
 
 use crate::catalog::Catalog;
-use crate::disk::{Directory, DiskError, Engine, Entry, Kind, Progress, Top, Visitor, Walker};
+use crate::disk::{DiskError, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
+use crate::fs::{FileType, RegularFile, StoreFiles};
 use crate::warning::{WarningKind, Warnings};
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
-use std::path::Path;
 
 const HASH: usize = 32;
 
@@ -89,7 +87,7 @@ pub struct Finds {
 /// # Errors
 /// If the store directory cannot be read.
 pub fn find(
-    store_dir: &Path,
+    files: &StoreFiles,
     catalog: &Catalog,
     edges: &[(u32, u32)],
     threads: Option<usize>,
@@ -108,10 +106,10 @@ pub fn find(
             name: catalog.base_name(id).as_bytes(),
             path,
             ino: 0,
-            kind: Kind::Unknown,
+            file_type: FileType::Unknown,
         })
         .collect();
-    let walker = Walker::open(store_dir, Engine::Native, threads)?;
+    let walker = Walker::new(files, threads)?;
     let search = Search { ids: &ids, needles: &needles };
     let walked = walker.walk(&tops, &search, &Progress::default());
     warnings.extend(walked.warnings);
@@ -165,7 +163,7 @@ impl Visitor for Search<'_> {
         State::default()
     }
 
-    fn top(&self, state: &mut State, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+    fn top(&self, state: &mut State, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
         state.present.push(directory.path());
         self.entry(state, directory, entry, true);
     }
@@ -173,8 +171,8 @@ impl Visitor for Search<'_> {
     fn directory<'e>(
         &self,
         state: &mut State,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
         for entry in entries {
             self.entry(state, directory, &entry, false);
@@ -190,8 +188,8 @@ impl Search<'_> {
     fn entry(
         &self,
         state: &mut State,
-        directory: &Directory<'_>,
-        entry: &Entry<'_, ()>,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, ()>,
         top: bool,
     ) {
         let path = directory.path() as usize;
@@ -199,16 +197,16 @@ impl Search<'_> {
         let mut found: Vec<(Holder, u32, Found)> = Vec::new();
         // A store path's own name is no part of its NAR.
         if !top {
-            let hits = in_bytes(entry.name, needles);
+            let hits = in_bytes(entry.name(), needles);
             found.extend(hits.into_iter().map(|(id, hit)| (Holder::Name, id, hit)));
         }
-        let read = match entry.kind {
-            Kind::File => directory.open_file(entry.name).and_then(|file| {
-                let hits = in_file(&file, needles, &mut state.buffer)?;
+        let read = match entry.file_type {
+            FileType::Regular => directory.open_file(entry).and_then(|mut file| {
+                let hits = in_file(&mut file, needles, &mut state.buffer)?;
                 found.extend(hits.into_iter().map(|(id, hit)| (Holder::Contents, id, hit)));
                 Ok(())
             }),
-            Kind::Symlink => directory.read_link(entry.name).map(|target| {
+            FileType::Symlink => directory.read_link(entry).map(|target| {
                 let hits = in_bytes(&target, needles);
                 found.extend(hits.into_iter().map(|(id, hit)| (Holder::Symlink, id, hit)));
             }),
@@ -216,11 +214,11 @@ impl Search<'_> {
         };
         if let Err(e) = read {
             state.partly.push(directory.path());
-            let path = directory.full_path(entry.name);
+            let path = directory.full_path(entry.name());
             state.warnings.push(WarningKind::of_error(&e), path, e.to_string());
         }
         for (holder, reference, found) in found {
-            let file = if top { Vec::new() } else { inside(directory, entry.name) };
+            let file = if top { Vec::new() } else { inside(directory, entry.name()) };
             state.finds.push(Find {
                 referrer: self.ids[path],
                 reference,
@@ -236,7 +234,7 @@ impl Search<'_> {
 }
 
 /// An entry's name relative to its store path.
-fn inside(directory: &Directory<'_>, name: &[u8]) -> Vec<u8> {
+fn inside(directory: &WalkDirectory<'_>, name: &[u8]) -> Vec<u8> {
     let relative = directory.relative_path();
     let mut parts = relative.splitn(2, |&b| b == b'/').skip(1);
     let mut file = parts.next().unwrap_or_default().to_vec();
@@ -269,7 +267,7 @@ fn in_bytes(bytes: &[u8], needles: &Needles) -> Vec<(u32, Found)> {
 }
 
 fn in_file(
-    mut file: &File,
+    file: &mut RegularFile,
     needles: &Needles,
     buffer: &mut Vec<u8>,
 ) -> io::Result<Vec<(u32, Found)>> {
@@ -302,7 +300,7 @@ fn in_file(
 }
 
 /// The line an offset is in, if there is no NUL before it.
-fn line_of(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<Option<u64>> {
+fn line_of(file: &RegularFile, offset: u64, buffer: &mut [u8]) -> io::Result<Option<u64>> {
     let (mut at, mut lines) = (0, 1);
     while at < offset {
         let length = (offset - at).min(buffer.len() as u64) as usize;
@@ -317,7 +315,7 @@ fn line_of(file: &File, offset: u64, buffer: &mut [u8]) -> io::Result<Option<u64
 }
 
 /// What stands around an offset; of text, no more than its line.
-fn excerpt(file: &File, offset: u64, text: bool) -> io::Result<String> {
+fn excerpt(file: &RegularFile, offset: u64, text: bool) -> io::Result<String> {
     let start = offset.saturating_sub(BEFORE);
     let mut around = vec![0; (offset - start + HASH as u64 + AFTER) as usize];
     let mut filled = 0;
@@ -383,7 +381,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use std::io::Write;
+    use crate::fs::Tree;
 
     const A: &[u8; HASH] = b"0c5b8vw40dy178xlpddw65q9gf1h2186";
     const B: &[u8; HASH] = b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
@@ -393,10 +391,8 @@ mod tests {
     }
 
     fn file(contents: &[u8]) -> Vec<(u32, Found)> {
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(contents).unwrap();
-        io::Seek::rewind(&mut file).unwrap();
-        in_file(&file, &needles(), &mut Vec::new()).unwrap()
+        let mut file = Tree::memory([("/file", contents)]).open_file("/file".as_ref()).unwrap();
+        in_file(&mut file, &needles(), &mut Vec::new()).unwrap()
     }
 
     #[test]

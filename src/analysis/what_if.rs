@@ -6,6 +6,7 @@ mod drop_files;
 use super::edits::{Dropped, Edited, Sizes, change, measure};
 use crate::census::Census;
 use crate::disk::DiskError;
+use crate::fs::StoreFiles;
 use crate::graph::closure;
 use crate::output::{Cell, Column, Document, Field, Head, Section};
 use globset::GlobMatcher;
@@ -59,6 +60,9 @@ pub enum WhatIfError {
     /// The files could not be looked for.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// Files are to be dropped, and there are none to look at.
+    #[error("dropping files needs the files of the store")]
+    NoFiles,
     /// No file's name matches.
     #[error("no file of the examined paths matches ‘{glob}’{}", near_list(near))]
     NoFile {
@@ -101,11 +105,12 @@ impl WhatIf {
     /// directory cannot be read.
     pub fn new(
         census: &mut Census,
+        files: Option<&StoreFiles>,
         targets: &[u32],
         steps: &[Step],
         threads: Option<usize>,
     ) -> Result<Self, WhatIfError> {
-        let mut drops = drop_files::find(census, steps, threads)?.into_iter();
+        let mut drops = drop_files::find(census, files, steps, threads)?.into_iter();
         let census = &*census;
         let mut dropped = Dropped::default();
         let mut graph = Edited::new(census, targets);

@@ -4,6 +4,7 @@ use super::branches::{Line, branches, draw, row_of};
 use super::precise::{self, Find, Finds};
 use crate::census::Census;
 use crate::disk::DiskError;
+use crate::fs::StoreFiles;
 use crate::graph::{NodeSet, ShortestPaths, between, roots};
 use crate::output::{Cell, Column, Document, Field, Head, Section};
 use std::collections::HashMap;
@@ -133,6 +134,7 @@ impl Why {
     pub fn find_files(
         &mut self,
         census: &mut Census,
+        files: &StoreFiles,
         threads: Option<usize>,
     ) -> Result<(), DiskError> {
         let mut edges: Vec<(u32, u32)> = if self.show == Show::Referrers {
@@ -148,9 +150,8 @@ impl Why {
             let next = order.len();
             *order.entry(edge).or_insert(next) == next
         });
-        let store_dir = census.location.real_store_dir.clone();
         let mut found =
-            precise::find(&store_dir, &census.catalog, &edges, threads, &mut census.warnings)?;
+            precise::find(files, &census.catalog, &edges, threads, &mut census.warnings)?;
         found.finds.sort_by_key(|find| order.get(&(find.referrer, find.reference)).copied());
         found.without.sort_by_key(|edge| order.get(edge).copied());
         self.finds = Some(found);

@@ -7,9 +7,9 @@
 //! `derivations.cc`); from 2.35 `BuildTraceV3`, whose key is the derivation.
 
 use super::{Catalog, derivation};
+use crate::fs::Directory;
 use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
-use std::path::Path;
 
 /// The table that a row is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +49,7 @@ pub struct Trace {
 pub fn outputs(
     catalog: &Catalog,
     table: TraceTable,
-    store: Option<&Path>,
+    store: Option<&Directory>,
     warnings: &mut Warnings,
 ) -> Vec<(u32, u32)> {
     for unknown in &catalog.unknown_traces {
@@ -89,7 +89,7 @@ pub fn outputs(
             let read = |path: &[u8]| {
                 let base = std::str::from_utf8(path).ok()?.strip_prefix(&*prefix)?;
                 catalog.find(base)?;
-                derivation::text_of(&store?.join(base)).ok()?
+                derivation::text_of(store?, base).ok()?
             };
             let mut hashes = derivation::Modulo::new(&read);
             for drv in drvs {

@@ -2,13 +2,12 @@
 //! references of a derivation are not what its text names (it names its own
 //! outputs too), but its inputs (`parseDerivation` in Nix's `derivations.cc`).
 
+use crate::fs::Directory;
 use data_encoding::HEXLOWER;
-use rustix::fs::{CWD, Mode, OFlags, openat};
 use sha2::{Digest, Sha256};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::ffi::CString;
+use std::io;
 
 /// No derivation is longer.
 const MAX: u64 = 64 << 20;
@@ -52,34 +51,26 @@ pub fn inputs(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(found)
 }
 
-/// The inputs of the derivation in a file.
+/// The inputs of the derivation that is the store path of this base name.
 ///
 /// # Errors
-/// If it cannot be read. `None` as for [`inputs`].
-pub fn inputs_of(file: &Path) -> io::Result<Option<Vec<Vec<u8>>>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(openat(CWD, file, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Ok(None);
-    }
-    let mut text = Vec::new();
-    file.take(MAX).read_to_end(&mut text)?;
-    Ok(inputs(&text))
+/// If it cannot be read. `None` as for [`inputs`] and [`text_of`].
+pub fn inputs_of(store: &Directory, base_name: &str) -> io::Result<Option<Vec<Vec<u8>>>> {
+    Ok(text_of(store, base_name)?.and_then(|text| inputs(&text)))
 }
 
-/// The text of a derivation; `None` if it is no regular file.
+/// The text of a derivation; `None` if it is not a regular file of at most 64 MiB.
 ///
 /// # Errors
 /// If it cannot be read.
-pub(super) fn text_of(file: &Path) -> io::Result<Option<Vec<u8>>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = File::from(openat(CWD, file, flags, Mode::empty())?);
-    if !file.metadata()?.is_file() {
-        return Ok(None);
+pub(super) fn text_of(store: &Directory, base_name: &str) -> io::Result<Option<Vec<u8>>> {
+    match store.open_unknown_file(&CString::new(base_name)?).and_then(|f| f.read_all(MAX)) {
+        Ok(text) => Ok(Some(text)),
+        Err(e) if matches!(e.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::FileTooLarge) => {
+            Ok(None)
+        }
+        Err(e) => Err(e),
     }
-    let mut text = Vec::new();
-    file.take(MAX).read_to_end(&mut text)?;
-    Ok(Some(text))
 }
 
 /// The parts of a derivation that its hash is made of.

@@ -5,7 +5,8 @@
 //! registration, and the hash that the NAR should have.
 
 use super::{Builder, Catalog, Record, TooLarge, derivation};
-use crate::disk::{DiskError, Engine, HashParts, Progress, ScanOptions, Walker, find_references};
+use crate::disk::{DiskError, HashParts, Progress, ScanOptions, Walker, find_references};
+use crate::fs::StoreFiles;
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::WarningKind;
 
@@ -26,10 +27,11 @@ pub enum ScanError {
 /// See [`ScanError`]. Files that cannot be read are warnings in the catalog.
 pub fn scan(
     location: &StoreLocation,
+    files: &StoreFiles,
     options: &ScanOptions,
     progress: &Progress,
 ) -> Result<Catalog, ScanError> {
-    let walker = Walker::open(&location.real_store_dir, Engine::Native, Some(1))?;
+    let walker = Walker::new(files, Some(1))?;
     let mut names: Vec<String> = (walker.list()?.into_iter())
         .filter_map(|listed| Some(StorePath::parse(&listed.name).ok()?.base_name().to_owned()))
         // Nix's own leftovers look like store paths but for these endings.
@@ -37,10 +39,10 @@ pub fn scan(
         .collect();
     names.sort_unstable();
     let parts = HashParts::new(names.iter().map(|name| &name[..32]));
-    let found = find_references(&location.real_store_dir, &names, &parts, options, progress)?;
+    let found = find_references(files, &names, &parts, options, progress)?;
     let mut builder = Builder::new(&location.store_dir);
     builder.warnings().extend(found.warnings);
-    let store_dir = location.real_store_dir.as_os_str().as_encoded_bytes();
+    let store_dir = files.path().as_os_str().as_encoded_bytes();
     let message = "all paths found are taken as valid; derivers, hashes and times are not known";
     builder.warnings().push(WarningKind::Note, store_dir, message);
     for column in ["hash", "registrationTime", "deriver", "ultimate", "sigs", "ca"] {
@@ -52,7 +54,7 @@ pub fn scan(
         numbers.push(builder.add(&Record { path: &path, nar_size, ..Record::default() })?);
     }
     for (at, from) in numbers.iter().enumerate() {
-        let inputs = derivation_inputs(location, &names, at);
+        let inputs = derivation_inputs(location, files, &names, at);
         for &to in inputs.as_ref().unwrap_or(&found.references[at]) {
             if let (Some(from), Some(to)) = (*from, numbers[to as usize]) {
                 builder.add_reference(from, to);
@@ -63,13 +65,19 @@ pub fn scan(
 }
 
 /// The inputs of a path that is a derivation, by number.
-fn derivation_inputs(location: &StoreLocation, names: &[String], at: usize) -> Option<Vec<u32>> {
+fn derivation_inputs(
+    location: &StoreLocation,
+    files: &StoreFiles,
+    names: &[String],
+    at: usize,
+) -> Option<Vec<u32>> {
     if !names[at].ends_with(".drv") {
         return None;
     }
     // What cannot be read was warned of by the search already.
-    let file = location.real_store_dir.join(&names[at]);
-    let Ok(Some(inputs)) = derivation::inputs_of(&file) else { return None };
+    let Ok(Some(inputs)) = derivation::inputs_of(files.directory(), &names[at]) else {
+        return None;
+    };
     let prefix = format!("{}/", location.store_dir);
     let number = |input: &Vec<u8>| {
         let name = std::str::from_utf8(input.strip_prefix(prefix.as_bytes())?).ok()?;

@@ -1,7 +1,8 @@
 //! Which source a catalog comes from: asked for, or found where images keep it.
 
 use super::{Catalog, CatalogError, load, overlay, path_info, registration, scan};
-use crate::disk::{Progress, ScanOptions};
+use crate::disk::{DiskError, Progress, ScanOptions};
+use crate::fs::StoreFiles;
 use crate::store::{Place, StoreLocation, StorePath, resolve};
 use crate::warning::WarningKind;
 use rustix::fs::{FileType, Mode, OFlags, fstat, open};
@@ -87,7 +88,12 @@ pub fn load_from(
             let catalog = path_info::load(input, &location.store_dir);
             catalog.map_err(|source| CatalogError::Import { path: called(path), source })
         }
-        Source::Scan => Ok(scan::scan(location, options, progress)?),
+        Source::Scan => {
+            let files = StoreFiles::of(location).map_err(|source| {
+                scan::ScanError::from(DiskError::store_directory(&location.real_store_dir, source))
+            })?;
+            Ok(scan::scan(location, &files, options, progress)?)
+        }
     }
     .and_then(|mut catalog| {
         if catalog.is_empty()

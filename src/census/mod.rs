@@ -16,8 +16,8 @@ pub use targets::{HASH_PREFIX, Named, NamedBy, Place, TargetError, near_names, r
 
 use crate::catalog::Catalog;
 use crate::disk::{self, DiskError, DiskScan, Inode, Progress, ScanOptions, Usage};
+use crate::fs::StoreFiles;
 use crate::graph::{Cuts, NodeSet, Rows, closure, reachable};
-use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
 use std::sync::OnceLock;
 
@@ -32,20 +32,66 @@ pub enum Examine {
     Only(Vec<u32>),
 }
 
-/// The disk's side of a census.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct DiskOptions {
-    /// How many threads walk; chosen by the machine if `None`.
-    pub threads: Option<usize>,
-    /// Nix's setting `use-case-hack`: whether names lose its suffix in the NAR.
-    pub use_case_hack: bool,
+impl Examine {
+    /// The ids examined, ascending; `None` for all.
+    pub fn ids(&self, catalog: &Catalog) -> Option<Vec<u32>> {
+        match self {
+            Self::All => None,
+            Self::Closure(targets) => Some(closure(catalog.references(), targets.iter().copied())),
+            Self::Only(targets) => Some(sorted(targets)),
+        }
+    }
+
+    /// The ids asked for, ascending; none for all.
+    fn targets(&self) -> Vec<u32> {
+        match self {
+            Self::All => Vec::new(),
+            Self::Closure(targets) | Self::Only(targets) => sorted(targets),
+        }
+    }
+}
+
+fn sorted(ids: &[u32]) -> Vec<u32> {
+    let mut ids = ids.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// A scan of the disk that is not of the paths to examine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the scan is of {scanned} paths, {examined} are to be examined")]
+pub struct OtherScan {
+    /// How many paths the scan is of.
+    pub scanned: usize,
+    /// How many paths are to be examined.
+    pub examined: usize,
+}
+
+/// Scans the disk for a census: walks the paths to examine, or the whole store.
+///
+/// # Errors
+/// If the store directory cannot be read at all. What cannot be read below it
+/// becomes a warning of the scan.
+pub fn scan(
+    files: &StoreFiles,
+    catalog: &Catalog,
+    examine: &Examine,
+    options: &ScanOptions,
+    progress: &Progress,
+) -> Result<DiskScan, DiskError> {
+    let examined = examine.ids(catalog);
+    let names: Vec<&str> = match &examined {
+        None => catalog.base_names().collect(),
+        Some(ids) => ids.iter().map(|&id| catalog.base_name(id)).collect(),
+    };
+    let options = ScanOptions { whole: examined.is_none(), ..*options };
+    disk::scan(files, &names, &options, progress)
 }
 
 /// A store's database and its disk, joined.
 #[derive(Debug)]
 pub struct Census {
-    /// Where the store lies.
-    pub location: StoreLocation,
     /// What the database says.
     pub catalog: Catalog,
     /// The ids of the targets, ascending; empty if all paths are examined.
@@ -66,62 +112,42 @@ pub struct Census {
 }
 
 impl Census {
-    /// Takes a census: walks the disk of the paths to examine, if `disk` says so.
+    /// Joins a catalog and what a scan of the disk found, if there was one: of
+    /// the paths to examine, or of the whole store, which is then narrowed to them.
     ///
     /// # Errors
-    /// If the store directory cannot be read at all. What cannot be read below
-    /// it becomes a warning.
-    pub fn take(
-        location: StoreLocation,
+    /// If the scan is of other paths.
+    pub fn new(
         mut catalog: Catalog,
-        examine: Examine,
-        disk: Option<DiskOptions>,
-        progress: &Progress,
-    ) -> Result<Self, DiskError> {
+        examine: &Examine,
+        disk: Option<DiskScan>,
+    ) -> Result<Self, OtherScan> {
         let mut warnings = std::mem::take(&mut catalog.warnings);
-        let sorted = |mut ids: Vec<u32>| {
-            ids.sort_unstable();
-            ids.dedup();
-            ids
-        };
-        let closed = !matches!(examine, Examine::Only(_));
-        let (targets, examined) = match examine {
-            Examine::All => (Vec::new(), None),
-            Examine::Closure(targets) => {
-                let ids = closure(catalog.references(), targets.iter().copied());
-                (sorted(targets), Some(ids))
-            }
-            Examine::Only(targets) => {
-                let targets = sorted(targets);
-                (targets.clone(), Some(targets))
-            }
-        };
+        let targets = examine.targets();
+        let examined = examine.ids(&catalog);
         let references = examined.as_ref().map(|ids| restrict(catalog.references(), ids));
-        let scan = match disk {
-            None => None,
-            Some(options) => {
-                let names: Vec<&str> = match &examined {
-                    None => catalog.base_names().collect(),
-                    Some(ids) => ids.iter().map(|&id| catalog.base_name(id)).collect(),
-                };
-                let options = ScanOptions {
-                    whole: examined.is_none(),
-                    threads: options.threads,
-                    use_case_hack: options.use_case_hack,
-                    ..ScanOptions::default()
-                };
-                let mut scan = disk::scan(&location.real_store_dir, &names, &options, progress)?;
-                warnings.extend(std::mem::take(&mut scan.warnings));
-                Some(scan)
+        let mut disk = match (disk, &examined) {
+            (Some(scan), Some(ids))
+                if scan.usages.len() == catalog.len() && ids.len() < catalog.len() =>
+            {
+                Some(narrow(&scan, &catalog, ids))
             }
+            (scan, _) => scan,
         };
+        if let Some(scan) = &mut disk {
+            let examined = examined.as_ref().map_or(catalog.len(), Vec::len);
+            if scan.usages.len() != examined {
+                return Err(OtherScan { scanned: scan.usages.len(), examined });
+            }
+            warnings.extend(std::mem::take(&mut scan.warnings));
+        }
         let index_of = |id: u32| match &examined {
             None => Some(id),
             Some(ids) => ids.binary_search(&id).ok().map(|i| i as u32),
         };
         let unlisted = catalog.with_unlisted_references().any(|id| index_of(id).is_some());
         // Paths examined alone are no closure anyway.
-        if unlisted && closed {
+        if unlisted && !matches!(examine, Examine::Only(_)) {
             catalog.warn_of_unlisted(|id| index_of(id).is_some(), &mut warnings);
         }
         let sizes_known = match &examined {
@@ -129,10 +155,9 @@ impl Census {
             Some(ids) => ids.iter().all(|&id| catalog.nar_size(id).is_some()),
         };
         let mut census = Self {
-            location,
             catalog,
             targets,
-            disk: scan,
+            disk,
             warnings,
             examined,
             references,
@@ -276,6 +301,20 @@ impl Census {
             names.chunk_by(|a, b| a == b).map(|c| (&disk.inodes[c[0] as usize], c.len() as u32))
         })
     }
+}
+
+/// A scan of the whole store narrowed to some paths, and its warnings to those
+/// that are about them or about no path.
+fn narrow(scan: &DiskScan, catalog: &Catalog, ids: &[u32]) -> DiskScan {
+    let mut narrowed = scan.restrict(ids);
+    let concerns = |path: &[u8]| {
+        let mut parts =
+            path.split(|&b| b == b'/').filter_map(|part| std::str::from_utf8(part).ok());
+        let id = parts.find_map(|part| catalog.find(part));
+        id.is_none_or(|id| ids.binary_search(&id).is_ok())
+    };
+    narrowed.warnings.retain(|warning| concerns(&warning.path));
+    narrowed
 }
 
 /// The rows of `ids` (ascending), with both ends renumbered by their place in

@@ -10,14 +10,16 @@ use super::locate::{Located, locate};
 use super::progress::with_progress;
 use crate::catalog::{self, Catalog, CatalogError, STANDARD_INPUT, Source};
 use crate::census::{
-    Census, DiskOptions, Examine, Named, NamedBy, Place, TargetError, match_pattern, resolve_target,
+    self, Census, Examine, Named, NamedBy, Place, TargetError, match_pattern, resolve_target,
 };
-use crate::disk::ScanOptions;
+use crate::disk::{DiskError, ScanOptions};
+use crate::fs::StoreFiles;
 use crate::output::{self, Document, Format, Style, escape};
 use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
 use crate::warning::{WarningKind, Warnings};
 use jiff::tz::TimeZone;
+use std::cell::OnceCell;
 use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -34,6 +36,7 @@ pub(super) struct Context {
     daemon: bool,
     output: OutputArgs,
     destination: Destination,
+    files: OnceCell<StoreFiles>,
 }
 
 impl Context {
@@ -66,7 +69,8 @@ impl Context {
             None => Destination::StandardOutput,
         };
         let place = Place { current_dir };
-        let context = Self { location, source, place, store, daemon, output, destination };
+        let files = OnceCell::new();
+        let context = Self { location, source, place, store, daemon, output, destination, files };
         context.keep_off_inputs()?;
         Ok(context)
     }
@@ -273,22 +277,41 @@ impl Context {
         !self.store.no_disk
     }
 
+    /// The files of the store.
+    pub(super) fn files(&self) -> Result<&StoreFiles, Failure> {
+        if let Some(files) = self.files.get() {
+            return Ok(files);
+        }
+        let opened = StoreFiles::of(&self.location).map_err(|source| {
+            let error = DiskError::store_directory(&self.location.real_store_dir, source);
+            Failure::because(&error).hint(hints::of_disk(&error))
+        })?;
+        Ok(self.files.get_or_init(|| opened))
+    }
+
     /// A census, with progress shown; with the disk if `disk` and the user say so.
     pub(super) fn census(
         &self,
         catalog: Catalog,
-        examine: Examine,
+        examine: &Examine,
         disk: bool,
     ) -> Result<Census, Failure> {
-        let disk = (disk && self.walks_disk()).then(|| DiskOptions {
-            threads: self.threads(),
-            // What is wrong with the settings is told where they decide more.
-            use_case_hack: self.settings(&mut Warnings::new()).use_case_hack,
-        });
-        with_progress(self.shows_progress(), |progress| {
-            Census::take(self.location.clone(), catalog, examine, disk, progress)
-        })
-        .map_err(|e| Failure::because(&e).hint(hints::of_disk(&e)))
+        let scan = if disk && self.walks_disk() {
+            let options = ScanOptions {
+                threads: self.threads(),
+                // What is wrong with the settings is told where they decide more.
+                use_case_hack: self.settings(&mut Warnings::new()).use_case_hack,
+                ..ScanOptions::default()
+            };
+            let files = self.files()?;
+            let scan = with_progress(self.shows_progress(), |progress| {
+                census::scan(files, &catalog, examine, &options, progress)
+            });
+            Some(scan.map_err(|e| Failure::because(&e).hint(hints::of_disk(&e)))?)
+        } else {
+            None
+        };
+        Census::new(catalog, examine, scan).map_err(|e| Failure::because(&e))
     }
 
     pub(super) fn shows_progress(&self) -> bool {

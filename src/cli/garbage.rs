@@ -48,7 +48,7 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
     context.need_roots()?;
     let catalog = context.catalog()?;
     let why = context.targets(&catalog, &args.targets)?;
-    let mut census = context.census(catalog, Examine::All, true)?;
+    let mut census = context.census(catalog, &Examine::All, true)?;
     let found = find(context, &mut census, &args.settings)?;
     let settings = args.settings.read(context, &mut census.warnings);
     follow_build_traces(context, &mut census, &found, &args.settings, &settings);

@@ -45,16 +45,18 @@ pub(super) fn run(context: &Context, args: &OptimiseArgs) -> Result<Exit, Failur
     let targets = context.targets(&catalog, &args.targets)?;
     let examine = if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
     // It walks the disk itself, and keeps more than a census does.
-    let census = context.census(catalog, examine, false)?;
+    let census = context.census(catalog, &examine, false)?;
+    let files = context.files()?;
     let options = OptimiseOptions {
         nix: args.nix_version,
+        guix: context.location.is_guix(),
         threads: context.threads(),
         limit: args.limit.or((!context.for_machines()).then_some(LISTED)),
         min_size: args.min_size,
         ..OptimiseOptions::default()
     };
     let answer = with_progress(context.shows_progress(), |progress| {
-        Optimise::new(&census, &options, progress)
+        Optimise::new(&census, files, &options, progress)
     })
     .map_err(|e| Failure::because(&e))?;
     context.answer(answer.document(&census), Exit::Done)

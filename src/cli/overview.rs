@@ -8,8 +8,8 @@ use std::time::Instant;
 
 pub(super) fn run(context: &Context) -> Result<Exit, Failure> {
     let start = Instant::now();
-    let mut census = context.census(context.catalog()?, Examine::All, true)?;
+    let mut census = context.census(context.catalog()?, &Examine::All, true)?;
     census.needs_column("registrationTime");
     let overview = Overview::new(&census, start.elapsed());
-    context.answer(overview.document(&census), Exit::Done)
+    context.answer(overview.document(&census, &context.location), Exit::Done)
 }

@@ -84,7 +84,7 @@ pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure>
         (false, false) => Examine::Only(targets),
     };
     let needs_disk = columns.iter().chain([&sort]).any(|c| c.needs_disk());
-    let mut census = context.census(catalog, examine, needs_disk)?;
+    let mut census = context.census(catalog, &examine, needs_disk)?;
     for name in columns.iter().chain([&sort]).filter_map(|c| c.database_column()) {
         census.needs_column(name);
     }

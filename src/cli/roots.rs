@@ -8,6 +8,7 @@ use crate::analysis::optimise::NixVersion;
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions, filter_roots};
 use crate::catalog::build_trace;
 use crate::census::{Census, Examine};
+use crate::fs::StoreFiles;
 use crate::roots::{
     Caller, FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, StaleReason, find_roots,
 };
@@ -95,7 +96,7 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
         None => None,
         Some(of) => context.targets(&catalog, std::slice::from_ref(of))?.first().copied(),
     };
-    let mut census = context.census(catalog, Examine::All, args.of.is_none())?;
+    let mut census = context.census(catalog, &Examine::All, args.of.is_none())?;
     let found = find(context, &mut census, &args.settings)?;
     let settings = args.settings.read(context, &mut census.warnings);
     follow_build_traces(context, &mut census, &found, &args.settings, &settings);
@@ -171,7 +172,9 @@ pub(super) fn follow_build_traces(
     if !settings.keep_outputs.value || !features.iter().any(|f| f == "ca-derivations") {
         return;
     }
-    let store = context.walks_disk().then_some(&*context.location.real_store_dir);
+    // Without files the answer says which derivations could not be read.
+    let files = if context.walks_disk() { context.files().ok() } else { None };
+    let store = files.map(StoreFiles::directory);
     let table = args.nix_version.trace_table();
     let mut warnings = Warnings::new();
     let pairs = build_trace::outputs(&census.catalog, table, store, &mut warnings);

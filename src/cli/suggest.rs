@@ -23,7 +23,7 @@ pub(super) struct SuggestArgs {
 pub(super) fn run(context: &Context, args: &SuggestArgs) -> Result<Exit, Failure> {
     let catalog = context.catalog()?;
     let targets = context.targets(&catalog, &args.targets)?;
-    let census = context.census(catalog, Examine::Closure(targets), true)?;
+    let census = context.census(catalog, &Examine::Closure(targets), true)?;
     let suggestions =
         Suggestions::new(&census, args.limit, args.min_size).map_err(|e| Failure::because(&e))?;
     context.answer(suggestions.document(&census), Exit::Done)

@@ -48,10 +48,11 @@ pub(super) fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
     if args.precise && !context.walks_disk() {
         return Err(Failure::usage("--precise reads files, --no-disk forbids it"));
     }
-    let mut census = context.census(catalog, Examine::All, false)?;
+    let mut census = context.census(catalog, &Examine::All, false)?;
     let mut why = Why::new(&census, from, &to, show);
     if args.precise {
-        why.find_files(&mut census, context.threads()).map_err(|e| Failure::because(&e))?;
+        let files = context.files()?;
+        why.find_files(&mut census, files, context.threads()).map_err(|e| Failure::because(&e))?;
     }
     let exit = if why.is_held() { Exit::Done } else { Exit::No };
     context.answer(why.document(&census), exit)

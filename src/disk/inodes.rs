@@ -1,5 +1,7 @@
 //! Inodes with several names, and finding them by number.
 
+use crate::fs::{FileType, Stat};
+
 /// An inode that has several names, somewhere.
 ///
 /// 32 bytes: a store may have millions.
@@ -26,11 +28,12 @@ impl Inode {
     const LINK: u64 = 8;
     const FLAGS: u32 = 5;
 
-    pub(super) fn new(device: u32, kind: super::Kind, meta: &super::Meta) -> Self {
+    /// The inode that `stat` describes; its device is an index into a scan's devices.
+    pub fn new(device: u32, meta: &Stat) -> Self {
         let mut packed = (meta.disk_size / 512) << Self::FLAGS;
-        match kind {
-            super::Kind::Symlink => packed |= Self::SYMLINK,
-            super::Kind::File => packed |= Self::FILE,
+        match meta.file_type() {
+            FileType::Symlink => packed |= Self::SYMLINK,
+            FileType::Regular => packed |= Self::FILE,
             _ => {}
         }
         if meta.executable() {

@@ -5,8 +5,11 @@
 //! in directories below `.links` (NixOS/nix#15590). Such links are read too.
 
 use super::devices::Devices;
+use super::engine::Walker;
 use super::inodes::{Inode, InodeTable};
-use super::walk::{Directory, Entry, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
+use super::progress::Progress;
+use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
+use crate::fs::{FileType, Stat};
 use crate::warning::{WarningKind, Warnings};
 
 /// The directories of links in the store directory.
@@ -70,7 +73,7 @@ pub(super) struct LinksRead {
 }
 
 /// Stats all of `.links`.
-pub(super) fn read(walker: &Walker, devices: &Devices, progress: &Progress) -> LinksRead {
+pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) -> LinksRead {
     let walked = walker.walk(&TOPS, &Reader { devices }, progress);
     let mut read = LinksRead {
         entries: walked.entries,
@@ -128,7 +131,7 @@ pub(super) fn read(walker: &Walker, devices: &Devices, progress: &Progress) -> L
 /// The indexes of those inodes that have a name in `.links`; nothing is
 /// statted where directories tell inode numbers truly.
 pub(super) fn members(
-    walker: &Walker,
+    walker: &Walker<'_>,
     devices: &Devices,
     table: &InodeTable,
     progress: &Progress,
@@ -138,8 +141,8 @@ pub(super) fn members(
 }
 
 const TOPS: [Top<'static>; 2] = [
-    Top { name: LINKS_DIRECTORIES[0], path: 0, ino: 0, kind: Kind::Unknown },
-    Top { name: LINKS_DIRECTORIES[1], path: 1, ino: 0, kind: Kind::Unknown },
+    Top { name: LINKS_DIRECTORIES[0], path: 0, ino: 0, file_type: FileType::Unknown },
+    Top { name: LINKS_DIRECTORIES[1], path: 1, ino: 0, file_type: FileType::Unknown },
 ];
 
 struct Reader<'a> {
@@ -161,12 +164,12 @@ impl Visitor for Reader<'_> {
         ReaderState::default()
     }
 
-    fn descend(&self, directory: &Directory<'_>, _: &[u8]) -> bool {
+    fn descend(&self, directory: &WalkDirectory<'_>, _: &[u8]) -> bool {
         is_shard(&directory.relative_path())
     }
 
-    fn top(&self, state: &mut ReaderState, _: &Directory<'_>, entry: &Entry<'_, ()>) {
-        if let (Kind::Directory, Seen::Stat(meta)) = (entry.kind, entry.seen) {
+    fn top(&self, state: &mut ReaderState, _: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
+        if let (FileType::Directory, EntryStat::Stat(meta)) = (entry.file_type, entry.stat) {
             *state.directory.get_or_insert(0) += meta.disk_size;
         }
     }
@@ -174,19 +177,19 @@ impl Visitor for Reader<'_> {
     fn directory<'e>(
         &self,
         state: &mut ReaderState,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
         let later = directory.relative_path() != LINKS_DIRECTORIES[0];
         for entry in entries {
-            if let (Kind::Directory, Seen::Stat(meta)) = (entry.kind, entry.seen) {
+            if let (FileType::Directory, EntryStat::Stat(meta)) = (entry.file_type, entry.stat) {
                 *state.directory.get_or_insert(0) += meta.disk_size;
                 continue;
             }
             state.links.entries += 1;
             state.links.later += u64::from(later);
-            let Seen::Stat(meta) = entry.seen else { continue };
-            if !matches!(entry.kind, Kind::File | Kind::Symlink) {
+            let EntryStat::Stat(meta) = entry.stat else { continue };
+            if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
                 continue;
             }
             if meta.nlink <= 1 {
@@ -202,7 +205,7 @@ impl Visitor for Reader<'_> {
                 let saved = &mut state.links.saved_disk_size;
                 *saved = saved.saturating_add(names.saturating_mul(meta.disk_size));
                 let device = self.devices.index(meta.dev);
-                state.inodes.push(Inode::new(device, entry.kind, &meta));
+                state.inodes.push(Inode::new(device, &meta));
             }
         }
     }
@@ -223,7 +226,7 @@ impl Visitor for Members<'_> {
         Vec::new()
     }
 
-    fn descend(&self, directory: &Directory<'_>, _: &[u8]) -> bool {
+    fn descend(&self, directory: &WalkDirectory<'_>, _: &[u8]) -> bool {
         is_shard(&directory.relative_path())
     }
 
@@ -232,18 +235,18 @@ impl Visitor for Members<'_> {
         Some(())
     }
 
-    fn met(&self, state: &mut Vec<u32>, _: Kind, meta: &Meta) -> Option<()> {
+    fn met(&self, state: &mut Vec<u32>, meta: &Stat) -> Option<()> {
         state.extend(self.table.find(self.devices.index(meta.dev), meta.ino));
         Some(())
     }
 
-    fn top(&self, _: &mut Vec<u32>, _: &Directory<'_>, _: &Entry<'_, ()>) {}
+    fn top(&self, _: &mut Vec<u32>, _: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {}
 
     fn directory<'e>(
         &self,
         _: &mut Vec<u32>,
-        _: &Directory<'_>,
-        _: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        _: &WalkDirectory<'_>,
+        _: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
     }
 
@@ -256,6 +259,7 @@ mod tests {
 
     use super::super::{ScanOptions, scan};
     use super::*;
+    use crate::fs::StoreFiles;
 
     #[test]
     fn links_of_a_later_nix_are_read() {
@@ -271,15 +275,16 @@ mod tests {
         fs::hard_link(place("path/a"), place(".links-b3/0a-r")).unwrap();
         fs::write(place(".links-b3/unused-r"), "unused").unwrap();
 
+        let files = StoreFiles::live(dir.path(), "/".as_ref()).unwrap();
         let options = ScanOptions { whole: true, ..ScanOptions::default() };
-        let whole = scan(dir.path(), &["path"], &options, &Progress::default()).unwrap();
+        let whole = scan(&files, &["path"], &options, &Progress::default()).unwrap();
         assert!(whole.others.is_empty(), "directories of links are no leftovers");
         let links = whole.links.unwrap();
         assert_eq!((links.entries, links.later, links.unused), (4, 3, 1));
         let warnings: Vec<_> = whole.warnings.iter().map(|w| w.kind).collect();
         assert_eq!(warnings, [WarningKind::Note]);
         // The closure of a path finds the same names.
-        let alone = scan(dir.path(), &["path"], &ScanOptions::default(), &Progress::default());
+        let alone = scan(&files, &["path"], &ScanOptions::default(), &Progress::default());
         for scan in [whole, alone.unwrap()] {
             let outside: Vec<_> = scan.inodes.iter().map(Inode::names_outside_links).collect();
             assert_eq!(outside, [1, 1]);

@@ -14,12 +14,12 @@
 //!
 //! ```
 //! use nix_census::disk::{self, Progress, ScanOptions};
+//! use nix_census::fs::{StoreFiles, Tree};
 //!
-//! let store = tempfile::tempdir()?;
-//! std::fs::create_dir(store.path().join("a-path"))?;
-//! std::fs::write(store.path().join("a-path/file"), "contents")?;
+//! let tree = Tree::memory([("/nix/store/a-path/file", "contents")]);
+//! let files = StoreFiles::open(&tree, "/nix/store".as_ref())?;
 //!
-//! let scan = disk::scan(store.path(), &["a-path"], &ScanOptions::default(), &Progress::default())?;
+//! let scan = disk::scan(&files, &["a-path"], &ScanOptions::default(), &Progress::default())?;
 //! assert_eq!(scan.usages[0].files, 1);
 //! assert_eq!(scan.usages[0].apparent_size, 8);
 //! assert_eq!(scan.usages[0].nar_size, 24 + 72 + (88 + 8) + (88 + 8));
@@ -28,26 +28,25 @@
 //! ```
 
 mod devices;
+mod engine;
 mod inodes;
 mod links;
-#[cfg(target_os = "linux")]
-mod linux;
-mod portable;
 mod progress;
 mod references;
 mod scan;
 mod walk;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+pub use engine::Walker;
 pub use inodes::Inode;
 pub use links::{LINKS_DIRECTORIES, Links};
 pub(crate) use links::{is_shard, is_shard_name};
 pub use progress::{Progress, Snapshot, Total};
 pub use references::{HashParts, References, find_references};
 pub use scan::{DiskScan, ScanOptions, Usage, scan};
-pub use walk::{Directory, Engine, Entry, Kind, Listed, Meta, Seen, Top, Visitor, Walked, Walker};
+pub use walk::{EntryStat, Listed, Top, Visitor, WalkDirectory, WalkEntry, Walked};
 
 /// Why a walk could not begin. What goes wrong later becomes a warning.
 #[derive(Debug, thiserror::Error)]
@@ -64,4 +63,11 @@ pub enum DiskError {
     /// The threads cannot be started.
     #[error("cannot start the threads of the walk")]
     Threads(#[source] rayon::ThreadPoolBuildError),
+}
+
+impl DiskError {
+    /// The store directory at `path` cannot be read.
+    pub fn store_directory(path: &Path, source: io::Error) -> Self {
+        Self::StoreDirectory { path: path.to_owned(), source }
+    }
 }

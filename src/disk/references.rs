@@ -6,14 +6,15 @@
 //! would end the program.
 
 use super::DiskError;
-use super::progress::Total;
+use super::engine::Walker;
+use super::progress::{Progress, Total};
 use super::scan::ScanOptions;
-use super::walk::{Directory, Entry, Kind, Progress, Seen, Top, Visitor, Walker};
+use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
+use crate::fs::{FileType, StoreFiles};
 use crate::nar::{name_in_nar, nix32, size};
 use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
 use std::io::{self, Read};
-use std::path::Path;
 
 /// The length of a hash part.
 const LENGTH: usize = 32;
@@ -133,16 +134,16 @@ pub struct References {
 /// # Errors
 /// When the store directory cannot be read or threads not be started.
 pub fn find_references<N: AsRef<[u8]> + Sync>(
-    store_dir: &Path,
+    files: &StoreFiles,
     names: &[N],
     parts: &HashParts,
     options: &ScanOptions,
     progress: &Progress,
 ) -> Result<References, DiskError> {
-    let walker = Walker::open(store_dir, options.engine, options.threads)?;
+    let walker = Walker::new(files, options.threads)?;
     let tops: Vec<Top<'_>> = (0u32..)
         .zip(names)
-        .map(|(path, name)| Top { name: name.as_ref(), path, ino: 0, kind: Kind::Unknown })
+        .map(|(path, name)| Top { name: name.as_ref(), path, ino: 0, file_type: FileType::Unknown })
         .collect();
     progress.begin("searching for references", Total::Paths(tops.len() as u64));
     let searcher = Searcher { parts, progress, use_case_hack: options.use_case_hack };
@@ -198,7 +199,7 @@ struct OfPath {
 }
 
 impl Searcher<'_> {
-    fn entry(&self, state: &mut State, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+    fn entry(&self, state: &mut State, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
         let State { paths, buffer, bytes, warnings } = state;
         let of = paths.entry(directory.path()).or_insert_with(|| OfPath {
             found: Vec::new(),
@@ -212,24 +213,24 @@ impl Searcher<'_> {
             }
         };
         let mut failed = |kind: WarningKind, message: String| {
-            warnings.push(kind, directory.full_path(entry.name), message);
+            warnings.push(kind, directory.full_path(entry.name()), message);
             of.whole = false;
         };
-        let Seen::Stat(meta) = entry.seen else {
+        let EntryStat::Stat(meta) = entry.stat else {
             of.whole = false;
             return;
         };
-        let node = match entry.kind {
-            Kind::Directory => size::DIRECTORY,
-            Kind::Symlink => {
-                match directory.read_link(entry.name) {
+        let node = match entry.file_type {
+            FileType::Directory => size::DIRECTORY,
+            FileType::Symlink => {
+                match directory.read_link(entry) {
                     Ok(target) => self.parts.find(&target, add),
                     Err(e) => failed(WarningKind::of_error(&e), e.to_string()),
                 }
                 size::symlink(meta.size)
             }
-            Kind::File => {
-                let file = directory.open_file(entry.name);
+            FileType::Regular => {
+                let file = directory.open_file(entry);
                 match file.and_then(|file| self.parts.find_in(file, buffer, &mut add)) {
                     Ok(read) => {
                         *bytes += read;
@@ -239,7 +240,7 @@ impl Searcher<'_> {
                 }
                 size::file(meta.size, meta.executable())
             }
-            Kind::Other | Kind::Unknown => {
+            FileType::Other | FileType::Unknown => {
                 failed(WarningKind::UnsupportedFile, "is in no NAR".to_owned());
                 0
             }
@@ -256,21 +257,21 @@ impl Visitor for Searcher<'_> {
         State::default()
     }
 
-    fn top(&self, state: &mut State, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+    fn top(&self, state: &mut State, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
         self.entry(state, directory, entry);
     }
 
     fn directory<'e>(
         &self,
         state: &mut State,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
         for entry in entries {
             self.entry(state, directory, &entry);
             if let Some(of) = state.paths.get_mut(&directory.path()) {
-                self.parts.find(entry.name, |number| of.found.push(number));
-                let name = name_in_nar(entry.name, self.use_case_hack);
+                self.parts.find(entry.name(), |number| of.found.push(number));
+                let name = name_in_nar(entry.name(), self.use_case_hack);
                 of.nar_size = of.nar_size.saturating_add(size::entry(name.len() as u64));
             }
         }

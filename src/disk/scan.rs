@@ -7,7 +7,6 @@
 //! comes first. At last the noted numbers are gathered into rows, and each path
 //! gets what its inodes with several names cost.
 
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -15,10 +14,12 @@ use serde::Serialize;
 
 use super::DiskError;
 use super::devices::Devices;
+use super::engine::Walker;
 use super::inodes::{Inode, InodeTable, hash};
 use super::links::{self, LINKS_DIRECTORIES, Links};
-use super::progress::Total;
-use super::walk::{Directory, Engine, Entry, Kind, Meta, Progress, Seen, Top, Visitor, Walker};
+use super::progress::{Progress, Total};
+use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
+use crate::fs::{FileType, Stat, StoreFiles};
 use crate::graph::Rows;
 use crate::nar::{name_in_nar, size};
 use crate::warning::{WarningKind, Warnings};
@@ -71,12 +72,12 @@ impl Usage {
     }
 
     /// Counts one more entry of this kind, and its node in the NAR.
-    fn count(&mut self, kind: Kind, node: u64) {
-        match kind {
-            Kind::File => self.files += 1,
-            Kind::Directory => self.directories += 1,
-            Kind::Symlink => self.symlinks += 1,
-            Kind::Other | Kind::Unknown => self.unsupported += 1,
+    fn count(&mut self, file_type: FileType, node: u64) {
+        match file_type {
+            FileType::Regular => self.files += 1,
+            FileType::Directory => self.directories += 1,
+            FileType::Symlink => self.symlinks += 1,
+            FileType::Other | FileType::Unknown => self.unsupported += 1,
         }
         self.nar_size = self.nar_size.saturating_add(node);
     }
@@ -91,8 +92,6 @@ pub struct ScanOptions {
     pub whole: bool,
     /// How many threads; by default four a core, at least eight.
     pub threads: Option<usize>,
-    /// Which engine.
-    pub engine: Engine,
     /// Nix's setting `use-case-hack`: whether names lose its suffix in the NAR.
     pub use_case_hack: bool,
 }
@@ -128,6 +127,46 @@ pub struct DiskScan {
     pub warnings: Warnings,
 }
 
+impl DiskScan {
+    /// The scan of some of its paths alone, given by their places in
+    /// [`usages`](Self::usages), ascending and distinct. What only a scan of the
+    /// whole store has (`.links`, other entries) is left out.
+    pub fn restrict(&self, paths: &[u32]) -> Self {
+        let mut kept: Vec<u32> =
+            paths.iter().flat_map(|&path| self.names.row(path).iter().copied()).collect();
+        kept.sort_unstable();
+        kept.dedup();
+        // As a scan of these paths would have them: by device and number.
+        kept.sort_by_key(|&index| self.inodes[index as usize].key());
+        let mut renumbered = vec![u32::MAX; self.inodes.len()];
+        for (new, &old) in (0u32..).zip(&kept) {
+            renumbered[old as usize] = new;
+        }
+        let mut names = Rows::default();
+        for &path in paths {
+            let row = self.names.row(path).iter().map(|&index| renumbered[index as usize]);
+            let mut row: Vec<u32> = row.collect();
+            row.sort_unstable();
+            names.push(&row);
+        }
+        let usages: Vec<Usage> = paths.iter().map(|&path| self.usages[path as usize]).collect();
+        let entries = usages.iter().map(|u| u.files + u.directories + u.symlinks + u.unsupported);
+        Self {
+            entries: entries.sum(),
+            usages,
+            others: Vec::new(),
+            inodes: kept.iter().map(|&index| self.inodes[index as usize]).collect(),
+            devices: self.devices.clone(),
+            names,
+            links: None,
+            store_directory_disk_size: self.store_directory_disk_size,
+            use_case_hack: self.use_case_hack,
+            statted: self.statted,
+            warnings: self.warnings.clone(),
+        }
+    }
+}
+
 /// Scans paths: entries of the store directory called `names`, which are
 /// sorted and distinct.
 ///
@@ -137,23 +176,23 @@ pub struct DiskScan {
 /// # Errors
 /// When the store directory cannot be read or threads not be started.
 pub fn scan<N: AsRef<[u8]> + Sync>(
-    store_dir: &Path,
+    files: &StoreFiles,
     names: &[N],
     options: &ScanOptions,
     progress: &Progress,
 ) -> Result<DiskScan, DiskError> {
-    let walker = Walker::open(store_dir, options.engine, options.threads)?;
-    let devices = Devices::new(walker.meta().dev);
+    let walker = Walker::new(files, options.threads)?;
+    let devices = Devices::new(files.stat().dev);
     let mut tops: Vec<Top<'_>> = (0u32..)
         .zip(names)
-        .map(|(path, name)| Top { name: name.as_ref(), path, ino: 0, kind: Kind::Unknown })
+        .map(|(path, name)| Top { name: name.as_ref(), path, ino: 0, file_type: FileType::Unknown })
         .collect();
     let mut others = Vec::new();
     let mut read = links::LinksRead::default();
     if options.whole {
         for listed in walker.list()? {
             match tops.binary_search_by(|top| top.name.cmp(&listed.name)) {
-                Ok(at) => (tops[at].ino, tops[at].kind) = (listed.ino, listed.kind),
+                Ok(at) => (tops[at].ino, tops[at].file_type) = (listed.ino, listed.file_type),
                 Err(_) if !LINKS_DIRECTORIES.contains(&&*listed.name) => others.push(listed),
                 Err(_) => {}
             }
@@ -163,7 +202,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
             name: &listed.name,
             path,
             ino: listed.ino,
-            kind: listed.kind,
+            file_type: listed.file_type,
         }));
         progress.begin("reading .links", Total::Unknown);
         read = links::read(&walker, &devices, progress);
@@ -198,7 +237,8 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
 
     for (usage, name) in usages.iter().zip(names) {
         if !usage.present && usage.complete {
-            let mut path = std::os::unix::ffi::OsStrExt::as_bytes(store_dir.as_os_str()).to_vec();
+            let mut path =
+                std::os::unix::ffi::OsStrExt::as_bytes(files.path().as_os_str()).to_vec();
             path.push(b'/');
             path.extend_from_slice(name.as_ref());
             warnings.push(WarningKind::MissingPath, path, "valid, but not on disk");
@@ -217,7 +257,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
         devices: devices.into_list(),
         names: names_of,
         links: read.links,
-        store_directory_disk_size: walker.meta().disk_size,
+        store_directory_disk_size: files.stat().disk_size,
         use_case_hack: options.use_case_hack,
         entries,
         statted,
@@ -349,28 +389,28 @@ impl<'a> Summing<'a> {
         }
     }
 
-    fn sum(tally: &mut Tally, entry: &Entry<'_, Shared>) {
+    fn sum(tally: &mut Tally, entry: &WalkEntry<'_, Shared>) {
         let usage = &mut tally.usage;
-        match entry.seen {
-            Seen::Known(shared) => {
-                usage.count(entry.kind, shared.node);
+        match entry.stat {
+            EntryStat::Known(shared) => {
+                usage.count(entry.file_type, shared.node);
                 tally.numbers.push(shared.number);
             }
-            Seen::Stat(meta) => {
-                let node = match entry.kind {
-                    Kind::Directory => size::DIRECTORY,
-                    Kind::File => size::file(meta.size, meta.executable()),
-                    Kind::Symlink => size::symlink(meta.size),
-                    Kind::Other | Kind::Unknown => 0,
+            EntryStat::Stat(meta) => {
+                let node = match entry.file_type {
+                    FileType::Directory => size::DIRECTORY,
+                    FileType::Regular => size::file(meta.size, meta.executable()),
+                    FileType::Symlink => size::symlink(meta.size),
+                    FileType::Other | FileType::Unknown => 0,
                 };
-                usage.count(entry.kind, node);
+                usage.count(entry.file_type, node);
                 usage.private_disk_size = usage.private_disk_size.saturating_add(meta.disk_size);
-                if matches!(entry.kind, Kind::File | Kind::Symlink) {
+                if matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
                     usage.private_apparent_size =
                         usage.private_apparent_size.saturating_add(meta.size);
                 }
             }
-            Seen::Failed => usage.complete = false,
+            EntryStat::Failed => usage.complete = false,
         }
     }
 
@@ -455,7 +495,7 @@ impl Visitor for Summing<'_> {
     }
 
     #[inline]
-    fn met(&self, _: &mut Tally, kind: Kind, meta: &Meta) -> Option<Shared> {
+    fn met(&self, _: &mut Tally, meta: &Stat) -> Option<Shared> {
         if meta.nlink <= 1 {
             return None;
         }
@@ -465,7 +505,7 @@ impl Visitor for Summing<'_> {
         }
         let hash = hash(meta.ino);
         let (shard, mut table) = self.shard(hash);
-        let index = table.find_or_insert(Inode::new(device, kind, meta));
+        let index = table.find_or_insert(Inode::new(device, meta));
         let shared = Self::shared(self.number(shard, index), table.get(index));
         drop(table);
         let (word, bit) = Self::bit(hash);
@@ -473,7 +513,7 @@ impl Visitor for Summing<'_> {
         Some(shared)
     }
 
-    fn top(&self, tally: &mut Tally, directory: &Directory<'_>, entry: &Entry<'_, Shared>) {
+    fn top(&self, tally: &mut Tally, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, Shared>) {
         self.turn_to(tally, directory.path());
         tally.usage.present = true;
         tally.usage.nar_size = tally.usage.nar_size.saturating_add(size::NAR);
@@ -484,13 +524,13 @@ impl Visitor for Summing<'_> {
     fn directory<'e>(
         &self,
         tally: &mut Tally,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, Shared>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>>,
     ) {
         self.turn_to(tally, directory.path());
         for entry in entries {
-            if entry.kind < Kind::Other {
-                let name = name_in_nar(entry.name, self.use_case_hack).len();
+            if entry.file_type < FileType::Other {
+                let name = name_in_nar(entry.name(), self.use_case_hack).len();
                 tally.usage.nar_size =
                     tally.usage.nar_size.saturating_add(size::entry(name as u64));
             }
@@ -506,9 +546,13 @@ impl Visitor for Summing<'_> {
 }
 
 #[inline]
-fn warn_unsupported(tally: &mut Tally, directory: &Directory<'_>, entry: &Entry<'_, Shared>) {
-    if entry.kind == Kind::Other {
-        let path = directory.full_path(entry.name);
+fn warn_unsupported(
+    tally: &mut Tally,
+    directory: &WalkDirectory<'_>,
+    entry: &WalkEntry<'_, Shared>,
+) {
+    if entry.file_type == FileType::Other {
+        let path = directory.full_path(entry.name());
         tally.warnings.push(WarningKind::UnsupportedFile, path, "no NAR can hold such a file");
     }
 }

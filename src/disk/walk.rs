@@ -1,4 +1,4 @@
-//! The walk's words: what a [`Visitor`] is shown, and the choice of engine.
+//! The terms of the walk: what a [`Visitor`] is shown of what it walks over.
 //!
 //! A walk goes over some entries of the store directory (mostly store paths)
 //! and everything below them, in parallel, one job a directory. It keeps no
@@ -6,160 +6,93 @@
 //! statted, then forgotten.
 
 use std::ffi::{CStr, CString};
-use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
-use rustix::fs::{FileType, Mode, OFlags};
-
+use crate::fs::{self, FileType, RegularFile, Stat};
 use crate::warning::Warnings;
 
-use super::DiskError;
-#[cfg(target_os = "linux")]
-use super::linux;
-use super::portable;
-pub(super) use super::progress::Progress;
-
-/// What kind of file an entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Kind {
-    /// A directory.
-    Directory,
-    /// A regular file.
-    File,
-    /// A symlink. It is never followed.
-    Symlink,
-    /// A FIFO, socket or device, which no NAR can hold.
-    Other,
-    /// Not known: it could not be statted.
-    Unknown,
-}
-
-impl Kind {
-    pub(super) fn from_file_type(kind: FileType) -> Self {
-        match kind {
-            FileType::Directory => Self::Directory,
-            FileType::RegularFile => Self::File,
-            FileType::Symlink => Self::Symlink,
-            FileType::Unknown => Self::Unknown,
-            _ => Self::Other,
-        }
-    }
-
-    pub(super) fn from_mode(mode: u32) -> Self {
-        Self::from_file_type(FileType::from_raw_mode(mode as _))
-    }
-}
-
-/// What `stat` says of an entry.
+/// What is known of an entry beyond its name, number and type.
 #[derive(Clone, Copy, Debug)]
-pub struct Meta {
-    /// The device: with `ino`, the identity of the inode.
-    pub dev: u64,
-    /// The inode number.
-    pub ino: u64,
-    /// `st_size` in bytes; of a symlink, the length of its target.
-    pub size: u64,
-    /// Blocks in bytes: `st_blocks` × 512.
-    pub disk_size: u64,
-    /// Time of last modification, in seconds since 1970.
-    pub mtime: i64,
-    /// The rest of it, in nanoseconds.
-    pub mtime_nsec: u32,
-    /// The number of names of the inode.
-    pub nlink: u32,
-    /// `st_mode`: type and permissions.
-    pub mode: u32,
-    /// The owner.
-    pub uid: u32,
-    /// The group.
-    pub gid: u32,
-}
-
-impl Meta {
-    /// Whether the owner may execute it: what a NAR calls executable.
-    pub fn executable(&self) -> bool {
-        self.mode & 0o100 != 0
-    }
-}
-
-/// What is known of an entry beyond its name, number and kind.
-#[derive(Clone, Copy, Debug)]
-pub enum Seen<T> {
-    /// It was statted.
-    Stat(Meta),
+pub enum EntryStat<T> {
+    /// What `stat` says of it.
+    Stat(Stat),
     /// The visitor knew the inode, and says so with this tag.
     Known(T),
-    /// It could not be statted (a warning says why).
+    /// `stat` failed (a warning says why).
     Failed,
 }
 
 /// An entry of a directory.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a, T> {
-    /// Its name: any bytes but `/` and NUL.
-    pub name: &'a [u8],
-    /// Its inode number; of an entry neither statted nor of a trusted number
-    /// it may be wrong.
+pub struct WalkEntry<'a, T> {
+    /// Its name with the NUL that ends it.
+    name_with_nul: &'a [u8],
+    /// Its inode number; without [`EntryStat::Stat`] and where directories do
+    /// not report true numbers ([`fs::Facts`]) it may be wrong.
     pub ino: u64,
-    /// Its kind.
-    pub kind: Kind,
+    /// Its type.
+    pub file_type: FileType,
     /// What is known of it.
-    pub seen: Seen<T>,
+    pub stat: EntryStat<T>,
 }
 
-/// An entry as the engines keep it: the name is in a buffer beside it.
+impl<'a, T> WalkEntry<'a, T> {
+    /// Its name: any bytes but `/` and NUL.
+    #[inline]
+    pub fn name(&self) -> &'a [u8] {
+        self.name_with_nul.split_last().map_or(&[], |(_, name)| name)
+    }
+
+    /// The same for the calls of [`WalkDirectory::files`].
+    pub fn c_name(&self) -> &'a CStr {
+        CStr::from_bytes_with_nul(self.name_with_nul).unwrap_or_default()
+    }
+}
+
+/// An entry as the engine keeps it: the name is in a buffer beside it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Item<T> {
     pub(super) start: u32,
     pub(super) length: u16,
-    pub(super) kind: Kind,
+    pub(super) file_type: FileType,
     pub(super) ino: u64,
-    pub(super) seen: Seen<T>,
+    pub(super) stat: EntryStat<T>,
 }
 
 impl<T: Copy> Item<T> {
-    pub(super) fn entry<'a>(&self, names: &'a [u8]) -> Entry<'a, T> {
+    #[inline]
+    pub(super) fn entry<'a>(&self, names: &'a [u8]) -> WalkEntry<'a, T> {
         let start = self.start as usize;
-        Entry {
-            name: &names[start..start + usize::from(self.length)],
+        WalkEntry {
+            name_with_nul: &names[start..=start + usize::from(self.length)],
             ino: self.ino,
-            kind: self.kind,
-            seen: self.seen,
+            file_type: self.file_type,
+            stat: self.stat,
         }
     }
 
     /// The name with the NUL that follows it.
     pub(super) fn c_name<'a>(&self, names: &'a [u8]) -> &'a CStr {
-        let start = self.start as usize;
-        CStr::from_bytes_with_nul(&names[start..=start + usize::from(self.length)])
-            .unwrap_or_default()
+        self.entry(names).c_name()
     }
 }
 
 /// An open directory, as a visitor is shown it.
-pub struct Directory<'a> {
+pub struct WalkDirectory<'a> {
     pub(super) store_dir: &'a Path,
     pub(super) trail: Option<&'a Trail>,
-    pub(super) place: Place<'a>,
+    pub(super) files: &'a fs::Directory,
     pub(super) path: u32,
     pub(super) dev: u64,
     pub(super) ino: u64,
     pub(super) position: usize,
 }
 
-#[derive(Clone, Copy)]
-pub(super) enum Place<'a> {
-    #[cfg(target_os = "linux")]
-    Open(BorrowedFd<'a>),
-    At(&'a Path),
-}
-
-impl Directory<'_> {
+impl WalkDirectory<'_> {
     /// The index of the store path it belongs to: [`Top::path`].
     pub fn path(&self) -> u32 {
         self.path
@@ -186,39 +119,25 @@ impl Directory<'_> {
         full_path(self.store_dir, self.trail, name)
     }
 
-    /// Opens a regular file of this directory to be read. Nothing else is ever
-    /// opened for reading or waited for: not a FIFO, device or symlink.
+    /// The directory itself, to reach the files in it.
+    pub fn files(&self) -> &fs::Directory {
+        self.files
+    }
+
+    /// Opens a regular file of this directory.
     ///
     /// # Errors
-    /// Those of the system, and `InvalidInput` where it is no regular file.
-    pub fn open_file(&self, name: &[u8]) -> io::Result<File> {
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let open = |dir: BorrowedFd<'_>| rustix::fs::openat(dir, name, flags, Mode::empty());
-        let file = File::from(match self.place {
-            #[cfg(target_os = "linux")]
-            Place::Open(dir) => open(dir)?,
-            Place::At(path) => open(File::open(path)?.as_fd())?,
-        });
-        if file.metadata()?.is_file() {
-            Ok(file)
-        } else {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"))
-        }
+    /// As [`fs::Directory::open_file`].
+    pub fn open_file<T>(&self, entry: &WalkEntry<'_, T>) -> io::Result<RegularFile> {
+        self.files.open_file(entry.c_name())
     }
 
     /// The target of a symlink of this directory.
     ///
     /// # Errors
     /// Those of the system.
-    pub fn read_link(&self, name: &[u8]) -> io::Result<Vec<u8>> {
-        let read = |dir: BorrowedFd<'_>| rustix::fs::readlinkat(dir, name, Vec::new());
-        let target = match self.place {
-            #[cfg(target_os = "linux")]
-            Place::Open(dir) => read(dir)?,
-            Place::At(path) => read(File::open(path)?.as_fd())?,
-        };
-        Ok(target.into_bytes())
+    pub fn read_link<T>(&self, entry: &WalkEntry<'_, T>) -> io::Result<Vec<u8>> {
+        self.files.read_link(entry.c_name())
     }
 }
 
@@ -241,27 +160,32 @@ pub trait Visitor: Sync {
     }
 
     /// Told of each entry but directories right after it was statted. A tag
-    /// given here replaces the [`Meta`] in what [`Visitor::directory`] is shown.
-    fn met(&self, _state: &mut Self::State, _kind: Kind, _meta: &Meta) -> Option<Self::Tag> {
+    /// given here replaces the [`Stat`] in what [`Visitor::directory`] is shown.
+    fn met(&self, _state: &mut Self::State, _stat: &Stat) -> Option<Self::Tag> {
         None
     }
 
     /// Whether to go into the directory `name` of `directory`.
-    fn descend(&self, _directory: &Directory<'_>, _name: &[u8]) -> bool {
+    fn descend(&self, _directory: &WalkDirectory<'_>, _name: &[u8]) -> bool {
         true
     }
 
     /// Shown each store path itself: an entry of the store directory, which is
     /// `directory`.
-    fn top(&self, state: &mut Self::State, directory: &Directory<'_>, entry: &Entry<'_, Self::Tag>);
+    fn top(
+        &self,
+        state: &mut Self::State,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, Self::Tag>,
+    );
 
     /// Shown the entries of each directory in the order they were read; a
-    /// large one in parts ([`Directory::position`]).
+    /// large one in parts ([`WalkDirectory::position`]).
     fn directory<'e>(
         &self,
         state: &mut Self::State,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, Self::Tag>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, Self::Tag>>,
     );
 
     /// Told that something of this path could not be read (a warning says what).
@@ -277,8 +201,8 @@ pub struct Top<'a> {
     pub path: u32,
     /// Its inode number where the store directory was read, else 0.
     pub ino: u64,
-    /// Its kind where the store directory was read, else unknown.
-    pub kind: Kind,
+    /// Its type where the store directory was read, else unknown.
+    pub file_type: FileType,
 }
 
 /// An entry found in the store directory.
@@ -288,8 +212,8 @@ pub struct Listed {
     pub name: Vec<u8>,
     /// Its inode number.
     pub ino: u64,
-    /// Its kind, or unknown.
-    pub kind: Kind,
+    /// Its type, or unknown.
+    pub file_type: FileType,
 }
 
 /// What a walk gathered.
@@ -303,82 +227,6 @@ pub struct Walked<S> {
     pub statted: u64,
     /// What went wrong.
     pub warnings: Warnings,
-}
-
-/// Which engine walks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Engine {
-    /// The fastest one for this system.
-    #[default]
-    Native,
-    /// The one for any Unix, on the walkdir crate: one thread, paths from the
-    /// store directory on.
-    Portable,
-}
-
-/// A store directory opened to be walked, any number of times.
-pub struct Walker(Inner);
-
-enum Inner {
-    #[cfg(target_os = "linux")]
-    Linux(linux::Walker),
-    Portable(portable::Walker),
-}
-
-impl Walker {
-    /// Opens the store directory. `threads` defaults to four a core and at
-    /// least eight: cold disks want more than cores.
-    ///
-    /// # Errors
-    /// When the directory cannot be opened or the threads not started.
-    pub fn open(
-        store_dir: &Path,
-        engine: Engine,
-        threads: Option<usize>,
-    ) -> Result<Self, DiskError> {
-        Ok(Self(match engine {
-            #[cfg(target_os = "linux")]
-            Engine::Native => Inner::Linux(linux::Walker::open(store_dir, threads)?),
-            _ => Inner::Portable(portable::Walker::open(store_dir)?),
-        }))
-    }
-
-    /// What `stat` says of the store directory.
-    pub fn meta(&self) -> &Meta {
-        match &self.0 {
-            #[cfg(target_os = "linux")]
-            Inner::Linux(w) => w.meta(),
-            Inner::Portable(w) => w.meta(),
-        }
-    }
-
-    /// The entries of the store directory in the order they are read.
-    ///
-    /// # Errors
-    /// When it cannot be read.
-    pub fn list(&self) -> Result<Vec<Listed>, DiskError> {
-        match &self.0 {
-            #[cfg(target_os = "linux")]
-            Inner::Linux(w) => w.list(),
-            Inner::Portable(w) => w.list(),
-        }
-    }
-
-    /// Walks `tops` and all below them. A top that does not exist is shown to
-    /// nobody and warned of by nobody: the caller knows what it asked for. A
-    /// name that is no entry's (`..`, or one with a slash) does not exist.
-    pub fn walk<V: Visitor>(
-        &self,
-        tops: &[Top<'_>],
-        visitor: &V,
-        progress: &Progress,
-    ) -> Walked<V::State> {
-        match &self.0 {
-            #[cfg(target_os = "linux")]
-            Inner::Linux(w) => w.walk(tops, visitor, progress),
-            Inner::Portable(w) => w.walk(tops, visitor, progress),
-        }
-    }
 }
 
 /// A directory's name and those above it, for warnings and to open it anew.
@@ -437,15 +285,14 @@ impl Drop for Trail {
 
 /// An open directory, counted.
 pub(super) struct Handle {
-    pub(super) fd: OwnedFd,
+    pub(super) directory: fs::Directory,
     open: Arc<AtomicUsize>,
 }
 
 impl Handle {
-    #[cfg(target_os = "linux")]
-    pub(super) fn new(fd: OwnedFd, open: &Arc<AtomicUsize>) -> Arc<Self> {
+    pub(super) fn new(directory: fs::Directory, open: &Arc<AtomicUsize>) -> Arc<Self> {
         open.fetch_add(1, Ordering::Relaxed);
-        Arc::new(Self { fd, open: Arc::clone(open) })
+        Arc::new(Self { directory, open: Arc::clone(open) })
     }
 }
 
@@ -458,7 +305,9 @@ impl Drop for Handle {
 /// Whether an entry of a directory can have this name; any other would lead
 /// out of the directory, or nowhere.
 pub(super) fn is_entry_name(name: &[u8]) -> bool {
-    !matches!(name, b"" | b"." | b"..") && !name.iter().any(|&byte| byte == b'/' || byte == 0)
+    !matches!(name, b"" | b"." | b"..")
+        && name.len() <= usize::from(u16::MAX)
+        && !name.iter().any(|&byte| byte == b'/' || byte == 0)
 }
 
 /// The full path of an entry, for a warning: `name` is empty for the directory

@@ -1,6 +1,6 @@
 //! A tree in memory, for tests: what it holds is said once and never changes.
 
-use super::{DirEntry, FileType, Stat};
+use super::{DirEntry, Facts, FileType, Stat};
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::ffi::{CStr, CString};
@@ -53,6 +53,8 @@ pub struct MemoryTree {
 #[derive(Debug)]
 struct Inode {
     stat: Stat,
+    /// Of a directory: the one above it.
+    parent: usize,
     file: File,
 }
 
@@ -74,9 +76,8 @@ pub struct Node {
 
 /// An open file of a tree in memory.
 #[derive(Debug)]
-pub struct Contents {
+pub(super) struct Contents {
     bytes: Arc<Vec<u8>>,
-    stat: Stat,
     position: usize,
 }
 
@@ -154,7 +155,7 @@ fn put(
     make: impl FnOnce(usize) -> Inode,
 ) -> usize {
     let at = nodes.len();
-    nodes.push(make(at));
+    nodes.push(Inode { parent, ..make(at) });
     if let File::Directory(entries) = &mut nodes[parent].file {
         entries.insert(name, at);
     }
@@ -162,7 +163,11 @@ fn put(
 }
 
 fn directory(ino: usize) -> Inode {
-    Inode { stat: stat(ino, 0o040_555, BLOCK, BLOCK), file: File::Directory(BTreeMap::new()) }
+    Inode {
+        parent: 0,
+        stat: stat(ino, 0o040_555, BLOCK, BLOCK),
+        file: File::Directory(BTreeMap::new()),
+    }
 }
 
 fn inode(ino: usize, file: MemoryFile) -> Inode {
@@ -171,15 +176,17 @@ fn inode(ino: usize, file: MemoryFile) -> Inode {
             let mode = if executable { 0o100_555 } else { 0o100_444 };
             let size = contents.len() as u64;
             let stat = stat(ino, mode, size, size.next_multiple_of(BLOCK));
-            Inode { stat, file: File::Regular(Arc::new(contents)) }
+            Inode { parent: 0, stat, file: File::Regular(Arc::new(contents)) }
         }
         MemoryFile::Symlink(target) => {
             let stat = stat(ino, 0o120_777, target.len() as u64, 0);
-            Inode { stat, file: File::Symlink(target) }
+            Inode { parent: 0, stat, file: File::Symlink(target) }
         }
         MemoryFile::Directory | MemoryFile::HardLink(_) => directory(ino),
-        MemoryFile::Fifo => Inode { stat: stat(ino, 0o010_444, 0, 0), file: File::Fifo },
-        MemoryFile::Fails(code) => Inode { stat: stat(ino, 0, 0, 0), file: File::Fails(code) },
+        MemoryFile::Fifo => Inode { parent: 0, stat: stat(ino, 0o010_444, 0, 0), file: File::Fifo },
+        MemoryFile::Fails(code) => {
+            Inode { parent: 0, stat: stat(ino, 0, 0, 0), file: File::Fails(code) }
+        }
     }
 }
 
@@ -187,6 +194,7 @@ impl Node {
     fn entry(&self, name: &CStr) -> io::Result<(usize, &Inode)> {
         let at = match name.to_bytes() {
             b"" | b"." => Some(self.at),
+            b".." => Some(self.tree.nodes[self.at].parent),
             _ => child(&self.tree.nodes, self.at, name),
         };
         let at = at.ok_or(Errno::NOENT)?;
@@ -228,6 +236,11 @@ impl Node {
         self.entry(name).map(|_| Vec::new())
     }
 
+    #[allow(clippy::unused_self, reason = "the same call as of other kinds of directory")]
+    pub(super) fn facts(&self) -> Facts {
+        Facts { trusted_inodes: true, link_limit: None }
+    }
+
     pub(super) fn open_directory(&self, name: &CStr) -> io::Result<Self> {
         match self.entry(name)? {
             (at, Inode { file: File::Directory(_), .. }) => {
@@ -237,10 +250,11 @@ impl Node {
         }
     }
 
-    pub(super) fn open_file(&self, name: &CStr) -> io::Result<Contents> {
-        match self.entry(name)?.1 {
-            Inode { file: File::Regular(bytes), stat } => {
-                Ok(Contents { bytes: Arc::clone(bytes), stat: *stat, position: 0 })
+    pub(super) fn open_file(&self, name: &CStr) -> io::Result<(Contents, Stat)> {
+        let inode = self.entry(name)?.1;
+        match &inode.file {
+            File::Regular(bytes) => {
+                Ok((Contents { bytes: Arc::clone(bytes), position: 0 }, inode.stat))
             }
             _ => Err(super::not_regular()),
         }
@@ -248,10 +262,6 @@ impl Node {
 }
 
 impl Contents {
-    pub(super) fn stat(&self) -> Stat {
-        self.stat
-    }
-
     #[allow(clippy::unused_self, reason = "the same call as of an open file of this machine")]
     pub(super) fn xattrs(&self) -> Vec<u8> {
         Vec::new()

@@ -42,14 +42,16 @@ mod live;
 mod memory;
 mod resolve;
 mod stat;
+mod store_files;
 
-use std::ffi::CStr;
+use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub use memory::MemoryFile;
 pub use resolve::{ResolveError, Resolved};
 pub use stat::{Facts, FileType, Stat};
+pub use store_files::StoreFiles;
 
 use live::{native, portable};
 
@@ -106,7 +108,10 @@ impl Tree {
     /// A name inside the root as this machine names it, for messages.
     pub fn display_path(&self, inside: &Path) -> PathBuf {
         let below = inside.strip_prefix("/").unwrap_or(inside);
-        self.path().unwrap_or(Path::new("/")).join(below)
+        let mut path = self.path().unwrap_or(Path::new("/")).to_owned();
+        // Joining nothing would add a slash.
+        path.extend(below);
+        path
     }
 
     /// The root itself.
@@ -144,7 +149,7 @@ impl Tree {
         if let Self::Live(tree) = self
             && let Some(opened) = tree.open_in_root(name)
         {
-            return opened.and_then(native::Found::into_file).map(RegularFile::Os);
+            return opened.and_then(native::Found::into_file).map(RegularFile::os);
         }
         let found = self.resolve(name, None)?;
         found.into_entry().ok_or_else(not_found)?.open_file()
@@ -166,15 +171,6 @@ impl Tree {
     /// See [`ResolveError`].
     pub fn resolve(&self, name: &Path, store_dir: Option<&Path>) -> Result<Resolved, ResolveError> {
         resolve::resolve(self, name, store_dir)
-    }
-
-    /// What holds for the file system of a directory of this tree.
-    pub fn facts(&self, directory: &Directory) -> Facts {
-        match directory {
-            Directory::Native(directory) => directory.facts(),
-            Directory::Portable(directory) => directory.facts(),
-            Directory::Memory(_) => Facts { trusted_inodes: true, link_limit: None },
-        }
     }
 }
 
@@ -245,12 +241,17 @@ impl Directory {
     }
 
     /// The names of the extended attributes of an entry, each followed by a
-    /// NUL; a symlink is not followed.
+    /// NUL; a symlink is not followed. An empty name is the directory itself.
     ///
     /// # Errors
     /// Those of the system; `Unsupported` where the file system has none.
     pub fn xattrs(&self, name: &CStr) -> io::Result<Vec<u8>> {
         dispatch!(self, directory => directory.xattrs(name))
+    }
+
+    /// What holds for its file system.
+    pub fn facts(&self) -> Facts {
+        dispatch!(self, directory => directory.facts())
     }
 
     /// Opens a directory in this one; never through a symlink.
@@ -277,6 +278,23 @@ impl Directory {
         }
     }
 
+    /// [`Directory::pass_directory`] over several names with `/` between them.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn pass_path(&self, path: &[u8]) -> io::Result<Self> {
+        if let Self::Native(directory) = self
+            && let Some(opened) = directory.pass_path(path)
+        {
+            return opened.map(Self::Native);
+        }
+        let mut at = self.pass_directory(c".")?;
+        for name in path.split(|&b| b == b'/').filter(|name| !name.is_empty()) {
+            at = at.pass_directory(&CString::new(name)?)?;
+        }
+        Ok(at)
+    }
+
     /// Opens a regular file of this directory that was statted as one.
     /// Anything else that took its place meanwhile is an error, and is not
     /// waited for: not a FIFO, device or symlink.
@@ -285,9 +303,9 @@ impl Directory {
     /// Those of the system, and `InvalidInput` for anything but a regular file.
     pub fn open_file(&self, name: &CStr) -> io::Result<RegularFile> {
         match self {
-            Self::Native(directory) => directory.open_file(name).map(RegularFile::Os),
-            Self::Portable(directory) => directory.open_file(name).map(RegularFile::Os),
-            Self::Memory(directory) => directory.open_file(name).map(RegularFile::Memory),
+            Self::Native(directory) => directory.open_file(name).map(RegularFile::os),
+            Self::Portable(directory) => directory.open_file(name).map(RegularFile::os),
+            Self::Memory(directory) => directory.open_file(name).map(RegularFile::memory),
         }
     }
 
@@ -299,9 +317,9 @@ impl Directory {
     /// As [`Directory::open_file`].
     pub fn open_unknown_file(&self, name: &CStr) -> io::Result<RegularFile> {
         match self {
-            Self::Native(directory) => directory.open_unknown_file(name).map(RegularFile::Os),
-            Self::Portable(directory) => directory.open_unknown_file(name).map(RegularFile::Os),
-            Self::Memory(directory) => directory.open_file(name).map(RegularFile::Memory),
+            Self::Native(directory) => directory.open_unknown_file(name).map(RegularFile::os),
+            Self::Portable(directory) => directory.open_unknown_file(name).map(RegularFile::os),
+            Self::Memory(directory) => directory.open_file(name).map(RegularFile::memory),
         }
     }
 }
@@ -313,7 +331,13 @@ fn not_regular() -> io::Error {
 
 /// An open regular file.
 #[derive(Debug)]
-pub enum RegularFile {
+pub struct RegularFile {
+    contents: Contents,
+    stat: Stat,
+}
+
+#[derive(Debug)]
+enum Contents {
     /// A file of this machine.
     Os(std::fs::File),
     /// In memory.
@@ -321,15 +345,17 @@ pub enum RegularFile {
 }
 
 impl RegularFile {
-    /// What `stat` says of it.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn stat(&self) -> io::Result<Stat> {
-        match self {
-            Self::Os(file) => live::stat_file(file),
-            Self::Memory(contents) => Ok(contents.stat()),
-        }
+    fn os((file, stat): (std::fs::File, Stat)) -> Self {
+        Self { contents: Contents::Os(file), stat }
+    }
+
+    fn memory((contents, stat): (memory::Contents, Stat)) -> Self {
+        Self { contents: Contents::Memory(contents), stat }
+    }
+
+    /// What `stat` said of it when it was opened.
+    pub fn stat(&self) -> &Stat {
+        &self.stat
     }
 
     /// Reads from an offset, as many bytes as one read gives; 0 at the end.
@@ -337,9 +363,9 @@ impl RegularFile {
     /// # Errors
     /// Those of the system.
     pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        match self {
-            Self::Os(file) => std::os::unix::fs::FileExt::read_at(file, buffer, offset),
-            Self::Memory(contents) => Ok(contents.read_at(buffer, offset)),
+        match &self.contents {
+            Contents::Os(file) => std::os::unix::fs::FileExt::read_at(file, buffer, offset),
+            Contents::Memory(contents) => Ok(contents.read_at(buffer, offset)),
         }
     }
 
@@ -361,9 +387,9 @@ impl RegularFile {
     /// # Errors
     /// Those of the system; `Unsupported` where the file system has none.
     pub fn xattrs(&self) -> io::Result<Vec<u8>> {
-        match self {
-            Self::Os(file) => live::file_xattrs(file),
-            Self::Memory(contents) => Ok(contents.xattrs()),
+        match &self.contents {
+            Contents::Os(file) => live::open_file_xattrs(file),
+            Contents::Memory(contents) => Ok(contents.xattrs()),
         }
     }
 }
@@ -371,9 +397,9 @@ impl RegularFile {
 impl Read for RegularFile {
     #[inline]
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Os(file) => file.read(buffer),
-            Self::Memory(contents) => contents.read(buffer),
+        match &mut self.contents {
+            Contents::Os(file) => file.read(buffer),
+            Contents::Memory(contents) => contents.read(buffer),
         }
     }
 }

@@ -20,7 +20,6 @@ pub mod stream;
 
 pub use leaf::{FileHasher, hash_symlink};
 pub use self_reference::SelfReferenceHasher;
-pub(crate) use stream::Opener;
 
 /// What Nix puts after a name on a file system that does not tell upper from
 /// lower case, with a number after it (nix: `caseHackSuffix` in `archive.hh`).

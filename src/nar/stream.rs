@@ -10,13 +10,10 @@
 
 use super::hash::{Algorithm, Hash, Hasher};
 use super::name_in_nar;
-use rustix::fs::{
-    AtFlags, FileType, Mode, OFlags, RawDir, Stat, fstat, openat, readlinkat, statat,
-};
+use crate::fs::{Directory, FileType, RegularFile};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
-use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, Read};
 
 /// Small enough to stay in a core's cache between reading and hashing.
 const BUFFER: usize = 128 << 10;
@@ -51,36 +48,14 @@ pub enum NarProblem {
     Changed,
 }
 
-/// Opens what is to be read: no symlink, never waiting for a FIFO, and as long
-/// as that is allowed without a time of access left behind.
-#[derive(Debug)]
-pub(crate) struct Opener {
-    /// Whether files may be read without a trace; only their owner may.
-    noatime: bool,
-}
-
-impl Default for Opener {
-    fn default() -> Self {
-        Self { noatime: true }
-    }
-}
-
-impl Opener {
-    /// Opens `name` in the directory `dir`; `more` says what else is wanted.
-    pub(crate) fn open<N: rustix::path::Arg + Copy>(
-        &mut self,
-        dir: BorrowedFd<'_>,
-        name: N,
-        more: OFlags,
-    ) -> Result<OwnedFd, Errno> {
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC | more;
-        if self.noatime {
-            match openat(dir, name, flags | OFlags::NOATIME, Mode::empty()) {
-                Err(Errno::PERM) => self.noatime = false,
-                result => return result,
-            }
+impl From<io::Error> for NarProblem {
+    fn from(error: io::Error) -> Self {
+        match Errno::from_io_error(&error) {
+            Some(errno) => Self::Io(errno),
+            // What the directory called a regular file is none any more.
+            None if error.kind() == io::ErrorKind::InvalidInput => Self::Changed,
+            None => Self::Io(Errno::IO),
         }
-        openat(dir, name, flags, Mode::empty())
     }
 }
 
@@ -101,9 +76,8 @@ pub struct Judged {
 pub struct NarWriter {
     buffer: Box<[u8]>,
     filled: usize,
-    target: Vec<u8>,
+    entries: Vec<u8>,
     written: u64,
-    opener: Opener,
     /// What to say of a file's extended attributes, if they are looked at.
     judge: Option<XattrJudge>,
     judged: Judged,
@@ -115,9 +89,8 @@ impl Default for NarWriter {
         Self {
             buffer: vec![0; BUFFER].into_boxed_slice(),
             filled: 0,
-            target: Vec::new(),
+            entries: Vec::new(),
             written: 0,
-            opener: Opener::default(),
             judge: None,
             judged: Judged::default(),
             use_case_hack: false,
@@ -131,7 +104,7 @@ struct Level {
     entries: Vec<(CString, FileType)>,
     next: usize,
     /// `None` while too many are open.
-    fd: Option<OwnedFd>,
+    directory: Option<Directory>,
     /// Device and inode, to know it again.
     identity: (u64, u64),
 }
@@ -153,10 +126,9 @@ impl NarWriter {
         std::mem::take(&mut self.judged)
     }
 
-    fn look_at_xattrs(&mut self, fd: &OwnedFd, levels: &[Level]) {
+    fn look_at_xattrs(&mut self, levels: &[Level], list: impl Fn() -> io::Result<Vec<u8>>) {
         let Some(judge) = &self.judge else { return };
-        let looked = xattr_names(|names| rustix::fs::flistxattr(fd, names), judge);
-        match looked {
+        match judge_xattrs(list(), judge) {
             Ok(None) => {}
             Ok(Some(said)) => self.judged.said.push((place(levels), said)),
             Err(errno) => self.judged.failed.push((place(levels), errno)),
@@ -170,7 +142,7 @@ impl NarWriter {
     pub fn hash(
         &mut self,
         algorithm: Algorithm,
-        dir: BorrowedFd<'_>,
+        dir: &Directory,
         name: &CStr,
     ) -> Result<(u64, Hash), NarError> {
         let mut hasher = Hasher::new(algorithm);
@@ -185,7 +157,7 @@ impl NarWriter {
     /// See [`NarError`]; what was written by then is worth nothing.
     pub fn write(
         &mut self,
-        dir: BorrowedFd<'_>,
+        dir: &Directory,
         name: &CStr,
         mut out: impl FnMut(&[u8]),
     ) -> Result<u64, NarError> {
@@ -200,7 +172,7 @@ impl NarWriter {
 
     fn tree(
         &mut self,
-        dir: BorrowedFd<'_>,
+        dir: &Directory,
         name: &CStr,
         levels: &mut Vec<Level>,
         out: &mut impl FnMut(&[u8]),
@@ -210,11 +182,11 @@ impl NarWriter {
             let level = &mut levels[at];
             let Some((name, kind)) = level.entries.get(level.next) else {
                 self.string(b")", out);
-                let below = levels.pop().and_then(|level| level.fd);
+                let below = levels.pop().and_then(|level| level.directory);
                 if let Some(parent) = levels.last_mut() {
                     self.string(b")", out);
-                    if parent.fd.is_none() {
-                        parent.fd = Some(up(below, parent.identity)?);
+                    if parent.directory.is_none() {
+                        parent.directory = Some(up(below, parent.identity)?);
                     }
                 }
                 continue;
@@ -227,14 +199,14 @@ impl NarWriter {
             self.string(b"node", out);
             // Taken out for the time in which the levels may grow.
             let (name, kind) = (name.clone(), *kind);
-            let fd = level.fd.take().ok_or(NarProblem::Changed)?;
-            let result = self.node(fd.as_fd(), &name, kind, levels, out);
-            levels[at].fd = Some(fd);
+            let directory = level.directory.take().ok_or(NarProblem::Changed)?;
+            let result = self.node(&directory, &name, kind, levels, out);
+            levels[at].directory = Some(directory);
             result?;
             if levels.len() == at + 1 {
                 self.string(b")", out);
             } else if let Some(far) = at.checked_sub(OPEN) {
-                levels[far].fd = None;
+                levels[far].directory = None;
             }
         }
         Ok(())
@@ -243,72 +215,57 @@ impl NarWriter {
     /// Writes a file or symlink; of a directory the beginning, and adds a level.
     fn node(
         &mut self,
-        dir: BorrowedFd<'_>,
+        dir: &Directory,
         name: &CStr,
         kind: FileType,
         levels: &mut Vec<Level>,
         out: &mut impl FnMut(&[u8]),
     ) -> Result<(), NarProblem> {
         let kind = match kind {
-            FileType::Unknown => {
-                let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW)?;
-                FileType::from_raw_mode(stat.st_mode)
-            }
-            kind => kind,
+            FileType::Unknown => dir.stat(name)?.file_type(),
+            known => known,
         };
         self.string(b"(", out);
         self.string(b"type", out);
         match kind {
-            FileType::RegularFile => {
-                let file = self.open(dir, name, OFlags::NOCTTY)?;
-                let stat = fstat(&file)?;
-                // It may have been replaced since its directory was read.
-                if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-                    return Err(NarProblem::Changed);
-                }
-                self.look_at_xattrs(&file, levels);
-                self.file(&file, &stat, out)?;
+            FileType::Regular => {
+                let mut file = dir.open_file(name)?;
+                self.look_at_xattrs(levels, || file.xattrs());
+                self.file(&mut file, out)?;
                 self.string(b")", out);
             }
             FileType::Symlink => {
-                let target = readlinkat(dir, name, std::mem::take(&mut self.target))?.into_bytes();
+                let target = dir.read_link(name)?;
                 self.string(b"symlink", out);
                 self.string(b"target", out);
                 self.string(&target, out);
-                self.target = target;
                 self.string(b")", out);
             }
             FileType::Directory => {
-                let fd = self.open(dir, name, OFlags::DIRECTORY)?;
-                self.look_at_xattrs(&fd, levels);
+                let directory = dir.open_directory(name)?;
+                self.look_at_xattrs(levels, || directory.xattrs(c""));
                 self.string(b"directory", out);
-                let stat = fstat(&fd)?;
-                let entries = read_directory(&fd, self.use_case_hack)?;
-                let identity = (stat.st_dev, stat.st_ino);
-                levels.push(Level { entries, next: 0, fd: Some(fd), identity });
+                let identity = directory.stat(c"")?.identity();
+                let entries = read_directory(&directory, &mut self.entries, self.use_case_hack)?;
+                levels.push(Level { entries, next: 0, directory: Some(directory), identity });
             }
             _ => return Err(NarProblem::Unsupported),
         }
         Ok(())
     }
 
-    fn open(&mut self, dir: BorrowedFd<'_>, name: &CStr, more: OFlags) -> Result<OwnedFd, Errno> {
-        self.opener.open(dir, name, more)
-    }
-
     fn file(
         &mut self,
-        file: &OwnedFd,
-        stat: &Stat,
+        file: &mut RegularFile,
         out: &mut impl FnMut(&[u8]),
     ) -> Result<(), NarProblem> {
         self.string(b"regular", out);
-        if stat.st_mode & 0o100 != 0 {
+        if file.stat().executable() {
             self.string(b"executable", out);
             self.string(b"", out);
         }
         self.string(b"contents", out);
-        let size = stat.st_size as u64;
+        let size = file.stat().size;
         self.bytes(&size.to_le_bytes(), out);
         let mut left = size;
         while left > 0 {
@@ -319,13 +276,13 @@ impl NarWriter {
             }
             let end =
                 BUFFER.min(self.filled.saturating_add(usize::try_from(left).unwrap_or(BUFFER)));
-            match rustix::io::read(file, &mut self.buffer[self.filled..end]) {
+            match file.read(&mut self.buffer[self.filled..end]) {
                 Ok(0) => return Err(NarProblem::Changed),
                 Ok(n) => {
                     self.filled += n;
                     left -= n as u64;
                 }
-                Err(Errno::INTR) => {}
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e.into()),
             }
         }
@@ -388,42 +345,29 @@ fn place(levels: &[Level]) -> Vec<u8> {
     levels.iter().filter_map(name).collect::<Vec<_>>().join(&b'/')
 }
 
-/// Asks for the names of extended attributes, as many as there are, and what
-/// `judge` says of them. A file system that has no such attributes has no names.
-pub(crate) fn xattr_names(
-    list: impl Fn(&mut [u8]) -> Result<usize, Errno>,
+/// What `judge` says of the names of extended attributes. A file system that
+/// has no such attributes has no names.
+pub(crate) fn judge_xattrs(
+    names: io::Result<Vec<u8>>,
     judge: &dyn Fn(&[u8]) -> Option<String>,
 ) -> Result<Option<String>, Errno> {
-    /// The kernel's limit (`XATTR_LIST_MAX`).
-    const LONGEST: usize = 64 << 10;
-    let mut short = [0u8; 1024];
-    match list(&mut short) {
-        Ok(length) => Ok(judge(&short[..length])),
-        Err(Errno::RANGE) => {
-            let mut long = vec![0; LONGEST];
-            let length = list(&mut long)?;
-            Ok(judge(&long[..length]))
-        }
-        Err(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
-        Err(errno) => Err(errno),
+    match names {
+        Ok(names) => Ok(judge(&names)),
+        Err(error) => match Errno::from_io_error(&error) {
+            None | Some(Errno::OPNOTSUPP | Errno::NOSYS) => Ok(None),
+            Some(errno) => Err(errno),
+        },
     }
 }
 
 /// The entries of a directory in ascending order, as a NAR has them.
 fn read_directory(
-    fd: &OwnedFd,
+    directory: &Directory,
+    buffer: &mut Vec<u8>,
     use_case_hack: bool,
 ) -> Result<Vec<(CString, FileType)>, NarProblem> {
-    let mut buffer = [MaybeUninit::uninit(); 32 << 10];
-    let mut directory = RawDir::new(fd, &mut buffer);
     let mut entries = Vec::new();
-    while let Some(entry) = directory.next() {
-        let entry = entry?;
-        let name = entry.file_name();
-        if name != c"." && name != c".." {
-            entries.push((name.to_owned(), entry.file_type()));
-        }
-    }
+    directory.read(buffer, |entry| entries.push((entry.name.to_owned(), entry.file_type)))?;
     let name =
         |entry: &(CString, FileType)| -> Vec<u8> { name_in_nar(entry.0.as_bytes(), true).to_vec() };
     if use_case_hack {
@@ -438,26 +382,33 @@ fn read_directory(
 }
 
 /// Opens the directory above, which was closed meanwhile, if it is still the same.
-fn up(below: Option<OwnedFd>, identity: (u64, u64)) -> Result<OwnedFd, NarProblem> {
-    let below = below.ok_or(NarProblem::Changed)?;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let fd = openat(below, c"..", flags, Mode::empty())?;
-    let stat = fstat(&fd)?;
-    if (stat.st_dev, stat.st_ino) == identity { Ok(fd) } else { Err(NarProblem::Changed) }
+fn up(below: Option<Directory>, identity: (u64, u64)) -> Result<Directory, NarProblem> {
+    let directory = below.ok_or(NarProblem::Changed)?.open_directory(c"..")?;
+    if directory.stat(c"")?.identity() == identity {
+        Ok(directory)
+    } else {
+        Err(NarProblem::Changed)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fs::Tree;
     use crate::nar::size;
-    use std::fs::{self, File};
+    use rustix::fs::{Mode, OFlags, openat};
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;
 
+    fn open(directory: &Path) -> Directory {
+        Tree::live(directory).unwrap().open_directory("/".as_ref()).unwrap()
+    }
+
     fn nar(parent: &Path, name: &CStr) -> Result<Vec<u8>, NarError> {
-        let dir = File::open(parent).unwrap();
+        let dir = open(parent);
         let mut bytes = Vec::new();
-        let written = NarWriter::default().write(dir.as_fd(), name, |p| bytes.extend(p))?;
+        let written = NarWriter::default().write(&dir, name, |p| bytes.extend(p))?;
         assert_eq!(written, bytes.len() as u64);
         Ok(bytes)
     }
@@ -563,10 +514,10 @@ mod tests {
             }
         }
         let hash = |name: &CStr, use_case_hack| {
-            let parent = File::open(dir.path()).unwrap();
+            let parent = open(dir.path());
             let mut writer = NarWriter::default();
             writer.use_case_hack(use_case_hack);
-            writer.hash(Algorithm::Sha256, parent.as_fd(), name)
+            writer.hash(Algorithm::Sha256, &parent, name)
         };
         let plain = hash(c"plain", false).unwrap();
         assert_eq!(hash(c"plain", true).unwrap(), plain);
@@ -577,19 +528,13 @@ mod tests {
     }
 
     #[test]
-    fn all_names_of_extended_attributes_are_read() {
+    fn a_file_system_without_extended_attributes_has_no_names() {
         let judge = |names: &[u8]| Some(names.len().to_string());
-        let list = |wanted: usize| {
-            move |names: &mut [u8]| match names.len() < wanted {
-                true => Err(Errno::RANGE),
-                false => Ok(wanted),
-            }
-        };
-        for length in [1, 1024, 1025, 60_000] {
-            assert_eq!(xattr_names(list(length), &judge), Ok(Some(length.to_string())));
-        }
-        assert_eq!(xattr_names(|_| Err(Errno::OPNOTSUPP), &judge), Ok(None));
-        assert_eq!(xattr_names(|_| Err(Errno::IO), &judge), Err(Errno::IO));
+        assert_eq!(judge_xattrs(Ok(vec![0; 60_000]), &judge), Ok(Some("60000".to_owned())));
+        let failed = |errno: Errno| judge_xattrs(Err(errno.into()), &judge);
+        assert_eq!(failed(Errno::OPNOTSUPP), Ok(None));
+        assert_eq!(failed(Errno::IO), Err(Errno::IO));
+        assert_eq!(judge_xattrs(Err(io::ErrorKind::Unsupported.into()), &judge), Ok(None));
     }
 
     #[test]
@@ -599,8 +544,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("x"), "").unwrap();
         fs::set_permissions(dir.path().join("x"), fs::Permissions::from_mode(0o555)).unwrap();
-        let parent = File::open(dir.path()).unwrap();
-        let (_, hash) = NarWriter::default().hash(Algorithm::Sha256, parent.as_fd(), c"x").unwrap();
+        let parent = open(dir.path());
+        let (_, hash) = NarWriter::default().hash(Algorithm::Sha256, &parent, c"x").unwrap();
         assert_eq!(hash.bytes(), empty_file_hash(true));
     }
 
@@ -612,7 +557,7 @@ mod tests {
         rustix::fs::mknodat(
             rustix::fs::CWD,
             dir.path().join("tree/sub/fifo"),
-            FileType::Fifo,
+            rustix::fs::FileType::Fifo,
             Mode::RUSR,
             0,
         )

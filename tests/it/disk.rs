@@ -12,19 +12,41 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use nix_census::disk::{
-    self, Directory, DiskScan, Engine, Entry, Kind, Progress, ScanOptions, Seen, Top, Total, Usage,
-    Visitor, Walker,
+    self, DiskScan, EntryStat, Progress, ScanOptions, Top, Total, Usage, Visitor, WalkDirectory,
+    WalkEntry, Walker,
 };
+use nix_census::fs::{FileType, StoreFiles, Tree};
 use nix_census::warning::WarningKind;
 use proptest::prelude::*;
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
-const WHOLE: ScanOptions =
-    ScanOptions { whole: true, threads: Some(3), engine: Engine::Native, use_case_hack: false };
+const WHOLE: ScanOptions = ScanOptions { whole: true, threads: Some(3), use_case_hack: false };
 const TARGETS: ScanOptions = ScanOptions { whole: false, ..WHOLE };
 
+/// How files are reached: each is the other's second opinion.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Engine {
+    Native,
+    Portable,
+}
+
+impl Engine {
+    fn files(self, store: &Path) -> StoreFiles {
+        let tree = match self {
+            Self::Native => Tree::live(store),
+            Self::Portable => Tree::live_portable(store),
+        };
+        StoreFiles::open(&tree.unwrap(), Path::new("/")).unwrap()
+    }
+
+    fn scan(self, store: &Path, names: &[&str], options: ScanOptions) -> DiskScan {
+        let files = self.files(store);
+        disk::scan(&files, names, &options, &Progress::default()).expect("the store can be read")
+    }
+}
+
 fn scan(store: &Path, names: &[&str], options: ScanOptions) -> DiskScan {
-    disk::scan(store, names, &options, &Progress::default()).expect("the store can be read")
+    Engine::Native.scan(store, names, options)
 }
 
 /// Usages of everything in the store directory but `.links`, by name.
@@ -135,9 +157,9 @@ fn check(store: &Path) {
         all.iter().map(|n| (n.as_bytes().to_vec(), reference(&store.join(n)))).collect();
 
     for engine in [Engine::Native, Engine::Portable] {
-        let whole = scan(store, &some, ScanOptions { engine, ..WHOLE });
+        let whole = engine.scan(store, &some, WHOLE);
         assert_eq!(by_name(&whole, &some), expected, "{engine:?}");
-        let targets = scan(store, &all, ScanOptions { engine, ..TARGETS });
+        let targets = engine.scan(store, &all, TARGETS);
         assert_eq!(by_name(&targets, &all), expected, "{engine:?}");
         assert_eq!(targets.others.len(), 0);
         for (scan, asked) in [(&whole, &some), (&targets, &all)] {
@@ -148,9 +170,9 @@ fn check(store: &Path) {
             }
         }
         if engine == Engine::Native {
-            let other = scan(store, &some, ScanOptions { engine: Engine::Portable, ..WHOLE });
+            let other = Engine::Portable.scan(store, &some, WHOLE);
             assert_eq!(facts(&whole, &some), facts(&other, &some));
-            let other = scan(store, &all, ScanOptions { engine: Engine::Portable, ..TARGETS });
+            let other = Engine::Portable.scan(store, &all, TARGETS);
             assert_eq!(facts(&targets, &all), facts(&other, &all));
             // Each inode is statted once. Races between two threads that meet
             // one inode at once aside, which one thread cannot have.
@@ -401,8 +423,8 @@ fn a_missing_path_is_told() {
     let store = tempfile::tempdir().unwrap();
     for engine in [Engine::Native, Engine::Portable] {
         for whole in [true, false] {
-            let options = ScanOptions { engine, whole, ..WHOLE };
-            let scan = scan(store.path(), &["gone"], options);
+            let options = ScanOptions { whole, ..WHOLE };
+            let scan = engine.scan(store.path(), &["gone"], options);
             assert_eq!(scan.usages, [Usage { complete: true, ..Usage::default() }]);
             let warning = scan.warnings.iter().next().unwrap();
             assert_eq!(warning.kind, WarningKind::MissingPath);
@@ -410,7 +432,7 @@ fn a_missing_path_is_told() {
             assert!(!scan.warnings.complete());
         }
     }
-    assert!(disk::scan(&store.path().join("no"), &["x"], &WHOLE, &Progress::default()).is_err());
+    assert!(StoreFiles::live(store.path(), Path::new("/no")).is_err());
 }
 
 #[test]
@@ -425,9 +447,10 @@ fn no_name_leads_out_of_the_store() {
         .collect();
     for engine in [Engine::Native, Engine::Portable] {
         for whole in [true, false] {
-            let options = ScanOptions { engine, whole, ..WHOLE };
+            let options = ScanOptions { whole, ..WHOLE };
             let progress = Progress::default();
-            let scan = disk::scan(store.path(), &names, &options, &progress).unwrap();
+            let files = engine.files(store.path());
+            let scan = disk::scan(&files, &names, &options, &progress).unwrap();
             assert!(scan.usages.iter().all(|usage| !usage.present && usage.nar_size == 0));
             assert_eq!(scan.warnings.total(), names.len() as u64);
             assert_eq!(scan.others.len(), usize::from(whole));
@@ -451,9 +474,9 @@ impl Visitor for Deleting<'_> {
         Vec::new()
     }
 
-    fn top(&self, _: &mut Vec<u32>, _: &Directory<'_>, _: &Entry<'_, ()>) {}
+    fn top(&self, _: &mut Vec<u32>, _: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {}
 
-    fn descend(&self, _: &Directory<'_>, name: &[u8]) -> bool {
+    fn descend(&self, _: &WalkDirectory<'_>, name: &[u8]) -> bool {
         if name == b"doomed" {
             fs::remove_dir_all(self.doomed).unwrap();
         }
@@ -463,8 +486,8 @@ impl Visitor for Deleting<'_> {
     fn directory<'e>(
         &self,
         _: &mut Vec<u32>,
-        _: &Directory<'_>,
-        _: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        _: &WalkDirectory<'_>,
+        _: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
     }
 
@@ -484,9 +507,10 @@ fn a_directory_deleted_before_it_is_opened() {
             name: name.as_bytes(),
             path,
             ino: 0,
-            kind: Kind::Unknown,
+            file_type: FileType::Unknown,
         });
-        let walker = Walker::open(store.path(), engine, Some(1)).unwrap();
+        let files = engine.files(store.path());
+        let walker = Walker::new(&files, Some(1)).unwrap();
         let walked = walker.walk(&tops, &Deleting { doomed: &doomed }, &Progress::default());
         assert_eq!(walked.states.concat(), [7], "{engine:?}");
         let told: Vec<_> = walked.warnings.iter().map(|w| (w.kind, w.path.clone())).collect();
@@ -506,7 +530,7 @@ fn special_files_are_told_and_not_opened() {
     let _socket = std::os::unix::net::UnixListener::bind(path.join("socket")).unwrap();
     let count = if device(&path.join("null")) { 3 } else { 2 };
     for engine in [Engine::Native, Engine::Portable] {
-        let scan = scan(store.path(), &["x", "y"], ScanOptions { engine, ..WHOLE });
+        let scan = engine.scan(store.path(), &["x", "y"], WHOLE);
         assert_eq!(scan.usages.iter().map(|u| u.unsupported).collect::<Vec<_>>(), [count, 1]);
         assert_eq!(scan.usages[0].nar_size, 96);
         assert_eq!(scan.warnings.total(), count + 1);
@@ -574,8 +598,7 @@ fn what_may_not_be_read_is_told() {
 fn as_somebody_else() {
     let Some(store) = std::env::var_os("NIX_CENSUS_TEST_STORE") else { return };
     for engine in [Engine::Native, Engine::Portable] {
-        let scan =
-            scan(Path::new(&store), &["closed", "listed", "open"], ScanOptions { engine, ..WHOLE });
+        let scan = engine.scan(Path::new(&store), &["closed", "listed", "open"], WHOLE);
         let complete: Vec<bool> = scan.usages.iter().map(|u| u.complete).collect();
         let deeper: Vec<u64> = scan.usages.iter().map(|u| u.directories - 1).collect();
         println!("\n{engine:?}: {complete:?} {deeper:?}");
@@ -589,30 +612,35 @@ fn as_somebody_else() {
 struct Reading;
 
 impl Visitor for Reading {
-    type State = BTreeMap<Vec<u8>, (u32, Kind, Option<String>)>;
+    type State = BTreeMap<Vec<u8>, (u32, FileType, Option<String>)>;
     type Tag = ();
 
     fn state(&self) -> Self::State {
         BTreeMap::new()
     }
 
-    fn top(&self, state: &mut Self::State, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+    fn top(
+        &self,
+        state: &mut Self::State,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, ()>,
+    ) {
         self.directory(state, directory, std::iter::once(*entry));
     }
 
     fn directory<'e>(
         &self,
         state: &mut Self::State,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
         for entry in entries {
             let mut path = directory.relative_path();
-            path.extend([b"/", entry.name].concat());
-            let read = directory.open_file(entry.name).and_then(std::io::read_to_string);
-            assert_eq!(read.is_ok(), entry.kind == Kind::File);
-            assert!(matches!(entry.seen, Seen::Stat(_)));
-            state.insert(path, (directory.path(), entry.kind, read.ok()));
+            path.extend([b"/", entry.name()].concat());
+            let read = directory.open_file(&entry).and_then(std::io::read_to_string);
+            assert_eq!(read.is_ok(), entry.file_type == FileType::Regular);
+            assert!(matches!(entry.stat, EntryStat::Stat(_)));
+            state.insert(path, (directory.path(), entry.file_type, read.ok()));
         }
     }
 
@@ -634,22 +662,23 @@ fn a_visitor_sees_all_and_opens_nothing_but_files() {
         name: name.as_bytes(),
         path,
         ino: 0,
-        kind: Kind::Unknown,
+        file_type: FileType::Unknown,
     });
     for engine in [Engine::Native, Engine::Portable] {
-        let walker = Walker::open(store.path(), engine, Some(2)).unwrap();
+        let files = engine.files(store.path());
+        let walker = Walker::new(&files, Some(2)).unwrap();
         let walked = walker.walk(&tops, &Reading, &Progress::default());
         let got: BTreeMap<_, _> = walked.states.into_iter().flatten().collect();
         let got: Vec<_> =
             got.into_iter().map(|(path, of)| (String::from_utf8(path).unwrap(), of)).collect();
         let expected = [
-            ("/x", 7, Kind::Directory, None),
-            ("/y", 8, Kind::File, Some("a path")),
-            ("x/d", 7, Kind::Directory, None),
-            ("x/d/e", 7, Kind::Directory, None),
-            ("x/d/e/fifo", 7, Kind::Other, None),
-            ("x/d/file", 7, Kind::File, Some("contents")),
-            ("x/d/link", 7, Kind::Symlink, None),
+            ("/x", 7, FileType::Directory, None),
+            ("/y", 8, FileType::Regular, Some("a path")),
+            ("x/d", 7, FileType::Directory, None),
+            ("x/d/e", 7, FileType::Directory, None),
+            ("x/d/e/fifo", 7, FileType::Other, None),
+            ("x/d/file", 7, FileType::Regular, Some("contents")),
+            ("x/d/link", 7, FileType::Symlink, None),
         ]
         .map(|(p, path, kind, text)| (p.to_owned(), (path, kind, text.map(str::to_owned))));
         assert_eq!(got, expected);
@@ -668,16 +697,16 @@ fn a_path_deleted_while_it_is_walked() {
         fn state(&self) -> u32 {
             0
         }
-        fn top(&self, _: &mut u32, _: &Directory<'_>, _: &Entry<'_, ()>) {}
+        fn top(&self, _: &mut u32, _: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {}
         fn directory<'e>(
             &self,
             _: &mut u32,
-            directory: &Directory<'_>,
-            entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+            directory: &WalkDirectory<'_>,
+            entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
         ) {
             let below = self.0.join(OsStr::from_bytes(&directory.relative_path()));
             for entry in entries {
-                fs::remove_dir_all(below.join(OsStr::from_bytes(entry.name))).unwrap();
+                fs::remove_dir_all(below.join(OsStr::from_bytes(entry.name()))).unwrap();
             }
         }
         fn failed(&self, state: &mut u32, path: u32) {
@@ -687,8 +716,9 @@ fn a_path_deleted_while_it_is_walked() {
     }
     for engine in [Engine::Native, Engine::Portable] {
         fs::create_dir_all(store.path().join("x/y/z")).unwrap();
-        let walker = Walker::open(store.path(), engine, Some(2)).unwrap();
-        let top = Top { name: b"x", path: 3, ino: 0, kind: Kind::Unknown };
+        let files = engine.files(store.path());
+        let walker = Walker::new(&files, Some(2)).unwrap();
+        let top = Top { name: b"x", path: 3, ino: 0, file_type: FileType::Unknown };
         let visitor = Deleting(store.path().to_path_buf());
         let walked = walker.walk(&[top], &visitor, &Progress::default());
         assert_eq!(walked.states.iter().sum::<u32>(), 1);

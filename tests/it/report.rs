@@ -269,7 +269,7 @@ fn unknown_and_ambiguous_targets_list_candidates() {
     let near = failing(&[&name[..name.len() - 1]]);
     assert!(near.contains(name), "{near}");
     let invalid = failing(&[&format!("{}/nothing", store.store_dir.display())]);
-    assert!(invalid.contains("is not a store path"), "{invalid}");
+    assert!(invalid.contains("is not a valid path"), "{invalid}");
     // Eleven paths of one package.
     let ambiguous = failing(&["chain"]);
     assert!(ambiguous.contains("could be any of"), "{ambiguous}");

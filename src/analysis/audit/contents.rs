@@ -5,6 +5,7 @@ use super::sizes::link_hash;
 use super::{Finding, Gathered, Kind, Subject};
 use crate::catalog::Source;
 use crate::disk::{self, DiskError, Total};
+use crate::fs::{Directory, FileType, StoreFiles};
 use crate::nar::SelfReferenceHasher;
 use crate::nar::content_address::{ContentAddress, Method};
 use crate::nar::hash::{Algorithm, Hash, Hasher};
@@ -12,11 +13,9 @@ use crate::nar::nix32;
 use crate::nar::stream::{NarError, NarProblem, NarWriter};
 use crate::store::StorePath;
 use crate::warning::WarningKind;
-use rustix::fs::{FileType, Mode, OFlags, fstat, open, openat};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
-use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -32,20 +31,16 @@ enum Job {
 
 struct Shared<'a> {
     subject: &'a Subject<'a>,
-    store: OwnedFd,
+    files: &'a StoreFiles,
     /// The directories of links, with their names below the store directory.
-    links_dirs: Vec<(OwnedFd, Vec<u8>)>,
+    links_dirs: Vec<(Directory, Vec<u8>)>,
     /// Links, with the index of their directory.
     links: Vec<(usize, CString)>,
 }
 
-pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
-    let path = &subject.location.real_store_dir;
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let unreadable = |e: Errno| DiskError::StoreDirectory { path: path.clone(), source: e.into() };
-    let store = open(path, flags, Mode::empty()).map_err(unreadable)?;
+pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathered, DiskError> {
     let mut gathered = Gathered::default();
-    let mut shared = Shared { subject, store, links_dirs: Vec::new(), links: Vec::new() };
+    let mut shared = Shared { subject, files, links_dirs: Vec::new(), links: Vec::new() };
     if subject.whole && subject.options.wants_any(&[Kind::LinkHash, Kind::LinkedToCorrupt]) {
         read_links(&mut shared, &mut gathered);
     }
@@ -61,7 +56,7 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
     let paths = jobs.iter().filter(|job| matches!(job, Job::Path(_))).count();
     subject.progress.begin("hashing contents", Total::Paths(paths as u64));
     if *subject.source == Source::Scan && subject.options.wants(Kind::UnknownHash) {
-        let path = path.as_os_str().as_bytes();
+        let path = files.path().as_os_str().as_bytes();
         let message = "without a database there are no hashes to check contents against";
         gathered.warnings.push(WarningKind::Unchecked, path, message);
     }
@@ -115,8 +110,7 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) {
     let mut pending: Vec<Vec<u8>> = disk::LINKS_DIRECTORIES.map(Vec::from).into();
     while let Some(place) = pending.pop() {
         if let Err(e) = read_links_of(shared, &place, &mut pending) {
-            let path =
-                shared.subject.location.real_store_dir.join(std::ffi::OsStr::from_bytes(&place));
+            let path = shared.files.path().join(std::ffi::OsStr::from_bytes(&place));
             let message = format!("cannot be read: {e}");
             let kind = WarningKind::of_error(&e);
             gathered.warnings.push(kind, path.as_os_str().as_bytes(), message);
@@ -131,24 +125,27 @@ fn read_links_of(
     place: &[u8],
     pending: &mut Vec<Vec<u8>>,
 ) -> io::Result<()> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let dir = match openat(&shared.store, place, flags, Mode::empty()) {
-        Err(Errno::NOENT) => return Ok(()),
-        // Below `.links`: a file of such a name, which is found by its name.
-        Err(Errno::NOTDIR | Errno::LOOP) if place.contains(&b'/') => return Ok(()),
-        dir => dir?,
+    let store = shared.files.directory();
+    let opened = store.pass_path(place).and_then(|dir| dir.open_directory(c"."));
+    let dir = match opened {
+        Err(error) => match Errno::from_io_error(&error) {
+            Some(Errno::NOENT) => return Ok(()),
+            // Below `.links`: a file of such a name, which is found by its name.
+            Some(Errno::NOTDIR | Errno::LOOP) if place.contains(&b'/') => return Ok(()),
+            _ => return Err(error),
+        },
+        Ok(dir) => dir,
     };
     let index = shared.links_dirs.len();
-    for entry in rustix::fs::Dir::read_from(&dir)? {
-        let entry = entry?;
-        let name = entry.file_name();
+    dir.read(&mut Vec::new(), |entry| {
+        let name = entry.name;
         // Others are found by their names alone.
         if link_hash(place, name.to_bytes()).is_some() {
             shared.links.push((index, name.to_owned()));
         } else if disk::is_shard(place) && disk::is_shard_name(name.to_bytes()) {
             pending.push([place, b"/", name.to_bytes()].concat());
         }
-    }
+    })?;
     shared.links_dirs.push((dir, place.to_vec()));
     Ok(())
 }
@@ -169,7 +166,7 @@ impl Shared<'_> {
             return;
         };
         let Ok(name) = CString::new(catalog.base_name(id)) else { return };
-        let hashed = writer.hash(Algorithm::Sha256, self.store.as_fd(), &name);
+        let hashed = writer.hash(Algorithm::Sha256, self.files.directory(), &name);
         self.judged(id, writer, gathered);
         match hashed {
             Ok((size, hash)) => {
@@ -217,7 +214,7 @@ impl Shared<'_> {
     /// Something could not be read.
     fn unread(&self, id: u32, error: &NarError, gathered: &mut Gathered) {
         let base = self.subject.catalog.base_name(id);
-        let mut path = self.subject.location.real_store_dir.join(base);
+        let mut path = self.files.path().join(base);
         if !error.path.is_empty() {
             path.push(std::ffi::OsStr::from_bytes(&error.path));
         }
@@ -257,7 +254,7 @@ impl Shared<'_> {
         let hashed = if place.starts_with(b".links-b3") {
             blake3_name(dir, name)
         } else {
-            let hashed = writer.hash(Algorithm::Sha256, dir.as_fd(), name);
+            let hashed = writer.hash(Algorithm::Sha256, dir, name);
             // Told of where the store paths have the file.
             writer.take_judged();
             hashed.map(|(size, hash)| (size, nix32::encode(hash.bytes())))
@@ -308,12 +305,13 @@ impl Shared<'_> {
             }
             (Method::Nar, _) if catalog.references().row(id).contains(&id) => {
                 let mut hasher = SelfReferenceHasher::new(algorithm, path.hash_part());
-                let written = writer.write(self.store.as_fd(), &name, |piece| hasher.update(piece));
+                let written =
+                    writer.write(self.files.directory(), &name, |piece| hasher.update(piece));
                 written.map(|size| (size, hasher.finish().to_vec()))
             }
             (Method::Nar, Some(hash)) => Ok((0, vec![hash])),
             (Method::Nar, None) => {
-                let hashed = writer.hash(algorithm, self.store.as_fd(), &name);
+                let hashed = writer.hash(algorithm, self.files.directory(), &name);
                 hashed.map(|(size, hash)| (size, vec![hash]))
             }
             (Method::Text | Method::Flat, _) => self.flat(algorithm, &name),
@@ -339,64 +337,59 @@ impl Shared<'_> {
 
     /// The hash of the contents of a path that is one file; none if it is not.
     fn flat(&self, algorithm: Algorithm, name: &CStr) -> Result<(u64, Vec<Hash>), NarError> {
-        let read = || -> Result<(u64, Vec<Hash>), Errno> {
-            let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-            let file = match openat(&self.store, name, flags, Mode::empty()) {
-                Err(Errno::LOOP) => return Ok((0, Vec::new())),
-                file => file?,
-            };
-            if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
+        let read = || -> io::Result<(u64, Vec<Hash>)> {
+            let directory = self.files.directory();
+            if directory.stat(name)?.file_type() != FileType::Regular {
                 return Ok((0, Vec::new()));
             }
-            let (mut hasher, mut buffer, mut total) = (Hasher::new(algorithm), vec![0; 1 << 17], 0);
-            loop {
-                match rustix::io::read(&file, &mut buffer[..]) {
-                    Ok(0) => return Ok((total, vec![hasher.finish()])),
-                    Ok(n) => {
-                        hasher.update(&buffer[..n]);
-                        total += n as u64;
-                    }
-                    Err(Errno::INTR) => {}
-                    Err(e) => return Err(e),
-                }
-            }
+            let mut file = directory.open_file(name)?;
+            let mut hasher = Hasher::new(algorithm);
+            let total = in_pieces(&mut file, |piece| hasher.update(piece))?;
+            Ok((total, vec![hasher.finish()]))
         };
-        read().map_err(|e| NarError { path: Vec::new(), problem: NarProblem::Io(e) })
+        read().map_err(|e| NarError { path: Vec::new(), problem: e.into() })
+    }
+}
+
+/// Reads to the end; how many bytes that were.
+fn in_pieces(file: &mut impl Read, mut take: impl FnMut(&[u8])) -> io::Result<u64> {
+    let (mut buffer, mut total) = (vec![0; 1 << 17], 0);
+    loop {
+        match file.read(&mut buffer[..]) {
+            Ok(0) => return Ok(total),
+            Ok(n) => {
+                take(&buffer[..n]);
+                total += n as u64;
+            }
+            Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+            Err(e) => return Err(e),
+        }
     }
 }
 
 /// The size of a link in `.links-b3` and the name it should have: the BLAKE3 of
 /// its contents or target, and its kind.
-fn blake3_name(dir: &OwnedFd, name: &CStr) -> Result<(u64, String), NarError> {
-    let read = || -> Result<(u64, String), Errno> {
+fn blake3_name(dir: &Directory, name: &CStr) -> Result<(u64, String), NarError> {
+    let read = || -> io::Result<(u64, String)> {
         let mut hasher = blake3::Hasher::new();
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let kind = match openat(dir, name, flags, Mode::empty()) {
-            Err(Errno::LOOP) => {
-                hasher.update(rustix::fs::readlinkat(dir, name, Vec::new())?.to_bytes());
+        let kind = match dir.stat(name)?.file_type() {
+            FileType::Symlink => {
+                hasher.update(&dir.read_link(name)?);
                 's'
             }
-            file => {
-                let file = file?;
-                let mode = fstat(&file)?.st_mode;
-                if FileType::from_raw_mode(mode) != FileType::RegularFile {
-                    // Found to be no link elsewhere.
-                    return Err(Errno::NOENT);
-                }
-                let mut buffer = vec![0; 1 << 17];
-                loop {
-                    match rustix::io::read(&file, &mut buffer[..]) {
-                        Ok(0) => break,
-                        Ok(n) => drop(hasher.update(&buffer[..n])),
-                        Err(Errno::INTR) => {}
-                        Err(errno) => return Err(errno),
-                    }
-                }
-                if mode & 0o100 == 0 { 'r' } else { 'x' }
+            FileType::Regular => {
+                let mut file = dir.open_file(name)?;
+                let kind = if file.stat().executable() { 'x' } else { 'r' };
+                in_pieces(&mut file, |piece| {
+                    hasher.update(piece);
+                })?;
+                kind
             }
+            // Found to be no link elsewhere.
+            _ => return Err(Errno::NOENT.into()),
         };
         let hash = nix32::encode(hasher.finalize().as_bytes());
         Ok((hasher.count(), format!("{hash}-{kind}")))
     };
-    read().map_err(|errno| NarError { path: Vec::new(), problem: NarProblem::Io(errno) })
+    read().map_err(|e| NarError { path: Vec::new(), problem: e.into() })
 }

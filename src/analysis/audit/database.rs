@@ -3,8 +3,8 @@
 use super::{Finding, Gathered, Kind, Subject, take_findings};
 use crate::catalog::{Catalog, OpenError, open};
 use crate::nar::content_address::ContentAddress;
-use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
+use std::path::Path;
 
 /// Rows that loading warned of, and content addresses that contradict names.
 pub(super) fn rows(subject: &Subject<'_>, warnings: Warnings) -> Gathered {
@@ -65,10 +65,10 @@ pub(super) fn is_content_addressed(catalog: &Catalog, id: u32) -> bool {
 }
 
 /// What became of the check that ran beside the others.
-pub(super) fn checked(location: &StoreLocation, joined: std::thread::Result<Gathered>) -> Gathered {
+pub(super) fn checked(database: &Path, joined: std::thread::Result<Gathered>) -> Gathered {
     joined.unwrap_or_else(|_| {
         let mut gathered = Gathered::default();
-        let name = location.database.as_os_str().as_encoded_bytes();
+        let name = database.as_os_str().as_encoded_bytes();
         let message = "its integrity was not checked: the check ended with a panic";
         gathered.warnings.push(WarningKind::Unchecked, name, message);
         gathered
@@ -76,15 +76,15 @@ pub(super) fn checked(location: &StoreLocation, joined: std::thread::Result<Gath
 }
 
 /// What SQLite says of the database's structure.
-pub(super) fn integrity(location: &StoreLocation) -> Gathered {
+pub(super) fn integrity(database: &Path) -> Gathered {
     let mut gathered = Gathered::default();
-    let name = || location.database.as_os_str().as_encoded_bytes();
-    let checked = open::read(&location.database, |connection| {
+    let name = || database.as_os_str().as_encoded_bytes();
+    let checked = open::read(database, |connection| {
         let ask = || -> rusqlite::Result<Vec<String>> {
             let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
             statement.query_map([], |row| row.get(0))?.collect()
         };
-        ask().map_err(|source| OpenError::Sqlite { path: location.database.clone(), source })
+        ask().map_err(|source| OpenError::Sqlite { path: database.to_owned(), source })
     });
     match checked {
         Ok((lines, _)) => {

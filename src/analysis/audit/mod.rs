@@ -26,10 +26,11 @@ pub use signatures::{KeyError, PublicKey};
 
 use crate::catalog::{Catalog, Source};
 use crate::disk::{DiskError, Progress};
+use crate::fs::StoreFiles;
 use crate::output::{Cell, Column, Document, Field, Head, Section};
 use crate::roots::Settings;
-use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
+use std::path::Path;
 
 /// How bad a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -306,7 +307,6 @@ pub struct Audit {
 
 /// What is audited: the parts of an audit share it.
 struct Subject<'a> {
-    location: &'a StoreLocation,
     catalog: &'a Catalog,
     /// The ids of the paths, ascending.
     ids: Vec<u32>,
@@ -327,16 +327,17 @@ struct Gathered {
 
 impl Gathered {
     /// What cannot be read since the file system is damaged is a finding.
-    fn tell_damage(&mut self, subject: &Subject<'_>) {
+    fn tell_damage(&mut self, subject: &Subject<'_>, store: Option<&Path>) {
         if !subject.options.wants(Kind::Damaged) {
             return;
         }
         let (damaged, rest) =
             std::mem::take(&mut self.warnings).split(|kind| kind == WarningKind::Damaged);
         self.warnings = rest;
-        let real = subject.location.real_store_dir.as_os_str().as_encoded_bytes();
         for warning in damaged {
-            let path = match warning.path.strip_prefix(real) {
+            let below = store
+                .and_then(|store| warning.path.strip_prefix(store.as_os_str().as_encoded_bytes()));
+            let path = match below {
                 Some(below) => [subject.catalog.store_dir().as_bytes(), below].concat(),
                 None => warning.path,
             };
@@ -362,13 +363,16 @@ impl Gathered {
 }
 
 impl Audit {
-    /// Audits the paths of those ids, or all if `None`.
+    /// Audits the paths of those ids, or all if `None`: what the catalog says,
+    /// and as the options say, what `files` hold. `database` is checked whole
+    /// if it is where the catalog came from.
     ///
     /// # Errors
     /// If the store directory cannot be read. What cannot be read below it
     /// becomes a warning.
     pub fn run(
-        location: &StoreLocation,
+        database: &Path,
+        files: Option<&StoreFiles>,
         source: &Source,
         mut catalog: Catalog,
         ids: Option<Vec<u32>>,
@@ -377,7 +381,6 @@ impl Audit {
     ) -> Result<Self, DiskError> {
         let warnings = std::mem::take(&mut catalog.warnings);
         let subject = Subject {
-            location,
             catalog: &catalog,
             whole: ids.is_none(),
             source,
@@ -391,28 +394,30 @@ impl Audit {
         let (integrity, walked) = std::thread::scope(|scope| {
             let check =
                 subject.whole && *source == Source::Database && options.wants(Kind::Database);
-            let integrity = check.then(|| scope.spawn(|| database::integrity(location)));
-            let walked = options.disk.then(|| sizes::check(&subject));
-            (integrity.map(|t| database::checked(location, t.join())), walked)
+            let integrity = check.then(|| scope.spawn(|| database::integrity(database)));
+            let walked = files.filter(|_| options.disk).map(|files| sizes::check(&subject, files));
+            (integrity.map(|t| database::checked(database, t.join())), walked)
         });
         all.extend(integrity.unwrap_or_default());
         if let Some(walked) = walked {
             all.extend(walked?);
         }
-        if options.contents {
-            all.extend(contents::check(&subject)?);
-        }
-        if subject.whole && options.disk {
-            let victims = victims::find(&subject, &all.findings)?;
-            all.extend(victims);
-        }
-        if options.references {
-            all.extend(references::check(&subject)?);
+        if let Some(files) = files {
+            if options.contents {
+                all.extend(contents::check(&subject, files)?);
+            }
+            if subject.whole && options.disk {
+                let victims = victims::find(&subject, files, &all.findings)?;
+                all.extend(victims);
+            }
+            if options.references {
+                all.extend(references::check(&subject, files)?);
+            }
         }
         if let Some(keys) = &options.signatures {
             all.extend(signatures::check(&subject, keys));
         }
-        all.tell_damage(&subject);
+        all.tell_damage(&subject, files.map(StoreFiles::path));
         let Gathered { mut findings, checked, mut warnings } = all;
         findings.retain(|f| options.wants(f.kind));
         findings.sort();

@@ -3,8 +3,9 @@
 use super::{Finding, Gathered, Kind, Subject};
 use crate::catalog::derivation;
 use crate::disk::{DiskError, HashParts, ScanOptions, find_references};
+use crate::fs::StoreFiles;
 
-pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
+pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathered, DiskError> {
     let mut gathered = Gathered::default();
     if !subject.options.wants_any(&[Kind::UndeclaredReference, Kind::UnusedReference]) {
         return Ok(gathered);
@@ -13,14 +14,13 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
     let names: Vec<&str> = subject.ids.iter().map(|&id| catalog.base_name(id)).collect();
     // All valid paths may be named. Those that share a hash part count as one.
     let parts = HashParts::new(catalog.base_names().map(|name| &name[..32]));
-    let store = &subject.location.real_store_dir;
     let options = ScanOptions { threads: subject.options.threads, ..ScanOptions::default() };
-    let found = find_references(store, &names, &parts, &options, subject.progress)?;
+    let found = find_references(files, &names, &parts, &options, subject.progress)?;
     gathered.checked.bytes_searched = found.bytes;
     let hash_part = |id: u32| catalog.store_path(id).hash_part();
     for (index, &id) in subject.ids.iter().enumerate() {
         let declared = catalog.references().row(id);
-        let inputs = derivation_inputs(subject, id);
+        let inputs = derivation_inputs(subject, files, id);
         let held = inputs.as_ref().unwrap_or(&found.references[index]);
         for &to in held {
             if !declared.iter().any(|&d| hash_part(d) == hash_part(to)) {
@@ -51,15 +51,14 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
 
 /// The inputs of a path that is a derivation, by id: those are its references,
 /// though it names its outputs too.
-fn derivation_inputs(subject: &Subject<'_>, id: u32) -> Option<Vec<u32>> {
+fn derivation_inputs(subject: &Subject<'_>, files: &StoreFiles, id: u32) -> Option<Vec<u32>> {
     let catalog = subject.catalog;
     if !catalog.store_path(id).is_derivation() {
         return None;
     }
-    let file = subject.location.real_store_dir.join(catalog.base_name(id));
     let prefix = format!("{}/", catalog.store_dir());
     // What cannot be read was warned of by the search already.
-    let inputs = derivation::inputs_of(&file).ok()??;
+    let inputs = derivation::inputs_of(files.directory(), catalog.base_name(id)).ok()??;
     let id = |input: &Vec<u8>| {
         catalog.find(std::str::from_utf8(input.strip_prefix(prefix.as_bytes())?).ok()?)
     };

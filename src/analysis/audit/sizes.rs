@@ -6,19 +6,15 @@
 
 use super::{Canonical, Finding, Gathered, Kind, Subject};
 use crate::disk::{
-    self, Directory, DiskError, Engine, Entry, Kind as FileKind, Meta, ScanOptions, Seen, Top,
-    Total, Visitor, Walker,
+    self, DiskError, EntryStat, ScanOptions, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker,
 };
+use crate::fs::{FileType, Stat, StoreFiles};
 use crate::nar::{name_in_nar, nix32, size, stream};
 use crate::store::StorePath;
 use crate::warning::{WarningKind, Warnings};
-use rustix::fs::{AtFlags, Mode, OFlags, open, statat};
-use rustix::io::Errno;
 use std::collections::HashMap;
-use std::ffi::OsStr;
+use std::ffi::CString;
 use std::io;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -75,24 +71,28 @@ struct State {
 }
 
 /// Audits what `stat` says of paths, and of the store directory if all are audited.
-pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
-    let store = &subject.location.real_store_dir;
+pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathered, DiskError> {
     let catalog = subject.catalog;
     let names: Vec<&str> = subject.ids.iter().map(|&id| catalog.base_name(id)).collect();
-    let walker = Walker::open(store, Engine::Native, subject.options.threads)?;
+    let walker = Walker::new(files, subject.options.threads)?;
     let checker = Checker {
         store_dir: catalog.store_dir(),
         nar_sizes: names.iter().map(|_| AtomicU64::new(0)).collect(),
         states: names.iter().map(|_| AtomicU8::new(0)).collect(),
-        owner: common_owner(store, &names),
-        device: walker.meta().dev,
+        owner: common_owner(files, &names),
+        device: files.stat().dev,
         known: (0..64).map(|_| Mutex::default()).collect(),
         xattrs: subject.options.wants(Kind::Xattr),
         canonical: &subject.options.canonical,
     };
     let tops: Vec<Top<'_>> = (0u32..)
         .zip(&names)
-        .map(|(path, name)| Top { name: name.as_bytes(), path, ino: 0, kind: FileKind::Unknown })
+        .map(|(path, name)| Top {
+            name: name.as_bytes(),
+            path,
+            ino: 0,
+            file_type: FileType::Unknown,
+        })
         .collect();
     subject.progress.begin("checking files", Total::Paths(tops.len() as u64));
     let walked = walker.walk(&tops, &checker, subject.progress);
@@ -131,21 +131,21 @@ pub(super) fn check(subject: &Subject<'_>) -> Result<Gathered, DiskError> {
         }
     }
     if subject.whole {
-        gathered.extend(other_entries(subject, &walker, &names)?);
+        gathered.extend(other_entries(subject, files, &walker, &names)?);
         gathered.extend(links(subject, &walker));
     }
     Ok(gathered)
 }
 
 /// The owner of most of the paths themselves.
-fn common_owner(store: &Path, names: &[&str]) -> Option<u32> {
-    let dir =
-        open(store, OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+fn common_owner(files: &StoreFiles, names: &[&str]) -> Option<u32> {
     let mut counts: HashMap<u32, usize> = HashMap::new();
     let step = names.len() / ASKED + 1;
     for name in names.iter().step_by(step) {
-        if let Ok(stat) = statat(&dir, *name, AtFlags::SYMLINK_NOFOLLOW) {
-            *counts.entry(stat.st_uid).or_default() += 1;
+        if let Ok(name) = CString::new(*name)
+            && let Ok(stat) = files.directory().stat(&name)
+        {
+            *counts.entry(stat.uid).or_default() += 1;
         }
     }
     // Root where it is as common as another.
@@ -162,16 +162,16 @@ impl Checker<'_> {
     fn entry(
         &self,
         state: &mut State,
-        directory: &Directory<'_>,
-        entry: &Entry<'_, Known>,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, Known>,
     ) -> Option<u64> {
-        let (size, executable) = match &entry.seen {
-            Seen::Stat(meta) => {
+        let (size, executable) = match &entry.stat {
+            EntryStat::Stat(meta) => {
                 let faults = self.faults(&mut state.warnings, directory, entry, meta);
                 if faults.is_empty() {
                     if meta.nlink > 1
                         && meta.dev == self.device
-                        && entry.kind != FileKind::Directory
+                        && entry.file_type != FileType::Directory
                     {
                         self.shard(meta.ino).insert(meta.ino, (meta.size, meta.executable()));
                     }
@@ -183,23 +183,23 @@ impl Checker<'_> {
                 }
                 (meta.size, meta.executable())
             }
-            Seen::Known(known) => *known,
-            Seen::Failed => return None,
+            EntryStat::Known(known) => *known,
+            EntryStat::Failed => return None,
         };
-        match entry.kind {
-            FileKind::Directory => Some(size::DIRECTORY),
-            FileKind::File => Some(size::file(size, executable)),
-            FileKind::Symlink => Some(size::symlink(size)),
-            FileKind::Other | FileKind::Unknown => None,
+        match entry.file_type {
+            FileType::Directory => Some(size::DIRECTORY),
+            FileType::Regular => Some(size::file(size, executable)),
+            FileType::Symlink => Some(size::symlink(size)),
+            FileType::Other | FileType::Unknown => None,
         }
     }
 
     fn faults(
         &self,
         warnings: &mut Warnings,
-        directory: &Directory<'_>,
-        entry: &Entry<'_, Known>,
-        meta: &Meta,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, Known>,
+        meta: &Stat,
     ) -> Vec<Finding> {
         let mut faults = Vec::new();
         let mut add = |kind, expected: &str, found: String| {
@@ -209,13 +209,13 @@ impl Checker<'_> {
                 path.extend(below);
                 path.push(b'/');
             }
-            path.extend(entry.name);
+            path.extend(entry.name());
             faults.push(Finding::new(kind, path, expected, found));
         };
         let mode = meta.mode & 0o7777;
         let octal = || format!("{mode:04o}");
-        match entry.kind {
-            FileKind::Other => {
+        match entry.file_type {
+            FileType::Other => {
                 let kind = match meta.mode & 0o170_000 {
                     0o010_000 => "FIFO",
                     0o020_000 => "character device",
@@ -225,10 +225,10 @@ impl Checker<'_> {
                 };
                 add(Kind::UnsupportedFile, "file, directory or symlink", kind.to_owned());
             }
-            FileKind::File | FileKind::Directory => {
+            FileType::Regular | FileType::Directory => {
                 // As Nix: who may execute a file is its owner's bit.
-                let expected = match entry.kind {
-                    FileKind::File if !meta.executable() => "0444",
+                let expected = match entry.file_type {
+                    FileType::Regular if !meta.executable() => "0444",
                     _ => "0555",
                 };
                 if mode & 0o7000 != 0 {
@@ -239,7 +239,7 @@ impl Checker<'_> {
                     add(Kind::Mode, expected, octal());
                 }
             }
-            FileKind::Symlink | FileKind::Unknown => {}
+            FileType::Symlink | FileType::Unknown => {}
         }
         if meta.mtime != 1 || meta.mtime_nsec != 0 {
             add(Kind::Mtime, "1", time(meta));
@@ -251,10 +251,10 @@ impl Checker<'_> {
         }
         // Asking costs as much as the walk. Where it matters most, in what can be
         // run, it is asked always; all files are asked where they are opened.
-        let run = entry.kind == FileKind::File && mode & 0o111 != 0;
-        if (run || entry.kind == FileKind::Directory && directory.relative_path().is_empty())
+        let run = entry.file_type == FileType::Regular && mode & 0o111 != 0;
+        if (run || entry.file_type == FileType::Directory && directory.relative_path().is_empty())
             && self.xattrs
-            && let Some(names) = self.xattrs(warnings, directory, entry.name)
+            && let Some(names) = self.xattrs(warnings, directory, entry)
         {
             add(Kind::Xattr, "", names);
         }
@@ -265,29 +265,22 @@ impl Checker<'_> {
     fn xattrs(
         &self,
         warnings: &mut Warnings,
-        directory: &Directory<'_>,
-        name: &[u8],
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, Known>,
     ) -> Option<String> {
-        let path = directory.full_path(name);
         let judge = |names: &[u8]| self.canonical.odd_xattrs(names);
-        let by_name = |names: &mut [u8]| rustix::fs::llistxattr(OsStr::from_bytes(&path), names);
-        let found = match stream::xattr_names(by_name, &judge) {
-            // Deeper than a name can say.
-            Err(Errno::NAMETOOLONG) => directory.open_file(name).and_then(|file| {
-                let open = |names: &mut [u8]| rustix::fs::flistxattr(&file, names);
-                Ok(stream::xattr_names(open, &judge)?)
-            }),
-            found => found.map_err(io::Error::from),
-        };
-        found.unwrap_or_else(|error| {
+        let names = directory.files().xattrs(entry.c_name());
+        stream::judge_xattrs(names, &judge).unwrap_or_else(|errno| {
+            let error = io::Error::from(errno);
             let message = format!("its extended attributes cannot be read: {error}");
-            warnings.push(WarningKind::of_error(&error), path.as_slice(), message);
+            let path = directory.full_path(entry.name());
+            warnings.push(WarningKind::of_error(&error), path, message);
             None
         })
     }
 }
 
-fn time(meta: &Meta) -> String {
+fn time(meta: &Stat) -> String {
     match meta.mtime_nsec {
         0 => meta.mtime.to_string(),
         nsec => format!("{}.{nsec:09}", meta.mtime),
@@ -306,7 +299,7 @@ impl Visitor for Checker<'_> {
         self.shard(ino).get(&ino).copied()
     }
 
-    fn top(&self, state: &mut State, directory: &Directory<'_>, entry: &Entry<'_, Known>) {
+    fn top(&self, state: &mut State, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, Known>) {
         let path = directory.path() as usize;
         let node = self.entry(state, directory, entry);
         self.states[path].fetch_or(PRESENT, Ordering::Relaxed);
@@ -316,13 +309,13 @@ impl Visitor for Checker<'_> {
     fn directory<'e>(
         &self,
         state: &mut State,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, Known>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, Known>>,
     ) {
         let mut sum = Some(0u64);
         for entry in entries {
             let node = self.entry(state, directory, &entry);
-            let name = name_in_nar(entry.name, self.canonical.use_case_hack);
+            let name = name_in_nar(entry.name(), self.canonical.use_case_hack);
             let entry = size::entry(name.len() as u64);
             sum = sum.and_then(|s| Some(s.saturating_add(node?).saturating_add(entry)));
         }
@@ -353,7 +346,8 @@ impl Checker<'_> {
 /// Entries of the store directory that no row knows, each with its disk size.
 fn other_entries(
     subject: &Subject<'_>,
-    walker: &Walker,
+    files: &StoreFiles,
+    walker: &Walker<'_>,
     names: &[&str],
 ) -> Result<Gathered, DiskError> {
     let mut others: Vec<Vec<u8>> = (walker.list()?.into_iter())
@@ -369,8 +363,7 @@ fn other_entries(
         return Ok(gathered);
     }
     let options = ScanOptions { threads: subject.options.threads, ..ScanOptions::default() };
-    let store = &subject.location.real_store_dir;
-    let scan = disk::scan(store, &others, &options, subject.progress)?;
+    let scan = disk::scan(files, &others, &options, subject.progress)?;
     for (name, usage) in others.iter().zip(&scan.usages) {
         if !usage.present {
             // Gone since the directory was read: nothing to find.
@@ -423,22 +416,22 @@ impl Visitor for Links {
         Self::State::default()
     }
 
-    fn descend(&self, directory: &Directory<'_>, name: &[u8]) -> bool {
+    fn descend(&self, directory: &WalkDirectory<'_>, name: &[u8]) -> bool {
         disk::is_shard(&directory.relative_path()) && disk::is_shard_name(name)
     }
 
-    fn top(&self, _: &mut Self::State, _: &Directory<'_>, _: &Entry<'_, ()>) {}
+    fn top(&self, _: &mut Self::State, _: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {}
 
     fn directory<'e>(
         &self,
         (findings, count): &mut Self::State,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
         let place = directory.relative_path();
         for entry in entries {
-            let Seen::Stat(meta) = &entry.seen else { continue };
-            if entry.kind == FileKind::Directory && self.descend(directory, entry.name) {
+            let EntryStat::Stat(meta) = &entry.stat else { continue };
+            if entry.file_type == FileType::Directory && self.descend(directory, entry.name()) {
                 continue;
             }
             *count += 1;
@@ -446,17 +439,17 @@ impl Visitor for Links {
                 let mut path = format!("{}/", self.store_dir).into_bytes();
                 path.extend_from_slice(&place);
                 path.push(b'/');
-                path.extend(entry.name);
+                path.extend(entry.name());
                 findings.push(Finding::new(kind, path, expected, found));
             };
-            let name = link_hash(&place, entry.name);
+            let name = link_hash(&place, entry.name());
             let hash = name.and_then(nix32::decode);
             let mut empty = self.empty.iter().chain([&self.empty_b3]);
-            if !matches!(entry.kind, FileKind::File | FileKind::Symlink) {
+            if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
                 add(Kind::CorruptLink, "file or symlink", "another type".to_owned());
             } else if hash.is_none() {
                 add(Kind::CorruptLink, "the hash of its contents as name", "no hash".to_owned());
-            } else if entry.kind == FileKind::File
+            } else if entry.file_type == FileType::Regular
                 && (meta.size == 0) != name.is_some_and(|n| empty.any(|e| e == n))
             {
                 let expected = if meta.size == 0 { "contents" } else { "an empty file" };
@@ -484,15 +477,19 @@ pub(super) fn link_hash<'n>(place: &[u8], name: &'n [u8]) -> Option<&'n str> {
     fits.then_some(hash)
 }
 
-fn links(subject: &Subject<'_>, walker: &Walker) -> Gathered {
+fn links(subject: &Subject<'_>, walker: &Walker<'_>) -> Gathered {
     let visitor = Links {
         store_dir: subject.catalog.store_dir().to_owned(),
         empty: [false, true].map(|executable| nix32::encode(&stream::empty_file_hash(executable))),
         empty_b3: nix32::encode(blake3::hash(b"").as_bytes()),
         wants_unused: subject.options.wants(Kind::UnusedLink),
     };
-    let tops =
-        disk::LINKS_DIRECTORIES.map(|name| Top { name, path: 0, ino: 0, kind: FileKind::Unknown });
+    let tops = disk::LINKS_DIRECTORIES.map(|name| Top {
+        name,
+        path: 0,
+        ino: 0,
+        file_type: FileType::Unknown,
+    });
     subject.progress.begin("reading .links", Total::Unknown);
     let walked = walker.walk(&tops, &visitor, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };

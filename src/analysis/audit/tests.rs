@@ -9,7 +9,6 @@ use crate::roots::DEFAULT_KEY;
 use rustix::fs::{CWD, Mode, OFlags, openat};
 use std::ffi::CString;
 use std::fs::{self, File, FileTimes, Permissions};
-use std::os::fd::AsFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
@@ -53,21 +52,25 @@ impl Made {
 
     /// Adds the true row of a path on disk.
     fn true_row(&mut self, base: &str, use_case_hack: bool, ca: &str) -> u32 {
-        let store = File::open(self.real("")).unwrap();
+        let files = self.files();
         let mut writer = NarWriter::default();
         writer.use_case_hack(use_case_hack);
         let name = CString::new(base).unwrap();
-        let (size, hash) = writer.hash(Algorithm::Sha256, store.as_fd(), &name).unwrap();
+        let (size, hash) = writer.hash(Algorithm::Sha256, files.directory(), &name).unwrap();
         self.row(base, hash.sha256(), Some(size), ca)
     }
 
+    fn files(&self) -> StoreFiles {
+        StoreFiles::live(self.dir.path(), Path::new("/nix/store")).unwrap()
+    }
+
     fn audit(self, options: AuditOptions) -> Audit {
-        let location =
-            StoreLocation::new(self.dir.path(), "/nix/store", Path::new("/nix/var/nix")).unwrap();
+        let (files, none) = (self.files(), Path::new("db.sqlite"));
         let options = AuditOptions { disk: true, threads: Some(1), ..options };
         let source = Source::Registration(PathBuf::from("registration"));
         let catalog = self.builder.finish().unwrap();
-        Audit::run(&location, &source, catalog, None, &options, &Progress::default()).unwrap()
+        Audit::run(none, Some(&files), &source, catalog, None, &options, &Progress::default())
+            .unwrap()
     }
 }
 
@@ -172,10 +175,9 @@ fn content_addresses_of_paths_that_hold_their_own_name_are_checked() {
             let zeros = text(&"\0".repeat(32));
             let zeroed = base(9, "zeroed");
             made.file(&zeroed, zeros.as_bytes());
-            let store = File::open(made.real("")).unwrap();
             let mut nar = Vec::new();
             let name = CString::new(&*zeroed).unwrap();
-            NarWriter::default().write(store.as_fd(), &name, |p| nar.extend(p)).unwrap();
+            NarWriter::default().write(made.files().directory(), &name, |p| nar.extend(p)).unwrap();
             fs::remove_file(made.real(&zeroed)).unwrap();
             if with_places {
                 let at =
@@ -330,12 +332,10 @@ fn no_finding_is_lost_among_many() {
 
 #[test]
 fn damage_is_a_finding_where_the_database_has_the_path() {
-    let location =
-        StoreLocation::new(Path::new("/mnt"), "/nix/store", Path::new("/nix/var/nix")).unwrap();
+    let store = Path::new("/mnt/nix/store");
     let catalog = Builder::new("/nix/store").finish().unwrap();
     let tell = |options: &AuditOptions| {
         let subject = Subject {
-            location: &location,
             catalog: &catalog,
             ids: Vec::new(),
             whole: true,
@@ -347,10 +347,10 @@ fn damage_is_a_finding_where_the_database_has_the_path() {
         for _ in 0..1500 {
             gathered.warnings.push(WarningKind::Unreadable, "x", "forbidden");
         }
-        let path = location.real_store_dir.join("a/b");
+        let path = store.join("a/b");
         let path = path.as_os_str().as_encoded_bytes();
         gathered.warnings.push(WarningKind::Damaged, path, "Structure needs cleaning");
-        gathered.tell_damage(&subject);
+        gathered.tell_damage(&subject, Some(store));
         gathered
     };
     let gathered = tell(&AuditOptions::default());
@@ -365,9 +365,7 @@ fn damage_is_a_finding_where_the_database_has_the_path() {
 
 #[test]
 fn a_check_of_the_database_that_panics_has_not_passed() {
-    let location =
-        StoreLocation::new(Path::new("/mnt"), "/nix/store", Path::new("/nix/var/nix")).unwrap();
-    let gathered = database::checked(&location, Err(Box::new("a panic")));
+    let gathered = database::checked(Path::new("db.sqlite"), Err(Box::new("a panic")));
     assert!(!gathered.checked.database && !gathered.warnings.complete());
 }
 
@@ -413,8 +411,9 @@ fn links_of_a_later_nix_are_audited() {
     let made = Made::new();
     let sha256 = |contents: &[u8]| {
         fs::write(made.real("scratch"), contents).unwrap();
-        let store = File::open(made.real("")).unwrap();
-        let hashed = NarWriter::default().hash(Algorithm::Sha256, store.as_fd(), c"scratch");
+        let files = made.files();
+        let mut writer = NarWriter::default();
+        let hashed = writer.hash(Algorithm::Sha256, files.directory(), c"scratch");
         fs::remove_file(made.real("scratch")).unwrap();
         crate::nar::nix32::encode(&hashed.unwrap().1.sha256().unwrap())
     };

@@ -2,33 +2,38 @@
 //! name (NixOS/nix#14599): all of them have the contents of another file.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::ffi::CString;
 
 use super::{Finding, Gathered, Kind, Subject};
-use crate::disk::{
-    Directory, DiskError, Engine, Entry, Kind as FileKind, Seen, Top, Total, Visitor, Walker,
-};
+use crate::disk::{DiskError, EntryStat, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker};
+use crate::fs::{FileType, Stat, StoreFiles};
 
 /// Finds them by the inodes of the corrupt entries among `found`. The paths are
 /// walked once more, but only where there is such an entry.
-pub(super) fn find(subject: &Subject<'_>, found: &[Finding]) -> Result<Gathered, DiskError> {
+pub(super) fn find(
+    subject: &Subject<'_>,
+    files: &StoreFiles,
+    found: &[Finding],
+) -> Result<Gathered, DiskError> {
     let mut gathered = Gathered::default();
     if !subject.options.wants(Kind::LinkedToCorrupt) {
         return Ok(gathered);
     }
-    let corrupt = corrupt_inodes(subject, found);
+    let corrupt = corrupt_inodes(subject, files, found);
     if corrupt.is_empty() {
         return Ok(gathered);
     }
-    let walker =
-        Walker::open(&subject.location.real_store_dir, Engine::default(), subject.options.threads)?;
+    let walker = Walker::new(files, subject.options.threads)?;
     subject.progress.begin("looking for files linked to corrupt entries", Total::Unknown);
     let names: Vec<&str> = subject.ids.iter().map(|&id| subject.catalog.base_name(id)).collect();
     let tops: Vec<Top<'_>> = (0..)
         .zip(&names)
-        .map(|(path, name)| Top { name: name.as_bytes(), path, ino: 0, kind: FileKind::Unknown })
+        .map(|(path, name)| Top {
+            name: name.as_bytes(),
+            path,
+            ino: 0,
+            file_type: FileType::Unknown,
+        })
         .collect();
     let numbers = corrupt.keys().map(|&(_, number)| number).collect();
     let visitor = Victims { store_dir: subject.catalog.store_dir(), corrupt: &corrupt, numbers };
@@ -41,22 +46,28 @@ pub(super) fn find(subject: &Subject<'_>, found: &[Finding]) -> Result<Gathered,
 /// The names of corrupt entries that are linked, by device and inode.
 type Corrupt = HashMap<(u64, u64), String>;
 
-fn corrupt_inodes(subject: &Subject<'_>, found: &[Finding]) -> Corrupt {
+fn corrupt_inodes(subject: &Subject<'_>, files: &StoreFiles, found: &[Finding]) -> Corrupt {
     let mut corrupt = Corrupt::new();
     let kinds = [Kind::LinkHash, Kind::CorruptLink];
     for finding in found.iter().filter(|finding| kinds.contains(&finding.kind)) {
         let below = finding.path.strip_prefix(subject.catalog.store_dir().as_bytes());
         let Some(below) = below.and_then(|below| below.strip_prefix(b"/")) else { continue };
-        let place = subject.location.real_store_dir.join(OsStr::from_bytes(below));
-        if let Ok(meta) = place.symlink_metadata()
-            && !meta.is_dir()
-            && meta.nlink() > 1
+        if let Some(stat) = stat_below(files, below)
+            && stat.file_type() != FileType::Directory
+            && stat.nlink > 1
         {
             let name = String::from_utf8_lossy(below).into_owned();
-            corrupt.insert((meta.dev(), meta.ino()), name);
+            corrupt.insert(stat.identity(), name);
         }
     }
     corrupt
+}
+
+/// What `stat` says of a name below the store directory.
+fn stat_below(files: &StoreFiles, name: &[u8]) -> Option<Stat> {
+    let at = name.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+    let directory = files.directory().pass_path(&name[..at]).ok()?;
+    directory.stat(&CString::new(&name[at..]).ok()?).ok()
 }
 
 struct Victims<'a> {
@@ -67,8 +78,13 @@ struct Victims<'a> {
 }
 
 impl Victims<'_> {
-    fn check(&self, found: &mut Vec<Finding>, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
-        let Seen::Stat(meta) = entry.seen else { return };
+    fn check(
+        &self,
+        found: &mut Vec<Finding>,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, ()>,
+    ) {
+        let EntryStat::Stat(meta) = entry.stat else { return };
         let Some(link) = self.corrupt.get(&(meta.dev, meta.ino)) else { return };
         let mut path = format!("{}/", self.store_dir).into_bytes();
         let above = directory.relative_path();
@@ -76,7 +92,7 @@ impl Victims<'_> {
             path.extend(above);
             path.push(b'/');
         }
-        path.extend(entry.name);
+        path.extend(entry.name());
         let expected = "contents of its own";
         found.push(Finding::new(Kind::LinkedToCorrupt, path, expected, format!("those of {link}")));
     }
@@ -94,15 +110,20 @@ impl Visitor for Victims<'_> {
         (!self.numbers.contains(&ino)).then_some(())
     }
 
-    fn top(&self, found: &mut Vec<Finding>, directory: &Directory<'_>, entry: &Entry<'_, ()>) {
+    fn top(
+        &self,
+        found: &mut Vec<Finding>,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, ()>,
+    ) {
         self.check(found, directory, entry);
     }
 
     fn directory<'e>(
         &self,
         found: &mut Vec<Finding>,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
         entries.for_each(|entry| self.check(found, directory, &entry));
     }

@@ -14,7 +14,6 @@
 //! other name, are read, and if one lies, every file not in `.links` is hashed.
 
 use std::io;
-use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -23,6 +22,7 @@ use super::reader::{Hand, Hash, Item, KNOWN, PREFIX, Reader};
 use super::simulate::{Link, UNIQUE};
 use super::tree::{NONE, NamedLink, Tree};
 use crate::disk::{Progress, Total};
+use crate::fs::StoreFiles;
 use crate::warning::{WarningKind, Warnings};
 
 /// Files from this size on are hashed first, the largest before others.
@@ -48,12 +48,12 @@ pub(super) struct Compared {
 pub(super) fn classify(
     tree: &mut Tree,
     alone: bool,
-    store_dir: &Path,
+    files: &StoreFiles,
     pool: &rayon::ThreadPool,
     progress: &Progress,
     warnings: &mut Warnings,
-) -> io::Result<Compared> {
-    let reader = Reader::open(tree, store_dir, progress)?;
+) -> Compared {
+    let reader = Reader::new(tree, files, progress);
     let mut run = Run { reader: &reader, alone, pool, hashes: Vec::new(), failed: Vec::new() };
     let candidates = run.candidates();
     let mut again = Vec::new();
@@ -72,7 +72,7 @@ pub(super) fn classify(
     for (inode, error) in failed {
         compared.unreadable += 1;
         compared.unreadable_size += reader.tree.layout.inodes[inode as usize].size;
-        let mut path = store_dir.as_os_str().as_encoded_bytes().to_vec();
+        let mut path = files.path().as_os_str().as_encoded_bytes().to_vec();
         path.push(b'/');
         path.extend(reader.path(inode, None));
         let kind = match error.kind() {
@@ -82,9 +82,8 @@ pub(super) fn classify(
         let message = format!("taken for unlike any other file: {error}");
         warnings.push(kind, path, message);
     }
-    drop(reader);
     assign(tree, alone, &hashes);
-    Ok(compared)
+    compared
 }
 
 /// Numbers the classes: contents of several inodes, or that a name in `.links`

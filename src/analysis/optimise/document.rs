@@ -10,7 +10,7 @@ const NAMED: usize = 3;
 impl Optimise {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
-        let guix = census.location.is_guix();
+        let guix = self.guix;
         let title = match guix {
             true => "As linked by the rule of Nix".to_owned(),
             false => format!("As {} {} would report", self.nix.program(), self.nix.number()),
@@ -379,11 +379,8 @@ mod tests {
     use super::*;
     use crate::catalog::{Builder, Record};
     use crate::census::Examine;
-    use crate::disk::Progress;
     use crate::output::{Format, Style, write};
-    use crate::store::StoreLocation;
     use crate::warning::Warnings;
-    use std::path::Path;
 
     fn answer() -> Optimise {
         let saving = |files_linked, bytes_freed, disk_freed| Saving {
@@ -405,6 +402,7 @@ mod tests {
             owner(0, saving(0, 0, 0), vec![(1, 8_493_465)]),
         ];
         Optimise {
+            guix: false,
             nix: NixVersion::NEWEST,
             outcome: Outcome {
                 files_linked: 412,
@@ -470,11 +468,8 @@ mod tests {
             let path = format!("/nix/store/{name}");
             builder.add(&Record { path: path.as_bytes(), ..Record::default() }).unwrap();
         }
-        let location =
-            StoreLocation::new(Path::new("/"), "/nix/store", Path::new("/nix/var/nix")).unwrap();
         let catalog = builder.finish().unwrap();
-        let census =
-            Census::take(location, catalog, Examine::All, None, &Progress::default()).unwrap();
+        let census = Census::new(catalog, &Examine::All, None).unwrap();
         let mut out = Vec::new();
         write(answer().document(&census), format, &Style::default(), &mut out).unwrap();
         String::from_utf8(out).unwrap()

@@ -7,7 +7,8 @@
 use super::links::{ByNumber, LinkTable};
 use super::simulate::{Entry, Inode, Layout};
 use super::tree::{Flags, NONE, NamedLink, Names, Tree, inode};
-use crate::disk::{Directory, Entry as Met, Kind, Progress, Seen, Top, Total, Visitor, Walker};
+use crate::disk::{EntryStat, Progress, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker};
+use crate::fs::FileType;
 use crate::warning::{WarningKind, Warnings};
 
 /// More entries than the numbers here can count: a thousand million.
@@ -31,18 +32,23 @@ impl Gathering<'_> {
     /// If there are more entries than the numbers here can count.
     pub(super) fn run(
         &self,
-        walker: &Walker,
+        walker: &Walker<'_>,
         progress: &Progress,
         warnings: &mut Warnings,
     ) -> Result<Tree, TooLarge> {
-        let device = walker.meta().dev;
+        let device = walker.files().stat().dev;
         let mut tree = Tree::default();
         tree.layout.link_limit = self.link_limit;
         progress.begin("reading .links", Total::Unknown);
         let links = LinkTable::read(walker, self.whole, &mut tree, progress, warnings);
         let tops: Vec<Top<'_>> = (0..)
             .zip(self.names)
-            .map(|(path, name)| Top { name: name.as_bytes(), path, ino: 0, kind: Kind::Unknown })
+            .map(|(path, name)| Top {
+                name: name.as_bytes(),
+                path,
+                ino: 0,
+                file_type: FileType::Unknown,
+            })
             .collect();
         let visitor = Walk { links: &links, whole: self.whole, device };
         progress.begin("walking the store", Total::Paths(tops.len() as u64));
@@ -112,10 +118,12 @@ struct WalkState {
 }
 
 impl WalkState {
-    fn child(&mut self, walk: &Walk<'_>, entry: &Met<'_, u32>) -> Option<Child> {
-        let target = match (entry.kind, entry.seen) {
-            (Kind::File | Kind::Symlink, Seen::Known(link)) => TO_LINK | link,
-            (Kind::File | Kind::Symlink, Seen::Stat(meta)) if meta.dev == walk.device => {
+    fn child(&mut self, walk: &Walk<'_>, entry: &WalkEntry<'_, u32>) -> Option<Child> {
+        let target = match (entry.file_type, entry.stat) {
+            (FileType::Regular | FileType::Symlink, EntryStat::Known(link)) => TO_LINK | link,
+            (FileType::Regular | FileType::Symlink, EntryStat::Stat(meta))
+                if meta.dev == walk.device =>
+            {
                 // Where directories do not tell inode numbers truly, an inode
                 // of `.links` is known only now.
                 match walk.links.by_number.get(&meta.ino).filter(|_| walk.whole) {
@@ -123,14 +131,14 @@ impl WalkState {
                     None => {
                         self.files.push(MetFile {
                             number: meta.ino,
-                            inode: inode(entry.kind, &meta),
-                            flags: Flags::new(entry.kind, &meta),
+                            inode: inode(&meta),
+                            flags: Flags::new(&meta),
                         });
                         TO_FILE | (self.files.len() - 1) as u32
                     }
                 }
             }
-            (Kind::Directory, Seen::Stat(meta)) if meta.dev == walk.device => {
+            (FileType::Directory, EntryStat::Stat(meta)) if meta.dev == walk.device => {
                 self.directories.push(meta.ino);
                 TO_DIRECTORY | (self.directories.len() - 1) as u32
             }
@@ -140,7 +148,7 @@ impl WalkState {
             _ => return None,
         };
         let name = self.names.len() as u32;
-        Names::push(&mut self.names, entry.name);
+        Names::push(&mut self.names, entry.name());
         Some(Child { target, name })
     }
 }
@@ -157,7 +165,12 @@ impl Visitor for Walk<'_> {
         self.whole.then(|| self.links.by_number.get(&ino).copied()).flatten()
     }
 
-    fn top(&self, state: &mut WalkState, directory: &Directory<'_>, entry: &Met<'_, u32>) {
+    fn top(
+        &self,
+        state: &mut WalkState,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, u32>,
+    ) {
         state.there.push(directory.path());
         if let Some(child) = state.child(self, entry) {
             state.tops.push((directory.path(), child));
@@ -167,8 +180,8 @@ impl Visitor for Walk<'_> {
     fn directory<'e>(
         &self,
         state: &mut WalkState,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Met<'e, u32>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, u32>>,
     ) {
         let (device, number) = directory.identity();
         if device != self.device {

@@ -6,9 +6,10 @@ use std::hash::{BuildHasherDefault, Hasher};
 use super::simulate::{Inode, Link, UNIQUE};
 use super::tree::{Flags, LinksSums, NamedLink, Tree, inode};
 use crate::disk::{
-    Directory, Entry as Met, Kind, LINKS_DIRECTORIES, Progress, Seen, Top, Visitor, Walker,
+    EntryStat, LINKS_DIRECTORIES, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker,
     is_shard,
 };
+use crate::fs::FileType;
 use crate::nar::nix32;
 use crate::warning::{WarningKind, Warnings};
 
@@ -23,15 +24,15 @@ pub(super) struct LinkTable {
 impl LinkTable {
     /// Reads `.links`. Of all paths (`whole`), its inodes become the first ones.
     pub(super) fn read(
-        walker: &Walker,
+        walker: &Walker<'_>,
         whole: bool,
         tree: &mut Tree,
         progress: &Progress,
         warnings: &mut Warnings,
     ) -> Self {
         let [links, b3] = LINKS_DIRECTORIES;
-        let top = |name, path| Top { name, path, ino: 0, kind: Kind::Unknown };
-        let visitor = LinksWalk { stat: whole, device: walker.meta().dev };
+        let top = |name, path| Top { name, path, ino: 0, file_type: FileType::Unknown };
+        let visitor = LinksWalk { stat: whole, device: walker.files().stat().dev };
         let walked = walker.walk(&[top(links, 0), top(b3, 1)], &visitor, progress);
         warnings.extend(walked.warnings);
         tree.entries += walked.entries;
@@ -144,12 +145,19 @@ impl Visitor for LinksWalk {
         (!self.stat).then_some(())
     }
 
-    fn descend(&self, directory: &Directory<'_>, _: &[u8]) -> bool {
+    fn descend(&self, directory: &WalkDirectory<'_>, _: &[u8]) -> bool {
         is_shard(&directory.relative_path())
     }
 
-    fn top(&self, state: &mut LinksState, directory: &Directory<'_>, entry: &Met<'_, ()>) {
-        if let (Kind::Directory, Seen::Stat(meta), 0) = (entry.kind, entry.seen, directory.path()) {
+    fn top(
+        &self,
+        state: &mut LinksState,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, ()>,
+    ) {
+        if let (FileType::Directory, EntryStat::Stat(meta), 0) =
+            (entry.file_type, entry.stat, directory.path())
+        {
             state.directory = Some(meta.disk_size);
         }
     }
@@ -157,30 +165,31 @@ impl Visitor for LinksWalk {
     fn directory<'e>(
         &self,
         state: &mut LinksState,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Met<'e, ()>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
         if directory.identity().0 != self.device {
             return;
         }
         if directory.relative_path() != LINKS_DIRECTORIES[0] {
-            let links = entries.filter(|entry| matches!(entry.kind, Kind::File | Kind::Symlink));
+            let links = entries
+                .filter(|entry| matches!(entry.file_type, FileType::Regular | FileType::Symlink));
             state.later += links.count() as u64;
             return;
         }
         for entry in entries {
             state.entries += 1;
-            if !matches!(entry.kind, Kind::File | Kind::Symlink) {
+            if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
                 continue;
             }
-            let (inode, flags) = match entry.seen {
-                Seen::Stat(meta) if meta.dev == self.device => {
-                    (inode(entry.kind, &meta), Flags::new(entry.kind, &meta))
+            let (inode, flags) = match entry.stat {
+                EntryStat::Stat(meta) if meta.dev == self.device => {
+                    (inode(&meta), Flags::new(&meta))
                 }
-                Seen::Known(()) => (Inode::default(), Flags::default()),
+                EntryStat::Known(()) => (Inode::default(), Flags::default()),
                 _ => continue,
             };
-            let hash = std::str::from_utf8(entry.name).ok().and_then(nix32::decode);
+            let hash = std::str::from_utf8(entry.name()).ok().and_then(nix32::decode);
             let hash = hash.and_then(|hash| hash.try_into().ok());
             state.met.push(MetLink { number: entry.ino, hash, inode, flags });
         }

@@ -28,11 +28,11 @@ mod unordered;
 mod version;
 
 use std::collections::HashMap;
-use std::io;
-use std::path::Path;
+use std::ffi::CString;
 
 use crate::census::Census;
-use crate::disk::{DiskError, Engine, Progress, Walker};
+use crate::disk::{DiskError, Progress, Walker};
+use crate::fs::StoreFiles;
 use crate::warning::{WarningKind, Warnings};
 
 use breakdown::Tally;
@@ -50,6 +50,8 @@ pub use version::{Flavour, NixRule, NixRules, NixVersion, VersionError};
 pub struct OptimiseOptions {
     /// The version of Nix whose report is foretold.
     pub nix: NixVersion,
+    /// Whether the store is one of Guix, for which no Nix prints a last line.
+    pub guix: bool,
     /// How many threads; by default four a core, at least eight.
     pub threads: Option<usize>,
     /// How many names the file system allows an inode; by default what is
@@ -68,9 +70,6 @@ pub enum OptimiseError {
     /// The store cannot be walked.
     #[error(transparent)]
     Disk(#[from] DiskError),
-    /// The store directory cannot be opened to read files in it.
-    #[error("cannot open the store directory")]
-    Open(#[source] io::Error),
     /// The threads cannot be started.
     #[error("cannot start the threads that compare files")]
     Threads(#[source] rayon::ThreadPoolBuildError),
@@ -116,6 +115,8 @@ pub struct UnusedLinks {
 /// The answer. All sizes are in bytes.
 #[derive(Debug)]
 pub struct Optimise {
+    /// Whether the store is one of Guix.
+    pub guix: bool,
     /// The version of Nix whose report this is.
     pub nix: NixVersion,
     /// What Nix would do if it went over the paths in their order.
@@ -159,24 +160,24 @@ impl Optimise {
     /// it becomes a warning.
     pub fn new(
         census: &Census,
+        files: &StoreFiles,
         options: &OptimiseOptions,
         progress: &Progress,
     ) -> Result<Self, OptimiseError> {
         let mut warnings = census.warnings.clone();
-        let store_dir = &census.location.real_store_dir;
         let ids = 0..census.len() as u32;
         let names: Vec<&str> =
             ids.map(|index| census.catalog.base_name(census.id(index))).collect();
         let whole = census.is_whole();
-        let link_limit = options.link_limit.unwrap_or_else(|| link_limit(store_dir));
-        let walker = Walker::open(store_dir, Engine::default(), options.threads)?;
+        let link_limit = options.link_limit.or(files.facts().link_limit).unwrap_or(u32::MAX);
+        let walker = Walker::new(files, options.threads)?;
         let gathering = Gathering { names: &names, whole, link_limit };
         let mut tree = gathering
             .run(&walker, progress, &mut warnings)
             .map_err(|gather::TooLarge| OptimiseError::TooLarge)?;
         drop(walker);
         warn_missing(&tree, &names, census.catalog.store_dir(), &mut warnings);
-        if let Some(marked) = marked(&tree, &names, store_dir) {
+        if let Some(marked) = marked(&tree, &names, files) {
             let message = format!(
                 "{marked} paths bear the attribute nix.optimised: a later Nix passes over them, \
                  the version mimicked here does not know it"
@@ -192,8 +193,7 @@ impl Optimise {
             .thread_name(|i| format!("compare-{i}"))
             .build()
             .map_err(OptimiseError::Threads)?;
-        let compared = classify(&mut tree, !whole, store_dir, &pool, progress, &mut warnings)
-            .map_err(OptimiseError::Open)?;
+        let compared = classify(&mut tree, !whole, files, &pool, progress, &mut warnings);
         warnings.sort();
         Ok(Self::of(tree, census, options, compared, warnings))
     }
@@ -245,6 +245,7 @@ impl Optimise {
             warnings.push(WarningKind::Note, path, message);
         }
         Self {
+            guix: options.guix,
             nix: options.nix,
             outcome,
             any_order,
@@ -297,14 +298,13 @@ impl Optimise {
 /// How many paths bear the attribute by which a later Nix would know that they
 /// are optimised (NixOS/nix#16458), if any do. It is in the namespace `trusted`,
 /// of which only root is told.
-fn marked(tree: &Tree, names: &[&str], store_dir: &Path) -> Option<u64> {
-    let mut list = vec![0; 1 << 16];
+fn marked(tree: &Tree, names: &[&str], files: &StoreFiles) -> Option<u64> {
     let mut marked = 0;
     for &path in &tree.tops {
         // A list that is longer than the system allows is none of Nix's.
-        let place = store_dir.join(names[path as usize]);
-        let length = rustix::fs::llistxattr(&place, &mut list[..]).unwrap_or(0);
-        let mut attributes = list[..length].split(|&b| b == 0);
+        let Ok(name) = CString::new(names[path as usize]) else { continue };
+        let list = files.directory().xattrs(&name).unwrap_or_default();
+        let mut attributes = list.split(|&b| b == 0);
         marked += u64::from(attributes.any(|name| name.ends_with(b".nix.optimised")));
     }
     (marked > 0).then_some(marked)
@@ -362,31 +362,4 @@ fn other_hard_links(tree: &Tree) -> (u64, u64) {
         }
     }
     sums
-}
-
-/// How many names the file system of the store allows an inode, as far as is
-/// known (each kernel file system's own constant); else no limit.
-#[cfg(target_os = "linux")]
-fn link_limit(store_dir: &Path) -> u32 {
-    let kind = rustix::fs::statfs(store_dir).map_or(0, |statfs| statfs.f_type as u32);
-    match kind {
-        // ext2, ext3 and ext4: EXT4_LINK_MAX.
-        0xef53 => 65_000,
-        // btrfs: BTRFS_LINK_MAX.
-        0x9123_683e => 65_535,
-        // xfs: XFS_MAXLINK.
-        0x5846_5342 => i32::MAX as u32,
-        // jfs: JFS_LINK_MAX. nilfs2: NILFS_LINK_MAX.
-        0x3153_464a => 65_535,
-        0x3434 => 32_000,
-        // minix, version 1: MINIX_LINK_MAX; versions 2 and 3: MINIX2_LINK_MAX.
-        0x137f | 0x138f => 250,
-        0x2468 | 0x2478 | 0x4d5a => 65_530,
-        _ => u32::MAX,
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn link_limit(_: &Path) -> u32 {
-    u32::MAX
 }

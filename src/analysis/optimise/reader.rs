@@ -1,17 +1,14 @@
 //! Reading files of the store, whole or their first bytes.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::ffi::CStr;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-use rustix::fs::{Mode, OFlags, openat, readlinkat};
 
 use super::tree::{NONE, NamedLink, Tree};
 use crate::disk::Progress;
-use crate::nar::{FileHasher, Opener, hash_symlink, nix32};
+use crate::fs::{Directory, RegularFile, StoreFiles};
+use crate::nar::{FileHasher, hash_symlink, nix32};
 
 /// How many first bytes are compared before the whole is.
 pub(super) const PREFIX: u64 = 4096;
@@ -34,6 +31,9 @@ pub(super) struct Item {
     pub(super) index: u32,
 }
 
+/// The number that stands for `.links` among directories.
+const LINKS: u32 = u32::MAX;
+
 /// Sorts after all kinds.
 pub(super) const KNOWN: u32 = u32::MAX;
 
@@ -42,34 +42,28 @@ pub(super) const KNOWN: u32 = u32::MAX;
 pub(super) struct Hand {
     buffer: Vec<u8>,
     last: LastDirectory,
-    opener: Opener,
 }
 
 /// The directory that was opened last: files that lie together on a disk are
 /// mostly of one, and opened from there at half the cost.
 #[derive(Default)]
 struct LastDirectory {
-    open: Option<(u32, OwnedFd)>,
+    open: Option<(u32, Directory)>,
+    /// Its name, or that of a file in it with a NUL after it.
     name: Vec<u8>,
 }
 
 /// Reads files of the store, and never what is not as the walk saw it.
 pub(super) struct Reader<'a> {
     pub(super) tree: &'a Tree,
-    store: OwnedFd,
+    files: &'a StoreFiles,
     bytes: AtomicU64,
     pub(super) progress: &'a Progress,
 }
 
 impl<'t> Reader<'t> {
-    pub(super) fn open(
-        tree: &'t Tree,
-        store_dir: &Path,
-        progress: &'t Progress,
-    ) -> io::Result<Self> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let store = rustix::fs::open(store_dir, flags, Mode::empty())?;
-        Ok(Self { tree, store, bytes: AtomicU64::new(0), progress })
+    pub(super) fn new(tree: &'t Tree, files: &'t StoreFiles, progress: &'t Progress) -> Self {
+        Self { tree, files, bytes: AtomicU64::new(0), progress }
     }
 
     /// How many bytes of files were read.
@@ -105,39 +99,52 @@ impl<'t> Reader<'t> {
         self.tree.numbers[self.inode(item) as usize]
     }
 
-    /// The directory to look into for an inode, and its name there, which may
-    /// lead through others.
+    /// The directory to look into for an inode, and its name there.
     fn place<'a>(
         &'a self,
         inode: u32,
         link: Option<&NamedLink>,
         last: &'a mut LastDirectory,
-    ) -> io::Result<(BorrowedFd<'a>, Cow<'a, [u8]>)> {
+    ) -> io::Result<(&'a Directory, &'a CStr)> {
         let entry = self.tree.first_entry[inode as usize];
-        let directory = if entry == NONE { 0 } else { self.tree.directory_of(entry) };
-        if directory == 0 {
-            return Ok((self.store.as_fd(), self.path(inode, link).into()));
+        let (directory, name) = if entry == NONE {
+            let path = self.path(inode, link);
+            let at = path.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+            (LINKS, Cow::Owned(path[at..].to_vec()))
+        } else {
+            (self.tree.directory_of(entry), self.tree.base_name(entry).into())
+        };
+        if directory != 0 && last.open.as_ref().is_none_or(|&(open, _)| open != directory) {
+            if directory == LINKS {
+                last.name.clear();
+                last.name.extend_from_slice(b".links");
+            } else {
+                self.tree.directory_name(directory, &mut last.name);
+            }
+            last.open = Some((directory, self.files.directory().pass_path(&last.name)?));
         }
-        if last.open.as_ref().is_none_or(|&(open, _)| open != directory) {
-            self.tree.directory_name(directory, &mut last.name);
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-            let opened = openat(self.store.as_fd(), &last.name[..], flags, Mode::empty())?;
-            last.open = Some((directory, opened));
-        }
-        let (_, opened) = last.open.as_ref().expect("opened above");
-        Ok((opened.as_fd(), self.tree.base_name(entry).into()))
+        last.name.clear();
+        last.name.extend_from_slice(&name);
+        last.name.push(0);
+        let name = CStr::from_bytes_with_nul(&last.name).unwrap_or_default();
+        Ok(match &last.open {
+            Some((_, opened)) if directory != 0 => (opened, name),
+            _ => (self.files.directory(), name),
+        })
     }
 
-    fn open_file(&self, inode: u32, link: Option<&NamedLink>, hand: &mut Hand) -> io::Result<File> {
+    fn open_file(
+        &self,
+        inode: u32,
+        link: Option<&NamedLink>,
+        hand: &mut Hand,
+    ) -> io::Result<RegularFile> {
         let (directory, name) = self.place(inode, link, &mut hand.last)?;
-        let opened = hand.opener.open(directory, &*name, OFlags::NOCTTY)?;
-        let stat = rustix::fs::fstat(&opened)?;
-        let seen = &self.tree.layout.inodes[inode as usize];
-        let same = stat.st_ino == self.tree.numbers[inode as usize]
-            && stat.st_size as u64 == seen.size
-            && rustix::fs::FileType::from_raw_mode(stat.st_mode)
-                == rustix::fs::FileType::RegularFile;
-        if same { Ok(File::from(opened)) } else { Err(changed()) }
+        let file = directory.open_file(name)?;
+        let stat = file.stat();
+        let same = stat.ino == self.tree.numbers[inode as usize]
+            && stat.size == self.tree.layout.inodes[inode as usize].size;
+        if same { Ok(file) } else { Err(changed()) }
     }
 
     fn count(&self, bytes: u64) {
@@ -152,10 +159,10 @@ impl<'t> Reader<'t> {
             // A link that is a symlink of a large file's size: nothing agrees.
             return Ok(0);
         }
-        let file = self.open_file(inode, self.link(item), hand)?;
+        let mut file = self.open_file(inode, self.link(item), hand)?;
         let buffer = &mut hand.buffer;
         buffer.resize(PREFIX as usize, 0);
-        (&file).read_exact(buffer)?;
+        file.read_exact(buffer)?;
         self.count(PREFIX);
         use std::hash::{DefaultHasher, Hasher};
         let mut hasher = DefaultHasher::new();
@@ -175,10 +182,10 @@ impl<'t> Reader<'t> {
         let flags = self.tree.flags[inode as usize];
         if flags.symlink() {
             let (directory, name) = self.place(inode, link, &mut hand.last)?;
-            let target = readlinkat(directory, &*name, Vec::new())?;
-            let same = target.as_bytes().len() as u64 == size;
+            let target = directory.read_link(name)?;
+            let same = target.len() as u64 == size;
             self.progress.add_bytes(size);
-            return if same { Ok(hash_symlink(target.as_bytes())) } else { Err(changed()) };
+            return if same { Ok(hash_symlink(&target)) } else { Err(changed()) };
         }
         let mut hasher = if self.tree.named_links.is_empty() {
             ContentsHasher::blake3(flags.executable())

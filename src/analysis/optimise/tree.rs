@@ -4,7 +4,7 @@
 #[cfg(test)]
 use super::simulate::Entry;
 use super::simulate::{Inode, Layout, UNIQUE};
-use crate::disk::{Kind, Meta};
+use crate::fs::{FileType, Stat};
 
 /// A list's numbers that lead nowhere.
 pub(super) const NONE: u32 = u32::MAX;
@@ -19,9 +19,9 @@ impl Flags {
     const LINKED: u8 = 4;
     const TOUCHED: u8 = 8;
 
-    pub(super) fn new(kind: Kind, meta: &Meta) -> Self {
+    pub(super) fn new(meta: &Stat) -> Self {
         let mut flags = 0;
-        if kind == Kind::Symlink {
+        if meta.file_type() == FileType::Symlink {
             flags |= Self::SYMLINK;
         } else if meta.executable() {
             flags |= Self::EXECUTABLE;
@@ -238,13 +238,13 @@ impl LinksSums {
         }
     }
 }
-pub(super) fn inode(kind: Kind, meta: &Meta) -> Inode {
+pub(super) fn inode(meta: &Stat) -> Inode {
     Inode {
         size: meta.size,
         disk_size: meta.disk_size,
         nlink: meta.nlink,
         class: UNIQUE,
-        writable: kind == Kind::File && meta.mode & 0o200 != 0,
+        writable: meta.file_type() == FileType::Regular && meta.mode & 0o200 != 0,
     }
 }
 

@@ -3,9 +3,6 @@
 use super::*;
 use crate::catalog::{Builder, Record};
 use crate::census::Examine;
-use crate::disk::Progress;
-use crate::store::StoreLocation;
-use std::path::Path;
 
 /// A census of five paths: 0 refers to 1 and 3, 1 to 2; 4 stands alone. The
 /// size of 2 is not known.
@@ -19,10 +16,8 @@ fn census(change: impl Fn(&mut Builder)) -> Census {
         builder.add_reference(from, to);
     }
     change(&mut builder);
-    let location =
-        StoreLocation::new(Path::new("/"), "/nix/store", Path::new("/nix/var/nix")).unwrap();
     let catalog = builder.finish().unwrap();
-    Census::take(location, catalog, Examine::All, None, &Progress::default()).unwrap()
+    Census::new(catalog, &Examine::All, None).unwrap()
 }
 
 fn report(census: &Census) -> Report {

@@ -3,7 +3,8 @@
 use super::{Change, Step, WhatIfError};
 use crate::analysis::edits::Dropped;
 use crate::census::{Census, parse_glob};
-use crate::disk::{Directory, Engine, Entry, Kind, Progress, Seen, Top, Visitor, Walker};
+use crate::disk::{EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
+use crate::fs::{FileType, StoreFiles};
 use crate::nar::{name_in_nar, size};
 use crate::output::escape;
 use crate::warning::WarningKind;
@@ -40,6 +41,7 @@ impl File {
 /// with the first. What cannot be read becomes a warning of the census.
 pub(super) fn find(
     census: &mut Census,
+    files: Option<&StoreFiles>,
     steps: &[Step],
     threads: Option<usize>,
 ) -> Result<Vec<Vec<File>>, WhatIfError> {
@@ -52,11 +54,11 @@ pub(super) fn find(
     if asked.is_empty() {
         return Ok(Vec::new());
     }
-    let walker = Walker::open(&census.location.real_store_dir, Engine::Native, threads)?;
+    let walker = Walker::new(files.ok_or(WhatIfError::NoFiles)?, threads)?;
     let tops: Vec<Top<'_>> = (0..census.len() as u32)
         .map(|path| {
             let name = census.catalog.base_name(census.id(path)).as_bytes();
-            Top { name, path, ino: 0, kind: Kind::Unknown }
+            Top { name, path, ino: 0, file_type: FileType::Unknown }
         })
         .collect();
     let use_case_hack = census.disk.as_ref().is_some_and(|disk| disk.use_case_hack);
@@ -118,7 +120,7 @@ pub(super) fn find(
 /// For each glob the one of the file that is called exactly as its text, where
 /// there is such a file: then that one is meant.
 fn exactly(
-    walker: &Walker,
+    walker: &Walker<'_>,
     tops: &[Top<'_>],
     globs: &[&GlobMatcher],
     use_case_hack: bool,
@@ -215,7 +217,7 @@ impl Visitor for Matching<'_> {
 
     /// Only where something may match; and one level down in any case, to know
     /// what is nearly called as a glob that matches nothing.
-    fn descend(&self, directory: &Directory<'_>, name: &[u8]) -> bool {
+    fn descend(&self, directory: &WalkDirectory<'_>, name: &[u8]) -> bool {
         let relative = directory.relative_path();
         let Some(at) = relative.iter().position(|&b| b == b'/') else { return true };
         let name = [&relative[at + 1..], b"/", name].concat();
@@ -224,15 +226,15 @@ impl Visitor for Matching<'_> {
         self.literals.iter().any(leads)
     }
 
-    fn top(&self, state: &mut Self::State, directory: &Directory<'_>, _: &Entry<'_, ()>) {
+    fn top(&self, state: &mut Self::State, directory: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {
         state.searched.push(directory.path());
     }
 
     fn directory<'e>(
         &self,
         state: &mut Self::State,
-        directory: &Directory<'_>,
-        entries: impl ExactSizeIterator<Item = Entry<'e, ()>>,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
         let relative = directory.relative_path();
         let above = relative.iter().position(|&b| b == b'/').map_or(relative.len(), |i| i + 1);
@@ -245,8 +247,10 @@ impl Visitor for Matching<'_> {
         let length = name.len();
         for entry in entries {
             name.truncate(length);
-            name.push_str(&String::from_utf8_lossy(entry.name));
-            if entry.kind == Kind::Directory && name.bytes().filter(|&b| b == b'/').count() < 2 {
+            name.push_str(&String::from_utf8_lossy(entry.name()));
+            if entry.file_type == FileType::Directory
+                && name.bytes().filter(|&b| b == b'/').count() < 2
+            {
                 state.directories.insert(name.clone());
             }
             let mut first = whole;
@@ -257,15 +261,15 @@ impl Visitor for Matching<'_> {
                 }
             }
             let Some(step) = first else { continue };
-            let Seen::Stat(meta) = entry.seen else { continue };
-            let node = match entry.kind {
-                Kind::Directory => size::DIRECTORY,
-                Kind::File => size::file(meta.size, meta.executable()),
-                Kind::Symlink => size::symlink(meta.size),
-                Kind::Other | Kind::Unknown => continue,
+            let EntryStat::Stat(meta) = entry.stat else { continue };
+            let node = match entry.file_type {
+                FileType::Directory => size::DIRECTORY,
+                FileType::Regular => size::file(meta.size, meta.executable()),
+                FileType::Symlink => size::symlink(meta.size),
+                FileType::Other | FileType::Unknown => continue,
             };
-            let in_nar = name_in_nar(entry.name, self.use_case_hack);
-            let single = meta.nlink <= 1 || entry.kind == Kind::Directory;
+            let in_nar = name_in_nar(entry.name(), self.use_case_hack);
+            let single = meta.nlink <= 1 || entry.file_type == FileType::Directory;
             let file = File {
                 path: directory.path(),
                 nar_size: node.saturating_add(size::entry(in_nar.len() as u64)),

@@ -6,7 +6,7 @@
 //! at which a name that was checked is looked up again.
 
 use super::super::{DirEntry, Facts, FileType, Stat, not_regular};
-use super::list_xattrs;
+use super::{list_xattrs, open_file_xattrs};
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, openat, openat2,
 };
@@ -84,15 +84,17 @@ impl Directory {
 
     #[inline]
     pub(crate) fn stat(&self, name: &CStr) -> io::Result<Stat> {
+        let mut flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
+        if name.is_empty() {
+            flags |= AtFlags::EMPTY_PATH;
+        }
         if self.call.load(Ordering::Relaxed) == STATX {
-            let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::EMPTY_PATH;
             match rustix::fs::statx(&self.fd, name, flags, StatxFlags::BASIC_STATS) {
                 // Older containers' seccomp filters know no statx.
                 Err(Errno::NOSYS | Errno::PERM) => self.call.store(FSTATAT, Ordering::Relaxed),
                 found => return Ok(from_statx(&found?)),
             }
         }
-        let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::EMPTY_PATH;
         Ok(from_stat(&rustix::fs::statat(&self.fd, name, flags)?))
     }
 
@@ -104,14 +106,16 @@ impl Directory {
     /// take a descriptor refuse one that was opened with `O_PATH`. Where there
     /// is no /proc, a file or directory is opened to be asked.
     pub(crate) fn xattrs(&self, name: &CStr) -> io::Result<Vec<u8>> {
+        if name.is_empty() {
+            return open_file_xattrs(&self.fd);
+        }
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let fd = openat(&self.fd, name, flags, Mode::empty())?;
         let listed = list_xattrs(|buffer| rustix::fs::listxattr(proc_path(fd.as_fd()), buffer));
         match listed {
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-                let fd = openat(&self.fd, name, flags, Mode::empty())?;
-                list_xattrs(|buffer| rustix::fs::flistxattr(&fd, buffer))
+                open_file_xattrs(openat(&self.fd, name, flags, Mode::empty())?)
             }
             listed => listed,
         }
@@ -127,11 +131,26 @@ impl Directory {
         Ok(self.inherit(openat(&self.fd, name, flags, Mode::empty())?))
     }
 
-    pub(crate) fn open_file(&self, name: &CStr) -> io::Result<File> {
+    /// Over several names at once; `None` where the kernel does not have
+    /// `openat2`, a container forbids it, or the path is too long for one call.
+    pub(crate) fn pass_path(&self, path: &[u8]) -> Option<io::Result<Self>> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match openat2(&self.fd, path, flags, Mode::empty(), resolve) {
+            Err(Errno::AGAIN | Errno::NOSYS | Errno::PERM | Errno::NAMETOOLONG) => None,
+            opened => Some(opened.map(|fd| self.inherit(fd)).map_err(Into::into)),
+        }
+    }
+
+    pub(crate) fn open_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let file = File::from(self.open_without_trace(name, flags)?);
-        if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+        let fd = self.open_without_trace(name, flags)?;
+        let stat = from_stat(&rustix::fs::fstat(&fd)?);
+        match stat.file_type() {
+            FileType::Regular => Ok((fd.into(), stat)),
+            _ => Err(not_regular()),
+        }
     }
 
     /// Opens, and leaves the time of access alone where we may.
@@ -145,7 +164,7 @@ impl Directory {
         openat(&self.fd, name, flags, Mode::empty())
     }
 
-    pub(crate) fn open_unknown_file(&self, name: &CStr) -> io::Result<File> {
+    pub(crate) fn open_unknown_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Found::new(openat(&self.fd, name, flags, Mode::empty())?)?.into_file()
     }
@@ -193,7 +212,7 @@ impl Found {
 
     /// Opens a regular file, and nothing else: through `/proc/self/fd`, which
     /// leads to the very file that was found.
-    pub(crate) fn into_file(self) -> io::Result<File> {
+    pub(crate) fn into_file(self) -> io::Result<(File, Stat)> {
         if self.stat.file_type() != FileType::Regular {
             return Err(not_regular());
         }
@@ -204,7 +223,7 @@ impl Found {
             Err(Errno::PERM) => open(flags)?,
             opened => opened?,
         };
-        Ok(File::from(opened))
+        Ok((opened.into(), self.stat))
     }
 }
 

@@ -9,9 +9,9 @@ pub(super) use linux as native;
 #[cfg(not(all(target_os = "linux", not(nix_census_portable))))]
 pub(super) use portable as native;
 
-use super::{Directory, Stat, XATTR_LIST_MAX};
-use std::fs::File;
+use super::{Directory, XATTR_LIST_MAX};
 use std::io;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,16 +48,13 @@ impl LiveTree {
     }
 }
 
-pub(super) fn stat_file(file: &File) -> io::Result<Stat> {
-    Ok(Stat::from(&file.metadata()?))
-}
-
-/// The names of a file's extended attributes; tried once more with as much room
-/// as the system ever needs.
-pub(super) fn file_xattrs(file: &File) -> io::Result<Vec<u8>> {
+/// The names of an open file's extended attributes.
+pub(super) fn open_file_xattrs(file: impl AsFd) -> io::Result<Vec<u8>> {
+    let file = file.as_fd();
     list_xattrs(|buffer| rustix::fs::flistxattr(file, buffer))
 }
 
+/// Asks once more with as much room as the system ever needs.
 fn list_xattrs(
     list: impl Fn(&mut [u8]) -> Result<usize, rustix::io::Errno>,
 ) -> io::Result<Vec<u8>> {

@@ -84,11 +84,16 @@ impl Directory {
         self.open_directory(name)
     }
 
-    pub(crate) fn open_unknown_file(&self, name: &CStr) -> io::Result<File> {
+    pub(crate) fn open_unknown_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
         match self.stat(name)?.file_type() {
             FileType::Regular => self.open_file(name),
             _ => Err(not_regular()),
         }
+    }
+
+    /// Always `None`: names are gone over one by one.
+    pub(crate) fn pass_path(&self, _: &[u8]) -> Option<io::Result<Self>> {
+        None
     }
 
     /// Always `None`: names have to be followed one by one.
@@ -100,11 +105,12 @@ impl Directory {
         Facts { trusted_inodes: false, link_limit: None }
     }
 
-    pub(crate) fn open_file(&self, name: &CStr) -> io::Result<File> {
+    pub(crate) fn open_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
         let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
         let mut options = OpenOptions::new();
         let file = options.read(true).custom_flags(flags.bits() as i32).open(self.at(name))?;
-        if file.metadata()?.is_file() { Ok(file) } else { Err(not_regular()) }
+        let metadata = file.metadata()?;
+        if metadata.is_file() { Ok((file, Stat::from(&metadata))) } else { Err(not_regular()) }
     }
 }
 
@@ -119,7 +125,7 @@ impl Found {
         match self {}
     }
 
-    pub(crate) fn into_file(self) -> io::Result<File> {
+    pub(crate) fn into_file(self) -> io::Result<(File, Stat)> {
         match self {}
     }
 }

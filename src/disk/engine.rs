@@ -1,0 +1,471 @@
+//! The walk itself: one rayon job a directory, over any kind of tree.
+//!
+//! - A job holds its directory open only as long as a directory below it waits
+//!   to be opened, so a deep tree needs few descriptors. Where too many would be
+//!   open, jobs are made without one, and reopen the way down from the nearest
+//!   directory above that is still open.
+//! - rayon runs a thread's own jobs last in, first out, which keeps few
+//!   directories open; others steal the oldest, which are the largest.
+//! - A directory of many entries is read by one job and statted by many.
+
+use std::io;
+use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
+use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit, setrlimit};
+
+use crate::fs::{self, FileType, Stat, StoreFiles};
+use crate::warning::{WarningKind, Warnings};
+
+use super::DiskError;
+use super::progress::Progress;
+use super::walk::{
+    EntryStat, Handle, Item, Listed, Top, Trail, Visitor, WalkDirectory, Walked, full_path,
+    is_entry_name,
+};
+
+/// Entries of a directory that one job stats; a larger directory is split.
+const PART: usize = 1024;
+/// Store paths that one job begins with.
+const TOPS: usize = 16;
+/// Open files to ask for; the system's hard limit may be lower.
+const OPEN_FILES: u64 = 65_536;
+
+/// The threads that walk a store directory, any number of times.
+pub struct Walker<'f> {
+    pool: ThreadPool,
+    files: &'f StoreFiles,
+    /// Directories that may be open at once.
+    budget: usize,
+    open: Arc<AtomicUsize>,
+}
+
+impl<'f> Walker<'f> {
+    /// Starts the threads; `threads` defaults to four a core and at least
+    /// eight: cold disks want more than cores.
+    ///
+    /// # Errors
+    /// When the threads cannot be started.
+    pub fn new(files: &'f StoreFiles, threads: Option<usize>) -> Result<Self, DiskError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let pool = ThreadPoolBuilder::new()
+            .num_threads(threads.unwrap_or((4 * cores).max(8)))
+            .thread_name(|i| format!("walk-{i}"))
+            .build()
+            .map_err(DiskError::Threads)?;
+        Ok(Self { pool, files, budget: open_files_budget(), open: Arc::default() })
+    }
+
+    /// The files that are walked.
+    pub fn files(&self) -> &'f StoreFiles {
+        self.files
+    }
+
+    /// The entries of the store directory in the order they are read.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn list(&self) -> Result<Vec<Listed>, DiskError> {
+        let mut listed = Vec::new();
+        let read = |directory: fs::Directory| {
+            directory.read(&mut Vec::new(), |entry| {
+                listed.push(Listed {
+                    name: entry.name.to_bytes().to_vec(),
+                    ino: entry.ino,
+                    file_type: entry.file_type,
+                });
+            })
+        };
+        // Opened anew: a descriptor has one position, and others may read too.
+        match self.files.directory().open_directory(c".").and_then(read) {
+            Ok(()) => Ok(listed),
+            Err(source) => Err(DiskError::store_directory(self.files.path(), source)),
+        }
+    }
+
+    /// Walks `tops` and all below them. A top that does not exist is shown to
+    /// nobody and warned of by nobody: the caller knows what it asked for. A
+    /// name that no entry can have (`..`, or one with a slash) does not exist.
+    pub fn walk<V: Visitor>(
+        &self,
+        tops: &[Top<'_>],
+        visitor: &V,
+        progress: &Progress,
+    ) -> Walked<V::State> {
+        let walk = Walk {
+            walker: self,
+            visitor,
+            progress,
+            threads: (0..self.pool.current_num_threads())
+                .map(|_| Mutex::new(Thread::new(visitor.state())))
+                .collect(),
+        };
+        self.pool.scope(|scope| walk.tops(scope, tops));
+        let mut walked =
+            Walked { states: Vec::new(), entries: 0, statted: 0, warnings: Warnings::new() };
+        for thread in walk.threads {
+            let thread = thread.into_inner().unwrap_or_else(PoisonError::into_inner);
+            walked.states.push(thread.state);
+            walked.entries += thread.entries;
+            walked.statted += thread.statted;
+            walked.warnings.extend(thread.warnings);
+        }
+        walked.warnings.sort();
+        walked
+    }
+
+    /// Opens the directory a trail leads to, from the nearest one still open.
+    fn reopen(&self, trail: &Trail) -> io::Result<fs::Directory> {
+        let mut names = vec![trail.name.as_c_str()];
+        let mut at = trail;
+        let mut kept = None;
+        while let Some(parent) = at.parent.as_deref() {
+            kept = parent.handle.get().and_then(Weak::upgrade);
+            if kept.is_some() {
+                break;
+            }
+            names.push(&parent.name);
+            at = parent;
+        }
+        let mut last: Option<fs::Directory> = None;
+        while let Some(name) = names.pop() {
+            let from = match (&last, &kept) {
+                (Some(directory), _) => directory,
+                (None, Some(handle)) => &handle.directory,
+                (None, None) => self.files.directory(),
+            };
+            last = Some(if names.is_empty() {
+                from.open_directory(name)?
+            } else {
+                from.pass_directory(name)?
+            });
+        }
+        last.ok_or_else(|| Errno::NOENT.into())
+    }
+}
+
+/// What one thread gathers, and its buffers.
+struct Thread<S, T> {
+    state: S,
+    warnings: Warnings,
+    entries: u64,
+    statted: u64,
+    buffer: Vec<u8>,
+    names: Vec<u8>,
+    items: Vec<Item<T>>,
+}
+
+impl<S, T> Thread<S, T> {
+    fn new(state: S) -> Self {
+        Self {
+            state,
+            warnings: Warnings::new(),
+            entries: 0,
+            statted: 0,
+            buffer: Vec::new(),
+            names: Vec::new(),
+            items: Vec::new(),
+        }
+    }
+}
+
+/// One walk.
+struct Walk<'w, V: Visitor> {
+    walker: &'w Walker<'w>,
+    visitor: &'w V,
+    progress: &'w Progress,
+    /// One a thread, locked for a job at a time and so never waited for.
+    threads: Vec<Mutex<Thread<V::State, V::Tag>>>,
+}
+
+/// A directory to be read.
+struct Job {
+    trail: Arc<Trail>,
+    /// The directory above, unless too many are open.
+    parent: Option<Arc<Handle>>,
+    path: u32,
+    dev: u64,
+    ino: u64,
+}
+
+impl<'w, V: Visitor> Walk<'w, V> {
+    fn thread(&self) -> MutexGuard<'_, Thread<V::State, V::Tag>> {
+        let index = rayon::current_thread_index().unwrap_or(0);
+        self.threads[index].lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Halves the list until one job's worth is left, so that threads steal
+    /// large parts, and begins in its order.
+    fn tops<'s>(&'s self, scope: &Scope<'s>, tops: &'s [Top<'s>]) {
+        let mut tops = tops;
+        while tops.len() > TOPS {
+            let (first, rest) = tops.split_at(tops.len() / 2);
+            scope.spawn(move |scope| self.tops(scope, rest));
+            tops = first;
+        }
+        let mut guard = self.thread();
+        for top in tops {
+            self.top(scope, &mut guard, top);
+        }
+    }
+
+    fn top<'s>(&'s self, scope: &Scope<'s>, thread: &mut Thread<V::State, V::Tag>, top: &Top<'_>) {
+        if !is_entry_name(top.name) {
+            return self.progress.add_path();
+        }
+        thread.names.clear();
+        thread.names.extend_from_slice(top.name);
+        thread.names.push(0);
+        let mut item = Item {
+            start: 0,
+            length: u16::try_from(top.name.len()).unwrap_or(0),
+            file_type: top.file_type,
+            ino: top.ino,
+            stat: EntryStat::Failed,
+        };
+        let known = self.known(&mut thread.state, &item, self.walker.files.stat().dev);
+        match known {
+            Some(tag) => item.stat = EntryStat::Known(tag),
+            None => {
+                match self.stat(thread.names.as_slice(), self.walker.files.directory(), &mut item) {
+                    Ok(stat) => {
+                        thread.statted += 1;
+                        if item.file_type != FileType::Directory
+                            && let Some(tag) = self.visitor.met(&mut thread.state, &stat)
+                        {
+                            item.stat = EntryStat::Known(tag);
+                        }
+                    }
+                    Err(error) if is_missing(&error) => return self.progress.add_path(),
+                    Err(error) => {
+                        warn(&mut thread.warnings, &error, self.path(None, top.name));
+                        self.visitor.failed(&mut thread.state, top.path);
+                        return self.progress.add_path();
+                    }
+                }
+            }
+        }
+        thread.entries += 1;
+        self.progress.add_entries(1);
+        let directory = WalkDirectory {
+            store_dir: self.walker.files.path(),
+            trail: None,
+            files: self.walker.files.directory(),
+            path: top.path,
+            dev: self.walker.files.stat().dev,
+            ino: self.walker.files.stat().ino,
+            position: 0,
+        };
+        self.visitor.top(&mut thread.state, &directory, &item.entry(&thread.names));
+        match item.stat {
+            EntryStat::Stat(stat) if item.file_type == FileType::Directory => {
+                if stat.dev != self.walker.files.stat().dev {
+                    warn_mount(&mut thread.warnings, self.path(None, top.name));
+                }
+                let name = item.c_name(&thread.names);
+                let job = Job {
+                    trail: Trail::top(name, self.progress.path_counter()),
+                    parent: None,
+                    path: top.path,
+                    dev: stat.dev,
+                    ino: stat.ino,
+                };
+                scope.spawn(move |scope| self.directory(scope, job));
+            }
+            _ => self.progress.add_path(),
+        }
+    }
+
+    /// Reads one directory.
+    fn directory<'s>(&'s self, scope: &Scope<'s>, job: Job) {
+        let mut guard = self.thread();
+        let thread = &mut *guard;
+        let opened = match &job.parent {
+            Some(parent) => parent.directory.open_directory(&job.trail.name),
+            None => self.walker.reopen(&job.trail),
+        };
+        let opened = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                warn(&mut thread.warnings, &error, self.path(Some(&job.trail), b""));
+                return self.visitor.failed(&mut thread.state, job.path);
+            }
+        };
+        let handle = Handle::new(opened, &self.walker.open);
+        let job = Job { parent: Some(Arc::clone(&handle)), ..job };
+
+        thread.names.clear();
+        thread.items.clear();
+        let mut position = 0;
+        // Taken out for the call, to fill the rest beside it.
+        let mut buffer = mem::take(&mut thread.buffer);
+        let read = handle.directory.read(&mut buffer, |entry| {
+            if thread.items.len() == PART {
+                let mut items = mem::replace(&mut thread.items, Vec::with_capacity(PART));
+                let capacity = thread.names.capacity();
+                let names = mem::replace(&mut thread.names, Vec::with_capacity(capacity));
+                let part = Job { trail: Arc::clone(&job.trail), parent: job.parent.clone(), ..job };
+                let handle = Arc::clone(&handle);
+                scope.spawn(move |scope| {
+                    let mut thread = self.thread();
+                    self.entries(scope, &mut thread, &part, &handle, position, &names, &mut items);
+                });
+                position += PART;
+            }
+            let name = entry.name.to_bytes_with_nul();
+            thread.items.push(Item {
+                start: thread.names.len() as u32,
+                length: (name.len() - 1) as u16,
+                file_type: entry.file_type,
+                ino: entry.ino,
+                stat: EntryStat::Failed,
+            });
+            thread.names.extend_from_slice(name);
+        });
+        thread.buffer = buffer;
+        if let Err(error) = read {
+            warn(&mut thread.warnings, &error, self.path(Some(&job.trail), b""));
+            self.visitor.failed(&mut thread.state, job.path);
+        }
+        // Taken out for the call, to borrow them beside the rest.
+        let names = mem::take(&mut thread.names);
+        let mut items = mem::take(&mut thread.items);
+        self.entries(scope, thread, &job, &handle, position, &names, &mut items);
+        thread.names = names;
+        thread.items = items;
+    }
+
+    /// Stats entries of one directory, shows them, and makes jobs of the
+    /// directories among them.
+    #[allow(clippy::too_many_arguments)]
+    fn entries<'s>(
+        &'s self,
+        scope: &Scope<'s>,
+        thread: &mut Thread<V::State, V::Tag>,
+        job: &Job,
+        handle: &Arc<Handle>,
+        position: usize,
+        names: &[u8],
+        items: &mut [Item<V::Tag>],
+    ) {
+        let mut directories = 0;
+        for item in &mut *items {
+            if let Some(tag) = self.known(&mut thread.state, item, job.dev) {
+                item.stat = EntryStat::Known(tag);
+                continue;
+            }
+            match self.stat(names, &handle.directory, item) {
+                Ok(stat) => {
+                    thread.statted += 1;
+                    if item.file_type == FileType::Directory {
+                        directories += 1;
+                    } else if let Some(tag) = self.visitor.met(&mut thread.state, &stat) {
+                        item.stat = EntryStat::Known(tag);
+                    }
+                }
+                Err(error) => {
+                    let path = self.path(Some(&job.trail), item.entry(names).name());
+                    warn(&mut thread.warnings, &error, path);
+                    self.visitor.failed(&mut thread.state, job.path);
+                }
+            }
+        }
+        thread.entries += items.len() as u64;
+        self.progress.add_entries(items.len());
+        let directory = WalkDirectory {
+            store_dir: self.walker.files.path(),
+            trail: Some(&job.trail),
+            files: &handle.directory,
+            path: job.path,
+            dev: job.dev,
+            ino: job.ino,
+            position,
+        };
+        let entries = items.iter().map(|item| item.entry(names));
+        self.visitor.directory(&mut thread.state, &directory, entries);
+        if directories == 0 {
+            return;
+        }
+
+        let keep = self.walker.open.load(Ordering::Relaxed) < self.walker.budget;
+        if keep {
+            // A part of a large directory may have set it already, to the same.
+            let _ = job.trail.handle.set(Arc::downgrade(handle));
+        }
+        for item in items.iter() {
+            let (FileType::Directory, EntryStat::Stat(stat)) = (item.file_type, item.stat) else {
+                continue;
+            };
+            if !self.visitor.descend(&directory, item.entry(names).name()) {
+                continue;
+            }
+            if stat.dev != job.dev {
+                let path = self.path(Some(&job.trail), item.entry(names).name());
+                warn_mount(&mut thread.warnings, path);
+            }
+            let below = Job {
+                trail: Trail::below(&job.trail, item.c_name(names)),
+                parent: keep.then(|| Arc::clone(handle)),
+                path: job.path,
+                dev: stat.dev,
+                ino: stat.ino,
+            };
+            scope.spawn(move |scope| self.directory(scope, below));
+        }
+    }
+
+    fn path(&self, trail: Option<&Trail>, name: &[u8]) -> Vec<u8> {
+        full_path(self.walker.files.path(), trail, name)
+    }
+
+    fn known(&self, state: &mut V::State, item: &Item<V::Tag>, dev: u64) -> Option<V::Tag> {
+        (matches!(item.file_type, FileType::Regular | FileType::Symlink)
+            && self.walker.files.facts().trusted_inodes
+            && dev == self.walker.files.stat().dev)
+            .then(|| self.visitor.known(state, item.ino))
+            .flatten()
+    }
+
+    fn stat(
+        &self,
+        names: &[u8],
+        directory: &fs::Directory,
+        item: &mut Item<V::Tag>,
+    ) -> io::Result<Stat> {
+        let stat = directory.stat(item.c_name(names))?;
+        item.file_type = stat.file_type();
+        item.ino = stat.ino;
+        item.stat = EntryStat::Stat(stat);
+        Ok(stat)
+    }
+}
+
+/// Whether there is no such entry, or can be none of such a name.
+fn is_missing(error: &io::Error) -> bool {
+    matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NAMETOOLONG))
+}
+
+fn warn(warnings: &mut Warnings, error: &io::Error, path: Vec<u8>) {
+    warnings.push(WarningKind::of_error(error), path, error.to_string());
+}
+
+fn warn_mount(warnings: &mut Warnings, path: Vec<u8>) {
+    warnings.push(WarningKind::MountPoint, path, "another file system is mounted here");
+}
+
+/// How many directories may be open at once: half of what the system lets us
+/// open, having asked for more.
+fn open_files_budget() -> usize {
+    let mut limit = getrlimit(Resource::Nofile);
+    let wanted = limit.maximum.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES));
+    if limit.current.is_some_and(|soft| soft < wanted) {
+        let raised = rustix::process::Rlimit { current: Some(wanted), ..limit };
+        if setrlimit(Resource::Nofile, raised).is_ok() {
+            limit.current = Some(wanted);
+        }
+    }
+    usize::try_from(limit.current.unwrap_or(OPEN_FILES) / 2).unwrap_or(512)
+}

@@ -1,0 +1,80 @@
+//! The files of one store.
+
+use super::{Directory, Facts, Stat, Tree};
+use crate::store::StoreLocation;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// The files of a store: its directory, opened in a tree.
+///
+/// Questions that need more than sizes (contents, targets of symlinks, extended
+/// attributes) are given one of these.
+#[derive(Debug)]
+pub struct StoreFiles {
+    tree: Tree,
+    directory: Directory,
+    stat: Stat,
+    facts: Facts,
+    path: PathBuf,
+}
+
+impl StoreFiles {
+    /// Opens the store directory by its name inside the tree's root.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn open(tree: &Tree, store_dir: &Path) -> io::Result<Self> {
+        let directory = tree.open_directory(store_dir)?;
+        let stat = directory.stat(c"")?;
+        let facts = directory.facts();
+        // For messages alone: what the name leads to at this moment.
+        let resolved = tree.resolve(store_dir, None).ok().and_then(super::Resolved::into_entry);
+        let inside = resolved.map_or_else(|| store_dir.to_owned(), |entry| entry.path);
+        let path = tree.display_path(&inside);
+        Ok(Self { tree: tree.clone(), directory, stat, facts, path })
+    }
+
+    /// The store at `store_dir` below the directory `root` of this machine.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn live(root: &Path, store_dir: &Path) -> io::Result<Self> {
+        Self::open(&Tree::live(root)?, store_dir)
+    }
+
+    /// The files of the store at a location of this machine.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn of(location: &StoreLocation) -> io::Result<Self> {
+        // Resolved inside the root already, but for what changed since.
+        let inside = location.real_store_dir.strip_prefix(&location.root);
+        let inside = inside.unwrap_or(&location.real_store_dir);
+        Self::live(&location.root, &Path::new("/").join(inside))
+    }
+
+    /// The tree that it lies in.
+    pub fn tree(&self) -> &Tree {
+        &self.tree
+    }
+
+    /// The store directory.
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// What `stat` said of the store directory when it was opened.
+    pub fn stat(&self) -> &Stat {
+        &self.stat
+    }
+
+    /// What holds for the store's file system.
+    pub fn facts(&self) -> Facts {
+        self.facts
+    }
+
+    /// The store directory as this machine names it, for messages.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
