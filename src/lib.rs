@@ -77,18 +77,21 @@
 //! | room | holds |
 //! |---|---|
 //! | [`warning`] | what makes an answer incomplete, collected instead of lost |
+//! | [`text`] | sizes, times and names as people read them |
 //! | [`store`] | names and places: store paths, where a store lies, symlinks resolved inside a root |
 //! | [`fs`] | the room through which every examined file is reached: live directories, trees in memory |
 //! | [`nar`] | NAR size arithmetic, NAR hashes, nix32 |
 //! | [`graph`] | pure algorithms over rows of `u32`: closures, closure sizes, dominators, shortest paths |
+//! | [`disk`] | the parallel walk, the usage of each path, inodes with several names |
 //! | [`catalog`] | path infos as columns indexed by a `u32` id, references in both directions; one file a source |
 //! | [`roots`] | the garbage collector’s roots and settings, found without Nix |
-//! | [`disk`] | the parallel walk, the usage of each path, inodes with several names |
 //! | [`census`] | catalog and disk joined, targets resolved |
+//! | [`answer`] | what an answer is made of: documents, sections, typed columns, cells |
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
-//! | [`output`] | one module a format: table, JSON, CSV |
+//! | [`output`] | one module a format: table, JSON, CSV, JUnit XML |
 //! | [`cli`] | arguments, progress, exit status |
 pub mod analysis;
+pub mod answer;
 pub mod catalog;
 pub mod census;
 #[cfg(feature = "cli")]
@@ -100,4 +103,5 @@ pub mod nar;
 pub mod output;
 pub mod roots;
 pub mod store;
+pub mod text;
 pub mod warning;

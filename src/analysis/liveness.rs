@@ -7,12 +7,13 @@
 //! directory; the two can differ only for a deriver that does not list the
 //! path as its output, and then Nix's answer depends on that order.
 
+use crate::answer::{Cell, Field};
 use crate::catalog::Catalog;
 use crate::census::{Census, Freeable};
 use crate::graph::{Cuts, NodeSet, Rows, reachable};
-use crate::output::{self, Cell, Field};
 use crate::roots::{FoundRoots, GcSetting, GcSettings, RootKind};
 use crate::store::StorePath;
+use crate::text::escape;
 use std::borrow::Cow;
 use std::collections::{HashSet, VecDeque};
 use std::ffi::OsStr;
@@ -211,7 +212,7 @@ pub(super) fn settings_fields(settings: &GcSettings) -> Vec<Field<'static>> {
     ];
     for (key, label, source_key, setting) in pairs {
         let remark = match &setting.source {
-            Some(file) => format!("from {}", output::escape(file.as_os_str().as_bytes())),
+            Some(file) => format!("from {}", escape(file.as_os_str().as_bytes())),
             None => String::new(),
         };
         fields.push(Field::new(key, label, Cell::Bool(setting.value)).remark(remark));

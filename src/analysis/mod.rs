@@ -1,5 +1,5 @@
 //! One module a question. Each gives a typed answer, sizes in bytes, and
-//! turns it into a [`Document`](crate::output::Document) for printing.
+//! turns it into a [`Document`](crate::answer::Document) for printing.
 
 pub mod audit;
 mod branches;

@@ -1,7 +1,7 @@
 //! The overview of a store: what `nix-census` prints with no command.
 
+use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
-use crate::output::{Cell, Column, Document, Field, Head, Section};
 use crate::store::StoreLocation;
 use std::path::Path;
 use std::time::Duration;

@@ -2,9 +2,9 @@
 
 use super::edits::{Dropped, Edited, measure};
 use super::retained::Retained;
+use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
 use crate::graph::{Dominator, NodeSet, TooHeavy};
-use crate::output::{Cell, Column, Document, Field, Head, Section};
 use crate::store::Package;
 use std::cmp::Reverse;
 use std::collections::HashMap;

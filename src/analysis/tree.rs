@@ -2,9 +2,9 @@
 
 use super::branches::{Line, branches, draw, row_of};
 use super::retained::{Retained, within};
+use crate::answer::{Cell, Column, Document, Head, Section};
 use crate::census::Census;
 use crate::graph::TooHeavy;
-use crate::output::{Cell, Column, Document, Head, Section};
 use std::cmp::Reverse;
 
 /// What a tree shows.

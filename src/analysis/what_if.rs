@@ -4,11 +4,11 @@
 mod drop_files;
 
 use super::edits::{Dropped, Edited, Sizes, change, measure};
+use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
 use crate::graph::closure;
-use crate::output::{Cell, Column, Document, Field, Head, Section};
 use globset::GlobMatcher;
 use std::cmp::Reverse;
 

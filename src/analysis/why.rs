@@ -2,11 +2,11 @@
 
 use super::branches::{Line, branches, draw, row_of};
 use super::precise::{self, Find, Finds};
+use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
 use crate::graph::{NodeSet, ShortestPaths, between, roots};
-use crate::output::{Cell, Column, Document, Field, Head, Section};
 use std::collections::HashMap;
 
 /// What is shown of the references between two ends.

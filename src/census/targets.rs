@@ -309,7 +309,7 @@ fn not_a_store_path(catalog: &Catalog, path: &str, problem: NameError) -> Target
     let row = of(WarningKind::OddRow).any(|w| w.path == path.as_bytes());
     let end = format!(": {}", path.as_bytes().escape_ascii());
     let referrers = of(WarningKind::DanglingReference).filter(|w| w.message.ends_with(&end));
-    let referrers = referrers.take(LISTED).map(|w| crate::output::escape(&w.path)).collect();
+    let referrers = referrers.take(LISTED).map(|w| crate::text::escape(&w.path)).collect();
     TargetError::NotAStorePath { path: escaped(path), problem, row, referrers }
 }
 
@@ -372,7 +372,7 @@ fn one(catalog: &Catalog, target: &str, ids: &[u32]) -> Result<u32, TargetError>
 }
 
 pub(super) fn escaped(text: &str) -> String {
-    crate::output::escape(text.as_bytes())
+    crate::text::escape(text.as_bytes())
 }
 
 fn ambiguous(catalog: &Catalog, target: &str, ids: &[u32]) -> TargetError {

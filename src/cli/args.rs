@@ -1,6 +1,7 @@
 //! The arguments that all commands take: which store, and how the answer is written.
 
-use crate::output::{Format, Units};
+use crate::output::Format;
+use crate::text::Units;
 use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

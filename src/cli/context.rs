@@ -8,15 +8,17 @@ use super::exit::{Exit, Failure, say};
 use super::hints;
 use super::locate::{Located, locate};
 use super::progress::with_progress;
+use crate::answer::Document;
 use crate::catalog::{self, Catalog, CatalogError, STANDARD_INPUT, Source};
 use crate::census::{
     self, Census, Examine, Named, NamedBy, Place, TargetError, match_pattern, resolve_target,
 };
 use crate::disk::{DiskError, ScanOptions};
 use crate::fs::StoreFiles;
-use crate::output::{self, Document, Format, Style, escape};
+use crate::output::{self, Format, Style};
 use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
 use jiff::tz::TimeZone;
 use std::cell::OnceCell;

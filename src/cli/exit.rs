@@ -1,7 +1,7 @@
 //! Exit statuses, and how each library error becomes one.
 
 use crate::census::TargetError;
-use crate::output::escape;
+use crate::text::escape;
 use std::error::Error;
 use std::fmt::{Arguments, Display};
 use std::fs::File;

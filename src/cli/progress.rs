@@ -2,7 +2,7 @@
 
 use super::destination;
 use crate::disk::{Progress, Snapshot, Total};
-use crate::output::{Units, format_size};
+use crate::text::{Units, format_size};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,6 +1,8 @@
 //! CSV: a document's main list.
 
-use super::{Cell, Document, Section, Style, Units, escape, text::show};
+use super::{Style, show::show};
+use crate::answer::{Cell, Document, Section};
+use crate::text::{Units, escape};
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {

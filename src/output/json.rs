@@ -1,7 +1,8 @@
 //! JSON, streamed: one object a document, one line a list element.
 
-use super::{Cell, Document, SCHEMA_VERSION, Section};
-use crate::output::escape;
+use super::SCHEMA_VERSION;
+use crate::answer::{Cell, Document, Section};
+use crate::text::escape;
 use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
 use std::io::{self, Write};
 

@@ -1,7 +1,9 @@
 //! JUnit XML: one test case a finding, one for each warning, and a passed one
 //! where there is neither. Only documents with a list of findings have it.
 
-use super::{Cell, Document, Section, escape, text::show};
+use super::show::show;
+use crate::answer::{Cell, Document, Section};
+use crate::text::escape;
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {

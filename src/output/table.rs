@@ -1,6 +1,8 @@
 //! Tables and lists of facts, for people.
 
-use super::{Cell, Column, Document, Field, RowIter, Section, Style, escape, text::show};
+use super::{Style, show::show};
+use crate::answer::{Cell, Column, Document, Field, RowIter, Section};
+use crate::text::escape;
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! The integration tests: one binary, one module a topic.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod architecture;
 mod audit;
 mod cli;
 mod content_addressed;

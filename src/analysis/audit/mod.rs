@@ -24,10 +24,10 @@ mod victims;
 
 pub use signatures::{KeyError, PublicKey};
 
+use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::{Catalog, Source};
 use crate::disk::{DiskError, Progress};
 use crate::fs::StoreFiles;
-use crate::output::{Cell, Column, Document, Field, Head, Section};
 use crate::roots::Settings;
 use crate::warning::{WarningKind, Warnings};
 use std::path::Path;

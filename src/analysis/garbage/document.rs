@@ -3,8 +3,8 @@
 use super::{Dead, FAILS, Garbage, Why};
 use crate::analysis::liveness::{Keep, settings_fields};
 use crate::analysis::roots::chain_text;
+use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
-use crate::output::{Cell, Column, Document, Field, Head, Section};
 use std::borrow::Cow;
 
 impl Garbage<'_> {

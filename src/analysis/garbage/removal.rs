@@ -1,8 +1,8 @@
 //! Which roots a user thinks away.
 
 use super::NEVER;
-use crate::output::escape;
 use crate::roots::{CleanedBy, FoundRoots, Generation, Profile};
+use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
 use globset::Glob;
 

@@ -1,8 +1,9 @@
 //! The answer for printing.
 
 use super::{AnyOrder, Flavour, NixRule, Optimise, OwnerSaving, Range, Saving, Stop};
+use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
-use crate::output::{Cell, Column, Document, Field, Head, Section, Units, escape, format_size};
+use crate::text::{Units, escape, format_size};
 
 /// How many partners a table names in one row, and names of one group.
 const NAMED: usize = 3;

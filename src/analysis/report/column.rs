@@ -1,8 +1,8 @@
 //! The columns of a report: key, heading, cell and order of each.
 
 use super::Row;
+use crate::answer::{self, Cell};
 use crate::census::Census;
-use crate::output::{self, Cell};
 use data_encoding::BASE64;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -173,8 +173,8 @@ impl Column {
         )
     }
 
-    pub(super) fn output(self) -> output::Column {
-        output::Column::titled(self.key(), self.heading())
+    pub(super) fn output(self) -> answer::Column {
+        answer::Column::titled(self.key(), self.heading())
     }
 
     /// The cell of a row.

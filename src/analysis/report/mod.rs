@@ -7,9 +7,9 @@ mod tests;
 pub use column::Column;
 
 use super::retained::{Retained, within};
+use crate::answer::{Cell, Document, Field, Head, Section};
 use crate::census::Census;
 use crate::graph::{TooHeavy, closure, closure_sizes};
-use crate::output::{Cell, Document, Field, Head, Section};
 use std::cmp::Reverse;
 
 /// Which rows and columns a report has.

@@ -2,8 +2,8 @@
 
 use super::{ProfileRow, RootRow, Roots, SharedGroup};
 use crate::analysis::liveness::settings_fields;
+use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
-use crate::output::{Cell, Column, Document, Field, Head, Section};
 use std::borrow::Cow;
 
 impl Roots<'_> {

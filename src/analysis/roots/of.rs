@@ -1,8 +1,8 @@
 //! Which roots keep a path, each with the chain.
 
 use crate::analysis::liveness::{Keep, Keepers, Link, keep_graph};
+use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
-use crate::output::{Cell, Column, Document, Field, Head, Section};
 use crate::roots::{FoundRoots, GcSettings};
 use std::borrow::Cow;
 

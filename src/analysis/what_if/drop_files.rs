@@ -6,7 +6,7 @@ use crate::census::{Census, parse_glob};
 use crate::disk::{EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::{FileType, StoreFiles};
 use crate::nar::{name_in_nar, size};
-use crate::output::escape;
+use crate::text::escape;
 use crate::warning::WarningKind;
 use globset::GlobMatcher;
 use std::collections::{BTreeSet, HashMap};

@@ -1,6 +1,5 @@
-//! How people read values: sizes, times, and names made safe for a terminal.
+//! Text for people: sizes, times, and names made safe for a terminal.
 
-use super::Cell;
 use jiff::tz::TimeZone;
 use std::fmt::Write;
 
@@ -16,30 +15,10 @@ pub enum Units {
     Bytes,
 }
 
-/// How a table is written.
-#[derive(Clone, Debug)]
-pub struct Style {
-    /// The unit of sizes.
-    pub units: Units,
-    /// Whether headings are bold.
-    pub color: bool,
-    /// The terminal's width in columns, if it is one.
-    pub width: Option<usize>,
-    /// The time zone of times.
-    pub time_zone: TimeZone,
-}
-
-impl Default for Style {
-    /// Binary units, no colour, UTC.
-    fn default() -> Self {
-        Self { units: Units::default(), color: false, width: None, time_zone: TimeZone::UTC }
-    }
-}
-
 /// A size for people.
 ///
 /// ```
-/// use nix_census::output::{Units, format_size};
+/// use nix_census::text::{Units, format_size};
 /// assert_eq!(format_size(1_310_720, Units::Binary), "1.2 MiB");
 /// assert_eq!(format_size(1_310_720, Units::Si), "1.3 MB");
 /// assert_eq!(format_size(1_310_720, Units::Bytes), "1310720");
@@ -67,7 +46,7 @@ pub fn format_size(bytes: u64, units: Units) -> String {
 ///
 /// ```
 /// use jiff::tz::TimeZone;
-/// use nix_census::output::format_time;
+/// use nix_census::text::format_time;
 /// let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3")?;
 /// assert_eq!(format_time(1_784_512_860, &TimeZone::UTC), "2026-07-20 02:01 +00:00");
 /// assert_eq!(format_time(1_784_512_860, &berlin), "2026-07-20 04:01 +02:00");
@@ -83,10 +62,10 @@ pub fn format_time(seconds: i64, time_zone: &TimeZone) -> String {
 }
 
 /// A name made safe for a terminal: control characters (also those that turn
-/// the direction of writing) and bytes that are no UTF-8 become escapes.
+/// the direction of writing) and bytes that are not UTF-8 become escapes.
 ///
 /// ```
-/// use nix_census::output::escape;
+/// use nix_census::text::escape;
 /// assert_eq!(escape(b"a\x1b[31m\n\xff\xc3\xa9"), "a\\x1b[31m\\n\\xffé");
 /// ```
 pub fn escape(bytes: &[u8]) -> String {
@@ -120,37 +99,4 @@ pub fn escape(bytes: &[u8]) -> String {
 /// Characters that draw nothing but change how others are drawn.
 fn is_formatting(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
-}
-
-/// A cell as a table shows it.
-pub(super) fn show(cell: &Cell<'_>, style: &Style) -> String {
-    match cell {
-        Cell::Missing => "-".to_owned(),
-        Cell::Text(t) => escape(t.as_bytes()),
-        Cell::Arguments(t) => escape(t.as_bytes()),
-        Cell::Branch(before, text, after) => {
-            let space = if after.is_empty() { "" } else { " " };
-            format!("{before}{}{space}{after}", escape(text.as_bytes()))
-        }
-        Cell::Bytes(b) => escape(b),
-        Cell::Size(n) => format_size(*n, style.units),
-        Cell::Change(n) => {
-            let sign = if *n < 0 { "-" } else { "" };
-            format!("{sign}{}", format_size(n.unsigned_abs(), style.units))
-        }
-        Cell::Count(n) => n.to_string(),
-        Cell::Time(t) => format_time(*t, &style.time_zone),
-        Cell::Seconds(s) => format!("{s:.2} s"),
-        Cell::Share(s) => format!("{:.1}%", s * 100.0),
-        Cell::Bool(b) => if *b { "yes" } else { "no" }.to_owned(),
-        Cell::List(l) => l.iter().map(|t| escape(t.as_bytes())).collect::<Vec<_>>().join(" "),
-        Cell::Paths(p) => p.len().to_string(),
-        Cell::StorePaths(_, ids) => ids.len().to_string(),
-        Cell::Record(r) => {
-            let pairs: Vec<_> = r.iter().map(|(k, c)| format!("{k}={}", show(c, style))).collect();
-            pairs.join(" ")
-        }
-        Cell::Both(text, _) => escape(text.as_bytes()),
-        Cell::Cells(c) => c.iter().map(|c| show(c, style)).collect::<Vec<_>>().join("; "),
-    }
 }

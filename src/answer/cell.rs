@@ -57,7 +57,7 @@ impl<'a> Cell<'a> {
     }
 
     /// Whether tables align it to the right.
-    pub(super) fn is_number(&self) -> bool {
+    pub fn is_number(&self) -> bool {
         matches!(
             self,
             Self::Size(_)
