@@ -1,6 +1,7 @@
 //! From records that name their references to a [`Catalog`]: what the sources
 //! besides a database have in common.
 
+use super::sniff::OtherFormat;
 use super::{Builder, Catalog, Record, Strings, TooLarge};
 use crate::nar::hash::{Algorithm, Hash};
 use crate::warning::WarningKind;
@@ -28,9 +29,7 @@ pub enum ImportError {
         /// What it should be.
         wanted: &'static str,
         /// What it seems to be.
-        seen: &'static str,
-        /// What the user can do about it.
-        hint: &'static str,
+        seen: OtherFormat,
     },
     /// It says that its paths are in another store directory.
     #[error("its store directory is {found}, not {store_dir}")]
@@ -43,17 +42,6 @@ pub enum ImportError {
     /// More than 32 bits can count.
     #[error(transparent)]
     TooLarge(#[from] TooLarge),
-}
-
-impl ImportError {
-    /// What the user can do about it.
-    pub fn hint(&self) -> Option<&'static str> {
-        match self {
-            Self::Other { hint, .. } => Some(hint),
-            Self::StoreDirectory { .. } => Some("name the store directory with --store-dir"),
-            Self::Io(_) | Self::Syntax { .. } | Self::TooLarge(_) => None,
-        }
-    }
 }
 
 /// One path as a source tells it, its references told apart from it.

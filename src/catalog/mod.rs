@@ -29,7 +29,8 @@ mod strings;
 pub use builder::{Builder, Record, TooLarge};
 pub use import::{ImportError, PathInfo};
 pub use open::{Journal, OpenError, Schema};
-pub use source::{STANDARD_INPUT, Source, find_store_at_top, load_from, load_over};
+pub use sniff::{Compression, OtherFormat};
+pub use source::{Loaded, STANDARD_INPUT, Source, find_store_at_top, load_over};
 pub use sqlite::LoadError;
 pub use strings::Strings;
 

@@ -13,7 +13,7 @@
 //! Read as a stream: memory for one path at a time.
 
 use super::import::{ImportError, Importer, PathInfo};
-use super::sniff::{self, Wanted};
+use super::sniff::{self, OtherFormat, Wanted};
 use super::{Catalog, TooLarge};
 use crate::nar::hash::Hash;
 use crate::warning::WarningKind;
@@ -275,8 +275,8 @@ impl Import {
         self.fail(ImportError::Syntax { line, problem })
     }
 
-    fn other<E: Error>(&mut self, line: u64, seen: &'static str, hint: &'static str) -> E {
-        self.fail(ImportError::Other { line, wanted: Wanted::PathInfo.name(), seen, hint })
+    fn other<E: Error>(&mut self, line: u64, seen: OtherFormat) -> E {
+        self.fail(ImportError::Other { line, wanted: Wanted::PathInfo.name(), seen })
     }
 
     fn item<E: Error>(&mut self, path: Option<String>, item: Item) -> Result<(), E> {
@@ -287,17 +287,14 @@ impl Import {
                 return Ok(());
             }
             Item::Text => {
-                let hint = "nix path-info --json prints what is known of such paths";
-                return Err(self.other(self.line.get(), "a JSON list of texts", hint));
+                return Err(self.other(self.line.get(), OtherFormat::ListOfTexts));
             }
         };
         if entry.nar_hash.is_none() && entry.builder.is_some() {
-            let hint = "nix path-info --json prints path infos, also those of derivations";
-            return Err(self.other(line, "what nix derivation show prints", hint));
+            return Err(self.other(line, OtherFormat::DerivationShow));
         }
         if entry.nar_hash.is_none() && entry.drv_path.is_some() {
-            let hint = "nix path-info --json prints what is known of the outputs";
-            return Err(self.other(line, "what nix build --json prints", hint));
+            return Err(self.other(line, OtherFormat::BuildJson));
         }
         let Some(path) = path.or_else(|| entry.path.take()) else {
             return Err(self.syntax(line, "this object names no path".to_owned()));
@@ -383,8 +380,7 @@ impl<'de> Visitor<'de> for Top<'_> {
                     import.check_store_dir(store_dir)?;
                 }
                 "derivations" => {
-                    let hint = "nix path-info --json prints path infos, also those of derivations";
-                    return Err(import.other(line, "what nix derivation show prints", hint));
+                    return Err(import.other(line, OtherFormat::DerivationShow));
                 }
                 other => {
                     outputs |= other == "outputs";

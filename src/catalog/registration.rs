@@ -8,7 +8,7 @@
 //! `--register-validity` reads, has neither hash nor size.
 
 use super::import::{ImportError, Importer, PathInfo};
-use super::sniff::{self, LIST_OF_PATHS, Wanted};
+use super::sniff::{self, OtherFormat, Wanted};
 use super::{Catalog, TooLarge};
 use std::io::BufRead;
 
@@ -61,8 +61,8 @@ impl<R: BufRead> Lines<R> {
     /// A line where something else should be; lists of paths are named.
     fn wrong(&self, what: &str) -> ImportError {
         if self.line.starts_with(b"/") {
-            let ((seen, hint), wanted) = (LIST_OF_PATHS, Wanted::Registration.name());
-            return ImportError::Other { line: self.number, wanted, seen, hint };
+            let (seen, wanted) = (OtherFormat::ListOfPaths, Wanted::Registration.name());
+            return ImportError::Other { line: self.number, wanted, seen };
         }
         self.error(&format!("this should be {what}"))
     }

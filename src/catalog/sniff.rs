@@ -1,6 +1,7 @@
 //! What a file seems to be that is not what it should be, for messages.
 
 use super::import::ImportError;
+use std::fmt;
 
 /// What a file should be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,68 +22,123 @@ impl Wanted {
     }
 }
 
-/// How files begin, what they are, and what to do with them.
-const BEGINNINGS: &[(&[u8], &str, &str)] = &[
-    (b"SQLite format 3\0", "an SQLite database", "name it with --db"),
-    (b"\x1f\x8b", "a file compressed with gzip", "decompress it first"),
-    (b"\x28\xb5\x2f\xfd", "a file compressed with zstd", "decompress it first"),
-    (b"\xfd7zXZ\0", "a file compressed with xz", "decompress it first"),
-    (b"BZh", "a file compressed with bzip2", "decompress it first"),
-    (
-        b"\r\0\0\0\0\0\0\0nix-archive-1",
-        "a NAR",
-        "it holds the files of a path, not what is known of it",
-    ),
-    (b"StorePath:", "a narinfo", "nix path-info --json --store CACHE PATH prints it as JSON"),
-    (
-        b"StoreDir:",
-        "a nix-cache-info",
-        "nix path-info --json --store CACHE PATH reads such a cache",
-    ),
-    (b"Derive(", "a derivation", "nix path-info --json prints what is known of its store path"),
+/// What a file turns out to be that should be something else.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OtherFormat {
+    /// An SQLite database.
+    Sqlite,
+    /// A compressed file.
+    Compressed(Compression),
+    /// A NAR.
+    Nar,
+    /// What a binary cache says of a path.
+    NarInfo,
+    /// What a binary cache says of itself.
+    NixCacheInfo,
+    /// A derivation.
+    Derivation,
+    /// JSON where a registration should be.
+    Json,
+    /// Nothing at all.
+    Empty,
+    /// Store paths, one a line.
+    ListOfPaths,
+    /// A registration.
+    Registration,
+    /// Not JSON.
+    NotJson,
+    /// Not a registration: it does not begin with a store path.
+    NotARegistration,
+    /// A JSON list of texts.
+    ListOfTexts,
+    /// What `nix derivation show` prints.
+    DerivationShow,
+    /// What `nix build --json` prints.
+    BuildJson,
+}
+
+/// How a file is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// By gzip.
+    Gzip,
+    /// By zstd.
+    Zstd,
+    /// By xz.
+    Xz,
+    /// By bzip2.
+    Bzip2,
+}
+
+impl fmt::Display for OtherFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "an SQLite database",
+            Self::Compressed(Compression::Gzip) => "a file compressed with gzip",
+            Self::Compressed(Compression::Zstd) => "a file compressed with zstd",
+            Self::Compressed(Compression::Xz) => "a file compressed with xz",
+            Self::Compressed(Compression::Bzip2) => "a file compressed with bzip2",
+            Self::Nar => "a NAR",
+            Self::NarInfo => "a narinfo",
+            Self::NixCacheInfo => "a nix-cache-info",
+            Self::Derivation => "a derivation",
+            Self::Json => "JSON",
+            Self::Empty => "empty",
+            Self::ListOfPaths => "a list of store paths",
+            Self::Registration => "a registration",
+            Self::NotJson => "something that is not JSON",
+            Self::NotARegistration => "something that does not begin with a store path",
+            Self::ListOfTexts => "a JSON list of texts",
+            Self::DerivationShow => "what nix derivation show prints",
+            Self::BuildJson => "what nix build --json prints",
+        })
+    }
+}
+
+/// How files begin, and what they are.
+const BEGINNINGS: &[(&[u8], OtherFormat)] = &[
+    (b"SQLite format 3\0", OtherFormat::Sqlite),
+    (b"\x1f\x8b", OtherFormat::Compressed(Compression::Gzip)),
+    (b"\x28\xb5\x2f\xfd", OtherFormat::Compressed(Compression::Zstd)),
+    (b"\xfd7zXZ\0", OtherFormat::Compressed(Compression::Xz)),
+    (b"BZh", OtherFormat::Compressed(Compression::Bzip2)),
+    (b"\r\0\0\0\0\0\0\0nix-archive-1", OtherFormat::Nar),
+    (b"StorePath:", OtherFormat::NarInfo),
+    (b"StoreDir:", OtherFormat::NixCacheInfo),
+    (b"Derive(", OtherFormat::Derivation),
 ];
 
 /// Why a file that begins so is refused, if it is seen already: it is another
 /// kind of file. An empty registration holds no path.
 pub(super) fn refuse(start: &[u8], wanted: Wanted) -> Option<ImportError> {
-    let (seen, hint) = seems(start, wanted)?;
+    let seen = seems(start, wanted)?;
     // What counts is the first line with something on it.
     let blank = start.iter().take_while(|b| b.is_ascii_whitespace());
     let line = 1 + blank.filter(|&&b| b == b'\n').count() as u64;
-    Some(ImportError::Other { line, wanted: wanted.name(), seen, hint })
+    Some(ImportError::Other { line, wanted: wanted.name(), seen })
 }
 
-fn seems(start: &[u8], wanted: Wanted) -> Option<(&'static str, &'static str)> {
-    if let Some((_, seen, hint)) = BEGINNINGS.iter().find(|(b, ..)| start.starts_with(b)) {
-        return Some((seen, hint));
+fn seems(start: &[u8], wanted: Wanted) -> Option<OtherFormat> {
+    if let Some(&(_, seen)) = BEGINNINGS.iter().find(|(b, _)| start.starts_with(b)) {
+        return Some(seen);
     }
     let first = start.trim_ascii_start().first();
     match (wanted, first) {
         (Wanted::PathInfo, Some(b'{' | b'[')) | (Wanted::Registration, Some(b'/') | None) => None,
-        (Wanted::Registration, Some(b'{' | b'[')) => {
-            Some(("JSON", "--path-info reads what nix path-info --json prints"))
-        }
-        (Wanted::PathInfo, None) => Some(("empty", "was the command that wrote it successful?")),
+        (Wanted::Registration, Some(b'{' | b'[')) => Some(OtherFormat::Json),
+        (Wanted::PathInfo, None) => Some(OtherFormat::Empty),
         (Wanted::PathInfo, Some(b'/')) => {
             let mut lines = start.split(|&b| b == b'\n').filter(|line| !line.is_empty());
             match lines.nth(1).is_none_or(|line| line.starts_with(b"/")) {
-                true => Some(LIST_OF_PATHS),
-                false => Some(("a registration", "--registration reads it")),
+                true => Some(OtherFormat::ListOfPaths),
+                false => Some(OtherFormat::Registration),
             }
         }
-        (Wanted::PathInfo, Some(_)) => {
-            Some(("something that is not JSON", "nix path-info --json writes JSON"))
-        }
-        (Wanted::Registration, Some(_)) => Some((
-            "something that does not begin with a store path",
-            "nix-store --dump-db and closureInfo write registrations",
-        )),
+        (Wanted::PathInfo, Some(_)) => Some(OtherFormat::NotJson),
+        (Wanted::Registration, Some(_)) => Some(OtherFormat::NotARegistration),
     }
 }
-
-/// A list of store paths, one a line.
-pub(super) const LIST_OF_PATHS: (&str, &str) =
-    ("a list of store paths", "xargs nix path-info --json <FILE prints what is known of them");
 
 #[cfg(test)]
 mod tests {

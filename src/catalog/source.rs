@@ -1,7 +1,7 @@
 //! Which source a catalog comes from: asked for, or found where images keep it.
 
 use super::{Catalog, CatalogError, load, overlay, path_info, registration, scan};
-use crate::disk::{DiskError, Progress, ScanOptions};
+use crate::disk::{DiskError, DiskScan, Progress, ScanOptions};
 use crate::fs::StoreFiles;
 use crate::store::{Place, StoreLocation, StorePath, resolve};
 use crate::warning::WarningKind;
@@ -9,6 +9,23 @@ use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::fs::File;
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
+
+/// What a source holds.
+#[derive(Debug)]
+pub struct Loaded {
+    /// What it says of paths.
+    pub catalog: Catalog,
+    /// What the disk said when the source was made, where it was written down:
+    /// a stored census has it. None of the sources so far does, since even
+    /// [`Source::Scan`] reads contents and does not count what they share.
+    pub disk: Option<DiskScan>,
+}
+
+impl From<Catalog> for Loaded {
+    fn from(catalog: Catalog) -> Self {
+        Self { catalog, disk: None }
+    }
+}
 
 /// Where a catalog comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -50,6 +67,49 @@ impl Source {
         }
         Self::Database
     }
+
+    /// Reads what the source of a store holds. `options` and `progress` are
+    /// those of a scan.
+    ///
+    /// # Errors
+    /// See [`CatalogError`].
+    pub fn load(
+        &self,
+        location: &StoreLocation,
+        options: &ScanOptions,
+        progress: &Progress,
+    ) -> Result<Loaded, CatalogError> {
+        let mut catalog = match self {
+            Self::Database => load(location)?,
+            Self::Registration(path) => {
+                let input = open_input(location, path)?;
+                registration::load(input, &location.store_dir)
+                    .map_err(|source| CatalogError::Import { path: called(path), source })?
+            }
+            Self::PathInfo(path) => {
+                let input = open_input(location, path)?;
+                path_info::load(input, &location.store_dir)
+                    .map_err(|source| CatalogError::Import { path: called(path), source })?
+            }
+            Self::Scan => {
+                let files = StoreFiles::of(location)
+                    .map_err(|source| DiskError::store_directory(&location.real_store_dir, source));
+                scan::scan(location, &files.map_err(scan::ScanError::from)?, options, progress)?
+            }
+        };
+        if catalog.is_empty()
+            && let Some(example) = catalog.outside.take()
+        {
+            let store_dir = location.store_dir.clone();
+            return Err(CatalogError::OtherStore { store_dir, example });
+        }
+        if let Self::Registration(path) | Self::PathInfo(path) = self {
+            let message = "read in place of a database";
+            let path = called(path).into_os_string().into_encoded_bytes();
+            catalog.warnings.push(WarningKind::Note, path, message);
+        }
+        Ok(catalog.into())
+    }
 }
 
 /// If the top of the root is itself a store, as in the squashfs of a NixOS
@@ -63,52 +123,6 @@ pub fn find_store_at_top(location: &mut StoreLocation) {
     if entries.any(|entry| entry.is_ok_and(|entry| is_path(&entry.file_name()))) {
         location.real_store_dir.clone_from(&location.root);
     }
-}
-
-/// Reads the catalog of a store from a source. `options` and `progress` are
-/// those of a scan.
-///
-/// # Errors
-/// See [`CatalogError`].
-pub fn load_from(
-    location: &StoreLocation,
-    source: &Source,
-    options: &ScanOptions,
-    progress: &Progress,
-) -> Result<Catalog, CatalogError> {
-    match source {
-        Source::Database => load(location),
-        Source::Registration(path) => {
-            let input = open_input(location, path)?;
-            let catalog = registration::load(input, &location.store_dir);
-            catalog.map_err(|source| CatalogError::Import { path: called(path), source })
-        }
-        Source::PathInfo(path) => {
-            let input = open_input(location, path)?;
-            let catalog = path_info::load(input, &location.store_dir);
-            catalog.map_err(|source| CatalogError::Import { path: called(path), source })
-        }
-        Source::Scan => {
-            let files = StoreFiles::of(location).map_err(|source| {
-                scan::ScanError::from(DiskError::store_directory(&location.real_store_dir, source))
-            })?;
-            Ok(scan::scan(location, &files, options, progress)?)
-        }
-    }
-    .and_then(|mut catalog| {
-        if catalog.is_empty()
-            && let Some(example) = catalog.outside.take()
-        {
-            let store_dir = location.store_dir.clone();
-            return Err(CatalogError::OtherStore { store_dir, example });
-        }
-        if let Source::Registration(path) | Source::PathInfo(path) = source {
-            let message = "read in place of a database";
-            let path = called(path).into_os_string().into_encoded_bytes();
-            catalog.warnings.push(WarningKind::Note, path, message);
-        }
-        Ok(catalog)
-    })
 }
 
 /// Reads the catalog of a local-overlay store: `upper` over the store at

@@ -113,7 +113,8 @@ impl Context {
             ..ScanOptions::default()
         };
         let show = self.shows_progress() && scans;
-        with_progress(show, |progress| catalog::load_from(location, source, &options, progress))
+        with_progress(show, |progress| source.load(location, &options, progress))
+            .map(|loaded| loaded.catalog)
             .map_err(|e| catalog_failure(&e))
     }
 

@@ -1,6 +1,6 @@
 //! What the user can do about an error of the library, which knows no flag.
 
-use crate::catalog::{CatalogError, LoadError, OpenError};
+use crate::catalog::{CatalogError, ImportError, LoadError, OpenError, OtherFormat};
 use crate::disk::DiskError;
 use crate::store::ResolveError;
 use std::io;
@@ -23,7 +23,7 @@ pub(super) fn of_catalog(error: &CatalogError) -> Option<&'static str> {
             }
         }),
         CatalogError::OtherStore { .. } => Some("name the store directory with --store-dir"),
-        CatalogError::Import { source, .. } => source.hint(),
+        CatalogError::Import { source, .. } => of_import(source),
         CatalogError::Scan(_) => None,
     }
 }
@@ -49,6 +49,38 @@ fn of_open(error: &OpenError) -> Option<&'static str> {
         }
         OpenError::Copy { .. } => "TMPDIR names a directory with more room",
     })
+}
+
+/// For a registration or the like that could not be read.
+fn of_import(error: &ImportError) -> Option<&'static str> {
+    match error {
+        ImportError::Other { seen, .. } => Some(of_format(*seen)),
+        ImportError::StoreDirectory { .. } => Some("name the store directory with --store-dir"),
+        ImportError::Io(_) | ImportError::Syntax { .. } | ImportError::TooLarge(_) => None,
+    }
+}
+
+/// For a file that is something else than it should be.
+fn of_format(seen: OtherFormat) -> &'static str {
+    match seen {
+        OtherFormat::Sqlite => "name it with --db",
+        OtherFormat::Compressed(_) => "decompress it first",
+        OtherFormat::Nar => "it holds the files of a path, not what is known of it",
+        OtherFormat::NarInfo => "nix path-info --json --store CACHE PATH prints it as JSON",
+        OtherFormat::NixCacheInfo => "nix path-info --json --store CACHE PATH reads such a cache",
+        OtherFormat::Derivation => "nix path-info --json prints what is known of its store path",
+        OtherFormat::Json => "--path-info reads what nix path-info --json prints",
+        OtherFormat::Empty => "was the command that wrote it successful?",
+        OtherFormat::ListOfPaths => "xargs nix path-info --json <FILE prints what is known of them",
+        OtherFormat::Registration => "--registration reads it",
+        OtherFormat::NotJson => "nix path-info --json writes JSON",
+        OtherFormat::NotARegistration => "nix-store --dump-db and closureInfo write registrations",
+        OtherFormat::ListOfTexts => "nix path-info --json prints what is known of such paths",
+        OtherFormat::DerivationShow => {
+            "nix path-info --json prints path infos, also those of derivations"
+        }
+        OtherFormat::BuildJson => "nix path-info --json prints what is known of the outputs",
+    }
 }
 
 /// For a disk that could not be walked.
