@@ -9,6 +9,36 @@ use std::collections::{HashMap, HashSet};
 /// is 0 where the disk was not asked.
 pub(super) type Sizes = Weights<2>;
 
+/// The sum of the NAR sizes of a set of paths, if it is known. `sizes` are
+/// those of the set, which `measure` found.
+pub(super) fn known_nar_size(census: &Census, paths: &NodeSet, sizes: Sizes) -> Option<u64> {
+    let known = census.nar_sums_known() || !paths.iter().any(|i| is_unknown(census, i));
+    known.then_some(sizes[0])
+}
+
+/// By how much the NAR size changes from one set of paths to another, if that
+/// is known: what is in both need not be.
+pub(super) fn known_nar_change(
+    census: &Census,
+    (before, before_sizes): (&NodeSet, Sizes),
+    (after, after_sizes): (&NodeSet, Sizes),
+    dropped: &Dropped,
+) -> Option<i64> {
+    let known = || {
+        let gone = before.iter().filter(|&i| !after.contains(i));
+        let mut changed = gone.chain(after.iter().filter(|&i| !before.contains(i)));
+        !changed.any(|i| is_unknown(census, i))
+            && !dropped.paths.keys().any(|&i| is_unknown(census, i))
+    };
+    (census.nar_sums_known() || known()).then(|| change(before_sizes[0], after_sizes[0]))
+}
+
+/// Whether the NAR size of a path, or of one with it, is not known.
+fn is_unknown(census: &Census, index: u32) -> bool {
+    let unlisted = || !census.catalog.unlisted_references(census.id(index)).is_empty();
+    census.known_nar_size(index).is_none() || unlisted()
+}
+
 /// The examined graph with changes made in thought. Nodes are indexes.
 #[derive(Clone, Debug)]
 pub(super) struct Edited {
@@ -97,7 +127,8 @@ pub(super) struct DroppedFrom {
     pub(super) names: HashMap<u32, u32>,
 }
 
-/// The sizes of a set of paths, without the files dropped.
+/// The sizes of a set of paths, without the files dropped. Unknown NAR sizes
+/// count as 0: for orders; see [`known_nar_size`].
 pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Sizes {
     let (mut nar, mut disk) = (0u64, 0u64);
     let inodes = census.disk.as_ref().map_or(0, |d| d.inodes.len());

@@ -1,6 +1,6 @@
 //! The cuts that gain most.
 
-use super::edits::{Dropped, Edited, measure};
+use super::edits::{Dropped, Edited, known_nar_change, known_nar_size, measure};
 use super::retained::Retained;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
@@ -56,15 +56,34 @@ impl Action {
 pub struct Suggestion {
     /// What to do.
     pub action: Action,
-    /// What it gains when all suggestions above it are followed: NAR and disk
-    /// (0 if the disk was not asked).
-    pub gain: [u64; 2],
+    /// What it gains when all suggestions above it are followed.
+    pub gain: Gain,
     /// What it gains by itself.
-    pub gain_alone: [u64; 2],
+    pub gain_alone: Gain,
     /// Who refers to the path.
     pub held_by: Vec<u32>,
     /// How many paths go.
     pub paths: u64,
+}
+
+/// What a change gains, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gain {
+    /// NAR size; `None` if that of a path that goes is unknown.
+    pub nar_size: Option<u64>,
+    /// Disk size; 0 if the disk was not asked.
+    pub disk_size: u64,
+}
+
+impl Gain {
+    /// What is gained from the first set of paths, with its sizes, to the second.
+    fn between(census: &Census, before: (&NodeSet, [u64; 2]), after: (&NodeSet, [u64; 2])) -> Self {
+        let nar = known_nar_change(census, before, after, &Dropped::default());
+        Self {
+            nar_size: nar.map(|change| change.min(0).unsigned_abs()),
+            disk_size: before.1[1].saturating_sub(after.1[1]),
+        }
+    }
 }
 
 /// A path whose place another build of the same package could take.
@@ -74,8 +93,8 @@ pub struct Replacement {
     pub old: u32,
     /// The index of the one that would take its place.
     pub new: u32,
-    /// What it gains by itself: NAR and disk in bytes (0 if the disk was not asked).
-    pub gain: [u64; 2],
+    /// What it gains by itself.
+    pub gain: Gain,
 }
 
 /// Suggestions, best first.
@@ -85,10 +104,16 @@ pub struct Suggestions {
     pub list: Vec<Suggestion>,
     /// All replacements that gain something, each by itself.
     pub replacements: Vec<Replacement>,
-    /// NAR and disk size before, in bytes.
-    pub before: [u64; 2],
-    /// NAR and disk size if all are followed, in bytes.
-    pub after: [u64; 2],
+    /// NAR size before, in bytes, if known.
+    pub nar_size_before: Option<u64>,
+    /// NAR size if all are followed, in bytes, if known.
+    pub nar_size_after: Option<u64>,
+    /// Disk size before, in bytes; 0 if the disk was not asked.
+    pub disk_size_before: u64,
+    /// Disk size if all are followed, in bytes; 0 if the disk was not asked.
+    pub disk_size_after: u64,
+    /// What all of them gain together.
+    pub gain: Gain,
 }
 
 impl Suggestions {
@@ -103,9 +128,10 @@ impl Suggestions {
         let original = Edited::new(census, &census.targets);
         let siblings = siblings(census);
         let mut graph = original.clone();
-        let mut reached = graph.reached();
+        let all = graph.reached();
+        let mut reached = all.clone();
         let before = measure(census, &reached, &nothing);
-        let replacements = replacements(census, &original, before, &siblings, by)?;
+        let replacements = replacements(census, &original, (&all, before), &siblings, by)?;
         let mut now = before;
         let mut list = Vec::new();
         while list.len() < limit {
@@ -117,36 +143,42 @@ impl Suggestions {
             };
             let left = next.reached();
             let after = measure(census, &left, &nothing);
-            let gain = [now[0].saturating_sub(after[0]), now[1].saturating_sub(after[1])];
-            if gain[by] == 0 || gain[by] < min_size {
+            let gain = now[by].saturating_sub(after[by]);
+            if gain == 0 || gain < min_size {
                 break;
             }
             let alone = apply(&original, action).reached();
-            let alone = measure(census, &alone, &nothing);
+            let alone_sizes = measure(census, &alone, &nothing);
             list.push(Suggestion {
                 action,
-                gain,
-                gain_alone: [
-                    before[0].saturating_sub(alone[0]),
-                    before[1].saturating_sub(alone[1]),
-                ],
+                gain: Gain::between(census, (&reached, now), (&left, after)),
+                gain_alone: Gain::between(census, (&all, before), (&alone, alone_sizes)),
                 held_by: holders(&graph, &reached, action.path()),
                 paths: (reached.len() - left.len()) as u64,
             });
             (graph, reached, now) = (next, left, after);
         }
-        Ok(Self { list, replacements, before, after: now })
+        Ok(Self {
+            list,
+            replacements,
+            nar_size_before: known_nar_size(census, &all, before),
+            nar_size_after: known_nar_size(census, &reached, now),
+            disk_size_before: before[1],
+            disk_size_after: now[1],
+            gain: Gain::between(census, (&all, before), (&reached, now)),
+        })
     }
 
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let disk = census.disk.is_some();
         let on_disk = move |n: u64| Cell::optional(disk.then_some(n), Cell::Size);
+        let nar = |size| Cell::optional(size, Cell::Size);
         let total = vec![
-            Field::hidden("nar_size_before", Cell::Size(self.before[0])),
-            Field::hidden("nar_size_after", Cell::Size(self.after[0])),
-            Field::hidden("disk_size_before", on_disk(self.before[1])),
-            Field::hidden("disk_size_after", on_disk(self.after[1])),
+            Field::hidden("nar_size_before", nar(self.nar_size_before)),
+            Field::hidden("nar_size_after", nar(self.nar_size_after)),
+            Field::hidden("disk_size_before", on_disk(self.disk_size_before)),
+            Field::hidden("disk_size_after", on_disk(self.disk_size_after)),
         ];
         let disk_column = |key, heading| match disk {
             true => Column::titled(key, heading),
@@ -173,10 +205,10 @@ impl Suggestions {
         let rows = self.list.iter().map(move |s| {
             let held_by: Vec<u32> = s.held_by.iter().map(|&i| census.id(i)).collect();
             vec![
-                Cell::Size(s.gain[0]),
-                on_disk(s.gain[1]),
-                Cell::Size(s.gain_alone[0]),
-                on_disk(s.gain_alone[1]),
+                nar(s.gain.nar_size),
+                on_disk(s.gain.disk_size),
+                nar(s.gain_alone.nar_size),
+                on_disk(s.gain_alone.disk_size),
                 Cell::Count(s.paths),
                 Cell::text(s.action.name()),
                 Cell::text(catalog.path(census.id(s.action.path()))),
@@ -187,8 +219,7 @@ impl Suggestions {
                 Cell::StorePaths(catalog, held_by.into()),
             ]
         });
-        let all = |column: usize| self.before[column].saturating_sub(self.after[column]);
-        let mut footer = vec![Cell::Size(all(0)), Cell::Size(all(1))];
+        let mut footer = vec![nar(self.gain.nar_size), on_disk(self.gain.disk_size)];
         footer.extend(columns[2..].iter().map(|column| match column.key {
             "flags" => Cell::text("all of them"),
             _ => Cell::text(""),
@@ -210,8 +241,8 @@ impl Suggestions {
         ];
         let rows = self.replacements.iter().map(move |r| {
             vec![
-                Cell::Size(r.gain[0]),
-                on_disk(r.gain[1]),
+                nar(r.gain.nar_size),
+                on_disk(r.gain.disk_size),
                 Cell::Arguments(handles.flags(Action::Replace(r.old, r.new))),
                 Cell::text(catalog.path(census.id(r.old))),
                 Cell::text(catalog.path(census.id(r.new))),
@@ -308,7 +339,7 @@ fn best(
 fn replacements(
     census: &Census,
     graph: &Edited,
-    before: [u64; 2],
+    before: (&NodeSet, [u64; 2]),
     siblings: &HashMap<u32, Vec<u32>>,
     by: usize,
 ) -> Result<Vec<Replacement>, TooHeavy> {
@@ -320,14 +351,14 @@ fn replacements(
         let tried = all.iter().map(|&new| {
             let reached = apply(graph, Action::Replace(old, new)).reached();
             let after = measure(census, &reached, &Dropped::default());
-            let gain = [before[0].saturating_sub(after[0]), before[1].saturating_sub(after[1])];
-            Replacement { old, new, gain }
+            let gain = Gain::between(census, before, (&reached, after));
+            (before.1[by].saturating_sub(after[by]), Replacement { old, new, gain })
         });
-        tried.max_by_key(|r| (r.gain[by], Reverse(r.new))).filter(|r| r.gain[by] > 0)
+        tried.max_by_key(|(gain, r)| (*gain, Reverse(r.new))).filter(|(gain, _)| *gain > 0)
     };
-    let mut found: Vec<Replacement> = olds.into_iter().filter_map(one).collect();
-    found.sort_by_key(|r| (Reverse(r.gain[by]), r.old));
-    Ok(found)
+    let mut found: Vec<(u64, Replacement)> = olds.into_iter().filter_map(one).collect();
+    found.sort_by_key(|(gain, r)| (Reverse(*gain), r.old));
+    Ok(found.into_iter().map(|(_, replacement)| replacement).collect())
 }
 
 /// For each path the examined ones that could take its place: other builds of

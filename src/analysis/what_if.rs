@@ -3,7 +3,7 @@
 
 mod drop_files;
 
-use super::edits::{Dropped, Edited, Sizes, change, measure};
+use super::edits::{Dropped, Edited, Sizes, change, known_nar_change, known_nar_size, measure};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
 use crate::disk::DiskError;
@@ -38,8 +38,10 @@ pub struct Step {
 /// What one step did. Sizes are in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// NAR size of all that is still held.
-    pub nar_size: u64,
+    /// NAR size of all that is still held; `None` if that of a path is unknown.
+    pub nar_size: Option<u64>,
+    /// What that is more than before the step, if known.
+    pub nar_change: Option<i64>,
     /// Disk size of it, each inode once; `None` if the disk was not asked.
     pub disk_size: Option<u64>,
     /// How many paths are still held.
@@ -93,6 +95,8 @@ pub struct WhatIf {
     pub before: Outcome,
     /// After each step, and all before it.
     pub after: Vec<Outcome>,
+    /// What all steps together change in NAR size, if known.
+    pub nar_change: Option<i64>,
     steps: Vec<String>,
 }
 
@@ -115,13 +119,15 @@ impl WhatIf {
         let mut dropped = Dropped::default();
         let mut graph = Edited::new(census, targets);
         let mut reached = graph.reached();
-        let outcome = |sizes: Sizes, paths| Outcome {
-            nar_size: sizes[0],
+        let outcome = |paths: &NodeSet, sizes: Sizes| Outcome {
+            nar_size: known_nar_size(census, paths, sizes),
             disk_size: census.disk.is_some().then_some(sizes[1]),
-            paths,
+            paths: paths.len() as u64,
             ..Outcome::default()
         };
-        let before = outcome(measure(census, &reached, &dropped), reached.len() as u64);
+        let first = (reached.clone(), measure(census, &reached, &dropped));
+        let mut sizes = first.1;
+        let before = Outcome { nar_change: Some(0), ..outcome(&reached, sizes) };
         let mut after = Vec::new();
         let weight = |i: u32| census.usage(i).map_or(census.nar_size(i), |u| u.disk_size);
         for step in steps {
@@ -149,7 +155,10 @@ impl WhatIf {
                 found.into_iter().for_each(|file| file.take(&mut dropped));
             }
             let now = graph.reached();
-            let mut outcome = outcome(measure(census, &now, &dropped), now.len() as u64);
+            let left = measure(census, &now, &dropped);
+            let mut outcome = outcome(&now, left);
+            outcome.nar_change =
+                known_nar_change(census, (&reached, sizes), (&now, left), &dropped);
             outcome.files = files;
             outcome.gone = reached.iter().filter(|&i| !now.contains(i)).collect();
             outcome.gone.sort_by_key(|&i| (Reverse(weight(i)), i));
@@ -166,9 +175,11 @@ impl WhatIf {
             }
             outcome.kept.sort_by_key(|k| (Reverse(weight(k.path)), k.path));
             after.push(outcome);
-            reached = now;
+            (reached, sizes) = (now, left);
         }
-        Ok(Self { before, after, steps: steps.iter().map(|s| s.text.clone()).collect() })
+        let nar_change = known_nar_change(census, (&first.0, first.1), (&reached, sizes), &dropped);
+        let steps = steps.iter().map(|s| s.text.clone()).collect();
+        Ok(Self { before, after, nar_change, steps })
     }
 
     /// The answer for printing.
@@ -176,8 +187,8 @@ impl WhatIf {
         let last = self.after.last().unwrap_or(&self.before);
         let size = |key, n: Option<u64>| Field::hidden(key, Cell::optional(n, Cell::Size));
         let total = vec![
-            size("nar_size_before", Some(self.before.nar_size)),
-            size("nar_size_after", Some(last.nar_size)),
+            size("nar_size_before", self.before.nar_size),
+            size("nar_size_after", last.nar_size),
             size("disk_size_before", self.before.disk_size),
             size("disk_size_after", last.disk_size),
             Field::hidden("paths_before", Cell::Count(self.before.paths)),
@@ -214,26 +225,33 @@ impl WhatIf {
             Column::hidden("files_dropped"),
             Column::new("step"),
         ];
-        let row = |from: &Outcome, to: &Outcome, gone: u64, text: String| {
-            let disk_change = from.disk_size.zip(to.disk_size).map(|(a, b)| change(a, b));
-            vec![
-                Cell::Size(to.nar_size),
-                Cell::Change(change(from.nar_size, to.nar_size)),
-                Cell::optional(to.disk_size, Cell::Size),
-                Cell::optional(disk_change, Cell::Change),
-                Cell::Count(to.paths),
-                Cell::Count(gone),
-                Cell::Count(to.added.len() as u64),
-                Cell::Count(to.files),
-                Cell::text(text),
-            ]
-        };
+        let row =
+            |from: &Outcome, to: &Outcome, nar_change: Option<i64>, gone: u64, text: String| {
+                let disk_change = from.disk_size.zip(to.disk_size).map(|(a, b)| change(a, b));
+                vec![
+                    Cell::optional(to.nar_size, Cell::Size),
+                    Cell::optional(nar_change, Cell::Change),
+                    Cell::optional(to.disk_size, Cell::Size),
+                    Cell::optional(disk_change, Cell::Change),
+                    Cell::Count(to.paths),
+                    Cell::Count(gone),
+                    Cell::Count(to.added.len() as u64),
+                    Cell::Count(to.files),
+                    Cell::text(text),
+                ]
+            };
         let last = self.after.last().unwrap_or(&self.before);
         let gone = self.after.iter().map(|o| o.gone.len() as u64).sum();
-        let mut rows = vec![row(&self.before, &self.before, 0, "before".to_owned())];
+        let mut rows = vec![row(&self.before, &self.before, Some(0), 0, "before".to_owned())];
         let mut from = &self.before;
         for (outcome, text) in self.after.iter().zip(&self.steps) {
-            rows.push(row(from, outcome, outcome.gone.len() as u64, text.clone()));
+            rows.push(row(
+                from,
+                outcome,
+                outcome.nar_change,
+                outcome.gone.len() as u64,
+                text.clone(),
+            ));
             from = outcome;
         }
         Section::Rows {
@@ -241,7 +259,7 @@ impl WhatIf {
             title: String::new(),
             columns,
             rows: Box::new(rows.into_iter()),
-            footer: row(&self.before, last, gone, "in all".to_owned()),
+            footer: row(&self.before, last, self.nar_change, gone, "in all".to_owned()),
         }
     }
 

@@ -171,7 +171,10 @@ impl Importer {
         if let Some(first) = self.unknown_size {
             let message = match self.unknown_sizes {
                 1 => "the file does not state its NAR size".to_owned(),
-                n => format!("the file does not state its NAR size, nor those of {} others", n - 1),
+                2 => "the file does not state its NAR size, nor that of another path".to_owned(),
+                n => {
+                    format!("the file does not state its NAR size, nor those of {} others", n - 1)
+                }
             };
             self.builder.warnings().push(WarningKind::UnknownNarSize, first, message);
         }

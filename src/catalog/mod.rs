@@ -344,7 +344,8 @@ impl Catalog {
         names.dedup();
         let more = match names.len() {
             1 => String::new(),
-            n => format!(", and {} more are not", n - 1),
+            2 => ", nor is another".to_owned(),
+            n => format!(", nor are {} others", n - 1),
         };
         let message = format!(
             "its reference {example} is not in the file{more}: the file is not a closure \

@@ -201,8 +201,15 @@ mod tests {
     fn what_a_registration_does_not_have_is_unknown() {
         let c = catalog(&format!("{A}\n\n0\n{B}\n\n0\n"));
         assert_eq!((c.registration_time(0), c.newest_registration()), (None, None));
-        let said: Vec<_> = c.warnings.iter().map(|w| w.message.as_str()).collect();
-        assert_eq!(said, ["the file does not state its NAR size, nor those of 1 others"]);
+        let said =
+            |c: &Catalog| -> Vec<String> { c.warnings.iter().map(|w| w.message.clone()).collect() };
+        assert_eq!(said(&c), ["the file does not state its NAR size, nor that of another path"]);
+        let one = catalog(&format!("{A}\n\n0\n"));
+        assert_eq!(said(&one), ["the file does not state its NAR size"]);
+        let c = B.replace("-b", "-c");
+        assert_ne!(c, B);
+        let three = catalog(&format!("{A}\n\n0\n{B}\n\n0\n{c}\n\n0\n"));
+        assert_eq!(said(&three), ["the file does not state its NAR size, nor those of 2 others"]);
     }
 
     proptest! {

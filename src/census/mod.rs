@@ -253,7 +253,12 @@ impl Census {
 
     /// The sum of the NAR sizes of paths, by index; `None` if one is unknown.
     pub fn sum_nar_sizes(&self, indexes: impl IntoIterator<Item = u32>) -> Option<u64> {
-        indexes.into_iter().map(|index| self.catalog.nar_size(self.id(index))).sum()
+        indexes.into_iter().map(|index| self.known_nar_size(index)).sum()
+    }
+
+    /// The NAR size of the path at `index` in bytes, if known.
+    pub fn known_nar_size(&self, index: u32) -> Option<u64> {
+        self.catalog.nar_size(self.id(index))
     }
 
     /// The examined paths whose closure holds a path of unknown NAR size, or a

@@ -383,6 +383,99 @@ fn rows_with_unknown_nar_size() {
     assert_eq!(answer["warnings_total"], json!(6));
 }
 
+/// A store in which the size of `hello-1.0` and of `lost-1` is not known:
+/// `tree` and `alone-1` have a root each, `gone-1` and `lost-1` have none.
+fn with_unknown_sizes(env: &TestEnv) -> Made {
+    let (made, db) = Made::sound(env, "unknown");
+    for (id, name) in [(4, "alone-1"), (5, "gone-1"), (6, "lost-1")] {
+        made.file(id, name, &db);
+    }
+    db.execute_batch("UPDATE ValidPaths SET narSize = NULL WHERE id IN (1, 6)").unwrap();
+    let roots = made.dir.join("nix/var/nix/gcroots");
+    fs::create_dir_all(&roots).unwrap();
+    symlink(path(3, "tree"), roots.join("a")).unwrap();
+    symlink(path(4, "alone-1"), roots.join("b")).unwrap();
+    made
+}
+
+#[test]
+fn garbage_of_unknown_size_has_no_sum() {
+    let env = TestEnv::new();
+    let made = with_unknown_sizes(&env);
+    let args = ["garbage", "--no-runtime", "--if-removed", "/nix/var/nix/gcroots/b"];
+    let (answer, run) = made.json(&env, args);
+    assert_eq!(run.status, 3, "{}", run.stderr);
+    for part in ["alive", "dead"] {
+        assert_eq!(answer[part]["nar_size"], Value::Null, "{part}");
+        assert!(answer[part]["paths"].is_u64(), "{part}");
+    }
+    let steps = answer["steps"].as_array().unwrap();
+    let sizes: Vec<_> = steps.iter().map(|s| [&s["nar_size"], &s["total_nar_size"]]).collect();
+    assert_eq!(sizes, [[&Value::Null, &Value::Null], [&json!(120), &Value::Null]]);
+    let of = |package: &str| {
+        let mut rows = answer["dead_packages"].as_array().unwrap().iter();
+        rows.find(|r| r["package"] == package).unwrap()["nar_size"].clone()
+    };
+    assert_eq!([of("gone"), of("lost"), of("alone")], [json!(120), Value::Null, json!(120)]);
+    // People see a dash, never a zero.
+    let text = made.run(&env, ["garbage", "--no-runtime", "--no-disk"]).stdout;
+    let sum = text.lines().find(|l| l.contains("NAR size") && !l.contains("frees")).unwrap();
+    assert!(sum.trim_end().ends_with('-'), "{text}");
+}
+
+#[test]
+fn roots_that_keep_what_has_no_known_size() {
+    let env = TestEnv::new();
+    let made = with_unknown_sizes(&env);
+    let (answer, run) = made.json(&env, ["roots", "--no-runtime", "--sort", "link"]);
+    assert_eq!(run.status, 3, "{}", run.stderr);
+    assert_eq!(answer["total"]["alive_nar_size"], Value::Null);
+    let rows = answer["roots"].as_array().unwrap();
+    let sizes = rows.iter().map(|r| [&r["closure_nar_size"], &r["freed_nar_size"]]);
+    let sizes: Vec<_> = sizes.collect();
+    assert_eq!(sizes, [[&Value::Null; 2], [&json!(120); 2]]);
+    let csv = made.run(&env, ["roots", "--no-runtime", "--sort", "link", "--format", "csv"]);
+    let heading = csv.stdout.lines().next().unwrap();
+    let at = heading.split(',').position(|column| column == "closure_nar_size").unwrap();
+    let column: Vec<_> = csv.stdout.lines().skip(1).map(|l| l.split(',').nth(at)).collect();
+    assert_eq!(column, [Some(""), Some("120")]);
+}
+
+#[test]
+fn what_if_tells_a_change_only_where_its_sizes_are_known() {
+    let env = TestEnv::new();
+    let made = with_unknown_sizes(&env);
+    let (answer, run) =
+        made.json(&env, ["what-if", "tree", "--remove", "world", "--remove", "hello"]);
+    assert_eq!(run.status, 3, "{}", run.stderr);
+    assert_eq!(answer["total"]["nar_size_before"], Value::Null);
+    // Without hello, the sizes of all that is left are known.
+    assert!(answer["total"]["nar_size_after"].is_u64());
+    let steps = answer["steps"].as_array().unwrap();
+    let changes: Vec<_> = steps.iter().map(|s| &s["nar_change"]).collect();
+    assert_eq!(changes, [&json!(0), &json!(-120), &Value::Null]);
+    // A file dropped from a path of unknown size.
+    let (answer, _) = made.json(&env, ["what-if", "tree", "--drop-files", "file"]);
+    assert_eq!(answer["steps"][1]["nar_size"], Value::Null);
+    assert_eq!(answer["steps"][1]["nar_change"], json!(-(88 + 8 + 88 + 8)));
+}
+
+#[test]
+fn suggestions_gain_no_sum_of_what_has_no_known_size() {
+    let env = TestEnv::new();
+    let made = with_unknown_sizes(&env);
+    let (answer, run) = made.json(&env, ["suggest", "tree", "--min-size", "1"]);
+    assert_eq!(run.status, 3, "{}", run.stderr);
+    assert_eq!(answer["total"]["nar_size_before"], Value::Null);
+    let rows = answer["suggestions"].as_array().unwrap();
+    let gain = |name: &str| {
+        let row = rows.iter().find(|r| r["path"].as_str().unwrap().ends_with(name));
+        row.map(|r| [r["gain_nar_size"].clone(), r["alone_nar_size"].clone()]).unwrap()
+    };
+    assert_eq!(gain("world-2.0"), [json!(120), json!(120)], "{rows:?}");
+    assert_eq!(gain("hello-1.0"), [Value::Null, Value::Null], "{rows:?}");
+}
+
 #[test]
 fn rows_with_odd_names() {
     let env = TestEnv::new();

@@ -43,14 +43,14 @@ impl Garbage<'_> {
         vec![
             Field::hidden("runtime", Cell::Bool(self.found.runtime)),
             Field::new("paths", "paths", Cell::Count(a.paths)).remark(runtime),
-            Field::new("nar_size", "NAR size", Cell::Size(a.nar_size)),
+            Field::new("nar_size", "NAR size", Cell::optional(a.nar_size, Cell::Size)),
             optional("disk_size", "disk size", a.disk_size),
             Field::new("paths_by_settings", "kept by settings", Cell::Count(a.paths_by_settings))
                 .remark("paths that only keep-derivations or keep-outputs keeps"),
             Field::new(
                 "nar_size_by_settings",
                 "NAR size of those",
-                Cell::Size(a.nar_size_by_settings),
+                Cell::optional(a.nar_size_by_settings, Cell::Size),
             ),
         ]
     }
@@ -78,10 +78,10 @@ impl Garbage<'_> {
                 vec![
                     Cell::Count(step.roots),
                     Cell::Count(step.dead.paths),
-                    Cell::Size(step.dead.nar_size),
+                    size(step.dead.nar_size),
                     size(step.dead.disk_freed()),
                     Cell::Count(total.paths),
-                    Cell::Size(total.nar_size),
+                    size(total.nar_size),
                     size(total.disk_freed()),
                     match step.label.as_str() {
                         "" => Cell::Missing,
@@ -103,7 +103,7 @@ impl Garbage<'_> {
         let rows = self.packages.iter().map(|p| {
             vec![
                 Cell::optional(p.disk_freed, Cell::Size),
-                Cell::Size(p.nar_size),
+                Cell::optional(p.nar_size, Cell::Size),
                 Cell::Count(p.paths),
                 Cell::text(p.package.as_str()),
             ]
@@ -216,6 +216,7 @@ impl Garbage<'_> {
                 let link = String::from_utf8_lossy(link);
                 let more = match alive.roots {
                     1 => String::new(),
+                    2 => " (and another root)".to_owned(),
                     n => format!(" (and {} more roots)", n - 1),
                 };
                 format!("{link} → {}{more}", chain_text(census, &alive.chain))
@@ -274,7 +275,7 @@ fn dead_fields(dead: &Dead, failing: u64) -> Vec<Field<'static>> {
             n => format!("and {n} dead paths that Nix fails to delete, at which it stops"),
         }),
         Field::hidden("failing_paths", Cell::Count(failing)),
-        Field::new("nar_size", "NAR size", Cell::Size(dead.nar_size)),
+        Field::new("nar_size", "NAR size", Cell::optional(dead.nar_size, Cell::Size)),
         optional("disk_freed", "disk freed", dead.disk_freed())
             .remark("what the disk gains, hard links in account"),
         optional("paths_disk_freed", "by dead paths", dead.paths_disk_freed),

@@ -9,7 +9,6 @@ pub use removal::{Removal, RemovalError, Step};
 pub use why::{Why, WhyAlive, WhyDead};
 
 use super::liveness::{Keep, alive, freeable, keep_graph, kept_entries};
-use super::roots::Sizes;
 use crate::catalog::Catalog;
 use crate::census::{Census, Freeable};
 use crate::graph::{NodeSet, Rows};
@@ -37,8 +36,8 @@ pub struct GarbageOptions {
 pub struct Dead {
     /// Valid paths.
     pub paths: u64,
-    /// Their NAR size.
-    pub nar_size: u64,
+    /// Their NAR size; `None` if that of one is unknown.
+    pub nar_size: Option<u64>,
     /// What the disk gains by deleting them: inodes all of whose names go,
     /// their names in `.links` included.
     pub paths_disk_freed: Option<u64>,
@@ -64,7 +63,7 @@ impl Dead {
             *sum = sum.zip(part).map(|(a, b)| a + b);
         };
         self.paths += other.paths;
-        self.nar_size += other.nar_size;
+        add(&mut self.nar_size, other.nar_size);
         add(&mut self.paths_disk_freed, other.paths_disk_freed);
         add(&mut self.invalid_entries, other.invalid_entries);
         add(&mut self.invalid_disk_freed, other.invalid_disk_freed);
@@ -105,8 +104,8 @@ pub struct DeadPackage {
     pub package: String,
     /// How many paths.
     pub paths: u64,
-    /// Their NAR size in bytes.
-    pub nar_size: u64,
+    /// Their NAR size in bytes; `None` if that of one is unknown.
+    pub nar_size: Option<u64>,
     /// What the disk gains by deleting them all; inodes that they share with
     /// paths of other names not counted.
     pub disk_freed: Option<u64>,
@@ -117,14 +116,14 @@ pub struct DeadPackage {
 pub struct Alive {
     /// How many paths.
     pub paths: u64,
-    /// Their NAR size in bytes.
-    pub nar_size: u64,
+    /// Their NAR size in bytes; `None` if that of one is unknown.
+    pub nar_size: Option<u64>,
     /// Their disk size in bytes, each inode once.
     pub disk_size: Option<u64>,
     /// How many of them only the settings keep, as derivers or outputs.
     pub paths_by_settings: u64,
-    /// The NAR size of those in bytes.
-    pub nar_size_by_settings: u64,
+    /// The NAR size of those in bytes; `None` if that of one is unknown.
+    pub nar_size_by_settings: Option<u64>,
 }
 
 /// The answer.
@@ -275,6 +274,7 @@ fn step_results(
 ) -> Vec<StepResult> {
     let zero = freeable.map(|_| 0);
     let none = Dead {
+        nar_size: Some(0),
         paths_disk_freed: zero,
         invalid_entries: zero,
         invalid_disk_freed: zero,
@@ -286,7 +286,7 @@ fn step_results(
     for (path, &step) in (0u32..).zip(goes) {
         if let Some(dead) = dead.get_mut(step as usize) {
             dead.paths += 1;
-            dead.nar_size += census.nar_size(path);
+            dead.nar_size = dead.nar_size.and_then(|sum| Some(sum + census.known_nar_size(path)?));
             if let (Some(sum), Some(f)) = (&mut dead.paths_disk_freed, freeable) {
                 *sum += f.own_sizes[path as usize];
             }
@@ -363,10 +363,10 @@ fn alive_sums(census: &Census, found: &FoundRoots, removed: &[u32], goes: &[u32]
     let by_settings = || live().filter(|&path| !referenced.contains(path));
     Alive {
         paths: live().count() as u64,
-        nar_size: live().map(|path| census.nar_size(path)).sum(),
+        nar_size: census.sum_nar_sizes(live()),
         disk_size: census.shared().map(|shared| shared.union(live()).0),
         paths_by_settings: by_settings().count() as u64,
-        nar_size_by_settings: by_settings().map(|path| census.nar_size(path)).sum(),
+        nar_size_by_settings: census.sum_nar_sizes(by_settings()),
     }
 }
 
@@ -380,18 +380,18 @@ fn packages(
     const NONE: u32 = u32::MAX;
     let mut numbers: HashMap<&str, u32> = HashMap::new();
     let mut names: Vec<DeadPackage> = Vec::new();
-    let mut sizes: Vec<Sizes> = Vec::new();
+    let mut sizes: Vec<(Option<u64>, u64)> = Vec::new();
     let mut of_path = vec![NONE; if freeable.is_some() { goes.len() } else { 0 }];
     for dead in paths {
         let package = census.catalog.package(dead.path).name;
         let number = *numbers.entry(package).or_insert_with(|| {
             names.push(DeadPackage { package: package.to_owned(), ..DeadPackage::default() });
-            sizes.push([0; 2]);
+            sizes.push((Some(0), 0));
             names.len() as u32 - 1
         });
         names[number as usize].paths += 1;
-        let [nar, disk] = &mut sizes[number as usize];
-        *nar += census.nar_size(dead.path);
+        let (nar, disk) = &mut sizes[number as usize];
+        *nar = nar.and_then(|sum| Some(sum + census.known_nar_size(dead.path)?));
         *disk += dead.disk_freed.unwrap_or(0);
         if let Some(of) = of_path.get_mut(dead.path as usize) {
             *of = number;
@@ -411,11 +411,11 @@ fn packages(
         }
         for (of, size) in of_class.iter().zip(&freeable.class_sizes) {
             if let Some(sum) = of.and_then(|name| sizes.get_mut(name as usize)) {
-                sum[1] += size;
+                sum.1 += size;
             }
         }
     }
-    for (name, [nar, disk]) in names.iter_mut().zip(sizes) {
+    for (name, (nar, disk)) in names.iter_mut().zip(sizes) {
         name.nar_size = nar;
         name.disk_freed = freeable.map(|_| disk);
     }

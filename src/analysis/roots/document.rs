@@ -1,6 +1,6 @@
 //! The roots for printing.
 
-use super::{ProfileRow, RootRow, Roots, SharedGroup};
+use super::{ProfileRow, RootRow, Roots, SharedGroup, Sizes, known_nar_size};
 use crate::analysis::liveness::settings_fields;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
@@ -47,7 +47,11 @@ impl Roots<'_> {
                 "links that keep nothing; a collection deletes the missing ones in gcroots/auto",
             ),
             Field::new("alive_paths", "paths alive", Cell::Count(t.alive_paths)),
-            Field::new("alive_nar_size", "NAR size alive", Cell::Size(t.alive_nar_size)),
+            Field::new(
+                "alive_nar_size",
+                "NAR size alive",
+                Cell::optional(t.alive_nar_size, Cell::Size),
+            ),
             match t.alive_disk_size {
                 Some(size) => Field::new("alive_disk_size", "disk size alive", Cell::Size(size)),
                 None => Field::hidden("alive_disk_size", Cell::Missing),
@@ -93,9 +97,9 @@ impl Roots<'_> {
         });
         let age = |time: i64| self.options.now.saturating_sub(time).max(0) as u64 / 86_400;
         vec![
-            Cell::Size(row.freed_nar_size),
+            Cell::optional(row.freed_nar_size, Cell::Size),
             Cell::optional(row.freed_disk_size, Cell::Size),
-            Cell::Size(row.closure_nar_size),
+            Cell::optional(row.closure_nar_size, Cell::Size),
             Cell::optional(row.closure_disk_size, Cell::Size),
             Cell::text(root.kind.name()),
             Cell::optional(root.time, Cell::Time),
@@ -154,13 +158,13 @@ impl Roots<'_> {
         });
         let (old, older) = (row.old, row.older);
         vec![
-            Cell::optional(old, |old| Cell::Size(old.sizes[0])),
+            Cell::optional(old, |old| nar_size(old.sizes)),
             Cell::optional(old, |old| disk(old.sizes[1])),
             Cell::optional(old, |old| Cell::Count(old.generations)),
-            Cell::optional(older, |older| Cell::Size(older.sizes[0])),
+            Cell::optional(older, |older| nar_size(older.sizes)),
             Cell::optional(older, |older| disk(older.sizes[1])),
             Cell::optional(older, |older| Cell::Count(older.generations)),
-            Cell::Size(row.all.sizes[0]),
+            nar_size(row.all.sizes),
             disk(row.all.sizes[1]),
             Cell::optional(profile.current, Cell::Count),
             Cell::optional(profile.owner.as_deref(), Cell::text),
@@ -189,10 +193,10 @@ impl Roots<'_> {
                 String::from_utf8_lossy(&holder_name(root.pid, &root.link)).into_owned().into()
             });
             vec![
-                Cell::Size(group.group.sizes[0]),
+                nar_size(group.group.sizes),
                 size(group.group.sizes[1]),
                 Cell::Count(group.group.paths),
-                Cell::Size(group.freed[0]),
+                nar_size(group.freed),
                 size(group.freed[1]),
                 Cell::List(links.collect()),
             ]
@@ -238,6 +242,10 @@ impl Roots<'_> {
         };
         Section::rows("stale", title, columns, rows)
     }
+}
+
+fn nar_size(sizes: Sizes) -> Cell<'static> {
+    Cell::optional(known_nar_size(sizes), Cell::Size)
 }
 
 /// What is removed as one, by name: a link, or a process.

@@ -11,8 +11,22 @@ use crate::graph::{Components, Dominators, Rows, TooHeavy};
 use crate::roots::{FoundRoots, Generation};
 use std::collections::HashMap;
 
-/// NAR size and disk size in bytes.
-pub type Sizes = [u64; 2];
+/// NAR size and disk size in bytes, and for how many paths among them the NAR
+/// size is not known.
+pub type Sizes = [u64; 3];
+
+/// The NAR size of what was weighed, if all of it is known.
+pub fn known_nar_size(sizes: Sizes) -> Option<u64> {
+    (sizes[2] == 0).then_some(sizes[0])
+}
+
+/// What a path weighs. A path that refers to one that the source does not list
+/// has no known size either: with it goes what is not known.
+pub(super) fn weight(catalog: &Catalog, path: u32, disk: u64) -> Sizes {
+    let nar = catalog.nar_size(path);
+    let known = nar.is_some() && catalog.unlisted_references(path).is_empty();
+    [nar.unwrap_or(0), disk, u64::from(!known)]
+}
 
 /// What is removed as one: a link, or a process with all that it uses.
 #[derive(Clone, Debug)]
@@ -99,17 +113,17 @@ impl<'a> HolderGraph<'a> {
             }
             rows.push(&row);
             let disk = freeable.map_or(0, |f| f.own_sizes[path as usize]);
-            weights.push([catalog.nar_size(path).unwrap_or(0), disk]);
+            weights.push(weight(catalog, path, disk));
         }
         for class in 0..classes {
             rows.push(&[]);
-            weights.push([0, freeable.map_or(0, |f| f.class_sizes[class as usize])]);
+            weights.push([0, freeable.map_or(0, |f| f.class_sizes[class as usize]), 0]);
         }
         for roots in holders.roots.iter() {
             row.clear();
             row.extend(roots.iter().map(|&root| found.roots[root as usize].path));
             rows.push(&row);
-            weights.push([0; 2]);
+            weights.push([0; 3]);
         }
         let node = |generation: &Generation| {
             generation.root.map(|root| first_holder + holders.of[root as usize])
@@ -131,7 +145,7 @@ impl<'a> HolderGraph<'a> {
             rows.push(&old);
             let oldest: Vec<u32> = members(&is_older);
             rows.push(&oldest);
-            weights.extend([[0; 2]; 3]);
+            weights.extend([[0; 3]; 3]);
         }
         Self { rows, weights, found, holders, first_class: paths, first_holder, first_profile }
     }
@@ -198,7 +212,7 @@ impl<'a> HolderGraph<'a> {
 pub struct Group {
     /// How many paths.
     pub paths: u64,
-    /// Their NAR size, and the disk size that goes with them, in bytes.
+    /// Their NAR size, and the disk size that goes with them.
     pub sizes: Sizes,
 }
 

@@ -4,7 +4,7 @@ mod document;
 mod holders;
 mod of;
 
-pub use holders::{Group, Holders, Sizes};
+pub use holders::{Group, Holders, Sizes, known_nar_size};
 pub(crate) use of::chain_text;
 pub use of::{Keeper, RootsOf};
 
@@ -106,13 +106,14 @@ pub struct RootsOptions {
 pub struct RootRow {
     /// The root, an index into [`FoundRoots::roots`].
     pub root: u32,
-    /// The NAR size of its path's closure.
-    pub closure_nar_size: u64,
+    /// The NAR size of its path's closure, if known.
+    pub closure_nar_size: Option<u64>,
     /// The disk size of its path's closure, each inode once.
     pub closure_disk_size: Option<u64>,
     /// The NAR size of what would be garbage without it and is not now. For a
-    /// process: without all that the process uses.
-    pub freed_nar_size: u64,
+    /// process: without all that the process uses. `None` if that of one path of
+    /// it is unknown.
+    pub freed_nar_size: Option<u64>,
     /// What the disk would gain by that, hard links in account.
     pub freed_disk_size: Option<u64>,
 }
@@ -122,7 +123,7 @@ pub struct RootRow {
 pub struct FreedGenerations {
     /// How many generations.
     pub generations: u64,
-    /// NAR size and disk size in bytes.
+    /// What they weigh.
     pub sizes: Sizes,
 }
 
@@ -149,7 +150,7 @@ pub struct SharedGroup {
     /// What goes when all of them go, and not before.
     pub group: Group,
     /// What removing all of them would free: this, and what each of them and
-    /// each pair of them keeps; NAR size and disk size in bytes.
+    /// each pair of them keeps.
     pub freed: Sizes,
 }
 
@@ -160,8 +161,8 @@ pub struct RootsTotal {
     pub roots: u64,
     /// How many paths are alive.
     pub alive_paths: u64,
-    /// Their NAR size in bytes.
-    pub alive_nar_size: u64,
+    /// Their NAR size in bytes; `None` if that of one is unknown.
+    pub alive_nar_size: Option<u64>,
     /// Their disk size in bytes, each inode once.
     pub alive_disk_size: Option<u64>,
 }
@@ -236,14 +237,14 @@ impl<'f> Roots<'f> {
             .zip(&found.roots)
             .filter(|&(index, root)| matches(options, index, root))
             .map(|(index, root)| {
-                let [nar, disk_size] = freed.holders[holders.of[index as usize] as usize];
-                let [closure_nar_size, closure_disk_size] = closures.of(root.path);
+                let freed = freed.holders[holders.of[index as usize] as usize];
+                let closure = closures.of(root.path);
                 RootRow {
                     root: index,
-                    closure_nar_size,
-                    closure_disk_size: disk.then_some(closure_disk_size),
-                    freed_nar_size: nar,
-                    freed_disk_size: disk.then_some(disk_size),
+                    closure_nar_size: known_nar_size(closure),
+                    closure_disk_size: disk.then_some(closure[1]),
+                    freed_nar_size: known_nar_size(freed),
+                    freed_disk_size: disk.then_some(freed[1]),
                 }
             })
             .collect();
@@ -255,7 +256,7 @@ impl<'f> Roots<'f> {
         let total = RootsTotal {
             roots: found.roots.len() as u64,
             alive_paths: live.len() as u64,
-            alive_nar_size: live.iter().map(|id| census.nar_size(id)).sum(),
+            alive_nar_size: census.sum_nar_sizes(live.iter()),
             alive_disk_size: census.shared().map(|shared| shared.union(live.iter()).0),
         };
         Ok(Self { found, rows, matched, profiles, shared, total, options: options.clone(), disk })
@@ -336,13 +337,12 @@ fn shared_groups(
         let members = members(set);
         let mut freed = group.sizes;
         let mut add = |sizes: Sizes| {
-            freed[0] += sizes[0];
-            freed[1] += sizes[1];
+            freed.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += size);
         };
         for (i, &a) in members.iter().enumerate() {
             add(alone[a as usize]);
             for &b in members[i + 1..].iter().filter(|_| members.len() == 3) {
-                add(groups.get(&[a, b, u32::MAX]).map_or([0; 2], |pair| pair.sizes));
+                add(groups.get(&[a, b, u32::MAX]).map_or([0; 3], |pair| pair.sizes));
             }
         }
         let roots = members.iter().map(|&h| holders.roots.row(h)[0]).collect();
@@ -400,9 +400,9 @@ fn closures(census: &Census, found: &FoundRoots) -> Result<Closures, TooHeavy> {
         weights.push(match node.checked_sub(census.len() as u32) {
             None => {
                 let disk = shared.map_or(0, |s| s.own_disk_sizes[node as usize]);
-                [census.nar_size(node), disk]
+                holders::weight(&census.catalog, node, disk)
             }
-            Some(class) => [0, shared.map_or(0, |s| s.disk_sizes[class as usize])],
+            Some(class) => [0, shared.map_or(0, |s| s.disk_sizes[class as usize]), 0],
         });
     }
     let sizes = closure_sizes(&graph, &weights, sources)?.sizes;
