@@ -8,7 +8,7 @@ use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
-use crate::graph::closure;
+use crate::graph::{NodeSet, closure};
 use globset::GlobMatcher;
 use std::cmp::Reverse;
 
