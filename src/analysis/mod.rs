@@ -2,12 +2,13 @@
 //! turns it into a [`Document`](crate::answer::Document) for printing.
 
 pub mod audit;
-mod branches;
 mod edits;
 pub mod garbage;
+mod graph_lines;
 pub mod liveness;
 pub mod optimise;
 pub mod overview;
+mod path_names;
 pub mod precise;
 pub mod report;
 pub mod retained;

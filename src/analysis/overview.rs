@@ -194,7 +194,7 @@ impl Overview {
                 Section::fields(None, title, fields),
                 Section::rows("heaviest", "Heaviest paths", columns, rows),
             ],
-            csv: None,
+            main: "heaviest",
         }
     }
 }

@@ -263,7 +263,7 @@ impl Suggestions {
                 Section::Note(note),
                 twins,
             ],
-            csv: Some("suggestions"),
+            main: "suggestions",
         }
     }
 }

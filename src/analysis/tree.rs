@@ -1,8 +1,8 @@
 //! A path's references (or referrers) as a tree with sizes, heaviest first.
 
-use super::branches::{Line, branches, draw, row_of};
+use super::graph_lines::{list, row_of};
 use super::retained::{Retained, within};
-use crate::answer::{Cell, Column, Document, Head, Section};
+use crate::answer::{Cell, Column, Document, GraphLine, Head, Section};
 use crate::census::Census;
 use crate::graph::TooHeavy;
 use std::cmp::Reverse;
@@ -23,7 +23,7 @@ pub struct TreeOptions {
 #[derive(Clone, Debug)]
 pub struct Tree {
     /// The lines; nodes are indexes of the census.
-    pub lines: Vec<Line>,
+    pub lines: Vec<GraphLine>,
     retained: Retained,
 }
 
@@ -44,7 +44,7 @@ impl Tree {
         let by = usize::from(census.disk.is_some());
         let own = |i: u32| census.usage(i).map_or(census.nar_size(i), |u| u.disk_size);
         let weight = |i: u32| retained.sizes[i as usize][by];
-        let mut lines = draw(census.len(), &[target], options.depth, |node| {
+        let mut lines = list(census.len(), &[target], options.depth, |node| {
             let mut row = row_of(rows, node);
             row.sort_by_key(|&i| (Reverse((weight(i), own(i))), i));
             row
@@ -74,15 +74,14 @@ impl Tree {
             Column::hidden("parent"),
             Column::hidden("repeated"),
         ]);
-        let rows = self.lines.iter().zip(branches(&self.lines)).map(move |(line, before)| {
+        let rows = self.lines.iter().map(move |line| {
             let id = census.id(line.node);
-            let mark = if line.repeated { "[...]" } else { "" };
             vec![
                 Cell::optional(catalog.nar_size(id), Cell::Size),
                 Cell::optional(self.retained.nar_size(line.node), Cell::Size),
                 Cell::optional(census.usage(line.node).map(|u| u.disk_size), Cell::Size),
                 Cell::optional(self.retained.disk_size(line.node), Cell::Size),
-                Cell::Branch(before, catalog.path(id).into(), mark),
+                Cell::text(catalog.path(id)),
                 Cell::Count(line.depth.into()),
                 Cell::optional(line.parent, |i| Cell::text(catalog.path(census.id(i)))),
                 Cell::Bool(line.repeated),
@@ -91,17 +90,17 @@ impl Tree {
         Document {
             head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
             sections: vec![
-                Section::rows("lines", "", columns, rows),
+                Section::graph("lines", columns, "path", &self.lines, rows),
                 Section::Note(within(census)),
             ],
-            csv: None,
+            main: "lines",
         }
     }
 }
 
 /// Leaves the target, the lines of heavy nodes, and those that lead to where a
 /// heavy node stands with its own references.
-fn prune(lines: Vec<Line>, heavy: impl Fn(u32) -> bool) -> Vec<Line> {
+fn prune(lines: Vec<GraphLine>, heavy: impl Fn(u32) -> bool) -> Vec<GraphLine> {
     let mut keep = vec![false; lines.len()];
     // Whether a line one level down was kept since the last line of this level.
     let mut below: Vec<bool> = Vec::new();
@@ -147,7 +146,7 @@ mod tests {
             vec![],
             vec![],
         ]);
-        let lines = draw(rows.len(), &[0], None, |node| row_of(&rows, node));
+        let lines = list(rows.len(), &[0], None, |node| row_of(&rows, node));
         let left: Vec<_> =
             prune(lines, |node| node == 2).iter().map(|l| (l.node, l.depth)).collect();
         assert_eq!(left, [(0, 0), (1, 1), (2, 2)]);

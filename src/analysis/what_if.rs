@@ -204,7 +204,7 @@ impl WhatIf {
         Document {
             head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
             sections,
-            csv: Some("steps"),
+            main: "steps",
         }
     }
 

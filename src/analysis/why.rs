@@ -1,8 +1,8 @@
 //! Why a path is there: what refers to it, through which chain, in which file.
 
-use super::branches::{Line, branches, draw, row_of};
+use super::graph_lines::{list, row_of};
 use super::precise::{self, Find, Finds};
-use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::answer::{Cell, Column, Document, Field, GraphLine, Head, Section};
 use crate::census::Census;
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
@@ -31,8 +31,8 @@ pub struct Why {
     pub to: Vec<u32>,
     /// Those of `to` that something (or `from`'s closure) holds.
     pub held: Vec<u32>,
-    /// The chains, drawn below each other.
-    pub lines: Vec<Line>,
+    /// The chains, below each other.
+    pub lines: Vec<GraphLine>,
     /// Who in the whole store uses each path, from the far end: where chains
     /// begin when no `from` is given.
     pub users: Vec<User>,
@@ -66,7 +66,7 @@ impl Why {
                     why.held.push(to);
                     let mut parent = None;
                     for (depth, &node) in (0..).zip(&chain) {
-                        why.lines.push(Line { node, parent, depth, repeated: false });
+                        why.lines.push(GraphLine { node, parent, depth, repeated: false });
                         parent = Some(node);
                     }
                 }
@@ -92,7 +92,7 @@ impl Why {
                 let on_the_way = between(references, referrers, &tops, to);
                 why.held = to.iter().copied().filter(|&to| on_the_way.contains(to)).collect();
                 let tops: Vec<u32> = tops.into_iter().filter(|&t| on_the_way.contains(t)).collect();
-                why.lines = draw(references.len(), &tops, None, |node| {
+                why.lines = list(references.len(), &tops, None, |node| {
                     let mut row = row_of(references, node);
                     row.retain(|&reference| on_the_way.contains(reference));
                     row
@@ -111,8 +111,9 @@ impl Why {
                         continue;
                     }
                     why.held.push(to);
-                    why.lines.push(Line { node: to, parent: None, depth: 0, repeated: false });
-                    let line = |node| Line { node, parent: Some(to), depth: 1, repeated: false };
+                    why.lines.push(GraphLine { node: to, parent: None, depth: 0, repeated: false });
+                    let line =
+                        |node| GraphLine { node, parent: Some(to), depth: 1, repeated: false };
                     why.lines.extend(users.into_iter().map(line));
                 }
             }
@@ -193,7 +194,7 @@ impl Why {
             sections.push(finds_section(census, &finds.finds));
             sections.push(without_section(census, &finds.without));
         }
-        let csv = match (&self.finds, self.show, self.from) {
+        let main = match (&self.finds, self.show, self.from) {
             (Some(_), ..) => "files",
             (None, Show::Shortest, None) => "users",
             _ => "lines",
@@ -201,7 +202,7 @@ impl Why {
         Document {
             head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
             sections,
-            csv: Some(csv),
+            main,
         }
     }
 
@@ -214,17 +215,16 @@ impl Why {
             Column::hidden(if self.show == Show::Referrers { "refers_to" } else { "referrer" }),
             Column::hidden("repeated"),
         ];
-        let rows = self.lines.iter().zip(branches(&self.lines)).map(|(line, before)| {
-            let mark = if line.repeated { "[...]" } else { "" };
+        let rows = self.lines.iter().map(|line| {
             vec![
                 Cell::optional(catalog.nar_size(line.node), Cell::Size),
-                Cell::Branch(before, catalog.path(line.node).into(), mark),
+                Cell::text(catalog.path(line.node)),
                 Cell::Count(line.depth.into()),
                 Cell::optional(line.parent, |id| Cell::text(catalog.path(id))),
                 Cell::Bool(line.repeated),
             ]
         });
-        Section::rows("lines", "", columns, rows)
+        Section::graph("lines", columns, "path", &self.lines, rows)
     }
 
     fn users_section<'a>(&'a self, census: &'a Census) -> Section<'a> {

@@ -1,7 +1,17 @@
 //! Cells: the values of a document, each printed by every format in its way.
 
-use crate::catalog::Catalog;
 use std::borrow::Cow;
+use std::fmt::Debug;
+
+/// Names store paths that an answer holds by number.
+pub trait PathNames: Debug {
+    /// The store directory.
+    fn store_dir(&self) -> &str;
+
+    /// The names below it of all these paths. They are asked for in one go:
+    /// names lie far apart in memory, and so many are fetched at a time.
+    fn base_names(&self, numbers: &[u32]) -> Vec<&str>;
+}
 
 /// One value.
 #[derive(Clone, Debug)]
@@ -13,8 +23,6 @@ pub enum Cell<'a> {
     /// Arguments of a command, made of checked names: CSV writes them as they
     /// are, so that a shell can take them.
     Arguments(String),
-    /// Text in a tree: people see the branches before it and the mark after it.
-    Branch(String, Cow<'a, str>, &'static str),
     /// A name from the disk, which need not be UTF-8.
     Bytes(Cow<'a, [u8]>),
     /// A size in bytes.
@@ -35,8 +43,8 @@ pub enum Cell<'a> {
     List(Vec<Cow<'a, str>>),
     /// Several paths: their number in tables and CSV, a list in JSON.
     Paths(Vec<Cow<'a, str>>),
-    /// The same for paths of a catalog, by id: named only if they are printed.
-    StorePaths(&'a Catalog, Cow<'a, [u32]>),
+    /// The same for store paths by number: named only if they are printed.
+    StorePaths(&'a dyn PathNames, Cow<'a, [u32]>),
     /// An object in JSON, `key=value` pairs elsewhere.
     Record(Vec<(&'static str, Cell<'a>)>),
     /// A list of cells in JSON; joined by `; ` elsewhere.

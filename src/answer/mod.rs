@@ -6,8 +6,12 @@
 //! table's column.
 
 mod cell;
+mod finding;
+mod graph;
 
-pub use cell::{Cell, Column, Field};
+pub use cell::{Cell, Column, Field, PathNames};
+pub use finding::Finding;
+pub use graph::GraphLine;
 
 use crate::warning::Warnings;
 
@@ -47,11 +51,60 @@ pub enum Section<'a> {
         /// A last line for people, as wide as the columns; empty for none.
         footer: Vec<Cell<'a>>,
     },
+    /// A graph with a row for each of its lines.
+    Graph {
+        /// The JSON key of the list.
+        key: &'static str,
+        /// The columns of each row.
+        columns: Vec<Column>,
+        /// The key of the column that names the node: people see the branches
+        /// of the tree there.
+        node: &'static str,
+        /// The lines.
+        lines: &'a [GraphLine],
+        /// A row for each line.
+        rows: RowIter<'a>,
+    },
+    /// What is wrong; an answer has at most one such section.
+    Findings {
+        /// A heading for people.
+        title: String,
+        /// The findings.
+        findings: Box<dyn Iterator<Item = Finding<'a>> + 'a>,
+    },
     /// A paragraph that only people see.
     Note(String),
 }
 
+/// A section as a list of rows, whatever kind of list it is.
+pub struct List<'a> {
+    /// The JSON key.
+    pub key: &'static str,
+    /// The columns of each row.
+    pub columns: Vec<Column>,
+    /// The rows.
+    pub rows: RowIter<'a>,
+}
+
 impl<'a> Section<'a> {
+    /// The key of a list of findings.
+    pub const FINDINGS: &'static str = "findings";
+
+    /// The section as a list of rows, if it is a list.
+    pub fn into_list(self) -> Option<List<'a>> {
+        match self {
+            Self::Rows { key, columns, rows, .. } | Self::Graph { key, columns, rows, .. } => {
+                Some(List { key, columns, rows })
+            }
+            Self::Findings { findings, .. } => Some(List {
+                key: Self::FINDINGS,
+                columns: Finding::columns(),
+                rows: Box::new(findings.map(Finding::row)),
+            }),
+            Self::Fields { .. } | Self::Note(_) => None,
+        }
+    }
+
     /// A list without a footer.
     pub fn rows(
         key: &'static str,
@@ -60,6 +113,17 @@ impl<'a> Section<'a> {
         rows: impl Iterator<Item = Vec<Cell<'a>>> + 'a,
     ) -> Self {
         Self::Rows { key, title: title.into(), columns, rows: Box::new(rows), footer: Vec::new() }
+    }
+
+    /// A graph; `node` is the key of the column that names its nodes.
+    pub fn graph(
+        key: &'static str,
+        columns: Vec<Column>,
+        node: &'static str,
+        lines: &'a [GraphLine],
+        rows: impl Iterator<Item = Vec<Cell<'a>>> + 'a,
+    ) -> Self {
+        Self::Graph { key, columns, node, lines, rows: Box::new(rows) }
     }
 
     /// Named values.
@@ -78,6 +142,14 @@ pub struct Document<'a> {
     pub head: Head<'a>,
     /// The rest, in the order in which people read it.
     pub sections: Vec<Section<'a>>,
-    /// Which list CSV writes; by default the first.
-    pub csv: Option<&'static str>,
+    /// The key of the list that answers the question; formats that hold one
+    /// list write this one. The answer may turn out to have no such list.
+    pub main: &'static str,
+}
+
+impl Document<'_> {
+    /// Whether the answer is one of findings.
+    pub fn has_findings(&self) -> bool {
+        self.sections.iter().any(|section| matches!(section, Section::Findings { .. }))
+    }
 }

@@ -321,8 +321,8 @@ impl Context {
         !self.output.quiet && io::stderr().is_terminal()
     }
 
-    /// Whether the answer is written as JUnit XML.
-    pub(super) fn writes_junit(&self) -> bool {
+    /// Whether the format holds nothing but findings.
+    pub(super) fn wants_findings(&self) -> bool {
         self.output.format() == Format::Junit
     }
 
@@ -334,6 +334,9 @@ impl Context {
     /// Writes an answer and tells its warnings; incomplete answers end with
     /// that status, whole ones with `exit`.
     pub(super) fn answer(&self, document: Document<'_>, exit: Exit) -> Result<Exit, Failure> {
+        if !self.output.format().fits(&document) {
+            return Err(no_findings());
+        }
         let warnings = document.head.warnings;
         let style = Style {
             units: self.output.units(),
@@ -381,6 +384,11 @@ impl Context {
             say(format_args!("warning: the answer is incomplete: {total} {word}"));
         }
     }
+}
+
+/// Why an answer without findings is not written in a format of findings.
+pub(super) fn no_findings() -> Failure {
+    Failure::usage("only an audit has findings to write as JUnit XML")
 }
 
 /// The word for that many.

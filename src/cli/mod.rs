@@ -81,8 +81,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
-    if context.writes_junit() && !matches!(command, Some(Command::Audit(_))) {
-        return Err(Failure::usage("only an audit has findings to write as JUnit XML"));
+    // The document is asked too, but only when all work is done.
+    if context.wants_findings() && !matches!(command, Some(Command::Audit(_))) {
+        return Err(context::no_findings());
     }
     match command {
         None => overview::run(context),

@@ -1,4 +1,4 @@
-//! CSV: a document's main list.
+//! CSV: the main list of an answer.
 
 use super::{Style, show::show};
 use crate::answer::{Cell, Document, Section};
@@ -6,20 +6,22 @@ use crate::text::{Units, escape};
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let wanted = document.csv;
+    let main = document.main;
     let mut writer = csv::Writer::from_writer(out);
     let mut facts = Vec::new();
     for section in document.sections {
         match section {
-            Section::Rows { key, columns, rows, .. } if wanted.is_none_or(|w| w == key) => {
-                writer.write_record(columns.iter().map(|c| c.key)).map_err(plain)?;
-                for row in rows {
+            Section::Fields { key, fields, .. } => facts.push((key, fields)),
+            other => {
+                let Some(list) = other.into_list().filter(|list| list.key == main) else {
+                    continue;
+                };
+                writer.write_record(list.columns.iter().map(|c| c.key)).map_err(plain)?;
+                for row in list.rows {
                     writer.write_record(row.iter().map(field)).map_err(plain)?;
                 }
                 return writer.flush();
             }
-            Section::Fields { key, fields, .. } => facts.push((key, fields)),
-            _ => {}
         }
     }
     // An answer without a list: one line a fact.
@@ -61,7 +63,7 @@ fn field(cell: &Cell<'_>) -> String {
         Cell::Arguments(_) => return show(cell, &style),
         Cell::Bool(b) => b.to_string(),
         Cell::Both(_, cell) => return field(cell),
-        Cell::Text(t) | Cell::Branch(_, t, _) => escape(t.as_bytes()),
+        Cell::Text(t) => escape(t.as_bytes()),
         _ => show(cell, &style),
     };
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }

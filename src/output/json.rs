@@ -34,16 +34,16 @@ pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<(
                     serde_json::to_writer(&mut *out, &field.cell)?;
                 }
             }
-            Section::Rows { key, columns, rows, .. } => {
-                write!(out, ",\n\"{key}\":[")?;
-                for (i, row) in rows.enumerate() {
+            other => {
+                let Some(list) = other.into_list() else { continue };
+                write!(out, ",\n\"{}\":[", list.key)?;
+                for (i, row) in list.rows.enumerate() {
                     out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-                    let record = columns.iter().map(|c| c.key).zip(row).collect();
+                    let record = list.columns.iter().map(|c| c.key).zip(row).collect();
                     serde_json::to_writer(&mut *out, &Cell::Record(record))?;
                 }
                 out.write_all(b"]")?;
             }
-            Section::Note(_) => {}
         }
     }
     out.write_all(b"}\n")
@@ -53,7 +53,7 @@ impl Serialize for Cell<'_> {
     fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
         match self {
             Self::Missing => s.serialize_none(),
-            Self::Text(t) | Self::Branch(_, t, _) => s.serialize_str(t),
+            Self::Text(t) => s.serialize_str(t),
             Self::Arguments(t) => s.serialize_str(t),
             // What is UTF-8 stays as it is (JSON escapes it); other bytes
             // have no place in JSON and become \xNN.
@@ -66,11 +66,9 @@ impl Serialize for Cell<'_> {
             Self::Seconds(x) | Self::Share(x) => s.serialize_f64(*x),
             Self::Bool(b) => s.serialize_bool(*b),
             Self::List(l) | Self::Paths(l) => s.collect_seq(l),
-            Self::StorePaths(catalog, ids) => {
-                // Names lie far apart: looked up all at once, the processor
-                // fetches many together.
-                let names: Vec<&str> = ids.iter().map(|&id| catalog.base_name(id)).collect();
-                let mut path = format!("{}/", catalog.store_dir());
+            Self::StorePaths(of, numbers) => {
+                let names = of.base_names(numbers);
+                let mut path = format!("{}/", of.store_dir());
                 let directory = path.len();
                 let mut seq = s.serialize_seq(Some(names.len()))?;
                 for name in names {

@@ -1,51 +1,45 @@
 //! JUnit XML: one test case a finding, one for each warning, and a passed one
-//! where there is neither. Only documents with a list of findings have it.
+//! where there is neither. Only documents with findings have it.
 
-use super::show::show;
-use crate::answer::{Cell, Document, Section};
+use crate::answer::{Document, Section};
 use crate::text::escape;
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let found = document.sections.into_iter().find_map(|section| match section {
-        Section::Rows { key: "findings", columns, rows, .. } => Some((columns, rows)),
+    let findings = document.sections.into_iter().find_map(|section| match section {
+        Section::Findings { findings, .. } => Some(findings),
         _ => None,
     });
-    let Some((columns, rows)) = found else {
+    let Some(findings) = findings else {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "the answer has no findings"));
     };
-    let at = |key: &str| columns.iter().position(|c| c.key == key);
-    let [kind, severity, path, expected, found, hint] =
-        ["kind", "severity", "path", "expected", "found", "hint"].map(at);
     // The number of failures stands before them.
-    let rows: Vec<_> = rows.collect();
+    let findings: Vec<_> = findings.collect();
     let warnings: Vec<_> = document.head.warnings.iter().filter(|w| w.kind.incomplete()).collect();
-    let tests = (rows.len() + warnings.len()).max(1);
+    let tests = (findings.len() + warnings.len()).max(1);
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
     writeln!(
         out,
         r#"<testsuites><testsuite name="nix-census audit of {}" tests="{tests}" failures="{}" errors="{}">"#,
         xml(document.head.store_dir),
-        rows.len(),
+        findings.len(),
         warnings.len(),
     )?;
-    for row in &rows {
-        let value = |at: Option<usize>| at.and_then(|at| row.get(at)).map(text).unwrap_or_default();
+    for finding in &findings {
         let mut message = Vec::new();
-        for (word, at) in [("expected", expected), ("found", found)] {
-            let value = value(at);
-            if !value.is_empty() {
-                message.push(format!("{word} {value}"));
+        for (word, text) in [("expected", finding.expected), ("found", finding.found)] {
+            if let Some(text) = text {
+                message.push(format!("{word} {}", escape(text.as_bytes())));
             }
         }
         writeln!(
             out,
             r#"<testcase classname="{}" name="{}"><failure type="{}" message="{}">{}</failure></testcase>"#,
-            xml(&value(kind)),
-            xml(&value(path)),
-            xml(&value(severity)),
+            xml(finding.kind),
+            xml(&escape(&finding.path)),
+            xml(finding.severity),
             xml(&message.join(", ")),
-            xml(&value(hint)),
+            xml(finding.hint),
         )?;
     }
     for warning in &warnings {
@@ -57,17 +51,10 @@ pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<(
             xml(&escape(warning.message.as_bytes())),
         )?;
     }
-    if rows.is_empty() && warnings.is_empty() {
+    if findings.is_empty() && warnings.is_empty() {
         writeln!(out, r#"<testcase classname="audit" name="no findings"/>"#)?;
     }
     writeln!(out, "</testsuite></testsuites>")
-}
-
-fn text(cell: &Cell<'_>) -> String {
-    match cell {
-        Cell::Missing => String::new(),
-        cell => show(cell, &super::Style::default()),
-    }
 }
 
 /// Text made safe for XML, which has no place for most control characters.

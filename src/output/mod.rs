@@ -1,5 +1,6 @@
 //! Writing answers: one module a format, one place for all commands.
 
+mod branches;
 mod csv;
 mod json;
 mod junit;
@@ -22,16 +23,26 @@ pub enum Format {
     Table,
     /// One object; lists are streamed, one element a line.
     Json,
-    /// The document's main list, with a header line.
+    /// The main list of the answer, with a header line.
     Csv,
     /// Findings as JUnit XML, which continuous integration reads.
     Junit,
 }
 
+impl Format {
+    /// Whether an answer can be written in the format.
+    pub fn fits(self, document: &Document<'_>) -> bool {
+        match self {
+            Self::Table | Self::Json | Self::Csv => true,
+            Self::Junit => document.has_findings(),
+        }
+    }
+}
+
 /// Writes a document.
 ///
 /// # Errors
-/// If writing fails.
+/// If writing fails, or the format [does not fit](Format::fits).
 pub fn write(
     document: Document<'_>,
     format: Format,

@@ -30,10 +30,6 @@ pub(super) fn show(cell: &Cell<'_>, style: &Style) -> String {
         Cell::Missing => "-".to_owned(),
         Cell::Text(t) => escape(t.as_bytes()),
         Cell::Arguments(t) => escape(t.as_bytes()),
-        Cell::Branch(before, text, after) => {
-            let space = if after.is_empty() { "" } else { " " };
-            format!("{before}{}{space}{after}", escape(text.as_bytes()))
-        }
         Cell::Bytes(b) => escape(b),
         Cell::Size(n) => format_size(*n, style.units),
         Cell::Change(n) => {

@@ -1,7 +1,8 @@
 //! Tables and lists of facts, for people.
 
+use super::branches::{branches, mark};
 use super::{Style, show::show};
-use crate::answer::{Cell, Column, Document, Field, RowIter, Section};
+use crate::answer::{Cell, Column, Document, Field, Finding, Section};
 use crate::text::escape;
 use std::io::{self, Write};
 
@@ -24,7 +25,25 @@ pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) 
                 let mut rows = rows.peekable();
                 // A heading says of an empty list all there is to say.
                 if title.is_empty() || rows.peek().is_some() || !footer.is_empty() {
-                    write_rows(&columns, Box::new(rows), &footer, style, out)?;
+                    let lines = rows.map(|row| Line { row, tree: None });
+                    write_rows(&columns, lines, &footer, style, out)?;
+                }
+            }
+            Section::Graph { columns, node, lines, rows, .. } => {
+                let at = columns.iter().position(|column| column.key == node);
+                let drawn = lines.iter().zip(branches(lines)).zip(rows);
+                let lines = drawn.map(|((line, before), row)| Line {
+                    row,
+                    tree: at.map(|at| (at, before, mark(line))),
+                });
+                write_rows(&columns, lines, &[], style, out)?;
+            }
+            Section::Findings { title, findings } => {
+                heading(&title, style, out)?;
+                let mut lines =
+                    findings.map(|finding| Line { row: finding.row(), tree: None }).peekable();
+                if lines.peek().is_some() {
+                    write_rows(&Finding::columns(), lines, &[], style, out)?;
                 }
             }
             Section::Note(note) => writeln!(out, "{note}")?,
@@ -48,7 +67,8 @@ fn is_empty(section: &mut Section<'_>) -> bool {
             *rows = Box::new(first.into_iter().chain(rest));
             empty
         }
-        Section::Note(_) => false,
+        Section::Graph { lines, .. } => lines.is_empty(),
+        Section::Findings { .. } | Section::Note(_) => false,
     }
 }
 
@@ -86,9 +106,16 @@ fn write_fields(fields: &[Field<'_>], style: &Style, out: &mut dyn Write) -> io:
     Ok(())
 }
 
-fn write_rows(
+/// A row, and where a tree is drawn: the column, what stands before its text
+/// and what after it.
+struct Line<'a> {
+    row: Vec<Cell<'a>>,
+    tree: Option<(usize, String, &'static str)>,
+}
+
+fn write_rows<'a>(
     columns: &[Column],
-    rows: RowIter<'_>,
+    rows: impl Iterator<Item = Line<'a>>,
     footer: &[Cell<'_>],
     style: &Style,
     out: &mut dyn Write,
@@ -97,20 +124,23 @@ fn write_rows(
     let mut right = vec![false; shown.len()];
     let mut widths: Vec<usize> = shown.iter().map(|&i| columns_of(columns[i].heading)).collect();
     let mut lines: Vec<Vec<String>> = Vec::new();
-    let mut add = |row: &[Cell<'_>]| {
+    let mut add = |row: &[Cell<'_>], tree: Option<(usize, String, &str)>| {
         let mut line = Vec::with_capacity(shown.len());
         for (at, &i) in shown.iter().enumerate() {
-            let value = row.get(i).map(|c| show(c, style)).unwrap_or_default();
+            let mut value = row.get(i).map(|c| show(c, style)).unwrap_or_default();
+            if let Some((_, before, after)) = tree.as_ref().filter(|(column, ..)| *column == i) {
+                value = format!("{before}{value}{after}");
+            }
             right[at] |= row.get(i).is_some_and(Cell::is_number);
             widths[at] = widths[at].max(columns_of(&value));
             line.push(value);
         }
         lines.push(line);
     };
-    rows.for_each(|row| add(&row));
+    rows.for_each(|line| add(&line.row, line.tree));
     let has_footer = !footer.is_empty();
     if has_footer {
-        add(footer);
+        add(footer, None);
     }
     let headings: Vec<String> = shown.iter().map(|&i| columns[i].heading.to_owned()).collect();
     let head = join(&headings, &widths, &right);

@@ -24,7 +24,7 @@ mod victims;
 
 pub use signatures::{KeyError, PublicKey};
 
-use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::answer::{self, Cell, Document, Field, Head, Section};
 use crate::catalog::{Catalog, Source};
 use crate::disk::{DiskError, Progress};
 use crate::fs::StoreFiles;
@@ -429,28 +429,16 @@ impl Audit {
 
     /// For printing.
     pub fn document(&self) -> Document<'_> {
-        let columns = vec![
-            Column::new("kind"),
-            Column::new("severity"),
-            Column::new("path"),
-            Column::new("expected"),
-            Column::new("found"),
-            Column::hidden("hint"),
-        ];
-        let text = |text: &'static str| Cell::text(text);
-        let some = |t: &str| match t.is_empty() {
-            true => Cell::Missing,
-            false => Cell::text(t.to_owned()),
-        };
-        let rows = self.findings.iter().map(move |f| {
-            vec![
-                text(f.kind.name()),
-                text(f.kind.severity().name()),
-                Cell::Bytes(f.path.as_slice().into()),
-                some(&f.expected),
-                some(&f.found),
-                text(f.kind.hint()),
-            ]
+        fn some(text: &str) -> Option<&str> {
+            (!text.is_empty()).then_some(text)
+        }
+        let findings = self.findings.iter().map(|f| answer::Finding {
+            kind: f.kind.name(),
+            severity: f.kind.severity().name(),
+            path: f.path.as_slice().into(),
+            expected: some(&f.expected),
+            found: some(&f.found),
+            hint: f.kind.hint(),
         });
         let mut sections = Vec::new();
         let title = match self.findings.len() {
@@ -458,13 +446,7 @@ impl Audit {
             1 => "1 finding".to_owned(),
             n => format!("{n} findings"),
         };
-        sections.push(Section::Rows {
-            key: "findings",
-            title,
-            columns,
-            rows: Box::new(rows),
-            footer: Vec::new(),
-        });
+        sections.push(Section::Findings { title, findings: Box::new(findings) });
         let mut kinds: Vec<Kind> = self.findings.iter().map(|f| f.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
@@ -498,7 +480,7 @@ impl Audit {
             ],
         });
         let head = Head { store_dir: &self.store_dir, warnings: &self.warnings };
-        Document { head, sections, csv: Some("findings") }
+        Document { head, sections, main: Section::FINDINGS }
     }
 }
 

@@ -29,7 +29,7 @@ impl Garbage<'_> {
         Document {
             head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
             sections,
-            csv: Some("dead_paths"),
+            main: "dead_paths",
         }
     }
 

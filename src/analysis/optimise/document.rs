@@ -34,7 +34,7 @@ impl Optimise {
         Document {
             head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
-            csv: Some("by_path"),
+            main: "by_path",
         }
     }
 

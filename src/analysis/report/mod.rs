@@ -139,7 +139,7 @@ impl Report {
         Document {
             head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
             sections,
-            csv: None,
+            main: "paths",
         }
     }
 

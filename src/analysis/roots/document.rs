@@ -27,7 +27,7 @@ impl Roots<'_> {
         Document {
             head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
             sections,
-            csv: Some("roots"),
+            main: "roots",
         }
     }
 

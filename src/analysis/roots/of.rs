@@ -82,7 +82,7 @@ impl<'f> RootsOf<'f> {
         Document {
             head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
             sections,
-            csv: None,
+            main: "roots",
         }
     }
 }

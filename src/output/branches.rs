@@ -1,0 +1,65 @@
+//! The branches of a tree, drawn before the names of a graph's nodes.
+
+use crate::answer::GraphLine;
+
+/// Levels drawn; deeper ones are numbered.
+const DRAWN: usize = 48;
+
+/// What stands before each line's name: the branches.
+pub(super) fn branches(lines: &[GraphLine]) -> Vec<String> {
+    // Whether a level has another line further down, from the last line up.
+    let mut open: Vec<bool> = Vec::new();
+    let mut drawn: Vec<String> = (lines.iter().rev())
+        .map(|line| {
+            let depth = line.depth as usize;
+            let more = open.get(depth).copied().unwrap_or(false);
+            open.resize(depth + 1, false);
+            open[depth] = true;
+            if depth == 0 {
+                return String::new();
+            }
+            if depth > DRAWN {
+                return format!("{}… level {depth}: ", "    ".repeat(DRAWN));
+            }
+            let above = open[1..depth].iter().map(|&open| if open { "│   " } else { "    " });
+            above.chain([if more { "├───" } else { "└───" }]).collect()
+        })
+        .collect();
+    drawn.reverse();
+    drawn
+}
+
+/// What stands after the name of a node that is listed further up already.
+pub(super) fn mark(line: &GraphLine) -> &'static str {
+    if line.repeated { " [...]" } else { "" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn draw(lines: &[(u32, u32, bool)]) -> Vec<String> {
+        let line = |&(depth, node, repeated)| GraphLine { node, parent: None, depth, repeated };
+        let lines: Vec<_> = lines.iter().map(line).collect();
+        let drawn = lines.iter().zip(branches(&lines));
+        drawn.map(|(line, before)| format!("{before}{}{}", line.node, mark(line))).collect()
+    }
+
+    #[test]
+    fn draws_what_is_below_what() {
+        let lines = [(0, 0), (1, 1), (2, 3), (3, 4), (1, 2), (2, 0), (2, 3)];
+        let lines: Vec<_> =
+            lines.iter().enumerate().map(|(i, &(depth, node))| (depth, node, i > 4)).collect();
+        let expected = ["0", "├───1", "│   └───3", "│       └───4", "└───2"];
+        let tail = ["    ├───0 [...]", "    └───3 [...]"];
+        assert_eq!(draw(&lines), [&expected[..], &tail].concat());
+    }
+
+    #[test]
+    fn a_very_deep_graph_is_not_drawn_in_quadratic_time() {
+        let lines: Vec<_> = (0..=100_000).map(|i| (i, i, false)).collect();
+        let drawn = draw(&lines);
+        assert_eq!(drawn.len(), 100_001);
+        assert!(drawn[100_000].ends_with("level 100000: 100000"));
+    }
+}
