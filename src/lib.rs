@@ -90,6 +90,12 @@
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
 //! | [`output`] | one module a format: table, JSON, CSV, JUnit XML |
 //! | [`cli`] | arguments, progress, exit status |
+
+// Held in CI, where warnings are errors. Tests may do without what other tests need.
+#![cfg_attr(not(test), warn(unused_crate_dependencies))]
+// Nothing is mapped yet: reading into a buffer is faster for all but large files.
+use memmap2 as _;
+
 pub mod analysis;
 pub mod answer;
 pub mod catalog;
@@ -102,6 +108,9 @@ pub mod graph;
 pub mod nar;
 pub mod output;
 pub mod roots;
+#[cfg(test)]
+#[path = "../tests/it/support/skip.rs"]
+mod skip;
 pub mod store;
 pub mod text;
 pub mod warning;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::skip::skip;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
@@ -167,17 +168,6 @@ fn wait_ready(child: &mut Child) {
 fn stop(mut child: Child) {
     drop(child.stdin.take());
     child.wait().unwrap();
-}
-
-/// Says that something is left out, or panics where nothing may be.
-#[track_caller]
-fn skip(reason: &str) {
-    let required = std::env::var_os("NIX_CENSUS_REQUIRE_NIX").is_some_and(|value| value == "1");
-    assert!(!required, "NIX_CENSUS_REQUIRE_NIX is set, but {reason}");
-    // Written as it is: what macros print of a test that passes, nobody sees.
-    let thread = std::thread::current();
-    let line = format!("skipped {}: {reason}\n", thread.name().unwrap_or("test"));
-    let _ = io::Write::write_all(&mut io::stderr(), line.as_bytes());
 }
 
 fn is_root() -> bool {

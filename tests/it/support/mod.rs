@@ -9,10 +9,12 @@
 pub(crate) mod made;
 pub(crate) mod nix;
 pub(crate) mod rooted;
+mod skip;
+
+pub(crate) use skip::{require, skip};
 
 use std::ffi::OsStr;
 use std::fs::{self, File, Permissions};
-use std::io::Write;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -125,26 +127,6 @@ pub(crate) fn run(command: &mut Command) -> Run {
     }
 }
 
-/// Says that a test is skipped, or panics where nothing may be.
-#[track_caller]
-pub(crate) fn skip(reason: &str) {
-    assert!(!require(), "NIX_CENSUS_REQUIRE_NIX is set, but {reason}");
-    not_here(reason);
-}
-
-/// Says what is left out of a test that nobody can demand here. Written as it
-/// is: what macros print of a test that passes, nobody sees.
-pub(crate) fn not_here(reason: &str) {
-    let thread = std::thread::current();
-    let line = format!("skipped {}: {reason}\n", thread.name().unwrap_or("test"));
-    let _ = std::io::stderr().write_all(line.as_bytes());
-}
-
-/// Whether no test may be skipped.
-fn require() -> bool {
-    std::env::var_os("NIX_CENSUS_REQUIRE_NIX").is_some_and(|value| value == "1")
-}
-
 /// Whether this runs as root; the skip is printed if not.
 #[track_caller]
 pub(crate) fn root() -> bool {
@@ -158,7 +140,7 @@ pub(crate) fn root() -> bool {
 /// Makes a device, which only root can; whether it could.
 pub(crate) fn device(path: &Path) -> bool {
     if !rustix::process::geteuid().is_root() {
-        not_here("this makes no device, which needs root");
+        skip("devices are made by root alone");
         return false;
     }
     let made = run(Command::new("mknod").arg(path).args(["c", "1", "3"]));
