@@ -28,7 +28,7 @@ mod strings;
 
 pub use builder::{Builder, Record, TooLarge};
 pub use import::{ImportError, PathInfo};
-pub use open::{Journal, OpenError, Schema};
+pub use open::{DatabaseFile, Journal, OpenError, Schema};
 pub use sniff::{Compression, OtherFormat};
 pub use source::{Loaded, STANDARD_INPUT, Source, find_store_at_top, load_over};
 pub use sqlite::LoadError;
@@ -85,9 +85,10 @@ pub enum CatalogError {
 /// See [`CatalogError`].
 pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
     let database = &location.database;
-    let schema = open::schema(database)?;
+    let file = DatabaseFile::of(location)?;
+    let schema = file.schema()?;
     let store_dir = &location.store_dir;
-    let (mut catalog, journal) = open::read(database, |c| {
+    let (mut catalog, journal) = open::read(&file, |c| {
         sqlite::load(c, store_dir)
             .map_err(|source| CatalogError::Load { path: database.clone(), source })
     })?;

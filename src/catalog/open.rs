@@ -17,28 +17,35 @@
 //! whether the files are still those that were read; if not, the caller reads
 //! again ([`read`] does that).
 //!
+//! All of these files are found through the examined tree, whose directories are
+//! opened and never looked up again. Only SQLite must be given a path. So after
+//! it opened the database, and again before an answer is given, it is checked
+//! that what it has open is the file that the directory shows.
+//!
 //! The database is not trusted: no view or virtual table stands for a table,
 //! no trigger runs, no function of its schema is called, and no row of more
 //! than 64 MiB is read.
 
+use crate::fs::Stat;
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
-use std::ffi::OsString;
 use std::fmt;
 use std::fmt::Write as _;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
 mod error;
+mod file;
 #[cfg(test)]
 mod tests;
 
 pub use error::OpenError;
+pub use file::DatabaseFile;
+use file::FoundDatabase;
 
 /// The oldest database schema that is read: Nix 1.0's.
 pub const OLDEST_SCHEMA: u32 = 6;
@@ -95,22 +102,26 @@ pub enum Schema {
     Odd(String),
 }
 
-/// What a file was when it was looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Seen {
-    device: u64,
-    inode: u64,
-    owner: (u32, u32),
-    size: u64,
-    modified: (i64, i64),
+/// The database and what lies beside it, as they were when looked at.
+#[derive(Clone, Debug)]
+struct Files {
+    db: Stat,
+    wal: Option<Stat>,
+    journal: Option<Stat>,
 }
 
-/// The database and what lies beside it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Files {
-    db: Seen,
-    wal: Option<Seen>,
-    journal: Option<Seen>,
+impl Files {
+    /// Whether nothing was written or put in another's place in between.
+    fn same(&self, other: &Self) -> bool {
+        let same = |a: &Option<Stat>, b: &Option<Stat>| match (a, b) {
+            (Some(a), Some(b)) => a.same_file(b),
+            (None, None) => true,
+            _ => false,
+        };
+        self.db.same_file(&other.db)
+            && same(&self.wal, &other.wal)
+            && same(&self.journal, &other.journal)
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,7 +137,7 @@ enum Way {
 pub struct Database {
     // Before the scratch directory: closed first.
     connection: Connection,
-    path: PathBuf,
+    found: FoundDatabase,
     way: Way,
     files: Files,
     journal: Option<Journal>,
@@ -144,10 +155,17 @@ impl Database {
         self.journal.as_ref()
     }
 
-    /// Whether the files changed since they were opened without a lock, so
-    /// that what was read may be wrong.
+    /// Whether the files changed since they were opened without a lock, or
+    /// others were put in their place, so that what was read may be wrong.
     pub fn changed(&self) -> bool {
-        self.way != Way::Shared && look(&self.path).ok().as_ref() != Some(&self.files)
+        let Ok(now) = look(&self.found) else { return true };
+        let kept = match self.way {
+            // SQLite's locks see to the rest.
+            Way::Shared => now.db.identity() == self.files.db.identity(),
+            Way::Alone | Way::Immutable | Way::Copied => now.same(&self.files),
+        };
+        let own = self.way == Way::Copied || self.found.is_what_sqlite_opened(&now.db);
+        !(kept && own)
     }
 
     /// Ends the reading.
@@ -155,7 +173,10 @@ impl Database {
     /// # Errors
     /// [`OpenError::Changed`] if what was read may be wrong: read again.
     pub fn finish(self) -> Result<(), OpenError> {
-        if self.changed() { Err(OpenError::Changed { path: self.path }) } else { Ok(()) }
+        match self.changed() {
+            true => Err(OpenError::Changed { path: self.found.path().to_owned() }),
+            false => Ok(()),
+        }
     }
 }
 
@@ -163,20 +184,16 @@ impl Database {
 ///
 /// # Errors
 /// See [`OpenError`].
-pub fn open(db: &Path) -> Result<Database, OpenError> {
-    let path = std::fs::canonicalize(db).map_err(|e| match e.kind() {
-        io::ErrorKind::NotFound => OpenError::Missing { path: db.to_owned() },
-        _ => OpenError::Unreadable { path: db.to_owned(), source: e },
-    })?;
+pub fn open(db: &DatabaseFile) -> Result<Database, OpenError> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match attempt(&path) {
+        match db.find().and_then(attempt) {
             // A log made, emptied or removed by someone else in the meantime,
             // or an index that its writer is about to finish.
             Err(
                 OpenError::Sqlite { .. } | OpenError::Damaged { .. } | OpenError::Changed { .. },
-            ) if tries < TRIES && (tries < 3 || moving(&path)) => {
+            ) if tries < TRIES && (tries < 3 || moving(db)) => {
                 sleep(TICK * tries);
             }
             result => return result,
@@ -185,10 +202,14 @@ pub fn open(db: &Path) -> Result<Database, OpenError> {
 }
 
 /// Whether the files change while one waits a little.
-fn moving(path: &Path) -> bool {
-    let before = look(path).ok();
+fn moving(db: &DatabaseFile) -> bool {
+    let look = || db.find().and_then(|found| look(&found)).ok();
+    let before = look();
     sleep(TICK);
-    look(path).ok() != before
+    match (before, look()) {
+        (Some(before), Some(after)) => !before.same(&after),
+        (before, after) => before.is_some() || after.is_some(),
+    }
 }
 
 /// Reads a database, again if it changed meanwhile; also the journal read along.
@@ -196,7 +217,7 @@ fn moving(path: &Path) -> bool {
 /// # Errors
 /// Those of `load`, and of opening.
 pub fn read<T, E: From<OpenError>>(
-    db: &Path,
+    db: &DatabaseFile,
     mut load: impl FnMut(&Connection) -> Result<T, E>,
 ) -> Result<(T, Option<Journal>), E> {
     let mut tries = 0;
@@ -214,139 +235,77 @@ pub fn read<T, E: From<OpenError>>(
     }
 }
 
-/// What the file `schema` beside the database says.
-///
-/// # Errors
-/// [`OpenError::OldSchema`] if the database is older than can be read.
-pub fn schema(db: &Path) -> Result<Schema, OpenError> {
-    let file = db.with_file_name("schema");
-    let text = match read_small(&file) {
-        Ok(text) => text,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Schema::Missing),
-        Err(e) => return Ok(Schema::Odd(format!("cannot be read: {e}"))),
-    };
-    let number = std::str::from_utf8(&text).ok().and_then(|t| t.trim().parse().ok());
-    match number {
-        None => Ok(Schema::Odd("is no number".to_owned())),
-        Some(schema) if schema < OLDEST_SCHEMA => {
-            Err(OpenError::OldSchema { path: db.to_owned(), schema })
-        }
-        Some(schema) if schema > NEWEST_SCHEMA => Ok(Schema::Newer(schema)),
-        Some(schema) => Ok(Schema::Known(schema)),
-    }
-}
-
-/// The first bytes of a regular file; never follows a link, never blocks.
-fn read_small(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
-    let file =
-        std::fs::OpenOptions::new().read(true).custom_flags(flags.bits() as i32).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::other("not a regular file"));
-    }
-    let mut bytes = Vec::new();
-    file.take(64).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    name.into()
-}
-
-/// `None` if there is nothing; an error if it is no regular file.
-fn look_at(path: &Path) -> Result<Option<Seen>, OpenError> {
-    let meta = match std::fs::symlink_metadata(path) {
-        Ok(meta) => meta,
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(source) => return Err(OpenError::Unreadable { path: path.to_owned(), source }),
-    };
-    if !meta.is_file() {
-        return Err(OpenError::NotAFile { path: path.to_owned() });
-    }
-    Ok(Some(Seen {
-        device: meta.dev(),
-        inode: meta.ino(),
-        owner: (meta.uid(), meta.gid()),
-        size: meta.len(),
-        modified: (meta.mtime(), meta.mtime_nsec()),
-    }))
-}
-
-fn look(path: &Path) -> Result<Files, OpenError> {
-    let db = look_at(path)?.ok_or_else(|| OpenError::Missing { path: path.to_owned() })?;
-    Ok(Files {
-        db,
-        wal: look_at(&beside(path, "-wal"))?,
-        journal: look_at(&beside(path, "-journal"))?,
-    })
-}
-
-/// Checked by asking, not by opening: closing a file would drop the locks that
-/// another connection of this process holds on it.
-fn check_readable(path: &Path) -> Result<(), OpenError> {
-    let (access, flags) = (rustix::fs::Access::READ_OK, rustix::fs::AtFlags::EACCESS);
-    rustix::fs::accessat(rustix::fs::CWD, path, access, flags)
-        .map_err(|e| OpenError::Unreadable { path: path.to_owned(), source: e.into() })
+fn look(found: &FoundDatabase) -> Result<Files, OpenError> {
+    let missing = || OpenError::Missing { path: found.path().to_owned() };
+    let db = found.look_at("")?.ok_or_else(missing)?;
+    Ok(Files { db, wal: found.look_at("-wal")?, journal: found.look_at("-journal")? })
 }
 
 /// Looks at the files when a later write would show in their mtimes.
-fn look_settled(path: &Path) -> Result<Files, OpenError> {
-    let files = look(path)?;
-    let recent = |seen: &Seen| {
-        let since = Duration::new(seen.modified.0.max(0) as u64, seen.modified.1 as u32);
+fn look_settled(found: &FoundDatabase) -> Result<Files, OpenError> {
+    let files = look(found)?;
+    let recent = |stat: &Stat| {
+        let since = Duration::new(stat.mtime.max(0) as u64, stat.mtime_nsec);
         let age = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + since);
         age.is_ok_and(|age| age < TICK)
     };
     if std::iter::once(&files.db).chain(&files.wal).chain(&files.journal).any(recent) {
         sleep(TICK);
-        return look(path);
+        return look(found);
     }
     Ok(files)
 }
 
-fn attempt(path: &Path) -> Result<Database, OpenError> {
-    let files = look_settled(path)?;
+fn attempt(found: FoundDatabase) -> Result<Database, OpenError> {
+    let files = look_settled(&found)?;
+    let path = found.path();
     if files.db.size == 0 {
         return Err(OpenError::Empty { path: path.to_owned() });
     }
-    check_readable(path)?;
-    let (wal, shm) = (beside(path, "-wal"), beside(path, "-shm"));
+    found.check_readable("")?;
     let wal_bytes = files.wal.as_ref().map_or(0, |w| w.size);
     if wal_bytes > 0 {
-        check_readable(&wal)?;
+        found.check_readable("-wal")?;
     }
     // SQLite, run by root, gives what lies beside the database to the database's
     // owner. (Where it is the owner's already, that moves its ctime alone.)
     let root = rustix::process::geteuid().is_root();
-    let same_owner = |seen: &Seen| !root || seen.owner == files.db.owner;
+    let owner = |stat: &Stat| (stat.uid, stat.gid);
+    let same_owner = |stat: &Stat| !root || owner(stat) == owner(&files.db);
     let mut journal = None;
-    let way = if let Some(bytes) = hot_journal(path, &files)? {
+    let way = if let Some(bytes) = hot_journal(&found, &files)? {
         journal = Some(Journal::Rollback { bytes });
         Way::Copied
-    } else if files.wal.as_ref().is_some_and(same_owner)
-        && look_at(&shm)?.as_ref().is_some_and(same_owner)
-        && check_readable(&shm).is_ok()
-        && check_readable(&wal).is_ok()
+    } else if found.path_for_sqlite().is_some()
+        && files.wal.as_ref().is_some_and(same_owner)
+        && found.look_at("-shm")?.as_ref().is_some_and(same_owner)
+        && found.check_readable("-shm").is_ok()
+        && found.check_readable("-wal").is_ok()
     {
-        if wal_bytes > 0 && !held(&shm) {
+        if wal_bytes > 0 && !held(&found) {
             journal = Some(Journal::WriteAheadLog { bytes: wal_bytes });
         }
         Way::Shared
-    } else if let Some(seen) = files.wal.as_ref().filter(|w| w.size > 0) {
+    } else if let Some(wal) = files.wal.as_ref().filter(|w| w.size > 0) {
         journal = Some(Journal::WriteAheadLog { bytes: wal_bytes });
-        if same_owner(seen) { Way::Alone } else { Way::Copied }
+        if same_owner(wal) { Way::Alone } else { Way::Copied }
     } else {
         Way::Immutable
     };
-    let scratch = if way == Way::Copied { Some(copy(path, &files)?) } else { None };
+    let (way, at) = match found.path_for_sqlite() {
+        Some(path) => (way, path),
+        None => (Way::Copied, path),
+    };
+    let scratch = if way == Way::Copied { Some(copy(&found, &files)?) } else { None };
     let target = scratch.as_ref().map(|dir| dir.path().join("db.sqlite"));
-    let connection = connect(target.as_deref().unwrap_or(path), path, way)?;
+    let connection = connect(target.as_deref().unwrap_or(at), path, way)?;
     if way == Way::Immutable {
         check_whole_pages(&connection, path, files.db.size)?;
     }
-    Ok(Database { connection, path: path.to_owned(), way, files, journal, _scratch: scratch })
+    if way != Way::Copied && !found.is_what_sqlite_opened(&files.db) {
+        return Err(OpenError::Changed { path: path.to_owned() });
+    }
+    Ok(Database { connection, found, way, files, journal, _scratch: scratch })
 }
 
 /// SQLite reads zeros where the last page is cut off. No transaction ends so,
@@ -366,19 +325,18 @@ fn check_whole_pages(c: &Connection, path: &Path, size: u64) -> Result<(), OpenE
 
 /// The size of a journal that holds a transaction to roll back. SQLite empties
 /// a journal, or fills its header with zeros, when a transaction ends.
-fn hot_journal(path: &Path, files: &Files) -> Result<Option<u64>, OpenError> {
-    let Some(seen) = files.journal.as_ref().filter(|j| j.size > 0) else { return Ok(None) };
-    let path = beside(path, "-journal");
-    let start = read_small(&path).map_err(|source| OpenError::Unreadable { path, source })?;
-    Ok(start.first().is_some_and(|&b| b != 0).then_some(seen.size))
+fn hot_journal(found: &FoundDatabase, files: &Files) -> Result<Option<u64>, OpenError> {
+    let Some(journal) = files.journal.as_ref().filter(|j| j.size > 0) else { return Ok(None) };
+    let start = found.read_start("-journal")?;
+    Ok(start.first().is_some_and(|&b| b != 0).then_some(journal.size))
 }
 
 /// Whether a process has the write-ahead log open: each one that has holds a
 /// lock on byte 128 of the `-shm` (SQLite's `UNIX_SHM_DMS`). Only decides
 /// whether the log is worth telling of.
-fn held(shm: &Path) -> bool {
-    let Ok(Some(seen)) = look_at(shm) else { return false };
-    let inode = format!(":{} 128 128\n", seen.inode);
+fn held(found: &FoundDatabase) -> bool {
+    let Ok(Some(shm)) = found.look_at("-shm") else { return false };
+    let inode = format!(":{} 128 128\n", shm.ino);
     // One read is one moment; more of them may miss a lock that moved between.
     let told = || -> io::Result<bool> {
         let mut locks = std::fs::File::open("/proc/locks")?;
@@ -394,21 +352,15 @@ fn held(shm: &Path) -> bool {
 }
 
 /// Copies the database and its logs, by reflink where the file system can.
-fn copy(path: &Path, files: &Files) -> Result<tempfile::TempDir, OpenError> {
-    let error = |path: &Path, source| OpenError::Copy { path: path.to_owned(), source };
-    let scratch =
-        tempfile::Builder::new().prefix("nix-census-").tempdir().map_err(|e| error(path, e))?;
+fn copy(found: &FoundDatabase, files: &Files) -> Result<tempfile::TempDir, OpenError> {
+    let scratch = tempfile::Builder::new()
+        .prefix("nix-census-")
+        .tempdir()
+        .map_err(|source| OpenError::Copy { path: found.path().to_owned(), source })?;
     let logs = [("-wal", &files.wal), ("-journal", &files.journal)];
     let present = logs.iter().filter(|(_, seen)| seen.is_some()).map(|&(suffix, _)| suffix);
     for suffix in std::iter::once("").chain(present) {
-        let from = beside(path, suffix);
-        let to = beside(&scratch.path().join("db.sqlite"), suffix);
-        std::fs::copy(&from, &to)
-            .and_then(|_| {
-                let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
-                std::fs::set_permissions(&to, mode)
-            })
-            .map_err(|e| error(&from, e))?;
+        found.copy(suffix, &scratch.path().join(format!("db.sqlite{suffix}")))?;
     }
     Ok(scratch)
 }

@@ -97,9 +97,10 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
         },
     };
     let files = if context.walks_disk() { Some(context.files()?) } else { None };
-    let (database, source) = (&context.location.database, &context.source);
+    let source = &context.source;
+    let database = context.database()?;
     let audit = with_progress(context.shows_progress(), |progress| {
-        Audit::run(database, files, source, catalog, ids, &options, progress)
+        Audit::run(&database, files, source, catalog, ids, &options, progress)
     })
     .map_err(|e| Failure::because(&e))?;
     let exit = if audit.findings.is_empty() { Exit::Done } else { Exit::No };

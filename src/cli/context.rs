@@ -9,7 +9,7 @@ use super::hints;
 use super::locate::{Located, locate};
 use super::progress::with_progress;
 use crate::answer::Document;
-use crate::catalog::{self, Catalog, CatalogError, STANDARD_INPUT, Source};
+use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, STANDARD_INPUT, Source};
 use crate::census::{
     self, Census, Examine, Named, NamedBy, Place, TargetError, match_pattern, resolve_target,
 };
@@ -86,6 +86,11 @@ impl Context {
             catalog = catalog::load_over(&catalog, &below).map_err(|e| catalog_failure(&e))?;
         }
         Ok(catalog)
+    }
+
+    /// The store's database file.
+    pub(super) fn database(&self) -> Result<DatabaseFile, Failure> {
+        DatabaseFile::of(&self.location).map_err(|e| catalog_failure(&e.into()))
     }
 
     /// Refuses to write the answer over what it is read from.

@@ -60,7 +60,12 @@ pub(super) fn locate(args: &StoreArgs, current: &Path) -> Result<Located, Failur
         located.location = guix;
     }
     if let Some(db) = &args.db {
-        located.location.database = current.join(db);
+        // The user's own name for it: a symlink in it counts on this machine,
+        // even below the root, inside of which it would be resolved later.
+        let db = current.join(db);
+        let below = db.starts_with(&located.location.root);
+        let real = if below { std::fs::canonicalize(&db).ok() } else { None };
+        located.location.database = real.unwrap_or(db);
     }
     Ok(located)
 }

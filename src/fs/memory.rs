@@ -236,6 +236,10 @@ impl Node {
         self.entry(name).map(|_| Vec::new())
     }
 
+    pub(super) fn may_read(&self, name: &CStr) -> io::Result<()> {
+        self.entry(name).map(|_| ())
+    }
+
     #[allow(clippy::unused_self, reason = "the same call as of other kinds of directory")]
     pub(super) fn facts(&self) -> Facts {
         Facts { trusted_inodes: true, link_limit: None }

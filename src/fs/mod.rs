@@ -51,7 +51,7 @@ use std::path::{Path, PathBuf};
 pub use memory::MemoryFile;
 pub use resolve::{ResolveError, Resolved};
 pub use stat::{Facts, FileType, Stat};
-pub use store_files::StoreFiles;
+pub use store_files::{StoreFiles, inside_root};
 
 use live::{native, portable};
 
@@ -172,6 +172,19 @@ impl Tree {
     pub fn resolve(&self, name: &Path, store_dir: Option<&Path>) -> Result<Resolved, ResolveError> {
         resolve::resolve(self, name, store_dir)
     }
+}
+
+/// Whether a path of this machine leads, at this moment and without following
+/// a last symlink, to the file of that device and inode number.
+pub fn leads_to(path: &Path, identity: (u64, u64)) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| Stat::from(&found).identity() == identity)
+}
+
+/// Whether a library that must be given a path opened the very file that a
+/// [`Directory`] shows: the path leads to it, and this process has it open, as
+/// far as the system tells.
+pub fn has_open(path: &Path, identity: (u64, u64)) -> bool {
+    leads_to(path, identity) && native::has_open(identity).unwrap_or(true)
 }
 
 fn not_found() -> io::Error {
@@ -309,6 +322,15 @@ impl Directory {
         }
     }
 
+    /// Whether this process may read an entry: asked without opening it, since
+    /// closing a file drops the locks that the process holds on it.
+    ///
+    /// # Errors
+    /// `PermissionDenied` if not, and those of the system.
+    pub fn may_read(&self, name: &CStr) -> io::Result<()> {
+        dispatch!(self, directory => directory.may_read(name))
+    }
+
     /// Opens a regular file of this directory of which nothing is known. What
     /// is not a regular file is not opened at all: opening a device can have
     /// effects.
@@ -380,6 +402,18 @@ impl RegularFile {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
         Ok(bytes)
+    }
+
+    /// Writes what is left of it to a file of this machine, by reflink where
+    /// the file system can.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn copy_to(mut self, to: &mut std::fs::File) -> io::Result<u64> {
+        match &mut self.contents {
+            Contents::Os(file) => io::copy(file, to),
+            Contents::Memory(contents) => io::copy(contents, to),
+        }
     }
 
     /// The names of its extended attributes, each followed by a NUL.

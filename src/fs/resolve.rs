@@ -63,6 +63,11 @@ impl ResolvedEntry {
         self.parent.open_directory(&self.name)
     }
 
+    /// Where it is found, and its name there; the root is found in itself.
+    pub fn into_parent(self) -> (Directory, CString) {
+        (self.parent, self.name)
+    }
+
     /// Opens it as a regular file.
     ///
     /// # Errors

@@ -48,9 +48,8 @@ impl StoreFiles {
     /// Those of the system.
     pub fn of(location: &StoreLocation) -> io::Result<Self> {
         // Resolved inside the root already, but for what changed since.
-        let inside = location.real_store_dir.strip_prefix(&location.root);
-        let inside = inside.unwrap_or(&location.real_store_dir);
-        Self::live(&location.root, &Path::new("/").join(inside))
+        let inside = inside_root(&location.root, &location.real_store_dir);
+        Self::live(&location.root, &inside.unwrap_or_else(|| location.real_store_dir.clone()))
     }
 
     /// The tree that it lies in.
@@ -77,4 +76,9 @@ impl StoreFiles {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The name inside `root` of a path of this machine; `None` if it lies outside.
+pub fn inside_root(root: &Path, path: &Path) -> Option<PathBuf> {
+    path.strip_prefix(root).ok().map(|inside| Path::new("/").join(inside))
 }

@@ -1,7 +1,7 @@
 //! What the database says that cannot be right.
 
 use super::{Finding, Gathered, Kind, Subject, take_findings};
-use crate::catalog::{Catalog, OpenError, open};
+use crate::catalog::{Catalog, DatabaseFile, OpenError, open};
 use crate::nar::content_address::ContentAddress;
 use crate::warning::{WarningKind, Warnings};
 use std::path::Path;
@@ -76,15 +76,15 @@ pub(super) fn checked(database: &Path, joined: std::thread::Result<Gathered>) ->
 }
 
 /// What SQLite says of the database's structure.
-pub(super) fn integrity(database: &Path) -> Gathered {
+pub(super) fn integrity(database: &DatabaseFile) -> Gathered {
     let mut gathered = Gathered::default();
-    let name = || database.as_os_str().as_encoded_bytes();
+    let name = || database.path().as_os_str().as_encoded_bytes();
     let checked = open::read(database, |connection| {
         let ask = || -> rusqlite::Result<Vec<String>> {
             let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
             statement.query_map([], |row| row.get(0))?.collect()
         };
-        ask().map_err(|source| OpenError::Sqlite { path: database.to_owned(), source })
+        ask().map_err(|source| OpenError::Sqlite { path: database.path().to_owned(), source })
     });
     match checked {
         Ok((lines, _)) => {

@@ -25,7 +25,7 @@ mod victims;
 pub use signatures::{KeyError, PublicKey};
 
 use crate::answer::{self, Cell, Document, Field, Head, Section};
-use crate::catalog::{Catalog, Source};
+use crate::catalog::{Catalog, DatabaseFile, Source};
 use crate::disk::{DiskError, Progress};
 use crate::fs::StoreFiles;
 use crate::roots::Settings;
@@ -371,7 +371,7 @@ impl Audit {
     /// If the store directory cannot be read. What cannot be read below it
     /// becomes a warning.
     pub fn run(
-        database: &Path,
+        database: &DatabaseFile,
         files: Option<&StoreFiles>,
         source: &Source,
         mut catalog: Catalog,
@@ -396,7 +396,7 @@ impl Audit {
                 subject.whole && *source == Source::Database && options.wants(Kind::Database);
             let integrity = check.then(|| scope.spawn(|| database::integrity(database)));
             let walked = files.filter(|_| options.disk).map(|files| sizes::check(&subject, files));
-            (integrity.map(|t| database::checked(database, t.join())), walked)
+            (integrity.map(|t| database::checked(database.path(), t.join())), walked)
         });
         all.extend(integrity.unwrap_or_default());
         if let Some(walked) = walked {

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::catalog::{Builder, Record};
+use crate::catalog::{Builder, DatabaseFile, Record};
 use crate::nar::hash::{Algorithm, Hash, Hasher};
 use crate::nar::size;
 use crate::nar::stream::NarWriter;
@@ -65,11 +65,11 @@ impl Made {
     }
 
     fn audit(self, options: AuditOptions) -> Audit {
-        let (files, none) = (self.files(), Path::new("db.sqlite"));
+        let (files, none) = (self.files(), DatabaseFile::at(Path::new("db.sqlite")).unwrap());
         let options = AuditOptions { disk: true, threads: Some(1), ..options };
         let source = Source::Registration(PathBuf::from("registration"));
         let catalog = self.builder.finish().unwrap();
-        Audit::run(none, Some(&files), &source, catalog, None, &options, &Progress::default())
+        Audit::run(&none, Some(&files), &source, catalog, None, &options, &Progress::default())
             .unwrap()
     }
 }

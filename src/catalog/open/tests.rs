@@ -1,11 +1,17 @@
 use super::*;
 use crate::skip::skip;
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 const CHILD: &str = "NIX_CENSUS_TEST_CHILD";
+
+fn at(path: &Path) -> DatabaseFile {
+    DatabaseFile::at(path).unwrap()
+}
 
 fn writer(path: &Path) -> Connection {
     let c = Connection::open(path).unwrap();
@@ -44,7 +50,7 @@ fn rows(path: &Path) -> (Vec<String>, Option<Journal>) {
     let load = |c: &Connection| {
         rows_of(c).map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
     };
-    read(path, load).unwrap()
+    read(&at(path), load).unwrap()
 }
 
 type Snapshot = BTreeMap<OsString, (Vec<u8>, u32, (u32, u32), u64, (i64, i64))>;
@@ -117,7 +123,7 @@ fn role_of_child() {
             let load = |c: &Connection| {
                 rows_of(c).map_err(|source| OpenError::Sqlite { path: path.clone(), source })
             };
-            match read(&path, load) {
+            match read(&at(&path), load) {
                 Ok((rows, journal)) => println!("<{} {}>", rows.join(","), journal.is_some()),
                 Err(e) => println!("<{e}>"),
             }
@@ -347,7 +353,7 @@ fn a_change_is_seen() {
     for name in ["db.sqlite-wal", "db.sqlite-shm"] {
         let _ = fs::remove_file(dir.path().join(name));
     }
-    let d = open(&path).unwrap();
+    let d = open(&at(&path)).unwrap();
     assert!(!d.changed());
     let c = writer(&path);
     c.execute("INSERT INTO ValidPaths (path) VALUES ('new')", []).unwrap();
@@ -355,7 +361,7 @@ fn a_change_is_seen() {
     assert!(d.changed());
     assert!(matches!(d.finish(), Err(OpenError::Changed { .. })));
     let mut tries = 0;
-    let (found, _) = read(&path, |c| {
+    let (found, _) = read(&at(&path), |c| {
         tries += 1;
         let found = rows_of(c).unwrap();
         if tries == 1 {
@@ -371,16 +377,16 @@ fn a_change_is_seen() {
 fn what_is_no_database() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("db.sqlite");
-    assert!(matches!(open(&path), Err(OpenError::Missing { .. })));
+    assert!(matches!(open(&at(&path)), Err(OpenError::Missing { .. })));
     fs::create_dir(&path).unwrap();
-    assert!(matches!(open(&path), Err(OpenError::NotAFile { .. })));
+    assert!(matches!(open(&at(&path)), Err(OpenError::NotAFile { .. })));
     fs::remove_dir(&path).unwrap();
     fs::write(&path, "").unwrap();
-    assert!(matches!(open(&path), Err(OpenError::Empty { .. })));
+    assert!(matches!(open(&at(&path)), Err(OpenError::Empty { .. })));
     fs::write(&path, "x".repeat(5000)).unwrap();
-    assert!(matches!(open(&path), Err(OpenError::NotADatabase { .. })));
+    assert!(matches!(open(&at(&path)), Err(OpenError::NotADatabase { .. })));
     fs::write(&path, "short").unwrap();
-    assert!(matches!(open(&path), Err(OpenError::NotADatabase { .. })));
+    assert!(matches!(open(&at(&path)), Err(OpenError::NotADatabase { .. })));
     fs::remove_file(&path).unwrap();
     rustix::fs::mknodat(
         rustix::fs::CWD,
@@ -391,7 +397,7 @@ fn what_is_no_database() {
     )
     .unwrap();
     assert!(fs::symlink_metadata(&path).unwrap().file_type().is_fifo());
-    assert!(matches!(open(&path), Err(OpenError::NotAFile { .. })));
+    assert!(matches!(open(&at(&path)), Err(OpenError::NotAFile { .. })));
 }
 
 #[test]
@@ -401,11 +407,11 @@ fn what_lies_beside_may_not_lead_elsewhere() {
     fs::remove_file(&wal).unwrap();
     symlink("/etc/passwd", &wal).unwrap();
     assert!(
-        matches!(open(&path), Err(OpenError::NotAFile { path }) if path.ends_with("db.sqlite-wal"))
+        matches!(open(&at(&path)), Err(OpenError::NotAFile { path }) if path.ends_with("db.sqlite-wal"))
     );
     fs::remove_file(&wal).unwrap();
     symlink("/etc/passwd", dir.path().join("db.sqlite-journal")).unwrap();
-    assert!(matches!(open(&path), Err(OpenError::NotAFile { .. })));
+    assert!(matches!(open(&at(&path)), Err(OpenError::NotAFile { .. })));
 }
 
 #[test]
@@ -414,7 +420,7 @@ fn truncated() {
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..4096]).unwrap();
     let load = |c: &Connection| rows_of(c).map_err(|e| translate(e, &path));
-    assert!(matches!(read(&path, load), Err(OpenError::Damaged { .. })));
+    assert!(matches!(read(&at(&path), load), Err(OpenError::Damaged { .. })));
 }
 
 #[test]
@@ -423,7 +429,7 @@ fn unreadable() {
     fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let ask = || match is_root() {
         true => read_by_nobody(&path),
-        false => Some(open(&path).unwrap_err().to_string()),
+        false => Some(open(&at(&path)).unwrap_err().to_string()),
     };
     let _ = fs::remove_file(dir.path().join("db.sqlite-shm"));
     let wal = dir.path().join("db.sqlite-wal");
@@ -441,18 +447,18 @@ fn views_and_the_like() {
     c.execute_batch("ALTER TABLE Refs RENAME TO Other; CREATE VIEW rEFs AS SELECT * FROM Other")
         .unwrap();
     drop(c);
-    assert!(matches!(open(&path), Err(OpenError::NotATable { name, .. }) if name == "rEFs"));
+    assert!(matches!(open(&at(&path)), Err(OpenError::NotATable { name, .. }) if name == "rEFs"));
     let c = Connection::open(&path).unwrap();
     c.execute_batch("DROP VIEW rEFs; CREATE VIRTUAL TABLE Refs USING fts5(referrer, reference)")
         .unwrap();
     drop(c);
-    assert!(matches!(open(&path), Err(OpenError::NotATable { name, .. }) if name == "Refs"));
+    assert!(matches!(open(&at(&path)), Err(OpenError::NotATable { name, .. }) if name == "Refs"));
 }
 
 #[test]
 fn nothing_can_be_written_or_called() {
     let (_dir, path) = database(false);
-    let d = open(&path).unwrap();
+    let d = open(&at(&path)).unwrap();
     for sql in [
         "INSERT INTO ValidPaths (path) VALUES ('x')",
         "CREATE TEMP TABLE t (x)",
@@ -468,20 +474,141 @@ fn nothing_can_be_written_or_called() {
 fn schemas() {
     let (dir, path) = database(false);
     let file = dir.path().join("schema");
-    assert_eq!(schema(&path).unwrap(), Schema::Missing);
+    assert_eq!(at(&path).schema().unwrap(), Schema::Missing);
     for (text, known) in [("10", 10), ("6\n", 6)] {
         fs::write(&file, text).unwrap();
-        assert_eq!(schema(&path).unwrap(), Schema::Known(known));
+        assert_eq!(at(&path).schema().unwrap(), Schema::Known(known));
     }
     fs::write(&file, "11").unwrap();
-    assert_eq!(schema(&path).unwrap(), Schema::Newer(11));
+    assert_eq!(at(&path).schema().unwrap(), Schema::Newer(11));
     fs::write(&file, "5").unwrap();
-    assert!(matches!(schema(&path), Err(OpenError::OldSchema { schema: 5, .. })));
+    assert!(matches!(at(&path).schema(), Err(OpenError::OldSchema { schema: 5, .. })));
     for odd in ["", "ten", "99999999999", "-1"] {
         fs::write(&file, odd).unwrap();
-        assert!(matches!(schema(&path), Ok(Schema::Odd(_))), "{odd}");
+        assert!(matches!(at(&path).schema(), Ok(Schema::Odd(_))), "{odd}");
     }
     fs::remove_file(&file).unwrap();
     symlink("/etc/passwd", &file).unwrap();
-    assert!(matches!(schema(&path), Ok(Schema::Odd(_))));
+    assert!(matches!(at(&path).schema(), Ok(Schema::Odd(_))));
+}
+
+/// A root with a database at /db/db.sqlite, and another elsewhere that only the
+/// row `outside` is in.
+fn rooted() -> (tempfile::TempDir, PathBuf, tempfile::TempDir, PathBuf) {
+    let (root, database_path) = database(false);
+    let (elsewhere, outside) = database(false);
+    let c = writer(&outside);
+    c.execute("UPDATE ValidPaths SET path = 'outside'", []).unwrap();
+    c.pragma_update(None, "wal_checkpoint", "TRUNCATE").unwrap();
+    drop(c);
+    let dir = root.path().join("db");
+    fs::create_dir(&dir).unwrap();
+    for (from, to) in [(&database_path, dir.join("db.sqlite")), (&outside, outside.clone())] {
+        if *from != to {
+            fs::rename(from, to).unwrap();
+        }
+        for suffix in ["-wal", "-shm"] {
+            let _ = fs::remove_file(from.with_file_name(format!("db.sqlite{suffix}")));
+        }
+    }
+    (root, dir, elsewhere, outside)
+}
+
+fn in_root(root: &Path) -> DatabaseFile {
+    DatabaseFile::new(&crate::fs::Tree::live(root).unwrap(), Path::new("/db/db.sqlite"))
+}
+
+#[test]
+fn a_symlink_on_the_way_stays_inside_the_root() {
+    let (root, dir, elsewhere, outside) = rooted();
+    fs::rename(&dir, root.path().join("real")).unwrap();
+    symlink(elsewhere.path(), &dir).unwrap();
+    assert!(matches!(open(&in_root(root.path())), Err(OpenError::Missing { .. })));
+    // Named by the user, it counts as this machine sees it.
+    assert_eq!(rows(&outside).0, ["outside"]);
+    assert_eq!(rows(&dir.join("db.sqlite")).0, ["outside"]);
+    fs::remove_file(&dir).unwrap();
+    symlink("/real", &dir).unwrap();
+    let found = read(&in_root(root.path()), |c| Ok::<_, OpenError>(rows_of(c).unwrap())).unwrap();
+    assert_eq!(found.0, ["main"]);
+}
+
+#[test]
+fn a_directory_put_in_the_way_of_sqlite_is_seen() {
+    let (root, dir, elsewhere, _) = rooted();
+    let found = in_root(root.path()).find().unwrap();
+    let files = look(&found).unwrap();
+    // After the database was found, and before SQLite is given its path.
+    fs::rename(&dir, root.path().join("real")).unwrap();
+    symlink(elsewhere.path(), &dir).unwrap();
+    let connection = connect(found.path(), found.path(), Way::Immutable).unwrap();
+    assert_eq!(rows_of(&connection).unwrap(), ["outside"]);
+    assert!(!found.is_what_sqlite_opened(&files.db));
+    // The path leads to the right file again, but that is not what is open.
+    fs::remove_file(&dir).unwrap();
+    fs::rename(root.path().join("real"), &dir).unwrap();
+    assert!(crate::fs::leads_to(found.path(), files.db.identity()));
+    if cfg!(all(target_os = "linux", not(nix_census_portable))) {
+        assert!(!found.is_what_sqlite_opened(&files.db));
+    }
+    drop(connection);
+    let connection = connect(found.path(), found.path(), Way::Immutable).unwrap();
+    assert_eq!(rows_of(&connection).unwrap(), ["main"]);
+    assert!(found.is_what_sqlite_opened(&files.db));
+}
+
+#[test]
+fn a_directory_swapped_while_reading_is_seen() {
+    let (root, dir, elsewhere, _) = rooted();
+    let d = open(&in_root(root.path())).unwrap();
+    assert!(!d.changed());
+    fs::rename(&dir, root.path().join("real")).unwrap();
+    symlink(elsewhere.path(), &dir).unwrap();
+    assert!(d.changed());
+    assert!(matches!(d.finish(), Err(OpenError::Changed { .. })));
+}
+
+#[test]
+fn a_log_put_in_the_way_of_sqlite_is_seen() {
+    let (_dir, path) = database(true);
+    let found = at(&path).find().unwrap();
+    let files = look(&found).unwrap();
+    let connection = connect(found.path(), found.path(), Way::Alone).unwrap();
+    assert!(found.is_what_sqlite_opened(&files.db));
+    drop(connection);
+    let real = path.with_file_name("real");
+    fs::create_dir(&real).unwrap();
+    // The database is there in both directories, the log is another.
+    let other = real.join("db.sqlite");
+    fs::hard_link(&path, &other).unwrap();
+    fs::copy(path.with_file_name("db.sqlite-wal"), real.join("db.sqlite-wal")).unwrap();
+    let parent = path.parent().unwrap().to_owned();
+    let away = parent.with_extension("away");
+    fs::rename(&parent, &away).unwrap();
+    symlink(away.join("real"), &parent).unwrap();
+    let connection = connect(found.path(), found.path(), Way::Alone).unwrap();
+    assert!(!found.is_what_sqlite_opened(&files.db));
+    drop(connection);
+    fs::remove_file(&parent).unwrap();
+    fs::rename(&away, &parent).unwrap();
+}
+
+#[test]
+fn a_database_without_a_path_is_read_by_a_copy() {
+    let (_dir, path) = database(true);
+    let bytes = |name: &str| fs::read(path.with_file_name(name)).unwrap();
+    let files = ["db.sqlite", "db.sqlite-wal", "db.sqlite-shm"];
+    let mut files: Vec<(String, crate::fs::MemoryFile)> =
+        files.map(|name| (format!("/db/{name}"), bytes(name).as_slice().into())).into();
+    files.push(("/db/schema".into(), "10".into()));
+    let tree = crate::fs::Tree::memory(files);
+    let db = DatabaseFile::new(&tree, Path::new("/db/db.sqlite"));
+    assert_eq!(db.schema().unwrap(), Schema::Known(10));
+    let load = |c: &Connection| Ok::<_, OpenError>(rows_of(c).unwrap());
+    let (found, journal) = read(&db, load).unwrap();
+    assert_eq!(found, ["main", "log"]);
+    assert!(matches!(journal, Some(Journal::WriteAheadLog { .. })));
+    let missing = DatabaseFile::new(&tree, Path::new("/nowhere/db.sqlite"));
+    assert!(!missing.exists());
+    assert!(matches!(open(&missing), Err(OpenError::Missing { .. })));
 }

@@ -126,6 +126,11 @@ impl Directory {
         Ok(self.inherit(self.open_without_trace(name, flags)?))
     }
 
+    pub(crate) fn may_read(&self, name: &CStr) -> io::Result<()> {
+        let (access, flags) = (rustix::fs::Access::READ_OK, AtFlags::EACCESS);
+        Ok(rustix::fs::accessat(&self.fd, name, access, flags)?)
+    }
+
     pub(crate) fn pass_directory(&self, name: &CStr) -> io::Result<Self> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         Ok(self.inherit(openat(&self.fd, name, flags, Mode::empty())?))
@@ -225,6 +230,15 @@ impl Found {
         };
         Ok((opened.into(), self.stat))
     }
+}
+
+/// Whether this process has a file open; `None` where there is no /proc.
+pub(crate) fn has_open(identity: (u64, u64)) -> Option<bool> {
+    let descriptors = std::fs::read_dir("/proc/self/fd").ok()?;
+    // What is closed meanwhile, by another thread, is not the one asked for.
+    let open = |entry: io::Result<std::fs::DirEntry>| std::fs::metadata(entry?.path());
+    let mut open = descriptors.filter_map(|entry| open(entry).ok());
+    Some(open.any(|found| Stat::from(&found).identity() == identity))
 }
 
 /// The name by which the kernel leads to an open file.

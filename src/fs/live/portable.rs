@@ -80,6 +80,11 @@ impl Directory {
         }
     }
 
+    pub(crate) fn may_read(&self, name: &CStr) -> io::Result<()> {
+        let (access, flags) = (rustix::fs::Access::READ_OK, rustix::fs::AtFlags::EACCESS);
+        Ok(rustix::fs::accessat(rustix::fs::CWD, self.at(name), access, flags)?)
+    }
+
     pub(crate) fn pass_directory(&self, name: &CStr) -> io::Result<Self> {
         self.open_directory(name)
     }
@@ -112,6 +117,12 @@ impl Directory {
         let metadata = file.metadata()?;
         if metadata.is_file() { Ok((file, Stat::from(&metadata))) } else { Err(not_regular()) }
     }
+}
+
+/// Whether this process has a file open; there is no way to ask here.
+#[allow(dead_code, reason = "used where this is the native kind of directory")]
+pub(crate) fn has_open(_: (u64, u64)) -> Option<bool> {
+    None
 }
 
 /// A file found by the kernel inside a root; there is no such call here.
