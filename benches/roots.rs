@@ -27,6 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let (catalog, found) = step("catalog", || make(paths, references, roots))?;
     let census = Census::new(catalog, &Examine::All, None)?;
+    let whole = census.whole().ok_or("all paths are examined")?;
     println!(
         "{} paths, {} references, {} roots",
         census.len(),
@@ -45,7 +46,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         reverse: false,
         limit: Some(20),
     };
-    let answer = step("roots", || Roots::new(&census, &found, &options))?;
+    let answer = step("roots", || Roots::new(whole, &found, &options))?;
     println!("alive: {} paths", answer.total.alive_paths);
     let options = GarbageOptions {
         settings: GcSettings::default(),
@@ -55,7 +56,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         why: Vec::new(),
     };
     let answer =
-        step("garbage", || Ok::<_, Box<dyn Error>>(Garbage::new(&census, &found, &options)))?;
+        step("garbage", || Ok::<_, Box<dyn Error>>(Garbage::new(whole, &found, &options)))?;
     println!("dead: {} paths", answer.dead.paths);
     Ok(())
 }

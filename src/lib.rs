@@ -29,15 +29,15 @@
 //! #         (2, '/nix/store/00000000000000000000000000000002-world-2.0', 120);
 //! #      INSERT INTO Refs VALUES (2, 1);",
 //! # )?;
-//! use nix_census::catalog;
+//! use nix_census::catalog::{self, PathId};
 //! use nix_census::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
 //!
 //! let location =
 //!     StoreLocation::new(root.path(), DEFAULT_STORE_DIR, DEFAULT_STATE_DIR.as_ref())?;
 //! let catalog = catalog::load(&location)?;
-//! assert_eq!(catalog.store_path(0).name(), "hello-1.0");
-//! assert_eq!(catalog.nar_size(0), Some(120));
-//! assert_eq!(catalog.references().row(1), [0]);
+//! assert_eq!(catalog.store_path(PathId::new(0)).name(), "hello-1.0");
+//! assert_eq!(catalog.nar_size(PathId::new(0)), Some(120));
+//! assert!(catalog.refers(PathId::new(1), PathId::new(0)));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
@@ -63,7 +63,8 @@
 //! let scan = census::scan(&files, &catalog, &all, &options, &Progress::default())?;
 //! let census = Census::new(catalog, &all, Some(scan))?;
 //!
-//! let overview = Overview::new(&census, start.elapsed());
+//! let whole = census.whole().expect("all paths are examined");
+//! let overview = Overview::new(whole, start.elapsed());
 //! assert!(overview.paths > 0 && overview.disk.is_some());
 //! let mut json = Vec::new();
 //! output::write(overview.document(&census, &location), Format::Json, &Style::default(), &mut json)?;

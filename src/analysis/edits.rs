@@ -1,7 +1,8 @@
 //! Changes to a graph in thought, and what is left of its sizes.
 
 use super::retained::{Retained, examined_roots};
-use crate::census::Census;
+use crate::catalog::PathId;
+use crate::census::{Census, PathIndex};
 use crate::graph::{Cuts, NodeSet, Rows, TooHeavy, Weights, reachable};
 use std::collections::{HashMap, HashSet};
 
@@ -12,7 +13,8 @@ pub(super) type Sizes = Weights<2>;
 /// The sum of the NAR sizes of a set of paths, if it is known. `sizes` are
 /// those of the set, which `measure` found.
 pub(super) fn known_nar_size(census: &Census, paths: &NodeSet, sizes: Sizes) -> Option<u64> {
-    let known = census.nar_sums_known() || !paths.iter().any(|i| is_unknown(census, i));
+    let known =
+        census.nar_sums_known() || !paths.iter().any(|i| is_unknown(census, PathIndex::new(i)));
     known.then_some(sizes[0])
 }
 
@@ -27,19 +29,20 @@ pub(super) fn known_nar_change(
     let known = || {
         let gone = before.iter().filter(|&i| !after.contains(i));
         let mut changed = gone.chain(after.iter().filter(|&i| !before.contains(i)));
-        !changed.any(|i| is_unknown(census, i))
+        !changed.any(|i| is_unknown(census, PathIndex::new(i)))
             && !dropped.paths.keys().any(|&i| is_unknown(census, i))
     };
     (census.nar_sums_known() || known()).then(|| change(before_sizes[0], after_sizes[0]))
 }
 
 /// Whether the NAR size of a path, or of one with it, is not known.
-fn is_unknown(census: &Census, index: u32) -> bool {
+fn is_unknown(census: &Census, index: PathIndex) -> bool {
     let unlisted = || !census.catalog.unlisted_references(census.id(index)).is_empty();
     census.known_nar_size(index).is_none() || unlisted()
 }
 
-/// The examined graph with changes made in thought. Nodes are indexes.
+/// The examined graph with changes made in thought. Its nodes are the indexes
+/// of the examined paths.
 #[derive(Clone, Debug)]
 pub(super) struct Edited {
     pub(super) rows: Rows,
@@ -49,10 +52,10 @@ pub(super) struct Edited {
 impl Edited {
     /// The examined graph as it is, held by `targets` (ids) or else by the
     /// roots of the examined set.
-    pub(super) fn new(census: &Census, targets: &[u32]) -> Self {
+    pub(super) fn new(census: &Census, targets: &[PathId]) -> Self {
         let roots = match targets {
             [] => examined_roots(census),
-            _ => targets.iter().filter_map(|&id| census.index_of(id)).collect(),
+            _ => targets.iter().filter_map(|&id| Some(census.index_of(id)?.node())).collect(),
         };
         Self { rows: census.references().clone(), roots }
     }
@@ -63,27 +66,32 @@ impl Edited {
     }
 
     /// Cuts every reference to these, and takes them from the roots.
-    pub(super) fn remove(&mut self, nodes: &[u32]) {
-        let gone = NodeSet::from_nodes(self.rows.len(), nodes.iter().copied());
+    pub(super) fn remove(&mut self, paths: &[PathIndex]) {
+        let gone = self.set(paths);
         self.roots.retain(|&root| !gone.contains(root));
         self.change(|_, to| (!gone.contains(to)).then_some(to));
     }
 
     /// Cuts single references.
-    pub(super) fn cut(&mut self, edges: &[(u32, u32)]) {
-        let edges: HashSet<(u32, u32)> = edges.iter().copied().collect();
+    pub(super) fn cut(&mut self, edges: &[(PathIndex, PathIndex)]) {
+        let edges: HashSet<(u32, u32)> =
+            edges.iter().map(|(from, to)| (from.node(), to.node())).collect();
         self.change(|from, to| (!edges.contains(&(from, to))).then_some(to));
     }
 
     /// Turns every reference to one of `old` to `new` instead.
-    pub(super) fn replace(&mut self, old: &[u32], new: u32) {
-        let old = NodeSet::from_nodes(self.rows.len(), old.iter().copied());
-        let turned = |to| if old.contains(to) { new } else { to };
+    pub(super) fn replace(&mut self, old: &[PathIndex], new: PathIndex) {
+        let old = self.set(old);
+        let turned = |to| if old.contains(to) { new.node() } else { to };
         self.roots.iter_mut().for_each(|root| *root = turned(*root));
         self.roots.sort_unstable();
         self.roots.dedup();
         // What is replaced goes on referring to itself, if it does.
         self.change(|from, to| Some(if from == to { to } else { turned(to) }));
+    }
+
+    fn set(&self, paths: &[PathIndex]) -> NodeSet {
+        NodeSet::from_nodes(self.rows.len(), paths.iter().map(|path| path.node()))
     }
 
     fn change(&mut self, mut change: impl FnMut(u32, u32) -> Option<u32>) {
@@ -112,8 +120,8 @@ impl Edited {
 /// Files taken out of paths in thought.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Dropped {
-    /// By index of the path.
-    pub(super) paths: HashMap<u32, DroppedFrom>,
+    /// By path.
+    pub(super) paths: HashMap<PathIndex, DroppedFrom>,
 }
 
 /// What was taken out of one path. Sizes are in bytes.
@@ -133,14 +141,14 @@ pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Si
     let (mut nar, mut disk) = (0u64, 0u64);
     let inodes = census.disk.as_ref().map_or(0, |d| d.inodes.len());
     let mut seen = NodeSet::new(inodes);
-    for path in paths.iter() {
+    for path in paths.iter().map(PathIndex::new) {
         let gone = dropped.paths.get(&path);
         nar = nar.saturating_add(census.nar_size(path));
         nar = nar.saturating_sub(gone.map_or(0, |g| g.nar_size));
         let Some(scan) = &census.disk else { continue };
-        disk = disk.saturating_add(scan.usages[path as usize].private_disk_size);
+        disk = disk.saturating_add(scan.usages[path.index()].private_disk_size);
         disk = disk.saturating_sub(gone.map_or(0, |g| g.private_disk_size));
-        for names in scan.names.row(path).chunk_by(|a, b| a == b) {
+        for names in scan.names.row(path.node()).chunk_by(|a, b| a == b) {
             let taken = gone.and_then(|g| g.names.get(&names[0])).copied().unwrap_or(0);
             if (taken as usize) < names.len() && seen.insert(names[0]) {
                 disk = disk.saturating_add(scan.inodes[names[0] as usize].disk_size());

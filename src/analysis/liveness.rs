@@ -8,14 +8,14 @@
 //! path as its output, and then Nix's answer depends on that order.
 
 use crate::answer::{Cell, Field};
-use crate::catalog::Catalog;
-use crate::census::{Census, Freeable};
-use crate::graph::{Cuts, NodeSet, Rows, reachable};
+use crate::catalog::{Catalog, PathId};
+use crate::census::{Freeable, WholeCensus};
+use crate::graph::{Cuts, NodeSet, Rows, ShortestPaths, reachable};
 use crate::roots::{FoundRoots, GcSetting, GcSettings, RootKind};
 use crate::store::StorePath;
 use crate::text::escape;
 use std::borrow::Cow;
-use std::collections::{HashSet, VecDeque};
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -66,10 +66,10 @@ impl Link {
     }
 
     /// Why `from` keeps `to`, which it does.
-    pub fn of(catalog: &Catalog, from: u32, to: u32) -> Self {
-        if catalog.references().row(from).binary_search(&to).is_ok() {
+    pub fn of(catalog: &Catalog, from: PathId, to: PathId) -> Self {
+        if catalog.refers(from, to) {
             Self::Reference
-        } else if catalog.derivation_outputs().row(from).binary_search(&to).is_ok() {
+        } else if catalog.derivation_outputs().row(from.node()).binary_search(&to.node()).is_ok() {
             Self::Output
         } else {
             Self::Deriver
@@ -85,14 +85,14 @@ pub fn keep_graph(catalog: &Catalog, keep: Keep) -> Cow<'_, Rows> {
     }
     let mut graph = Rows::default();
     let mut row = Vec::new();
-    for id in 0..catalog.len() as u32 {
+    for id in catalog.ids() {
         row.clear();
-        row.extend_from_slice(references.row(id));
+        row.extend_from_slice(references.row(id.node()));
         if keep.derivations {
-            row.extend(catalog.deriver_id(id));
+            row.extend(catalog.deriver_id(id).map(PathId::node));
         }
         if keep.outputs {
-            row.extend_from_slice(catalog.derivation_outputs().row(id));
+            row.extend_from_slice(catalog.derivation_outputs().row(id.node()));
         }
         graph.push(&row);
     }
@@ -100,51 +100,26 @@ pub fn keep_graph(catalog: &Catalog, keep: Keep) -> Cow<'_, Rows> {
 }
 
 /// The paths alive under a setting, given the paths that roots keep.
-pub fn alive(catalog: &Catalog, keep: Keep, roots: impl IntoIterator<Item = u32>) -> NodeSet {
+pub fn alive(catalog: &Catalog, keep: Keep, roots: impl IntoIterator<Item = PathId>) -> NodeSet {
+    let roots = roots.into_iter().map(PathId::node);
     reachable(&keep_graph(catalog, keep), roots, &Cuts::default())
 }
 
 /// For one path, everything that keeps it alive, with a shortest chain from each.
 #[derive(Clone, Debug)]
-pub struct Keepers {
-    /// For each path the next one towards the target; itself at the target,
-    /// `u32::MAX` where nothing leads there.
-    next: Vec<u32>,
-}
+pub struct Keepers(ShortestPaths);
 
 impl Keepers {
     /// Walks the graph from `target` against its links.
-    pub fn new(graph: &Rows, target: u32) -> Self {
-        let back = graph.transpose(graph.len());
-        let mut next = vec![u32::MAX; graph.len()];
-        next[target as usize] = target;
-        let mut queue = VecDeque::from([target]);
-        while let Some(path) = queue.pop_front() {
-            for &keeper in back.row(path) {
-                if next[keeper as usize] == u32::MAX {
-                    next[keeper as usize] = path;
-                    queue.push_back(keeper);
-                }
-            }
-        }
-        Self { next }
+    pub fn new(graph: &Rows, target: PathId) -> Self {
+        Self(ShortestPaths::new(&graph.transpose(graph.len()), &[target.node()]))
     }
 
     /// A shortest chain from `from` to the target, both included; `None` if
     /// `from` does not keep it.
-    pub fn chain(&self, from: u32) -> Option<Vec<u32>> {
-        let mut chain = vec![from];
-        let mut at = from;
-        loop {
-            match self.next[at as usize] {
-                u32::MAX => return None,
-                next if next == at => return Some(chain),
-                next => {
-                    chain.push(next);
-                    at = next;
-                }
-            }
-        }
+    pub fn chain(&self, from: PathId) -> Option<Vec<PathId>> {
+        let back = self.0.to(from.node())?;
+        Some(back.into_iter().rev().map(PathId::new).collect())
     }
 }
 
@@ -152,7 +127,7 @@ impl Keepers {
 /// leaves: those whose hash part is a temporary root's, as locks and
 /// half-built outputs are, and temporary directories in use. In the order of
 /// the scan's `others`.
-pub fn kept_entries(census: &Census, found: &FoundRoots) -> Vec<bool> {
+pub fn kept_entries(census: WholeCensus<'_>, found: &FoundRoots) -> Vec<bool> {
     let Some(disk) = &census.disk else { return Vec::new() };
     let temporary = found.roots.iter().filter(|r| r.kind == RootKind::Temporary);
     let valid: HashSet<&str> =
@@ -171,7 +146,11 @@ pub fn kept_entries(census: &Census, found: &FoundRoots) -> Vec<bool> {
 /// walked. In an overlay store what is in the store beneath gives nothing:
 /// Nix deletes files of the upper layer only
 /// (nix: `LocalOverlayStore::deleteStorePath`).
-pub(super) fn freeable(census: &Census, found: &FoundRoots, kept: &[bool]) -> Option<Freeable> {
+pub(super) fn freeable(
+    census: WholeCensus<'_>,
+    found: &FoundRoots,
+    kept: &[bool],
+) -> Option<Freeable> {
     let disk = census.disk.as_ref()?;
     let paths = census.catalog.len();
     let mut kept = kept.to_vec();
@@ -183,10 +162,10 @@ pub(super) fn freeable(census: &Census, found: &FoundRoots, kept: &[bool]) -> Op
         *kept |= is_below(name);
     }
     let mut freeable = Freeable::new(disk, paths, &kept);
-    for path in 0..paths as u32 {
+    for path in census.catalog.ids() {
         if is_below(census.catalog.base_name(path).as_bytes()) {
-            freeable.own_sizes[path as usize] = 0;
-            for &class in freeable.classes.row(path) {
+            freeable.own_sizes[path.index()] = 0;
+            for &class in freeable.classes.row(path.node()) {
                 freeable.class_sizes[class as usize] = 0;
             }
         }
@@ -237,7 +216,9 @@ mod tests {
         }
         // No outputs are told: those that name it as their deriver are its.
         let catalog = builder.finish().unwrap();
-        let alive_of = |keep, root| alive(&catalog, keep, [root]).iter().collect::<Vec<_>>();
+        let id = PathId::new;
+        let alive_of =
+            |keep, root| alive(&catalog, keep, [PathId::new(root)]).iter().collect::<Vec<_>>();
         let [neither, derivations, outputs, both] = Keep::ALL;
         for root in 0..3 {
             assert_eq!(alive_of(neither, root), [root]);
@@ -247,12 +228,12 @@ mod tests {
         assert_eq!(alive_of(derivations, 1), [1]);
         assert_eq!(alive_of(outputs, 0), [0]);
         assert_eq!(alive_of(outputs, 1), [0, 1, 2]);
-        assert_eq!(Link::of(&catalog, 1, 2), Link::Output);
-        assert_eq!(Link::of(&catalog, 2, 1), Link::Deriver);
+        assert_eq!(Link::of(&catalog, id(1), id(2)), Link::Output);
+        assert_eq!(Link::of(&catalog, id(2), id(1)), Link::Deriver);
 
-        let chains = Keepers::new(&keep_graph(&catalog, both), 2);
-        assert_eq!(chains.chain(0), Some(vec![0, 1, 2]));
-        let chains = Keepers::new(&keep_graph(&catalog, derivations), 2);
-        assert_eq!((chains.chain(2), chains.chain(0)), (Some(vec![2]), None));
+        let chains = Keepers::new(&keep_graph(&catalog, both), id(2));
+        assert_eq!(chains.chain(id(0)), Some([0, 1, 2].map(id).to_vec()));
+        let chains = Keepers::new(&keep_graph(&catalog, derivations), id(2));
+        assert_eq!((chains.chain(id(2)), chains.chain(id(0))), (Some(vec![id(2)]), None));
     }
 }

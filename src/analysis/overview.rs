@@ -1,7 +1,8 @@
 //! The overview of a store: what `nix-census` prints with no command.
 
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
-use crate::census::Census;
+use crate::catalog::PathId;
+use crate::census::{Census, WholeCensus};
 use crate::store::StoreLocation;
 use std::path::Path;
 use std::time::Duration;
@@ -25,8 +26,8 @@ pub struct Overview {
     /// What the disk says; `None` if it was not asked.
     pub disk: Option<DiskOverview>,
     /// The heaviest paths by disk size (by NAR size if the disk was not
-    /// asked), heaviest first: ids of the catalog.
-    pub heaviest: Vec<u32>,
+    /// asked), heaviest first.
+    pub heaviest: Vec<PathId>,
     /// How long the census took.
     pub duration: Duration,
 }
@@ -73,15 +74,15 @@ pub struct DiskOverview {
 }
 
 impl Overview {
-    /// The overview of a census of all valid paths.
-    pub fn new(census: &Census, duration: Duration) -> Self {
+    /// The overview of a store.
+    pub fn new(census: WholeCensus<'_>, duration: Duration) -> Self {
         let catalog = &census.catalog;
-        let ids = 0..catalog.len() as u32;
-        let weight = |id: u32| match census.usage(id) {
+        let ids = catalog.ids();
+        let weight = |id: PathId| match census.usage(id) {
             Some(usage) => usage.disk_size,
             None => census.nar_size(id),
         };
-        let mut heaviest: Vec<u32> = ids.clone().collect();
+        let mut heaviest: Vec<PathId> = ids.clone().collect();
         // Where the disk holds none of them, their NAR sizes are left.
         heaviest.sort_by_key(|&id| std::cmp::Reverse((weight(id), census.nar_size(id))));
         heaviest.truncate(HEAVIEST);
@@ -90,9 +91,9 @@ impl Overview {
             derivations: ids.clone().filter(|&id| catalog.store_path(id).is_derivation()).count()
                 as u64,
             references: catalog.references().entries() as u64,
-            nar_size: census.sum_nar_sizes(ids),
+            nar_size: census.sum_nar_sizes(census.indexes()),
             newest_registration: catalog.newest_registration(),
-            disk: disk_overview(census),
+            disk: disk_overview(census.census()),
             heaviest,
             duration,
         }
@@ -173,10 +174,11 @@ impl Overview {
             columns.push(Column::titled("disk_size", "disk size"));
         }
         columns.extend([Column::new("referrers"), Column::new("path")]);
+        let usage = |id| census.usage(census.index_of(id)?);
         let rows = self.heaviest.clone().into_iter().map(move |id| {
             let mut row = vec![Cell::optional(catalog.nar_size(id), Cell::Size)];
-            row.extend(census.usage(id).map(|u| Cell::Size(u.disk_size)));
-            let others = catalog.referrers().row(id).iter().filter(|&&r| r != id).count();
+            row.extend(usage(id).map(|u| Cell::Size(u.disk_size)));
+            let others = catalog.referrers_of(id).filter(|&r| r != id).count();
             row.extend([Cell::Count(others as u64), Cell::text(catalog.path(id))]);
             row
         });
@@ -202,7 +204,7 @@ impl Overview {
 fn disk_overview(census: &Census) -> Option<DiskOverview> {
     let disk = census.disk.as_ref()?;
     let shared = census.shared()?;
-    let (disk_size, apparent_size) = shared.union(0..census.len() as u32);
+    let (disk_size, apparent_size) = shared.union(census.indexes());
     // Names in valid paths, then in all of the store, `.links` apart.
     let mut in_valid = vec![0u32; disk.inodes.len()];
     let mut names = vec![0u32; disk.inodes.len()];

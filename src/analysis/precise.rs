@@ -6,7 +6,7 @@
 //! that is used again: faster than mapping them where most are small, and a
 //! file cut short meanwhile cannot hurt.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PathId};
 use crate::disk::{DiskError, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::{FileType, RegularFile, StoreFiles};
 use crate::warning::{WarningKind, Warnings};
@@ -46,10 +46,10 @@ impl Holder {
 /// A reference found in a file, by its first place there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Find {
-    /// The path that refers, by id.
-    pub referrer: u32,
-    /// The path referred to, by id.
-    pub reference: u32,
+    /// The path that refers.
+    pub referrer: PathId,
+    /// The path referred to.
+    pub reference: PathId,
     /// The file in the referrer, relative to it; empty if it is the path itself.
     pub file: Vec<u8>,
     /// What of the file holds it.
@@ -78,10 +78,10 @@ pub struct Finds {
     pub finds: Vec<Find>,
     /// References that no file of the referrer holds, though all were searched:
     /// (referrer, reference), ascending.
-    pub without: Vec<(u32, u32)>,
+    pub without: Vec<(PathId, PathId)>,
 }
 
-/// Searches referrers for references: `edges` are pairs of ids (referrer,
+/// Searches referrers for references: `edges` are pairs (referrer,
 /// reference). What could not be read, or is not on disk, becomes a warning.
 ///
 /// # Errors
@@ -89,17 +89,17 @@ pub struct Finds {
 pub fn find(
     files: &StoreFiles,
     catalog: &Catalog,
-    edges: &[(u32, u32)],
+    edges: &[(PathId, PathId)],
     threads: Option<usize>,
     warnings: &mut Warnings,
 ) -> Result<Finds, DiskError> {
-    let mut wanted: BTreeMap<u32, Needles> = BTreeMap::new();
+    let mut wanted: BTreeMap<PathId, Needles> = BTreeMap::new();
     for &(referrer, reference) in edges {
         let mut hash = [0; HASH];
         hash.copy_from_slice(catalog.store_path(reference).hash_part().as_bytes());
         wanted.entry(referrer).or_default().insert(hash, reference);
     }
-    let (ids, needles): (Vec<u32>, Vec<Needles>) = wanted.into_iter().unzip();
+    let (ids, needles): (Vec<PathId>, Vec<Needles>) = wanted.into_iter().unzip();
     let tops: Vec<Top<'_>> = (0u32..)
         .zip(&ids)
         .map(|(path, &id)| Top {
@@ -122,7 +122,8 @@ pub fn find(
         state.partly.into_iter().for_each(|path| partly[path as usize] = true);
     }
     finds.sort();
-    let found: HashSet<(u32, u32)> = finds.iter().map(|f| (f.referrer, f.reference)).collect();
+    let found: HashSet<(PathId, PathId)> =
+        finds.iter().map(|f| (f.referrer, f.reference)).collect();
     let mut without = Vec::new();
     for (at, &id) in ids.iter().enumerate() {
         if !present[at] && !partly[at] {
@@ -138,10 +139,10 @@ pub fn find(
 }
 
 /// Hash parts, and the ids of their paths.
-type Needles = HashMap<[u8; HASH], u32>;
+type Needles = HashMap<[u8; HASH], PathId>;
 
 struct Search<'a> {
-    ids: &'a [u32],
+    ids: &'a [PathId],
     needles: &'a [Needles],
 }
 
@@ -194,7 +195,7 @@ impl Search<'_> {
     ) {
         let path = directory.path() as usize;
         let needles = &self.needles[path];
-        let mut found: Vec<(Holder, u32, Found)> = Vec::new();
+        let mut found: Vec<(Holder, PathId, Found)> = Vec::new();
         // A store path's own name is no part of its NAR.
         if !top {
             let hits = in_bytes(entry.name(), needles);
@@ -254,8 +255,8 @@ struct Found {
     excerpt: String,
 }
 
-fn in_bytes(bytes: &[u8], needles: &Needles) -> Vec<(u32, Found)> {
-    let mut first: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+fn in_bytes(bytes: &[u8], needles: &Needles) -> Vec<(PathId, Found)> {
+    let mut first: BTreeMap<PathId, (u64, u64)> = BTreeMap::new();
     scan(bytes, needles, |at, id| first.entry(id).or_insert((at as u64, 0)).1 += 1);
     let found = first.into_iter().map(|(id, (offset, count))| {
         let around = bytes.get(offset.saturating_sub(BEFORE) as usize..).unwrap_or_default();
@@ -270,9 +271,9 @@ fn in_file(
     file: &mut RegularFile,
     needles: &Needles,
     buffer: &mut Vec<u8>,
-) -> io::Result<Vec<(u32, Found)>> {
+) -> io::Result<Vec<(PathId, Found)>> {
     buffer.resize(PIECE, 0);
-    let mut first: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
+    let mut first: BTreeMap<PathId, (u64, u64)> = BTreeMap::new();
     // Bytes kept from the piece before, and where in the file the buffer begins.
     let (mut kept, mut start) = (0, 0u64);
     loop {
@@ -355,7 +356,7 @@ const NIX32: [bool; 256] = {
 /// Calls `hit` with place and id for each hash part in `bytes`. Looks at the
 /// last byte of a possible hash part first: any byte that can be in none rules
 /// out all places up to it, so most bytes are never looked at.
-fn scan(bytes: &[u8], needles: &Needles, mut hit: impl FnMut(usize, u32)) {
+fn scan(bytes: &[u8], needles: &Needles, mut hit: impl FnMut(usize, PathId)) {
     let mut at = 0;
     // All bytes from `at` up to here are known to be possible ones.
     let mut known = 0;
@@ -387,10 +388,10 @@ mod tests {
     const B: &[u8; HASH] = b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 
     fn needles() -> Needles {
-        HashMap::from([(*A, 1), (*B, 2)])
+        HashMap::from([(*A, PathId::new(1)), (*B, PathId::new(2))])
     }
 
-    fn file(contents: &[u8]) -> Vec<(u32, Found)> {
+    fn file(contents: &[u8]) -> Vec<(PathId, Found)> {
         let mut file = Tree::memory([("/file", contents)]).open_file("/file".as_ref()).unwrap();
         in_file(&mut file, &needles(), &mut Vec::new()).unwrap()
     }
@@ -400,7 +401,10 @@ mod tests {
         let text = [b"#!/bin/sh\nexec /nix/store/".as_slice(), A, b"-x/bin/x\n", A, b"\n"].concat();
         let found = file(&text);
         let excerpt = format!("exec /nix/store/{}-x/bin/x", std::str::from_utf8(A).unwrap());
-        assert_eq!(found, [(1, Found { offset: 26, line: Some(2), count: 2, excerpt })]);
+        assert_eq!(
+            found,
+            [(PathId::new(1), Found { offset: 26, line: Some(2), count: 2, excerpt })]
+        );
         let binary = [b"\x7fELF\0".as_slice(), A].concat();
         assert_eq!(file(&binary)[0].1.line, None);
         assert!(file(b"").is_empty() && file(&A[1..]).is_empty());

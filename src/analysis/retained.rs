@@ -1,6 +1,7 @@
 //! What would go if every reference to a path were cut.
 
-use crate::census::Census;
+use crate::catalog::PathId;
+use crate::census::{Census, PathIndex};
 use crate::graph::{Dominator, Dominators, NodeSet, Rows, TooHeavy, Weights, roots};
 
 /// What each examined path retains within the examined set: itself and all
@@ -36,14 +37,14 @@ impl Retained {
     }
 
     /// The NAR size in bytes of what the path at `index` retains, if known.
-    pub fn nar_size(&self, index: u32) -> Option<u64> {
-        let known = !self.unlisted && !self.unknown.contains(index);
-        known.then(|| self.sizes[index as usize][0])
+    pub fn nar_size(&self, index: PathIndex) -> Option<u64> {
+        let known = !self.unlisted && !self.unknown.contains(index.node());
+        known.then(|| self.sizes[index.index()][0])
     }
 
     /// The disk size in bytes of what the path at `index` retains, if known.
-    pub fn disk_size(&self, index: u32) -> Option<u64> {
-        (self.disk && !self.unlisted).then(|| self.sizes[index as usize][1])
+    pub fn disk_size(&self, index: PathIndex) -> Option<u64> {
+        (self.disk && !self.unlisted).then(|| self.sizes[index.index()][1])
     }
 
     /// What the paths of a census retain in a graph whose first nodes they are.
@@ -58,9 +59,9 @@ impl Retained {
         sizes.truncate(census.len());
         let mut unknown = NodeSet::new(graph.len());
         if !census.sizes_known() {
-            let paths = 0..census.len() as u32;
+            let paths = census.indexes();
             for path in paths.filter(|&i| census.catalog.nar_size(census.id(i)).is_none()) {
-                let mut at = path;
+                let mut at = path.node();
                 // What retains a node retains what that retains.
                 while unknown.insert(at)
                     && let Dominator::Node(up) = dominators.of(at)
@@ -74,27 +75,27 @@ impl Retained {
     }
 }
 
-/// The roots of the examined set, by index.
+/// The roots of the examined set, as nodes of its graph.
 pub(super) fn examined_roots(census: &Census) -> Vec<u32> {
     if census.targets.is_empty() {
         let all = NodeSet::from_nodes(census.len(), 0..census.len() as u32);
         roots(census.references(), &all)
     } else {
-        census.targets.iter().filter_map(|&id| census.index_of(id)).collect()
+        census.targets.iter().filter_map(|&id| Some(census.index_of(id)?.node())).collect()
     }
 }
 
 /// The examined graph with a node for each class of shared inodes after the
 /// paths, and NAR and disk size of each node.
 pub(super) fn weighted(census: &Census) -> (Rows, Vec<Weights<2>>) {
-    let paths = 0..census.len() as u32;
+    let paths = census.indexes();
     match census.shared() {
         None => {
             let weights = paths.map(|i| [census.nar_size(i), 0]).collect();
             (census.references().clone(), weights)
         }
         Some(shared) => {
-            let own = paths.map(|i| [census.nar_size(i), shared.own_disk_sizes[i as usize]]);
+            let own = paths.map(|i| [census.nar_size(i), shared.own_disk_sizes[i.index()]]);
             let classes = shared.disk_sizes.iter().map(|&size| [0, size]);
             (shared.extend(census.references()), own.chain(classes).collect())
         }
@@ -107,7 +108,7 @@ pub(super) fn within(census: &Census) -> String {
     if census.is_whole() {
         return "Retained: within the whole store.".to_owned();
     }
-    let name = |&id: &u32| census.catalog.store_path(id).name();
+    let name = |&id: &PathId| census.catalog.store_path(id).name();
     let mut names: Vec<&str> = census.targets.iter().take(NAMED).map(name).collect();
     let more = format!("{} more", census.targets.len().saturating_sub(NAMED));
     if census.targets.len() > NAMED {

@@ -1,9 +1,10 @@
 //! The cuts that gain most.
 
 use super::edits::{Dropped, Edited, known_nar_change, known_nar_size, measure};
+use super::path_names::list_of;
 use super::retained::Retained;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
-use crate::census::Census;
+use crate::census::{Census, PathIndex};
 use crate::graph::{Dominator, NodeSet, TooHeavy};
 use crate::store::Package;
 use std::cmp::Reverse;
@@ -27,16 +28,16 @@ const TRIED_BY: usize = 3;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Cut every reference to it.
-    Remove(u32),
+    Remove(PathIndex),
     /// Cut the one reference (from, to) that keeps it.
-    Cut(u32, u32),
+    Cut(PathIndex, PathIndex),
     /// Let the second, a fuller build of the same package, take the first's place.
-    Replace(u32, u32),
+    Replace(PathIndex, PathIndex),
 }
 
 impl Action {
     /// The path that would go.
-    pub fn path(self) -> u32 {
+    pub fn path(self) -> PathIndex {
         match self {
             Self::Remove(path) | Self::Cut(_, path) | Self::Replace(path, _) => path,
         }
@@ -61,7 +62,7 @@ pub struct Suggestion {
     /// What it gains by itself.
     pub gain_alone: Gain,
     /// Who refers to the path.
-    pub held_by: Vec<u32>,
+    pub held_by: Vec<PathIndex>,
     /// How many paths go.
     pub paths: u64,
 }
@@ -90,9 +91,9 @@ impl Gain {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replacement {
     /// The index of the path that would go.
-    pub old: u32,
+    pub old: PathIndex,
     /// The index of the one that would take its place.
-    pub new: u32,
+    pub new: PathIndex,
     /// What it gains by itself.
     pub gain: Gain,
 }
@@ -203,7 +204,7 @@ impl Suggestions {
         let handles = Handles::new(census);
         let catalog = &census.catalog;
         let rows = self.list.iter().map(move |s| {
-            let held_by: Vec<u32> = s.held_by.iter().map(|&i| census.id(i)).collect();
+            let held_by = s.held_by.iter().map(|&i| census.id(i));
             vec![
                 nar(s.gain.nar_size),
                 on_disk(s.gain.disk_size),
@@ -216,7 +217,7 @@ impl Suggestions {
                 Cell::optional(s.held_by.first(), |&i| {
                     Cell::text(catalog.store_path(census.id(i)).name())
                 }),
-                Cell::StorePaths(catalog, held_by.into()),
+                list_of(catalog, held_by),
             ]
         });
         let mut footer = vec![nar(self.gain.nar_size), on_disk(self.gain.disk_size)];
@@ -279,9 +280,10 @@ fn apply(graph: &Edited, action: Action) -> Edited {
 }
 
 /// Who refers to a path, itself not among them.
-fn holders(graph: &Edited, reached: &NodeSet, path: u32) -> Vec<u32> {
-    let refers = |&i: &u32| i != path && graph.rows.row(i).binary_search(&path).is_ok();
-    reached.iter().filter(refers).collect()
+fn holders(graph: &Edited, reached: &NodeSet, path: PathIndex) -> Vec<PathIndex> {
+    let refers =
+        |&i: &PathIndex| i != path && graph.rows.row(i.node()).binary_search(&path.node()).is_ok();
+    reached.iter().map(PathIndex::new).filter(refers).collect()
 }
 
 /// The action that gains most, and the graph after it.
@@ -291,21 +293,25 @@ fn best(
     retained: &Retained,
     reached: &NodeSet,
     now: [u64; 2],
-    siblings: &HashMap<u32, Vec<u32>>,
+    siblings: &HashMap<PathIndex, Vec<PathIndex>>,
     by: usize,
 ) -> Option<(Action, Edited)> {
-    let gain = |i: u32| retained.sizes[i as usize][by];
-    let own = |i: u32| match by {
+    let gain = |i: PathIndex| retained.sizes[i.index()][by];
+    let own = |i: PathIndex| match by {
         0 => census.nar_size(i),
         _ => census.usage(i).map_or(0, |u| u.disk_size),
     };
-    let candidate = |&i: &u32| {
-        !graph.roots.contains(&i) && gain(i) > 0 && own(i).saturating_mul(OWN_PART) >= gain(i)
+    let candidate = |&i: &PathIndex| {
+        !graph.roots.contains(&i.node())
+            && gain(i) > 0
+            && own(i).saturating_mul(OWN_PART) >= gain(i)
     };
-    let path = reached.iter().filter(candidate).min_by_key(|&i| (Reverse(gain(i)), i))?;
+    let examined = reached.iter().map(PathIndex::new);
+    let path = examined.filter(candidate).min_by_key(|&i| (Reverse(gain(i)), i))?;
     // Letting a sibling take its place costs nobody anything, so it is
     // preferred where it gains at least half as much.
-    let replaced = siblings.get(&path).into_iter().flatten().filter(|&&new| reached.contains(new));
+    let replaced =
+        siblings.get(&path).into_iter().flatten().filter(|new| reached.contains(new.node()));
     let replaced = replaced.map(|&new| {
         let action = Action::Replace(path, new);
         let next = apply(graph, action);
@@ -319,11 +325,14 @@ fn best(
         return Some((action, next));
     }
     // Referrers that the path itself keeps do not hold it.
-    let below = |mut i: u32| loop {
-        match retained.dominators.of(i) {
-            Dominator::Node(up) if up == path => return true,
-            Dominator::Node(up) => i = up,
-            _ => return false,
+    let below = |index: PathIndex| {
+        let mut node = index.node();
+        loop {
+            match retained.dominators.of(node) {
+                Dominator::Node(up) if up == path.node() => return true,
+                Dominator::Node(up) => node = up,
+                _ => return false,
+            }
         }
     };
     let holders = holders(graph, reached, path);
@@ -340,14 +349,14 @@ fn replacements(
     census: &Census,
     graph: &Edited,
     before: (&NodeSet, [u64; 2]),
-    siblings: &HashMap<u32, Vec<u32>>,
+    siblings: &HashMap<PathIndex, Vec<PathIndex>>,
     by: usize,
 ) -> Result<Vec<Replacement>, TooHeavy> {
     let retained = graph.retained(census)?.sizes;
-    let mut olds: Vec<(&u32, &Vec<u32>)> = siblings.iter().collect();
-    olds.sort_by_key(|(old, _)| (Reverse(retained[**old as usize][by]), **old));
+    let mut olds: Vec<(&PathIndex, &Vec<PathIndex>)> = siblings.iter().collect();
+    olds.sort_by_key(|(old, _)| (Reverse(retained[old.index()][by]), **old));
     olds.truncate(TRIED);
-    let one = |(&old, all): (&u32, &Vec<u32>)| {
+    let one = |(&old, all): (&PathIndex, &Vec<PathIndex>)| {
         let tried = all.iter().map(|&new| {
             let reached = apply(graph, Action::Replace(old, new)).reached();
             let after = measure(census, &reached, &Dropped::default());
@@ -363,11 +372,11 @@ fn replacements(
 
 /// For each path the examined ones that could take its place: other builds of
 /// the same package and output, at least as large.
-fn siblings(census: &Census) -> HashMap<u32, Vec<u32>> {
+fn siblings(census: &Census) -> HashMap<PathIndex, Vec<PathIndex>> {
     // Package, words of the version, output.
     type Kind<'a> = (&'a str, Vec<&'a str>, Option<&'a str>);
-    let mut kinds: HashMap<Kind<'_>, Vec<u32>> = HashMap::new();
-    for index in 0..census.len() as u32 {
+    let mut kinds: HashMap<Kind<'_>, Vec<PathIndex>> = HashMap::new();
+    for index in census.indexes() {
         let id = census.id(index);
         if census.catalog.store_path(id).is_derivation() {
             continue;
@@ -384,8 +393,8 @@ fn siblings(census: &Census) -> HashMap<u32, Vec<u32>> {
     let mut siblings = HashMap::new();
     for group in kinds.into_values().filter(|group| group.len() > 1) {
         for &old in &group {
-            let size = |i: u32| (census.nar_size(i), i);
-            let mut fuller: Vec<u32> = group.clone();
+            let size = |i: PathIndex| (census.nar_size(i), i);
+            let mut fuller: Vec<PathIndex> = group.clone();
             fuller.retain(|&new| size(new) > size(old));
             fuller.sort_by_key(|&new| Reverse(size(new)));
             fuller.truncate(TRIED_BY);
@@ -416,7 +425,7 @@ struct Handles<'a> {
 impl<'a> Handles<'a> {
     fn new(census: &'a Census) -> Self {
         let mut names = HashMap::new();
-        for index in 0..census.len() as u32 {
+        for index in census.indexes() {
             let path = census.catalog.store_path(census.id(index));
             *names.entry(path.name()).or_default() += 1;
         }
@@ -424,7 +433,7 @@ impl<'a> Handles<'a> {
     }
 
     /// The name if it is the only one and plain, else the hash part.
-    fn of(&self, index: u32) -> &'a str {
+    fn of(&self, index: PathIndex) -> &'a str {
         let path = self.census.catalog.store_path(self.census.id(index));
         let plain = !path.name().contains(['?', '=']);
         if plain && self.names.get(path.name()) == Some(&1) {

@@ -3,7 +3,7 @@
 use super::graph_lines::{list, row_of};
 use super::retained::{Retained, within};
 use crate::answer::{Cell, Column, Document, GraphLine, Head, Section};
-use crate::census::Census;
+use crate::census::{Census, PathIndex};
 use crate::graph::TooHeavy;
 use std::cmp::Reverse;
 
@@ -32,7 +32,11 @@ impl Tree {
     ///
     /// # Errors
     /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
-    pub fn new(census: &Census, target: u32, options: &TreeOptions) -> Result<Self, TooHeavy> {
+    pub fn new(
+        census: &Census,
+        target: PathIndex,
+        options: &TreeOptions,
+    ) -> Result<Self, TooHeavy> {
         let retained = Retained::new(census)?;
         let transposed;
         let rows = if options.inverse {
@@ -42,9 +46,12 @@ impl Tree {
             census.references()
         };
         let by = usize::from(census.disk.is_some());
-        let own = |i: u32| census.usage(i).map_or(census.nar_size(i), |u| u.disk_size);
+        let own = |node: u32| {
+            let index = PathIndex::new(node);
+            census.usage(index).map_or(census.nar_size(index), |u| u.disk_size)
+        };
         let weight = |i: u32| retained.sizes[i as usize][by];
-        let mut lines = list(census.len(), &[target], options.depth, |node| {
+        let mut lines = list(census.len(), &[target.node()], options.depth, |node| {
             let mut row = row_of(rows, node);
             row.sort_by_key(|&i| (Reverse((weight(i), own(i))), i));
             row
@@ -75,15 +82,18 @@ impl Tree {
             Column::hidden("repeated"),
         ]);
         let rows = self.lines.iter().map(move |line| {
-            let id = census.id(line.node);
+            let index = PathIndex::new(line.node);
+            let id = census.id(index);
             vec![
                 Cell::optional(catalog.nar_size(id), Cell::Size),
-                Cell::optional(self.retained.nar_size(line.node), Cell::Size),
-                Cell::optional(census.usage(line.node).map(|u| u.disk_size), Cell::Size),
-                Cell::optional(self.retained.disk_size(line.node), Cell::Size),
+                Cell::optional(self.retained.nar_size(index), Cell::Size),
+                Cell::optional(census.usage(index).map(|u| u.disk_size), Cell::Size),
+                Cell::optional(self.retained.disk_size(index), Cell::Size),
                 Cell::text(catalog.path(id)),
                 Cell::Count(line.depth.into()),
-                Cell::optional(line.parent, |i| Cell::text(catalog.path(census.id(i)))),
+                Cell::optional(line.parent, |node| {
+                    Cell::text(catalog.path(census.id(PathIndex::new(node))))
+                }),
                 Cell::Bool(line.repeated),
             ]
         });

@@ -4,23 +4,25 @@
 mod drop_files;
 
 use super::edits::{Dropped, Edited, Sizes, change, known_nar_change, known_nar_size, measure};
+use super::path_names::list_of;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
-use crate::census::Census;
+use crate::catalog::PathId;
+use crate::census::{Census, PathIndex};
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
 use crate::graph::{NodeSet, closure};
 use globset::GlobMatcher;
 use std::cmp::Reverse;
 
-/// One change. Paths are ids.
+/// One change.
 #[derive(Clone, Debug)]
 pub enum Change {
     /// Every reference to these paths goes.
-    Remove(Vec<u32>),
+    Remove(Vec<PathId>),
     /// These references (from, to) go.
-    Cut(Vec<(u32, u32)>),
+    Cut(Vec<(PathId, PathId)>),
     /// Every reference to one of the first goes to the second.
-    Replace(Vec<u32>, u32),
+    Replace(Vec<PathId>, PathId),
     /// Files whose names relative to their store path match go from all
     /// paths; a directory goes with all that is in it.
     DropFiles(GlobMatcher),
@@ -46,10 +48,10 @@ pub struct Outcome {
     pub disk_size: Option<u64>,
     /// How many paths are still held.
     pub paths: u64,
-    /// Paths that went, by index, heaviest first.
-    pub gone: Vec<u32>,
-    /// Paths that came, by index: what replaces others and its closure.
-    pub added: Vec<u32>,
+    /// Paths that went, heaviest first.
+    pub gone: Vec<PathIndex>,
+    /// Paths that came: what replaces others and its closure.
+    pub added: Vec<PathIndex>,
     /// What the paths concerned hold, but others hold too.
     pub kept: Vec<Kept>,
     /// Names of files dropped.
@@ -82,10 +84,10 @@ fn near_list(near: &[String]) -> String {
 /// A path that stayed although what was changed holds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
-    /// The path's index.
-    pub path: u32,
-    /// Who still refers to it: indexes.
-    pub held_by: Vec<u32>,
+    /// The path.
+    pub path: PathIndex,
+    /// Who still refers to it.
+    pub held_by: Vec<PathIndex>,
 }
 
 /// The answer: how things were, and after each step.
@@ -110,7 +112,7 @@ impl WhatIf {
     pub fn new(
         census: &mut Census,
         files: Option<&StoreFiles>,
-        targets: &[u32],
+        targets: &[PathId],
         steps: &[Step],
         threads: Option<usize>,
     ) -> Result<Self, WhatIfError> {
@@ -129,15 +131,15 @@ impl WhatIf {
         let mut sizes = first.1;
         let before = Outcome { nar_change: Some(0), ..outcome(&reached, sizes) };
         let mut after = Vec::new();
-        let weight = |i: u32| census.usage(i).map_or(census.nar_size(i), |u| u.disk_size);
+        let weight = |i: PathIndex| census.usage(i).map_or(census.nar_size(i), |u| u.disk_size);
         for step in steps {
             let concerned = concerned(census, &step.change);
-            let held = closure(&graph.rows, concerned.iter().copied());
-            let index = |id: u32| census.index_of(id);
+            let held = closure(&graph.rows, concerned.iter().map(|path| path.node()));
+            let index = |id: PathId| census.index_of(id);
             match &step.change {
                 Change::Remove(_) => graph.remove(&concerned),
                 Change::Cut(edges) => {
-                    let edge = |&(a, b): &(u32, u32)| Some((index(a)?, index(b)?));
+                    let edge = |&(a, b): &(PathId, PathId)| Some((index(a)?, index(b)?));
                     graph.cut(&edges.iter().filter_map(edge).collect::<Vec<_>>());
                 }
                 Change::Replace(_, new) => {
@@ -151,7 +153,7 @@ impl WhatIf {
             if matches!(step.change, Change::DropFiles(_)) {
                 let found = drops.next().unwrap_or_default();
                 // A file that only a path gone before held is no gain.
-                files = found.iter().filter(|f| reached.contains(f.path)).count() as u64;
+                files = found.iter().filter(|f| reached.contains(f.path.node())).count() as u64;
                 found.into_iter().for_each(|file| file.take(&mut dropped));
             }
             let now = graph.reached();
@@ -160,16 +162,17 @@ impl WhatIf {
             outcome.nar_change =
                 known_nar_change(census, (&reached, sizes), (&now, left), &dropped);
             outcome.files = files;
-            outcome.gone = reached.iter().filter(|&i| !now.contains(i)).collect();
+            outcome.gone = difference(&reached, &now);
             outcome.gone.sort_by_key(|&i| (Reverse(weight(i)), i));
-            outcome.added = now.iter().filter(|&i| !reached.contains(i)).collect();
+            outcome.added = difference(&now, &reached);
             outcome.added.sort_by_key(|&i| (Reverse(weight(i)), i));
             let referrers = graph.rows.transpose(census.len());
             for path in held.iter().copied().filter(|&i| reached.contains(i) && now.contains(i)) {
                 let outside = |&r: &u32| now.contains(r) && held.binary_search(&r).is_err();
-                let held_by: Vec<u32> =
-                    referrers.row(path).iter().copied().filter(outside).collect();
+                let held_by = referrers.row(path).iter().copied().filter(outside);
+                let held_by: Vec<PathIndex> = held_by.map(PathIndex::new).collect();
                 if !held_by.is_empty() || graph.roots.contains(&path) {
+                    let path = PathIndex::new(path);
                     outcome.kept.push(Kept { path, held_by });
                 }
             }
@@ -268,7 +271,7 @@ impl WhatIf {
         census: &'a Census,
         key: &'static str,
         title: &str,
-        paths: impl Fn(&'a Outcome) -> &'a [u32],
+        paths: impl Fn(&'a Outcome) -> &'a [PathIndex],
     ) -> Section<'a> {
         let columns = vec![
             Column::titled("nar_size", "NAR size"),
@@ -276,7 +279,7 @@ impl WhatIf {
             Column::new("path"),
             Column::new("step"),
         ];
-        let all: Vec<(u32, &str)> = (self.after.iter().zip(&self.steps))
+        let all: Vec<(PathIndex, &str)> = (self.after.iter().zip(&self.steps))
             .flat_map(|(outcome, step)| paths(outcome).iter().map(move |&i| (i, step.as_str())))
             .collect();
         let rows = all.into_iter().map(|(i, step)| {
@@ -301,13 +304,13 @@ impl WhatIf {
             .collect();
         let rows = all.into_iter().map(|(kept, step)| {
             let catalog = &census.catalog;
-            let held_by: Vec<u32> = kept.held_by.iter().map(|&i| census.id(i)).collect();
+            let held_by = kept.held_by.iter().map(|&i| census.id(i));
             let mut row = path_cells(census, kept.path);
             row.extend([
                 Cell::optional(kept.held_by.first(), |i| {
                     Cell::text(catalog.store_path(census.id(*i)).name())
                 }),
-                Cell::StorePaths(catalog, held_by.into()),
+                list_of(catalog, held_by),
                 Cell::text(step),
             ]);
             row
@@ -323,7 +326,7 @@ fn disk_column(census: &Census) -> Column {
     }
 }
 
-fn path_cells(census: &Census, index: u32) -> Vec<Cell<'_>> {
+fn path_cells(census: &Census, index: PathIndex) -> Vec<Cell<'_>> {
     let id = census.id(index);
     vec![
         Cell::optional(census.catalog.nar_size(id), Cell::Size),
@@ -332,9 +335,14 @@ fn path_cells(census: &Census, index: u32) -> Vec<Cell<'_>> {
     ]
 }
 
-/// The paths that a change takes references from, by index.
-fn concerned(census: &Census, change: &Change) -> Vec<u32> {
-    let index = |&id: &u32| census.index_of(id);
+/// The nodes of one set that are not in another.
+fn difference(set: &NodeSet, other: &NodeSet) -> Vec<PathIndex> {
+    set.iter().filter(|&node| !other.contains(node)).map(PathIndex::new).collect()
+}
+
+/// The paths that a change takes references from.
+fn concerned(census: &Census, change: &Change) -> Vec<PathIndex> {
+    let index = |&id: &PathId| census.index_of(id);
     match change {
         Change::Remove(paths) | Change::Replace(paths, _) => {
             paths.iter().filter_map(index).collect()

@@ -1,12 +1,14 @@
 //! Why a path is there: what refers to it, through which chain, in which file.
 
 use super::graph_lines::{list, row_of};
+use super::path_names::list_of;
 use super::precise::{self, Find, Finds};
 use crate::answer::{Cell, Column, Document, Field, GraphLine, Head, Section};
+use crate::catalog::PathId;
 use crate::census::Census;
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
-use crate::graph::{NodeSet, ShortestPaths, between, roots};
+use crate::graph::{Cuts, NodeSet, ShortestPaths, between, reachable, roots};
 use std::collections::HashMap;
 
 /// What is shown of the references between two ends.
@@ -21,17 +23,16 @@ pub enum Show {
     Referrers,
 }
 
-/// Why some paths are there. Ids are those of the catalog: the census is one of
-/// all valid paths.
+/// Why some paths are there.
 #[derive(Clone, Debug, Default)]
 pub struct Why {
     /// Where the chains begin; `None` for the whole store.
-    pub from: Option<u32>,
+    pub from: Option<PathId>,
     /// What was asked about.
-    pub to: Vec<u32>,
+    pub to: Vec<PathId>,
     /// Those of `to` that something (or `from`'s closure) holds.
-    pub held: Vec<u32>,
-    /// The chains, below each other.
+    pub held: Vec<PathId>,
+    /// The chains, below each other; nodes are those of the catalog's graph.
     pub lines: Vec<GraphLine>,
     /// Who in the whole store uses each path, from the far end: where chains
     /// begin when no `from` is given.
@@ -45,24 +46,24 @@ pub struct Why {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct User {
     /// The path it uses.
-    pub to: u32,
+    pub to: PathId,
     /// A shortest chain from the user to that path, both included.
-    pub chain: Vec<u32>,
+    pub chain: Vec<PathId>,
 }
 
 impl Why {
     /// Finds out why `to` is there, within the closure of `from` or in the
     /// whole store.
-    pub fn new(census: &Census, from: Option<u32>, to: &[u32], show: Show) -> Self {
+    pub fn new(census: &Census, from: Option<PathId>, to: &[PathId], show: Show) -> Self {
         let mut why = Self { from, to: to.to_vec(), show, ..Self::default() };
         let catalog = &census.catalog;
         let (references, referrers) = (catalog.references(), catalog.referrers());
-        let all = || NodeSet::from_nodes(catalog.len(), 0..catalog.len() as u32);
+        let all = || NodeSet::from_nodes(catalog.len(), catalog.ids().map(PathId::node));
         match (show, from) {
             (Show::Shortest, Some(from)) => {
-                let paths = ShortestPaths::new(references, &[from]);
+                let paths = ShortestPaths::new(references, &[from.node()]);
                 for &to in to {
-                    let Some(chain) = paths.to(to) else { continue };
+                    let Some(chain) = paths.to(to.node()) else { continue };
                     why.held.push(to);
                     let mut parent = None;
                     for (depth, &node) in (0..).zip(&chain) {
@@ -74,23 +75,26 @@ impl Why {
             (Show::Shortest, None) => {
                 let roots = roots(references, &all());
                 for &to in to {
-                    let paths = ShortestPaths::new(referrers, &[to]);
-                    let chains = roots.iter().filter(|&&r| r != to).filter_map(|&r| paths.to(r));
+                    let paths = ShortestPaths::new(referrers, &[to.node()]);
+                    let chains = roots.iter().filter(|&&r| r != to.node());
+                    let chains = chains.filter_map(|&r| paths.to(r));
                     let before = why.users.len();
-                    why.users.extend(chains.map(|mut chain| {
-                        chain.reverse();
+                    why.users.extend(chains.map(|chain| {
+                        let chain = chain.into_iter().rev().map(PathId::new).collect();
                         User { to, chain }
                     }));
                     why.users[before..].sort_by_key(|u| (u.chain.len(), u.chain[0]));
-                    if why.users.len() > before || referrers.row(to).iter().any(|&r| r != to) {
+                    if why.users.len() > before || catalog.referrers_of(to).any(|r| r != to) {
                         why.held.push(to);
                     }
                 }
             }
             (Show::All, from) => {
-                let tops = from.map_or_else(|| roots(references, &all()), |from| vec![from]);
-                let on_the_way = between(references, referrers, &tops, to);
-                why.held = to.iter().copied().filter(|&to| on_the_way.contains(to)).collect();
+                let tops = from.map_or_else(|| roots(references, &all()), |from| vec![from.node()]);
+                let ends: Vec<u32> = to.iter().map(|to| to.node()).collect();
+                let on_the_way = between(references, referrers, &tops, &ends);
+                let held = to.iter().copied().filter(|to| on_the_way.contains(to.node()));
+                why.held = held.collect();
                 let tops: Vec<u32> = tops.into_iter().filter(|&t| on_the_way.contains(t)).collect();
                 why.lines = list(references.len(), &tops, None, |node| {
                     let mut row = row_of(references, node);
@@ -99,21 +103,23 @@ impl Why {
                 });
             }
             (Show::Referrers, from) => {
-                let within = from.map(|from| {
-                    let closure = crate::graph::closure(references, [from]);
-                    NodeSet::from_nodes(references.len(), closure)
-                });
-                let examined = |id: u32| within.as_ref().is_none_or(|set| set.contains(id));
+                let within =
+                    from.map(|from| reachable(references, [from.node()], &Cuts::default()));
+                let examined =
+                    |id: PathId| within.as_ref().is_none_or(|set| set.contains(id.node()));
                 for &to in to.iter().filter(|&&to| examined(to)) {
-                    let users = referrers.row(to).iter().copied();
-                    let users: Vec<u32> = users.filter(|&u| u != to && examined(u)).collect();
+                    let users = catalog.referrers_of(to);
+                    let users: Vec<PathId> = users.filter(|&u| u != to && examined(u)).collect();
                     if users.is_empty() && from != Some(to) {
                         continue;
                     }
                     why.held.push(to);
-                    why.lines.push(GraphLine { node: to, parent: None, depth: 0, repeated: false });
-                    let line =
-                        |node| GraphLine { node, parent: Some(to), depth: 1, repeated: false };
+                    let (node, parent) = (to.node(), Some(to.node()));
+                    why.lines.push(GraphLine { node, parent: None, depth: 0, repeated: false });
+                    let line = |user: PathId| {
+                        let node = user.node();
+                        GraphLine { node, parent, depth: 1, repeated: false }
+                    };
                     why.lines.extend(users.into_iter().map(line));
                 }
             }
@@ -138,10 +144,11 @@ impl Why {
         files: &StoreFiles,
         threads: Option<usize>,
     ) -> Result<(), DiskError> {
-        let mut edges: Vec<(u32, u32)> = if self.show == Show::Referrers {
-            self.lines.iter().filter_map(|l| Some((l.node, l.parent?))).collect()
+        let id = PathId::new;
+        let mut edges: Vec<(PathId, PathId)> = if self.show == Show::Referrers {
+            self.lines.iter().filter_map(|l| Some((id(l.node), id(l.parent?)))).collect()
         } else {
-            let lines = self.lines.iter().filter_map(|l| Some((l.parent?, l.node)));
+            let lines = self.lines.iter().filter_map(|l| Some((id(l.parent?), id(l.node))));
             let last = |user: &User| user.chain.len().checked_sub(2).map(|i| user.chain[i]);
             lines.chain(self.users.iter().filter_map(|u| Some((last(u)?, u.to)))).collect()
         };
@@ -162,8 +169,8 @@ impl Why {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let catalog = &census.catalog;
-        let path = |id: u32| Cell::text(catalog.path(id));
-        let list = |ids: &'a [u32]| Cell::StorePaths(catalog, ids.into());
+        let path = |id: PathId| Cell::text(catalog.path(id));
+        let list = |ids: &'a [PathId]| list_of(catalog, ids.iter().copied());
         let mut sections = vec![Section::fields(
             None,
             "",
@@ -216,11 +223,12 @@ impl Why {
             Column::hidden("repeated"),
         ];
         let rows = self.lines.iter().map(|line| {
+            let id = PathId::new(line.node);
             vec![
-                Cell::optional(catalog.nar_size(line.node), Cell::Size),
-                Cell::text(catalog.path(line.node)),
+                Cell::optional(catalog.nar_size(id), Cell::Size),
+                Cell::text(catalog.path(id)),
                 Cell::Count(line.depth.into()),
-                Cell::optional(line.parent, |id| Cell::text(catalog.path(id))),
+                Cell::optional(line.parent, |node| Cell::text(catalog.path(PathId::new(node)))),
                 Cell::Bool(line.repeated),
             ]
         });
@@ -243,7 +251,7 @@ impl Why {
                 Cell::text(catalog.path(user.chain[0])),
                 Cell::text(catalog.base_name(user.chain[last])),
                 Cell::text(catalog.base_name(user.to)),
-                Cell::StorePaths(catalog, user.chain.as_slice().into()),
+                list_of(catalog, user.chain.iter().copied()),
             ]
         });
         Section::rows("users", "", columns, rows)
@@ -282,7 +290,7 @@ fn finds_section<'a>(census: &'a Census, finds: &'a [Find]) -> Section<'a> {
     Section::rows("files", "Files that hold the references", columns, rows)
 }
 
-fn without_section<'a>(census: &'a Census, without: &'a [(u32, u32)]) -> Section<'a> {
+fn without_section<'a>(census: &'a Census, without: &'a [(PathId, PathId)]) -> Section<'a> {
     let catalog = &census.catalog;
     let columns = vec![Column::new("referrer"), Column::new("reference")];
     let rows = without.iter().map(|&(referrer, reference)| {

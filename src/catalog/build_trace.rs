@@ -6,7 +6,7 @@
 //! derivation modulo its inputs (`hashDerivationModulo` in Nix's
 //! `derivations.cc`); from 2.35 `BuildTraceV3`, whose key is the derivation.
 
-use super::{Catalog, derivation};
+use super::{Catalog, PathId, derivation};
 use crate::fs::Directory;
 use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
@@ -51,13 +51,13 @@ pub fn outputs(
     table: TraceTable,
     store: Option<&Directory>,
     warnings: &mut Warnings,
-) -> Vec<(u32, u32)> {
+) -> Vec<(PathId, PathId)> {
     for unknown in &catalog.unknown_traces {
         let message = "a table of a form that is not known: \
                        outputs of content-addressed derivations may be missing";
         warnings.push(WarningKind::UnknownSchema, unknown.as_bytes(), message);
     }
-    let mut found: HashMap<(&str, &str), u32> = HashMap::new();
+    let mut found: HashMap<(&str, &str), PathId> = HashMap::new();
     let mut others = false;
     for trace in &catalog.traces {
         if trace.table != table {
@@ -76,12 +76,12 @@ pub fn outputs(
         }
         return Vec::new();
     }
-    let drvs = (0..catalog.len() as u32).filter(|&id| catalog.base_name(id).ends_with(".drv"));
+    let drvs = catalog.ids().filter(|&id| catalog.base_name(id).ends_with(".drv"));
     let mut pairs = Vec::new();
     match table {
         TraceTable::BuildTraceV3 => {
-            let ids: HashMap<&str, u32> = drvs.map(|id| (catalog.base_name(id), id)).collect();
-            let of = |(&(key, _), &path): (&(&str, &str), &u32)| Some((*ids.get(key)?, path));
+            let ids: HashMap<&str, PathId> = drvs.map(|id| (catalog.base_name(id), id)).collect();
+            let of = |(&(key, _), &path): (&(&str, &str), &PathId)| Some((*ids.get(key)?, path));
             pairs.extend(found.iter().filter_map(of));
         }
         TraceTable::Realisations => {

@@ -1,7 +1,7 @@
 //! From rows in any order to a [`Catalog`].
 
 use super::build_trace::Trace;
-use super::{Catalog, Strings, UNKNOWN_SIZE, UNKNOWN_TIME};
+use super::{Catalog, PathId, Strings, UNKNOWN_SIZE, UNKNOWN_TIME};
 use crate::graph::Rows;
 use crate::store::StorePath;
 use crate::warning::{WarningKind, Warnings};
@@ -220,7 +220,7 @@ impl Builder {
 
     /// The full path of the record of that number.
     pub fn path(&self, number: u32) -> String {
-        self.catalog.path(number)
+        self.catalog.path(PathId::new(number))
     }
 
     /// The number of each path added so far, by base name: for sources that
@@ -275,22 +275,23 @@ impl Builder {
         c.registration_times = permuted(&c.registration_times, &kept);
         c.ultimate = permuted(&c.ultimate, &kept);
         let sizes = |sizes: Vec<(u32, u64)>| {
-            sizes.into_iter().map(|(n, size)| (ids[n as usize], size)).collect()
+            sizes.into_iter().map(|(n, size)| (PathId::new(ids[n as usize]), size)).collect()
         };
         c.closure_sizes = sizes(self.closure_sizes);
         c.download_sizes = sizes(self.download_sizes);
         for (number, reference) in self.unlisted {
-            c.unlisted.entry(ids[number as usize]).or_default().push(reference);
+            c.unlisted.entry(PathId::new(ids[number as usize])).or_default().push(reference);
         }
         for references in c.unlisted.values_mut() {
             references.sort_unstable();
             references.dedup();
         }
-        c.outputs = outputs.into_iter().map(|(n, o)| (ids[n as usize], o)).collect();
+        c.outputs = outputs.into_iter().map(|(n, o)| (PathId::new(ids[n as usize]), o)).collect();
         for pair in &mut derivation_outputs {
             *pair = (ids[pair.0 as usize], ids[pair.1 as usize]);
         }
-        c.undeletable = undeletable.into_iter().map(|number| ids[number as usize]).collect();
+        let id = |number: u32| PathId::new(ids[number as usize]);
+        c.undeletable = undeletable.into_iter().map(id).collect();
         c.undeletable.sort_unstable();
         c.undeletable.dedup();
         derivation_outputs.sort_unstable();

@@ -34,7 +34,7 @@ pub use source::{Loaded, STANDARD_INPUT, Source, find_store_at_top, load_over};
 pub use sqlite::LoadError;
 pub use strings::Strings;
 
-use crate::graph::Rows;
+use crate::graph::{Rows, closure, node_number};
 use crate::store::{Package, StoreLocation, StorePath};
 use crate::warning::{WarningKind, Warnings};
 use index::NameIndex;
@@ -125,6 +125,12 @@ pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
     Ok(catalog)
 }
 
+node_number! {
+    /// The number of a valid path in its [`Catalog`]. Ids are in the bytewise
+    /// order of base names, so comparing ids compares names.
+    PathId
+}
+
 /// The valid paths of a store. A path's id is its place in the bytewise order
 /// of base names, so comparing ids compares names.
 #[derive(Debug, Default)]
@@ -138,16 +144,16 @@ pub struct Catalog {
     signatures: Strings,
     content_addresses: Strings,
     ultimate: Vec<bool>,
-    outputs: HashMap<u32, Box<str>>,
+    outputs: HashMap<PathId, Box<str>>,
     derivation_outputs: Rows,
     outputs_known: bool,
     traces: Vec<build_trace::Trace>,
     unknown_traces: Vec<String>,
-    undeletable: Vec<u32>,
-    /// References to paths that the source does not list, by id.
-    unlisted: HashMap<u32, Vec<Box<str>>>,
-    closure_sizes: HashMap<u32, u64>,
-    download_sizes: HashMap<u32, u64>,
+    undeletable: Vec<PathId>,
+    /// References to paths that the source does not list.
+    unlisted: HashMap<PathId, Vec<Box<str>>>,
+    closure_sizes: HashMap<PathId, u64>,
+    download_sizes: HashMap<PathId, u64>,
     missing_columns: Vec<&'static str>,
     schema: Option<u32>,
     /// The first path that is in another store directory, escaped.
@@ -155,7 +161,7 @@ pub struct Catalog {
     references: Rows,
     referrers: Rows,
     index: OnceLock<NameIndex>,
-    deriver_ids: OnceLock<Vec<u32>>,
+    deriver_ids: OnceLock<Vec<PathId>>,
     all_outputs: OnceLock<Rows>,
     has_provenance: bool,
     /// What was odd about the source.
@@ -193,9 +199,19 @@ impl Catalog {
         self.names.is_empty()
     }
 
+    /// The ids of all paths, ascending.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = PathId> + Clone + use<> {
+        (0..self.len() as u32).map(PathId::new)
+    }
+
+    /// The ids from this one on, ascending.
+    pub fn ids_from(&self, first: PathId) -> impl Iterator<Item = PathId> + use<> {
+        (first.node()..self.len() as u32).map(PathId::new)
+    }
+
     /// The base name of a path.
-    pub fn base_name(&self, id: u32) -> &str {
-        self.names.get(id as usize)
+    pub fn base_name(&self, id: PathId) -> &str {
+        self.names.get(id.index())
     }
 
     /// All base names, ascending.
@@ -204,27 +220,27 @@ impl Catalog {
     }
 
     /// The parts of a path's base name.
-    pub fn store_path(&self, id: u32) -> StorePath<'_> {
+    pub fn store_path(&self, id: PathId) -> StorePath<'_> {
         StorePath::checked(self.base_name(id))
     }
 
     /// The full path, such as `/nix/store/<hash part>-<name>`.
-    pub fn path(&self, id: u32) -> String {
+    pub fn path(&self, id: PathId) -> String {
         format!("{}/{}", self.store_dir, self.base_name(id))
     }
 
     /// The path of that base name.
-    pub fn find(&self, base_name: &str) -> Option<u32> {
+    pub fn find(&self, base_name: &str) -> Option<PathId> {
         let index = self.index.get_or_init(|| NameIndex::new(&self.names));
         let range = index.range(base_name);
         let at = self.partition_point(range.clone(), base_name);
-        (at < range.end && self.names.get(at) == base_name).then_some(at as u32)
+        (at < range.end && self.names.get(at) == base_name).then(|| PathId::new(at as u32))
     }
 
     /// The first id whose base name is not below `prefix`: where a search by
     /// prefix begins.
-    pub fn lower_bound(&self, prefix: &str) -> u32 {
-        self.partition_point(0..self.len(), prefix) as u32
+    pub fn lower_bound(&self, prefix: &str) -> PathId {
+        PathId::new(self.partition_point(0..self.len(), prefix) as u32)
     }
 
     /// The first place in a range where the name is not below `prefix`.
@@ -242,23 +258,28 @@ impl Catalog {
     }
 
     /// The NAR size in bytes, if the database knows it.
-    pub fn nar_size(&self, id: u32) -> Option<u64> {
-        Some(self.nar_sizes[id as usize]).filter(|&s| s != UNKNOWN_SIZE)
+    pub fn nar_size(&self, id: PathId) -> Option<u64> {
+        Some(self.nar_sizes[id.index()]).filter(|&s| s != UNKNOWN_SIZE)
+    }
+
+    /// The sum of the NAR sizes of some paths in bytes; `None` if one is unknown.
+    pub fn sum_nar_sizes(&self, ids: impl IntoIterator<Item = PathId>) -> Option<u64> {
+        ids.into_iter().map(|id| self.nar_size(id)).sum()
     }
 
     /// The SHA-256 of the path's NAR; `None` where the database has none or
     /// has the all-zero one that old images carry.
-    pub fn hash(&self, id: u32) -> Option<&[u8; 32]> {
-        Some(&self.hashes[id as usize]).filter(|h| **h != [0; 32])
+    pub fn hash(&self, id: PathId) -> Option<&[u8; 32]> {
+        Some(&self.hashes[id.index()]).filter(|h| **h != [0; 32])
     }
 
     /// When the path was registered, in seconds since 1970, if the source knows.
-    pub fn registration_time(&self, id: u32) -> Option<i64> {
-        Some(self.registration_times[id as usize]).filter(|&t| t != UNKNOWN_TIME)
+    pub fn registration_time(&self, id: PathId) -> Option<i64> {
+        Some(self.registration_times[id.index()]).filter(|&t| t != UNKNOWN_TIME)
     }
 
     /// The full path of the derivation that built the path, if known.
-    pub fn deriver(&self, id: u32) -> Option<String> {
+    pub fn deriver(&self, id: PathId) -> Option<String> {
         self.deriver_base_name(id).map(|d| match d.starts_with('/') {
             true => d.to_owned(),
             false => format!("{}/{d}", self.store_dir),
@@ -267,46 +288,47 @@ impl Catalog {
 
     /// The base name of the deriver, if known; a full path where it lies in
     /// another store directory.
-    pub fn deriver_base_name(&self, id: u32) -> Option<&str> {
-        Some(self.derivers.get(id as usize)).filter(|d| !d.is_empty())
+    pub fn deriver_base_name(&self, id: PathId) -> Option<&str> {
+        Some(self.derivers.get(id.index())).filter(|d| !d.is_empty())
     }
 
     /// The deriver, if it is a valid path itself.
-    pub fn deriver_id(&self, id: u32) -> Option<u32> {
-        const NONE: u32 = u32::MAX;
+    pub fn deriver_id(&self, id: PathId) -> Option<PathId> {
+        // Half as large as options are.
+        const NONE: PathId = PathId::new(u32::MAX);
         let ids = self.deriver_ids.get_or_init(|| {
-            let ids = (0..self.len() as u32).into_par_iter();
+            let ids = (0..self.len() as u32).into_par_iter().map(PathId::new);
             let find = |id| self.deriver_base_name(id).and_then(|name| self.find(name));
             ids.map(|id| find(id).unwrap_or(NONE)).collect()
         });
-        Some(ids[id as usize]).filter(|&id| id != NONE)
+        Some(ids[id.index()]).filter(|&id| id != NONE)
     }
 
     /// The signatures, each `<key name>:<base64>`.
-    pub fn signatures(&self, id: u32) -> impl Iterator<Item = &str> + '_ {
-        self.signatures.get(id as usize).split_ascii_whitespace()
+    pub fn signatures(&self, id: PathId) -> std::str::SplitAsciiWhitespace<'_> {
+        self.signatures.get(id.index()).split_ascii_whitespace()
     }
 
     /// The content address, such as `fixed:r:sha256:…`, if the path has one.
-    pub fn content_address(&self, id: u32) -> Option<&str> {
-        Some(self.content_addresses.get(id as usize)).filter(|c| !c.is_empty())
+    pub fn content_address(&self, id: PathId) -> Option<&str> {
+        Some(self.content_addresses.get(id.index())).filter(|c| !c.is_empty())
     }
 
     /// Whether the path was built here and so is trusted without signatures.
-    pub fn ultimate(&self, id: u32) -> bool {
-        self.ultimate[id as usize]
+    pub fn ultimate(&self, id: PathId) -> bool {
+        self.ultimate[id.index()]
     }
 
     /// The output name: from the derivation outputs the database holds, else
     /// by comparing the path's name with its deriver's.
-    pub fn output(&self, id: u32) -> Option<&str> {
+    pub fn output(&self, id: PathId) -> Option<&str> {
         let known = self.outputs.get(&id).map(|o| &**o);
         known.or_else(|| self.store_path(id).output_of(self.deriver_base_name(id)?))
     }
 
     /// The path's name as people read it. The output is the known one
     /// ([`output`](Self::output)), else a guess by the name.
-    pub fn package(&self, id: u32) -> Package<'_> {
+    pub fn package(&self, id: PathId) -> Package<'_> {
         let name = self.store_path(id).name();
         match self.output(id) {
             Some(output) => Package::of_output(name, output),
@@ -314,7 +336,35 @@ impl Catalog {
         }
     }
 
-    /// The references of each path, ascending; a self reference is among them.
+    /// The references of a path, ascending; a self reference is among them.
+    pub fn references_of(&self, id: PathId) -> impl ExactSizeIterator<Item = PathId> + '_ {
+        paths(&self.references, id)
+    }
+
+    /// The paths that refer to a path, ascending; itself among them if it does.
+    pub fn referrers_of(&self, id: PathId) -> impl ExactSizeIterator<Item = PathId> + '_ {
+        paths(&self.referrers, id)
+    }
+
+    /// The closure of some paths: they and all they refer to, transitively,
+    /// ascending.
+    pub fn closure_of(&self, ids: impl IntoIterator<Item = PathId>) -> Vec<PathId> {
+        let nodes = closure(&self.references, ids.into_iter().map(PathId::node));
+        nodes.into_iter().map(PathId::new).collect()
+    }
+
+    /// Whether a path refers to another.
+    pub fn refers(&self, from: PathId, to: PathId) -> bool {
+        self.references.row(from.node()).binary_search(&to.node()).is_ok()
+    }
+
+    /// The valid outputs of a derivation, ascending; see
+    /// [`derivation_outputs`](Self::derivation_outputs).
+    pub fn outputs_of(&self, drv: PathId) -> impl ExactSizeIterator<Item = PathId> + '_ {
+        paths(self.derivation_outputs(), drv)
+    }
+
+    /// The references of each path as a graph, whose nodes are the ids.
     pub fn references(&self) -> &Rows {
         &self.references
     }
@@ -323,19 +373,19 @@ impl Catalog {
     /// paths of their own: base names, or full paths where they are in another
     /// store directory; ascending. Only files such as `nix path-info --json X`
     /// prints have such references.
-    pub fn unlisted_references(&self, id: u32) -> &[Box<str>] {
+    pub fn unlisted_references(&self, id: PathId) -> &[Box<str>] {
         self.unlisted.get(&id).map_or(&[], |references| references)
     }
 
     /// The paths that have unlisted references, by id, in no order.
-    pub fn with_unlisted_references(&self) -> impl ExactSizeIterator<Item = u32> + '_ {
+    pub fn with_unlisted_references(&self) -> impl ExactSizeIterator<Item = PathId> + '_ {
         self.unlisted.keys().copied()
     }
 
     /// Warns that some of these paths refer to what the source does not list,
     /// if so: an answer about their closure leaves something out.
-    pub fn warn_of_unlisted(&self, among: impl Fn(u32) -> bool, warnings: &mut Warnings) {
-        let mut from: Vec<u32> = self.unlisted.keys().copied().filter(|&id| among(id)).collect();
+    pub fn warn_of_unlisted(&self, among: impl Fn(PathId) -> bool, warnings: &mut Warnings) {
+        let mut from: Vec<PathId> = self.unlisted.keys().copied().filter(|&id| among(id)).collect();
         from.sort_unstable();
         let Some(&first) = from.first() else { return };
         let mut names: Vec<&str> =
@@ -357,8 +407,8 @@ impl Catalog {
 
     /// The full paths of all references of a path as the source states them,
     /// ascending.
-    pub fn reference_paths(&self, id: u32) -> Vec<String> {
-        let listed = self.references.row(id).iter().map(|&to| self.path(to));
+    pub fn reference_paths(&self, id: PathId) -> Vec<String> {
+        let listed = self.references_of(id).map(|to| self.path(to));
         let unlisted = self.unlisted_references(id);
         let full = |name: &str| match name.starts_with('/') {
             true => name.to_owned(),
@@ -374,13 +424,13 @@ impl Catalog {
 
     /// The sum of NAR sizes over the closure of a path in bytes, where the
     /// source states it.
-    pub fn stated_closure_size(&self, id: u32) -> Option<u64> {
+    pub fn stated_closure_size(&self, id: PathId) -> Option<u64> {
         self.closure_sizes.get(&id).copied()
     }
 
     /// The size in bytes of the compressed NAR that a binary cache serves,
     /// where the source states it.
-    pub fn download_size(&self, id: u32) -> Option<u64> {
+    pub fn download_size(&self, id: PathId) -> Option<u64> {
         self.download_sizes.get(&id).copied()
     }
 
@@ -434,7 +484,7 @@ impl Catalog {
         self.warnings.push(WarningKind::SchemaMismatch, database, message);
     }
 
-    /// The referrers of each path, ascending; a self reference is among them.
+    /// The referrers of each path as a graph, whose nodes are the ids.
     pub fn referrers(&self) -> &Rows {
         &self.referrers
     }
@@ -445,12 +495,13 @@ impl Catalog {
     /// derivation, the paths that name it as their deriver.
     pub fn derivation_outputs(&self) -> &Rows {
         self.all_outputs.get_or_init(|| {
-            let told = |drv: u32| self.derivation_outputs.row(drv);
-            let guessed = |drv: &u32| !self.outputs_known && told(*drv).is_empty();
-            let untold = |id: u32| self.deriver_id(id).filter(guessed);
-            let ids = 0..self.len() as u32;
-            let known = ids.clone().flat_map(|drv| told(drv).iter().map(move |&id| (drv, id)));
-            let named = ids.clone().filter_map(|id| Some((untold(id)?, id)));
+            let told = |drv: PathId| self.derivation_outputs.row(drv.node());
+            let guessed = |drv: &PathId| !self.outputs_known && told(*drv).is_empty();
+            let untold = |id: PathId| self.deriver_id(id).filter(guessed);
+            let ids = self.ids();
+            let known = ids.clone();
+            let known = known.flat_map(|drv| told(drv).iter().map(move |&id| (drv.node(), id)));
+            let named = ids.filter_map(|id| Some((untold(id)?.node(), id.node())));
             Rows::from_pairs(self.len(), known.chain(named))
         })
     }
@@ -458,13 +509,14 @@ impl Catalog {
     /// Paths with a reference, to or from them, that Nix cannot follow, because
     /// the row at its other end is odd or gone; ascending. Nix fails when it
     /// would delete such a path, or one that it refers to.
-    pub fn undeletable(&self) -> &[u32] {
+    pub fn undeletable(&self) -> &[PathId] {
         &self.undeletable
     }
 
     /// Adds outputs of derivations: pairs of derivation and output.
-    pub fn add_derivation_outputs(&mut self, pairs: &[(u32, u32)]) {
-        let mut all: Vec<(u32, u32)> = pairs.to_vec();
+    pub fn add_derivation_outputs(&mut self, pairs: &[(PathId, PathId)]) {
+        let pairs = pairs.iter().map(|(drv, output)| (drv.node(), output.node()));
+        let mut all: Vec<(u32, u32)> = pairs.collect();
         for drv in 0..self.len() as u32 {
             all.extend(self.derivation_outputs.row(drv).iter().map(|&output| (drv, output)));
         }
@@ -478,4 +530,9 @@ impl Catalog {
     pub fn newest_registration(&self) -> Option<i64> {
         self.registration_times.iter().copied().filter(|&t| t != UNKNOWN_TIME).max()
     }
+}
+
+/// The row of a path in a graph of all paths.
+fn paths(rows: &Rows, id: PathId) -> impl ExactSizeIterator<Item = PathId> + '_ {
+    rows.row(id.node()).iter().copied().map(PathId::new)
 }

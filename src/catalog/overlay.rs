@@ -2,7 +2,7 @@
 //! lower store's (Nix's `local-overlay-store.md`). The upper one repeats rows
 //! of the lower; where both have a path, the upper row counts.
 
-use super::{Builder, Catalog, Record, TooLarge};
+use super::{Builder, Catalog, PathId, Record, TooLarge};
 
 /// The paths of `upper`, and those of `lower` that it lacks. Both must have
 /// the same store directory, else the lower paths become warnings.
@@ -19,14 +19,14 @@ pub fn join(upper: &Catalog, lower: &Catalog) -> Result<Catalog, TooLarge> {
     }
     let mut unlisted = Vec::new();
     let mut numbers = Vec::with_capacity(upper.len());
-    for id in 0..upper.len() as u32 {
+    for id in upper.ids() {
         numbers.push(add(&mut builder, upper, id, &mut unlisted)?);
     }
     add_references(&mut builder, upper, &numbers, |_| true);
     let mut lower_numbers = Vec::with_capacity(lower.len());
-    for id in 0..lower.len() as u32 {
+    for id in lower.ids() {
         lower_numbers.push(match upper.find(lower.base_name(id)) {
-            Some(upper) if lower.store_dir() == builder.store_dir() => numbers[upper as usize],
+            Some(upper) if lower.store_dir() == builder.store_dir() => numbers[upper.index()],
             _ => add(&mut builder, lower, id, &mut unlisted)?,
         });
     }
@@ -61,7 +61,7 @@ pub fn join(upper: &Catalog, lower: &Catalog) -> Result<Catalog, TooLarge> {
 fn add(
     builder: &mut Builder,
     catalog: &Catalog,
-    id: u32,
+    id: PathId,
     unlisted: &mut Vec<(u32, Box<str>)>,
 ) -> Result<Option<u32>, TooLarge> {
     let signatures: Vec<&str> = catalog.signatures(id).collect();
@@ -96,17 +96,16 @@ fn add_references(
     builder: &mut Builder,
     catalog: &Catalog,
     numbers: &[Option<u32>],
-    which: impl Fn(u32) -> bool,
+    which: impl Fn(PathId) -> bool,
 ) {
-    for id in (0..catalog.len() as u32).filter(|&id| which(id)) {
-        for &reference in catalog.references().row(id) {
-            if let (Some(from), Some(to)) = (numbers[id as usize], numbers[reference as usize]) {
+    for id in catalog.ids().filter(|&id| which(id)) {
+        for reference in catalog.references_of(id) {
+            if let (Some(from), Some(to)) = (numbers[id.index()], numbers[reference.index()]) {
                 builder.add_reference(from, to);
             }
         }
-        let outputs = catalog.derivation_outputs();
-        for &output in if outputs.is_empty() { &[] } else { outputs.row(id) } {
-            if let (Some(from), Some(to)) = (numbers[id as usize], numbers[output as usize]) {
+        for output in catalog.outputs_of(id) {
+            if let (Some(from), Some(to)) = (numbers[id.index()], numbers[output.index()]) {
                 builder.add_derivation_output(from, to);
             }
         }
@@ -115,7 +114,7 @@ fn add_references(
 
 #[cfg(test)]
 mod tests {
-    use crate::catalog::registration::load;
+    use crate::catalog::{PathId, registration::load};
 
     #[test]
     fn the_upper_row_counts() {
@@ -127,7 +126,7 @@ mod tests {
         let upper = load(text.as_bytes(), "/nix/store").unwrap();
         let joined = super::join(&upper, &lower).unwrap();
         assert_eq!(joined.len(), 3);
-        assert_eq!(joined.deriver(1), Some(format!("{b}.drv")));
+        assert_eq!(joined.deriver(PathId::new(1)), Some(format!("{b}.drv")));
         assert_eq!(joined.references().iter().collect::<Vec<_>>(), [&[][..], &[], &[1, 2]]);
     }
 }

@@ -492,6 +492,7 @@ pub fn load(input: impl Read, store_dir: &str) -> Result<Catalog, ImportError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::PathId;
     use proptest::prelude::*;
 
     const A: &str = "0c5b8vw40dy178xlpddw65q9gf1h2186-a";
@@ -502,16 +503,19 @@ mod tests {
     fn check(json: &str) {
         let c = load(json.as_bytes(), "/nix/store").unwrap();
         assert_eq!(c.len(), 2, "{json}");
-        assert_eq!((c.nar_size(0), c.nar_size(1)), (Some(120), Some(96)));
-        assert_eq!(data_encoding::HEXLOWER.encode(c.hash(0).unwrap()), HEX);
+        assert_eq!((c.nar_size(PathId::new(0)), c.nar_size(PathId::new(1))), (Some(120), Some(96)));
+        assert_eq!(data_encoding::HEXLOWER.encode(c.hash(PathId::new(0)).unwrap()), HEX);
         assert_eq!(c.references().row(0), [0, 1]);
-        assert_eq!(c.deriver_base_name(0), Some(&*format!("{A}.drv")));
-        assert_eq!(c.deriver(1), None);
-        assert_eq!(c.signatures(0).collect::<Vec<_>>(), ["k-1:c2ln"]);
+        assert_eq!(c.deriver_base_name(PathId::new(0)), Some(&*format!("{A}.drv")));
+        assert_eq!(c.deriver(PathId::new(1)), None);
+        assert_eq!(c.signatures(PathId::new(0)).collect::<Vec<_>>(), ["k-1:c2ln"]);
         let text = "fixed:r:sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73";
-        assert_eq!(c.content_address(1), Some(text));
-        assert_eq!((c.registration_time(0), c.registration_time(1)), (Some(7), None));
-        assert_eq!((c.ultimate(0), c.ultimate(1)), (true, false));
+        assert_eq!(c.content_address(PathId::new(1)), Some(text));
+        assert_eq!(
+            (c.registration_time(PathId::new(0)), c.registration_time(PathId::new(1))),
+            (Some(7), None)
+        );
+        assert_eq!((c.ultimate(PathId::new(0)), c.ultimate(PathId::new(1))), (true, false));
     }
 
     #[test]
@@ -601,7 +605,7 @@ mod tests {
         let text = format!(r#"{{"info":{{"{A}":{one}}},"storeDir":"/gnu/store","version":2}}"#);
         assert_eq!(error(&text), "its store directory is /gnu/store, not /nix/store");
         let c = load(text.as_bytes(), "/gnu/store").unwrap();
-        assert_eq!(c.reference_paths(0), [format!("/gnu/store/{B}")]);
+        assert_eq!(c.reference_paths(PathId::new(0)), [format!("/gnu/store/{B}")]);
         let newer = text.replace("\"version\":2", "\"version\":99");
         let kinds: Vec<_> =
             load(newer.as_bytes(), "/gnu/store").unwrap().warnings.iter().map(|w| w.kind).collect();
@@ -615,11 +619,14 @@ mod tests {
             "references":["/nix/store/{A}","/nix/store/{B}","/elsewhere/{B}"],"registrationTime":0}}}}"#
         );
         let c = load(text.as_bytes(), "/nix/store").unwrap();
-        assert_eq!((c.stated_closure_size(0), c.download_size(0)), (Some(99), Some(5)));
-        assert_eq!((c.references().row(0), c.registration_time(0)), (&[0][..], None));
+        assert_eq!(
+            (c.stated_closure_size(PathId::new(0)), c.download_size(PathId::new(0))),
+            (Some(99), Some(5))
+        );
+        assert_eq!((c.references().row(0), c.registration_time(PathId::new(0))), (&[0][..], None));
         let expected =
             [format!("/elsewhere/{B}"), format!("/nix/store/{A}"), format!("/nix/store/{B}")];
-        assert_eq!(c.reference_paths(0), expected);
+        assert_eq!(c.reference_paths(PathId::new(0)), expected);
         assert_eq!(c.warnings.total(), 0);
     }
 

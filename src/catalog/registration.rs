@@ -140,6 +140,7 @@ pub fn load(input: impl BufRead, store_dir: &str) -> Result<Catalog, ImportError
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::PathId;
     use proptest::prelude::*;
 
     const A: &str = "/nix/store/0c5b8vw40dy178xlpddw65q9gf1h2186-a";
@@ -160,17 +161,20 @@ mod tests {
         let c = catalog(&format!(
             "{A}\n{HEX}\n120\n{B}.drv\n2\n{A}\n{B}\n{B}\nsha256:{HEX}\n96\n\n0\n"
         ));
-        assert_eq!((c.len(), c.nar_size(0), c.nar_size(1)), (2, Some(120), Some(96)));
-        assert_eq!(c.hash(0), c.hash(1));
-        assert!(c.hash(0).is_some());
-        assert_eq!(c.deriver(0).unwrap(), format!("{B}.drv"));
-        assert_eq!(c.deriver(1), None);
+        assert_eq!(
+            (c.len(), c.nar_size(PathId::new(0)), c.nar_size(PathId::new(1))),
+            (2, Some(120), Some(96))
+        );
+        assert_eq!(c.hash(PathId::new(0)), c.hash(PathId::new(1)));
+        assert!(c.hash(PathId::new(0)).is_some());
+        assert_eq!(c.deriver(PathId::new(0)).unwrap(), format!("{B}.drv"));
+        assert_eq!(c.deriver(PathId::new(1)), None);
         assert_eq!((c.references().row(0), c.references().row(1)), (&[0, 1][..], &[][..]));
         assert_eq!(c.warnings.total(), 0);
         let c = catalog(&format!("{A}\n\n1\n{B}\n{B}\n{A}.drv\n0\n"));
-        assert_eq!((c.len(), c.nar_size(0), c.hash(0)), (2, None, None));
+        assert_eq!((c.len(), c.nar_size(PathId::new(0)), c.hash(PathId::new(0))), (2, None, None));
         assert_eq!(c.references().row(0), [1]);
-        assert_eq!(c.deriver(1).unwrap(), format!("{A}.drv"));
+        assert_eq!(c.deriver(PathId::new(1)).unwrap(), format!("{A}.drv"));
     }
 
     #[test]
@@ -192,7 +196,7 @@ mod tests {
         let c =
             catalog(&format!("{A}\n{HEX}\n8\n\n1\n{B}\n/nix/store/../../etc/passwd\n\n1\n{A}\n"));
         assert_eq!(c.len(), 1);
-        assert_eq!(c.reference_paths(0), [B]);
+        assert_eq!(c.reference_paths(PathId::new(0)), [B]);
         let kinds: Vec<_> = c.warnings.iter().map(|w| w.kind).collect();
         assert_eq!(kinds, [crate::warning::WarningKind::OddRow]);
     }
@@ -200,7 +204,7 @@ mod tests {
     #[test]
     fn what_a_registration_does_not_have_is_unknown() {
         let c = catalog(&format!("{A}\n\n0\n{B}\n\n0\n"));
-        assert_eq!((c.registration_time(0), c.newest_registration()), (None, None));
+        assert_eq!((c.registration_time(PathId::new(0)), c.newest_registration()), (None, None));
         let said =
             |c: &Catalog| -> Vec<String> { c.warnings.iter().map(|w| w.message.clone()).collect() };
         assert_eq!(said(&c), ["the file does not state its NAR size, nor that of another path"]);

@@ -1,6 +1,6 @@
 //! Which source a catalog comes from: asked for, or found where images keep it.
 
-use super::{Catalog, CatalogError, load, overlay, path_info, registration, scan};
+use super::{Catalog, CatalogError, PathId, load, overlay, path_info, registration, scan};
 use crate::disk::{DiskError, DiskScan, Progress, ScanOptions};
 use crate::fs::StoreFiles;
 use crate::store::{Place, StoreLocation, StorePath, resolve};
@@ -134,7 +134,7 @@ pub fn load_over(upper: &Catalog, lower: &Catalog) -> Result<Catalog, CatalogErr
     if upper.store_dir() != lower.store_dir() {
         let example = match lower.is_empty() {
             true => lower.store_dir().to_owned(),
-            false => lower.path(0),
+            false => lower.path(PathId::new(0)),
         };
         return Err(CatalogError::OtherStore { store_dir: upper.store_dir().to_owned(), example });
     }

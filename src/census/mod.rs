@@ -14,12 +14,18 @@ pub use patterns::{filter_names, match_pattern, parse_glob};
 pub use shared::SharedInodes;
 pub use targets::{HASH_PREFIX, Named, NamedBy, Place, TargetError, near_names, resolve_target};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PathId};
 use crate::disk::{self, DiskError, DiskScan, Inode, Progress, ScanOptions, Usage};
 use crate::fs::StoreFiles;
-use crate::graph::{Cuts, NodeSet, Rows, closure, reachable};
+use crate::graph::{Cuts, NodeSet, Rows, node_number, reachable};
 use crate::warning::{WarningKind, Warnings};
+use std::ops::Deref;
 use std::sync::OnceLock;
+
+node_number! {
+    /// The number of a path among those that a [`Census`] examines.
+    PathIndex
+}
 
 /// Which paths a census examines.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,23 +33,23 @@ pub enum Examine {
     /// All valid paths, and what else lies in the store directory.
     All,
     /// These paths and all they reference.
-    Closure(Vec<u32>),
+    Closure(Vec<PathId>),
     /// These paths alone.
-    Only(Vec<u32>),
+    Only(Vec<PathId>),
 }
 
 impl Examine {
     /// The ids examined, ascending; `None` for all.
-    pub fn ids(&self, catalog: &Catalog) -> Option<Vec<u32>> {
+    pub fn ids(&self, catalog: &Catalog) -> Option<Vec<PathId>> {
         match self {
             Self::All => None,
-            Self::Closure(targets) => Some(closure(catalog.references(), targets.iter().copied())),
+            Self::Closure(targets) => Some(catalog.closure_of(targets.iter().copied())),
             Self::Only(targets) => Some(sorted(targets)),
         }
     }
 
     /// The ids asked for, ascending; none for all.
-    fn targets(&self) -> Vec<u32> {
+    fn targets(&self) -> Vec<PathId> {
         match self {
             Self::All => Vec::new(),
             Self::Closure(targets) | Self::Only(targets) => sorted(targets),
@@ -51,7 +57,7 @@ impl Examine {
     }
 }
 
-fn sorted(ids: &[u32]) -> Vec<u32> {
+fn sorted(ids: &[PathId]) -> Vec<PathId> {
     let mut ids = ids.to_vec();
     ids.sort_unstable();
     ids.dedup();
@@ -95,13 +101,13 @@ pub struct Census {
     /// What the database says.
     pub catalog: Catalog,
     /// The ids of the targets, ascending; empty if all paths are examined.
-    pub targets: Vec<u32>,
+    pub targets: Vec<PathId>,
     /// What the disk says, by index; `None` if it was not asked.
     pub disk: Option<DiskScan>,
     /// What was left out, and why.
     pub warnings: Warnings,
     /// The ids examined, ascending; `None` for all.
-    examined: Option<Vec<u32>>,
+    examined: Option<Vec<PathId>>,
     /// References among the examined paths, by index; `None` for all.
     references: Option<Rows>,
     /// Whether all examined paths have a known NAR size.
@@ -141,17 +147,17 @@ impl Census {
             }
             warnings.extend(std::mem::take(&mut scan.warnings));
         }
-        let index_of = |id: u32| match &examined {
-            None => Some(id),
-            Some(ids) => ids.binary_search(&id).ok().map(|i| i as u32),
+        let is_examined = |id: PathId| match &examined {
+            None => true,
+            Some(ids) => ids.binary_search(&id).is_ok(),
         };
-        let unlisted = catalog.with_unlisted_references().any(|id| index_of(id).is_some());
+        let unlisted = catalog.with_unlisted_references().any(is_examined);
         // Paths examined alone are no closure anyway.
         if unlisted && !matches!(examine, Examine::Only(_)) {
-            catalog.warn_of_unlisted(|id| index_of(id).is_some(), &mut warnings);
+            catalog.warn_of_unlisted(is_examined, &mut warnings);
         }
         let sizes_known = match &examined {
-            None => (0..catalog.len() as u32).all(|id| catalog.nar_size(id).is_some()),
+            None => catalog.ids().all(|id| catalog.nar_size(id).is_some()),
             Some(ids) => ids.iter().all(|&id| catalog.nar_size(id).is_some()),
         };
         let mut census = Self {
@@ -172,9 +178,9 @@ impl Census {
     /// Warns of each path whose NAR size in the database is not the disk's.
     fn compare_nar_sizes(&mut self) {
         let Some(disk) = &self.disk else { return };
-        for index in 0..self.len() as u32 {
+        for index in self.indexes() {
             let id = self.id(index);
-            let usage = &disk.usages[index as usize];
+            let usage = &disk.usages[index.index()];
             // An incomplete walk of the path has been warned of already.
             if !usage.present || usage.unsupported > 0 || !usage.complete {
                 continue;
@@ -204,35 +210,55 @@ impl Census {
         self.examined.is_none()
     }
 
+    /// The same census as one of all valid paths, if it is one.
+    pub fn whole(&self) -> Option<WholeCensus<'_>> {
+        self.is_whole().then_some(WholeCensus(self))
+    }
+
     /// Whether all that an examined path refers to is examined too.
     pub fn is_closed(&self) -> bool {
         self.references.as_ref().is_none_or(|rows| {
             let all = self.catalog.references();
-            (0..self.len() as u32).all(|i| rows.row(i).len() == all.row(self.id(i)).len())
+            self.indexes().all(|i| rows.row(i.node()).len() == all.row(self.id(i).node()).len())
         })
     }
 
     /// The id of the path at `index`.
-    pub fn id(&self, index: u32) -> u32 {
-        self.examined.as_ref().map_or(index, |ids| ids[index as usize])
-    }
-
-    /// The index of a path, if it is examined.
-    pub fn index_of(&self, id: u32) -> Option<u32> {
+    pub fn id(&self, index: PathIndex) -> PathId {
         match &self.examined {
-            None => ((id as usize) < self.catalog.len()).then_some(id),
-            Some(ids) => ids.binary_search(&id).ok().map(|i| i as u32),
+            None => PathId::new(index.node()),
+            Some(ids) => ids[index.index()],
         }
     }
 
-    /// The references among the examined paths, by index.
+    /// The index of a path, if it is examined.
+    pub fn index_of(&self, id: PathId) -> Option<PathIndex> {
+        let index = match &self.examined {
+            None => (id.index() < self.catalog.len()).then(|| id.node()),
+            Some(ids) => ids.binary_search(&id).ok().map(|i| i as u32),
+        };
+        index.map(PathIndex::new)
+    }
+
+    /// The indexes of all examined paths, ascending.
+    pub fn indexes(&self) -> impl DoubleEndedIterator<Item = PathIndex> + Clone + use<> {
+        (0..self.len() as u32).map(PathIndex::new)
+    }
+
+    /// The ids of all examined paths, ascending.
+    pub fn ids(&self) -> impl DoubleEndedIterator<Item = PathId> + Clone + '_ {
+        self.indexes().map(|index| self.id(index))
+    }
+
+    /// The references among the examined paths as a graph, whose nodes are the
+    /// indexes.
     pub fn references(&self) -> &Rows {
         self.references.as_ref().unwrap_or(self.catalog.references())
     }
 
     /// What the path at `index` takes on disk, if the disk was asked.
-    pub fn usage(&self, index: u32) -> Option<&Usage> {
-        self.disk.as_ref().map(|d| &d.usages[index as usize])
+    pub fn usage(&self, index: PathIndex) -> Option<&Usage> {
+        self.disk.as_ref().map(|d| &d.usages[index.index()])
     }
 
     /// Whether every examined path has a known NAR size.
@@ -252,12 +278,12 @@ impl Census {
     }
 
     /// The sum of the NAR sizes of paths, by index; `None` if one is unknown.
-    pub fn sum_nar_sizes(&self, indexes: impl IntoIterator<Item = u32>) -> Option<u64> {
+    pub fn sum_nar_sizes(&self, indexes: impl IntoIterator<Item = PathIndex>) -> Option<u64> {
         indexes.into_iter().map(|index| self.known_nar_size(index)).sum()
     }
 
     /// The NAR size of the path at `index` in bytes, if known.
-    pub fn known_nar_size(&self, index: u32) -> Option<u64> {
+    pub fn known_nar_size(&self, index: PathIndex) -> Option<u64> {
         self.catalog.nar_size(self.id(index))
     }
 
@@ -267,10 +293,11 @@ impl Census {
         if self.nar_sums_known() {
             return NodeSet::new(self.len());
         }
-        let unknown = (0..self.len() as u32).filter(|&index| {
+        let unknown = self.indexes().filter(|&index| {
             let id = self.id(index);
             self.catalog.nar_size(id).is_none() || !self.catalog.unlisted_references(id).is_empty()
         });
+        let unknown = unknown.map(PathIndex::node);
         let referrers = self.references().transpose(self.len());
         reachable(&referrers, unknown, &Cuts::default())
     }
@@ -286,7 +313,7 @@ impl Census {
 
     /// The NAR size of the path at `index` in bytes, 0 where unknown: for
     /// orders. Sums that are shown need [`Census::sum_nar_sizes`].
-    pub fn nar_size(&self, index: u32) -> u64 {
+    pub fn nar_size(&self, index: PathIndex) -> u64 {
         self.catalog.nar_size(self.id(index)).unwrap_or(0)
     }
 
@@ -299,19 +326,63 @@ impl Census {
 
     /// The inodes of several names that have one in the path at `index`, each
     /// with how many it has there.
-    pub fn inodes(&self, index: u32) -> impl Iterator<Item = (&Inode, u32)> + '_ {
+    pub fn inodes(&self, index: PathIndex) -> impl Iterator<Item = (&Inode, u32)> + '_ {
         let disk = self.disk.iter();
         disk.flat_map(move |disk| {
-            let names = disk.names.row(index);
+            let names = disk.names.row(index.node());
             names.chunk_by(|a, b| a == b).map(|c| (&disk.inodes[c[0] as usize], c.len() as u32))
         })
     }
 }
 
+/// A census of all valid paths. Only of such a one are ids and indexes the
+/// same, and is known what nobody refers to.
+#[derive(Clone, Copy, Debug)]
+pub struct WholeCensus<'a>(&'a Census);
+
+impl<'a> WholeCensus<'a> {
+    /// The census.
+    pub fn census(self) -> &'a Census {
+        self.0
+    }
+
+    /// The index of a path.
+    #[inline]
+    pub fn index(self, id: PathId) -> PathIndex {
+        PathIndex::new(id.node())
+    }
+
+    /// The NAR size of a path in bytes, 0 where unknown: see
+    /// [`Census::nar_size`].
+    pub fn nar_size(self, id: PathId) -> u64 {
+        self.0.nar_size(self.index(id))
+    }
+
+    /// What a path takes on disk, if the disk was asked.
+    pub fn usage(self, id: PathId) -> Option<&'a Usage> {
+        self.0.usage(self.index(id))
+    }
+
+    /// The disk size of some paths in bytes, each inode once; `None` if the
+    /// disk was not asked.
+    pub fn disk_size_of(self, ids: impl Iterator<Item = PathId>) -> Option<u64> {
+        Some(self.0.shared()?.union(ids.map(|id| self.index(id))).0)
+    }
+}
+
+impl Deref for WholeCensus<'_> {
+    type Target = Census;
+
+    fn deref(&self) -> &Census {
+        self.0
+    }
+}
+
 /// A scan of the whole store narrowed to some paths, and its warnings to those
 /// that are about them or about no path.
-fn narrow(scan: &DiskScan, catalog: &Catalog, ids: &[u32]) -> DiskScan {
-    let mut narrowed = scan.restrict(ids);
+fn narrow(scan: &DiskScan, catalog: &Catalog, ids: &[PathId]) -> DiskScan {
+    let nodes: Vec<u32> = ids.iter().map(|id| id.node()).collect();
+    let mut narrowed = scan.restrict(&nodes);
     let concerns = |path: &[u8]| {
         let mut parts =
             path.split(|&b| b == b'/').filter_map(|part| std::str::from_utf8(part).ok());
@@ -324,16 +395,16 @@ fn narrow(scan: &DiskScan, catalog: &Catalog, ids: &[u32]) -> DiskScan {
 
 /// The rows of `ids` (ascending), with both ends renumbered by their place in
 /// `ids`; entries that are not in `ids` are left out.
-fn restrict(rows: &Rows, ids: &[u32]) -> Rows {
+fn restrict(rows: &Rows, ids: &[PathId]) -> Rows {
     let mut index = vec![u32::MAX; rows.len()];
     for (i, &id) in ids.iter().enumerate() {
-        index[id as usize] = i as u32;
+        index[id.index()] = i as u32;
     }
     let mut restricted = Rows::default();
     let mut row = Vec::new();
     for &id in ids {
         row.clear();
-        let kept = rows.row(id).iter().map(|&t| index[t as usize]);
+        let kept = rows.row(id.node()).iter().map(|&t| index[t as usize]);
         row.extend(kept.filter(|&t| t != u32::MAX));
         restricted.push(&row);
     }

@@ -3,7 +3,7 @@
 use super::targets::{
     Named, NamedBy, Place, Search, TargetError, escaped, exact_names, is_pattern, near_names_among,
 };
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PathId};
 use crate::store::StoreLocation;
 use globset::{GlobBuilder, GlobMatcher};
 
@@ -19,7 +19,7 @@ pub fn match_pattern(
     location: &StoreLocation,
     catalog: &Catalog,
     place: &Place,
-    among: Option<&[u32]>,
+    among: Option<&[PathId]>,
     pattern: &str,
 ) -> Result<Named, TargetError> {
     let search = Search { location, catalog, place, among };
@@ -30,7 +30,7 @@ pub fn match_pattern(
     if is_pattern(pattern) {
         let glob = parse_glob(pattern)?;
         let full = pattern.contains('/');
-        let matches = |&id: &u32| match full {
+        let matches = |&id: &PathId| match full {
             true => glob.is_match(catalog.path(id)),
             false => {
                 let path = catalog.store_path(id);
@@ -56,9 +56,9 @@ pub fn match_pattern(
 /// If it is neither a name nor a glob.
 pub fn filter_names(
     catalog: &Catalog,
-    ids: impl Iterator<Item = u32> + Clone,
+    ids: impl Iterator<Item = PathId> + Clone,
     filter: &str,
-) -> Result<Vec<u32>, TargetError> {
+) -> Result<Vec<PathId>, TargetError> {
     let exactly = exact_names(catalog, ids.clone(), filter);
     if !exactly.is_empty() {
         return Ok(exactly);
@@ -78,8 +78,8 @@ pub fn parse_glob(pattern: &str) -> Result<GlobMatcher, TargetError> {
 }
 
 /// Without the derivations, unless there is nothing else or they are meant.
-fn built(catalog: &Catalog, pattern: &str, found: Vec<u32>) -> Vec<u32> {
-    let is_built = |id: &u32| !catalog.store_path(*id).is_derivation();
+fn built(catalog: &Catalog, pattern: &str, found: Vec<PathId>) -> Vec<PathId> {
+    let is_built = |id: &PathId| !catalog.store_path(*id).is_derivation();
     if pattern.ends_with(".drv") || !found.iter().any(is_built) {
         return found;
     }

@@ -4,6 +4,7 @@
 //! paths it is a node of its own beside them. Inodes owned by the same paths
 //! are one *class*: there are far fewer classes than inodes.
 
+use super::PathIndex;
 use crate::disk::DiskScan;
 use crate::graph::Rows;
 use std::collections::HashMap;
@@ -74,13 +75,13 @@ impl SharedInodes {
     }
 
     /// Disk and apparent size of a set of paths in bytes, each inode once.
-    pub fn union(&self, paths: impl Iterator<Item = u32>) -> (u64, u64) {
+    pub fn union(&self, paths: impl Iterator<Item = PathIndex>) -> (u64, u64) {
         let mut seen = vec![false; self.len()];
         let (mut disk, mut apparent) = (0, 0);
         for path in paths {
-            disk += self.own_disk_sizes[path as usize];
-            apparent += self.own_apparent_sizes[path as usize];
-            for &class in self.classes.row(path) {
+            disk += self.own_disk_sizes[path.index()];
+            apparent += self.own_apparent_sizes[path.index()];
+            for &class in self.classes.row(path.node()) {
                 if !std::mem::replace(&mut seen[class as usize], true) {
                     disk += self.disk_sizes[class as usize];
                     apparent += self.apparent_sizes[class as usize];

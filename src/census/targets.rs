@@ -1,6 +1,6 @@
 //! What a user may call a store path.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PathId};
 use crate::store::{self, NameError, ResolveError, StoreLocation, StorePath};
 use crate::warning::WarningKind;
 use std::path::{Path, PathBuf};
@@ -121,7 +121,7 @@ pub enum NamedBy {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// Their ids.
-    pub ids: Vec<u32>,
+    pub ids: Vec<PathId>,
     /// How they are named.
     pub by: NamedBy,
 }
@@ -139,9 +139,9 @@ pub fn resolve_target(
     location: &StoreLocation,
     catalog: &Catalog,
     place: &Place,
-    among: Option<&[u32]>,
+    among: Option<&[PathId]>,
     target: &str,
-) -> Result<(u32, NamedBy), TargetError> {
+) -> Result<(PathId, NamedBy), TargetError> {
     let search = Search { location, catalog, place, among };
     match search.exactly(target)?[..] {
         [] => {}
@@ -159,14 +159,14 @@ pub(super) struct Search<'a> {
     pub(super) location: &'a StoreLocation,
     pub(super) catalog: &'a Catalog,
     pub(super) place: &'a Place,
-    pub(super) among: Option<&'a [u32]>,
+    pub(super) among: Option<&'a [PathId]>,
 }
 
 impl Search<'_> {
     /// The ids among which names are looked up, ascending.
-    pub(super) fn ids(&self) -> Box<dyn Iterator<Item = u32> + '_> {
+    pub(super) fn ids(&self) -> Box<dyn Iterator<Item = PathId> + '_> {
         match self.among {
-            None => Box::new(0..self.catalog.len() as u32),
+            None => Box::new(self.catalog.ids()),
             Some(among) => Box::new(among.iter().copied()),
         }
     }
@@ -180,7 +180,7 @@ impl Search<'_> {
     }
 
     /// The paths that are called exactly `text`, ascending; may be none.
-    pub(super) fn exactly(&self, text: &str) -> Result<Vec<u32>, TargetError> {
+    pub(super) fn exactly(&self, text: &str) -> Result<Vec<PathId>, TargetError> {
         let id = if text.contains('/') || text == "." || text == ".." {
             match self.file(text) {
                 // A pattern over full paths.
@@ -210,7 +210,7 @@ impl Search<'_> {
     }
 
     /// The path that a file name means.
-    fn file(&self, text: &str) -> Result<u32, TargetError> {
+    fn file(&self, text: &str) -> Result<PathId, TargetError> {
         if text.starts_with('/') {
             let plain = store::plain_path(Path::new(text));
             if let Ok(inside) = plain.strip_prefix(&self.location.store_dir)
@@ -222,23 +222,23 @@ impl Search<'_> {
         self.follow(text)
     }
 
-    fn hash_part(&self, text: &str) -> Option<u32> {
+    fn hash_part(&self, text: &str) -> Option<PathId> {
         let id = self.catalog.lower_bound(text);
         let found =
-            (id as usize) < self.catalog.len() && self.catalog.store_path(id).hash_part() == text;
+            id.index() < self.catalog.len() && self.catalog.store_path(id).hash_part() == text;
         found.then_some(id)
     }
 
     /// The one path whose hash part begins so.
-    pub(super) fn by_hash_prefix(&self, text: &str) -> Result<Option<u32>, TargetError> {
+    pub(super) fn by_hash_prefix(&self, text: &str) -> Result<Option<PathId>, TargetError> {
         if text.len() < HASH_PREFIX {
             return Ok(None);
         }
-        let begins = |&id: &u32| self.catalog.store_path(id).hash_part().starts_with(text);
-        let ids: Vec<u32> = match self.among {
+        let begins = |&id: &PathId| self.catalog.store_path(id).hash_part().starts_with(text);
+        let ids: Vec<PathId> = match self.among {
             None => {
                 let from = self.catalog.lower_bound(text);
-                (from..self.catalog.len() as u32).take_while(begins).collect()
+                self.catalog.ids_from(from).take_while(begins).collect()
             }
             Some(among) => among.iter().copied().filter(begins).collect(),
         };
@@ -249,7 +249,7 @@ impl Search<'_> {
         }
     }
 
-    fn valid(&self, base: &str) -> Result<u32, TargetError> {
+    fn valid(&self, base: &str) -> Result<PathId, TargetError> {
         if let Err(problem) = StorePath::parse(base.as_bytes()) {
             let path = self.location.path_of(base);
             return Err(not_a_store_path(self.catalog, &path, problem));
@@ -262,7 +262,7 @@ impl Search<'_> {
 
     /// Follows a file name: absolute names inside the root, relative ones from
     /// the current directory.
-    fn follow(&self, target: &str) -> Result<u32, TargetError> {
+    fn follow(&self, target: &str) -> Result<PathId, TargetError> {
         let location = self.location;
         let given = Path::new(target);
         let inside = if given.is_absolute() {
@@ -326,10 +326,10 @@ pub(super) fn is_pattern(text: &str) -> bool {
 /// none, of that name as `builtins.parseDrvName` has it.
 pub(super) fn exact_names(
     catalog: &Catalog,
-    ids: impl Iterator<Item = u32>,
+    ids: impl Iterator<Item = PathId>,
     text: &str,
-) -> Vec<u32> {
-    let mut found: [Vec<u32>; 3] = Default::default();
+) -> Vec<PathId> {
+    let mut found: [Vec<PathId>; 3] = Default::default();
     if text.is_empty() {
         return Vec::new();
     }
@@ -351,19 +351,19 @@ pub(super) fn exact_names(
 }
 
 /// The one of several: without derivations, then the one whose output is `out`.
-fn one(catalog: &Catalog, target: &str, ids: &[u32]) -> Result<u32, TargetError> {
-    let built: Vec<u32> =
+fn one(catalog: &Catalog, target: &str, ids: &[PathId]) -> Result<PathId, TargetError> {
+    let built: Vec<PathId> =
         ids.iter().copied().filter(|&id| !catalog.store_path(id).is_derivation()).collect();
     let ids = if built.is_empty() { ids } else { &built };
     if let [id] = ids {
         return Ok(*id);
     }
-    let out: Vec<u32> =
+    let out: Vec<PathId> =
         ids.iter().copied().filter(|&id| catalog.package(id).output.is_none()).collect();
     // `systemd-255.6` rather than `systemd-255.6-man`, where that is no output of it.
-    let name = |id: u32| catalog.store_path(id).name();
+    let name = |id: PathId| catalog.store_path(id).name();
     let mut plain = out.iter().copied().filter(|&id| {
-        let longer = |other: u32| {
+        let longer = |other: PathId| {
             name(other).strip_prefix(name(id)).is_some_and(|rest| rest.starts_with('-'))
         };
         out.iter().all(|&other| other == id || longer(other))
@@ -375,7 +375,7 @@ pub(super) fn escaped(text: &str) -> String {
     crate::text::escape(text.as_bytes())
 }
 
-fn ambiguous(catalog: &Catalog, target: &str, ids: &[u32]) -> TargetError {
+fn ambiguous(catalog: &Catalog, target: &str, ids: &[PathId]) -> TargetError {
     TargetError::Ambiguous {
         target: escaped(target),
         total: ids.len(),
@@ -386,13 +386,13 @@ fn ambiguous(catalog: &Catalog, target: &str, ids: &[u32]) -> TargetError {
 /// Names in the catalog that are nearly `text`, best first: those that
 /// contain it, then those that are spelled alike.
 pub fn near_names(catalog: &Catalog, text: &str) -> Vec<String> {
-    near_names_among(catalog, 0..catalog.len() as u32, text)
+    near_names_among(catalog, catalog.ids(), text)
 }
 
 /// [`near_names`] among some paths only.
 pub(super) fn near_names_among(
     catalog: &Catalog,
-    ids: impl Iterator<Item = u32>,
+    ids: impl Iterator<Item = PathId>,
     text: &str,
 ) -> Vec<String> {
     let text = text.to_ascii_lowercase();
@@ -456,9 +456,12 @@ mod tests {
         }
 
         fn named(&self, among: Option<&[u32]>, text: &str) -> Result<Vec<&str>, TargetError> {
+            let among = among.map(|ids| ids.iter().copied().map(PathId::new).collect::<Vec<_>>());
+            let among = among.as_deref();
             let found = match_pattern(&self.location, &self.catalog, &self.place, among, text);
-            let names =
-                |ids: Vec<u32>| ids.iter().map(|&id| self.catalog.store_path(id).name()).collect();
+            let names = |ids: Vec<PathId>| {
+                ids.iter().map(|&id| self.catalog.store_path(id).name()).collect()
+            };
             found.map(|named| names(named.ids))
         }
     }
@@ -508,10 +511,10 @@ mod tests {
         names.link("fix*", &path);
         assert_eq!(names.named(None, "fix*").unwrap(), ["fix.patch?h=dfc57"]);
         assert_eq!(names.named(None, "./fix*").unwrap(), ["fix.patch?h=dfc57"]);
-        let filter = |text| filter_names(&names.catalog, 0..3, text).unwrap();
-        assert_eq!(filter("fix.patch?h=dfc57"), [0]);
-        assert_eq!(filter("fix.patch?h=dfc5?"), [0, 1]);
-        assert_eq!(filter("none"), [0; 0]);
+        let filter = |text| filter_names(&names.catalog, names.catalog.ids(), text).unwrap();
+        assert_eq!(filter("fix.patch?h=dfc57"), [0].map(PathId::new));
+        assert_eq!(filter("fix.patch?h=dfc5?"), [0, 1].map(PathId::new));
+        assert_eq!(filter("none"), []);
     }
 
     #[test]

@@ -4,7 +4,6 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::with_progress;
 use crate::analysis::audit::{Audit, AuditOptions, Canonical, Kind, PublicKey};
-use crate::graph::closure;
 use crate::roots::Settings;
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
@@ -69,7 +68,7 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
             Some(targets)
         }
         targets => {
-            let ids = closure(catalog.references(), targets);
+            let ids = catalog.closure_of(targets);
             let mut unlisted = Warnings::new();
             catalog.warn_of_unlisted(|id| ids.binary_search(&id).is_ok(), &mut unlisted);
             catalog.warnings.extend(unlisted);

@@ -9,9 +9,10 @@ use super::hints;
 use super::locate::{Located, locate};
 use super::progress::with_progress;
 use crate::answer::Document;
-use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, STANDARD_INPUT, Source};
+use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, PathId, STANDARD_INPUT, Source};
 use crate::census::{
-    self, Census, Examine, Named, NamedBy, Place, TargetError, match_pattern, resolve_target,
+    self, Census, Examine, Named, NamedBy, Place, TargetError, WholeCensus, match_pattern,
+    resolve_target,
 };
 use crate::disk::{DiskError, ScanOptions};
 use crate::fs::StoreFiles;
@@ -138,7 +139,11 @@ impl Context {
     }
 
     /// The ids of targets.
-    pub(super) fn targets(&self, catalog: &Catalog, names: &[String]) -> Result<Vec<u32>, Failure> {
+    pub(super) fn targets(
+        &self,
+        catalog: &Catalog,
+        names: &[String],
+    ) -> Result<Vec<PathId>, Failure> {
         names.iter().map(|name| Ok(self.target(catalog, None, name)?)).collect()
     }
 
@@ -146,9 +151,9 @@ impl Context {
     pub(super) fn target(
         &self,
         catalog: &Catalog,
-        among: Option<&[u32]>,
+        among: Option<&[PathId]>,
         name: &str,
-    ) -> Result<u32, TargetError> {
+    ) -> Result<PathId, TargetError> {
         let named = self.named_target(catalog, among, name)?;
         self.tell_hash_prefix(catalog, name, &named);
         Ok(named.ids[0])
@@ -158,7 +163,7 @@ impl Context {
     pub(super) fn named_target(
         &self,
         catalog: &Catalog,
-        among: Option<&[u32]>,
+        among: Option<&[PathId]>,
         name: &str,
     ) -> Result<Named, TargetError> {
         let (id, by) = resolve_target(&self.location, catalog, &self.place, among, name)?;
@@ -169,7 +174,7 @@ impl Context {
     pub(super) fn named(
         &self,
         catalog: &Catalog,
-        among: Option<&[u32]>,
+        among: Option<&[PathId]>,
         pattern: &str,
     ) -> Result<Named, TargetError> {
         match_pattern(&self.location, catalog, &self.place, among, pattern)
@@ -179,9 +184,9 @@ impl Context {
     pub(super) fn matches(
         &self,
         catalog: &Catalog,
-        among: Option<&[u32]>,
+        among: Option<&[PathId]>,
         pattern: &str,
-    ) -> Result<Vec<u32>, TargetError> {
+    ) -> Result<Vec<PathId>, TargetError> {
         let named = self.named(catalog, among, pattern)?;
         self.tell_hash_prefix(catalog, pattern, &named);
         Ok(named.ids)
@@ -190,8 +195,8 @@ impl Context {
     /// What is found in a closure, else what is found in the whole store.
     pub(super) fn within_first<T>(
         &self,
-        closure: &[u32],
-        find: impl Fn(Option<&[u32]>) -> Result<T, TargetError>,
+        closure: &[PathId],
+        find: impl Fn(Option<&[PathId]>) -> Result<T, TargetError>,
     ) -> Result<T, TargetError> {
         match find(Some(closure)) {
             Err(TargetError::NotExamined { .. }) => find(None),
@@ -389,6 +394,11 @@ impl Context {
             say(format_args!("warning: the answer is incomplete: {total} {word}"));
         }
     }
+}
+
+/// A census that was taken of all paths.
+pub(super) fn whole(census: &Census) -> WholeCensus<'_> {
+    census.whole().expect("all paths are examined")
 }
 
 /// Why an answer without findings is not written in a format of findings.

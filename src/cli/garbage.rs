@@ -1,6 +1,6 @@
 //! `nix-census garbage`.
 
-use super::context::Context;
+use super::context::{Context, whole};
 use super::exit::{Exit, Failure};
 use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
 use crate::analysis::garbage::{Garbage, GarbageOptions, Removal, RemovalError};
@@ -65,13 +65,12 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
     }
     let steps = removals.iter().map(|removal| removal.step(&found));
     let steps = steps.collect::<Result<_, RemovalError>>().map_err(Failure::usage)?;
-    let all = 0..census.catalog.len() as u32;
-    let filter = |text: &String| filter_names(&census.catalog, all, text);
+    let filter = |text: &String| filter_names(&census.catalog, census.catalog.ids(), text);
     let filter = args.filter.as_ref().map(filter).transpose()?;
     let default_limit = (!context.for_machines()).then_some(LISTED);
     let options =
         GarbageOptions { settings, steps, filter, limit: args.limit.or(default_limit), why };
-    let garbage = Garbage::new(&census, &found, &options);
+    let garbage = Garbage::new(whole(&census), &found, &options);
     context.answer(garbage.document(&census), Exit::Done)
 }
 

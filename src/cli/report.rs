@@ -92,8 +92,7 @@ pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure>
     if (args.all || args.no_closure) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
         census.warnings.demote(WarningKind::UnlistedReference);
     }
-    let examined = (0..census.len() as u32).map(|index| census.id(index));
-    let filter = |text: &String| filter_names(&census.catalog, examined, text);
+    let filter = |text: &String| filter_names(&census.catalog, census.ids(), text);
     let filter = args.filter.as_ref().map(filter).transpose()?;
     let options = ReportOptions {
         columns,

@@ -1,12 +1,12 @@
 //! `nix-census roots`.
 
-use super::context::Context;
+use super::context::{Context, whole};
 use super::environment;
 use super::exit::{Exit, Failure};
 use crate::analysis::liveness::{Keep, alive};
 use crate::analysis::optimise::NixVersion;
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions, filter_roots};
-use crate::catalog::build_trace;
+use crate::catalog::{PathId, build_trace};
 use crate::census::{Census, Examine};
 use crate::fs::StoreFiles;
 use crate::roots::{
@@ -122,7 +122,7 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
         reverse: args.reverse,
         limit: args.limit,
     };
-    let roots = Roots::new(&census, &found, &options).map_err(|e| Failure::because(&e))?;
+    let roots = Roots::new(whole(&census), &found, &options).map_err(|e| Failure::because(&e))?;
     context.answer(roots.document(&census), Exit::Done)
 }
 
@@ -184,7 +184,7 @@ pub(super) fn follow_build_traces(
     census.catalog.add_derivation_outputs(&pairs);
     let after = alive(&census.catalog, keep, roots());
     // From such an output Nix finds no way back to its derivation.
-    for path in after.iter().filter(|&path| !before.contains(path)) {
+    for path in after.iter().filter(|&path| !before.contains(path)).map(PathId::new) {
         let message = "content-addressed: Nix keeps it, as its derivation’s output, only if it \
                        comes to the derivation first when it reads the store directory";
         warnings.push(WarningKind::Uncertain, census.catalog.path(path), message);

@@ -30,7 +30,7 @@ pub(super) fn run(context: &Context, args: &TreeArgs) -> Result<Exit, Failure> {
     let target = context.targets(&catalog, std::slice::from_ref(&args.target))?[0];
     let examine = if args.inverse { Examine::All } else { Examine::Closure(vec![target]) };
     let census = context.census(catalog, &examine, true)?;
-    let index = census.index_of(target).unwrap_or_default();
+    let Some(index) = census.index_of(target) else { unreachable!("the target is examined") };
     let options = TreeOptions { depth: args.depth, min_size: args.min_size, inverse: args.inverse };
     let tree = Tree::new(&census, index, &options).map_err(|e| Failure::because(&e))?;
     context.answer(tree.document(&census), Exit::Done)

@@ -3,9 +3,8 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::analysis::what_if::{Change, Step, WhatIf, WhatIfError};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PathId};
 use crate::census::{Examine, Named, NamedBy, parse_glob};
-use crate::graph::closure;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::path::Path;
 
@@ -91,7 +90,7 @@ pub(super) fn run(context: &Context, args: &WhatIfArgs) -> Result<Exit, Failure>
     }
     let catalog = context.catalog()?;
     let targets = context.targets(&catalog, &args.targets)?;
-    let among = closure(catalog.references(), targets.iter().copied());
+    let among = catalog.closure_of(targets.iter().copied());
     let steps = (changes.iter())
         .map(|(kind, value)| step(context, &catalog, &among, kind, value))
         .collect::<Result<Vec<_>, _>>()?;
@@ -115,7 +114,7 @@ pub(super) fn run(context: &Context, args: &WhatIfArgs) -> Result<Exit, Failure>
 fn step(
     context: &Context,
     catalog: &Catalog,
-    among: &[u32],
+    among: &[PathId],
     kind: &str,
     value: &str,
 ) -> Result<Step, Failure> {
@@ -130,9 +129,7 @@ fn step(
                 both(from, to).map(|both| both.iter().all(exactly))
             })?;
             let (from, to) = (matches(from)?, matches(to)?);
-            let refers = |&(a, b): &(u32, u32)| {
-                a != b && catalog.references().row(a).binary_search(&b).is_ok()
-            };
+            let refers = |&(a, b): &(PathId, PathId)| a != b && catalog.refers(a, b);
             let pairs = from.iter().flat_map(|&a| to.iter().map(move |&b| (a, b)));
             let edges: Vec<_> = pairs.filter(refers).collect();
             if edges.is_empty() {
@@ -154,7 +151,7 @@ fn step(
             let found = replacement(new)?;
             context.tell_hash_prefix(catalog, new, &found);
             let new = found.ids[0];
-            let old: Vec<u32> = old.into_iter().filter(|&path| path != new).collect();
+            let old: Vec<PathId> = old.into_iter().filter(|&path| path != new).collect();
             if old.is_empty() {
                 return Err(Failure::usage(format!("--replace {value}: both are the same path")));
             }

@@ -4,7 +4,6 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use crate::analysis::why::{Show, Why};
 use crate::census::Examine;
-use crate::graph::closure;
 use clap::Args;
 
 /// Why a path is there: the references that hold it
@@ -36,7 +35,7 @@ pub(super) fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
     let to = match from {
         None => context.matches(&catalog, None, &args.to)?,
         Some(from) => {
-            let within = closure(catalog.references(), [from]);
+            let within = catalog.closure_of([from]);
             context.within_first(&within, |among| context.matches(&catalog, among, &args.to))?
         }
     };

@@ -9,6 +9,7 @@
 mod closure;
 mod closure_sizes;
 mod dominators;
+mod node;
 mod node_set;
 mod rows;
 mod scc;
@@ -18,6 +19,7 @@ mod weights;
 pub use closure::{Cuts, closure, reachable};
 pub use closure_sizes::{ClosureSizes, closure_sizes};
 pub use dominators::{Dominator, Dominators, roots};
+pub(crate) use node::node_number;
 pub use node_set::NodeSet;
 pub use rows::Rows;
 pub use scc::Components;

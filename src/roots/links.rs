@@ -9,7 +9,7 @@
 //! end keep nothing; they are listed with what they would keep.
 
 use super::{FoundRoots, Root, RootKind, StaleReason, StaleRoot, in_store};
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PathId};
 use crate::store::{Place, ResolveError, StoreLocation, StorePath, resolve};
 use crate::warning::WarningKind;
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, open, readlinkat, statat};
@@ -182,7 +182,7 @@ impl Finder<'_> {
         kind: RootKind,
         link: PathBuf,
         via: Option<&Path>,
-        path: u32,
+        path: PathId,
         time: Option<i64>,
     ) {
         self.found.roots.push(Root {
@@ -215,7 +215,7 @@ impl Finder<'_> {
 
     /// The valid paths that a name leads to if all links are followed: one
     /// path, or those that the links in a directory lead to.
-    fn at_the_end(&mut self, name: &Path) -> Vec<u32> {
+    fn at_the_end(&mut self, name: &Path) -> Vec<PathId> {
         let mut top = None;
         if let Some(path) = self.end(name, &mut top) {
             return vec![path];
@@ -254,7 +254,7 @@ impl Finder<'_> {
 
     /// The valid path that a name leads to if all links are followed; `file` is
     /// where it leads outside the store.
-    fn end(&self, name: &Path, file: &mut Option<PathBuf>) -> Option<u32> {
+    fn end(&self, name: &Path, file: &mut Option<PathBuf>) -> Option<PathId> {
         let store_dir = Path::new(&self.location.store_dir);
         let base_name = match resolve(&self.location.root, name, Some(store_dir)).ok()? {
             Place::StorePath { base_name, .. } => base_name,
@@ -283,7 +283,7 @@ impl Finder<'_> {
         link: PathBuf,
         via: Option<&Path>,
         target: &[u8],
-        would_keep: Vec<u32>,
+        would_keep: Vec<PathId>,
     ) {
         self.found.stale.push(StaleRoot {
             reason,

@@ -20,7 +20,7 @@ pub use nix_conf::{
 };
 pub use profiles::{Caller, CleanedBy, Generation, Profile, ProfileRule};
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PathId};
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::Warnings;
 use std::collections::HashSet;
@@ -88,7 +88,7 @@ pub struct Root {
     /// that is another.
     pub via: Option<Vec<u8>>,
     /// The valid path it keeps: an id of the catalog.
-    pub path: u32,
+    pub path: PathId,
     /// When the link was made, in seconds since 1970; `None` at run time.
     pub time: Option<i64>,
     /// The process that uses the path, for process and temporary roots.
@@ -134,7 +134,7 @@ pub struct StaleRoot {
     /// What it points to.
     pub target: Vec<u8>,
     /// The valid paths that it would keep if Nix followed all links: ids of the catalog.
-    pub would_keep: Vec<u32>,
+    pub would_keep: Vec<PathId>,
 }
 
 /// How to look.
@@ -338,7 +338,8 @@ mod tests {
         let listed: Vec<_> = (found.stale.iter())
             .map(|s| (String::from_utf8_lossy(&s.link).into_owned(), s.reason, &*s.would_keep))
             .collect();
-        let elsewhere = |link: &str| (link.to_owned(), StaleReason::Elsewhere, &[0][..]);
+        let kept = [PathId::new(0)];
+        let elsewhere = |link: &str| (link.to_owned(), StaleReason::Elsewhere, &kept[..]);
         let expected = [
             elsewhere("/home/u/.nix-profile"),
             elsewhere("/nix/var/nix/gcroots/relative"),

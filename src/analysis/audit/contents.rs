@@ -3,7 +3,7 @@
 
 use super::sizes::link_hash;
 use super::{Finding, Gathered, Kind, Subject};
-use crate::catalog::Source;
+use crate::catalog::{PathId, Source};
 use crate::disk::{self, DiskError, Total};
 use crate::fs::{Directory, FileType, StoreFiles};
 use crate::nar::SelfReferenceHasher;
@@ -24,7 +24,7 @@ const LINKS: usize = 64;
 
 enum Job {
     /// A path, by id.
-    Path(u32),
+    Path(PathId),
     /// Entries of `.links`, from the first of these to before the second.
     Links(usize, usize),
 }
@@ -151,7 +151,7 @@ fn read_links_of(
 }
 
 impl Shared<'_> {
-    fn path(&self, id: u32, writer: &mut NarWriter, gathered: &mut Gathered) {
+    fn path(&self, id: PathId, writer: &mut NarWriter, gathered: &mut Gathered) {
         let catalog = self.subject.catalog;
         let address = catalog.content_address(id).and_then(ContentAddress::parse);
         let Some(expected) = catalog.hash(id) else {
@@ -191,7 +191,7 @@ impl Shared<'_> {
     }
 
     /// What was said of the extended attributes of the path that was hashed.
-    fn judged(&self, id: u32, writer: &mut NarWriter, gathered: &mut Gathered) {
+    fn judged(&self, id: PathId, writer: &mut NarWriter, gathered: &mut Gathered) {
         let judged = writer.take_judged();
         let path = |below: &[u8]| {
             let mut path = self.subject.catalog.path(id).into_bytes();
@@ -212,7 +212,7 @@ impl Shared<'_> {
     }
 
     /// Something could not be read.
-    fn unread(&self, id: u32, error: &NarError, gathered: &mut Gathered) {
+    fn unread(&self, id: PathId, error: &NarError, gathered: &mut Gathered) {
         let base = self.subject.catalog.base_name(id);
         let mut path = self.files.path().join(base);
         if !error.path.is_empty() {
@@ -285,7 +285,7 @@ impl Shared<'_> {
     /// Recomputes a content address.
     fn address(
         &self,
-        id: u32,
+        id: PathId,
         address: &ContentAddress,
         nar_hash: Option<Hash>,
         writer: &mut NarWriter,
@@ -303,7 +303,7 @@ impl Shared<'_> {
                 gathered.warnings.push(WarningKind::Unchecked, catalog.path(id), message);
                 return;
             }
-            (Method::Nar, _) if catalog.references().row(id).contains(&id) => {
+            (Method::Nar, _) if catalog.refers(id, id) => {
                 let mut hasher = SelfReferenceHasher::new(algorithm, path.hash_part());
                 let written =
                     writer.write(self.files.directory(), &name, |piece| hasher.update(piece));

@@ -1,7 +1,7 @@
 //! What the database says that cannot be right.
 
 use super::{Finding, Gathered, Kind, Subject, take_findings};
-use crate::catalog::{Catalog, DatabaseFile, OpenError, open};
+use crate::catalog::{Catalog, DatabaseFile, OpenError, PathId, open};
 use crate::nar::content_address::ContentAddress;
 use crate::warning::{WarningKind, Warnings};
 use std::path::Path;
@@ -19,7 +19,8 @@ pub(super) fn rows(subject: &Subject<'_>, warnings: Warnings) -> Gathered {
     gathered.warnings = std::mem::take(&mut gathered.warnings).without(WarningKind::UnknownNarSize);
     if subject.options.wants(Kind::UnknownSize) {
         let unknown = subject.ids.iter().filter(|&&id| subject.catalog.nar_size(id).is_none());
-        let finding = |&id: &u32| Finding::new(Kind::UnknownSize, subject.catalog.path(id), "", "");
+        let finding =
+            |&id: &PathId| Finding::new(Kind::UnknownSize, subject.catalog.path(id), "", "");
         gathered.findings.extend(unknown.map(finding));
     }
     if subject.options.wants_any(&[Kind::OddContentAddress, Kind::ContentAddressName]) {
@@ -29,7 +30,7 @@ pub(super) fn rows(subject: &Subject<'_>, warnings: Warnings) -> Gathered {
     gathered
 }
 
-fn content_address(subject: &Subject<'_>, id: u32) -> Option<Finding> {
+fn content_address(subject: &Subject<'_>, id: PathId) -> Option<Finding> {
     let catalog = subject.catalog;
     let text = catalog.content_address(id)?;
     let Some(address) = ContentAddress::parse(text) else {
@@ -46,7 +47,7 @@ fn content_address(subject: &Subject<'_>, id: u32) -> Option<Finding> {
 
 /// The hash part that a path with this content address has; `None` where Nix
 /// makes no such path.
-fn address_hash_part(catalog: &Catalog, id: u32, address: &ContentAddress) -> Option<String> {
+fn address_hash_part(catalog: &Catalog, id: PathId, address: &ContentAddress) -> Option<String> {
     let mut others = catalog.reference_paths(id);
     let (references, own) = (others.len(), catalog.path(id));
     others.retain(|reference| *reference != own);
@@ -56,7 +57,7 @@ fn address_hash_part(catalog: &Catalog, id: u32, address: &ContentAddress) -> Op
 
 /// Whether a path's name follows from its content address and references: such
 /// a path needs no signature (nix: `ValidPathInfo::isContentAddressed`).
-pub(super) fn is_content_addressed(catalog: &Catalog, id: u32) -> bool {
+pub(super) fn is_content_addressed(catalog: &Catalog, id: PathId) -> bool {
     let address = catalog.content_address(id).and_then(ContentAddress::parse);
     address.is_some_and(|address| {
         address_hash_part(catalog, id, &address).as_deref()

@@ -25,7 +25,7 @@ mod victims;
 pub use signatures::{KeyError, PublicKey};
 
 use crate::answer::{self, Cell, Document, Field, Head, Section};
-use crate::catalog::{Catalog, DatabaseFile, Source};
+use crate::catalog::{Catalog, DatabaseFile, PathId, Source};
 use crate::disk::{DiskError, Progress};
 use crate::fs::StoreFiles;
 use crate::roots::Settings;
@@ -309,7 +309,7 @@ pub struct Audit {
 struct Subject<'a> {
     catalog: &'a Catalog,
     /// The ids of the paths, ascending.
-    ids: Vec<u32>,
+    ids: Vec<PathId>,
     /// Whether the whole store is audited, not the closure of targets.
     whole: bool,
     source: &'a Source,
@@ -375,7 +375,7 @@ impl Audit {
         files: Option<&StoreFiles>,
         source: &Source,
         mut catalog: Catalog,
-        ids: Option<Vec<u32>>,
+        ids: Option<Vec<PathId>>,
         options: &AuditOptions,
         progress: &Progress,
     ) -> Result<Self, DiskError> {
@@ -384,7 +384,7 @@ impl Audit {
             catalog: &catalog,
             whole: ids.is_none(),
             source,
-            ids: ids.unwrap_or_else(|| (0..catalog.len() as u32).collect()),
+            ids: ids.unwrap_or_else(|| catalog.ids().collect()),
             options,
             progress,
         };

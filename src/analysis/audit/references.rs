@@ -1,7 +1,7 @@
 //! References that contents hold, against those that the database declares.
 
 use super::{Finding, Gathered, Kind, Subject};
-use crate::catalog::derivation;
+use crate::catalog::{PathId, derivation};
 use crate::disk::{DiskError, HashParts, ScanOptions, find_references};
 use crate::fs::StoreFiles;
 
@@ -17,12 +17,13 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
     let options = ScanOptions { threads: subject.options.threads, ..ScanOptions::default() };
     let found = find_references(files, &names, &parts, &options, subject.progress)?;
     gathered.checked.bytes_searched = found.bytes;
-    let hash_part = |id: u32| catalog.store_path(id).hash_part();
+    let hash_part = |id: PathId| catalog.store_path(id).hash_part();
     for (index, &id) in subject.ids.iter().enumerate() {
-        let declared = catalog.references().row(id);
+        let declared: Vec<PathId> = catalog.references_of(id).collect();
         let inputs = derivation_inputs(subject, files, id);
-        let held = inputs.as_ref().unwrap_or(&found.references[index]);
-        for &to in held {
+        let held = inputs
+            .unwrap_or_else(|| found.references[index].iter().copied().map(PathId::new).collect());
+        for &to in &held {
             if !declared.iter().any(|&d| hash_part(d) == hash_part(to)) {
                 let finding =
                     Finding::new(Kind::UndeclaredReference, catalog.path(id), "", catalog.path(to));
@@ -34,7 +35,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
             continue;
         }
         gathered.checked.references += 1;
-        for &to in declared {
+        for &to in &declared {
             if !held.iter().any(|&h| hash_part(h) == hash_part(to)) {
                 let finding =
                     Finding::new(Kind::UnusedReference, catalog.path(id), catalog.path(to), "");
@@ -51,7 +52,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
 
 /// The inputs of a path that is a derivation, by id: those are its references,
 /// though it names its outputs too.
-fn derivation_inputs(subject: &Subject<'_>, files: &StoreFiles, id: u32) -> Option<Vec<u32>> {
+fn derivation_inputs(subject: &Subject<'_>, files: &StoreFiles, id: PathId) -> Option<Vec<PathId>> {
     let catalog = subject.catalog;
     if !catalog.store_path(id).is_derivation() {
         return None;

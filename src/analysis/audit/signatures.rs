@@ -3,6 +3,7 @@
 
 use super::database::is_content_addressed;
 use super::{Finding, Gathered, Kind, Subject};
+use crate::catalog::PathId;
 use crate::nar::nix32;
 use crate::warning::WarningKind;
 use data_encoding::BASE64;
@@ -66,7 +67,7 @@ fn not_recorded(subject: &Subject<'_>) -> Gathered {
     gathered
 }
 
-fn path(subject: &Subject<'_>, keys: &[PublicKey], id: u32) -> Gathered {
+fn path(subject: &Subject<'_>, keys: &[PublicKey], id: PathId) -> Gathered {
     let catalog = subject.catalog;
     let mut gathered = Gathered::default();
     let fingerprint = fingerprint(subject, id);
@@ -117,7 +118,7 @@ fn path(subject: &Subject<'_>, keys: &[PublicKey], id: u32) -> Gathered {
 }
 
 /// What is signed; `None` if the hash or size is not known.
-fn fingerprint(subject: &Subject<'_>, id: u32) -> Option<String> {
+fn fingerprint(subject: &Subject<'_>, id: PathId) -> Option<String> {
     let catalog = subject.catalog;
     let (hash, size) = (catalog.hash(id)?, catalog.nar_size(id)?);
     let mut text = format!("1;{};sha256:{};{size};", catalog.path(id), nix32::encode(hash));

@@ -4,6 +4,7 @@ use super::{Dead, FAILS, Garbage, Why};
 use crate::analysis::liveness::{Keep, settings_fields};
 use crate::analysis::roots::chain_text;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::catalog::PathId;
 use crate::census::Census;
 use std::borrow::Cow;
 
@@ -124,10 +125,11 @@ impl Garbage<'_> {
             Column::new("path"),
         ];
         let catalog = &census.catalog;
+        let usage = |id| census.usage(census.index_of(id)?);
         let rows = self.paths.iter().map(move |dead| {
             vec![
                 Cell::optional(dead.disk_freed, Cell::Size),
-                Cell::optional(census.usage(dead.path), |u| Cell::Size(u.disk_size)),
+                Cell::optional(usage(dead.path), |u| Cell::Size(u.disk_size)),
                 Cell::optional(catalog.nar_size(dead.path), Cell::Size),
                 Cell::Count(dead.step.into()),
                 Cell::optional(dead.kept_by, Cell::text),
@@ -176,8 +178,9 @@ impl Garbage<'_> {
             Column::titled("because", "because"),
         ];
         let catalog = &census.catalog;
-        let paths =
-            |ids: &[u32]| Cell::Paths(ids.iter().map(|&id| Cow::Owned(catalog.path(id))).collect());
+        let paths = |ids: &[PathId]| {
+            Cell::Paths(ids.iter().map(|&id| Cow::Owned(catalog.path(id))).collect())
+        };
         let rows = self.why.iter().map(move |why| {
             let alive = why.answer.as_ref().ok();
             let dead = why.answer.as_ref().err();

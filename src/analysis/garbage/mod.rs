@@ -9,8 +9,8 @@ pub use removal::{Removal, RemovalError, Step};
 pub use why::{Why, WhyAlive, WhyDead};
 
 use super::liveness::{Keep, alive, freeable, keep_graph, kept_entries};
-use crate::catalog::Catalog;
-use crate::census::{Census, Freeable};
+use crate::catalog::{Catalog, PathId};
+use crate::census::{Freeable, WholeCensus};
 use crate::graph::{NodeSet, Rows};
 use crate::roots::{FoundRoots, GcSettings};
 use std::cmp::Reverse;
@@ -24,11 +24,11 @@ pub struct GarbageOptions {
     /// Roots to think away, one step after the other.
     pub steps: Vec<Step>,
     /// Only list dead paths whose name matches; sums count all.
-    pub filter: Option<Vec<u32>>,
+    pub filter: Option<Vec<PathId>>,
     /// How many paths and package names to list at most.
     pub limit: Option<usize>,
-    /// Paths to explain: ids of the catalog.
-    pub why: Vec<u32>,
+    /// Paths to explain.
+    pub why: Vec<PathId>,
 }
 
 /// What goes. Sizes are in bytes.
@@ -86,8 +86,8 @@ pub struct StepResult {
 /// A path that goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DeadPath {
-    /// The path, an id of the catalog.
-    pub path: u32,
+    /// The path.
+    pub path: PathId,
     /// In which step it goes; 0 now.
     pub step: u32,
     /// The disk size in bytes that goes with it alone.
@@ -160,8 +160,8 @@ const NEVER: u32 = u32::MAX;
 const FAILS: u32 = u32::MAX - 1;
 
 impl<'f> Garbage<'f> {
-    /// Finds what is dead in a census of all paths.
-    pub fn new(census: &Census, found: &'f FoundRoots, options: &GarbageOptions) -> Self {
+    /// Finds what is dead.
+    pub fn new(census: WholeCensus<'_>, found: &'f FoundRoots, options: &GarbageOptions) -> Self {
         let catalog = &census.catalog;
         let keep = Keep::from(&options.settings);
         let graph = keep_graph(catalog, keep);
@@ -176,14 +176,15 @@ impl<'f> Garbage<'f> {
             dead.add(&step.dead);
         }
         let others = alive_otherwise(census, found, keep, &removed);
-        let kept_by =
-            |path: u32| others.iter().find(|(_, set)| set.contains(path)).map(|(name, _)| *name);
-        let mut paths: Vec<DeadPath> = (0..catalog.len() as u32)
-            .filter(|&path| goes[path as usize] < FAILS)
+        let kept_by = |path: PathId| {
+            others.iter().find(|(_, set)| set.contains(path.node())).map(|(name, _)| *name)
+        };
+        let mut paths: Vec<DeadPath> = (catalog.ids())
+            .filter(|&path| goes[path.index()] < FAILS)
             .map(|path| DeadPath {
                 path,
-                step: goes[path as usize],
-                disk_freed: freeable.as_ref().map(|f| f.own_sizes[path as usize]),
+                step: goes[path.index()],
+                disk_freed: freeable.as_ref().map(|f| f.own_sizes[path.index()]),
                 kept_by: kept_by(path),
             })
             .collect();
@@ -197,7 +198,7 @@ impl<'f> Garbage<'f> {
         let why = options
             .why
             .iter()
-            .map(|&path| Why::new(census, found, &removed, &graph, goes[path as usize], path));
+            .map(|&path| Why::new(census, found, &removed, &graph, goes[path.index()], path));
         Self {
             found,
             dead,
@@ -217,7 +218,7 @@ impl<'f> Garbage<'f> {
 /// Marks what is dead but what Nix fails to delete, and all that it keeps: Nix
 /// comes to each such path by those that keep it. How many those are.
 fn mark_failing(catalog: &Catalog, graph: &Rows, goes: &mut [u32]) -> u64 {
-    let mut todo: Vec<u32> = catalog.undeletable().to_vec();
+    let mut todo: Vec<u32> = catalog.undeletable().iter().map(|id| id.node()).collect();
     let mut failing = 0;
     todo.retain(|&path| goes[path as usize] < FAILS);
     while let Some(path) = todo.pop() {
@@ -238,7 +239,7 @@ fn mark_failing(catalog: &Catalog, graph: &Rows, goes: &mut [u32]) -> u64 {
 fn goes_in(graph: &Rows, found: &FoundRoots, removed: &[u32], steps: usize) -> Vec<u32> {
     let mut by_step: Vec<Vec<u32>> = vec![Vec::new(); steps + 1];
     for (root, &step) in found.roots.iter().zip(removed) {
-        by_step[if step == NEVER { 0 } else { step as usize }].push(root.path);
+        by_step[if step == NEVER { 0 } else { step as usize }].push(root.path.node());
     }
     let mut goes = vec![0; graph.len()];
     let mut todo = Vec::new();
@@ -264,7 +265,7 @@ fn goes_in(graph: &Rows, found: &FoundRoots, removed: &[u32], steps: usize) -> V
 }
 
 fn step_results(
-    census: &Census,
+    census: WholeCensus<'_>,
     found: &FoundRoots,
     freeable: Option<&Freeable>,
     kept: &[bool],
@@ -283,12 +284,13 @@ fn step_results(
         ..Dead::default()
     };
     let mut dead = vec![none; options.steps.len() + 1];
-    for (path, &step) in (0u32..).zip(goes) {
+    for (path, &step) in census.catalog.ids().zip(goes) {
         if let Some(dead) = dead.get_mut(step as usize) {
             dead.paths += 1;
-            dead.nar_size = dead.nar_size.and_then(|sum| Some(sum + census.known_nar_size(path)?));
+            dead.nar_size =
+                dead.nar_size.and_then(|sum| Some(sum + census.catalog.nar_size(path)?));
             if let (Some(sum), Some(f)) = (&mut dead.paths_disk_freed, freeable) {
-                *sum += f.own_sizes[path as usize];
+                *sum += f.own_sizes[path.index()];
             }
         }
     }
@@ -330,7 +332,7 @@ fn step_results(
 /// What would be alive if the settings that are off were on, one by one, and
 /// then both; after all steps.
 fn alive_otherwise(
-    census: &Census,
+    census: WholeCensus<'_>,
     found: &FoundRoots,
     keep: Keep,
     removed: &[u32],
@@ -352,26 +354,27 @@ fn alive_otherwise(
 }
 
 /// The paths of roots that stay after all steps.
-fn staying<'a>(found: &'a FoundRoots, removed: &'a [u32]) -> impl Iterator<Item = u32> + 'a {
+fn staying<'a>(found: &'a FoundRoots, removed: &'a [u32]) -> impl Iterator<Item = PathId> + 'a {
     found.roots.iter().zip(removed).filter(|(_, step)| **step == NEVER).map(|(root, _)| root.path)
 }
 
-fn alive_sums(census: &Census, found: &FoundRoots, removed: &[u32], goes: &[u32]) -> Alive {
-    let live = || (0u32..).zip(goes).filter(|(_, step)| **step == NEVER).map(|(path, _)| path);
+fn alive_sums(census: WholeCensus<'_>, found: &FoundRoots, removed: &[u32], goes: &[u32]) -> Alive {
+    let live =
+        || census.catalog.ids().zip(goes).filter(|(_, step)| **step == NEVER).map(|(path, _)| path);
     let plain = Keep { outputs: false, derivations: false };
     let referenced = alive(&census.catalog, plain, staying(found, removed));
-    let by_settings = || live().filter(|&path| !referenced.contains(path));
+    let by_settings = || live().filter(|&path| !referenced.contains(path.node()));
     Alive {
         paths: live().count() as u64,
-        nar_size: census.sum_nar_sizes(live()),
-        disk_size: census.shared().map(|shared| shared.union(live()).0),
+        nar_size: census.catalog.sum_nar_sizes(live()),
+        disk_size: census.disk_size_of(live()),
         paths_by_settings: by_settings().count() as u64,
-        nar_size_by_settings: census.sum_nar_sizes(by_settings()),
+        nar_size_by_settings: census.catalog.sum_nar_sizes(by_settings()),
     }
 }
 
 fn packages(
-    census: &Census,
+    census: WholeCensus<'_>,
     freeable: Option<&Freeable>,
     paths: &[DeadPath],
     goes: &[u32],
@@ -391,9 +394,9 @@ fn packages(
         });
         names[number as usize].paths += 1;
         let (nar, disk) = &mut sizes[number as usize];
-        *nar = nar.and_then(|sum| Some(sum + census.known_nar_size(dead.path)?));
+        *nar = nar.and_then(|sum| Some(sum + census.catalog.nar_size(dead.path)?));
         *disk += dead.disk_freed.unwrap_or(0);
-        if let Some(of) = of_path.get_mut(dead.path as usize) {
+        if let Some(of) = of_path.get_mut(dead.path.index()) {
             *of = number;
         }
     }

@@ -2,6 +2,7 @@
 
 use super::removal::steps_of_roots;
 use super::{NEVER, Removal, RemovalError, Step, goes_in};
+use crate::catalog::PathId;
 use crate::graph::{Cuts, Rows, reachable};
 use crate::roots::{FoundRoots, Generation, Profile, Root, RootKind};
 use proptest::prelude::*;
@@ -11,7 +12,7 @@ fn root(link: &str, path: u32) -> Root {
         kind: RootKind::Link,
         link: link.into(),
         via: None,
-        path,
+        path: PathId::new(path),
         time: None,
         pid: None,
         generation: None,

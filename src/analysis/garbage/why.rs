@@ -2,7 +2,8 @@
 
 use super::{NEVER, alive, staying};
 use crate::analysis::liveness::{Keep, Keepers};
-use crate::census::Census;
+use crate::catalog::PathId;
+use crate::census::WholeCensus;
 use crate::graph::Rows;
 use crate::roots::FoundRoots;
 
@@ -14,7 +15,7 @@ pub struct WhyAlive {
     /// How many roots keep it.
     pub roots: u64,
     /// A shortest chain from the root's path to it, both included.
-    pub chain: Vec<u32>,
+    pub chain: Vec<PathId>,
 }
 
 /// Why one path is dead.
@@ -23,14 +24,14 @@ pub struct WhyDead {
     /// The step in which it goes; 0 now.
     pub step: u32,
     /// What would keep it were it alive, itself left out; all of it is dead.
-    pub keepers: Vec<u32>,
+    pub keepers: Vec<PathId>,
 }
 
 /// Why a path is dead or alive.
 #[derive(Clone, Debug)]
 pub struct Why {
-    /// The path, an id of the catalog.
-    pub path: u32,
+    /// The path.
+    pub path: PathId,
     /// Why it is alive, or else why it is dead.
     pub answer: Result<WhyAlive, WhyDead>,
     /// Whether it is alive under each of [`Keep::ALL`].
@@ -39,24 +40,24 @@ pub struct Why {
 
 impl Why {
     pub(super) fn new(
-        census: &Census,
+        census: WholeCensus<'_>,
         found: &FoundRoots,
         removed: &[u32],
         graph: &Rows,
         goes: u32,
-        path: u32,
+        path: PathId,
     ) -> Self {
-        let under =
-            Keep::ALL.map(|k| alive(&census.catalog, k, staying(found, removed)).contains(path));
+        let under = Keep::ALL
+            .map(|k| alive(&census.catalog, k, staying(found, removed)).contains(path.node()));
         if goes != NEVER {
-            let keepers = (0..graph.len() as u32)
-                .filter(|&id| id != path && graph.row(id).contains(&path))
+            let keepers = (census.catalog.ids())
+                .filter(|&id| id != path && graph.row(id.node()).contains(&path.node()))
                 .collect();
             return Self { path, answer: Err(WhyDead { step: goes, keepers }), under };
         }
         let chains = Keepers::new(graph, path);
         let keeping = (0u32..).zip(found.roots.iter().zip(removed));
-        let mut chains: Vec<(u32, Vec<u32>)> = keeping
+        let mut chains: Vec<(u32, Vec<PathId>)> = keeping
             .filter(|(_, (_, step))| **step == NEVER)
             .filter_map(|(index, (root, _))| Some((index, chains.chain(root.path)?)))
             .collect();

@@ -2,7 +2,7 @@
 
 use super::{AnyOrder, Flavour, NixRule, Optimise, OwnerSaving, Range, Saving, Stop};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
-use crate::census::Census;
+use crate::census::{Census, PathIndex};
 use crate::text::{Units, escape, format_size};
 
 /// How many partners a table names in one row, and names of one group.
@@ -214,13 +214,15 @@ impl Optimise {
     }
 
     fn paths_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let name = |path: u32| census.catalog.path(census.id(path));
-        let label = |path: u32| census.catalog.store_path(census.id(path)).name();
+        let id = |path: u32| census.id(PathIndex::new(path));
+        let name = move |path: u32| census.catalog.path(id(path));
+        let label = move |path: u32| census.catalog.store_path(id(path)).name();
         self.owners_section("by_path", "By path", &self.breakdown.by_path, name, label)
     }
 
     fn packages_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let label = |path: u32| census.catalog.package(census.id(path)).name;
+        let id = |path: u32| census.id(PathIndex::new(path));
+        let label = move |path: u32| census.catalog.package(id(path)).name;
         let name = move |path: u32| label(path).to_owned();
         self.owners_section("by_package", "By package", &self.breakdown.by_package, name, label)
     }

@@ -30,7 +30,7 @@ mod version;
 use std::collections::HashMap;
 use std::ffi::CString;
 
-use crate::census::Census;
+use crate::census::{Census, PathIndex};
 use crate::disk::{DiskError, Progress, Walker};
 use crate::fs::StoreFiles;
 use crate::warning::{WarningKind, Warnings};
@@ -165,9 +165,7 @@ impl Optimise {
         progress: &Progress,
     ) -> Result<Self, OptimiseError> {
         let mut warnings = census.warnings.clone();
-        let ids = 0..census.len() as u32;
-        let names: Vec<&str> =
-            ids.map(|index| census.catalog.base_name(census.id(index))).collect();
+        let names: Vec<&str> = census.ids().map(|id| census.catalog.base_name(id)).collect();
         let whole = census.is_whole();
         let link_limit = options.link_limit.or(files.facts().link_limit).unwrap_or(u32::MAX);
         let walker = Walker::new(files, options.threads)?;
@@ -236,7 +234,7 @@ impl Optimise {
             warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
         }
         if let Some(Stop::MissingPath(path)) = outcome.stopped {
-            let path = census.catalog.path(census.id(path));
+            let path = census.catalog.path(census.id(PathIndex::new(path)));
             let message = format!(
                 "{} would stop with an error here: a valid path is not on disk. The figures are \
                  of what comes before",
@@ -313,10 +311,11 @@ fn marked(tree: &Tree, names: &[&str], files: &StoreFiles) -> Option<u64> {
 /// A number for each package, and the package of each examined path.
 fn number_packages(census: &Census) -> (Vec<u32>, usize) {
     let mut numbers: HashMap<&str, u32> = HashMap::new();
-    let package_of = (0..census.len() as u32)
-        .map(|index| {
+    let package_of = census
+        .ids()
+        .map(|id| {
             let next = numbers.len() as u32;
-            let package = census.catalog.package(census.id(index)).name;
+            let package = census.catalog.package(id).name;
             *numbers.entry(package).or_insert(next)
         })
         .collect();

@@ -206,8 +206,10 @@ impl Column {
             Self::References if !catalog.unlisted_references(id).is_empty() => {
                 Cell::Paths(catalog.reference_paths(id).into_iter().map(Cow::Owned).collect())
             }
-            Self::References => Cell::StorePaths(catalog, catalog.references().row(id).into()),
-            Self::Referrers => Cell::StorePaths(catalog, catalog.referrers().row(id).into()),
+            Self::References => {
+                Cell::StorePaths(catalog, catalog.references().row(id.node()).into())
+            }
+            Self::Referrers => Cell::StorePaths(catalog, catalog.referrers().row(id.node()).into()),
             Self::Files => count(usage.map(|u| u.files)),
             Self::Directories => count(usage.map(|u| u.directories)),
             Self::Symlinks => count(usage.map(|u| u.symlinks)),
@@ -231,10 +233,10 @@ impl Column {
         let id = census.id(row.index);
         match self {
             Self::References => {
-                let listed = catalog.references().row(id).len();
+                let listed = catalog.references_of(id).len();
                 SortKey::number((listed + catalog.unlisted_references(id).len()) as i128)
             }
-            Self::Referrers => SortKey::number(catalog.referrers().row(id).len() as i128),
+            Self::Referrers => SortKey::number(catalog.referrers_of(id).len() as i128),
             Self::Path => SortKey::text(Cow::Borrowed(catalog.base_name(id))),
             _ => match self.cell(census, row) {
                 Cell::Size(n) | Cell::Count(n) => SortKey::number(n),

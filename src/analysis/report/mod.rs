@@ -8,8 +8,9 @@ pub use column::Column;
 
 use super::retained::{Retained, within};
 use crate::answer::{Cell, Document, Field, Head, Section};
-use crate::census::Census;
-use crate::graph::{TooHeavy, closure, closure_sizes};
+use crate::catalog::PathId;
+use crate::census::{Census, PathIndex};
+use crate::graph::{TooHeavy, closure_sizes};
 use std::cmp::Reverse;
 
 /// Which rows and columns a report has.
@@ -24,17 +25,17 @@ pub struct ReportOptions {
     pub reverse: bool,
     /// How many rows at most; the total counts all of them.
     pub limit: Option<usize>,
-    /// Only these paths: ids, ascending.
-    pub filter: Option<Vec<u32>>,
+    /// Only these paths, ascending.
+    pub filter: Option<Vec<PathId>>,
     /// Only the targets, not all of their closure.
     pub targets_only: bool,
 }
 
 /// What is known of a path beyond catalog and usage. Sizes are in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The path's index in the census.
-    pub index: u32,
+    /// The path.
+    pub index: PathIndex,
     /// The disk size of its inodes that have names elsewhere, `.links` apart.
     pub shared_size: Option<u64>,
     /// The disk size freed by deleting this path alone.
@@ -189,16 +190,16 @@ impl Total {
 
 /// The rows asked for, with what each path's own inodes tell.
 fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
-    let indexes: Vec<u32> = if options.targets_only {
+    let indexes: Vec<PathIndex> = if options.targets_only {
         census.targets.iter().filter_map(|&id| census.index_of(id)).collect()
     } else {
-        (0..census.len() as u32).collect()
+        census.indexes().collect()
     };
-    let matches = |index: u32| {
+    let matches = |index: PathIndex| {
         let id = census.id(index);
         options.filter.as_ref().is_none_or(|ids| ids.binary_search(&id).is_ok())
     };
-    let row = |index: u32| {
+    let row = |index: PathIndex| {
         let disk_size = census.usage(index).map(|u| u.disk_size);
         // An inode is shared if it has more names than those here and the
         // one in `.links`, wherever they are.
@@ -209,7 +210,15 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
                 .sum::<u64>()
         });
         let reclaimable_size = disk_size.zip(shared_size).map(|(d, s)| d - s);
-        Row { index, shared_size, reclaimable_size, ..Row::default() }
+        Row {
+            index,
+            shared_size,
+            reclaimable_size,
+            closure_nar_size: None,
+            closure_disk_size: None,
+            retained_nar_size: None,
+            retained_disk_size: None,
+        }
     };
     indexes.into_iter().filter(|&i| matches(i)).map(row).collect()
 }
@@ -217,40 +226,40 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
 fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<(), TooHeavy> {
     let count = census.len();
     let references = census.references();
-    let nar = |index: u32| census.nar_size(index);
+    let nar = |index: PathIndex| census.nar_size(index);
     if !census.is_closed() {
         // The targets alone were examined: their closures are the catalog's.
         for row in &mut *rows {
-            let ids = closure(census.catalog.references(), [census.id(row.index)]);
-            let listed = |&id: &u32| census.catalog.unlisted_references(id).is_empty();
+            let ids = census.catalog.closure_of([census.id(row.index)]);
+            let listed = |&id: &PathId| census.catalog.unlisted_references(id).is_empty();
             let known = ids.iter().all(listed);
             let sum = || ids.iter().map(|&id| census.catalog.nar_size(id)).sum();
             row.closure_nar_size = known.then(sum).flatten();
         }
     } else if let (true, Some(shared)) = (disk, census.shared()) {
         let graph = shared.extend(references);
-        let own = (0..count as u32).map(|i| [nar(i), shared.own_disk_sizes[i as usize]]);
+        let own = census.indexes().map(|i| [nar(i), shared.own_disk_sizes[i.index()]]);
         let classes = shared.disk_sizes.iter().map(|&size| [0, size]);
         let weights: Vec<[u64; 2]> = own.chain(classes).collect();
         let sizes = closure_sizes(&graph, &weights, count)?.sizes;
         for row in &mut *rows {
-            let [nar, disk] = sizes[row.index as usize];
+            let [nar, disk] = sizes[row.index.index()];
             (row.closure_nar_size, row.closure_disk_size) = (Some(nar), Some(disk));
         }
     } else {
-        let weights: Vec<[u64; 1]> = (0..count as u32).map(|i| [nar(i)]).collect();
+        let weights: Vec<[u64; 1]> = census.indexes().map(|i| [nar(i)]).collect();
         let sizes = closure_sizes(references, &weights, count)?.sizes;
         for row in &mut *rows {
-            row.closure_nar_size = Some(sizes[row.index as usize][0]);
+            row.closure_nar_size = Some(sizes[row.index.index()][0]);
         }
     }
     // Of what is not known to the end, only what the source itself states.
     let unknown = census.unknown_closures();
     for row in rows {
-        if unknown.contains(row.index) {
+        if unknown.contains(row.index.node()) {
             row.closure_nar_size = None;
         }
-        if census.has_unlisted_references() && unknown.contains(row.index) {
+        if census.has_unlisted_references() && unknown.contains(row.index.node()) {
             row.closure_disk_size = None;
         }
         let stated = || census.catalog.stated_closure_size(census.id(row.index));

@@ -5,7 +5,7 @@
 //! that only it leads to. So one dominator tree answers for every root alone,
 //! for every profile's old generations together, exactly and in linear memory.
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, PathId};
 use crate::census::Freeable;
 use crate::graph::{Components, Dominators, Rows, TooHeavy};
 use crate::roots::{FoundRoots, Generation};
@@ -22,7 +22,7 @@ pub fn known_nar_size(sizes: Sizes) -> Option<u64> {
 
 /// What a path weighs. A path that refers to one that the source does not list
 /// has no known size either: with it goes what is not known.
-pub(super) fn weight(catalog: &Catalog, path: u32, disk: u64) -> Sizes {
+pub(super) fn weight(catalog: &Catalog, path: PathId, disk: u64) -> Sizes {
     let nar = catalog.nar_size(path);
     let known = nar.is_some() && catalog.unlisted_references(path).is_empty();
     [nar.unwrap_or(0), disk, u64::from(!known)]
@@ -113,7 +113,7 @@ impl<'a> HolderGraph<'a> {
             }
             rows.push(&row);
             let disk = freeable.map_or(0, |f| f.own_sizes[path as usize]);
-            weights.push(weight(catalog, path, disk));
+            weights.push(weight(catalog, PathId::new(path), disk));
         }
         for class in 0..classes {
             rows.push(&[]);
@@ -121,7 +121,7 @@ impl<'a> HolderGraph<'a> {
         }
         for roots in holders.roots.iter() {
             row.clear();
-            row.extend(roots.iter().map(|&root| found.roots[root as usize].path));
+            row.extend(roots.iter().map(|&root| found.roots[root as usize].path.node()));
             rows.push(&row);
             weights.push([0; 3]);
         }

@@ -9,7 +9,8 @@ pub(crate) use of::chain_text;
 pub use of::{Keeper, RootsOf};
 
 use super::liveness::{Keep, freeable, keep_graph, kept_entries};
-use crate::census::Census;
+use crate::catalog::PathId;
+use crate::census::{Census, WholeCensus};
 use crate::graph::{Cuts, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use globset::Glob;
@@ -187,12 +188,12 @@ pub struct Roots<'f> {
 }
 
 impl<'f> Roots<'f> {
-    /// Weighs the roots of a census of all paths.
+    /// Weighs the roots.
     ///
     /// # Errors
     /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
     pub fn new(
-        census: &Census,
+        census: WholeCensus<'_>,
         found: &'f FoundRoots,
         options: &RootsOptions,
     ) -> Result<Self, TooHeavy> {
@@ -251,13 +252,14 @@ impl<'f> Roots<'f> {
         let matched = rows.len() as u64;
         sort(&mut rows, found, options);
         rows.truncate(limit);
-        let paths = found.roots.iter().map(|r| r.path);
+        let paths = found.roots.iter().map(|r| r.path.node());
         let live = reachable(&keep_rows, paths, &Cuts::default());
+        let live_ids = || live.iter().map(PathId::new);
         let total = RootsTotal {
             roots: found.roots.len() as u64,
             alive_paths: live.len() as u64,
-            alive_nar_size: census.sum_nar_sizes(live.iter()),
-            alive_disk_size: census.shared().map(|shared| shared.union(live.iter()).0),
+            alive_nar_size: catalog.sum_nar_sizes(live_ids()),
+            alive_disk_size: census.disk_size_of(live_ids()),
         };
         Ok(Self { found, rows, matched, profiles, shared, total, options: options.clone(), disk })
     }
@@ -359,12 +361,12 @@ struct Closures {
 }
 
 impl Closures {
-    fn of(&self, path: u32) -> Sizes {
-        self.sizes[self.place[path as usize] as usize]
+    fn of(&self, path: PathId) -> Sizes {
+        self.sizes[self.place[path.index()] as usize]
     }
 }
 
-fn closures(census: &Census, found: &FoundRoots) -> Result<Closures, TooHeavy> {
+fn closures(census: WholeCensus<'_>, found: &FoundRoots) -> Result<Closures, TooHeavy> {
     // The roots' paths come first, so that only their closures are told apart;
     // what they do not reach is left out.
     let shared = census.shared();
@@ -374,9 +376,9 @@ fn closures(census: &Census, found: &FoundRoots) -> Result<Closures, TooHeavy> {
     let mut place = vec![NONE; rows.len()];
     let mut order: Vec<u32> = Vec::new();
     for root in &found.roots {
-        if place[root.path as usize] == NONE {
-            place[root.path as usize] = order.len() as u32;
-            order.push(root.path);
+        if place[root.path.index()] == NONE {
+            place[root.path.index()] = order.len() as u32;
+            order.push(root.path.node());
         }
     }
     let sources = order.len();
@@ -400,7 +402,7 @@ fn closures(census: &Census, found: &FoundRoots) -> Result<Closures, TooHeavy> {
         weights.push(match node.checked_sub(census.len() as u32) {
             None => {
                 let disk = shared.map_or(0, |s| s.own_disk_sizes[node as usize]);
-                holders::weight(&census.catalog, node, disk)
+                holders::weight(&census.catalog, PathId::new(node), disk)
             }
             Some(class) => [0, shared.map_or(0, |s| s.disk_sizes[class as usize]), 0],
         });

@@ -2,6 +2,7 @@
 
 use crate::analysis::liveness::{Keep, Keepers, Link, keep_graph};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::catalog::PathId;
 use crate::census::Census;
 use crate::roots::{FoundRoots, GcSettings};
 use std::borrow::Cow;
@@ -12,7 +13,7 @@ pub struct Keeper {
     /// The root, an index into [`FoundRoots::roots`].
     pub root: u32,
     /// A shortest chain from the root's path to the target, both included.
-    pub chain: Vec<u32>,
+    pub chain: Vec<PathId>,
 }
 
 /// The roots that keep a path, nearest first.
@@ -21,14 +22,19 @@ pub struct RootsOf<'f> {
     /// What was found.
     pub found: &'f FoundRoots,
     /// The path.
-    pub target: u32,
+    pub target: PathId,
     /// The roots that keep it.
     pub keepers: Vec<Keeper>,
 }
 
 impl<'f> RootsOf<'f> {
-    /// Finds the roots that keep `target`, an id of the catalog.
-    pub fn new(census: &Census, found: &'f FoundRoots, settings: &GcSettings, target: u32) -> Self {
+    /// Finds the roots that keep `target`, a valid path.
+    pub fn new(
+        census: &Census,
+        found: &'f FoundRoots,
+        settings: &GcSettings,
+        target: PathId,
+    ) -> Self {
         let graph = keep_graph(&census.catalog, Keep::from(settings));
         let chains = Keepers::new(&graph, target);
         let mut keepers: Vec<Keeper> = (0u32..)
@@ -88,14 +94,14 @@ impl<'f> RootsOf<'f> {
 }
 
 /// Why each path of a chain keeps the next.
-fn chain_links(census: &Census, chain: &[u32]) -> Vec<Cow<'static, str>> {
-    let link = |pair: &[u32]| Link::of(&census.catalog, pair[0], pair[1]).name().into();
+fn chain_links(census: &Census, chain: &[PathId]) -> Vec<Cow<'static, str>> {
+    let link = |pair: &[PathId]| Link::of(&census.catalog, pair[0], pair[1]).name().into();
     chain.windows(2).map(link).collect()
 }
 
 /// A chain for people: names, with an arrow that says why one keeps the next
 /// where it is no reference.
-pub(crate) fn chain_text(census: &Census, chain: &[u32]) -> String {
+pub(crate) fn chain_text(census: &Census, chain: &[PathId]) -> String {
     let catalog = &census.catalog;
     let mut text = String::new();
     for (i, &id) in chain.iter().enumerate() {

@@ -2,7 +2,7 @@
 
 use super::holders::{HolderGraph, Holders};
 use super::{Sizes, shared_groups};
-use crate::catalog::{Builder, Catalog, Record};
+use crate::catalog::{Builder, Catalog, PathId, Record};
 use crate::census::Freeable;
 use crate::graph::{Cuts, Rows, reachable};
 use crate::roots::{FoundRoots, Generation, Profile, Root, RootKind};
@@ -72,7 +72,7 @@ impl Case {
                 kind: RootKind::Link,
                 link: format!("/link/{i:04}").into_bytes(),
                 via: None,
-                path,
+                path: PathId::new(path),
                 time: None,
                 pid: None,
                 generation: None,
@@ -119,7 +119,7 @@ impl Case {
         let (before, after) = (alive(&[]), alive(removed));
         let mut freed = [0; 3];
         for path in before.iter().filter(|&p| !after.contains(p)) {
-            match catalog.nar_size(path) {
+            match catalog.nar_size(PathId::new(path)) {
                 Some(size) => freed[0] += size,
                 None => freed[2] += 1,
             }

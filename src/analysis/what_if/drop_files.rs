@@ -2,7 +2,7 @@
 
 use super::{Change, Step, WhatIfError};
 use crate::analysis::edits::Dropped;
-use crate::census::{Census, parse_glob};
+use crate::census::{Census, PathIndex, parse_glob};
 use crate::disk::{EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::{FileType, StoreFiles};
 use crate::nar::{name_in_nar, size};
@@ -14,8 +14,8 @@ use std::collections::{BTreeSet, HashMap};
 /// A name that would be dropped.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct File {
-    /// The index of its path.
-    pub(super) path: u32,
+    /// Its path.
+    pub(super) path: PathIndex,
     /// What the NAR loses, in bytes.
     nar_size: u64,
     /// Its blocks, in bytes, if it is the only name; else which inode it is a
@@ -55,10 +55,10 @@ pub(super) fn find(
         return Ok(Vec::new());
     }
     let walker = Walker::new(files.ok_or(WhatIfError::NoFiles)?, threads)?;
-    let tops: Vec<Top<'_>> = (0..census.len() as u32)
-        .map(|path| {
-            let name = census.catalog.base_name(census.id(path)).as_bytes();
-            Top { name, path, ino: 0, file_type: FileType::Unknown }
+    let tops: Vec<Top<'_>> = (census.indexes())
+        .map(|index| {
+            let name = census.catalog.base_name(census.id(index)).as_bytes();
+            Top { name, path: index.node(), ino: 0, file_type: FileType::Unknown }
         })
         .collect();
     let use_case_hack = census.disk.as_ref().is_some_and(|disk| disk.use_case_hack);
@@ -96,7 +96,7 @@ pub(super) fn find(
     if census.disk.is_none() {
         // Else the scan told of them.
         for &path in &missing {
-            let path = census.catalog.path(census.id(path));
+            let path = census.catalog.path(census.id(PathIndex::new(path)));
             census.warnings.push(WarningKind::MissingPath, path, "not on disk: not searched");
         }
     }
@@ -271,7 +271,7 @@ impl Visitor for Matching<'_> {
             let in_nar = name_in_nar(entry.name(), self.use_case_hack);
             let single = meta.nlink <= 1 || entry.file_type == FileType::Directory;
             let file = File {
-                path: directory.path(),
+                path: PathIndex::new(directory.path()),
                 nar_size: node.saturating_add(size::entry(in_nar.len() as u64)),
                 owns: if single { Ok(meta.disk_size) } else { Err((meta.dev, meta.ino)) },
                 inode: None,
