@@ -35,6 +35,8 @@ pub(super) struct Context {
     pub(super) source: Source,
     pub(super) place: Place,
     store: StoreArgs,
+    /// Nix's own state directory, where it is not the store's.
+    pub(super) nix_state_dir: Option<PathBuf>,
     /// Whether this user's Nix reaches the store through the daemon.
     daemon: bool,
     output: OutputArgs,
@@ -46,7 +48,7 @@ impl Context {
     pub(super) fn new(store: StoreArgs, output: OutputArgs) -> Result<Self, Failure> {
         let current_dir = std::env::current_dir()
             .map_err(|e| Failure::failed(format!("the current directory cannot be read: {e}")))?;
-        let Located { mut location, daemon, note } = locate(&store, &current_dir)?;
+        let Located { mut location, nix_state_dir, daemon, note } = locate(&store, &current_dir)?;
         if let Some(note) = note.filter(|_| !output.quiet) {
             say(format_args!("note: {note}"));
         }
@@ -73,7 +75,17 @@ impl Context {
         };
         let place = Place { current_dir };
         let files = OnceCell::new();
-        let context = Self { location, source, place, store, daemon, output, destination, files };
+        let context = Self {
+            location,
+            source,
+            place,
+            store,
+            nix_state_dir,
+            daemon,
+            output,
+            destination,
+            files,
+        };
         context.keep_off_inputs()?;
         Ok(context)
     }

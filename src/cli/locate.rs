@@ -18,6 +18,9 @@ use std::path::{Path, PathBuf};
 /// The store that is meant.
 pub(super) struct Located {
     pub(super) location: StoreLocation,
+    /// Nix's own state directory, where it is not the store's: that of a chroot
+    /// store is in the store's directory (nix: `settings.nixStateDir`).
+    pub(super) nix_state_dir: Option<PathBuf>,
     /// Whether this user's Nix reaches it through the daemon.
     pub(super) daemon: bool,
     /// Why it is not the one at the usual place, if nobody asked for that here.
@@ -30,13 +33,15 @@ pub(super) fn locate(args: &StoreArgs, current: &Path) -> Result<Located, Failur
     if args.root_kind.is_some() && args.root.is_none() {
         return Err(Failure::usage("--root-kind needs --root"));
     }
-    if args.store.is_some() && (args.root.is_some() || args.state_dir.is_some()) {
-        return Err(Failure::usage("--store cannot be used with --root or --state-dir"));
-    }
     let mut located = match (&args.root, args.root_kind) {
         (Some(root), kind) => {
-            let location = below(root, kind.unwrap_or(RootKindArg::Image), args)?;
-            Located { location, daemon: false, note: None }
+            let kind = kind.unwrap_or(RootKindArg::Image);
+            let nix_state_dir = match kind {
+                RootKindArg::Image => None,
+                RootKindArg::Chroot => Some(nix_state_dir(None, current)),
+            };
+            let location = below(root, kind, args)?;
+            Located { location, nix_state_dir, daemon: false, note: None }
         }
         // Who names directories means a local store.
         (None, _)
@@ -144,8 +149,8 @@ fn local(args: &StoreArgs, uri: &StoreUri, current: &Path) -> Result<Located, Fa
     let state_dir = (args.state_dir.clone())
         .or_else(|| uri.state.clone())
         .or_else(|| below("nix/var/nix"))
-        .or_else(|| env("NIX_STATE_DIR"))
-        .map_or(DEFAULT_STATE_DIR.into(), absolute);
+        .map_or_else(|| nix_state_dir(None, current), absolute);
+    let nix_state_dir = nix_state_dir(args.state_dir.as_deref(), current);
     let real = uri.real.clone().map(absolute).or_else(|| below("nix/store"));
     let daemon = match uri.access {
         StoreAccess::Local => false,
@@ -179,7 +184,15 @@ fn local(args: &StoreArgs, uri: &StoreUri, current: &Path) -> Result<Located, Fa
         Some(real) => StoreLocation::elsewhere(&store_dir, &real, &state_dir),
         None => StoreLocation::new(Path::new("/"), &store_dir, &state_dir),
     };
-    Ok(Located { location: location.map_err(|e| because(&e))?, daemon, note: None })
+    let location = location.map_err(|e| because(&e))?;
+    let nix_state_dir = Some(nix_state_dir).filter(|dir| *dir != location.state_dir);
+    Ok(Located { location, nix_state_dir, daemon, note: None })
+}
+
+/// Nix's own state directory: as named, else `NIX_STATE_DIR`, else the usual one.
+fn nix_state_dir(named: Option<&Path>, current: &Path) -> PathBuf {
+    let named = named.map(Path::to_owned).or_else(|| environment::not_empty("NIX_STATE_DIR"));
+    environment::plain(&current.join(named.unwrap_or_else(|| DEFAULT_STATE_DIR.into())))
 }
 
 fn utf8(dir: PathBuf) -> Result<String, Failure> {

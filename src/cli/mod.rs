@@ -22,7 +22,9 @@ mod what_if;
 mod why;
 
 use args::{OutputArgs, StoreArgs};
-use clap::{Parser, Subcommand};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::parser::ValueSource;
+use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use context::Context;
 use exit::{Exit, Failure};
 use std::process::ExitCode;
@@ -67,7 +69,7 @@ pub fn note_standard_output() {
 
 /// Runs the command that the process's arguments ask for.
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match parse() {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(exit::usage(&usage) as u8),
     };
@@ -78,6 +80,33 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit as u8,
         Err(failure) => failure.report() as u8,
     })
+}
+
+/// The process's arguments.
+fn parse() -> Result<Cli, clap::Error> {
+    let mut command = Cli::command();
+    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
+    refuse_conflicts(&command, &matches)?;
+    Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))
+}
+
+/// Refuses arguments of all commands that cannot be used together: clap does not
+/// see both where one stands before the command and one after it.
+fn refuse_conflicts(command: &clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
+    let given = |arg: &clap::Arg| {
+        matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
+    };
+    for arg in command.get_arguments().filter(|arg| arg.is_global_set() && given(arg)) {
+        if let Some(other) = command.get_arg_conflicts_with(arg).into_iter().find(|arg| given(arg))
+        {
+            let mut error = clap::Error::new(ErrorKind::ArgumentConflict).with_cmd(command);
+            let text = |arg: &clap::Arg| ContextValue::String(arg.to_string());
+            error.insert(ContextKind::InvalidArg, text(arg));
+            error.insert(ContextKind::PriorArg, text(other));
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {

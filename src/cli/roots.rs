@@ -210,6 +210,7 @@ fn caller(context: &Context, version: NixVersion) -> Caller {
         home: environment::home().unwrap_or_else(|| PathBuf::from("/")),
         state_home,
         xdg: settings.xdg_base_directories,
+        state_dir: context.nix_state_dir.clone(),
         ask_access: true,
     }
 }

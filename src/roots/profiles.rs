@@ -84,6 +84,10 @@ pub struct Caller {
     /// `use-xdg-base-directories`: the default profile's link is in
     /// `state_home`.
     pub xdg: bool,
+    /// Nix's own state directory, in which the user's profiles are, where it is
+    /// not the store's: `nix-collect-garbage --store DIR` leaves the profiles
+    /// that lie in `DIR` alone.
+    pub state_dir: Option<PathBuf>,
     /// Whether to ask the kernel what this process may read and write; not for
     /// an image, which is examined as its superuser would.
     pub ask_access: bool,
@@ -98,13 +102,15 @@ impl Caller {
             home: PathBuf::from("/root"),
             state_home: None,
             xdg: false,
+            state_dir: None,
             ask_access: false,
         }
     }
 
     /// The directories that are cleaned (nix: `profilesDir`, `getDefaultProfile`).
     fn directories(&self, location: &StoreLocation) -> Vec<PathBuf> {
-        let all = location.state_dir.join("profiles");
+        let state_dir = self.state_dir.as_ref().unwrap_or(&location.state_dir);
+        let all = state_dir.join("profiles");
         let state_home =
             self.state_home.clone().unwrap_or_else(|| self.home.join(".local/state/nix"));
         let own =

@@ -16,6 +16,45 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+/// Clap alone sees two flags that stand on one side of the command.
+#[test]
+fn flags_that_exclude_one_another_do_on_both_sides_of_the_command() {
+    let env = TestEnv::new();
+    let pairs: [(&str, &[&str]); 8] = [
+        ("--store=local", &["--root=.", "--state-dir=."]),
+        ("--registration=f", &["--db=f"]),
+        ("--path-info=f", &["--db=f", "--registration=f"]),
+        ("--scan", &["--db=f", "--registration=f", "--path-info=f", "--no-disk"]),
+        ("--si", &["--bytes"]),
+        ("--quiet", &["--verbose"]),
+        // In short.
+        ("-q", &["-v"]),
+        ("-v", &["--quiet"]),
+    ];
+    for (one, others) in pairs {
+        for other in others {
+            for args in [
+                [one, other, "garbage"],
+                [one, "garbage", other],
+                [other, "garbage", one],
+                ["garbage", one, other],
+            ] {
+                let run = env.run(args);
+                assert_eq!((run.status, &*run.stdout), (2, ""), "{args:?}: {}", run.stderr);
+                assert!(run.stderr.contains("cannot be used with"), "{args:?}: {}", run.stderr);
+            }
+        }
+    }
+    for args in [["--root-kind=image", "garbage"], ["garbage", "--root-kind=chroot"]] {
+        let run = env.run(args);
+        assert_eq!(run.status, 2, "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains("--root-kind needs --root"), "{}", run.stderr);
+    }
+    // One flag on both sides is no conflict.
+    let run = env.run(["--quiet", "garbage", "--quiet", "--store=dummy://"]);
+    assert!(run.stderr.contains("dummy"), "{}", run.stderr);
+}
+
 /// The help of every command. When it changes on purpose:
 /// `INSTA_UPDATE=always cargo test --test it cli::help`.
 #[test]

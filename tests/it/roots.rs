@@ -367,6 +367,56 @@ fn flags_that_name_the_store_twice_are_refused() {
     }
 }
 
+/// `nix-collect-garbage --store DIR` cleans the profiles of this machine, and
+/// leaves those in `DIR` alone.
+#[test]
+fn generations_of_a_chroot_store_are_those_that_nix_collect_garbage_deletes() {
+    nix::each(|nix| {
+        let mut env = TestEnv::new();
+        let dir = fs::canonicalize(env.path()).unwrap();
+        let (store, state, home) = (dir.join("chroot"), dir.join("state"), dir.join("home"));
+        let ours = ["roots", "--format=json", "--no-runtime", "--nix-version", &nix.version];
+        env.set("NIX_STATE_DIR", state.to_str().unwrap()).set("HOME", home.to_str().unwrap());
+        fs::create_dir_all(state.join("profiles")).unwrap();
+        fs::create_dir_all(&home).unwrap();
+        let nix_command = |program: &str, args: &[&str]| {
+            let mut command = nix.command(program);
+            command.arg("--store").arg(&store).args(args);
+            let run = run(command.env("HOME", &home).env("NIX_STATE_DIR", &state));
+            run.ok().trim().to_owned()
+        };
+        fs::write(dir.join("file"), "file").unwrap();
+        let path = nix_command("nix-store", &["--add", dir.join("file").to_str().unwrap()]);
+        let places = [store.join("nix/var/nix/profiles"), state.join("profiles")];
+        let auto = store.join("nix/var/nix/gcroots/auto");
+        fs::create_dir_all(&auto).unwrap();
+        for (profiles, name) in places.iter().zip(["inside", "outside"]) {
+            for number in [1, 2] {
+                let link = profiles.join(format!("{name}-{number}-link"));
+                symlink(&path, &link).unwrap();
+                symlink(&link, auto.join(format!("{name}-{number}"))).unwrap();
+            }
+            symlink(format!("{name}-2-link"), profiles.join(name)).unwrap();
+        }
+        let roots = env.json([&ours[..], &["--store", store.to_str().unwrap()]].concat());
+        let profiles = list(&roots, "profiles").iter();
+        let ours: BTreeSet<std::path::PathBuf> = profiles
+            .filter(|profile| profile["old_generations"].as_u64().is_some_and(|old| old > 0))
+            .map(|profile| profile["profile"].as_str().unwrap().into())
+            .collect();
+        nix_command("nix-collect-garbage", &["-d"]);
+        let exists = |at: usize, name: &str| {
+            places[at].join(format!("{name}-1-link")).symlink_metadata().is_ok()
+        };
+        let deleted = [(0, "inside"), (1, "outside")].into_iter().filter(|&(at, n)| !exists(at, n));
+        let deleted: BTreeSet<std::path::PathBuf> =
+            deleted.map(|(at, name)| places[at].join(name)).collect();
+        assert_eq!(ours, deleted);
+        // The superuser's are in the state directory with all versions but 2.15.
+        assert!(!deleted.is_empty() || !root());
+    });
+}
+
 /// The user's files and the environment count as they do for Nix.
 #[test]
 fn settings_come_from_where_nix_reads_them() {
