@@ -169,11 +169,11 @@ impl Overview {
                 .remark(entries.map(|n| format!("{n} entries seen")).unwrap_or_default()),
         );
         fields.push(Field::hidden("entries", Cell::optional(entries, Cell::Count)));
-        let mut columns = vec![Column::titled("nar_size", "NAR size")];
+        let mut columns = vec![Column::size("nar_size").titled("NAR size")];
         if self.disk.is_some() {
-            columns.push(Column::titled("disk_size", "disk size"));
+            columns.push(Column::size("disk_size").titled("disk size"));
         }
-        columns.extend([Column::new("referrers"), Column::new("path")]);
+        columns.extend([Column::count("referrers"), Column::path("path")]);
         let usage = |id| census.usage(census.index_of(id)?);
         let rows = self.heaviest.clone().into_iter().map(move |id| {
             let mut row = vec![Cell::optional(catalog.nar_size(id), Cell::Size)];

@@ -181,25 +181,22 @@ impl Suggestions {
             Field::hidden("disk_size_before", on_disk(self.disk_size_before)),
             Field::hidden("disk_size_after", on_disk(self.disk_size_after)),
         ];
-        let disk_column = |key, heading| match disk {
-            true => Column::titled(key, heading),
-            false => Column::hidden(key),
-        };
+        let disk_column = |key, heading| Column::size(key).titled(heading).hidden_if(!disk);
         let columns = vec![
-            Column::titled("gain_nar_size", "gain NAR"),
+            Column::size("gain_nar_size").titled("gain NAR"),
             disk_column("gain_disk_size", "gain disk"),
             if disk {
-                Column::hidden("alone_nar_size")
+                Column::size("alone_nar_size").hidden()
             } else {
-                Column::titled("alone_nar_size", "alone")
+                Column::size("alone_nar_size").titled("alone")
             },
             disk_column("alone_disk_size", "alone"),
-            Column::titled("paths", "paths"),
-            Column::hidden("action"),
-            Column::hidden("path"),
-            Column::titled("flags", "what-if flags to try it"),
-            Column::titled("holder", "held by"),
-            Column::titled("held_by", "holders"),
+            Column::count("paths"),
+            Column::text("action").hidden(),
+            Column::path("path").hidden(),
+            Column::text("flags").titled("what-if flags to try it"),
+            Column::text("holder").titled("held by"),
+            Column::paths("held_by").titled("holders"),
         ];
         let handles = Handles::new(census);
         let catalog = &census.catalog;
@@ -234,11 +231,11 @@ impl Suggestions {
         };
         let handles = Handles::new(census);
         let columns = vec![
-            Column::titled("gain_nar_size", "gain NAR"),
+            Column::size("gain_nar_size").titled("gain NAR"),
             disk_column("gain_disk_size", "gain disk"),
-            Column::titled("flags", "what-if flags to try it"),
-            Column::hidden("old"),
-            Column::hidden("new"),
+            Column::text("flags").titled("what-if flags to try it"),
+            Column::path("old").hidden(),
+            Column::path("new").hidden(),
         ];
         let rows = self.replacements.iter().map(move |r| {
             vec![

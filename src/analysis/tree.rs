@@ -67,19 +67,18 @@ impl Tree {
         let catalog = &census.catalog;
         let disk = census.disk.is_some();
         let mut columns = vec![
-            Column::titled("nar_size", "NAR size"),
-            Column::titled("retained_nar_size", "retained NAR"),
+            Column::size("nar_size").titled("NAR size"),
+            Column::size("retained_nar_size").titled("retained NAR"),
         ];
         let on_disk = [("disk_size", "disk size"), ("retained_disk_size", "retained disk")];
-        columns.extend(on_disk.map(|(key, heading)| match disk {
-            true => Column::titled(key, heading),
-            false => Column::hidden(key),
-        }));
+        columns.extend(
+            on_disk.map(|(key, heading)| Column::size(key).titled(heading).hidden_if(!disk)),
+        );
         columns.extend([
-            Column::new("path"),
-            Column::hidden("depth"),
-            Column::hidden("parent"),
-            Column::hidden("repeated"),
+            Column::path("path"),
+            Column::count("depth").hidden(),
+            Column::path("parent").hidden(),
+            Column::bool("repeated").hidden(),
         ]);
         let rows = self.lines.iter().map(move |line| {
             let index = PathIndex::new(line.node);

@@ -213,20 +213,17 @@ impl WhatIf {
 
     fn steps_section<'a>(&'a self, census: &Census) -> Section<'a> {
         let disk = census.disk.is_some();
-        let on_disk = |key, heading| match disk {
-            true => Column::titled(key, heading),
-            false => Column::hidden(key),
-        };
+        let on_disk = |key, heading| Column::size(key).titled(heading).hidden_if(!disk);
         let columns = vec![
-            Column::titled("nar_size", "NAR size"),
-            Column::titled("nar_change", "change"),
+            Column::size("nar_size").titled("NAR size"),
+            Column::change("nar_change").titled("change"),
             on_disk("disk_size", "disk size"),
-            on_disk("disk_change", "change"),
-            Column::new("paths"),
-            Column::new("gone"),
-            Column::hidden("added"),
-            Column::hidden("files_dropped"),
-            Column::new("step"),
+            Column::change("disk_change").titled("change").hidden_if(!disk),
+            Column::count("paths"),
+            Column::count("gone"),
+            Column::count("added").hidden(),
+            Column::count("files_dropped").hidden(),
+            Column::text("step"),
         ];
         let row =
             |from: &Outcome, to: &Outcome, nar_change: Option<i64>, gone: u64, text: String| {
@@ -274,10 +271,10 @@ impl WhatIf {
         paths: impl Fn(&'a Outcome) -> &'a [PathIndex],
     ) -> Section<'a> {
         let columns = vec![
-            Column::titled("nar_size", "NAR size"),
+            Column::size("nar_size").titled("NAR size"),
             disk_column(census),
-            Column::new("path"),
-            Column::new("step"),
+            Column::path("path"),
+            Column::text("step"),
         ];
         let all: Vec<(PathIndex, &str)> = (self.after.iter().zip(&self.steps))
             .flat_map(|(outcome, step)| paths(outcome).iter().map(move |&i| (i, step.as_str())))
@@ -292,12 +289,12 @@ impl WhatIf {
 
     fn kept_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let columns = vec![
-            Column::titled("nar_size", "NAR size"),
+            Column::size("nar_size").titled("NAR size"),
             disk_column(census),
-            Column::new("path"),
-            Column::titled("holder", "held by"),
-            Column::titled("held_by", "holders"),
-            Column::new("step"),
+            Column::path("path"),
+            Column::text("holder").titled("held by"),
+            Column::paths("held_by").titled("holders"),
+            Column::text("step"),
         ];
         let all: Vec<(&Kept, &str)> = (self.after.iter().zip(&self.steps))
             .flat_map(|(outcome, step)| outcome.kept.iter().map(move |k| (k, step.as_str())))
@@ -321,8 +318,8 @@ impl WhatIf {
 
 fn disk_column(census: &Census) -> Column {
     match census.disk {
-        Some(_) => Column::titled("disk_size", "disk size"),
-        None => Column::hidden("disk_size"),
+        Some(_) => Column::size("disk_size").titled("disk size"),
+        None => Column::size("disk_size").hidden(),
     }
 }
 

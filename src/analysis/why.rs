@@ -216,11 +216,12 @@ impl Why {
     fn lines_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let catalog = &census.catalog;
         let columns = vec![
-            Column::titled("nar_size", "NAR size"),
-            Column::new("path"),
-            Column::hidden("depth"),
-            Column::hidden(if self.show == Show::Referrers { "refers_to" } else { "referrer" }),
-            Column::hidden("repeated"),
+            Column::size("nar_size").titled("NAR size"),
+            Column::path("path"),
+            Column::count("depth").hidden(),
+            Column::path(if self.show == Show::Referrers { "refers_to" } else { "referrer" })
+                .hidden(),
+            Column::bool("repeated").hidden(),
         ];
         let rows = self.lines.iter().map(|line| {
             let id = PathId::new(line.node);
@@ -238,11 +239,11 @@ impl Why {
     fn users_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let catalog = &census.catalog;
         let columns = vec![
-            Column::new("steps"),
-            Column::new("user"),
-            Column::titled("referrer", "through its referrer"),
-            Column::new("to"),
-            Column::hidden("chain"),
+            Column::count("steps"),
+            Column::path("user"),
+            Column::path("referrer").titled("through its referrer"),
+            Column::path("to"),
+            Column::paths("chain").hidden(),
         ];
         let rows = self.users.iter().map(|user| {
             let last = user.chain.len().saturating_sub(2);
@@ -261,14 +262,14 @@ impl Why {
 fn finds_section<'a>(census: &'a Census, finds: &'a [Find]) -> Section<'a> {
     let catalog = &census.catalog;
     let columns = vec![
-        Column::new("file"),
-        Column::titled("line", "line"),
-        Column::titled("offset", "byte"),
-        Column::new("count"),
-        Column::titled("kind", "in its"),
-        Column::new("excerpt"),
-        Column::hidden("referrer"),
-        Column::hidden("reference"),
+        Column::path("file"),
+        Column::count("line"),
+        Column::count("offset").titled("byte"),
+        Column::count("count"),
+        Column::text("kind").titled("in its"),
+        Column::text("excerpt"),
+        Column::path("referrer").hidden(),
+        Column::path("reference").hidden(),
     ];
     let rows = finds.iter().map(|find| {
         let mut file = catalog.path(find.referrer).into_bytes();
@@ -292,7 +293,7 @@ fn finds_section<'a>(census: &'a Census, finds: &'a [Find]) -> Section<'a> {
 
 fn without_section<'a>(census: &'a Census, without: &'a [(PathId, PathId)]) -> Section<'a> {
     let catalog = &census.catalog;
-    let columns = vec![Column::new("referrer"), Column::new("reference")];
+    let columns = vec![Column::path("referrer"), Column::path("reference")];
     let rows = without.iter().map(|&(referrer, reference)| {
         vec![Cell::text(catalog.path(referrer)), Cell::text(catalog.path(reference))]
     });

@@ -79,34 +79,6 @@ impl<'a> Cell<'a> {
     }
 }
 
-/// A column of a list.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Column {
-    /// The JSON key and CSV column.
-    pub key: &'static str,
-    /// The table's heading.
-    pub heading: &'static str,
-    /// Whether tables leave the column out: it is for machines.
-    pub hidden: bool,
-}
-
-impl Column {
-    /// A column whose heading is its key.
-    pub const fn new(key: &'static str) -> Self {
-        Self { key, heading: key, hidden: false }
-    }
-
-    /// A column with a heading of its own.
-    pub const fn titled(key: &'static str, heading: &'static str) -> Self {
-        Self { key, heading, hidden: false }
-    }
-
-    /// A column that tables leave out.
-    pub const fn hidden(key: &'static str) -> Self {
-        Self { key, heading: key, hidden: true }
-    }
-}
-
 /// A named value.
 #[derive(Clone, Debug)]
 pub struct Field<'a> {

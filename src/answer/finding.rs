@@ -24,12 +24,12 @@ impl<'a> Finding<'a> {
     /// The columns of a list of findings.
     pub fn columns() -> Vec<Column> {
         vec![
-            Column::new("kind"),
-            Column::new("severity"),
-            Column::new("path"),
-            Column::new("expected"),
-            Column::new("found"),
-            Column::hidden("hint"),
+            Column::text("kind"),
+            Column::text("severity"),
+            Column::path("path"),
+            Column::text("expected"),
+            Column::text("found"),
+            Column::text("hint").hidden(),
         ]
     }
 

@@ -6,10 +6,12 @@
 //! table's column.
 
 mod cell;
+mod column;
 mod finding;
 mod graph;
 
-pub use cell::{Cell, Column, Field, PathNames};
+pub use cell::{Cell, Field, PathNames};
+pub use column::{Column, ColumnType};
 pub use finding::Finding;
 pub use graph::GraphLine;
 
@@ -147,7 +149,28 @@ pub struct Document<'a> {
     pub main: &'static str,
 }
 
-impl Document<'_> {
+impl<'a> Document<'a> {
+    /// The same document, which panics when it is written if a row is not as
+    /// its columns promise.
+    #[must_use]
+    pub fn checked(mut self) -> Self {
+        for section in &mut self.sections {
+            let (key, columns, rows) = match section {
+                Section::Rows { key, columns, rows, .. }
+                | Section::Graph { key, columns, rows, .. } => (*key, columns.clone(), rows),
+                Section::Fields { .. } | Section::Findings { .. } | Section::Note(_) => continue,
+            };
+            let unchecked = std::mem::replace(rows, Box::new(std::iter::empty()));
+            *rows = Box::new(unchecked.inspect(move |row| {
+                assert_eq!(row.len(), columns.len(), "a row of {key}");
+                for (column, cell) in columns.iter().zip(row) {
+                    assert!(column.holds.fits(cell), "{key}: {column:?} holds {cell:?}");
+                }
+            }));
+        }
+        self
+    }
+
     /// Whether the answer is one of findings.
     pub fn has_findings(&self) -> bool {
         self.sections.iter().any(|section| matches!(section, Section::Findings { .. }))

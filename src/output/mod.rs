@@ -49,6 +49,7 @@ pub fn write(
     style: &Style,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    let document = if cfg!(debug_assertions) { document.checked() } else { document };
     match format {
         Format::Table => table::write(document, style, out),
         Format::Json => json::write(document, out),

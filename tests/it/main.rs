@@ -4,6 +4,7 @@
 mod architecture;
 mod audit;
 mod cli;
+mod columns;
 mod content_addressed;
 mod cost;
 mod disk;

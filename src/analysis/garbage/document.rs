@@ -58,14 +58,14 @@ impl Garbage<'_> {
 
     fn steps_section(&self, disk: bool) -> Section<'_> {
         let columns = vec![
-            Column::new("roots"),
-            Column::titled("paths", "more paths"),
-            Column { key: "nar_size", heading: "more NAR", hidden: disk },
-            Column { key: "disk_freed", heading: "frees more", hidden: !disk },
-            Column { key: "total_paths", heading: "paths", hidden: false },
-            Column { key: "total_nar_size", heading: "NAR", hidden: disk },
-            Column { key: "total_disk_freed", heading: "frees in all", hidden: !disk },
-            Column::titled("removed", "after removing"),
+            Column::count("roots"),
+            Column::count("paths").titled("more paths"),
+            Column::size("nar_size").titled("more NAR").hidden_if(disk),
+            Column::size("disk_freed").titled("frees more").hidden_if(!disk),
+            Column::count("total_paths").titled("paths"),
+            Column::size("total_nar_size").titled("NAR").hidden_if(disk),
+            Column::size("total_disk_freed").titled("frees in all").hidden_if(!disk),
+            Column::text("removed").titled("after removing"),
         ];
         let mut total: Option<Dead> = None;
         let rows: Vec<Vec<Cell<'_>>> = (self.steps.iter())
@@ -96,10 +96,10 @@ impl Garbage<'_> {
 
     fn packages_section(&self, disk: bool) -> Section<'_> {
         let columns = vec![
-            Column { key: "disk_freed", heading: "frees", hidden: !disk },
-            Column::titled("nar_size", "NAR size"),
-            Column::new("paths"),
-            Column::new("package"),
+            Column::size("disk_freed").titled("frees").hidden_if(!disk),
+            Column::size("nar_size").titled("NAR size"),
+            Column::count("paths"),
+            Column::text("package"),
         ];
         let rows = self.packages.iter().map(|p| {
             vec![
@@ -117,12 +117,12 @@ impl Garbage<'_> {
         let disk = census.disk.is_some();
         let steps = self.steps.len() > 1;
         let columns = vec![
-            Column { key: "disk_freed", heading: "frees alone", hidden: !disk },
-            Column { key: "disk_size", heading: "disk size", hidden: !disk },
-            Column::titled("nar_size", "NAR size"),
-            Column { key: "step", heading: "step", hidden: !steps },
-            Column::hidden("kept_by"),
-            Column::new("path"),
+            Column::size("disk_freed").titled("frees alone").hidden_if(!disk),
+            Column::size("disk_size").titled("disk size").hidden_if(!disk),
+            Column::size("nar_size").titled("NAR size"),
+            Column::count("step").hidden_if(!steps),
+            Column::text("kept_by").hidden(),
+            Column::path("path"),
         ];
         let catalog = &census.catalog;
         let usage = |id| census.usage(census.index_of(id)?);
@@ -147,9 +147,9 @@ impl Garbage<'_> {
 
     fn invalid_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let columns = vec![
-            Column::titled("disk_size", "disk size"),
-            Column::titled("dead", "goes"),
-            Column::titled("name", "name"),
+            Column::size("disk_size").titled("disk size"),
+            Column::bool("dead").titled("goes"),
+            Column::path("name"),
         ];
         let others = census.disk.as_ref().map(|d| d.others.as_slice()).unwrap_or_default();
         let rows = self.invalid.iter().filter_map(move |&(index, kept)| {
@@ -166,16 +166,16 @@ impl Garbage<'_> {
 
     fn why_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let columns = vec![
-            Column::new("alive"),
-            Column::hidden("path"),
-            Column::titled("name", "name"),
-            Column::hidden("root"),
-            Column::hidden("roots"),
-            Column::hidden("chain"),
-            Column::hidden("keepers"),
-            Column::hidden("step"),
-            Column::hidden("alive_under"),
-            Column::titled("because", "because"),
+            Column::bool("alive"),
+            Column::path("path").hidden(),
+            Column::text("name"),
+            Column::path("root").hidden(),
+            Column::count("roots").hidden(),
+            Column::paths("chain").hidden(),
+            Column::paths("keepers").hidden(),
+            Column::count("step").hidden(),
+            Column::records("alive_under").hidden(),
+            Column::text("because"),
         ];
         let catalog = &census.catalog;
         let paths = |ids: &[PathId]| {

@@ -239,11 +239,11 @@ impl Optimise {
         let own = if by_path { "path" } else { "package" };
         let mut columns = saving_columns();
         columns.extend([
-            Column::titled("disk_size", "of"),
-            Column::titled("also_elsewhere", "also elsewhere"),
-            Column { key: "paths", heading: "paths", hidden: by_path },
-            Column::new(own),
-            Column::titled("shared_with", "shared with"),
+            Column::size("disk_size").titled("of"),
+            Column::size("also_elsewhere").titled("also elsewhere"),
+            Column::count("paths").hidden_if(by_path),
+            if by_path { Column::path(own) } else { Column::text(own) },
+            Column::records("shared_with").titled("shared with"),
         ]);
         let rows = owners.iter().map(move |of| {
             let mut row = saving_cells(&of.saving);
@@ -276,7 +276,7 @@ impl Optimise {
 
     fn kinds_section(&self) -> Section<'_> {
         let mut columns = saving_columns();
-        columns.push(Column::new("kind"));
+        columns.push(Column::text("kind"));
         let rows = self.breakdown.by_kind.iter().map(|of| {
             let mut row = saving_cells(&of.saving);
             row.push(Cell::text(of.kind.as_str()));
@@ -295,10 +295,10 @@ impl Optimise {
         };
         let mut columns = saving_columns();
         columns.extend([
-            Column::new("size"),
-            Column::new("inodes"),
-            Column::hidden("kind"),
-            Column::new("names"),
+            Column::size("size"),
+            Column::count("inodes"),
+            Column::text("kind").hidden(),
+            Column::paths("names"),
         ]);
         let rows = groups.iter().map(|group| {
             let mut row = saving_cells(&group.saving);
@@ -357,10 +357,10 @@ fn without_hash_part(name: &[u8]) -> String {
 
 fn saving_columns() -> Vec<Column> {
     vec![
-        Column::titled("disk_freed", "frees"),
-        Column::hidden("apparent_freed"),
-        Column::titled("files_linked", "files linked"),
-        Column::hidden("bytes_freed"),
+        Column::size("disk_freed").titled("frees"),
+        Column::size("apparent_freed").hidden(),
+        Column::count("files_linked").titled("files linked"),
+        Column::size("bytes_freed").hidden(),
     ]
 }
 

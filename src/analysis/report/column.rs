@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 
 macro_rules! columns {
-    ($($(#[$doc:meta])* $name:ident $key:literal $heading:literal,)*) => {
+    ($($(#[$doc:meta])* $name:ident $type:ident $key:literal $heading:literal,)*) => {
         /// A column of a report.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Column {
@@ -24,8 +24,10 @@ macro_rules! columns {
                 match self { $(Self::$name => $key,)* }
             }
 
-            fn heading(self) -> &'static str {
-                match self { $(Self::$name => $heading,)* }
+            pub(super) fn output(self) -> answer::Column {
+                match self {
+                    $(Self::$name => answer::Column::$type($key).titled($heading),)*
+                }
             }
         }
     };
@@ -33,63 +35,63 @@ macro_rules! columns {
 
 columns! {
     /// The full store path.
-    Path "path" "path",
+    Path path "path" "path",
     /// What follows the hash part.
-    Name "name" "name",
+    Name text "name" "name",
     /// The `name` of `builtins.parseDrvName`.
-    Pname "pname" "pname",
+    Pname text "pname" "pname",
     /// The `version` of `builtins.parseDrvName`, an output's suffix and all.
-    Version "version" "version",
+    Version text "version" "version",
     /// The package's name as people read it.
-    Package "package" "package",
+    Package text "package" "package",
     /// The package's version as people read it: no output's suffix, no `.drv`.
-    PackageVersion "package_version" "package version",
+    PackageVersion text "package_version" "package version",
     /// The output of its derivation, where its deriver is known.
-    Output "output" "output",
+    Output text "output" "output",
     /// The NAR size in bytes, from the database.
-    NarSize "nar_size" "NAR size",
+    NarSize size "nar_size" "NAR size",
     /// The NAR size in bytes, from the disk.
-    DiskNarSize "disk_nar_size" "NAR size (disk)",
+    DiskNarSize size "disk_nar_size" "NAR size (disk)",
     /// Σ st_size of regular files and symlinks in bytes, each inode once.
-    ApparentSize "apparent_size" "apparent size",
+    ApparentSize size "apparent_size" "apparent size",
     /// Σ st_blocks × 512 in bytes, directories too, each inode once.
-    DiskSize "disk_size" "disk size",
+    DiskSize size "disk_size" "disk size",
     /// The disk size of inodes with names elsewhere, `.links` apart.
-    SharedSize "shared_size" "shared",
+    SharedSize size "shared_size" "shared",
     /// The disk size freed by deleting this path alone.
-    ReclaimableSize "reclaimable_size" "reclaimable",
+    ReclaimableSize size "reclaimable_size" "reclaimable",
     /// The sum of NAR sizes over the closure.
-    ClosureNarSize "closure_nar_size" "closure NAR",
+    ClosureNarSize size "closure_nar_size" "closure NAR",
     /// The disk size of the closure, each inode once.
-    ClosureDiskSize "closure_disk_size" "closure disk",
+    ClosureDiskSize size "closure_disk_size" "closure disk",
     /// The NAR size of what would go if every reference to it were cut.
-    RetainedNarSize "retained_nar_size" "retained NAR",
+    RetainedNarSize size "retained_nar_size" "retained NAR",
     /// The disk size of what would go if every reference to it were cut.
-    RetainedDiskSize "retained_disk_size" "retained disk",
+    RetainedDiskSize size "retained_disk_size" "retained disk",
     /// The paths it refers to.
-    References "references" "references",
+    References paths "references" "references",
     /// The paths that refer to it.
-    Referrers "referrers" "referrers",
+    Referrers paths "referrers" "referrers",
     /// Regular files.
-    Files "files" "files",
+    Files count "files" "files",
     /// Directories.
-    Directories "directories" "directories",
+    Directories count "directories" "directories",
     /// Symlinks.
-    Symlinks "symlinks" "symlinks",
+    Symlinks count "symlinks" "symlinks",
     /// The derivation that built it.
-    Deriver "deriver" "deriver",
+    Deriver path "deriver" "deriver",
     /// When it was registered.
-    RegistrationTime "registration_time" "registered",
+    RegistrationTime time "registration_time" "registered",
     /// The SHA-256 of its NAR, as Nix's JSON has it (SRI).
-    Hash "hash" "hash",
+    Hash text "hash" "hash",
     /// Whether it was built here.
-    Ultimate "ultimate" "ultimate",
+    Ultimate bool "ultimate" "ultimate",
     /// Its signatures.
-    Signatures "signatures" "signatures",
+    Signatures texts "signatures" "signatures",
     /// Its content address.
-    Ca "ca" "ca",
+    Ca text "ca" "ca",
     /// The size in bytes of what a binary cache serves for it.
-    DownloadSize "download_size" "download",
+    DownloadSize size "download_size" "download",
 }
 
 /// The value that a column sorts by; all of one column are of one kind.
@@ -171,10 +173,6 @@ impl Column {
                 | Self::RetainedDiskSize
                 | Self::Referrers
         )
-    }
-
-    pub(super) fn output(self) -> answer::Column {
-        answer::Column::titled(self.key(), self.heading())
     }
 
     /// The cell of a row.

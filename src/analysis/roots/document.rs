@@ -60,23 +60,23 @@ impl Roots<'_> {
     }
 
     fn roots<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let disk = |key, heading| Column { key, heading, hidden: !self.disk };
+        let disk = |key, heading| Column::size(key).titled(heading).hidden_if(!self.disk);
         let columns = vec![
-            Column { key: "freed_nar_size", heading: "frees NAR", hidden: self.disk },
+            Column::size("freed_nar_size").titled("frees NAR").hidden_if(self.disk),
             disk("freed_disk_size", "frees"),
-            Column { key: "closure_nar_size", heading: "closure NAR", hidden: self.disk },
+            Column::size("closure_nar_size").titled("closure NAR").hidden_if(self.disk),
             disk("closure_disk_size", "closure"),
-            Column::new("kind"),
-            Column::titled("time", "made"),
-            Column::hidden("age_days"),
-            Column::hidden("profile"),
-            Column::hidden("generation"),
-            Column::hidden("current"),
-            Column::hidden("pid"),
-            Column::new("link"),
-            Column::hidden("via"),
-            Column::hidden("path"),
-            Column::hidden("name"),
+            Column::text("kind"),
+            Column::time("time").titled("made"),
+            Column::count("age_days").hidden(),
+            Column::path("profile").hidden(),
+            Column::count("generation").hidden(),
+            Column::bool("current").hidden(),
+            Column::count("pid").hidden(),
+            Column::path("link"),
+            Column::path("via").hidden(),
+            Column::path("path").hidden(),
+            Column::text("name").hidden(),
         ];
         let rows = self.rows.iter().map(move |row| self.root_cells(census, row));
         let shown = self.rows.len() as u64;
@@ -116,23 +116,23 @@ impl Roots<'_> {
     }
 
     fn profiles_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let nar = |key, heading| Column { key, heading, hidden: self.disk };
-        let disk = |key, heading| Column { key, heading, hidden: !self.disk };
+        let nar = |key, heading| Column::size(key).titled(heading).hidden_if(self.disk);
+        let disk = |key, heading| Column::size(key).titled(heading).hidden_if(!self.disk);
         let columns = vec![
             nar("old_freed_nar_size", "old free NAR"),
             disk("old_freed_disk_size", "old ones free"),
-            Column::titled("old_generations", "old"),
+            Column::count("old_generations").titled("old"),
             nar("older_freed_nar_size", "by age NAR"),
             disk("older_freed_disk_size", "those by age free"),
-            Column::titled("older_generations", "by age"),
+            Column::count("older_generations").titled("by age"),
             nar("freed_nar_size", "all free NAR"),
             disk("freed_disk_size", "all free"),
-            Column::titled("current", "current"),
-            Column::titled("owner", "owner"),
-            Column::hidden("uid"),
-            Column::titled("cleaned_by", "cleaned by"),
-            Column::titled("profile", "profile"),
-            Column::hidden("generations"),
+            Column::count("current"),
+            Column::text("owner"),
+            Column::count("uid").hidden(),
+            Column::text("cleaned_by").titled("cleaned by"),
+            Column::path("profile"),
+            Column::records("generations").hidden(),
         ];
         let rows = self.profiles.iter().map(move |row| self.profile_cells(census, row));
         let days = self.options.older_than_days;
@@ -176,15 +176,15 @@ impl Roots<'_> {
     }
 
     fn shared_section<'a>(&'a self, shared: &'a [SharedGroup]) -> Section<'a> {
-        let nar = |key, heading| Column { key, heading, hidden: self.disk };
-        let disk = |key, heading| Column { key, heading, hidden: !self.disk };
+        let nar = |key, heading| Column::size(key).titled(heading).hidden_if(self.disk);
+        let disk = |key, heading| Column::size(key).titled(heading).hidden_if(!self.disk);
         let columns = vec![
             nar("nar_size", "shared NAR"),
             disk("disk_size", "shared"),
-            Column::new("paths"),
+            Column::count("paths"),
             nar("freed_nar_size", "all free NAR"),
             disk("freed_disk_size", "all free"),
-            Column::titled("roots", "roots"),
+            Column::texts("roots"),
         ];
         let size = |size: u64| if self.disk { Cell::Size(size) } else { Cell::Missing };
         let rows = shared.iter().map(move |group| {
@@ -212,12 +212,12 @@ impl Roots<'_> {
         let catalog = &census.catalog;
         let ends = self.found.stale.iter().any(|stale| !stale.would_keep.is_empty());
         let columns = vec![
-            Column::new("reason"),
-            Column::new("link"),
-            Column::hidden("via"),
-            Column::titled("target", "points to"),
-            Column::hidden("would_keep"),
-            Column { key: "would_keep_text", heading: "would keep", hidden: !ends },
+            Column::text("reason"),
+            Column::path("link"),
+            Column::path("via").hidden(),
+            Column::path("target").titled("points to"),
+            Column::paths("would_keep").hidden(),
+            Column::text("would_keep_text").titled("would keep").hidden_if(!ends),
         ];
         let rows = self.found.stale.iter().map(move |stale| {
             let paths = stale.would_keep.iter().map(|&id| Cow::Owned(catalog.path(id)));

@@ -49,13 +49,13 @@ impl<'f> RootsOf<'f> {
     pub fn document<'a>(&'a self, census: &'a Census, limit: Option<usize>) -> Document<'a> {
         let catalog = &census.catalog;
         let columns = vec![
-            Column::new("kind"),
-            Column::new("link"),
-            Column::hidden("via"),
-            Column::hidden("path"),
-            Column::hidden("chain"),
-            Column::hidden("chain_links"),
-            Column { key: "chain_text", heading: "chain", hidden: false },
+            Column::text("kind"),
+            Column::path("link"),
+            Column::path("via").hidden(),
+            Column::path("path").hidden(),
+            Column::paths("chain").hidden(),
+            Column::texts("chain_links").hidden(),
+            Column::text("chain_text").titled("chain"),
         ];
         let keepers = self.keepers.iter().take(limit.unwrap_or(usize::MAX));
         let rows = keepers.map(move |keeper| {
