@@ -3,7 +3,7 @@
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use nix_census::catalog;
-use nix_census::store::StoreLocation;
+use nix_census::fs::{self, Tree};
 use std::path::Path;
 
 #[path = "generate/database.rs"]
@@ -18,7 +18,8 @@ fn load(c: &mut Criterion) {
     let nix = database::write(&graph, out.path(), 1, 0).expect("a database");
     let store = nix.join("store");
     let store = store.to_str().expect("a plain name");
-    let location = StoreLocation::new(Path::new("/"), store, &nix.join("var/nix"));
+    let tree = Tree::live(Path::new("/")).unwrap();
+    let location = fs::locate(&tree, store, &nix.join("var/nix"));
     let location = location.expect("a store");
     c.bench_function("database load", |b| {
         b.iter(|| assert_eq!(catalog::load(&location).expect("a catalog").len(), PATHS));

@@ -30,10 +30,11 @@
 //! #      INSERT INTO Refs VALUES (2, 1);",
 //! # )?;
 //! use nix_census::catalog::{self, PathId};
-//! use nix_census::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+//! use nix_census::fs::{self, Tree};
+//! use nix_census::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR};
 //!
-//! let location =
-//!     StoreLocation::new(root.path(), DEFAULT_STORE_DIR, DEFAULT_STATE_DIR.as_ref())?;
+//! let tree = Tree::live(root.path())?;
+//! let location = fs::locate(&tree, DEFAULT_STORE_DIR, DEFAULT_STATE_DIR.as_ref())?;
 //! let catalog = catalog::load(&location)?;
 //! assert_eq!(catalog.store_path(PathId::new(0)).name(), "hello-1.0");
 //! assert_eq!(catalog.nar_size(PathId::new(0)), Some(120));
@@ -48,15 +49,16 @@
 //! use nix_census::analysis::overview::Overview;
 //! use nix_census::census::{self, Census, Examine};
 //! use nix_census::disk::{Progress, ScanOptions};
-//! use nix_census::fs::StoreFiles;
+//! use nix_census::fs::{self, StoreFiles, Tree};
 //! use nix_census::output::{self, Format, Style};
-//! use nix_census::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+//! use nix_census::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR};
 //! use std::path::Path;
 //! use std::time::Instant;
 //!
 //! let start = Instant::now();
 //! let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/demo");
-//! let location = StoreLocation::new(&root, DEFAULT_STORE_DIR, DEFAULT_STATE_DIR.as_ref())?;
+//! let tree = Tree::live(&root)?;
+//! let location = fs::locate(&tree, DEFAULT_STORE_DIR, DEFAULT_STATE_DIR.as_ref())?;
 //! let catalog = nix_census::catalog::load(&location)?;
 //! let files = StoreFiles::of(&location)?;
 //! let (all, options) = (Examine::All, ScanOptions::default());
@@ -79,7 +81,7 @@
 //! |---|---|
 //! | [`warning`] | what makes an answer incomplete, collected instead of lost |
 //! | [`text`] | sizes, times and names as people read them |
-//! | [`store`] | names and places: store paths, where a store lies, symlinks resolved inside a root |
+//! | [`store`] | names and places: store paths, where a store lies |
 //! | [`fs`] | the room through which every examined file is reached: live directories, trees in memory |
 //! | [`nar`] | NAR size arithmetic, NAR hashes, nix32 |
 //! | [`graph`] | pure algorithms over rows of `u32`: closures, closure sizes, dominators, shortest paths |

@@ -1,13 +1,16 @@
 //! What a user may call a store path.
 
 use crate::catalog::{Catalog, PathId};
-use crate::store::{self, NameError, ResolveError, StoreLocation, StorePath};
+use crate::fs::{ResolveError, Resolved, Tree};
+use crate::store::{self, NameError, StoreLocation, StorePath};
 use crate::warning::WarningKind;
 use std::path::{Path, PathBuf};
 
-/// Where relative names begin.
+/// Where names of files are looked up.
 #[derive(Clone, Debug)]
 pub struct Place {
+    /// The examined tree, in which absolute names begin.
+    pub tree: Tree,
     /// The current directory, on this machine.
     pub current_dir: PathBuf,
 }
@@ -275,11 +278,10 @@ impl Search<'_> {
                 Err(_) => Path::new("/").join(given),
             }
         };
-        let real_store = location.real_store_dir.strip_prefix(&location.root);
-        let real_store = Path::new("/").join(real_store.unwrap_or(&location.real_store_dir));
+        let real_store = location.inside(&location.real_store_dir);
         let follow = |name: &Path| {
             let store_dir = Path::new(&location.store_dir);
-            store::follow_links_to_store(&location.root, name, store_dir, &real_store)
+            self.place.tree.follow_links_to_store(name, store_dir, &real_store)
         };
         let resolved = follow(&inside).or_else(|e| {
             // `mnt/nix/store/…` and `/mnt/nix/store/…` with `--root mnt` mean the
@@ -290,12 +292,10 @@ impl Search<'_> {
             }
         });
         match resolved {
-            Ok(store::Place::StorePath { base_name, .. }) => {
-                self.valid(&base_name.to_string_lossy())
-            }
-            Ok(store::Place::File(to)) => Err(TargetError::Outside {
+            Ok(Resolved::StorePath { base_name, .. }) => self.valid(&base_name.to_string_lossy()),
+            Ok(Resolved::Entry(to)) => Err(TargetError::Outside {
                 path: escaped(target),
-                to: escaped(&to.to_string_lossy()),
+                to: escaped(&self.place.tree.display_path(&to.path).to_string_lossy()),
                 store_dir: location.store_dir.clone(),
             }),
             Err(source) => Err(TargetError::Resolve { path: escaped(target), source }),
@@ -438,10 +438,11 @@ mod tests {
                 builder.add(&Record { path: path.as_bytes(), ..Record::default() }).unwrap();
             }
             let state = Path::new("/nix/var/nix");
+            let tree = Tree::live(dir.path()).unwrap();
             Self {
-                location: StoreLocation::new(dir.path(), "/nix/store", state).unwrap(),
+                location: crate::fs::locate(&tree, "/nix/store", state).unwrap(),
                 catalog: builder.finish().unwrap(),
-                place: Place { current_dir: dir.path().to_owned() },
+                place: Place { tree, current_dir: dir.path().to_owned() },
                 _dir: dir,
             }
         }

@@ -4,6 +4,7 @@ use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::with_progress;
 use crate::analysis::audit::{Audit, AuditOptions, Canonical, Kind, PublicKey};
+use crate::fs::Tree;
 use crate::roots::Settings;
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
@@ -78,7 +79,7 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
     let mut warnings = Warnings::new();
     let settings = context.settings(&mut warnings);
     let signatures = args.signatures.as_ref().map(|keys| match keys.is_empty() {
-        true => trusted_keys(&settings, &mut warnings),
+        true => trusted_keys(context.settings_tree(), &settings, &mut warnings),
         false => keys.clone(),
     });
     catalog.warnings.extend(warnings);
@@ -107,8 +108,8 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
 }
 
 /// The keys that the store's own settings trust, or Nix's default.
-fn trusted_keys(settings: &Settings, warnings: &mut Warnings) -> Vec<PublicKey> {
-    let halves = settings.public_halves(warnings);
+fn trusted_keys(tree: &Tree, settings: &Settings, warnings: &mut Warnings) -> Vec<PublicKey> {
+    let halves = settings.public_halves(tree, warnings);
     let parse = |text: &String| match PublicKey::parse(text) {
         Ok(key) => Some(key),
         Err(e) => {

@@ -6,7 +6,7 @@ use super::destination::Destination;
 use super::environment;
 use super::exit::{Exit, Failure, say};
 use super::hints;
-use super::locate::{Located, locate};
+use super::locate::{Located, locate, this_machine};
 use super::progress::with_progress;
 use crate::answer::Document;
 use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, PathId, STANDARD_INPUT, Source};
@@ -15,7 +15,7 @@ use crate::census::{
     resolve_target,
 };
 use crate::disk::{DiskError, ScanOptions};
-use crate::fs::StoreFiles;
+use crate::fs::{self, StoreFiles, Tree};
 use crate::output::{self, Format, Style};
 use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
@@ -39,6 +39,8 @@ pub(super) struct Context {
     pub(super) nix_state_dir: Option<PathBuf>,
     /// Whether this user's Nix reaches the store through the daemon.
     daemon: bool,
+    /// The tree that the settings are in: that of an image, else this machine.
+    settings_tree: Tree,
     output: OutputArgs,
     destination: Destination,
     files: OnceCell<StoreFiles>,
@@ -48,7 +50,8 @@ impl Context {
     pub(super) fn new(store: StoreArgs, output: OutputArgs) -> Result<Self, Failure> {
         let current_dir = std::env::current_dir()
             .map_err(|e| Failure::failed(format!("the current directory cannot be read: {e}")))?;
-        let Located { mut location, nix_state_dir, daemon, note } = locate(&store, &current_dir)?;
+        let Located { mut tree, mut location, nix_state_dir, daemon, note } =
+            locate(&store, &current_dir)?;
         if let Some(note) = note.filter(|_| !output.quiet) {
             say(format_args!("note: {note}"));
         }
@@ -58,14 +61,11 @@ impl Context {
             && let Some(demo) = find_demo(&current_dir)
             && let Some(lack) = nothing_to_examine(&location)
         {
-            let demo = demo.to_string_lossy().into_owned();
-            say(format_args!("note: {lack}; examining the demo store {demo}"));
-            location = StoreLocation::new(
-                Path::new(&demo),
-                DEFAULT_STORE_DIR,
-                Path::new(DEFAULT_STATE_DIR),
-            )
-            .map_err(|e| Failure::because(&e))?;
+            let name = demo.to_string_lossy();
+            say(format_args!("note: {lack}; examining the demo store {name}"));
+            tree = Tree::live(&demo).map_err(|e| Failure::failed(format!("{name}: {e}")))?;
+            location = fs::locate(&tree, DEFAULT_STORE_DIR, Path::new(DEFAULT_STATE_DIR))
+                .map_err(|e| Failure::because(&e))?;
         }
         catalog::find_store_at_top(&mut location);
         let source = choose_source(&store, &location, &current_dir);
@@ -73,21 +73,29 @@ impl Context {
             Some(file) => Destination::new(&current_dir, file)?,
             None => Destination::StandardOutput,
         };
-        let place = Place { current_dir };
-        let files = OnceCell::new();
+        let settings_tree = match (&store.root, store.root_kind) {
+            (Some(_), None | Some(RootKindArg::Image)) => tree.clone(),
+            _ => this_machine()?,
+        };
         let context = Self {
             location,
             source,
-            place,
+            place: Place { tree, current_dir },
             store,
             nix_state_dir,
             daemon,
+            settings_tree,
             output,
             destination,
-            files,
+            files: OnceCell::new(),
         };
         context.keep_off_inputs()?;
         Ok(context)
+    }
+
+    /// The tree that the store lies in.
+    pub(super) fn tree(&self) -> &Tree {
+        &self.place.tree
     }
 
     /// The catalog of the store.
@@ -146,7 +154,9 @@ impl Context {
     fn lower_location(&self, lower: &Path) -> Result<StoreLocation, Failure> {
         let root = std::fs::canonicalize(lower)
             .map_err(|e| Failure::usage(format!("--lower {}: {e}", lower.display())))?;
-        StoreLocation::new(&root, &self.location.store_dir, &self.location.state_dir)
+        let tree = Tree::live(&root)
+            .map_err(|e| Failure::usage(format!("--lower {}: {e}", lower.display())))?;
+        fs::locate(&tree, &self.location.store_dir, &self.location.state_dir)
             .map_err(|e| Failure::because(&e))
     }
 
@@ -248,6 +258,11 @@ impl Context {
         self.store.threads.map(usize::from)
     }
 
+    /// The tree that the settings are in, for the files that they name.
+    pub(super) fn settings_tree(&self) -> &Tree {
+        &self.settings_tree
+    }
+
     /// The settings of the examined system; for this machine's store those
     /// that Nix would have for this user.
     pub(super) fn settings(&self, warnings: &mut Warnings) -> Settings {
@@ -257,13 +272,13 @@ impl Context {
             }
             _ => environment::settings_files(&self.place.current_dir),
         };
-        let settings = read_settings(&files, warnings);
+        let settings = read_settings(&self.settings_tree, &files, warnings);
         if !self.daemon {
             return settings;
         }
         // The daemon reads the system's file, and takes over the rest from those it trusts.
         let system = SettingsFiles { user: Vec::new(), environment: None, ..files };
-        let system = read_settings(&system, &mut Warnings::new());
+        let system = read_settings(&self.settings_tree, &system, &mut Warnings::new());
         let trusted = environment::is_trusted(&system.trusted_users);
         if trusted == Some(true) {
             return settings;

@@ -2,11 +2,12 @@
 //! (nix: `src/libstore/globals.cc`, `src/libutil/users.cc`).
 
 use crate::roots::SettingsFiles;
+use crate::store::plain_path;
 use rustix::process::{getegid, geteuid};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::os::unix::fs::MetadataExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// Where this machine's settings are for this user: `NIX_CONF_DIR`, the user's
 /// files, `NIX_CONFIG`.
@@ -16,9 +17,8 @@ pub(super) fn settings_files(current: &Path) -> SettingsFiles {
     // The first one has the last word.
     user.reverse();
     SettingsFiles {
-        root: PathBuf::from("/"),
-        system: vec![plain(&current.join(conf_dir).join("nix.conf"))],
-        user: user.iter().map(|file| plain(&current.join(file))).collect(),
+        system: vec![plain_path(&current.join(conf_dir).join("nix.conf"))],
+        user: user.iter().map(|file| plain_path(&current.join(file))).collect(),
         environment: std::env::var_os("NIX_CONFIG").map(OsString::into_vec),
     }
 }
@@ -114,20 +114,6 @@ fn list(text: &OsStr) -> Vec<PathBuf> {
     names.map(|name| OsStr::from_bytes(name).into()).collect()
 }
 
-/// An absolute name without `.`, `..` and doubled slashes, taken off by the
-/// text alone as Nix does (nix: `canonPath`).
-pub(super) fn plain(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => plain.push(name),
-            Component::ParentDir => drop(plain.pop()),
-            _ => {}
-        }
-    }
-    plain
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,8 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_made_plain() {
-        assert_eq!(plain(Path::new("/a/./b//../c/")), Path::new("/a/c"));
+    fn names_between_colons() {
         assert_eq!(list(OsStr::new("/a::b")), [Path::new("/a"), Path::new("b")]);
     }
 }

@@ -5,9 +5,10 @@ use super::exit::{Exit, Failure};
 use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
 use crate::analysis::garbage::{Garbage, GarbageOptions, Removal, RemovalError};
 use crate::census::{Examine, filter_names};
+use crate::store::plain_path;
 use clap::Args;
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 /// What collecting would free: what `nix-store --gc` would delete, and what the disk would gain
 ///
@@ -79,16 +80,7 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
 /// the examined root.
 fn also_called(context: &Context, name: &str) -> Vec<Vec<u8>> {
     let whole = context.place.current_dir.join(name);
-    let mut plain = PathBuf::from("/");
-    for part in whole.components() {
-        match part {
-            Component::Normal(part) => plain.push(part),
-            Component::ParentDir => {
-                plain.pop();
-            }
-            _ => {}
-        }
-    }
+    let plain = plain_path(&whole);
     let mut names = Vec::new();
     if let Ok(inside) = plain.strip_prefix(&context.location.root) {
         names.push(Path::new("/").join(inside).into_os_string().into_vec());

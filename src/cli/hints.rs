@@ -2,7 +2,7 @@
 
 use crate::catalog::{CatalogError, ImportError, LoadError, OpenError, OtherFormat};
 use crate::disk::DiskError;
-use crate::store::ResolveError;
+use crate::fs::ResolveError;
 use std::io;
 
 const RUN_AS_ROOT: &str = "run as a user who may read it, such as root";

@@ -5,9 +5,10 @@ use super::environment;
 use super::exit::Failure;
 use super::hints;
 use super::image;
+use crate::fs::{self, ResolveError, Tree};
 use crate::roots::read_settings;
 use crate::store::{
-    DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, ResolveError, StoreAccess, StoreLocation, StoreUri,
+    DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreAccess, StoreLocation, StoreUri, plain_path,
 };
 use crate::warning::Warnings;
 use rustix::fs::{Access, access};
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 
 /// The store that is meant.
 pub(super) struct Located {
+    /// The tree that it lies in.
+    pub(super) tree: Tree,
     pub(super) location: StoreLocation,
     /// Nix's own state directory, where it is not the store's: that of a chroot
     /// store is in the store's directory (nix: `settings.nixStateDir`).
@@ -40,8 +43,8 @@ pub(super) fn locate(args: &StoreArgs, current: &Path) -> Result<Located, Failur
                 RootKindArg::Image => None,
                 RootKindArg::Chroot => Some(nix_state_dir(None, current)),
             };
-            let location = below(root, kind, args)?;
-            Located { location, nix_state_dir, daemon: false, note: None }
+            let (tree, location) = below(root, kind, args)?;
+            Located { tree, location, nix_state_dir, daemon: false, note: None }
         }
         // Who names directories means a local store.
         (None, _)
@@ -60,7 +63,7 @@ pub(super) fn locate(args: &StoreArgs, current: &Path) -> Result<Located, Failur
     if !named
         && location.store_dir == DEFAULT_STORE_DIR
         && location.state_dir == Path::new(DEFAULT_STATE_DIR)
-        && let Some(guix) = location.guix_instead()
+        && let Some(guix) = fs::locate_guix(&located.tree, location)
     {
         located.location = guix;
     }
@@ -76,34 +79,50 @@ pub(super) fn locate(args: &StoreArgs, current: &Path) -> Result<Located, Failur
 }
 
 /// The store below `--root`.
-fn below(root: &Path, kind: RootKindArg, args: &StoreArgs) -> Result<StoreLocation, Failure> {
+fn below(
+    root: &Path,
+    kind: RootKindArg,
+    args: &StoreArgs,
+) -> Result<(Tree, StoreLocation), Failure> {
     let usage = |e| Failure::usage(format!("--root {}: {e}", root.display()));
     let real_root = std::fs::canonicalize(root).map_err(usage)?;
     if let Some(failure) = image::not_a_directory(&real_root) {
         return Err(failure);
     }
-    let named = |dir: PathBuf| environment::plain(&Path::new("/").join(dir));
+    let named = |dir: PathBuf| plain_path(&Path::new("/").join(dir));
     let store_dir = args.store_dir.as_ref().map_or(DEFAULT_STORE_DIR.into(), PathBuf::from);
     let store_dir = utf8(named(store_dir))?;
     let state_dir = named(args.state_dir.clone().unwrap_or_else(|| DEFAULT_STATE_DIR.into()));
-    match kind {
-        RootKindArg::Image => StoreLocation::new(&real_root, &store_dir, &state_dir),
+    let (tree, location) = match kind {
+        RootKindArg::Image => {
+            let tree = Tree::live(&real_root).map_err(usage)?;
+            let location = fs::locate(&tree, &store_dir, &state_dir);
+            (tree, location)
+        }
         RootKindArg::Chroot => {
+            let tree = this_machine()?;
             let inside = |dir: &Path| real_root.join(dir.strip_prefix("/").unwrap_or(dir));
             let real = inside(Path::new(&store_dir));
-            StoreLocation::elsewhere(&store_dir, &real, &inside(&state_dir))
+            let location = fs::locate_elsewhere(&tree, &store_dir, &real, &inside(&state_dir));
+            (tree, location)
         }
-    }
-    .map_err(|e| because(&e))
+    };
+    Ok((tree, location.map_err(|e| because(&e))?))
+}
+
+/// This machine as a tree.
+pub(super) fn this_machine() -> Result<Tree, Failure> {
+    Tree::live(Path::new("/")).map_err(|e| Failure::failed(format!("/ cannot be opened: {e}")))
 }
 
 /// The store that Nix would use: `--store`, else the setting `store`, else
 /// `NIX_REMOTE`.
 fn of_nix(args: &StoreArgs, current: &Path) -> Result<Located, Failure> {
+    let tree = this_machine()?;
     let set = || {
         // What is wrong with the settings is told where they decide an answer.
         let files = environment::settings_files(current);
-        let setting = read_settings(&files, &mut Warnings::new()).store;
+        let setting = read_settings(&tree, &files, &mut Warnings::new()).store;
         setting.map(|s| (OsString::from(s.value), s.source.display().to_string()))
     };
     let remote = || std::env::var_os("NIX_REMOTE").map(|uri| (uri, "NIX_REMOTE".to_owned()));
@@ -137,7 +156,7 @@ fn of_nix(args: &StoreArgs, current: &Path) -> Result<Located, Failure> {
 
 /// A store on this machine (nix: `LocalFSStoreConfig`, `resolveStoreConfig`).
 fn local(args: &StoreArgs, uri: &StoreUri, current: &Path) -> Result<Located, Failure> {
-    let absolute = |dir: PathBuf| environment::plain(&current.join(dir));
+    let absolute = |dir: PathBuf| plain_path(&current.join(dir));
     let env = |name: &str| environment::not_empty(name);
     // As Nix: NIX_STORE_DIR, then the older NIX_STORE.
     let store_dir = (args.store_dir.as_ref().map(PathBuf::from))
@@ -180,19 +199,20 @@ fn local(args: &StoreArgs, uri: &StoreUri, current: &Path) -> Result<Located, Fa
         return Ok(Located { note: Some(note), ..local(args, &uri, current)? });
     }
     let store_dir = utf8(store_dir)?;
+    let tree = this_machine()?;
     let location = match real {
-        Some(real) => StoreLocation::elsewhere(&store_dir, &real, &state_dir),
-        None => StoreLocation::new(Path::new("/"), &store_dir, &state_dir),
+        Some(real) => fs::locate_elsewhere(&tree, &store_dir, &real, &state_dir),
+        None => fs::locate(&tree, &store_dir, &state_dir),
     };
     let location = location.map_err(|e| because(&e))?;
     let nix_state_dir = Some(nix_state_dir).filter(|dir| *dir != location.state_dir);
-    Ok(Located { location, nix_state_dir, daemon, note: None })
+    Ok(Located { tree, location, nix_state_dir, daemon, note: None })
 }
 
 /// Nix's own state directory: as named, else `NIX_STATE_DIR`, else the usual one.
 fn nix_state_dir(named: Option<&Path>, current: &Path) -> PathBuf {
     let named = named.map(Path::to_owned).or_else(|| environment::not_empty("NIX_STATE_DIR"));
-    environment::plain(&current.join(named.unwrap_or_else(|| DEFAULT_STATE_DIR.into())))
+    plain_path(&current.join(named.unwrap_or_else(|| DEFAULT_STATE_DIR.into())))
 }
 
 fn utf8(dir: PathBuf) -> Result<String, Failure> {

@@ -139,7 +139,7 @@ pub(super) fn find(
         caller,
         locks_temporary_directories: settings.nix_version.locks_temporary_directories(),
     };
-    let mut found = find_roots(&context.location, &census.catalog, &options);
+    let mut found = find_roots(context.tree(), &context.location, &census.catalog, &options);
     found.lower_store = context.lower_store()?;
     census.warnings.extend(std::mem::take(&mut found.warnings));
     let auto = context.location.state_dir.join("gcroots/auto");

@@ -39,6 +39,7 @@
 //! Symlinks and entry points are resolved by [`resolve`], over any tree.
 
 mod live;
+mod locate;
 mod memory;
 mod resolve;
 mod stat;
@@ -48,8 +49,9 @@ use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+pub use locate::{locate, locate_elsewhere, locate_guix};
 pub use memory::MemoryFile;
-pub use resolve::{ResolveError, Resolved};
+pub use resolve::{ResolveError, Resolved, ResolvedEntry};
 pub use stat::{Facts, FileType, Stat};
 pub use store_files::{StoreFiles, inside_root};
 
@@ -140,6 +142,29 @@ impl Tree {
         found.into_entry().ok_or_else(not_found)?.open_directory()
     }
 
+    /// Opens a directory, which need not be readable (see
+    /// [`Directory::pass_directory`]), by its absolute name inside the root.
+    /// Symlinks are followed inside the root.
+    ///
+    /// # Errors
+    /// See [`ResolveError`].
+    pub fn pass_directory(&self, name: &Path) -> Result<Directory, ResolveError> {
+        // What the kernel refuses is followed name by name, to say where it ends.
+        if let Self::Live(tree) = self
+            && let Some(Ok(found)) = tree.open_in_root(name)
+            && let Ok(directory) = found.pass_directory()
+        {
+            return Ok(Directory::Native(directory));
+        }
+        let Resolved::Entry(entry) = self.resolve(name, None)? else {
+            unreachable!("no store directory was given")
+        };
+        entry.pass_directory().map_err(|source| match source.kind() {
+            io::ErrorKind::NotADirectory => ResolveError::NotADirectory { at: entry.path },
+            _ => ResolveError::Io { at: entry.path, source },
+        })
+    }
+
     /// Opens a regular file by its absolute name inside the root. Symlinks are
     /// followed inside the root; nothing but a regular file is ever opened.
     ///
@@ -171,6 +196,24 @@ impl Tree {
     /// See [`ResolveError`].
     pub fn resolve(&self, name: &Path, store_dir: Option<&Path>) -> Result<Resolved, ResolveError> {
         resolve::resolve(self, name, store_dir)
+    }
+
+    /// The store path that `name` (absolute: from the root) means to Nix:
+    /// symlinks at its end are followed while the name as written is outside
+    /// `store_dir`, the store directory as the system under the root names it
+    /// (nix: `Store::followLinksToStore`). Where Nix finds no store path, it is
+    /// the one below `real_store_dir` (a name inside the root with no symlink
+    /// in it) that holds the file.
+    ///
+    /// # Errors
+    /// See [`ResolveError`].
+    pub fn follow_links_to_store(
+        &self,
+        name: &Path,
+        store_dir: &Path,
+        real_store_dir: &Path,
+    ) -> Result<Resolved, ResolveError> {
+        resolve::follow_links_to_store(self, name, store_dir, real_store_dir)
     }
 }
 

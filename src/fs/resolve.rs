@@ -3,13 +3,15 @@
 //!
 //! A tree's links are not trusted: an absolute target starts again at the root
 //! given, and `..` never leaves it. Each directory is opened from the one above
-//! it without following a link, and nothing but directories is opened.
+//! it without following a link, and nothing but directories is opened, so a
+//! FIFO cannot block.
 
 use super::{Directory, FileType, RegularFile, Stat, Tree};
+use crate::store::plain_path;
 use std::collections::VecDeque;
 use std::ffi::{CString, OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
 /// Linux gives up after as many symlinks (`MAXSYMLINKS`).
@@ -66,6 +68,15 @@ impl ResolvedEntry {
     /// Where it is found, and its name there; the root is found in itself.
     pub fn into_parent(self) -> (Directory, CString) {
         (self.parent, self.name)
+    }
+
+    /// Opens it as a directory that need not be readable: see
+    /// [`Directory::pass_directory`].
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn pass_directory(&self) -> io::Result<Directory> {
+        self.parent.pass_directory(&self.name)
     }
 
     /// Opens it as a regular file.
@@ -151,6 +162,71 @@ pub(super) fn resolve(
     name: &Path,
     store_dir: Option<&Path>,
 ) -> Result<Resolved, ResolveError> {
+    follow(tree, name, store_dir, Stop::InStore)
+}
+
+/// The store path that `name` (absolute: from the root) means to Nix: symlinks
+/// at its end are followed while the name as written is outside `store_dir`,
+/// the store directory as the system under the root names it (nix:
+/// `Store::followLinksToStore`). Where Nix finds no store path, it is the one
+/// below `real_store_dir` (a name inside the root) that holds the file.
+pub(super) fn follow_links_to_store(
+    tree: &Tree,
+    name: &Path,
+    store_dir: &Path,
+    real_store_dir: &Path,
+) -> Result<Resolved, ResolveError> {
+    let mut at = plain_path(name);
+    for _ in 0..=MAX_SYMLINKS {
+        if let Some(path) = below(&at, store_dir) {
+            return Ok(path);
+        }
+        let Some(target) = link_target(tree, &at)? else { break };
+        at = plain_path(&at.parent().unwrap_or(Path::new("/")).join(target));
+    }
+    follow(tree, name, Some(real_store_dir), Stop::AtStorePath)
+}
+
+/// The target of a symlink, resolved but for its last component; `None` where
+/// there is no symlink.
+fn link_target(tree: &Tree, name: &Path) -> Result<Option<PathBuf>, ResolveError> {
+    let (Some(parent), Some(last)) = (name.parent(), name.file_name()) else { return Ok(None) };
+    let Ok(last) = CString::new(last.as_bytes()) else { return Ok(None) };
+    // An error shows again, if it matters, where the whole name is followed.
+    let Ok(directory) = tree.pass_directory(parent) else { return Ok(None) };
+    match directory.stat(&last) {
+        Ok(stat) if stat.file_type() == FileType::Symlink => {}
+        _ => return Ok(None),
+    }
+    match directory.read_link(&last) {
+        Ok(target) => Ok(Some(OsString::from_vec(target).into())),
+        Err(source) => Err(ResolveError::Io { at: name.to_owned(), source }),
+    }
+}
+
+/// The store path that a name means by its text alone.
+fn below(name: &Path, store_dir: &Path) -> Option<Resolved> {
+    let mut inside = name.strip_prefix(store_dir).ok()?.components();
+    let base_name = inside.next()?.as_os_str().to_owned();
+    Some(Resolved::StorePath { base_name, inside: inside.as_path().to_owned() })
+}
+
+/// Where following ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stop {
+    /// As soon as it is in the store.
+    InStore,
+    /// At a store path, even one that is a symlink; what leads on inside a
+    /// store path is followed.
+    AtStorePath,
+}
+
+fn follow(
+    tree: &Tree,
+    name: &Path,
+    store_dir: Option<&Path>,
+    stop: Stop,
+) -> Result<Resolved, ResolveError> {
     let store: Option<Vec<&OsStr>> =
         store_dir.map(|dir| dir.components().filter_map(normal).collect());
     let root = tree.root().map_err(|source| ResolveError::Io { at: "/".into(), source })?;
@@ -166,6 +242,7 @@ pub(super) fn resolve(
         if let Some(store) = &store
             && way.below.len() == store.len()
             && way.names().zip(store).all(|(a, b)| a == b)
+            && (stop == Stop::InStore || pending.is_empty())
         {
             return Ok(Resolved::StorePath { base_name: part, inside: pending.iter().collect() });
         }
@@ -179,7 +256,14 @@ pub(super) fn resolve(
         };
         let c_name = CString::new(part.as_bytes())
             .map_err(|_| ResolveError::Missing { at: at(), rest: PathBuf::new() })?;
-        let stat = way.directory().stat(&c_name).map_err(failed)?;
+        let stat = match way.directory().stat(&c_name) {
+            Ok(stat) => stat,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let inside = store_dir.and_then(|store_dir| below(&at(), store_dir));
+                return inside.ok_or_else(|| failed(error));
+            }
+            Err(error) => return Err(failed(error)),
+        };
         match stat.file_type() {
             FileType::Symlink => {
                 links += 1;
@@ -202,6 +286,9 @@ pub(super) fn resolve(
             _ if !pending.is_empty() => return Err(ResolveError::NotADirectory { at: at() }),
             _ => {
                 let path = at();
+                if let Some(inside) = store_dir.and_then(|store_dir| below(&path, store_dir)) {
+                    return Ok(inside);
+                }
                 let parent = way.below.pop().map_or(way.root, |(_, directory)| directory);
                 return Ok(Resolved::Entry(ResolvedEntry { path, stat, parent, name: c_name }));
             }
@@ -209,6 +296,9 @@ pub(super) fn resolve(
     }
     // It ended with `..`, or is the root itself.
     let path = way.path(None);
+    if let Some(inside) = store_dir.and_then(|store_dir| below(&path, store_dir)) {
+        return Ok(inside);
+    }
     let parent = way.below.pop().map_or(way.root, |(_, directory)| directory);
     let failed = |source| ResolveError::Io { at: path.clone(), source };
     let stat = parent.stat(c"").map_err(failed)?;

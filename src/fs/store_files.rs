@@ -48,8 +48,7 @@ impl StoreFiles {
     /// Those of the system.
     pub fn of(location: &StoreLocation) -> io::Result<Self> {
         // Resolved inside the root already, but for what changed since.
-        let inside = inside_root(&location.root, &location.real_store_dir);
-        Self::live(&location.root, &inside.unwrap_or_else(|| location.real_store_dir.clone()))
+        Self::live(&location.root, &location.inside(&location.real_store_dir))
     }
 
     /// The tree that it lies in.

@@ -8,85 +8,111 @@
 //! resolved inside the examined root. Links that Nix does not follow to their
 //! end keep nothing; they are listed with what they would keep.
 
-use super::{FoundRoots, Root, RootKind, StaleReason, StaleRoot, in_store};
+use super::{FoundRoots, Root, RootKind, StaleReason, StaleRoot, c_name, in_store};
 use crate::catalog::{Catalog, PathId};
-use crate::store::{Place, ResolveError, StoreLocation, StorePath, resolve};
+use crate::fs::{Directory, FileType, ResolveError, Resolved, ResolvedEntry, Tree};
+use crate::store::{StoreLocation, StorePath, plain_path};
 use crate::warning::WarningKind;
-use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags, open, readlinkat, statat};
-use rustix::io::Errno;
-use std::collections::{BTreeSet, HashMap};
-use std::ffi::OsStr;
+use std::collections::BTreeSet;
+use std::ffi::{CStr, CString, OsStr};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 /// How many entries of a directory that Nix does not enter are looked through.
 const MAX_LOOKED_THROUGH: usize = 10_000;
 
-/// Directories that links were found in: their names inside the examined root,
-/// and where they really are.
-pub(super) type Dirs = HashMap<PathBuf, PathBuf>;
-
 /// Finds the roots that lie in the state directory.
-pub(super) fn find(location: &StoreLocation, catalog: &Catalog, found: &mut FoundRoots) -> Dirs {
+pub(super) fn find(
+    tree: &Tree,
+    location: &StoreLocation,
+    catalog: &Catalog,
+    found: &mut FoundRoots,
+) {
     let mut finder = Finder {
+        tree,
         location,
         catalog,
         found,
         auto: location.state_dir.join("gcroots/auto"),
-        dirs: Dirs::new(),
+        last: None,
     };
     let mut any = false;
-    for name in ["gcroots", "profiles"] {
-        any |= finder.walk(&location.state_dir, &location.real_state_dir, OsStr::new(name));
+    match tree.pass_directory(&location.state_dir).map(Rc::new) {
+        Ok(state_dir) => {
+            for name in [c"gcroots", c"profiles"] {
+                any |= finder.walk(&location.state_dir, &state_dir, name);
+            }
+        }
+        Err(ResolveError::Missing { .. }) => {}
+        Err(error) => {
+            any = true;
+            finder.unreadable(&location.state_dir, &error.into());
+        }
     }
     if !any {
         let message = "there is neither gcroots nor profiles here, so no root can be found";
         let state_dir = location.state_dir.as_os_str().as_bytes();
         finder.found.warnings.push(WarningKind::Unreadable, state_dir, message);
     }
-    finder.dirs
 }
 
 struct Finder<'a> {
+    tree: &'a Tree,
     location: &'a StoreLocation,
     catalog: &'a Catalog,
     found: &'a mut FoundRoots,
     auto: PathBuf,
-    dirs: Dirs,
+    /// The directory in which a link was looked for last, and its name:
+    /// links that are registered together often lie together.
+    last: Option<(PathBuf, Rc<Directory>)>,
 }
 
-/// What a directory entry is, as far as roots go.
+/// A directory still to be read: its name inside the examined root, and where
+/// it is found. What holds it open are the directories in it that are still
+/// to be read.
+struct Pending {
+    path: PathBuf,
+    parent: Rc<Directory>,
+    name: CString,
+}
+
+/// A link: its name inside the examined root, and where it is found.
 #[derive(Clone, Copy)]
-pub(super) enum Entry {
-    Directory,
-    Link,
-    File,
-    Other,
+struct Link<'a> {
+    path: &'a Path,
+    parent: &'a Directory,
+    name: &'a CStr,
 }
 
 impl Finder<'_> {
     /// Walks the entry `name` of a directory, given by its name inside the
-    /// examined root and by where it really is; whether there is such an entry.
-    fn walk(&mut self, logical: &Path, real: &Path, name: &OsStr) -> bool {
-        let top = real.join(name);
-        let entry = match statat(CWD, &top, AtFlags::SYMLINK_NOFOLLOW) {
-            Ok(stat) => entry_of(FileType::from_raw_mode(stat.st_mode)),
+    /// examined root; whether there is such an entry.
+    fn walk(&mut self, path: &Path, directory: &Rc<Directory>, name: &CStr) -> bool {
+        let file_type = match directory.stat(name) {
+            Ok(stat) => stat.file_type(),
             Err(e) => {
-                self.unreadable(&logical.join(name), e);
-                return e != Errno::NOENT;
+                self.unreadable(&path.join(os(name)), &e);
+                return e.kind() != io::ErrorKind::NotFound;
             }
         };
-        let mut todo: Vec<(PathBuf, PathBuf)> = Vec::new();
-        self.visit(logical, real, name, entry, &mut todo);
-        while let Some((logical, real)) = todo.pop() {
-            self.dirs.insert(logical.clone(), real.clone());
-            match read_dir(&real) {
-                Ok(entries) => {
-                    for (name, entry) in entries {
-                        self.visit(&logical, &real, OsStr::from_bytes(&name), entry, &mut todo);
+        let mut todo = Vec::new();
+        self.visit(path, directory, name, file_type, &mut todo);
+        while let Some(Pending { path, parent, name }) = todo.pop() {
+            let listed = parent.open_directory(&name).and_then(|directory| {
+                let entries = list(&directory)?;
+                Ok((Rc::new(directory), entries))
+            });
+            // It may be the last that holds its parent open.
+            drop(parent);
+            match listed {
+                Ok((directory, entries)) => {
+                    for (name, file_type) in entries {
+                        self.visit(&path, &directory, &name, file_type, &mut todo);
                     }
                 }
-                Err(e) => self.unreadable(&logical, e),
+                Err(e) => self.unreadable(&path, &e),
             }
         }
         true
@@ -95,68 +121,75 @@ impl Finder<'_> {
     fn visit(
         &mut self,
         dir: &Path,
-        real_dir: &Path,
-        name: &OsStr,
-        entry: Entry,
-        todo: &mut Vec<(PathBuf, PathBuf)>,
+        parent: &Rc<Directory>,
+        name: &CStr,
+        file_type: FileType,
+        todo: &mut Vec<Pending>,
     ) {
-        match entry {
-            Entry::Directory => todo.push((dir.join(name), real_dir.join(name))),
-            Entry::Link => self.link(dir, real_dir, name),
-            Entry::File => {
-                let base = std::str::from_utf8(name.as_bytes()).ok();
-                if let Some(path) = base.and_then(|b| self.catalog.find(b)) {
-                    let time = modified(&real_dir.join(name));
-                    self.root(RootKind::File, dir.join(name), None, path, time);
+        let path = dir.join(os(name));
+        match file_type {
+            FileType::Directory => {
+                todo.push(Pending { path, parent: Rc::clone(parent), name: name.to_owned() });
+            }
+            FileType::Symlink => self.link(dir, Link { path: &path, parent, name }),
+            FileType::Regular => {
+                if let Some(id) = name.to_str().ok().and_then(|base| self.catalog.find(base)) {
+                    let time = modified(parent, name);
+                    self.root(RootKind::File, path, None, id, time);
                 }
             }
-            Entry::Other => {}
+            FileType::Other | FileType::Unknown => {}
         }
     }
 
     /// A link in `gcroots` or `profiles`.
-    fn link(&mut self, dir: &Path, real_dir: &Path, name: &OsStr) {
-        let (link, real) = (dir.join(name), real_dir.join(name));
-        let target = match read_link(&real) {
+    fn link(&mut self, dir: &Path, link: Link<'_>) {
+        let target = match link.parent.read_link(link.name) {
             Ok(target) => target,
-            Err(e) => return self.unreadable(&link, e),
+            Err(e) => return self.unreadable(link.path, &e),
         };
-        if self.take_store_path(RootKind::Link, &link, &real, None, &target) {
+        if self.take_store_path(RootKind::Link, link, None, &target) {
             return;
         }
-        let in_auto = link.starts_with(&self.auto);
-        let next = canonical(dir, &target);
+        let in_auto = link.path.starts_with(&self.auto);
+        let next = target_path(dir, &target);
         // The top directory is no link.
         let (Some(next_dir), Some(next_name)) = (next.parent(), next.file_name()) else { return };
         let gone = |finder: &mut Self| {
-            finder.stale(StaleReason::Missing, link.clone(), None, &target, Vec::new());
+            finder.stale(StaleReason::Missing, link.path.to_owned(), None, &target, Vec::new());
         };
-        let real_next = match self.resolve(next_dir) {
-            Ok(dir) => dir.join(next_name),
+        let parent = match self.directory(next_dir) {
+            Ok(parent) => parent,
             Err(ResolveError::Missing { .. } | ResolveError::NotADirectory { .. }) => {
                 return gone(self);
             }
-            Err(ResolveError::Loop { .. }) => return self.unreadable(&link, Errno::LOOP),
-            Err(ResolveError::Io { source, at }) => {
-                let e = Errno::from_io_error(&source).unwrap_or(Errno::IO);
-                return self.unreadable(&at, e);
+            Err(ResolveError::Io { source, at }) => return self.unreadable(&at, &source),
+            Err(error @ ResolveError::Loop { .. }) => {
+                return self.unreadable(link.path, &error.into());
             }
         };
-        match statat(CWD, &real_next, AtFlags::SYMLINK_NOFOLLOW).map(|s| s.st_mode) {
-            Ok(mode) if FileType::from_raw_mode(mode) == FileType::Symlink => {}
-            Ok(_) => return self.not_followed(in_auto, link, None, &target, &next),
-            Err(Errno::NOENT | Errno::NOTDIR) => return gone(self),
-            Err(e) => return self.unreadable(&next, e),
-        }
+        let found = c_name(next_name).and_then(|name| {
+            let stat = parent.stat(&name)?;
+            Ok((name, stat.file_type()))
+        });
+        let name = match found {
+            Ok((name, FileType::Symlink)) => name,
+            Ok(_) => return self.not_followed(in_auto, link.path.into(), None, &target, &next),
+            Err(e) => match e.kind() {
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => return gone(self),
+                _ => return self.unreadable(&next, &e),
+            },
+        };
         let kind = if in_auto { RootKind::Auto } else { RootKind::Link };
-        match read_link(&real_next) {
+        match parent.read_link(&name) {
             Ok(target) => {
-                if !self.take_store_path(kind, &next, &real_next, Some(&link), &target) {
-                    let leads = next.clone();
-                    self.not_followed(in_auto, next, Some(&link), &target, &leads);
+                let via = link.path;
+                let link = Link { path: &next, parent: &parent, name: &name };
+                if !self.take_store_path(kind, link, Some(via), &target) {
+                    self.not_followed(in_auto, next.clone(), Some(via), &target, &next);
                 }
             }
-            Err(e) => self.unreadable(&next, e),
+            Err(e) => self.unreadable(&next, &e),
         }
     }
 
@@ -164,15 +197,15 @@ impl Finder<'_> {
     fn take_store_path(
         &mut self,
         kind: RootKind,
-        link: &Path,
-        real: &Path,
+        link: Link<'_>,
         via: Option<&Path>,
         target: &[u8],
     ) -> bool {
         let Some(path) = in_store(&self.location.store_dir, target) else { return false };
+        let name = link.path.to_owned();
         match path.ok().and_then(|p| self.catalog.find(p.base_name())) {
-            Some(path) => self.root(kind, link.to_owned(), via, path, modified(real)),
-            None => self.stale(StaleReason::InvalidPath, link.to_owned(), via, target, Vec::new()),
+            Some(path) => self.root(kind, name, via, path, modified(link.parent, link.name)),
+            None => self.stale(StaleReason::InvalidPath, name, via, target, Vec::new()),
         }
         true
     }
@@ -216,65 +249,81 @@ impl Finder<'_> {
     /// The valid paths that a name leads to if all links are followed: one
     /// path, or those that the links in a directory lead to.
     fn at_the_end(&mut self, name: &Path) -> Vec<PathId> {
-        let mut top = None;
-        if let Some(path) = self.end(name, &mut top) {
-            return vec![path];
-        }
-        let walked = ["gcroots", "profiles"].map(|d| self.location.real_state_dir.join(d));
-        let store = &self.location.real_store_dir;
+        let entry = match self.end(name) {
+            End::Path(path) => return vec![path],
+            End::Entry(entry) => entry,
+            End::Nothing => return Vec::new(),
+        };
+        // What cannot be read keeps nothing today, and would not then.
+        let Ok(top) = entry.open_directory() else { return Vec::new() };
+        let state_dir = self.location.inside(&self.location.real_state_dir);
+        let skipped = [
+            state_dir.join("gcroots"),
+            state_dir.join("profiles"),
+            self.location.inside(&self.location.real_store_dir),
+        ];
+        let is_skipped = |path: &Path| skipped.iter().any(|skipped| path.starts_with(skipped));
         let mut found = BTreeSet::new();
-        let mut todo: Vec<PathBuf> = top.into_iter().collect();
         let mut entries_left = MAX_LOOKED_THROUGH;
-        while let Some(dir) = todo.pop() {
-            if walked.iter().any(|w| dir.starts_with(w)) || dir.starts_with(store) {
-                continue;
-            }
-            // What cannot be read keeps nothing today, and would not then.
-            for (name, entry) in read_dir(&dir).unwrap_or_default() {
+        let mut todo = Vec::new();
+        let mut next = Some((entry.path, top)).filter(|(path, _)| !is_skipped(path));
+        while let Some((path, directory)) = next {
+            let directory = Rc::new(directory);
+            for (name, file_type) in list(&directory).unwrap_or_default() {
                 if entries_left == 0 {
                     let message = format!(
                         "holds more than {MAX_LOOKED_THROUGH} entries: \
                          what its links would keep is not all listed"
                     );
-                    let name = self.logical(&dir).into_os_string().into_vec();
+                    let name = path.into_os_string().into_vec();
                     self.found.warnings.push(WarningKind::Note, name, message);
                     return found.into_iter().collect();
                 }
                 entries_left -= 1;
-                let real = dir.join(OsStr::from_bytes(&name));
-                match entry {
-                    Entry::Directory => todo.push(real),
-                    Entry::Link => found.extend(self.end(&self.logical(&real), &mut None)),
-                    Entry::File | Entry::Other => {}
+                let path = path.join(os(&name));
+                match file_type {
+                    FileType::Directory if !is_skipped(&path) => {
+                        todo.push(Pending { path, parent: Rc::clone(&directory), name });
+                    }
+                    FileType::Symlink => {
+                        if let End::Path(path) = self.end(&path) {
+                            found.insert(path);
+                        }
+                    }
+                    _ => {}
                 }
+            }
+            drop(directory);
+            next = None;
+            while next.is_none()
+                && let Some(Pending { path, parent, name }) = todo.pop()
+            {
+                next = parent.open_directory(&name).ok().map(|directory| (path, directory));
             }
         }
         found.into_iter().collect()
     }
 
-    /// The valid path that a name leads to if all links are followed; `file` is
-    /// where it leads outside the store.
-    fn end(&self, name: &Path, file: &mut Option<PathBuf>) -> Option<PathId> {
+    /// What a name leads to if all links are followed.
+    fn end(&self, name: &Path) -> End {
         let store_dir = Path::new(&self.location.store_dir);
-        let base_name = match resolve(&self.location.root, name, Some(store_dir)).ok()? {
-            Place::StorePath { base_name, .. } => base_name,
-            Place::File(real) => match real.strip_prefix(&self.location.real_store_dir) {
-                Ok(below) => below.iter().next()?.to_owned(),
-                Err(_) => {
-                    *file = Some(real);
-                    return None;
+        let base_name = match self.tree.resolve(name, Some(store_dir)) {
+            Ok(Resolved::StorePath { base_name, .. }) => base_name,
+            Ok(Resolved::Entry(entry)) => {
+                let real_store_dir = self.location.inside(&self.location.real_store_dir);
+                match entry.path.strip_prefix(&real_store_dir) {
+                    Ok(below) => match below.iter().next() {
+                        Some(base_name) => base_name.to_owned(),
+                        None => return End::Nothing,
+                    },
+                    Err(_) => return End::Entry(entry),
                 }
-            },
+            }
+            Err(_) => return End::Nothing,
         };
-        self.catalog.find(StorePath::parse(base_name.as_bytes()).ok()?.base_name())
-    }
-
-    /// The name inside the examined root.
-    fn logical(&self, real: &Path) -> PathBuf {
-        match real.strip_prefix(&self.location.root) {
-            Ok(inside) => Path::new("/").join(inside),
-            Err(_) => real.to_owned(),
-        }
+        let path = StorePath::parse(base_name.as_bytes()).ok();
+        let path = path.and_then(|path| self.catalog.find(path.base_name()));
+        path.map_or(End::Nothing, End::Path)
     }
 
     fn stale(
@@ -294,22 +343,21 @@ impl Finder<'_> {
         });
     }
 
-    /// Where a directory really is, resolved inside the examined root.
-    fn resolve(&mut self, dir: &Path) -> Result<PathBuf, ResolveError> {
-        if let Some(real) = self.dirs.get(dir) {
-            return Ok(real.clone());
+    /// Opens the directory in which a link is looked for.
+    fn directory(&mut self, dir: &Path) -> Result<Rc<Directory>, ResolveError> {
+        if let Some((path, directory)) = &self.last
+            && path == dir
+        {
+            return Ok(Rc::clone(directory));
         }
-        let real = match resolve(&self.location.root, dir, None)? {
-            Place::File(real) => real,
-            Place::StorePath { .. } => unreachable!("no store directory was given"),
-        };
-        self.dirs.insert(dir.to_owned(), real.clone());
-        Ok(real)
+        let directory = Rc::new(self.tree.pass_directory(dir)?);
+        self.last = Some((dir.to_owned(), Rc::clone(&directory)));
+        Ok(directory)
     }
 
-    fn unreadable(&mut self, link: &Path, error: Errno) {
+    fn unreadable(&mut self, link: &Path, error: &io::Error) {
         // What is not there is no root; the rest may hide some.
-        if error != Errno::NOENT {
+        if error.kind() != io::ErrorKind::NotFound {
             let message = format!("cannot be read to look for roots: {error}");
             let name = link.as_os_str().as_bytes();
             self.found.warnings.push(WarningKind::Unreadable, name, message);
@@ -317,76 +365,47 @@ impl Finder<'_> {
     }
 }
 
-fn entry_of(file_type: FileType) -> Entry {
-    match file_type {
-        FileType::Directory => Entry::Directory,
-        FileType::Symlink => Entry::Link,
-        FileType::RegularFile => Entry::File,
-        _ => Entry::Other,
-    }
+/// What a name leads to.
+enum End {
+    /// A valid path.
+    Path(PathId),
+    /// A file or directory outside of the store.
+    Entry(ResolvedEntry),
+    /// Neither.
+    Nothing,
 }
 
-/// The entries of a directory that is no link.
-pub(super) fn read_dir(real: &Path) -> Result<Vec<(Vec<u8>, Entry)>, Errno> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+fn os(name: &CStr) -> &OsStr {
+    OsStr::from_bytes(name.to_bytes())
+}
+
+/// The entries of a directory and what they are.
+pub(super) fn list(directory: &Directory) -> io::Result<Vec<(CString, FileType)>> {
     let mut entries = Vec::new();
-    for entry in Dir::new(open(real, flags, Mode::empty())?)? {
-        let entry = entry?;
-        let name = entry.file_name().to_bytes();
-        if name == b"." || name == b".." {
-            continue;
-        }
-        let kind = match entry.file_type() {
-            FileType::Unknown => {
-                let path = real.join(OsStr::from_bytes(name));
-                match statat(CWD, &path, AtFlags::SYMLINK_NOFOLLOW) {
-                    Ok(stat) => FileType::from_raw_mode(stat.st_mode),
-                    Err(Errno::NOENT) => continue,
-                    Err(e) => return Err(e),
-                }
+    directory.read(&mut Vec::new(), |entry| {
+        entries.push((entry.name.to_owned(), entry.file_type));
+    })?;
+    let mut failed = Ok(());
+    entries.retain_mut(|(name, file_type)| {
+        if *file_type == FileType::Unknown {
+            match directory.stat(name) {
+                Ok(stat) => *file_type = stat.file_type(),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return false,
+                Err(e) => failed = Err(e),
             }
-            known => known,
-        };
-        entries.push((name.to_vec(), entry_of(kind)));
-    }
-    Ok(entries)
-}
-
-pub(super) fn read_link(real: &Path) -> Result<Vec<u8>, Errno> {
-    Ok(readlinkat(CWD, real, Vec::new())?.into_bytes())
+        }
+        true
+    });
+    failed.map(|()| entries)
 }
 
 /// When a link was made; nobody changes a link in place.
-pub(super) fn modified(real: &Path) -> Option<i64> {
-    #[allow(clippy::useless_conversion, reason = "the field's type differs by architecture")]
-    statat(CWD, real, AtFlags::SYMLINK_NOFOLLOW).ok().map(|stat| i64::from(stat.st_mtime))
+pub(super) fn modified(parent: &Directory, name: &CStr) -> Option<i64> {
+    parent.stat(name).ok().map(|stat| stat.mtime)
 }
 
 /// A link's target as a name from the top, with `.` and `..` taken away by
 /// spelling (nix: `absPath`, `canonPath`).
-fn canonical(dir: &Path, target: &[u8]) -> PathBuf {
-    let mut path = PathBuf::from("/");
-    for part in dir.join(OsStr::from_bytes(target)).components() {
-        match part {
-            Component::Normal(part) => path.push(part),
-            Component::ParentDir => {
-                path.pop();
-            }
-            _ => {}
-        }
-    }
-    path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_are_taken_as_spelled() {
-        let path = |target: &[u8]| canonical(Path::new("/a/b"), target);
-        assert_eq!(path(b"c"), Path::new("/a/b/c"));
-        assert_eq!(path(b"../../../c/./d/"), Path::new("/c/d"));
-        assert_eq!(path(b"/x//y"), Path::new("/x/y"));
-    }
+pub(super) fn target_path(dir: &Path, target: &[u8]) -> PathBuf {
+    plain_path(&dir.join(OsStr::from_bytes(target)))
 }

@@ -21,9 +21,13 @@ pub use nix_conf::{
 pub use profiles::{Caller, CleanedBy, Generation, Profile, ProfileRule};
 
 use crate::catalog::{Catalog, PathId};
+use crate::fs::Tree;
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::Warnings;
 use std::collections::HashSet;
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What sort of root. The names are stable: they are printed in JSON.
@@ -191,20 +195,21 @@ pub struct FoundRoots {
     pub warnings: Warnings,
 }
 
-/// Finds all roots of a store, resolving every name inside its root.
+/// Finds all roots of a store in a tree, resolving every name inside its root.
 pub fn find_roots(
+    tree: &Tree,
     location: &StoreLocation,
     catalog: &Catalog,
     options: &RootOptions,
 ) -> FoundRoots {
     let mut found = FoundRoots::default();
-    let dirs = links::find(location, catalog, &mut found);
+    links::find(tree, location, catalog, &mut found);
     if options.runtime && location.root == Path::new("/") {
         found.runtime = true;
-        runtime::find(location, catalog, options.strict, &mut found);
+        runtime::find(tree, location, catalog, options.strict, &mut found);
     }
     if options.locks_temporary_directories {
-        runtime::find_temporary_entries(location, Path::new("/proc"), &mut found);
+        runtime::find_temporary_entries(tree, location, Path::new("/proc"), &mut found);
     }
     // Of the ways to one link the shortest is told, then that by `auto`.
     let key = |r: &Root| (r.path, r.via.is_some(), r.kind);
@@ -213,7 +218,7 @@ pub fn find_roots(
     found.stale.sort_by(|a, b| (&a.link, &a.via).cmp(&(&b.link, &b.via)));
     // What stands there itself needs not be listed again by way of another.
     found.stale.dedup_by(|later, first| later.link == first.link && first.via.is_none());
-    profiles::find(location, &dirs, &options.caller, &mut found);
+    profiles::find(tree, location, &options.caller, &mut found);
     found.warnings.sort();
     found
 }
@@ -229,6 +234,11 @@ fn in_store<'a>(store_dir: &str, name: &'a [u8]) -> Option<Result<StorePath<'a>,
         return None;
     }
     Some(StorePath::parse(first).map_err(|_| ()))
+}
+
+/// A file's name as the system takes it.
+fn c_name(name: &OsStr) -> io::Result<CString> {
+    Ok(CString::new(name.as_bytes())?)
 }
 
 #[cfg(test)]
@@ -263,9 +273,10 @@ mod tests {
         let record = Record { path: path.as_bytes(), nar_size: Some(1), ..Record::default() };
         builder.add(&record).unwrap();
         let catalog = builder.finish().unwrap();
-        let location =
-            StoreLocation::new(dir.path(), "/nix/store", Path::new("/nix/var/nix")).unwrap();
-        find_roots(&location, &catalog, &RootOptions::default())
+        let tree = Tree::live(dir.path()).unwrap();
+        let state_dir = Path::new("/nix/var/nix");
+        let location = crate::fs::locate(&tree, "/nix/store", state_dir).unwrap();
+        find_roots(&tree, &location, &catalog, &RootOptions::default())
     }
 
     fn links(found: &FoundRoots) -> Vec<String> {
@@ -363,7 +374,6 @@ mod tests {
     #[test]
     fn hostile_directories_end_and_are_told() {
         use rustix::fs::{CWD, FileType, Mode, mknodat};
-        use std::os::unix::ffi::OsStrExt;
         let found = image(|root| {
             let gcroots = root.join("nix/var/nix/gcroots");
             symlink("loop", gcroots.join("loop")).unwrap();

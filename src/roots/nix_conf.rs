@@ -5,13 +5,12 @@
 //! None of them ever decides what is run or written. Lines that every version
 //! of Nix refuses are warnings: with such a line Nix itself would do nothing.
 
-use crate::store::{Place, ResolveError, StoreLocation, resolve};
+use crate::fs::{ResolveError, Resolved, Tree};
+use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
 use data_encoding::BASE64;
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -71,8 +70,6 @@ impl Default for GcSettings {
 /// The settings that decide what an answer says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// The directory that stands for `/` in the names of files here.
-    pub root: PathBuf,
     /// `keep-outputs` and `keep-derivations`.
     pub gc: GcSettings,
     /// `trusted-public-keys`: the keys that signatures are checked against.
@@ -98,7 +95,6 @@ impl Default for Settings {
     /// Nix's defaults on Linux.
     fn default() -> Self {
         Self {
-            root: PathBuf::from("/"),
             gc: GcSettings::default(),
             trusted_keys: vec![DEFAULT_KEY.to_owned()],
             secret_key_files: Vec::new(),
@@ -113,18 +109,17 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// The public halves of `secret-key-files`, which Nix trusts too
-    /// (nix: `getDefaultPublicKeys`). It passes over files that its user may
+    /// The public halves of `secret-key-files` (names in the tree that the
+    /// settings are of), which Nix trusts too (nix: `getDefaultPublicKeys`). It passes over files that its user may
     /// not read: they are notes.
-    pub fn public_halves(&self, warnings: &mut Warnings) -> Vec<String> {
+    pub fn public_halves(&self, tree: &Tree, warnings: &mut Warnings) -> Vec<String> {
         let mut keys = Vec::new();
         for file in &self.secret_key_files {
             let mut warn = |kind, message| {
                 warnings.push(kind, file.as_os_str().as_bytes(), message);
             };
-            let text = match resolve(&self.root, file, None) {
-                Ok(Place::File(real)) => read_regular(&real).map_err(|e| e.to_string()),
-                Ok(Place::StorePath { .. }) => unreachable!("no store directory was given"),
+            let text = match tree.resolve(file, None) {
+                Ok(found) => read_settings_file(found).map_err(|e| e.to_string()),
                 Err(e) => Err(e.to_string()),
             };
             match text.as_deref().map(public_half) {
@@ -144,11 +139,9 @@ fn public_half(text: &[u8]) -> Option<String> {
     (!name.is_empty()).then(|| format!("{name}:{}", BASE64.encode(&key[32..])))
 }
 
-/// Where settings are looked for. A later file has the last word.
+/// Where settings are looked for in a tree. A later file has the last word.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SettingsFiles {
-    /// The directory that stands for `/` in all names here.
-    pub root: PathBuf,
     /// The system's file: the first of these that is there.
     pub system: Vec<PathBuf>,
     /// The user's files, all that are there. Nix passes over what this user
@@ -166,21 +159,15 @@ impl SettingsFiles {
     pub fn of_image(location: &StoreLocation, conf_dir: &Path) -> Self {
         let profile = location.state_dir.join("profiles/system/etc/nix/nix.conf");
         let system = vec![conf_dir.join("nix.conf"), profile];
-        Self { root: location.root.clone(), system, ..Self::default() }
+        Self { system, ..Self::default() }
     }
 }
 
-/// Reads the settings.
-pub fn read_settings(files: &SettingsFiles, warnings: &mut Warnings) -> Settings {
-    let mut settings = Settings { root: files.root.clone(), ..Settings::default() };
-    let mut reader = Reader {
-        root: &files.root,
-        settings: &mut settings,
-        warnings,
-        open: Vec::new(),
-        files: 0,
-        user: false,
-    };
+/// Reads the settings from files of a tree.
+pub fn read_settings(tree: &Tree, files: &SettingsFiles, warnings: &mut Warnings) -> Settings {
+    let mut settings = Settings::default();
+    let mut reader =
+        Reader { tree, settings: &mut settings, warnings, open: Vec::new(), files: 0, user: false };
     for file in &files.system {
         if reader.read(file) {
             break;
@@ -197,7 +184,7 @@ pub fn read_settings(files: &SettingsFiles, warnings: &mut Warnings) -> Settings
 }
 
 struct Reader<'a> {
-    root: &'a Path,
+    tree: &'a Tree,
     settings: &'a mut Settings,
     warnings: &'a mut Warnings,
     /// The files being read, each included by the one before.
@@ -210,21 +197,24 @@ struct Reader<'a> {
 impl Reader<'_> {
     /// Reads a file; whether there is one.
     fn read(&mut self, file: &Path) -> bool {
-        let real = match resolve(self.root, file, None) {
-            Ok(Place::File(real)) => real,
-            Ok(Place::StorePath { .. }) => unreachable!("no store directory was given"),
+        let found = match self.tree.resolve(file, None) {
+            Ok(found) => found,
             Err(ResolveError::Missing { .. } | ResolveError::NotADirectory { .. }) => return false,
             Err(e) => {
                 self.unreadable(file, format!("cannot be read: {e}"));
                 return true;
             }
         };
+        let real = match &found {
+            Resolved::Entry(entry) => entry.path.clone(),
+            Resolved::StorePath { .. } => unreachable!("no store directory was given"),
+        };
         if self.open.contains(&real) || self.files >= MAX_FILES {
             self.warn(file, "includes itself".to_owned());
             return true;
         }
         self.files += 1;
-        match read_regular(&real) {
+        match read_settings_file(found) {
             Ok(text) => {
                 self.open.push(real);
                 self.parse(file, &text);
@@ -338,20 +328,13 @@ fn list<T>(setting: &mut Vec<T>, extra: bool, values: impl Iterator<Item = T>) -
     true
 }
 
-/// The text of a regular file, and of nothing else.
-fn read_regular(real: &Path) -> io::Result<Vec<u8>> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = open(real, flags, Mode::empty())?;
-    let stat = fstat(&file)?;
-    if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    let mut text = Vec::new();
-    File::from(file).take(MAX_FILE + 1).read_to_end(&mut text)?;
-    if text.len() as u64 > MAX_FILE {
-        return Err(io::Error::other("it is too long for a settings file"));
-    }
-    Ok(text)
+/// The text of a file that is short enough.
+fn read_settings_file(found: Resolved) -> io::Result<Vec<u8>> {
+    let entry = found.into_entry().ok_or(io::ErrorKind::NotFound)?;
+    entry.open_file()?.read_all(MAX_FILE).map_err(|e| match e.kind() {
+        io::ErrorKind::FileTooLarge => io::Error::other("it is too long for a settings file"),
+        _ => e,
+    })
 }
 
 #[cfg(test)]
@@ -374,12 +357,16 @@ mod tests {
             std::fs::write(path, text).unwrap();
         }
 
+        fn tree(&self) -> Tree {
+            Tree::live(self.0.path()).unwrap()
+        }
+
         fn read(&self) -> (bool, bool, Warnings) {
             let mut warnings = Warnings::new();
-            let location =
-                StoreLocation::new(self.0.path(), "/nix/store", Path::new("/nix/var/nix")).unwrap();
+            let (tree, state_dir) = (self.tree(), Path::new("/nix/var/nix"));
+            let location = crate::fs::locate(&tree, "/nix/store", state_dir).unwrap();
             let files = SettingsFiles::of_image(&location, Path::new("/etc/nix"));
-            let gc = read_settings(&files, &mut warnings).gc;
+            let gc = read_settings(&tree, &files, &mut warnings).gc;
             (gc.keep_outputs.value, gc.keep_derivations.value, warnings)
         }
     }
@@ -427,9 +414,8 @@ mod tests {
         assert!(image.read().0);
     }
 
-    fn system(image: &Image) -> SettingsFiles {
-        let root = image.0.path().to_owned();
-        SettingsFiles { root, system: vec!["/etc/nix/nix.conf".into()], ..SettingsFiles::default() }
+    fn system() -> SettingsFiles {
+        SettingsFiles { system: vec!["/etc/nix/nix.conf".into()], ..SettingsFiles::default() }
     }
 
     #[test]
@@ -437,7 +423,7 @@ mod tests {
         let image = Image::new();
         let keys = |text: &str| {
             image.write("etc/nix/nix.conf", text);
-            read_settings(&system(&image), &mut Warnings::new()).trusted_keys.join(" ")
+            read_settings(&image.tree(), &system(), &mut Warnings::new()).trusted_keys.join(" ")
         };
         assert_eq!(keys(""), DEFAULT_KEY);
         assert_eq!(keys("extra-trusted-public-keys = c:3 # d:4"), format!("{DEFAULT_KEY} c:3"));
@@ -457,7 +443,7 @@ mod tests {
             "etc/nix/nix.conf",
             "use-case-hack = true\nextra-ignored-acls = user.x\nsecret-key-files = /a /b\n",
         );
-        let settings = read_settings(&system(&image), &mut Warnings::new());
+        let settings = read_settings(&image.tree(), &system(), &mut Warnings::new());
         assert!(settings.use_case_hack);
         let acls = ["security.csm", "security.selinux", "system.nfs4_acl", "user.x"];
         assert_eq!(settings.ignored_acls, acls);
@@ -507,10 +493,10 @@ mod tests {
         let files = SettingsFiles {
             user: vec!["/xdg/nix.conf".into(), "/home/gone.conf".into(), "/home/nix.conf".into()],
             environment: Some(b"keep-derivations = true".to_vec()),
-            ..system(&image)
+            ..system()
         };
         let mut warnings = Warnings::new();
-        let settings = read_settings(&files, &mut warnings);
+        let settings = read_settings(&image.tree(), &files, &mut warnings);
         assert_eq!(warnings.total(), 0);
         assert_eq!(settings.trusted_keys, ["a:1", "b:2"]);
         let told = |setting: &GcSetting| (setting.value, setting.source.clone().unwrap());
@@ -525,8 +511,8 @@ mod tests {
         let read = |text: &str| {
             let environment = Some(text.as_bytes().to_vec());
             let mut warnings = Warnings::new();
-            let files = SettingsFiles { environment, ..system(&image) };
-            let settings = read_settings(&files, &mut warnings);
+            let files = SettingsFiles { environment, ..system() };
+            let settings = read_settings(&image.tree(), &files, &mut warnings);
             (settings.gc.keep_outputs.value, warnings.complete())
         };
         assert_eq!(read("include /more.conf"), (true, true));
@@ -541,10 +527,9 @@ mod tests {
         image.write("bad", "name:AAAA\n");
         let read = |name: &str| {
             let secret_key_files = vec![name.into()];
-            let root = image.0.path().to_owned();
-            let settings = Settings { root, secret_key_files, ..Settings::default() };
+            let settings = Settings { secret_key_files, ..Settings::default() };
             let mut warnings = Warnings::new();
-            assert_eq!(settings.public_halves(&mut warnings), [""; 0]);
+            assert_eq!(settings.public_halves(&image.tree(), &mut warnings), [""; 0]);
             (warnings.total(), warnings.complete())
         };
         assert_eq!((read("/bad"), read("/gone")), ((1, false), (1, true)));
@@ -563,8 +548,8 @@ mod tests {
         rustix::fs::mknodat(
             rustix::fs::CWD,
             image.0.path().join("etc/nix/nix.conf"),
-            FileType::Fifo,
-            Mode::RUSR,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR,
             0,
         )
         .unwrap();

@@ -3,16 +3,21 @@
 //! and which of them `nix-collect-garbage` cleans
 //! (nix: `src/nix/nix-collect-garbage/nix-collect-garbage.cc`).
 
-use super::links::{Dirs, Entry, modified, read_dir, read_link};
-use super::runtime::read_file;
-use super::{FoundRoots, RootKind};
-use crate::store::{Place, StoreLocation, resolve};
+use super::links::{list, modified, target_path};
+use super::{FoundRoots, RootKind, c_name};
+use crate::fs::{Directory, FileType, Resolved, ResolvedEntry, Tree};
+use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
-use rustix::fs::{Access, AtFlags, CWD, accessat, statat};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::ffi::OsStr;
+use std::ffi::{CStr, CString, OsStr};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// No list of users is longer.
+const MAX_USERS: u64 = 256 << 20;
 
 /// A profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -108,7 +113,7 @@ impl Caller {
     }
 
     /// The directories that are cleaned (nix: `profilesDir`, `getDefaultProfile`).
-    fn directories(&self, location: &StoreLocation) -> Vec<PathBuf> {
+    fn directories(&self, tree: &Tree, location: &StoreLocation) -> Vec<PathBuf> {
         let state_dir = self.state_dir.as_ref().unwrap_or(&location.state_dir);
         let all = state_dir.join("profiles");
         let state_home =
@@ -124,36 +129,28 @@ impl Caller {
                 } else {
                     self.home.join(".nix-profile")
                 };
-                vec![self.default_profile_dir(location, &link, &own), own, all]
+                vec![default_profile_dir(tree, &link, &own), own, all]
             }
         }
     }
+}
 
-    fn default_profile_dir(&self, location: &StoreLocation, link: &Path, own: &Path) -> PathBuf {
-        let (Some(dir), Some(name)) = (link.parent(), link.file_name()) else {
-            return own.to_owned();
-        };
-        // Where there is no link, Nix makes one to `profile` among its own.
-        let Ok(Place::File(real)) = resolve(&location.root, dir, None) else {
-            return own.to_owned();
-        };
-        match read_link(&real.join(name)) {
-            Ok(target) => {
-                let mut path = PathBuf::from("/");
-                for part in dir.join(OsStr::from_bytes(&target)).components() {
-                    match part {
-                        Component::Normal(part) => path.push(part),
-                        Component::ParentDir => drop(path.pop()),
-                        _ => {}
-                    }
-                }
-                path.pop();
-                path
-            }
-            Err(rustix::io::Errno::NOENT) => own.to_owned(),
-            // No link: Nix takes it for the profile itself.
-            Err(_) => dir.to_owned(),
+/// The directory of the profile that the default profile's link points to.
+fn default_profile_dir(tree: &Tree, link: &Path, own: &Path) -> PathBuf {
+    let (Some(dir), Some(name)) = (link.parent(), link.file_name()) else {
+        return own.to_owned();
+    };
+    // Where there is no link, Nix makes one to `profile` among its own.
+    let Ok(parent) = tree.pass_directory(dir) else { return own.to_owned() };
+    match c_name(name).and_then(|name| parent.read_link(&name)) {
+        Ok(target) => {
+            let mut path = target_path(dir, &target);
+            path.pop();
+            path
         }
+        Err(e) if e.kind() == io::ErrorKind::NotFound => own.to_owned(),
+        // No link: Nix takes it for the profile itself.
+        Err(_) => dir.to_owned(),
     }
 }
 
@@ -249,49 +246,97 @@ struct Candidates {
     roots: BTreeMap<Vec<u8>, u32>,
 }
 
-/// Profiles that the caller's `nix-collect-garbage` cleans: names by directory.
+/// Profiles that the caller's `nix-collect-garbage` cleans.
 #[derive(Default)]
 struct Cleaned {
-    /// By where the directory really is.
+    /// Their names by the name of their directory with no symlink in it.
     names: HashMap<PathBuf, BTreeSet<Vec<u8>>>,
-    /// The name of each such directory inside the examined root.
-    logical: BTreeMap<PathBuf, PathBuf>,
+    /// The name by which each such directory was found.
+    found_as: BTreeMap<PathBuf, PathBuf>,
+}
+
+/// A directory still to be looked through for profiles.
+struct Pending {
+    /// The name by which it was found.
+    found_as: PathBuf,
+    /// Its name with no symlink in it.
+    path: PathBuf,
+    /// Where it is found; none for one that is itself open.
+    place: Place,
+}
+
+enum Place {
+    Entry(ResolvedEntry),
+    In(Rc<Directory>, CString),
+}
+
+impl Place {
+    fn open(&self) -> io::Result<Directory> {
+        match self {
+            Self::Entry(entry) => entry.open_directory(),
+            Self::In(parent, name) => parent.open_directory(name),
+        }
+    }
 }
 
 impl Cleaned {
-    fn find(location: &StoreLocation, caller: &Caller, warnings: &mut Warnings) -> Self {
+    fn find(
+        tree: &Tree,
+        location: &StoreLocation,
+        caller: &Caller,
+        warnings: &mut Warnings,
+    ) -> Self {
         let mut cleaned = Self::default();
         let mut seen: HashSet<PathBuf> = HashSet::new();
-        let mut todo: Vec<(PathBuf, PathBuf)> = Vec::new();
-        for dir in caller.directories(location) {
-            if let Ok(Place::File(real)) = resolve(&location.root, &dir, None) {
-                todo.push((dir, real));
+        let mut todo: Vec<Pending> = Vec::new();
+        for dir in caller.directories(tree, location) {
+            if let Ok(Resolved::Entry(entry)) = tree.resolve(&dir, None) {
+                let path = entry.path.clone();
+                todo.push(Pending { found_as: dir, path, place: Place::Entry(entry) });
             }
         }
-        let may = |dir: &Path, access: Access| {
-            !caller.ask_access || accessat(CWD, dir, access, AtFlags::empty()).is_ok()
+        // Nix asks the kernel by name, and so is it asked here.
+        let may = |path: &Path, access: Access| {
+            let path = tree.display_path(path);
+            !caller.ask_access || accessat(CWD, &path, access, AtFlags::empty()).is_ok()
         };
-        while let Some((dir, real)) = todo.pop() {
-            if !may(&real, Access::READ_OK) || !seen.insert(real.clone()) {
+        while let Some(Pending { found_as, path, place }) = todo.pop() {
+            if !may(&path, Access::READ_OK) || !seen.insert(path.clone()) {
                 continue;
             }
-            let entries = match read_dir(&real) {
-                Ok(entries) => entries,
-                Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => continue,
+            let listed = place.open().and_then(|directory| {
+                let entries = list(&directory)?;
+                Ok((Rc::new(directory), entries))
+            });
+            // It may be the last that holds the directory above open.
+            drop(place);
+            let (directory, entries) = match listed {
+                Ok(listed) => listed,
                 Err(e) => {
-                    let message = format!("cannot be read to look for profiles: {e}");
-                    warnings.push(WarningKind::Unreadable, dir.as_os_str().as_bytes(), message);
+                    use io::ErrorKind::{NotADirectory, NotFound};
+                    if !matches!(e.kind(), NotFound | NotADirectory) {
+                        let message = format!("cannot be read to look for profiles: {e}");
+                        let name = found_as.as_os_str().as_bytes();
+                        warnings.push(WarningKind::Unreadable, name, message);
+                    }
                     continue;
                 }
             };
-            let can_write = may(&real, Access::WRITE_OK);
-            for (name, entry) in entries {
-                let file = OsStr::from_bytes(&name);
-                match entry {
-                    Entry::Directory => todo.push((dir.join(file), real.join(file))),
-                    Entry::Link if can_write && looks_like_profile(&real.join(file)) => {
-                        cleaned.names.entry(real.clone()).or_default().insert(name);
-                        cleaned.logical.insert(real.clone(), dir.clone());
+            let can_write = may(&path, Access::WRITE_OK);
+            for (name, file_type) in entries {
+                match file_type {
+                    FileType::Directory => {
+                        let file = OsStr::from_bytes(name.to_bytes());
+                        todo.push(Pending {
+                            found_as: found_as.join(file),
+                            path: path.join(file),
+                            place: Place::In(Rc::clone(&directory), name),
+                        });
+                    }
+                    FileType::Symlink if can_write && looks_like_profile(&directory, &name) => {
+                        let names = cleaned.names.entry(path.clone()).or_default();
+                        names.insert(name.into_bytes());
+                        cleaned.found_as.insert(path.clone(), found_as.clone());
                     }
                     _ => {}
                 }
@@ -306,13 +351,9 @@ impl Cleaned {
 struct Users(HashMap<u32, String>);
 
 impl Users {
-    /// Those of the system under a root; none if it does not say.
-    fn read(root: &Path) -> Self {
-        let file = resolve(root, Path::new("/etc/passwd"), None);
-        let text = match file {
-            Ok(Place::File(real)) => read_file(&real).unwrap_or_default(),
-            _ => Vec::new(),
-        };
+    /// Those of the system in a tree; none if it does not say.
+    fn read(tree: &Tree) -> Self {
+        let text = tree.read_file(Path::new("/etc/passwd"), MAX_USERS).unwrap_or_default();
         let user = |line: &str| {
             let fields: Vec<&str> = line.split(':').collect();
             Some((fields.get(2)?.parse().ok()?, fields[0].to_owned()))
@@ -322,16 +363,17 @@ impl Users {
 }
 
 /// Whether Nix takes a link for a profile's: its target has the word in it.
-fn looks_like_profile(link: &Path) -> bool {
-    read_link(link).is_ok_and(|target| target.windows(4).any(|w| w == b"link"))
+fn looks_like_profile(directory: &Directory, link: &CStr) -> bool {
+    let target = directory.read_link(link);
+    target.is_ok_and(|target| target.windows(4).any(|w| w == b"link"))
 }
 
 /// Finds the profiles among the roots and those that the caller cleans, and
 /// marks the roots that are generations.
-pub(super) fn find(location: &StoreLocation, dirs: &Dirs, caller: &Caller, found: &mut FoundRoots) {
+pub(super) fn find(tree: &Tree, location: &StoreLocation, caller: &Caller, found: &mut FoundRoots) {
     let home = location.state_dir.join("profiles");
     let mut warnings = Warnings::default();
-    let cleaned = Cleaned::find(location, caller, &mut warnings);
+    let mut cleaned = Cleaned::find(tree, location, caller, &mut warnings);
     found.warnings.extend(warnings);
     let mut candidates: BTreeMap<PathBuf, Candidates> = BTreeMap::new();
     for (index, root) in (0u32..).zip(&found.roots) {
@@ -346,57 +388,24 @@ pub(super) fn find(location: &StoreLocation, dirs: &Dirs, caller: &Caller, found
             here.roots.insert(name.as_bytes().to_owned(), index);
         }
     }
-    let real_dirs: HashSet<&PathBuf> =
-        candidates.keys().filter_map(|dir| dirs.get(&**dir)).collect();
-    let more: Vec<_> =
-        cleaned.logical.iter().filter(|(real, _)| !real_dirs.contains(real)).collect();
-    let mut places: Vec<(PathBuf, PathBuf, Candidates)> = Vec::new();
+    let users = Users::read(tree);
+    let mut profiles: Vec<Profile> = Vec::new();
+    let mut look = |dir: &Path, entry: &ResolvedEntry, here, own: Option<&BTreeSet<Vec<u8>>>| {
+        if let Ok(directory) = entry.pass_directory() {
+            let home = dir.starts_with(&home);
+            profiles.extend(profiles_in(&directory, dir, home, here, own, &users));
+        }
+    };
+    let mut more = std::mem::take(&mut cleaned.found_as);
     for (dir, here) in candidates {
-        if let Some(real) = dirs.get(&dir) {
-            places.push((dir, real.clone(), here));
+        if let Ok(Resolved::Entry(entry)) = tree.resolve(&dir, None) {
+            more.remove(&entry.path);
+            look(&dir, &entry, here, cleaned.names.get(&entry.path));
         }
     }
-    for (real, dir) in more {
-        places.push((dir.clone(), real.clone(), Candidates::default()));
-    }
-    let users = Users::read(&location.root);
-    let mut profiles: Vec<Profile> = Vec::new();
-    for (dir, real, mut here) in places {
-        let own = cleaned.names.get(&real);
-        here.profiles.extend(own.into_iter().flatten().cloned());
-        let mut generations = list(&real, &here);
-        for name in &here.profiles {
-            let link = real.join(OsStr::from_bytes(name));
-            let target = read_link(&link).ok();
-            // Elsewhere than among the profiles a name may look so by chance.
-            if target.is_none() && !dir.starts_with(&home) {
-                continue;
-            }
-            let mut generations = generations.remove(&**name).unwrap_or_default();
-            if generations.is_empty() {
-                continue;
-            }
-            generations.sort_by_key(|g| g.number);
-            // 07 and 7 are one number but two links; Nix deletes the second.
-            generations.dedup_by_key(|g| g.number);
-            let current = target
-                .as_deref()
-                .and_then(|t| parse_number(t.strip_prefix(&**name)?.strip_prefix(b"-")?));
-            let cleaned_by = match (own.is_some_and(|own| own.contains(name)), &target) {
-                (true, _) => CleanedBy::Caller,
-                (false, Some(_)) if looks_like_profile(&link) => CleanedBy::Other,
-                _ => CleanedBy::Nobody,
-            };
-            let uid = statat(CWD, &link, AtFlags::SYMLINK_NOFOLLOW).ok().map(|s| s.st_uid);
-            let owner = uid.and_then(|uid| users.0.get(&uid).cloned());
-            profiles.push(Profile {
-                link: dir.join(OsStr::from_bytes(name)).into_os_string().into_vec(),
-                current: current.filter(|c| generations.iter().any(|g| g.number == *c)),
-                generations,
-                uid,
-                owner,
-                cleaned_by,
-            });
+    for (path, dir) in more {
+        if let Ok(Resolved::Entry(entry)) = tree.resolve(&dir, None) {
+            look(&dir, &entry, Candidates::default(), cleaned.names.get(&path));
         }
     }
     profiles.sort_by(|a, b| a.link.cmp(&b.link));
@@ -412,14 +421,68 @@ pub(super) fn find(location: &StoreLocation, dirs: &Dirs, caller: &Caller, found
     found.profiles = profiles;
 }
 
+/// The profiles in a directory that is called `dir`; `own` are those there
+/// that the caller cleans.
+fn profiles_in(
+    directory: &Directory,
+    dir: &Path,
+    is_home: bool,
+    mut here: Candidates,
+    own: Option<&BTreeSet<Vec<u8>>>,
+    users: &Users,
+) -> Vec<Profile> {
+    here.profiles.extend(own.into_iter().flatten().cloned());
+    if here.profiles.is_empty() {
+        return Vec::new();
+    }
+    let mut profiles = Vec::new();
+    let mut generations = list_generations(directory, &here);
+    for name in &here.profiles {
+        let Ok(link) = c_name(OsStr::from_bytes(name)) else { continue };
+        let target = directory.read_link(&link).ok();
+        // Elsewhere than among the profiles a name may look so by chance.
+        if target.is_none() && !is_home {
+            continue;
+        }
+        let mut generations = generations.remove(&**name).unwrap_or_default();
+        if generations.is_empty() {
+            continue;
+        }
+        generations.sort_by_key(|g| g.number);
+        // 07 and 7 are one number but two links; Nix deletes the second.
+        generations.dedup_by_key(|g| g.number);
+        let current = target
+            .as_deref()
+            .and_then(|t| parse_number(t.strip_prefix(&**name)?.strip_prefix(b"-")?));
+        let cleaned_by = match (own.is_some_and(|own| own.contains(name)), &target) {
+            (true, _) => CleanedBy::Caller,
+            (false, Some(_)) if looks_like_profile(directory, &link) => CleanedBy::Other,
+            _ => CleanedBy::Nobody,
+        };
+        let uid = directory.stat(&link).ok().map(|stat| stat.uid);
+        let owner = uid.and_then(|uid| users.0.get(&uid).cloned());
+        profiles.push(Profile {
+            link: dir.join(OsStr::from_bytes(name)).into_os_string().into_vec(),
+            current: current.filter(|c| generations.iter().any(|g| g.number == *c)),
+            generations,
+            uid,
+            owner,
+            cleaned_by,
+        });
+    }
+    profiles
+}
+
 /// The generations in a directory, by profile.
-fn list(real: &Path, here: &Candidates) -> HashMap<Vec<u8>, Vec<Generation>> {
+fn list_generations(directory: &Directory, here: &Candidates) -> HashMap<Vec<u8>, Vec<Generation>> {
     // What cannot be listed (a home directory may be searchable only) has at
     // least the generations that are roots.
-    let listed = std::fs::read_dir(real).into_iter().flatten();
-    let listed = listed.filter_map(|entry| Some(entry.ok()?.file_name().into_vec()));
-    let roots = here.roots.keys().cloned();
-    let files: BTreeSet<Vec<u8>> = listed.chain(roots).collect();
+    let mut files: BTreeSet<Vec<u8>> = here.roots.keys().cloned().collect();
+    if let Ok(readable) = directory.open_directory(c".") {
+        let _ = readable.read(&mut Vec::new(), |entry| {
+            files.insert(entry.name.to_bytes().to_owned());
+        });
+    }
     let mut generations: HashMap<Vec<u8>, Vec<Generation>> = HashMap::new();
     for file in files {
         let dashes = file.iter().enumerate().filter(|(_, b)| **b == b'-');
@@ -427,7 +490,8 @@ fn list(real: &Path, here: &Candidates) -> HashMap<Vec<u8>, Vec<Generation>> {
             let profile = &file[..dash];
             if here.profiles.contains(profile)
                 && let Some(number) = parse_number(&file[dash + 1..])
-                && let Some(time) = modified(&real.join(OsStr::from_bytes(&file)))
+                && let Ok(name) = c_name(OsStr::from_bytes(&file))
+                && let Some(time) = modified(directory, &name)
             {
                 let root = here.roots.get(&link_of(profile, number)).copied();
                 let generation = Generation { number, time, root };

@@ -2,22 +2,23 @@
 //! `findRuntimeRootsUnchecked`), and temporary roots (`findTempRoots`).
 //!
 //! Only names are read, nothing is opened that could block, and no lock is
-//! taken. The reading process itself is left out: it will be gone by the time
+//! taken. `/proc` is this machine's and not part of what is examined. The reading process itself is left out: it will be gone by the time
 //! anything is collected.
 
+use super::links::list;
 use super::{FoundRoots, Root, RootKind, in_store};
 use crate::catalog::Catalog;
-use crate::store::{Place, StoreLocation, StorePath, resolve};
+use crate::fs::{FileType, Resolved, Tree};
+use crate::store::{StoreLocation, StorePath};
 use crate::warning::WarningKind;
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
 use std::collections::HashSet;
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// No temporary roots file or settings file is longer; a longer one is odd.
+/// No temporary roots file or file of /proc is longer; a longer one is odd.
 const MAX_FILE: u64 = 256 << 20;
 
 /// The inode of the PID namespace in which a Linux system starts
@@ -27,6 +28,7 @@ const FIRST_PID_NAMESPACE: &[u8] = b"pid:[4026531836]";
 /// Finds the roots that processes hold. `strict`: a single process that may
 /// not be examined makes the answer incomplete.
 pub(super) fn find(
+    tree: &Tree,
     location: &StoreLocation,
     catalog: &Catalog,
     strict: bool,
@@ -46,11 +48,11 @@ pub(super) fn find(
     }
     for name in ["modprobe", "fbsplash", "poweroff_cmd"] {
         let file = proc.join("sys/kernel").join(name);
-        if let Ok(target) = read_file(&file) {
+        if let Ok(target) = read_proc(&file) {
             finder.take(RootKind::Kernel, None, file.as_os_str().as_bytes(), &target);
         }
     }
-    finder.temporary(&location.real_state_dir.join("temproots"), proc, running.as_ref());
+    finder.temporary(tree, &location.state_dir.join("temproots"), proc, running.as_ref());
 }
 
 struct Finder<'a> {
@@ -134,14 +136,14 @@ impl Finder<'_> {
             }
         }
         let maps = dir.join("maps");
-        let text = read_file(&maps)?;
+        let text = read_proc(&maps)?;
         for line in text.split(|&b| b == b'\n') {
             if let Some(file) = mapped_file(line) {
                 self.process_link(pid, &maps, file);
             }
         }
         let environ = dir.join("environ");
-        let text = read_file(&environ)?;
+        let text = read_proc(&environ)?;
         let mut names = HashSet::new();
         for name in names_in(&text, self.store_dir) {
             if names.insert(name) {
@@ -180,43 +182,40 @@ impl Finder<'_> {
 
     /// Temporary roots: a file for each Nix process, named by its number, held
     /// locked as long as the process lives.
-    fn temporary(&mut self, dir: &Path, proc: &Path, running: Option<&HashSet<u32>>) {
+    fn temporary(&mut self, tree: &Tree, dir: &Path, proc: &Path, running: Option<&HashSet<u32>>) {
         let unreadable = |found: &mut FoundRoots, path: &Path, e: &io::Error| {
             let message = format!("temporary roots cannot be read: {e}");
             found.warnings.push(WarningKind::Unreadable, path.as_os_str().as_bytes(), message);
         };
-        let entries = match std::fs::read_dir(dir) {
-            Ok(entries) => entries,
+        let listed = tree.open_directory(dir).and_then(|directory| {
+            let entries = list(&directory)?;
+            Ok((directory, entries))
+        });
+        let (directory, entries) = match listed {
+            Ok(listed) => listed,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return,
             Err(e) => return unreadable(self.found, dir, &e),
         };
-        let locks = read_file(&proc.join("locks")).ok().map(|text| locked_inodes(&text));
-        for entry in entries {
-            let entry = match entry {
-                Ok(entry) => entry,
-                Err(e) => {
-                    unreadable(self.found, dir, &e);
-                    continue;
-                }
-            };
-            let name = entry.file_name();
-            if name.as_bytes().starts_with(b".") {
+        let locks = read_proc(&proc.join("locks")).ok().map(|text| locked_inodes(&text));
+        for (name, _) in entries {
+            if name.to_bytes().starts_with(b".") {
                 continue;
             }
-            let pid = name.to_str().and_then(|n| n.parse::<u32>().ok());
-            let file = match open_regular(&entry.path()) {
+            let path = dir.join(OsStr::from_bytes(name.to_bytes()));
+            let pid = name.to_str().ok().and_then(|n| n.parse::<u32>().ok());
+            let file = match directory.open_file(&name) {
                 Ok(file) => file,
                 Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
                 Err(e) => {
-                    unreadable(self.found, &entry.path(), &e);
+                    unreadable(self.found, &path, &e);
                     continue;
                 }
             };
             // Where processes cannot be listed, it may be alive.
             let alive = running.is_none_or(|running| pid.is_some_and(|p| running.contains(&p)));
-            let locked = match (&locks, fstat(&file)) {
-                (Some(locks), Ok(stat)) => locks.contains(&stat.st_ino),
-                _ => alive,
+            let locked = match &locks {
+                Some(locks) => locks.contains(&file.stat().ino),
+                None => alive,
             };
             // Without a lock it was left behind: Nix removes it.
             if !locked {
@@ -224,9 +223,9 @@ impl Finder<'_> {
             }
             let mut text = Vec::new();
             if let Err(e) = file.take(MAX_FILE).read_to_end(&mut text) {
-                unreadable(self.found, &entry.path(), &e);
+                unreadable(self.found, &path, &e);
             }
-            let link = [b"{temp:", name.as_bytes(), b"}"].concat();
+            let link = [b"{temp:", name.to_bytes(), b"}"].concat();
             // What follows the last NUL is being written.
             let end = text.iter().rposition(|&b| b == 0).unwrap_or(0);
             for target in text[..end].split(|&b| b == 0) {
@@ -245,39 +244,43 @@ impl Finder<'_> {
 /// Finds what is called `tmp-…` in the store directory and stays there
 /// (nix: `deleteFromStore` in `src/libstore/gc.cc`).
 pub(super) fn find_temporary_entries(
+    tree: &Tree,
     location: &StoreLocation,
     proc: &Path,
     found: &mut FoundRoots,
 ) {
-    let Ok(entries) = std::fs::read_dir(&location.real_store_dir) else { return };
+    let store_dir = location.inside(&location.real_store_dir);
+    let entries = tree.open_directory(&store_dir).and_then(|directory| list(&directory));
     let mut locks = None;
-    for entry in entries.flatten() {
-        let name = entry.file_name();
-        if !name.as_bytes().starts_with(b"tmp-") {
+    for (name, _) in entries.unwrap_or_default() {
+        if !name.to_bytes().starts_with(b"tmp-") {
             continue;
         }
-        let logical = Path::new(&location.store_dir).join(&name);
+        let file = OsStr::from_bytes(name.to_bytes());
         // Nix opens what a link leads to.
-        let directory = match resolve(&location.root, &logical, None) {
-            Ok(Place::File(real)) => real.symlink_metadata().ok().filter(std::fs::Metadata::is_dir),
+        let directory = match tree.resolve(&store_dir.join(file), None) {
+            Ok(Resolved::Entry(entry)) => {
+                Some(entry.stat).filter(|stat| stat.file_type() == FileType::Directory)
+            }
             _ => None,
         };
         let stays = match directory {
             None => true,
             // Whoever locks it is on this machine.
             Some(_) if !found.runtime => false,
-            Some(meta) => {
+            Some(stat) => {
                 let locks = locks.get_or_insert_with(|| {
-                    read_file(&proc.join("locks")).map(|text| locked_inodes(&text))
+                    read_proc(&proc.join("locks")).map(|text| locked_inodes(&text))
                 });
                 match locks {
-                    Ok(locks) => locks.contains(&meta.ino()),
+                    Ok(locks) => locks.contains(&stat.ino),
                     Err(e) => {
                         let message = format!(
                             "whether a running Nix has it locked, so that it stays, \
                              cannot be said: /proc/locks: {e}"
                         );
-                        let path = logical.as_os_str().as_bytes();
+                        let path = Path::new(&location.store_dir).join(file);
+                        let path = path.as_os_str().as_bytes();
                         found.warnings.push(WarningKind::Uncertain, path, message);
                         true
                     }
@@ -285,7 +288,7 @@ pub(super) fn find_temporary_entries(
             }
         };
         if stays {
-            found.temporary_entries.insert(name.as_bytes().to_vec());
+            found.temporary_entries.insert(name.into_bytes());
         }
     }
 }
@@ -341,7 +344,7 @@ fn locked_inodes(text: &[u8]) -> HashSet<u64> {
 fn uses_files(dir: &Path) -> bool {
     const PF_EXITING: u64 = 0x0000_0004;
     const PF_KTHREAD: u64 = 0x0020_0000;
-    let stat = match read_file(&dir.join("stat")) {
+    let stat = match read_proc(&dir.join("stat")) {
         Ok(stat) => stat,
         Err(e) => return e.kind() == io::ErrorKind::PermissionDenied,
     };
@@ -354,20 +357,11 @@ fn uses_files(dir: &Path) -> bool {
     !matches!(words.first(), Some(&("Z" | "X"))) && flags & (PF_KTHREAD | PF_EXITING) == 0
 }
 
-pub(super) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
+/// Reads a file of `/proc`.
+fn read_proc(path: &Path) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
-    open_regular(path)?.take(MAX_FILE).read_to_end(&mut text)?;
+    File::open(path)?.take(MAX_FILE).read_to_end(&mut text)?;
     Ok(text)
-}
-
-/// Opens a regular file, and nothing else.
-fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = open(path, flags, Mode::empty())?;
-    if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    Ok(File::from(file))
 }
 
 #[cfg(test)]
@@ -401,14 +395,16 @@ mod tests {
         }
         std::fs::write(store.join("tmp-file"), "").unwrap();
         std::os::unix::fs::symlink("/nowhere", store.join("tmp-link")).unwrap();
-        let inode = store.join("tmp-locked").metadata().unwrap().ino();
+        let inode =
+            std::os::unix::fs::MetadataExt::ino(&store.join("tmp-locked").metadata().unwrap());
         let locks = format!("1: FLOCK  ADVISORY  WRITE 2 08:01:{inode} 0 EOF\n");
         std::fs::write(dir.path().join("locks"), locks).unwrap();
         let state = dir.path().join("state");
-        let location = StoreLocation::new(Path::new("/"), store.to_str().unwrap(), &state).unwrap();
+        let tree = Tree::live(Path::new("/")).unwrap();
+        let location = crate::fs::locate(&tree, store.to_str().unwrap(), &state).unwrap();
         let names = |runtime, proc: &Path| {
             let mut found = FoundRoots { runtime, ..FoundRoots::default() };
-            find_temporary_entries(&location, proc, &mut found);
+            find_temporary_entries(&tree, &location, proc, &mut found);
             let mut names: Vec<_> = found.temporary_entries.iter().cloned().collect();
             names.sort();
             let names = String::from_utf8(names.join(&b' ')).unwrap();

@@ -1,5 +1,4 @@
-//! Names and places: store paths, where a store lies, and how a symlink is
-//! followed without leaving the examined root.
+//! Names and places: store paths, and where a store lies.
 
 mod location;
 mod package;
@@ -8,9 +7,9 @@ mod resolve;
 mod uri;
 
 pub use location::{
-    DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, GUIX_STATE_DIR, GUIX_STORE_DIR, StoreLocation,
+    DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, GUIX_STATE_DIR, GUIX_STORE_DIR, StoreLocation, plain_path,
 };
 pub use package::Package;
 pub use path::{NameError, StorePath, parse_drv_name};
-pub use resolve::{Place, ResolveError, follow_links_to_store, plain_path, resolve};
+pub use resolve::{Place, ResolveError, resolve};
 pub use uri::{StoreAccess, StoreUri, StoreUriError};

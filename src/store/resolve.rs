@@ -72,49 +72,6 @@ pub fn resolve(root: &Path, name: &Path, store_dir: Option<&Path>) -> Result<Pla
     walk(root, name, store_dir, Stop::InStore)
 }
 
-/// The store path that `name` (absolute: from the root) means to Nix: symlinks
-/// at its end are followed while the name as written is outside `store_dir`,
-/// the store directory as the system under the root names it (nix:
-/// `Store::followLinksToStore`). Where Nix finds no store path, it is the one
-/// below `real_store_dir` (a name inside the root) that holds the file.
-///
-/// # Errors
-/// See [`ResolveError`].
-pub fn follow_links_to_store(
-    root: &Path,
-    name: &Path,
-    store_dir: &Path,
-    real_store_dir: &Path,
-) -> Result<Place, ResolveError> {
-    let mut at = plain_path(name);
-    for _ in 0..=MAX_SYMLINKS {
-        if let Some(place) = below(&at, store_dir) {
-            return Ok(place);
-        }
-        let Some(target) = link_target(root, &at)? else { break };
-        at = plain_path(&at.parent().unwrap_or(Path::new("/")).join(target));
-    }
-    walk(root, name, Some(real_store_dir), Stop::AtStorePath)
-}
-
-/// The target of a symlink, resolved but for its last component; `None` where
-/// there is no symlink.
-fn link_target(root: &Path, name: &Path) -> Result<Option<PathBuf>, ResolveError> {
-    let (Some(parent), Some(last)) = (name.parent(), name.file_name()) else { return Ok(None) };
-    let real = match walk(root, parent, None, Stop::InStore) {
-        Ok(Place::File(directory)) => directory.join(last),
-        // Told again, if it matters, where the whole name is followed.
-        Ok(Place::StorePath { .. }) | Err(_) => return Ok(None),
-    };
-    let at = || name.to_owned();
-    match std::fs::symlink_metadata(&real) {
-        Ok(meta) if meta.is_symlink() => {}
-        _ => return Ok(None),
-    }
-    let target = std::fs::read_link(&real);
-    target.map(Some).map_err(|source| ResolveError::Io { at: at(), source })
-}
-
 /// The store path that a name means by its text alone.
 fn below(name: &Path, store_dir: &Path) -> Option<Place> {
     let mut inside = name.strip_prefix(store_dir).ok()?.components();
@@ -122,28 +79,11 @@ fn below(name: &Path, store_dir: &Path) -> Option<Place> {
     Some(Place::StorePath { base_name, inside: inside.as_path().to_owned() })
 }
 
-/// An absolute name without `.`, `..` and doubled slashes, by its text alone
-/// (nix: `canonPath`).
-pub fn plain_path(path: &Path) -> PathBuf {
-    let mut plain = PathBuf::from("/");
-    for part in path.components() {
-        match part {
-            Component::Normal(name) => plain.push(name),
-            Component::ParentDir => drop(plain.pop()),
-            _ => {}
-        }
-    }
-    plain
-}
-
 /// Where a walk ends.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stop {
     /// As soon as it is in the store.
     InStore,
-    /// At a store path, even one that is a symlink; what leads on inside a
-    /// store path is followed.
-    AtStorePath,
 }
 
 fn walk(
@@ -226,115 +166,4 @@ fn real_path(root: &Path, at: &[OsString]) -> PathBuf {
     let mut path = root.to_owned();
     path.extend(at);
     path
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::os::unix::fs::symlink;
-
-    fn root() -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
-        std::fs::create_dir_all(dir.path().join("nix/store/x-a/bin")).unwrap();
-        std::fs::create_dir_all(dir.path().join("etc")).unwrap();
-        std::fs::write(dir.path().join("etc/passwd"), "inside").unwrap();
-        dir
-    }
-
-    fn store(root: &Path, name: &str) -> Result<Place, ResolveError> {
-        resolve(root, Path::new(name), Some(Path::new("/nix/store")))
-    }
-
-    fn entry(base: &str, inside: &str) -> Place {
-        Place::StorePath { base_name: base.into(), inside: inside.into() }
-    }
-
-    #[test]
-    fn absolute_and_dotted_links_stay_inside() {
-        let dir = root();
-        symlink("/etc/passwd", dir.path().join("abs")).unwrap();
-        symlink("../../../../../../etc/passwd", dir.path().join("up")).unwrap();
-        let inside = Place::File(dir.path().join("etc/passwd"));
-        assert_eq!(store(dir.path(), "/abs").unwrap(), inside);
-        assert_eq!(store(dir.path(), "/up").unwrap(), inside);
-        assert_eq!(store(dir.path(), "/../../etc/./passwd").unwrap(), inside);
-    }
-
-    #[test]
-    fn stops_in_the_store_even_where_the_path_is_a_link() {
-        let dir = root();
-        symlink("/etc", dir.path().join("nix/store/x-link")).unwrap();
-        symlink("/nix/store/x-link/passwd", dir.path().join("result")).unwrap();
-        symlink("result", dir.path().join("again")).unwrap();
-        assert_eq!(store(dir.path(), "/again").unwrap(), entry("x-link", "passwd"));
-        assert_eq!(store(dir.path(), "/nix/store/x-a/bin/../x").unwrap(), entry("x-a", "bin/../x"));
-        assert_eq!(store(dir.path(), "/nix/store/x-gone").unwrap(), entry("x-gone", ""));
-    }
-
-    #[test]
-    fn follows_a_store_that_is_itself_behind_a_link() {
-        let dir = root();
-        symlink("nix", dir.path().join("other")).unwrap();
-        assert_eq!(store(dir.path(), "/other/store/x-a").unwrap(), entry("x-a", ""));
-    }
-
-    fn target(root: &Path, name: &str) -> Result<Place, ResolveError> {
-        let store = Path::new("/nix/store");
-        follow_links_to_store(root, Path::new(name), store, store)
-    }
-
-    /// As `nix-store -q` of 2.8, 2.26 and 2.34 takes them.
-    #[test]
-    fn a_target_is_what_its_last_link_leads_to() {
-        let dir = root();
-        let at = |name: &str| dir.path().join(name);
-        for path in ["nix/store/x-system", "nix/store/x-vim/bin", "run", "nix/store/x-coreutils"] {
-            std::fs::create_dir_all(at(path)).unwrap();
-        }
-        std::fs::create_dir_all(at("nix/store/x-env/bin")).unwrap();
-        std::fs::write(at("nix/store/x-vim/bin/vim"), "").unwrap();
-        std::fs::write(at("nix/store/x-coreutils/coreutils"), "").unwrap();
-        for (link, to) in [
-            ("run/current", "/nix/store/x-system"),
-            ("nix/store/x-system/sw", "/nix/store/x-env"),
-            ("nix/store/x-env/bin/vim", "/nix/store/x-vim/bin/vim"),
-            ("nix/store/x-env/core", "/nix/store/x-coreutils"),
-            ("nix/store/x-coreutils/ls", "coreutils"),
-            ("nix/store/x-env/bin/gone", "/nix/store/x-gone/bin/gone"),
-            ("nix/store/x-env/bin/host", "/etc/passwd"),
-            ("nix/store/x-alias", "/etc/passwd"),
-            ("alias", "/nix/store"),
-        ] {
-            symlink(to, at(link)).unwrap();
-        }
-        let target = |name: &str| target(dir.path(), name).unwrap();
-        assert_eq!(target("/run/current"), entry("x-system", ""));
-        assert_eq!(target("/run/current/sw"), entry("x-env", ""));
-        assert_eq!(target("/run/current/sw/bin/vim"), entry("x-vim", "bin/vim"));
-        assert_eq!(target("/run/current/sw/bin/gone"), entry("x-gone", "bin/gone"));
-        // Inside the store nothing is followed, nor looked at.
-        assert_eq!(target("/nix/store/x-env/bin/vim"), entry("x-env", "bin/vim"));
-        assert_eq!(target("/nix/./store//x-env/../x-vim"), entry("x-vim", ""));
-        assert_eq!(target("/nix/store/x-alias"), entry("x-alias", ""));
-        // Nix refuses these: the store path that holds the file.
-        assert_eq!(target("/run/current/sw/core/ls"), entry("x-coreutils", "coreutils"));
-        assert_eq!(target("/run/current/sw/bin"), entry("x-env", "bin"));
-        assert_eq!(target("/alias/x-vim/bin"), entry("x-vim", "bin"));
-        assert_eq!(target("/alias/x-gone/bin"), entry("x-gone", ""));
-        // It leads out of the store again.
-        assert_eq!(target("/run/current/sw/bin/host"), Place::File(at("etc/passwd")));
-    }
-
-    #[test]
-    fn loops_and_missing_end() {
-        let dir = root();
-        symlink("b", dir.path().join("a")).unwrap();
-        symlink("a", dir.path().join("b")).unwrap();
-        assert!(matches!(store(dir.path(), "/a"), Err(ResolveError::Loop { .. })));
-        assert!(matches!(store(dir.path(), "/none/x"), Err(ResolveError::Missing { .. })));
-        assert!(matches!(
-            store(dir.path(), "/etc/passwd/x"),
-            Err(ResolveError::NotADirectory { .. })
-        ));
-    }
 }

@@ -145,9 +145,9 @@ fn a_database_of_flipped_bytes() {
     let (made, db) = Made::sound(&env, "root");
     drop(db);
     let whole = fs::read(&made.database).unwrap();
-    let location =
-        nix_census::store::StoreLocation::new(&made.dir, "/nix/store", Path::new("/nix/var/nix"))
-            .unwrap();
+    let tree = nix_census::fs::Tree::live(&made.dir).unwrap();
+    let state_dir = Path::new("/nix/var/nix");
+    let location = nix_census::fs::locate(&tree, "/nix/store", state_dir).unwrap();
     let mut state = 1u64;
     let mut next = |end: usize| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

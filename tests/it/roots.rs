@@ -341,13 +341,12 @@ fn public_halves_of_secret_keys_are_those_that_nix_makes() {
         make.args(["--generate-binary-cache-key", "test-1", "secret", "public"]);
         run(make.current_dir(env.path()).env("HOME", env.join("home"))).ok();
         fs::write(env.join("nix.conf"), "secret-key-files = /secret\n").unwrap();
-        let files = SettingsFiles {
-            root: env.path().to_owned(),
-            system: vec!["/nix.conf".into()],
-            ..SettingsFiles::default()
-        };
+        let tree = nix_census::fs::Tree::live(env.path()).unwrap();
+        let system = vec!["/nix.conf".into()];
+        let files = SettingsFiles { system, ..SettingsFiles::default() };
         let mut warnings = Warnings::new();
-        let halves = read_settings(&files, &mut warnings).public_halves(&mut warnings);
+        let settings = read_settings(&tree, &files, &mut warnings);
+        let halves = settings.public_halves(&tree, &mut warnings);
         assert_eq!(halves, [fs::read_to_string(env.join("public")).unwrap().trim()]);
         assert_eq!(warnings.total(), 0);
     });

@@ -207,6 +207,14 @@ impl Found {
         Ok(Self { fd: stat.fd, stat: found })
     }
 
+    /// The directory, which need not be readable.
+    pub(crate) fn pass_directory(self) -> io::Result<Directory> {
+        match self.stat.file_type() {
+            FileType::Directory => Ok(Directory::new(self.fd)),
+            _ => Err(Errno::NOTDIR.into()),
+        }
+    }
+
     pub(crate) fn into_directory(self) -> io::Result<Directory> {
         if self.stat.file_type() != FileType::Directory {
             return Err(Errno::NOTDIR.into());

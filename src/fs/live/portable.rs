@@ -132,6 +132,10 @@ pub(crate) enum Found {}
 
 #[allow(dead_code, reason = "used where this is the native kind of directory")]
 impl Found {
+    pub(crate) fn pass_directory(self) -> io::Result<Directory> {
+        match self {}
+    }
+
     pub(crate) fn into_directory(self) -> io::Result<Directory> {
         match self {}
     }
