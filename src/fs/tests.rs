@@ -159,3 +159,110 @@ fn a_path_of_any_length_works_from_parent_to_child() {
     std::fs::remove_dir_all(dir.path()).unwrap();
     std::fs::create_dir(dir.path()).unwrap();
 }
+
+/// As `nix-store -q` of 2.8, 2.26 and 2.34 takes them.
+#[test]
+fn a_target_is_what_its_last_link_leads_to() {
+    let directories =
+        ["/nix/store/x-system", "/nix/store/x-vim/bin", "/run", "/nix/store/x-env/bin"];
+    let regular = ["/nix/store/x-vim/bin/vim", "/nix/store/x-coreutils/coreutils", "/etc/passwd"];
+    let links = [
+        ("/run/current", "/nix/store/x-system"),
+        ("/nix/store/x-system/sw", "/nix/store/x-env"),
+        ("/nix/store/x-env/bin/vim", "/nix/store/x-vim/bin/vim"),
+        ("/nix/store/x-env/core", "/nix/store/x-coreutils"),
+        ("/nix/store/x-coreutils/ls", "coreutils"),
+        ("/nix/store/x-env/bin/gone", "/nix/store/x-gone/bin/gone"),
+        ("/nix/store/x-env/bin/host", "/etc/passwd"),
+        ("/nix/store/x-alias", "/etc/passwd"),
+        ("/alias", "/nix/store"),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(&name[1..]);
+    let mut files = Vec::new();
+    for name in directories {
+        std::fs::create_dir_all(at(name)).unwrap();
+        files.push((name, MemoryFile::Directory));
+    }
+    for name in regular {
+        std::fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        std::fs::write(at(name), "").unwrap();
+        files.push((name, MemoryFile::from("")));
+    }
+    for (name, target) in links {
+        symlink(target, at(name)).unwrap();
+        files.push((name, MemoryFile::Symlink(target.into())));
+    }
+    let live = [Tree::live(dir.path()).unwrap(), Tree::live_portable(dir.path()).unwrap()];
+    for tree in live.iter().chain([&Tree::memory(files)]) {
+        let store = Path::new("/nix/store");
+        let follow = |name: &str| tree.follow_links_to_store(name.as_ref(), store, store).unwrap();
+        let target = |name: &str| match follow(name) {
+            Resolved::StorePath { base_name, inside } => {
+                (base_name.into_string().unwrap(), inside.to_str().unwrap().to_owned())
+            }
+            Resolved::Entry(entry) => (String::new(), entry.path.to_str().unwrap().to_owned()),
+        };
+        let path = |base: &str, inside: &str| (base.to_owned(), inside.to_owned());
+        assert_eq!(target("/run/current"), path("x-system", ""));
+        assert_eq!(target("/run/current/sw"), path("x-env", ""));
+        assert_eq!(target("/run/current/sw/bin/vim"), path("x-vim", "bin/vim"));
+        assert_eq!(target("/run/current/sw/bin/gone"), path("x-gone", "bin/gone"));
+        // Inside the store nothing is followed, nor looked at.
+        assert_eq!(target("/nix/store/x-env/bin/vim"), path("x-env", "bin/vim"));
+        assert_eq!(target("/nix/./store//x-env/../x-vim"), path("x-vim", ""));
+        assert_eq!(target("/nix/store/x-alias"), path("x-alias", ""));
+        // Nix refuses these: the store path that holds the file.
+        assert_eq!(target("/run/current/sw/core/ls"), path("x-coreutils", "coreutils"));
+        assert_eq!(target("/run/current/sw/bin"), path("x-env", "bin"));
+        assert_eq!(target("/alias/x-vim/bin"), path("x-vim", "bin"));
+        assert_eq!(target("/alias/x-gone/bin"), path("x-gone", ""));
+        // It leads out of the store again.
+        assert_eq!(target("/run/current/sw/bin/host"), path("", "/etc/passwd"));
+    }
+}
+
+#[test]
+fn a_store_is_located_with_its_links_resolved() {
+    let files = [
+        ("/data/store/x-a", MemoryFile::Directory),
+        ("/data/var/nix/db/db.sqlite", MemoryFile::from("")),
+        ("/nix", MemoryFile::Symlink("../../data".into())),
+        ("/loop", MemoryFile::Symlink("loop".into())),
+    ];
+    let tree = Tree::memory(files);
+    let store = locate(&tree, "/nix/store/", "/nix/var/nix".as_ref()).unwrap();
+    assert_eq!((&*store.store_dir, &*store.state_dir), ("/nix/store", Path::new("/nix/var/nix")));
+    assert_eq!(store.real_store_dir, Path::new("/data/store"));
+    assert_eq!(store.real_state_dir, Path::new("/data/var/nix"));
+    assert_eq!(store.database, Path::new("/data/var/nix/db/db.sqlite"));
+    // What is missing is named where it would be.
+    let missing = locate(&tree, "/nix/other/store", "/nix/gone/nix".as_ref()).unwrap();
+    assert_eq!(missing.real_store_dir, Path::new("/data/other/store"));
+    assert_eq!(missing.database, Path::new("/data/gone/nix/db/db.sqlite"));
+    let looped = locate(&tree, "/loop/store", "/nix/var/nix".as_ref());
+    assert!(matches!(looped, Err(ResolveError::Loop { .. })));
+    // The files of a chroot store are elsewhere than its name says.
+    let real = "/data/store".as_ref();
+    let chroot = locate_elsewhere(&tree, "/nix/store", real, "/data/var/nix".as_ref()).unwrap();
+    assert_eq!((&*chroot.store_dir, &*chroot.real_store_dir), ("/nix/store", real));
+    assert!(locate_guix(&tree, &store).is_none());
+    let guix = Tree::memory([("/gnu/store/x-a", MemoryFile::Directory)]);
+    let store = locate(&guix, "/nix/store", "/nix/var/nix".as_ref()).unwrap();
+    assert_eq!(locate_guix(&guix, &store).unwrap().real_store_dir, Path::new("/gnu/store"));
+}
+
+#[test]
+fn a_directory_that_is_passed_is_said_where_it_ends() {
+    let (_dir, trees) = trees();
+    for tree in &trees {
+        let at = |name: &str| tree.pass_directory(name.as_ref());
+        let store = at("/other/store").unwrap();
+        assert_eq!(store.stat(c"x-a").unwrap().file_type(), FileType::Directory);
+        assert_eq!(names(&store.open_directory(c".").unwrap()), ["x-a", "x-link"]);
+        assert!(matches!(at("/a/x"), Err(ResolveError::Loop { .. })));
+        assert!(matches!(at("/gone/x"), Err(ResolveError::Missing { .. })));
+        assert!(matches!(at("/etc/passwd"), Err(ResolveError::NotADirectory { .. })));
+        assert!(matches!(at("/fifo"), Err(ResolveError::NotADirectory { .. })));
+    }
+}
