@@ -18,7 +18,7 @@ fn load(c: &mut Criterion) {
     let nix = database::write(&graph, out.path(), 1, 0).expect("a database");
     let store = nix.join("store");
     let store = store.to_str().expect("a plain name");
-    let tree = Tree::live(Path::new("/")).unwrap();
+    let tree = Tree::live(Path::new("/")).expect("the root");
     let location = fs::locate(&tree, store, &nix.join("var/nix"));
     let location = location.expect("a store");
     c.bench_function("database load", |b| {
