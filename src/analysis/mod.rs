@@ -17,3 +17,6 @@ pub mod suggest;
 pub mod tree;
 pub mod what_if;
 pub mod why;
+
+#[cfg(test)]
+mod tests;
