@@ -1,13 +1,14 @@
 //! Which source a catalog comes from: asked for, or found where images keep it.
 
-use super::{Catalog, CatalogError, PathId, load, overlay, path_info, registration, scan};
+use super::{
+    Catalog, CatalogError, DatabaseFile, ImportError, PathId, load, overlay, path_info,
+    registration, scan,
+};
 use crate::disk::{DiskError, DiskScan, Progress, ScanOptions};
-use crate::fs::StoreFiles;
-use crate::store::{Place, StoreLocation, StorePath, resolve};
+use crate::fs::{Input, StoreFiles, Tree, inside_root};
+use crate::store::{StoreLocation, StorePath};
 use crate::warning::WarningKind;
-use rustix::fs::{FileType, Mode, OFlags, fstat, open};
-use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// What a source holds.
@@ -33,8 +34,11 @@ pub enum Source {
     /// The store's own database.
     #[default]
     Database,
-    /// A registration: see [`registration`]; [`STANDARD_INPUT`] is one too.
+    /// A registration that the user names: see [`registration`];
+    /// [`STANDARD_INPUT`] is one too.
     Registration(PathBuf),
+    /// A registration that was found in the examined tree, by its name there.
+    FoundRegistration(PathBuf),
     /// What `nix path-info --json` printed: see [`path_info`];
     /// [`STANDARD_INPUT`] is such a file too.
     PathInfo(PathBuf),
@@ -53,19 +57,30 @@ impl Source {
     /// carries: `/nix-path-registration` in disk images, in the store of ISO
     /// images, and in a squashfs whose top is the store.
     pub fn find(location: &StoreLocation) -> Self {
-        let exists = |path: &Path| std::fs::symlink_metadata(path).is_ok();
-        if exists(&location.database) || location.root == Path::new("/") {
+        let database = DatabaseFile::of(location);
+        if location.root == Path::new("/") || database.is_ok_and(|file| file.exists()) {
             return Self::Database;
         }
+        let Ok(tree) = Tree::live(&location.root) else { return Self::Database };
         let at_top = Path::new("/").join(REGISTRATION);
         let in_store = Path::new(&location.store_dir).join(REGISTRATION);
-        let candidates = [&at_top, &in_store].map(|name| resolve(&location.root, name, None));
-        for candidate in candidates {
-            if let Ok(Place::File(real)) = candidate {
-                return Self::Registration(real);
+        let find = |name: &PathBuf| Some(tree.resolve(name, None).ok()?.into_entry()?.path);
+        [&at_top, &in_store]
+            .into_iter()
+            .find_map(find)
+            .map_or(Self::Database, Self::FoundRegistration)
+    }
+
+    /// The file that is read in place of a database, as this machine names it;
+    /// [`STANDARD_INPUT`] where that is read.
+    pub fn file(&self, location: &StoreLocation) -> Option<PathBuf> {
+        match self {
+            Self::Registration(path) | Self::PathInfo(path) => Some(path.clone()),
+            Self::FoundRegistration(name) => {
+                Some(location.root.join(name.strip_prefix("/").unwrap_or(name)))
             }
+            Self::Database | Self::Scan => None,
         }
-        Self::Database
     }
 
     /// Reads what the source of a store holds. `options` and `progress` are
@@ -79,17 +94,34 @@ impl Source {
         options: &ScanOptions,
         progress: &Progress,
     ) -> Result<Loaded, CatalogError> {
+        let file = self.file(location).map(|path| called(&path));
+        let import = |source| {
+            let path = file.clone().unwrap_or_default();
+            CatalogError::Import { path, source }
+        };
         let mut catalog = match self {
             Self::Database => load(location)?,
             Self::Registration(path) => {
-                let input = open_input(location, path)?;
-                registration::load(input, &location.store_dir)
-                    .map_err(|source| CatalogError::Import { path: called(path), source })?
+                let catalog = open_input(path).and_then(|input| match input {
+                    Input::Mapped(map) => registration::load(&map[..], &location.store_dir),
+                    Input::Stream(input) => registration::load(input, &location.store_dir),
+                });
+                catalog.map_err(import)?
+            }
+            Self::FoundRegistration(name) => {
+                let open = || Tree::live(&location.root)?.open_file(name);
+                let catalog = open().map_err(ImportError::from).and_then(|file| {
+                    let input = io::BufReader::with_capacity(1 << 16, file);
+                    registration::load(input, &location.store_dir)
+                });
+                catalog.map_err(import)?
             }
             Self::PathInfo(path) => {
-                let input = open_input(location, path)?;
-                path_info::load(input, &location.store_dir)
-                    .map_err(|source| CatalogError::Import { path: called(path), source })?
+                let catalog = open_input(path).and_then(|input| match input {
+                    Input::Mapped(map) => path_info::load_whole(&map, &location.store_dir),
+                    Input::Stream(input) => path_info::load(input, &location.store_dir),
+                });
+                catalog.map_err(import)?
             }
             Self::Scan => {
                 let files = StoreFiles::of(location)
@@ -103,9 +135,9 @@ impl Source {
             let store_dir = location.store_dir.clone();
             return Err(CatalogError::OtherStore { store_dir, example });
         }
-        if let Self::Registration(path) | Self::PathInfo(path) = self {
+        if let Some(path) = file {
             let message = "read in place of a database";
-            let path = called(path).into_os_string().into_encoded_bytes();
+            let path = path.into_os_string().into_encoded_bytes();
             catalog.warnings.push(WarningKind::Note, path, message);
         }
         Ok(catalog.into())
@@ -115,12 +147,24 @@ impl Source {
 /// If the top of the root is itself a store, as in the squashfs of a NixOS
 /// ISO image, makes it the store directory.
 pub fn find_store_at_top(location: &mut StoreLocation) {
-    if location.root == Path::new("/") || location.real_store_dir.exists() {
+    if location.root == Path::new("/") {
         return;
     }
-    let Ok(mut entries) = std::fs::read_dir(&location.root) else { return };
-    let is_path = |name: &std::ffi::OsStr| StorePath::parse(name.as_encoded_bytes()).is_ok();
-    if entries.any(|entry| entry.is_ok_and(|entry| is_path(&entry.file_name()))) {
+    let Ok(tree) = Tree::live(&location.root) else { return };
+    let exists = match inside_root(&location.root, &location.real_store_dir) {
+        Some(name) => tree.resolve(&name, None).is_ok(),
+        None => location.real_store_dir.exists(),
+    };
+    if exists {
+        return;
+    }
+    let Ok(top) = tree.open_directory(Path::new("/")) else { return };
+    let mut found = false;
+    // What was listed before an error is there nonetheless.
+    let _ = top.read(&mut Vec::new(), |entry| {
+        found |= StorePath::parse(entry.name.to_bytes()).is_ok();
+    });
+    if found {
         location.real_store_dir.clone_from(&location.root);
     }
 }
@@ -149,26 +193,10 @@ fn called(path: &Path) -> PathBuf {
     }
 }
 
-/// A file that the user names may be a pipe; one found in an image may not.
-fn open_input(
-    location: &StoreLocation,
-    path: &Path,
-) -> Result<BufReader<Box<dyn Read>>, CatalogError> {
-    if path.as_os_str() == STANDARD_INPUT {
-        return Ok(BufReader::with_capacity(1 << 16, Box::new(io::stdin())));
-    }
-    let found = path.starts_with(&location.root) && location.root != Path::new("/");
-    let file = if found { open_regular(path) } else { File::open(path) };
-    let error =
-        |source: io::Error| CatalogError::Import { path: path.to_owned(), source: source.into() };
-    Ok(BufReader::with_capacity(1 << 16, Box::new(file.map_err(error)?)))
-}
-
-fn open_regular(path: &Path) -> io::Result<File> {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-    let file = open(path, flags, Mode::empty())?;
-    if FileType::from_raw_mode(fstat(&file)?.st_mode) != FileType::RegularFile {
-        return Err(io::Error::other("it is no regular file"));
-    }
-    Ok(file.into())
+/// Opens a file that the user names, which may be a pipe.
+fn open_input(path: &Path) -> Result<Input, ImportError> {
+    Ok(match path.as_os_str() == STANDARD_INPUT {
+        true => Input::standard_input(),
+        false => Input::open(path)?,
+    })
 }

@@ -125,9 +125,9 @@ impl Context {
                 self.destination.keep_off(part)?;
             }
         }
-        match &self.source {
-            Source::Registration(file) | Source::PathInfo(file) => self.destination.keep_off(file),
-            _ => Ok(()),
+        match self.source.file(&self.location) {
+            Some(file) => self.destination.keep_off(&file),
+            None => Ok(()),
         }
     }
 

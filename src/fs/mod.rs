@@ -38,6 +38,7 @@
 //!
 //! Symlinks and entry points are resolved by [`resolve`], over any tree.
 
+mod input;
 mod live;
 mod locate;
 mod memory;
@@ -49,6 +50,7 @@ use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+pub use input::Input;
 pub use locate::{locate, locate_elsewhere, locate_guix};
 pub use memory::MemoryFile;
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
