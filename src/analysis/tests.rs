@@ -477,7 +477,7 @@ fn audit_finds_what_is_not_as_the_database_has_it() {
             record.nar_size = Some(120);
         }
         if path == DATA {
-            record.hash = Some([0; 32]);
+            record.hash = Some([1; 32]);
         }
     }));
     let at = |path| format!("/nix/store/{}", base(path));
