@@ -7,7 +7,9 @@
 //! file cut short meanwhile cannot hurt.
 
 use crate::catalog::{Catalog, PathId};
-use crate::disk::{DiskError, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
+use crate::disk::{
+    DiskError, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker, each_candidate,
+};
 use crate::fs::{FileType, RegularFile, StoreFiles};
 use crate::warning::{WarningKind, Warnings};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -341,40 +343,13 @@ fn printable(bytes: &[u8]) -> String {
     bytes.iter().map(shown).collect::<String>().trim().to_owned()
 }
 
-/// Which bytes occur in hash parts.
-const NIX32: [bool; 256] = {
-    let mut table = [false; 256];
-    let digits = b"0123456789abcdfghijklmnpqrsvwxyz";
-    let mut i = 0;
-    while i < digits.len() {
-        table[digits[i] as usize] = true;
-        i += 1;
-    }
-    table
-};
-
-/// Calls `hit` with place and id for each hash part in `bytes`. Looks at the
-/// last byte of a possible hash part first: any byte that can be in none rules
-/// out all places up to it, so most bytes are never looked at.
+/// Calls `hit` with place and id for each hash part in `bytes`.
 fn scan(bytes: &[u8], needles: &Needles, mut hit: impl FnMut(usize, PathId)) {
-    let mut at = 0;
-    // All bytes from `at` up to here are known to be possible ones.
-    let mut known = 0;
-    'places: while at + HASH <= bytes.len() {
-        let mut end = at + HASH;
-        while end > known.max(at) {
-            end -= 1;
-            if !NIX32[bytes[end] as usize] {
-                at = end + 1;
-                continue 'places;
-            }
-        }
-        known = at + HASH;
-        if let Some(&id) = needles.get(&bytes[at..known]) {
+    each_candidate(bytes, |at, part| {
+        if let Some(&id) = needles.get(part) {
             hit(at, id);
         }
-        at += 1;
-    }
+    });
 }
 
 #[cfg(test)]

@@ -123,7 +123,7 @@ impl InodeTable {
     }
 
     fn start(slots: usize, ino: u64) -> usize {
-        ((u128::from(hash(ino)) * slots as u128) >> 64) as usize
+        ((u128::from(spread(ino)) * slots as u128) >> 64) as usize
     }
 
     fn next(slots: usize, at: usize) -> usize {
@@ -181,9 +181,11 @@ impl InodeTable {
     }
 }
 
-/// Spreads an inode number over 64 bits (the finisher of splitmix64).
+/// Spreads an inode number over 64 bits (the finisher of splitmix64). Numbers
+/// can be chosen to collide, but that only slows down the examination of the
+/// disk that has them.
 #[inline]
-pub(super) fn hash(ino: u64) -> u64 {
+pub(crate) fn spread(ino: u64) -> u64 {
     let mut x = ino.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

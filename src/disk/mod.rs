@@ -41,10 +41,11 @@ use std::path::{Path, PathBuf};
 
 pub use engine::Walker;
 pub use inodes::Inode;
+pub(crate) use inodes::spread;
 pub use links::{LINKS_DIRECTORIES, Links};
 pub(crate) use links::{is_shard, is_shard_name};
 pub use progress::{Progress, Snapshot, Total};
-pub use references::{HashParts, References, find_references};
+pub use references::{HashParts, References, each_candidate, find_references};
 pub use scan::{DiskScan, ScanOptions, Usage, scan};
 pub use walk::{EntryStat, Listed, Top, Visitor, WalkDirectory, WalkEntry, Walked};
 

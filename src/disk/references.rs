@@ -22,6 +22,32 @@ const BUFFER: usize = 256 << 10;
 /// The filter looks at so many characters of 5 bits: 128 KiB.
 const FILTER_DIGITS: usize = 4;
 
+/// Calls `on` with place and text of all in `bytes` that may be a hash part: 32
+/// of its characters, wherever they begin. Looks at the last byte of each place
+/// first: any byte that can be in no hash part rules out all places up to it, so
+/// most bytes are never looked at.
+#[inline]
+pub fn each_candidate(bytes: &[u8], mut on: impl FnMut(usize, &[u8; LENGTH])) {
+    let mut start = 0;
+    // All from `start` up to here are digits.
+    let mut good = 0;
+    'window: while let Some(window) = bytes[start..].first_chunk::<LENGTH>() {
+        let end = start + LENGTH;
+        let mut at = end;
+        while at > good {
+            at -= 1;
+            if !nix32::is_digit(bytes[at]) {
+                start = at + 1;
+                good = end.max(start);
+                continue 'window;
+            }
+        }
+        on(start, window);
+        start += 1;
+        good = end;
+    }
+}
+
 /// The hash parts to look for, numbered in the order given.
 #[derive(Debug)]
 pub struct HashParts {
@@ -46,43 +72,23 @@ impl HashParts {
     }
 
     #[inline]
-    fn end(window: &[u8]) -> usize {
+    fn end(window: &[u8; LENGTH]) -> usize {
         let last = &window[LENGTH - FILTER_DIGITS..LENGTH];
         last.iter().fold(0, |all, &b| all << 5 | usize::from(nix32::value(b) & 31))
     }
 
-    /// Tells the number of each hash part in `bytes`, as often as it occurs.
+    /// Calls `found` with the number of each hash part in `bytes`, as often as
+    /// it occurs.
     #[inline]
     pub fn find(&self, bytes: &[u8], mut found: impl FnMut(u32)) {
-        let mut start = 0;
-        // All from `start` up to here are digits.
-        let mut good = 0;
-        'window: while start + LENGTH <= bytes.len() {
-            let end = start + LENGTH;
-            // From the end, so that most windows are passed over whole.
-            let mut at = end;
-            while at > good {
-                at -= 1;
-                if !nix32::is_digit(bytes[at]) {
-                    start = at + 1;
-                    good = end;
-                    if good < start {
-                        good = start;
-                    }
-                    continue 'window;
-                }
-            }
-            let window = &bytes[start..end];
+        each_candidate(bytes, |_, window| {
             let at = Self::end(window);
             if self.filter[at / 64] & (1 << (at % 64)) != 0
-                && let Some(&number) =
-                    window.try_into().ok().and_then(|w: [u8; LENGTH]| self.numbers.get(&w))
+                && let Some(&number) = self.numbers.get(window)
             {
                 found(number);
             }
-            start += 1;
-            good = end;
-        }
+        });
     }
 
     /// The same for all that `input` gives; how many bytes that was.

@@ -15,7 +15,7 @@ use serde::Serialize;
 use super::DiskError;
 use super::devices::Devices;
 use super::engine::Walker;
-use super::inodes::{Inode, InodeTable, hash};
+use super::inodes::{Inode, InodeTable, spread};
 use super::links::{self, LINKS_DIRECTORIES, Links};
 use super::progress::{Progress, Total};
 use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
@@ -484,7 +484,7 @@ impl Visitor for Summing<'_> {
         if let Some(index) = self.links.find(0, ino) {
             return Some(Self::shared(index, self.links.get(index)));
         }
-        let hash = hash(ino);
+        let hash = spread(ino);
         let (word, bit) = Self::bit(hash);
         if self.filter[word].load(Ordering::Relaxed) & bit == 0 {
             return None;
@@ -503,7 +503,7 @@ impl Visitor for Summing<'_> {
         if let Some(index) = self.links.find(device, meta.ino) {
             return Some(Self::shared(index, self.links.get(index)));
         }
-        let hash = hash(meta.ino);
+        let hash = spread(meta.ino);
         let (shard, mut table) = self.shard(hash);
         let index = table.find_or_insert(Inode::new(device, meta));
         let shared = Self::shared(self.number(shard, index), table.get(index));

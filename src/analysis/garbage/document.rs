@@ -1,6 +1,6 @@
 //! The garbage for printing.
 
-use super::{Dead, FAILS, Garbage, Why};
+use super::{Dead, FAILS, Garbage, Why, WhyAnswer};
 use crate::analysis::liveness::{Keep, settings_fields};
 use crate::analysis::roots::chain_text;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
@@ -182,8 +182,10 @@ impl Garbage<'_> {
             Cell::Paths(ids.iter().map(|&id| Cow::Owned(catalog.path(id))).collect())
         };
         let rows = self.why.iter().map(move |why| {
-            let alive = why.answer.as_ref().ok();
-            let dead = why.answer.as_ref().err();
+            let (alive, dead) = match &why.answer {
+                WhyAnswer::Alive(alive) => (Some(alive), None),
+                WhyAnswer::Dead(dead) => (None, Some(dead)),
+            };
             let root = alive.map(|a| &*self.found.roots[a.root as usize].link);
             vec![
                 Cell::Bool(alive.is_some()),
@@ -214,7 +216,7 @@ impl Garbage<'_> {
     /// Why, in words.
     fn because(&self, census: &Census, why: &Why) -> String {
         let mut text = match &why.answer {
-            Ok(alive) => {
+            WhyAnswer::Alive(alive) => {
                 let link = &self.found.roots[alive.root as usize].link;
                 let link = String::from_utf8_lossy(link);
                 let more = match alive.roots {
@@ -224,7 +226,7 @@ impl Garbage<'_> {
                 };
                 format!("{link} → {}{more}", chain_text(census, &alive.chain))
             }
-            Err(dead) => {
+            WhyAnswer::Dead(dead) => {
                 let when = match dead.step {
                     0 => "no root reaches it".to_owned(),
                     FAILS => "no root reaches it, but Nix fails to delete it: a row that refers \
@@ -244,7 +246,7 @@ impl Garbage<'_> {
                 }
             }
         };
-        let now = why.answer.is_ok();
+        let now = matches!(why.answer, WhyAnswer::Alive(_));
         let otherwise: Vec<String> = (Keep::ALL.iter().zip(why.under))
             .filter(|(_, alive)| *alive != now)
             .map(|(keep, _)| {

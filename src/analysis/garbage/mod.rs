@@ -6,7 +6,7 @@ mod removal;
 mod why;
 
 pub use removal::{Removal, RemovalError, Step};
-pub use why::{Why, WhyAlive, WhyDead};
+pub use why::{Why, WhyAlive, WhyAnswer, WhyDead};
 
 use super::liveness::{Keep, alive, freeable, keep_graph, kept_entries};
 use crate::catalog::{Catalog, PathId};

@@ -27,13 +27,22 @@ pub struct WhyDead {
     pub keepers: Vec<PathId>,
 }
 
+/// Why a path is alive, or why it is dead.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum WhyAnswer {
+    /// It is alive.
+    Alive(WhyAlive),
+    /// It is dead.
+    Dead(WhyDead),
+}
+
 /// Why a path is dead or alive.
 #[derive(Clone, Debug)]
 pub struct Why {
     /// The path.
     pub path: PathId,
-    /// Why it is alive, or else why it is dead.
-    pub answer: Result<WhyAlive, WhyDead>,
+    /// Why it is alive, or why it is dead.
+    pub answer: WhyAnswer,
     /// Whether it is alive under each of [`Keep::ALL`].
     pub under: [bool; 4],
 }
@@ -53,7 +62,7 @@ impl Why {
             let keepers = (census.catalog.ids())
                 .filter(|&id| id != path && graph.row(id.node()).contains(&path.node()))
                 .collect();
-            return Self { path, answer: Err(WhyDead { step: goes, keepers }), under };
+            return Self { path, answer: WhyAnswer::Dead(WhyDead { step: goes, keepers }), under };
         }
         let chains = Keepers::new(graph, path);
         let keeping = (0u32..).zip(found.roots.iter().zip(removed));
@@ -67,6 +76,6 @@ impl Why {
             Some(nearest) => chains.swap_remove(nearest),
             None => unreachable!("a path that stays is kept by a root that stays"),
         };
-        Self { path, answer: Ok(WhyAlive { root, roots, chain }), under }
+        Self { path, answer: WhyAnswer::Alive(WhyAlive { root, roots, chain }), under }
     }
 }

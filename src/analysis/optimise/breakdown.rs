@@ -172,7 +172,7 @@ fn classes(tree: &Tree) -> Vec<u32> {
 }
 
 fn inode_of(tree: &Tree, entry: u32) -> u32 {
-    tree.layout.entries[entry as usize].get().unwrap_or(NONE)
+    tree.layout.entries[entry as usize].as_inode().unwrap_or(NONE)
 }
 
 /// The savings of owners: paths, or what `owner_of` makes of them.

@@ -327,7 +327,7 @@ impl Assembly {
     fn stand_alone(&mut self) {
         let Layout { inodes, entries, .. } = &mut self.tree.layout;
         inodes.iter_mut().for_each(|inode| inode.nlink = 0);
-        for inode in entries.iter().filter_map(|entry| entry.get().ok()) {
+        for inode in entries.iter().filter_map(|entry| entry.as_inode()) {
             inodes[inode as usize].nlink += 1;
         }
     }

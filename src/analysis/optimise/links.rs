@@ -7,7 +7,7 @@ use super::simulate::{Inode, Link, UNIQUE};
 use super::tree::{Flags, LinksSums, NamedLink, Tree, inode};
 use crate::disk::{
     EntryStat, LINKS_DIRECTORIES, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker,
-    is_shard,
+    is_shard, spread,
 };
 use crate::fs::FileType;
 use crate::nar::nix32;
@@ -88,8 +88,7 @@ impl LinkTable {
 /// Indexes by inode number.
 pub(super) type ByNumber = HashMap<u64, u32, BuildHasherDefault<NumberHasher>>;
 
-/// Spreads inode numbers (the finisher of splitmix64); whoever chooses inode
-/// numbers to collide slows down the examination of his own disk.
+/// Hashes inode numbers as [`spread`] does.
 #[derive(Default)]
 pub(super) struct NumberHasher(u64);
 
@@ -105,10 +104,7 @@ impl Hasher for NumberHasher {
     }
 
     fn write_u64(&mut self, number: u64) {
-        let mut x = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        self.0 = x ^ (x >> 31);
+        self.0 = spread(number);
     }
 }
 /// The walk over `.links`.

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use super::version::{NixRule, NixRules};
+use crate::graph::NodeSet;
 
 /// The files that Nix would meet, in the order in which it would meet them.
 #[derive(Clone, Debug, Default)]
@@ -67,10 +68,32 @@ impl Entry {
         Self(index | Self::DIRECTORY)
     }
 
-    /// The inode or, as the error, the directory.
-    pub fn get(self) -> Result<u32, u32> {
-        if self.0 & Self::DIRECTORY == 0 { Ok(self.0) } else { Err(self.0 & !Self::DIRECTORY) }
+    /// What it leads to.
+    #[inline]
+    pub fn target(self) -> EntryTarget {
+        match self.0 & Self::DIRECTORY {
+            0 => EntryTarget::Inode(self.0),
+            _ => EntryTarget::Directory(self.0 & !Self::DIRECTORY),
+        }
     }
+
+    /// The inode that it leads to, if it is no directory.
+    #[inline]
+    pub fn as_inode(self) -> Option<u32> {
+        match self.target() {
+            EntryTarget::Inode(inode) => Some(inode),
+            EntryTarget::Directory(_) => None,
+        }
+    }
+}
+
+/// What an [`Entry`] leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryTarget {
+    /// A file or symlink, by its place in [`Layout::inodes`].
+    Inode(u32),
+    /// A directory, by its place in [`Layout::directories`].
+    Directory(u32),
 }
 
 /// An entry of `.links`.
@@ -172,7 +195,7 @@ pub(super) struct Run<'a> {
     layout: &'a Layout,
     rule: NixRule,
     /// What Nix calls the inode hash.
-    linked: BitSet,
+    linked: NodeSet,
     /// How many names each inode has now.
     names: Vec<u32>,
     /// The inode that is each class's entry of `.links` now.
@@ -186,7 +209,7 @@ impl<'a> Run<'a> {
         let mut run = Self {
             layout,
             rule,
-            linked: BitSet::new(layout.inodes.len()),
+            linked: NodeSet::new(layout.inodes.len()),
             names: layout.inodes.iter().map(|inode| inode.nlink).collect(),
             link_of: vec![NONE; layout.classes as usize],
             outcome: Outcome::default(),
@@ -205,12 +228,12 @@ impl<'a> Run<'a> {
     /// are sifted when it is read, which is before any of them is visited.
     pub(super) fn step(&mut self, path: u32, pending: &mut Pending, breadth_first: bool) -> bool {
         let Some(entry) = pending.0.pop_front() else { return false };
-        match entry.get() {
-            Ok(inode) => self.visit(path, inode),
-            Err(directory) => {
+        match entry.target() {
+            EntryTarget::Inode(inode) => self.visit(path, inode),
+            EntryTarget::Directory(directory) => {
                 let (start, end) = self.layout.directories[directory as usize];
                 let entries = &self.layout.entries[start as usize..end as usize];
-                let left = |e: &&Entry| !e.get().is_ok_and(|i| self.linked.contains(i));
+                let left = |e: &&Entry| !e.as_inode().is_some_and(|i| self.linked.contains(i));
                 if breadth_first {
                     pending.0.extend(entries.iter().filter(left));
                 } else {
@@ -284,22 +307,6 @@ impl Run<'_> {
             freed.apparent_freed = freed.apparent_freed.saturating_add(inode.size);
         }
         last
-    }
-}
-
-pub(super) struct BitSet(Vec<u64>);
-
-impl BitSet {
-    fn new(len: usize) -> Self {
-        Self(vec![0; len.div_ceil(64)])
-    }
-
-    fn contains(&self, index: u32) -> bool {
-        self.0[(index >> 6) as usize] >> (index & 63) & 1 == 1
-    }
-
-    fn insert(&mut self, index: u32) {
-        self.0[(index >> 6) as usize] |= 1 << (index & 63);
     }
 }
 

@@ -182,7 +182,7 @@ impl Tree {
     /// All entries that lead to inodes.
     pub(super) fn names_of_inodes(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         let entries = (0u32..).zip(&self.layout.entries);
-        entries.filter_map(|(entry, to)| to.get().ok().map(|inode| (entry, inode)))
+        entries.filter_map(|(entry, to)| to.as_inode().map(|inode| (entry, inode)))
     }
 }
 

@@ -6,7 +6,7 @@
 //! paths may be met in any order too, which decides how many of its names are
 //! replaced. So each figure has a least and a greatest value.
 
-use super::simulate::{Event, Inode, Layout, Link, Outcome, UNIQUE, simulate};
+use super::simulate::{EntryTarget, Event, Inode, Layout, Link, Outcome, UNIQUE, simulate};
 use super::version::NixRule;
 
 /// The least and the greatest value of a figure.
@@ -235,9 +235,9 @@ fn each_entry(layout: &Layout, mut on: impl FnMut(u32, u32)) {
     for (path, &top) in (0..).zip(&layout.paths) {
         let mut pending: Vec<_> = top.into_iter().collect();
         while let Some(entry) = pending.pop() {
-            match entry.get() {
-                Ok(inode) => on(path, inode),
-                Err(directory) => {
+            match entry.target() {
+                EntryTarget::Inode(inode) => on(path, inode),
+                EntryTarget::Directory(directory) => {
                     let (start, end) = layout.directories[directory as usize];
                     pending.extend(layout.entries[start as usize..end as usize].iter().rev());
                 }

@@ -18,10 +18,18 @@ pub(super) struct File {
     pub(super) path: PathIndex,
     /// What the NAR loses, in bytes.
     nar_size: u64,
-    /// Its blocks, in bytes, if it is the only name; else which inode it is a
-    /// name of: (device, number), later the scan's index.
-    owns: Result<u64, (u64, u64)>,
-    inode: Option<u32>,
+    blocks: Blocks,
+}
+
+/// Whose blocks go with a name.
+#[derive(Clone, Copy, Debug)]
+enum Blocks {
+    /// So many bytes of its own: it is the only name.
+    Own(u64),
+    /// Those of the inode of this device and number, if it is the last name.
+    OfInode(u64, u64),
+    /// The same of the scan's inode of this index.
+    OfScanned(u32),
 }
 
 impl File {
@@ -29,10 +37,10 @@ impl File {
     pub(super) fn take(self, dropped: &mut Dropped) {
         let from = dropped.paths.entry(self.path).or_default();
         from.nar_size += self.nar_size;
-        match (self.owns, self.inode) {
-            (Ok(disk_size), _) => from.private_disk_size += disk_size,
-            (Err(_), Some(inode)) => *from.names.entry(inode).or_default() += 1,
-            (Err(_), None) => {}
+        match self.blocks {
+            Blocks::Own(disk_size) => from.private_disk_size += disk_size,
+            Blocks::OfScanned(inode) => *from.names.entry(inode).or_default() += 1,
+            Blocks::OfInode(..) => {}
         }
     }
 }
@@ -83,7 +91,11 @@ pub(super) fn find(
         state.searched.into_iter().for_each(|path| searched[path as usize] = true);
         failed.extend(state.failed);
         for (step, mut file) in state.files {
-            file.inode = file.owns.err().and_then(|key| inodes.get(&key).copied());
+            if let Blocks::OfInode(device, number) = file.blocks
+                && let Some(&inode) = inodes.get(&(device, number))
+            {
+                file.blocks = Blocks::OfScanned(inode);
+            }
             found[step].push(file);
         }
         matched.iter_mut().zip(state.matched).for_each(|(any, here)| *any |= here);
@@ -273,8 +285,10 @@ impl Visitor for Matching<'_> {
             let file = File {
                 path: PathIndex::new(directory.path()),
                 nar_size: node.saturating_add(size::entry(in_nar.len() as u64)),
-                owns: if single { Ok(meta.disk_size) } else { Err((meta.dev, meta.ino)) },
-                inode: None,
+                blocks: match single {
+                    true => Blocks::Own(meta.disk_size),
+                    false => Blocks::OfInode(meta.dev, meta.ino),
+                },
             };
             state.files.push((step, file));
         }
