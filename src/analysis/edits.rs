@@ -1,21 +1,17 @@
 //! Changes to a graph in thought, and what is left of its sizes.
 
-use super::retained::{Retained, examined_roots};
+use super::retained::{Retained, Sizes, examined_roots};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
-use crate::graph::{Cuts, NodeSet, Rows, TooHeavy, Weights, reachable};
+use crate::graph::{Cuts, NodeSet, Rows, TooHeavy, reachable};
 use std::collections::{HashMap, HashSet};
-
-/// NAR and disk size of a set of paths in bytes, each inode once; the disk size
-/// is 0 where the disk was not asked.
-pub(super) type Sizes = Weights<2>;
 
 /// The sum of the NAR sizes of a set of paths, if it is known. `sizes` are
 /// those of the set, which `measure` found.
 pub(super) fn known_nar_size(census: &Census, paths: &NodeSet, sizes: Sizes) -> Option<u64> {
     let known =
         census.nar_sums_known() || !paths.iter().any(|i| is_unknown(census, PathIndex::new(i)));
-    known.then_some(sizes[0])
+    known.then_some(sizes.nar)
 }
 
 /// By how much the NAR size changes from one set of paths to another, if that
@@ -32,7 +28,7 @@ pub(super) fn known_nar_change(
         !changed.any(|i| is_unknown(census, PathIndex::new(i)))
             && !dropped.paths.keys().any(|&i| is_unknown(census, i))
     };
-    (census.nar_sums_known() || known()).then(|| change(before_sizes[0], after_sizes[0]))
+    (census.nar_sums_known() || known()).then(|| change(before_sizes.nar, after_sizes.nar))
 }
 
 /// Whether the NAR size of a path, or of one with it, is not known.
@@ -155,7 +151,7 @@ pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Si
             }
         }
     }
-    [nar, disk]
+    Sizes { nar, disk }
 }
 
 /// The difference of two sizes in bytes.

@@ -4,6 +4,47 @@ use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::graph::{Dominator, Dominators, NodeSet, Rows, TooHeavy, Weights, roots};
 
+/// NAR size and disk size of a set of paths in bytes, each inode once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// The NAR size; unknown ones count as 0.
+    pub nar: u64,
+    /// The disk size; 0 where the disk was not asked.
+    pub disk: u64,
+}
+
+impl Sizes {
+    /// The size of that kind.
+    pub fn get(self, kind: SizeKind) -> u64 {
+        match kind {
+            SizeKind::Nar => self.nar,
+            SizeKind::Disk => self.disk,
+        }
+    }
+}
+
+impl From<Weights<2>> for Sizes {
+    fn from([nar, disk]: Weights<2>) -> Self {
+        Self { nar, disk }
+    }
+}
+
+/// Which size an answer goes by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SizeKind {
+    /// The NAR size.
+    Nar,
+    /// The disk size.
+    Disk,
+}
+
+impl SizeKind {
+    /// The disk size if the disk was asked, else the NAR size.
+    pub fn of(census: &Census) -> Self {
+        if census.disk.is_some() { Self::Disk } else { Self::Nar }
+    }
+}
+
 /// What each examined path retains within the examined set: itself and all
 /// that only it keeps.
 ///
@@ -12,9 +53,8 @@ use crate::graph::{Dominator, Dominators, NodeSet, Rows, TooHeavy, Weights, root
 /// it goes exactly when all those paths go.
 #[derive(Clone, Debug)]
 pub struct Retained {
-    /// NAR size and disk size in bytes, by index; disk sizes are 0 where the
-    /// disk was not asked.
-    pub sizes: Vec<Weights<2>>,
+    /// What each path retains, by index.
+    pub sizes: Vec<Sizes>,
     /// The tree: nodes are indexes of paths, then classes of shared inodes.
     pub dominators: Dominators,
     /// The paths that retain one of unknown NAR size, by index.
@@ -39,12 +79,12 @@ impl Retained {
     /// The NAR size in bytes of what the path at `index` retains, if known.
     pub fn nar_size(&self, index: PathIndex) -> Option<u64> {
         let known = !self.unlisted && !self.unknown.contains(index.node());
-        known.then(|| self.sizes[index.index()][0])
+        known.then(|| self.sizes[index.index()].nar)
     }
 
     /// The disk size in bytes of what the path at `index` retains, if known.
     pub fn disk_size(&self, index: PathIndex) -> Option<u64> {
-        (self.disk && !self.unlisted).then(|| self.sizes[index.index()][1])
+        (self.disk && !self.unlisted).then(|| self.sizes[index.index()].disk)
     }
 
     /// What the paths of a census retain in a graph whose first nodes they are.
@@ -55,8 +95,8 @@ impl Retained {
         roots: &[u32],
     ) -> Result<Self, TooHeavy> {
         let dominators = Dominators::new(graph, roots);
-        let mut sizes = dominators.retained(weights)?;
-        sizes.truncate(census.len());
+        let sizes = dominators.retained(weights)?;
+        let sizes = sizes.into_iter().take(census.len()).map(Sizes::from).collect();
         let mut unknown = NodeSet::new(graph.len());
         if !census.sizes_known() {
             let paths = census.indexes();

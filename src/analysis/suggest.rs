@@ -2,7 +2,7 @@
 
 use super::edits::{Dropped, Edited, known_nar_change, known_nar_size, measure};
 use super::path_names::list_of;
-use super::retained::Retained;
+use super::retained::{Retained, SizeKind, Sizes};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::{Census, PathIndex};
 use crate::graph::{Dominator, NodeSet, TooHeavy};
@@ -78,11 +78,11 @@ pub struct Gain {
 
 impl Gain {
     /// What is gained from the first set of paths, with its sizes, to the second.
-    fn between(census: &Census, before: (&NodeSet, [u64; 2]), after: (&NodeSet, [u64; 2])) -> Self {
+    fn between(census: &Census, before: (&NodeSet, Sizes), after: (&NodeSet, Sizes)) -> Self {
         let nar = known_nar_change(census, before, after, &Dropped::default());
         Self {
             nar_size: nar.map(|change| change.min(0).unsigned_abs()),
-            disk_size: before.1[1].saturating_sub(after.1[1]),
+            disk_size: before.1.disk.saturating_sub(after.1.disk),
         }
     }
 }
@@ -124,7 +124,7 @@ impl Suggestions {
     /// # Errors
     /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
     pub fn new(census: &Census, limit: usize, min_size: u64) -> Result<Self, TooHeavy> {
-        let by = usize::from(census.disk.is_some());
+        let by = SizeKind::of(census);
         let nothing = Dropped::default();
         let original = Edited::new(census, &census.targets);
         let siblings = siblings(census);
@@ -144,7 +144,7 @@ impl Suggestions {
             };
             let left = next.reached();
             let after = measure(census, &left, &nothing);
-            let gain = now[by].saturating_sub(after[by]);
+            let gain = now.get(by).saturating_sub(after.get(by));
             if gain == 0 || gain < min_size {
                 break;
             }
@@ -164,8 +164,8 @@ impl Suggestions {
             replacements,
             nar_size_before: known_nar_size(census, &all, before),
             nar_size_after: known_nar_size(census, &reached, now),
-            disk_size_before: before[1],
-            disk_size_after: now[1],
+            disk_size_before: before.disk,
+            disk_size_after: now.disk,
             gain: Gain::between(census, (&all, before), (&reached, now)),
         })
     }
@@ -289,14 +289,14 @@ fn best(
     graph: &Edited,
     retained: &Retained,
     reached: &NodeSet,
-    now: [u64; 2],
+    now: Sizes,
     siblings: &HashMap<PathIndex, Vec<PathIndex>>,
-    by: usize,
+    by: SizeKind,
 ) -> Option<(Action, Edited)> {
-    let gain = |i: PathIndex| retained.sizes[i.index()][by];
+    let gain = |i: PathIndex| retained.sizes[i.index()].get(by);
     let own = |i: PathIndex| match by {
-        0 => census.nar_size(i),
-        _ => census.usage(i).map_or(0, |u| u.disk_size),
+        SizeKind::Nar => census.nar_size(i),
+        SizeKind::Disk => census.usage(i).map_or(0, |u| u.disk_size),
     };
     let candidate = |&i: &PathIndex| {
         !graph.roots.contains(&i.node())
@@ -313,7 +313,7 @@ fn best(
         let action = Action::Replace(path, new);
         let next = apply(graph, action);
         let left = measure(census, &next.reached(), &Dropped::default());
-        (now[by].saturating_sub(left[by]), action, next)
+        (now.get(by).saturating_sub(left.get(by)), action, next)
     });
     if let Some((much, action, next)) = replaced.max_by_key(|(much, ..)| *much)
         && much >= gain(path) / 2
@@ -345,20 +345,20 @@ fn best(
 fn replacements(
     census: &Census,
     graph: &Edited,
-    before: (&NodeSet, [u64; 2]),
+    before: (&NodeSet, Sizes),
     siblings: &HashMap<PathIndex, Vec<PathIndex>>,
-    by: usize,
+    by: SizeKind,
 ) -> Result<Vec<Replacement>, TooHeavy> {
     let retained = graph.retained(census)?.sizes;
     let mut olds: Vec<(&PathIndex, &Vec<PathIndex>)> = siblings.iter().collect();
-    olds.sort_by_key(|(old, _)| (Reverse(retained[old.index()][by]), **old));
+    olds.sort_by_key(|(old, _)| (Reverse(retained[old.index()].get(by)), **old));
     olds.truncate(TRIED);
     let one = |(&old, all): (&PathIndex, &Vec<PathIndex>)| {
         let tried = all.iter().map(|&new| {
             let reached = apply(graph, Action::Replace(old, new)).reached();
             let after = measure(census, &reached, &Dropped::default());
             let gain = Gain::between(census, before, (&reached, after));
-            (before.1[by].saturating_sub(after[by]), Replacement { old, new, gain })
+            (before.1.get(by).saturating_sub(after.get(by)), Replacement { old, new, gain })
         });
         tried.max_by_key(|(gain, r)| (*gain, Reverse(r.new))).filter(|(gain, _)| *gain > 0)
     };

@@ -1,7 +1,7 @@
 //! A path's references (or referrers) as a tree with sizes, heaviest first.
 
 use super::graph_lines::{list, row_of};
-use super::retained::{Retained, within};
+use super::retained::{Retained, SizeKind, within};
 use crate::answer::{Cell, Column, Document, GraphLine, Head, Section};
 use crate::census::{Census, PathIndex};
 use crate::graph::TooHeavy;
@@ -45,12 +45,12 @@ impl Tree {
         } else {
             census.references()
         };
-        let by = usize::from(census.disk.is_some());
+        let by = SizeKind::of(census);
         let own = |node: u32| {
             let index = PathIndex::new(node);
             census.usage(index).map_or(census.nar_size(index), |u| u.disk_size)
         };
-        let weight = |i: u32| retained.sizes[i as usize][by];
+        let weight = |i: u32| retained.sizes[i as usize].get(by);
         let mut lines = list(census.len(), &[target.node()], options.depth, |node| {
             let mut row = row_of(rows, node);
             row.sort_by_key(|&i| (Reverse((weight(i), own(i))), i));

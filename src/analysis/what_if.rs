@@ -3,8 +3,9 @@
 
 mod drop_files;
 
-use super::edits::{Dropped, Edited, Sizes, change, known_nar_change, known_nar_size, measure};
+use super::edits::{Dropped, Edited, change, known_nar_change, known_nar_size, measure};
 use super::path_names::list_of;
+use super::retained::Sizes;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
@@ -123,7 +124,7 @@ impl WhatIf {
         let mut reached = graph.reached();
         let outcome = |paths: &NodeSet, sizes: Sizes| Outcome {
             nar_size: known_nar_size(census, paths, sizes),
-            disk_size: census.disk.is_some().then_some(sizes[1]),
+            disk_size: census.disk.is_some().then_some(sizes.disk),
             paths: paths.len() as u64,
             ..Outcome::default()
         };
