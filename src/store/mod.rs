@@ -3,7 +3,6 @@
 mod location;
 mod package;
 mod path;
-mod resolve;
 mod uri;
 
 pub use location::{
@@ -11,5 +10,4 @@ pub use location::{
 };
 pub use package::Package;
 pub use path::{NameError, StorePath, parse_drv_name};
-pub use resolve::{Place, ResolveError, resolve};
 pub use uri::{StoreAccess, StoreUri, StoreUriError};
