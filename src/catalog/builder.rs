@@ -1,7 +1,7 @@
 //! From rows in any order to a [`Catalog`].
 
 use super::build_trace::Trace;
-use super::{Catalog, PathId, Strings, UNKNOWN_SIZE, UNKNOWN_TIME};
+use super::{Catalog, OddEnd, PathId, Strings, UNKNOWN_SIZE, UNKNOWN_TIME};
 use crate::graph::Rows;
 use crate::store::StorePath;
 use crate::warning::{WarningKind, Warnings};
@@ -44,6 +44,7 @@ pub struct Builder {
     outputs: Vec<(u32, Box<str>)>,
     derivation_outputs: Vec<(u32, u32)>,
     undeletable: Vec<u32>,
+    beside_odd_rows: Vec<(u32, OddEnd)>,
     unlisted: Vec<(u32, Box<str>)>,
     closure_sizes: Vec<(u32, u64)>,
     download_sizes: Vec<(u32, u64)>,
@@ -65,6 +66,7 @@ impl Builder {
             outputs: Vec::new(),
             derivation_outputs: Vec::new(),
             undeletable: Vec::new(),
+            beside_odd_rows: Vec::new(),
             unlisted: Vec::new(),
             closure_sizes: Vec::new(),
             download_sizes: Vec::new(),
@@ -111,6 +113,12 @@ impl Builder {
     /// Notes a path that Nix cannot delete: see [`Catalog::undeletable`].
     pub fn set_undeletable(&mut self, number: u32) {
         self.undeletable.push(number);
+    }
+
+    /// Notes a path with a reference whose other end is a row that Nix cannot
+    /// read: see [`Catalog::beside_odd_rows`].
+    pub fn set_beside_odd_row(&mut self, number: u32, end: OddEnd) {
+        self.beside_odd_rows.push((number, end));
     }
 
     /// Says that all outputs of derivations that Nix knows are added.
@@ -238,7 +246,7 @@ impl Builder {
         let Self {
             catalog: mut c, mut references, outputs, mut derivation_outputs, source, ..
         } = self;
-        let undeletable = self.undeletable;
+        let (undeletable, beside_odd_rows) = (self.undeletable, self.beside_odd_rows);
         let count = c.names.len();
         // Half of the hash part tells nearly all names apart, without a look
         // at the text.
@@ -294,6 +302,9 @@ impl Builder {
         c.undeletable = undeletable.into_iter().map(id).collect();
         c.undeletable.sort_unstable();
         c.undeletable.dedup();
+        c.beside_odd_rows = beside_odd_rows.into_iter().map(|(n, end)| (id(n), end)).collect();
+        c.beside_odd_rows.sort_unstable();
+        c.beside_odd_rows.dedup();
         derivation_outputs.sort_unstable();
         derivation_outputs.dedup();
         c.derivation_outputs = Rows::from_pairs(kept.len(), derivation_outputs.iter().copied());

@@ -131,6 +131,15 @@ node_number! {
     PathId
 }
 
+/// At which end of a reference a row is that Nix cannot read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OddEnd {
+    /// The row is what a path refers to.
+    Reference,
+    /// The row refers to a path.
+    Referrer,
+}
+
 /// The valid paths of a store. A path's id is its place in the bytewise order
 /// of base names, so comparing ids compares names.
 #[derive(Debug, Default)]
@@ -150,6 +159,7 @@ pub struct Catalog {
     traces: Vec<build_trace::Trace>,
     unknown_traces: Vec<String>,
     undeletable: Vec<PathId>,
+    beside_odd_rows: Vec<(PathId, OddEnd)>,
     /// References to paths that the source does not list.
     unlisted: HashMap<PathId, Vec<Box<str>>>,
     closure_sizes: HashMap<PathId, u64>,
@@ -511,6 +521,12 @@ impl Catalog {
     /// would delete such a path, or one that it refers to.
     pub fn undeletable(&self) -> &[PathId] {
         &self.undeletable
+    }
+
+    /// Paths with a reference, to or from them, whose other end is a row that
+    /// Nix cannot read; ascending. Nix fails even where such a path is alive.
+    pub fn beside_odd_rows(&self) -> &[(PathId, OddEnd)] {
+        &self.beside_odd_rows
     }
 
     /// Adds outputs of derivations: pairs of derivation and output.

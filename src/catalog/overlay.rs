@@ -44,6 +44,16 @@ pub fn join(upper: &Catalog, lower: &Catalog) -> Result<Catalog, TooLarge> {
             None => builder.add_unlisted_reference(from, &name),
         }
     }
+    for (catalog, numbers) in [(upper, &numbers), (lower, &lower_numbers)] {
+        for number in catalog.undeletable.iter().filter_map(|path| numbers[path.index()]) {
+            builder.set_undeletable(number);
+        }
+        for (path, end) in &catalog.beside_odd_rows {
+            if let Some(number) = numbers[path.index()] {
+                builder.set_beside_odd_row(number, *end);
+            }
+        }
+    }
     for catalog in [upper, lower] {
         for trace in &catalog.traces {
             builder.add_trace(trace.clone());

@@ -5,7 +5,7 @@
 //! some and other Nix implementations add some (nix: `src/libstore/schema.sql`).
 
 use super::build_trace::{Trace, TraceTable};
-use super::{Builder, Catalog, Record, TooLarge};
+use super::{Builder, Catalog, OddEnd, Record, TooLarge};
 use crate::nar::hash::Hash;
 use crate::warning::WarningKind;
 use data_encoding::HEXLOWER;
@@ -212,6 +212,11 @@ fn load_references(
             builder.set_undeletable(to);
         } else if from < ODD && to == ODD {
             builder.set_undeletable(from);
+        }
+        if from < ODD && to == ODD {
+            builder.set_beside_odd_row(from, OddEnd::Reference);
+        } else if from == ODD && to < ODD {
+            builder.set_beside_odd_row(to, OddEnd::Referrer);
         }
         // What is at an end of the reference: a path, or words for what is none.
         let name = |id: Option<i64>, number: u32| match (id, number) {

@@ -3,7 +3,9 @@
 use super::context::{Context, whole};
 use super::exit::{Exit, Failure};
 use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
-use crate::analysis::garbage::{Garbage, GarbageOptions, Removal, RemovalError};
+use crate::analysis::garbage::{
+    Garbage, GarbageOptions, Removal, RemovalError, warn_where_nix_stops,
+};
 use crate::census::{Examine, filter_names};
 use crate::store::plain_path;
 use clap::Args;
@@ -53,6 +55,7 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
     let found = find(context, &mut census, &args.settings)?;
     let settings = args.settings.read(context, &mut census.warnings);
     follow_build_traces(context, &mut census, &found, &args.settings, &settings);
+    warn_where_nix_stops(&census.catalog, &found, &settings, &mut census.warnings);
     let named = args
         .if_removed
         .iter()

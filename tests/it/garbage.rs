@@ -3,11 +3,13 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 
 use crate::support::made::{self, Made};
+use crate::support::nix;
 use crate::support::rooted::{SETTINGS, each_rooted, lines, list, number, texts};
-use crate::support::{TestEnv, have};
+use crate::support::{TestEnv, have, run};
 
 #[test]
 fn live_and_dead_are_those_that_nix_prints_under_all_settings() {
@@ -215,6 +217,61 @@ fn what_nix_fails_to_delete_does_not_count_as_freed() {
         assert_eq!(number(&garbage["dead"]["paths"]), 3 - failing);
         assert_eq!(run.status, 3);
     }
+}
+
+/// What lives and stands beside a row that Nix cannot read makes its whole
+/// collection fail; a root to which such a row refers does not.
+#[test]
+fn a_live_path_at_which_nix_stops_is_told() {
+    nix::each(|nix| {
+        for (case, (from, to)) in [
+            // Rows: 1 `live`, 2 `root`, which refers to it, 9 an odd one, 77 none.
+            ("refers", (1, 9)),
+            ("root-refers", (2, 9)),
+            ("referred-to", (9, 1)),
+            ("root-referred-to", (9, 2)),
+            ("gone", (1, 77)),
+            ("referrer-gone", (77, 1)),
+        ]
+        .into_iter()
+        {
+            let mut env = TestEnv::new();
+            let dir = fs::canonicalize(env.path()).unwrap();
+            let store = dir.join("chroot");
+            let nix_store = |args: &[&str]| {
+                let mut command = nix.command("nix-store");
+                run(command.arg("--store").arg(&store).args(args).env("HOME", dir.join("home")))
+            };
+            let add = |name: &str| {
+                fs::write(dir.join(name), name).unwrap();
+                nix_store(&["--add", dir.join(name).to_str().unwrap()]).ok().trim().to_owned()
+            };
+            let paths = [add("live"), add("root"), add("dead")];
+            let gcroots = store.join("nix/var/nix/gcroots");
+            symlink(&paths[1], gcroots.join("root")).unwrap();
+            let db = rusqlite::Connection::open(store.join("nix/var/nix/db/db.sqlite")).unwrap();
+            db.pragma_update(None, "foreign_keys", "OFF").unwrap();
+            made::refer(&db, 2, 1);
+            made::insert(&db, 9, format!("/nix/store/{}-", "9".repeat(32)).as_bytes(), Some(120));
+            made::refer(&db, from, to);
+            drop(db);
+            env.set("HOME", dir.join("home").to_str().unwrap());
+            let args = ["--store", store.to_str().unwrap(), "garbage", "--no-runtime"];
+            let ours = env.run([&args[..], &["--format=json", "--quiet"]].concat());
+            let answer: serde_json::Value = serde_json::from_str(&ours.stdout).unwrap();
+            let stops = texts(list(&answer, "warnings"), "message");
+            let stops = stops.iter().any(|m| m.contains("stops with an error"));
+            // Any of them is odd enough to be told.
+            assert_eq!((ours.status, &answer["complete"]), (3, &false.into()), "{case}");
+            let collected = nix_store(&["--gc"]);
+            let failed = collected.status != 0;
+            // Which of two paths Nix comes to first is chance; where it may stop, we say so.
+            assert!(stops || !failed, "{nix}, {case}: {}", collected.stderr);
+            if case != "referred-to" {
+                assert_eq!(stops, failed, "{nix}, {case}: {}", collected.stderr);
+            }
+        }
+    });
 }
 
 #[test]

@@ -521,6 +521,37 @@ fn an_untrusted_users_settings_do_not_count_for_the_daemon() {
     assert_eq!(keeps_outputs("extra-trusted-users = nobody", "socket"), (true, 0));
 }
 
+/// One process that may not be examined is a note; with `--strict` it makes the
+/// answer incomplete.
+#[test]
+fn strict_makes_a_process_that_may_not_be_examined_more_than_a_note() {
+    // Nobody may not examine this very process.
+    if !root() || !have(&["setpriv"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    fs::create_dir_all(env.join("var/gcroots")).unwrap();
+    fs::write(env.join("empty.reg"), "").unwrap();
+    for command in ["garbage", "roots"] {
+        let kinds = |strict: &[&str]| {
+            let mut ours = nobody(&env);
+            run(Command::new("chmod").args(["-R", "a+rX"]).arg(env.path())).ok();
+            ours.args(["--store-dir=/nix/store", "--state-dir=var", "--registration=empty.reg"]);
+            ours.args(["--no-disk", command, "--format=json"]).args(strict);
+            let ours = run(ours.env_clear().env("HOME", "/").current_dir(env.path()));
+            let answer: Value = serde_json::from_str(&ours.stdout).unwrap();
+            assert_eq!(ours.status == 0, answer["complete"] == true, "{}", ours.stderr);
+            let warnings = list(&answer, "warnings").iter();
+            let of = warnings.filter(|warning| {
+                warning["message"].as_str().unwrap().contains("may not be examined by this user")
+            });
+            of.map(|warning| warning["kind"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(kinds(&[]), ["note"], "{command}");
+        assert_eq!(kinds(&["--strict"]), ["unreadable"], "{command}");
+    }
+}
+
 /// A file of paths says nothing of roots; this machine's are not its own.
 #[test]
 fn a_file_of_paths_needs_a_root_to_tell_garbage() {

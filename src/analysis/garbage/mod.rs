@@ -9,10 +9,11 @@ pub use removal::{Removal, RemovalError, Step};
 pub use why::{Why, WhyAlive, WhyAnswer, WhyDead};
 
 use super::liveness::{Keep, alive, freeable, keep_graph, kept_entries};
-use crate::catalog::{Catalog, PathId};
+use crate::catalog::{Catalog, OddEnd, PathId};
 use crate::census::{Freeable, WholeCensus};
 use crate::graph::{NodeSet, Rows};
 use crate::roots::{FoundRoots, GcSettings};
+use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -212,6 +213,39 @@ impl<'f> Garbage<'f> {
             failing,
             options: options.clone(),
         }
+    }
+}
+
+/// Warns of each live path at which Nix stops with an error, so that it does not
+/// collect what is said to be dead: the row at the other end of a reference
+/// cannot be read (nix: `LocalStore::collectGarbage`, `markAlive` and
+/// `queryReferrers`).
+pub fn warn_where_nix_stops(
+    catalog: &Catalog,
+    found: &FoundRoots,
+    settings: &GcSettings,
+    warnings: &mut Warnings,
+) {
+    if catalog.beside_odd_rows().is_empty() {
+        return;
+    }
+    let roots = || found.roots.iter().map(|root| root.path);
+    let alive = alive(catalog, Keep::from(settings), roots());
+    for &(path, end) in catalog.beside_odd_rows() {
+        let message = match end {
+            _ if !alive.contains(path.node()) => continue,
+            OddEnd::Reference => {
+                "alive, and refers to a row that Nix cannot read: Nix stops with an error when it \
+                 comes to this path, and deletes nothing from then on"
+            }
+            // Nix does not ask who refers to a root.
+            OddEnd::Referrer if roots().any(|root| root == path) => continue,
+            OddEnd::Referrer => {
+                "alive, and a row that Nix cannot read refers to it: unless Nix first comes to a \
+                 root that keeps it, it stops with an error here, and deletes nothing from then on"
+            }
+        };
+        warnings.push(WarningKind::Uncertain, catalog.path(path), message);
     }
 }
 
