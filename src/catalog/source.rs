@@ -5,7 +5,7 @@ use super::{
     registration, scan,
 };
 use crate::disk::{DiskError, DiskScan, Progress, ScanOptions};
-use crate::fs::{Input, StoreFiles, Tree, inside_root};
+use crate::fs::{Input, StoreFiles, Tree};
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::WarningKind;
 use std::io;
@@ -151,7 +151,7 @@ pub fn find_store_at_top(location: &mut StoreLocation) {
         return;
     }
     let Ok(tree) = Tree::live(&location.root) else { return };
-    let exists = match inside_root(&location.root, &location.real_store_dir) {
+    let exists = match location.inside_root(&location.real_store_dir) {
         Some(name) => tree.resolve(&name, None).is_ok(),
         None => location.real_store_dir.exists(),
     };

@@ -55,7 +55,7 @@ pub use locate::{locate, locate_elsewhere, locate_guix};
 pub use memory::MemoryFile;
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
 pub use stat::{Facts, FileType, Stat};
-pub use store_files::{StoreFiles, inside_root};
+pub use store_files::StoreFiles;
 
 use live::{native, portable};
 

@@ -76,8 +76,3 @@ impl StoreFiles {
         &self.path
     }
 }
-
-/// The name inside `root` of a path of this machine; `None` if it lies outside.
-pub fn inside_root(root: &Path, path: &Path) -> Option<PathBuf> {
-    path.strip_prefix(root).ok().map(|inside| Path::new("/").join(inside))
-}

@@ -41,10 +41,15 @@ impl StoreLocation {
         format!("{}/{base_name}", self.store_dir)
     }
 
-    /// A path of this machine as a name inside the root; one that is not below
-    /// the root is taken for such a name.
+    /// The name inside the root of a path of this machine; `None` if it lies
+    /// outside.
+    pub fn inside_root(&self, real: &Path) -> Option<PathBuf> {
+        real.strip_prefix(&self.root).ok().map(|inside| Path::new("/").join(inside))
+    }
+
+    /// The same; a path that lies outside is taken for a name inside the root.
     pub fn inside(&self, real: &Path) -> PathBuf {
-        Path::new("/").join(real.strip_prefix(&self.root).unwrap_or(real))
+        self.inside_root(real).unwrap_or_else(|| real.to_owned())
     }
 }
 

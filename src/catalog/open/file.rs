@@ -38,7 +38,7 @@ impl DatabaseFile {
     /// [`OpenError`] if the root cannot be opened.
     pub fn of(location: &StoreLocation) -> Result<Self, OpenError> {
         let path = &location.database;
-        match fs::inside_root(&location.root, path) {
+        match location.inside_root(path) {
             Some(name) => Ok(Self { tree: live(&location.root, path)?, name, path: path.clone() }),
             None => Self::at(path),
         }
