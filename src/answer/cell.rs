@@ -35,8 +35,6 @@ pub enum Cell<'a> {
     Time(i64),
     /// A length of time in seconds.
     Seconds(f64),
-    /// A share of a whole, 0 to 1; people see percent.
-    Share(f64),
     /// Yes or no.
     Bool(bool),
     /// Several texts: joined by spaces in tables and CSV, a list in JSON.
@@ -72,7 +70,6 @@ impl<'a> Cell<'a> {
                 | Self::Change(_)
                 | Self::Count(_)
                 | Self::Seconds(_)
-                | Self::Share(_)
                 | Self::Paths(_)
                 | Self::StorePaths(..)
         )

@@ -378,7 +378,6 @@ impl Context {
         let style = Style {
             units: self.output.units(),
             color: self.destination.takes_color(),
-            width: None,
             time_zone: TimeZone::system(),
         };
         let format = self.output.format();

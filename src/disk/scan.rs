@@ -10,8 +10,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
-
 use super::DiskError;
 use super::devices::Devices;
 use super::engine::Walker;
@@ -25,7 +23,7 @@ use crate::nar::{name_in_nar, size};
 use crate::warning::{WarningKind, Warnings};
 
 /// What one path costs; sizes in bytes, each inode counted once within the path.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Usage {
     /// The size of its NAR, where each name of an inode counts.
     pub nar_size: u64,

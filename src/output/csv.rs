@@ -50,7 +50,7 @@ fn field(cell: &Cell<'_>) -> String {
     let text = match cell {
         Cell::Missing => String::new(),
         Cell::Time(t) => return t.to_string(),
-        Cell::Seconds(x) | Cell::Share(x) => return x.to_string(),
+        Cell::Seconds(x) => return x.to_string(),
         Cell::Size(_)
         | Cell::Change(_)
         | Cell::Count(_)

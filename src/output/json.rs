@@ -63,7 +63,7 @@ impl Serialize for Cell<'_> {
             },
             Self::Size(n) | Self::Count(n) => s.serialize_u64(*n),
             Self::Change(n) | Self::Time(n) => s.serialize_i64(*n),
-            Self::Seconds(x) | Self::Share(x) => s.serialize_f64(*x),
+            Self::Seconds(x) => s.serialize_f64(*x),
             Self::Bool(b) => s.serialize_bool(*b),
             Self::List(l) | Self::Paths(l) => s.collect_seq(l),
             Self::StorePaths(of, numbers) => {

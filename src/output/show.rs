@@ -11,8 +11,6 @@ pub struct Style {
     pub units: Units,
     /// Whether headings are bold.
     pub color: bool,
-    /// The terminal's width in columns, if it is one.
-    pub width: Option<usize>,
     /// The time zone of times.
     pub time_zone: TimeZone,
 }
@@ -20,7 +18,7 @@ pub struct Style {
 impl Default for Style {
     /// Binary units, no colour, UTC.
     fn default() -> Self {
-        Self { units: Units::default(), color: false, width: None, time_zone: TimeZone::UTC }
+        Self { units: Units::default(), color: false, time_zone: TimeZone::UTC }
     }
 }
 
@@ -39,7 +37,6 @@ pub(super) fn show(cell: &Cell<'_>, style: &Style) -> String {
         Cell::Count(n) => n.to_string(),
         Cell::Time(t) => format_time(*t, &style.time_zone),
         Cell::Seconds(s) => format!("{s:.2} s"),
-        Cell::Share(s) => format!("{:.1}%", s * 100.0),
         Cell::Bool(b) => if *b { "yes" } else { "no" }.to_owned(),
         Cell::List(l) => l.iter().map(|t| escape(t.as_bytes())).collect::<Vec<_>>().join(" "),
         Cell::Paths(p) => p.len().to_string(),
