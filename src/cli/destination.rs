@@ -37,7 +37,8 @@ impl Destination {
         let metadata = fs::metadata(&file).ok();
         let named = named.to_owned();
         // What /dev/fd/N leads to may have a name, but has to be written as it is open.
-        let open = file.starts_with("/dev") || file.starts_with("/proc");
+        let open = ["/dev/fd", "/dev/stdin", "/dev/stderr", "/proc"];
+        let open = open.iter().any(|place| file.starts_with(place));
         match metadata {
             Some(m) if m.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
             Some(m) if open || !m.is_file() => Ok(Self::Open { named, file }),

@@ -1,7 +1,7 @@
 //! The walk against walkdir, du, and what cannot be read.
 #![allow(clippy::unwrap_used)]
 
-use crate::support::{device, du, have, inherited, reachable, root};
+use crate::support::{device, du, have, inherited, reachable, root, tempdir};
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::fs;
@@ -334,7 +334,7 @@ proptest! {
 
     #[test]
     fn equals_walkdir_and_du(puts in prop::collection::vec((put(), any::<prop::sample::Index>(), name()), 1..80)) {
-        let store = tempfile::tempdir().unwrap();
+        let store = tempdir();
         build(store.path(), &puts);
         check(store.path());
     }
@@ -342,7 +342,7 @@ proptest! {
 
 #[test]
 fn names_of_one_inode_in_one_directory() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     let path = store.path().join("x");
     fs::create_dir(&path).unwrap();
     fs::write(path.join("0"), [1; 5000]).unwrap();
@@ -357,7 +357,7 @@ fn names_of_one_inode_in_one_directory() {
 
 #[test]
 fn files_symlinks_and_empty_directories_as_paths() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     fs::write(store.path().join("a.drv"), "Derive").unwrap();
     symlink("/etc/passwd", store.path().join("b")).unwrap();
     fs::create_dir(store.path().join("c")).unwrap();
@@ -374,7 +374,7 @@ fn files_symlinks_and_empty_directories_as_paths() {
 
 #[test]
 fn a_tree_5000_deep() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     // Two directories a level, so that each level waits for the other one.
     deep(&store.path().join("deep"), 5000);
     let threads = Some(2);
@@ -407,7 +407,7 @@ fn remove_deep(path: &Path) {
 
 #[test]
 fn a_directory_of_100000_entries() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     let path = store.path().join("x");
     fs::create_dir_all(path.join("d/e")).unwrap();
     for i in 0..100_000 {
@@ -420,7 +420,7 @@ fn a_directory_of_100000_entries() {
 
 #[test]
 fn a_missing_path_is_told() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     for engine in [Engine::Native, Engine::Portable] {
         for whole in [true, false] {
             let options = ScanOptions { whole, ..WHOLE };
@@ -437,7 +437,7 @@ fn a_missing_path_is_told() {
 
 #[test]
 fn no_name_leads_out_of_the_store() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     fs::create_dir(store.path().join("x")).unwrap();
     fs::write(store.path().join("x/y"), "contents").unwrap();
     let names: Vec<Vec<u8>> = ["", ".", "..", "../../etc", "/etc", "x/y", "x\0y"]
@@ -498,7 +498,7 @@ impl Visitor for Deleting<'_> {
 
 #[test]
 fn a_directory_deleted_before_it_is_opened() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     for engine in [Engine::Native, Engine::Portable] {
         let doomed = store.path().join("x/doomed");
         fs::create_dir_all(doomed.join("below")).unwrap();
@@ -522,7 +522,7 @@ fn a_directory_deleted_before_it_is_opened() {
 
 #[test]
 fn special_files_are_told_and_not_opened() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     let path = store.path().join("x");
     fs::create_dir(&path).unwrap();
     fifo(&path.join("fifo"));
@@ -543,7 +543,7 @@ fn what_may_not_be_read_is_told() {
     if !root() || !have(&["setpriv"]) {
         return;
     }
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     let open = |path: &Path, mode| {
         let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
         fs::set_permissions(path, mode).unwrap();
@@ -651,7 +651,7 @@ impl Visitor for Reading {
 
 #[test]
 fn a_visitor_sees_all_and_opens_nothing_but_files() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     let path = store.path().join("x");
     fs::create_dir_all(path.join("d/e")).unwrap();
     fs::write(path.join("d/file"), "contents").unwrap();
@@ -688,7 +688,7 @@ fn a_visitor_sees_all_and_opens_nothing_but_files() {
 
 #[test]
 fn a_path_deleted_while_it_is_walked() {
-    let store = tempfile::tempdir().unwrap();
+    let store = tempdir();
     // Deletes each directory's files when it is shown the one above.
     struct Deleting(PathBuf);
     impl Visitor for Deleting {

@@ -3,7 +3,7 @@
 
 use crate::support::made::{self, Made};
 use crate::support::nix::{self, Nix, Store};
-use crate::support::{TestEnv, have, program, root, rooted, run, skip};
+use crate::support::{TestEnv, have, program, root, rooted, run, scratch, skip};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
@@ -66,8 +66,7 @@ struct Empty {
 const PATHS: usize = 5;
 
 impl Empty {
-    fn new(nix: &'static Nix) -> Self {
-        let env = TestEnv::new();
+    fn new(env: TestEnv, nix: &'static Nix) -> Self {
         let store = Store::root(nix, env.join("empty"));
         fs::create_dir_all(store.dir.join("conf")).unwrap();
         for i in 0..PATHS {
@@ -174,8 +173,14 @@ fn seal(path: &Path) {
 }
 
 #[track_caller]
+fn empty_in(dir: &Path) -> Option<Empty> {
+    let nix = have(&["du", "cp"]).then(nix::first).flatten()?;
+    Some(Empty::new(TestEnv::on(dir), nix))
+}
+
+#[track_caller]
 fn empty() -> Option<Empty> {
-    have(&["du", "cp"]).then(nix::first).flatten().map(Empty::new)
+    empty_in(scratch())
 }
 
 #[test]
@@ -262,9 +267,16 @@ fn a_closure_stands_alone() {
             let paths = paths.iter().map(|path| from.real_path(path));
             run(Command::new("cp").arg("-a").args(paths).arg(&alone.real_store_dir)).ok();
             let there = check(&env, &alone);
-            for key in ["files_linked", "bytes_freed"] {
-                assert_eq!(here["nix_report"][key], there["nix_report"][key], "{key}");
-            }
+            // `hard-links-1.0` has one byte in an inode of three names and in one of one
+            // name. The file system's order of names decides which of them are linked
+            // to the other.
+            let differ = |key: &str| {
+                let count = |answer: &Value| answer["nix_report"][key].as_u64().unwrap();
+                count(&here).abs_diff(count(&there))
+            };
+            let files = differ("files_linked");
+            assert!(files == 0 || files == 2, "{files}");
+            assert_eq!(differ("bytes_freed"), files);
             assert_eq!(here["disk_freed"], there["disk_freed"]);
         } else {
             assert_eq!(here["nix_report"]["files_linked"], 0);
@@ -397,9 +409,10 @@ impl Shape {
 
 #[test]
 fn up_to_the_link_limit() {
-    let Some(empty) = empty() else { return };
-    if rustix::fs::statfs(empty.env.path()).unwrap().f_type as u32 != 0xef53 {
-        return skip("the temporary directory is on no ext file system");
+    let dir = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    let Some(empty) = empty_in(dir) else { return };
+    if rustix::fs::statfs(dir).unwrap().f_type as u32 != 0xef53 {
+        return skip("the target directory is on no ext file system");
     }
     let shape = empty.copy("limit");
     shape.file(0, "a", b"many names", false);

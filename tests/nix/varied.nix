@@ -85,7 +85,7 @@ let
   '';
 
   big = make "big-1.0" { inherit files; } ''
-    mkdir "$out"; yes 'this is a big file' | head -c 25000000 > "$out/big"
+    mkdir "$out"; yes 'this is a big file' | head -c 12000000 > "$out/big"
     echo "$files" > "$out/tiny"
   '';
 
@@ -103,7 +103,7 @@ let
   '';
 
   wide = make "wide-1.0" { } ''
-    mkdir "$out"; cd "$out"; seq 1 3000 | xargs touch
+    mkdir "$out"; cd "$out"; seq -f 'file-%05.0f' 1 1200 | xargs touch
     seq 1 300 | sed s:^:sub/: | xargs mkdir -p
     n=1; while [ $n -le 300 ]; do echo $n > "sub/$n/f"; n=$((n+1)); done
   '';

@@ -42,8 +42,13 @@ pub(crate) struct Run {
 
 impl TestEnv {
     pub(crate) fn new() -> Self {
-        let dir = tempfile::Builder::new().prefix("nix-census-test-").tempdir().unwrap();
-        std::fs::create_dir(dir.path().join("home")).unwrap();
+        Self::on(scratch())
+    }
+
+    /// One in a directory of the caller's choice.
+    pub(crate) fn on(dir: &Path) -> Self {
+        let dir = tempfile::Builder::new().prefix("nix-census-test-").tempdir_in(dir).unwrap();
+        fs::create_dir(dir.path().join("home")).unwrap();
         Self { dir, vars: Vec::new() }
     }
 
@@ -164,6 +169,37 @@ pub(crate) fn have(programs: &[&str]) -> bool {
         }
     }
     true
+}
+
+/// Where tests make their directories: `TMPDIR`, or memory where there is enough of it,
+/// or `/tmp`. In the seconds after files are deleted, ext4 takes much longer to create
+/// others; on disk, most of the time of the tests would go there.
+pub(crate) fn scratch() -> &'static Path {
+    static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
+    SCRATCH.get_or_init(|| {
+        let memory = Path::new("/dev/shm");
+        let given = std::env::var_os("TMPDIR").is_some_and(|dir| !dir.is_empty());
+        if !given && serves(memory).unwrap_or(false) {
+            memory.into()
+        } else {
+            std::env::temp_dir()
+        }
+    })
+}
+
+/// Whether a directory has room, runs programs and, as not all memory does, keeps
+/// extended attributes.
+fn serves(dir: &Path) -> std::io::Result<bool> {
+    let stat = rustix::fs::statvfs(dir)?;
+    let room = stat.f_bavail.saturating_mul(stat.f_frsize) >= 4 << 30 && stat.f_favail > 1_000_000;
+    let file = tempfile::NamedTempFile::new_in(dir)?;
+    rustix::fs::setxattr(file.path(), "user.test", b"", rustix::fs::XattrFlags::empty())?;
+    Ok(room && !stat.f_flag.contains(rustix::fs::StatVfsMountFlags::NOEXEC))
+}
+
+/// A directory for a test that runs no program.
+pub(crate) fn tempdir() -> tempfile::TempDir {
+    tempfile::tempdir_in(scratch()).unwrap()
 }
 
 /// Copies a tree as `cp -a` does: hard links, holes, modes and times kept.

@@ -5,10 +5,10 @@ use super::{TestEnv, copy_tree, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::{Mutex, MutexGuard, OnceLock};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -38,16 +38,10 @@ pub(crate) fn rooted_of(nix: &'static Nix) -> MutexGuard<'static, Rooted> {
     static ROOTED: [OnceLock<Mutex<Rooted>>; 8] = [const { OnceLock::new() }; 8];
     let place = nix::place(nix);
     let rooted = ROOTED[place].get_or_init(|| {
-        // A static is never dropped, so this one is not in a directory that goes.
-        let name = format!("roots-{nix}");
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(&name);
-        // Held until the process ends: another run of the tests waits.
-        let lock = File::create(dir.with_file_name(format!("{name}.lock"))).unwrap();
-        lock.lock().unwrap();
-        std::mem::forget(lock);
-        remove(&dir);
-        remove(&dir.with_file_name(format!("{name}.pristine")));
-        let rooted = Rooted::new(nix, TestEnv::new(), dir);
+        let env = TestEnv::new();
+        remove_at_the_end(env.path());
+        let dir = env.join("roots");
+        let rooted = Rooted::new(nix, env, dir);
         copy_tree(&rooted.store.dir, &rooted.beside("pristine"));
         Mutex::new(rooted)
     });
@@ -60,9 +54,19 @@ pub(crate) fn rooted_of(nix: &'static Nix) -> MutexGuard<'static, Rooted> {
     })
 }
 
+/// Removes a directory when this process ends, however it does: no static is dropped.
+fn remove_at_the_end(dir: &Path) {
+    let mut shell = Command::new("sh");
+    // Its standard input is a pipe that ends with this process.
+    shell.args(["-c", "cat; chmod -R u+w \"$1\"; rm -rf \"$1\"", "sh"]).arg(dir);
+    shell.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null()).current_dir("/");
+    std::mem::forget(shell.spawn().unwrap());
+}
+
 /// Removes a tree whose directories may be read-only.
 pub(crate) fn remove(dir: &Path) {
-    if dir.exists() {
+    // Root needs no permission for what is inside.
+    if dir.exists() && fs::remove_dir_all(dir).is_err() {
         run(Command::new("chmod").args(["-R", "u+w"]).arg(dir)).ok();
         fs::remove_dir_all(dir).unwrap();
     }
@@ -225,7 +229,8 @@ impl Rooted {
     /// As `undone`, but leaves the store where it is for those who use it.
     pub(crate) fn undone_while_running<T>(&self, work: impl FnOnce() -> T) -> T {
         let state = &self.store.real_state_dir.join("gcroots");
-        let aside = self.env.join("aside");
+        let aside = self.beside("aside");
+        remove(&aside);
         copy_tree(state, &aside);
         let done = work();
         fs::remove_dir_all(state).unwrap();
