@@ -179,11 +179,7 @@ pub(crate) fn scratch() -> &'static Path {
     SCRATCH.get_or_init(|| {
         let memory = Path::new("/dev/shm");
         let given = std::env::var_os("TMPDIR").is_some_and(|dir| !dir.is_empty());
-        if !given && serves(memory).unwrap_or(false) {
-            memory.into()
-        } else {
-            std::env::temp_dir()
-        }
+        if !given && serves(memory).unwrap_or(false) { memory.into() } else { std::env::temp_dir() }
     })
 }
 
