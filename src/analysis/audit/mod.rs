@@ -247,7 +247,11 @@ impl Canonical {
     /// Of names of extended attributes, each followed by a NUL, those that Nix
     /// would have stripped.
     fn odd_xattrs(&self, names: &[u8]) -> Option<String> {
-        let ignored = |name: &[u8]| self.ignored_acls.iter().any(|acl| acl.as_bytes() == name);
+        // A later Nix marks optimised paths so (NixOS/nix#16458).
+        let ignored = |name: &[u8]| {
+            name == b"trusted.nix.optimised"
+                || self.ignored_acls.iter().any(|acl| acl.as_bytes() == name)
+        };
         let odd: Vec<String> = (names.split(|&b| b == 0))
             .filter(|name| !name.is_empty() && !ignored(name))
             .map(|name| name.escape_ascii().to_string())
