@@ -176,8 +176,11 @@ fn check(store: &Path) {
             assert_eq!(facts(&targets, &all), facts(&other, &all));
             // Each inode is statted once. Races between two threads that meet
             // one inode at once aside, which one thread cannot have.
-            let one = scan(store, &some, ScanOptions { threads: Some(1), ..WHOLE });
-            assert_eq!(one.statted, distinct_inodes(store));
+            // Only there are the inode numbers of directories known to be true.
+            if cfg!(all(target_os = "linux", not(nix_census_portable))) {
+                let one = scan(store, &some, ScanOptions { threads: Some(1), ..WHOLE });
+                assert_eq!(one.statted, distinct_inodes(store));
+            }
         }
     }
     for (name, usage) in &expected {
@@ -373,6 +376,10 @@ fn files_symlinks_and_empty_directories_as_paths() {
 }
 
 #[test]
+#[cfg_attr(
+    any(not(target_os = "linux"), nix_census_portable),
+    ignore = "by paths no file deeper than PATH_MAX is reached"
+)]
 fn a_tree_5000_deep() {
     let store = tempdir();
     // Two directories a level, so that each level waits for the other one.
