@@ -118,7 +118,7 @@ pub struct Warning {
 }
 
 /// The warnings of a run. At most [`Warnings::KEPT`] are kept; all are counted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Warnings {
     kept: Vec<Warning>,
     /// Those of which an audit makes findings, and for which `kept` had no room.

@@ -4,6 +4,7 @@ use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, WholeCensus};
 use crate::store::StoreLocation;
+use crate::warning::Warnings;
 use std::path::Path;
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ pub struct Overview {
     pub heaviest: Vec<PathId>,
     /// How long the census took.
     pub duration: Duration,
+    /// What was left out, and why: what the census warns of.
+    pub warnings: Warnings,
 }
 
 /// The disk's part of an [`Overview`]. All sizes are in bytes, each inode once.
@@ -96,11 +99,12 @@ impl Overview {
             disk: disk_overview(census.census()),
             heaviest,
             duration,
+            warnings: census.warnings.clone(),
         }
     }
 
     /// The answer for printing; `location` is where the store lies.
-    pub fn document<'a>(&self, census: &'a Census, location: &StoreLocation) -> Document<'a> {
+    pub fn document<'a>(&'a self, census: &'a Census, location: &StoreLocation) -> Document<'a> {
         let catalog = &census.catalog;
         let mut fields = vec![
             Field::new("paths", "valid paths", Cell::Count(self.paths))
@@ -191,7 +195,7 @@ impl Overview {
             _ => format!("Store {store_dir} under {}", location.root.display()),
         };
         Document {
-            head: Head { store_dir, warnings: &census.warnings },
+            head: Head { store_dir, warnings: &self.warnings },
             sections: vec![
                 Section::fields(None, title, fields),
                 Section::rows("heaviest", "Heaviest paths", columns, rows),

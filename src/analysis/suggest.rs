@@ -7,6 +7,7 @@ use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::{Census, PathIndex};
 use crate::graph::{Dominator, NodeSet, TooHeavy};
 use crate::store::Package;
+use crate::warning::Warnings;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -115,6 +116,8 @@ pub struct Suggestions {
     pub disk_size_after: u64,
     /// What all of them gain together.
     pub gain: Gain,
+    /// What was left out, and why: what the census warns of.
+    pub warnings: Warnings,
 }
 
 impl Suggestions {
@@ -160,6 +163,7 @@ impl Suggestions {
             (graph, reached, now) = (next, left, after);
         }
         Ok(Self {
+            warnings: census.warnings.clone(),
             list,
             replacements,
             nar_size_before: known_nar_size(census, &all, before),
@@ -254,7 +258,7 @@ impl Suggestions {
                     suggested, only what it holds."
                 .to_owned();
         Document {
-            head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
+            head: Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
             sections: vec![
                 Section::fields(Some("total"), "", total),
                 suggestions,

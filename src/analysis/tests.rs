@@ -212,6 +212,7 @@ fn overview() {
         }),
         heaviest: ids(&[DATA, OLD, TOOL, APP, LIB]),
         duration: Duration::ZERO,
+        warnings: crate::warning::Warnings::new(),
     };
     assert_eq!(overview, expected);
 }
@@ -332,7 +333,7 @@ fn what_if_references_go() {
     let all = (Some(nar(&[APP, TOOL, LIB, DATA])), Some(8192 + 16_384 + 4096 + 28_672), 4);
     let ask = |change| {
         let step = what_if::Step { text: String::new(), change };
-        let answer = WhatIf::new(&mut of_app(), None, &ids(&[APP]), &[step], None).unwrap();
+        let answer = WhatIf::new(&of_app(), None, &ids(&[APP]), &[step], None).unwrap();
         let before = &answer.before;
         assert_eq!((before.nar_size, before.disk_size, before.paths), all);
         let after = &answer.after[0];

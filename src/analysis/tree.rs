@@ -5,6 +5,7 @@ use super::retained::{Retained, SizeKind, within};
 use crate::answer::{Cell, Column, Document, GraphLine, Head, Section};
 use crate::census::{Census, PathIndex};
 use crate::graph::TooHeavy;
+use crate::warning::Warnings;
 use std::cmp::Reverse;
 
 /// What a tree shows.
@@ -24,6 +25,8 @@ pub struct TreeOptions {
 pub struct Tree {
     /// The lines; nodes are indexes of the census.
     pub lines: Vec<GraphLine>,
+    /// What was left out, and why: what the census warns of.
+    pub warnings: Warnings,
     retained: Retained,
 }
 
@@ -59,7 +62,7 @@ impl Tree {
         if options.min_size > 0 {
             lines = prune(lines, |i| weight(i) >= options.min_size);
         }
-        Ok(Self { lines, retained })
+        Ok(Self { lines, warnings: census.warnings.clone(), retained })
     }
 
     /// The answer for printing.
@@ -97,7 +100,7 @@ impl Tree {
             ]
         });
         Document {
-            head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
+            head: Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
             sections: vec![
                 Section::graph("lines", columns, "path", &self.lines, rows),
                 Section::Note(within(census)),

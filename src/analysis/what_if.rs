@@ -12,6 +12,7 @@ use crate::census::{Census, PathIndex};
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
 use crate::graph::{NodeSet, closure};
+use crate::warning::Warnings;
 use globset::GlobMatcher;
 use std::cmp::Reverse;
 
@@ -100,6 +101,9 @@ pub struct WhatIf {
     pub after: Vec<Outcome>,
     /// What all steps together change in NAR size, if known.
     pub nar_change: Option<i64>,
+    /// What was left out, and why: what the census warns of, and files that
+    /// could not be searched.
+    pub warnings: Warnings,
     steps: Vec<String>,
 }
 
@@ -111,14 +115,15 @@ impl WhatIf {
     /// If files are to be dropped and there are none such, or the store
     /// directory cannot be read.
     pub fn new(
-        census: &mut Census,
+        census: &Census,
         files: Option<&StoreFiles>,
         targets: &[PathId],
         steps: &[Step],
         threads: Option<usize>,
     ) -> Result<Self, WhatIfError> {
-        let mut drops = drop_files::find(census, files, steps, threads)?.into_iter();
-        let census = &*census;
+        let mut warnings = census.warnings.clone();
+        let drops = drop_files::find(census, files, steps, threads, &mut warnings)?;
+        let mut drops = drops.into_iter();
         let mut dropped = Dropped::default();
         let mut graph = Edited::new(census, targets);
         let mut reached = graph.reached();
@@ -183,7 +188,7 @@ impl WhatIf {
         }
         let nar_change = known_nar_change(census, (&first.0, first.1), (&reached, sizes), &dropped);
         let steps = steps.iter().map(|s| s.text.clone()).collect();
-        Ok(Self { before, after, nar_change, steps })
+        Ok(Self { before, after, nar_change, warnings, steps })
     }
 
     /// The answer for printing.
@@ -206,7 +211,7 @@ impl WhatIf {
         }
         sections.push(self.kept_section(census));
         Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
+            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
             main: "steps",
         }

@@ -9,6 +9,7 @@ use crate::census::Census;
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
 use crate::graph::{Cuts, NodeSet, ShortestPaths, between, reachable, roots};
+use crate::warning::Warnings;
 use std::collections::HashMap;
 
 /// What is shown of the references between two ends.
@@ -39,6 +40,9 @@ pub struct Why {
     pub users: Vec<User>,
     /// Which files hold the references shown; `None` if that was not asked.
     pub finds: Option<Finds>,
+    /// What was left out, and why: what the census warns of, and files that
+    /// could not be searched.
+    pub warnings: Warnings,
     show: Show,
 }
 
@@ -55,7 +59,8 @@ impl Why {
     /// Finds out why `to` is there, within the closure of `from` or in the
     /// whole store.
     pub fn new(census: &Census, from: Option<PathId>, to: &[PathId], show: Show) -> Self {
-        let mut why = Self { from, to: to.to_vec(), show, ..Self::default() };
+        let warnings = census.warnings.clone();
+        let mut why = Self { from, to: to.to_vec(), warnings, show, ..Self::default() };
         let catalog = &census.catalog;
         let (references, referrers) = (catalog.references(), catalog.referrers());
         let all = || NodeSet::from_nodes(catalog.len(), catalog.ids().map(PathId::node));
@@ -134,13 +139,13 @@ impl Why {
 
     /// Searches the referrers' files for the references that are shown; of
     /// the users in the whole store, the last step of each chain. What cannot
-    /// be read becomes a warning of the census.
+    /// be read becomes a warning.
     ///
     /// # Errors
     /// If the store directory cannot be read.
     pub fn find_files(
         &mut self,
-        census: &mut Census,
+        census: &Census,
         files: &StoreFiles,
         threads: Option<usize>,
     ) -> Result<(), DiskError> {
@@ -158,8 +163,7 @@ impl Why {
             let next = order.len();
             *order.entry(edge).or_insert(next) == next
         });
-        let mut found =
-            precise::find(files, &census.catalog, &edges, threads, &mut census.warnings)?;
+        let mut found = precise::find(files, &census.catalog, &edges, threads, &mut self.warnings)?;
         found.finds.sort_by_key(|find| order.get(&(find.referrer, find.reference)).copied());
         found.without.sort_by_key(|edge| order.get(edge).copied());
         self.finds = Some(found);
@@ -207,7 +211,7 @@ impl Why {
             _ => "lines",
         };
         Document {
-            head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
+            head: Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
             sections,
             main,
         }

@@ -99,10 +99,10 @@ pub(super) fn run(context: &Context, args: &WhatIfArgs) -> Result<Exit, Failure>
         Change::Replace(_, new) => Some(new),
         _ => None,
     }));
-    let mut census = context.census(catalog, &Examine::Closure(examined), true)?;
+    let census = context.census(catalog, &Examine::Closure(examined), true)?;
     let drops = steps.iter().any(|step| matches!(step.change, Change::DropFiles(_)));
     let files = if drops { Some(context.files()?) } else { None };
-    let answer = WhatIf::new(&mut census, files, &targets, &steps, context.threads());
+    let answer = WhatIf::new(&census, files, &targets, &steps, context.threads());
     let answer = answer.map_err(|e| match e {
         WhatIfError::NoFile { .. } => Failure::usage(e),
         e => Failure::because(&e),

@@ -47,11 +47,11 @@ pub(super) fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
     if args.precise && !context.walks_disk() {
         return Err(Failure::usage("--precise reads files, --no-disk forbids it"));
     }
-    let mut census = context.census(catalog, &Examine::All, false)?;
+    let census = context.census(catalog, &Examine::All, false)?;
     let mut why = Why::new(&census, from, &to, show);
     if args.precise {
         let files = context.files()?;
-        why.find_files(&mut census, files, context.threads()).map_err(|e| Failure::because(&e))?;
+        why.find_files(&census, files, context.threads()).map_err(|e| Failure::because(&e))?;
     }
     let exit = if why.is_held() { Exit::Done } else { Exit::No };
     context.answer(why.document(&census), exit)

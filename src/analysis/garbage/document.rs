@@ -28,7 +28,7 @@ impl Garbage<'_> {
             self.invalid_section(census),
         ]);
         Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
+            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
             main: "dead_paths",
         }

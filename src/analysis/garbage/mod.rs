@@ -152,6 +152,8 @@ pub struct Garbage<'f> {
     /// How many dead paths Nix fails to delete: they do not count as dead.
     pub failing: u64,
     options: GarbageOptions,
+    /// What was left out, and why: what the census warns of.
+    pub warnings: Warnings,
 }
 
 /// The step of what does not go.
@@ -201,6 +203,7 @@ impl<'f> Garbage<'f> {
             .iter()
             .map(|&path| Why::new(census, found, &removed, &graph, goes[path.index()], path));
         Self {
+            warnings: census.warnings.clone(),
             found,
             dead,
             steps,

@@ -11,6 +11,7 @@ use crate::answer::{Cell, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::graph::{TooHeavy, closure_sizes};
+use crate::warning::Warnings;
 use std::cmp::Reverse;
 
 /// Which rows and columns a report has.
@@ -78,6 +79,8 @@ pub struct Report {
     pub rows: Vec<Row>,
     /// Sums over all rows, also those that the limit cut.
     pub total: Total,
+    /// What was left out, and why: what the census warns of.
+    pub warnings: Warnings,
     columns: Vec<Column>,
 }
 
@@ -108,7 +111,12 @@ impl Report {
             rows.sort_by_cached_key(key);
         }
         rows.truncate(options.limit.unwrap_or(usize::MAX));
-        Ok(Self { rows, total, columns: options.columns.clone() })
+        Ok(Self {
+            rows,
+            total,
+            warnings: census.warnings.clone(),
+            columns: options.columns.clone(),
+        })
     }
 
     /// The answer for printing.
@@ -138,7 +146,7 @@ impl Report {
             sections.push(Section::Note(within(census)));
         }
         Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
+            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
             main: "paths",
         }

@@ -25,7 +25,7 @@ impl Roots<'_> {
         }
         sections.push(self.stale_section(census));
         Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &census.warnings },
+            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
             main: "roots",
         }

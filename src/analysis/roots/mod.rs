@@ -13,6 +13,7 @@ use crate::catalog::PathId;
 use crate::census::{Census, WholeCensus};
 use crate::graph::{Cuts, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
+use crate::warning::Warnings;
 use globset::Glob;
 use holders::HolderGraph;
 use std::cmp::Reverse;
@@ -185,6 +186,8 @@ pub struct Roots<'f> {
     pub total: RootsTotal,
     options: RootsOptions,
     disk: bool,
+    /// What was left out, and why: what the census warns of.
+    pub warnings: Warnings,
 }
 
 impl<'f> Roots<'f> {
@@ -261,7 +264,17 @@ impl<'f> Roots<'f> {
             alive_nar_size: catalog.sum_nar_sizes(live_ids()),
             alive_disk_size: census.disk_size_of(live_ids()),
         };
-        Ok(Self { found, rows, matched, profiles, shared, total, options: options.clone(), disk })
+        Ok(Self {
+            found,
+            rows,
+            matched,
+            profiles,
+            shared,
+            total,
+            options: options.clone(),
+            disk,
+            warnings: census.warnings.clone(),
+        })
     }
 }
 

@@ -5,6 +5,7 @@ use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::Census;
 use crate::roots::{FoundRoots, GcSettings};
+use crate::warning::Warnings;
 use std::borrow::Cow;
 
 /// A root that keeps the target.
@@ -25,6 +26,8 @@ pub struct RootsOf<'f> {
     pub target: PathId,
     /// The roots that keep it.
     pub keepers: Vec<Keeper>,
+    /// What was left out, and why: what the census warns of.
+    pub warnings: Warnings,
 }
 
 impl<'f> RootsOf<'f> {
@@ -42,7 +45,7 @@ impl<'f> RootsOf<'f> {
             .filter_map(|(root, r)| Some(Keeper { root, chain: chains.chain(r.path)? }))
             .collect();
         keepers.sort_by_key(|k| (k.chain.len(), k.root));
-        Self { found, target, keepers }
+        Self { found, target, keepers, warnings: census.warnings.clone() }
     }
 
     /// The answer for printing; at most `limit` roots are listed.
@@ -86,7 +89,7 @@ impl<'f> RootsOf<'f> {
         )];
         sections.push(Section::rows("roots", title, columns, rows));
         Document {
-            head: Head { store_dir: catalog.store_dir(), warnings: &census.warnings },
+            head: Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
             sections,
             main: "roots",
         }

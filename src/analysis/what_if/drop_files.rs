@@ -7,7 +7,7 @@ use crate::disk::{EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, W
 use crate::fs::{FileType, StoreFiles};
 use crate::nar::{name_in_nar, size};
 use crate::text::escape;
-use crate::warning::WarningKind;
+use crate::warning::{WarningKind, Warnings};
 use globset::GlobMatcher;
 use std::collections::{BTreeSet, HashMap};
 
@@ -46,12 +46,13 @@ impl File {
 }
 
 /// For each step that drops files: which; a file that several steps match goes
-/// with the first. What cannot be read becomes a warning of the census.
+/// with the first. What cannot be read becomes a warning.
 pub(super) fn find(
-    census: &mut Census,
+    census: &Census,
     files: Option<&StoreFiles>,
     steps: &[Step],
     threads: Option<usize>,
+    warnings: &mut Warnings,
 ) -> Result<Vec<Vec<File>>, WhatIfError> {
     let asked: Vec<&GlobMatcher> = (steps.iter())
         .filter_map(|step| match &step.change {
@@ -101,7 +102,7 @@ pub(super) fn find(
         matched.iter_mut().zip(state.matched).for_each(|(any, here)| *any |= here);
         directories.extend(state.directories);
     }
-    census.warnings.extend(walked.warnings);
+    warnings.extend(walked.warnings);
     let missing: Vec<u32> = (0..census.len() as u32)
         .filter(|&path| !searched[path as usize] && !failed.contains(&path))
         .collect();
@@ -109,13 +110,13 @@ pub(super) fn find(
         // Else the scan told of them.
         for &path in &missing {
             let path = census.catalog.path(census.id(PathIndex::new(path)));
-            census.warnings.push(WarningKind::MissingPath, path, "not on disk: not searched");
+            warnings.push(WarningKind::MissingPath, path, "not on disk: not searched");
         }
     }
     if !missing.is_empty() || !failed.is_empty() {
         for glob in (globs.iter().zip(&matched)).filter_map(|(glob, any)| (!any).then_some(glob)) {
             let message = "no file matches of those that could be searched";
-            census.warnings.push(WarningKind::Unchecked, glob.glob().glob(), message);
+            warnings.push(WarningKind::Unchecked, glob.glob().glob(), message);
         }
         return Ok(found);
     }
