@@ -2,8 +2,8 @@
 //! turns it into a [`Document`](crate::answer::Document) for printing.
 
 pub mod audit;
-mod edits;
 pub mod garbage;
+mod graph_changes;
 mod graph_lines;
 pub mod liveness;
 pub mod optimise;

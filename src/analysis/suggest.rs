@@ -1,6 +1,6 @@
 //! The cuts that gain most.
 
-use super::edits::{Dropped, Edited, known_nar_change, known_nar_size, measure};
+use super::graph_changes::{Dropped, Edited, known_nar_change, known_nar_size, measure};
 use super::path_names::list_of;
 use super::retained::{Retained, SizeKind, Sizes};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
@@ -375,8 +375,8 @@ fn replacements(
 /// the same package and output, at least as large.
 fn siblings(census: &Census) -> HashMap<PathIndex, Vec<PathIndex>> {
     // Package, words of the version, output.
-    type Kind<'a> = (&'a str, Vec<&'a str>, Option<&'a str>);
-    let mut kinds: HashMap<Kind<'_>, Vec<PathIndex>> = HashMap::new();
+    type BuildKind<'a> = (&'a str, Vec<&'a str>, Option<&'a str>);
+    let mut kinds: HashMap<BuildKind<'_>, Vec<PathIndex>> = HashMap::new();
     for index in census.indexes() {
         let id = census.id(index);
         if census.catalog.store_path(id).is_derivation() {

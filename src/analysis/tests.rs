@@ -13,14 +13,14 @@
 //! symlink none. Nothing refers to `app` and `old`.
 
 use super::audit::{Audit, AuditOptions};
-use super::garbage::{Garbage, GarbageOptions, Step};
+use super::garbage::{Garbage, GarbageOptions, RemovalStep};
 use super::optimise::{Optimise, OptimiseOptions};
 use super::overview::{DiskOverview, Overview};
 use super::report::{Column, Report, ReportOptions, Row, Total};
 use super::retained::Retained;
 use super::roots::{RootRow, RootSort, Roots, RootsOptions, RootsTotal};
 use super::suggest::{Action, Suggestions};
-use super::tree::{Tree, TreeOptions};
+use super::tree::{ReferenceTree, TreeOptions};
 use super::what_if::{self, Change, WhatIf};
 use super::why::{Show, User, Why};
 use crate::catalog::{Builder, Catalog, DatabaseFile, PathId, Record, Source};
@@ -291,7 +291,7 @@ fn what_lies_outside_the_closure_keeps_nothing_in_it() {
 #[test]
 fn tree() {
     let lines = |census: &Census, target, options: TreeOptions| {
-        let tree = Tree::new(census, PathIndex::new(target), &options).unwrap();
+        let tree = ReferenceTree::new(census, PathIndex::new(target), &options).unwrap();
         tree.lines.iter().map(|line| (line.depth, line.node)).collect::<Vec<_>>()
     };
     let all = TreeOptions::default();
@@ -332,7 +332,7 @@ fn why() {
 fn what_if_references_go() {
     let all = (Some(nar(&[APP, TOOL, LIB, DATA])), Some(8192 + 16_384 + 4096 + 28_672), 4);
     let ask = |change| {
-        let step = what_if::Step { text: String::new(), change };
+        let step = what_if::WhatIfStep { text: String::new(), change };
         let answer = WhatIf::new(&of_app(), None, &ids(&[APP]), &[step], None).unwrap();
         let before = &answer.before;
         assert_eq!((before.nar_size, before.disk_size, before.paths), all);
@@ -372,7 +372,7 @@ fn garbage() {
     let (census, found) = (whole(), rooted(&[APP]));
     let options = GarbageOptions {
         settings: GcSettings::new(false, false),
-        steps: vec![Step { label: "app".to_owned(), roots: vec![0] }],
+        steps: vec![RemovalStep { label: "app".to_owned(), roots: vec![0] }],
         filter: None,
         limit: None,
         why: Vec::new(),

@@ -22,7 +22,7 @@ pub struct TreeOptions {
 
 /// A tree. Sizes are in bytes.
 #[derive(Clone, Debug)]
-pub struct Tree {
+pub struct ReferenceTree {
     /// The lines; nodes are indexes of the census.
     pub lines: Vec<GraphLine>,
     /// What was left out, and why: what the census warns of.
@@ -30,7 +30,7 @@ pub struct Tree {
     retained: Retained,
 }
 
-impl Tree {
+impl ReferenceTree {
     /// The tree below the path at index `target`.
     ///
     /// # Errors

@@ -31,7 +31,7 @@ const NEWEST_VERSION: u64 = 3;
 /// One path's object. Keys that are not read are ignored.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default, expecting = "the object of one path")]
-struct Entry {
+struct PathInfoEntry {
     path: Option<String>,
     nar_hash: Option<HashText>,
     nar_size: Option<u64>,
@@ -108,7 +108,7 @@ struct Stated {
     references: Vec<String>,
 }
 
-impl Entry {
+impl PathInfoEntry {
     /// The key that a valid path must have and this one has not.
     fn missing(&self) -> Option<&'static str> {
         let present = [
@@ -150,7 +150,7 @@ impl Entry {
 /// What may stand where a path's object is expected.
 enum Item {
     /// The object, and the line where it begins.
-    Entry(u64, Box<Entry>),
+    Entry(u64, Box<PathInfoEntry>),
     /// `null`: the path is not valid.
     Null,
     Text,
@@ -167,7 +167,10 @@ impl<'de> Visitor<'de> for ReadItem {
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Item, A::Error> {
         let line = self.0.get();
-        Ok(Item::Entry(line, Box::new(Entry::deserialize(MapAccessDeserializer::new(map))?)))
+        Ok(Item::Entry(
+            line,
+            Box::new(PathInfoEntry::deserialize(MapAccessDeserializer::new(map))?),
+        ))
     }
 
     fn visit_str<E: Error>(self, _: &str) -> Result<Item, E> {

@@ -12,7 +12,9 @@ mod targets;
 pub use freeable::Freeable;
 pub use patterns::{filter_names, match_pattern, parse_glob};
 pub use shared::SharedInodes;
-pub use targets::{HASH_PREFIX, Named, NamedBy, Place, TargetError, near_names, resolve_target};
+pub use targets::{
+    HASH_PREFIX, NameContext, Named, NamedBy, TargetError, near_names, resolve_target,
+};
 
 use crate::catalog::{Catalog, PathId};
 use crate::disk::{self, DiskError, DiskScan, Inode, Progress, ScanOptions, Usage};

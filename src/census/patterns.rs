@@ -1,7 +1,8 @@
 //! What a user may call several store paths.
 
 use super::targets::{
-    Named, NamedBy, Place, Search, TargetError, escaped, exact_names, is_pattern, near_names_among,
+    NameContext, Named, NamedBy, Search, TargetError, escaped, exact_names, is_pattern,
+    near_names_among,
 };
 use crate::catalog::{Catalog, PathId};
 use crate::store::StoreLocation;
@@ -18,11 +19,11 @@ use globset::{GlobBuilder, GlobMatcher};
 pub fn match_pattern(
     location: &StoreLocation,
     catalog: &Catalog,
-    place: &Place,
+    names: &NameContext,
     among: Option<&[PathId]>,
     pattern: &str,
 ) -> Result<Named, TargetError> {
-    let search = Search { location, catalog, place, among };
+    let search = Search { location, catalog, names, among };
     let exactly = search.exactly(pattern)?;
     if !exactly.is_empty() {
         return Ok(Named { ids: built(catalog, pattern, exactly), by: NamedBy::Exactly });

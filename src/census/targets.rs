@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Where names of files are looked up.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct NameContext {
     /// The examined tree, in which absolute names begin.
     pub tree: Tree,
     /// The current directory, on this machine.
@@ -141,11 +141,11 @@ pub struct Named {
 pub fn resolve_target(
     location: &StoreLocation,
     catalog: &Catalog,
-    place: &Place,
+    names: &NameContext,
     among: Option<&[PathId]>,
     target: &str,
 ) -> Result<(PathId, NamedBy), TargetError> {
-    let search = Search { location, catalog, place, among };
+    let search = Search { location, catalog, names, among };
     match search.exactly(target)?[..] {
         [] => {}
         [id] => return Ok((id, NamedBy::Exactly)),
@@ -161,7 +161,7 @@ pub fn resolve_target(
 pub(super) struct Search<'a> {
     pub(super) location: &'a StoreLocation,
     pub(super) catalog: &'a Catalog,
-    pub(super) place: &'a Place,
+    pub(super) names: &'a NameContext,
     pub(super) among: Option<&'a [PathId]>,
 }
 
@@ -199,7 +199,7 @@ impl Search<'_> {
             }
             if let Some(id) = self.hash_part(text) {
                 id
-            } else if !text.is_empty() && is_symlink(&self.place.current_dir.join(text)) {
+            } else if !text.is_empty() && is_symlink(&self.names.current_dir.join(text)) {
                 // A symlink in the current directory, such as `result`.
                 self.follow(text)?
             } else {
@@ -271,7 +271,7 @@ impl Search<'_> {
         let inside = if given.is_absolute() {
             given.to_owned()
         } else {
-            let whole = self.place.current_dir.join(given);
+            let whole = self.names.current_dir.join(given);
             let root = std::fs::canonicalize(&location.root).unwrap_or(location.root.clone());
             match whole.strip_prefix(&root) {
                 Ok(rest) => Path::new("/").join(rest),
@@ -281,7 +281,7 @@ impl Search<'_> {
         let real_store = location.inside(&location.real_store_dir);
         let follow = |name: &Path| {
             let store_dir = Path::new(&location.store_dir);
-            self.place.tree.follow_links_to_store(name, store_dir, &real_store)
+            self.names.tree.follow_links_to_store(name, store_dir, &real_store)
         };
         let resolved = follow(&inside).or_else(|e| {
             // `mnt/nix/store/…` and `/mnt/nix/store/…` with `--root mnt` mean the
@@ -295,7 +295,7 @@ impl Search<'_> {
             Ok(Resolved::StorePath { base_name, .. }) => self.valid(&base_name.to_string_lossy()),
             Ok(Resolved::Entry(to)) => Err(TargetError::Outside {
                 path: escaped(target),
-                to: escaped(&self.place.tree.display_path(&to.path).to_string_lossy()),
+                to: escaped(&self.names.tree.display_path(&to.path).to_string_lossy()),
                 store_dir: location.store_dir.clone(),
             }),
             Err(source) => Err(TargetError::Resolve { path: escaped(target), source }),
@@ -425,7 +425,7 @@ mod tests {
     struct Names {
         location: StoreLocation,
         catalog: Catalog,
-        place: Place,
+        names: NameContext,
         _dir: tempfile::TempDir,
     }
 
@@ -442,24 +442,24 @@ mod tests {
             Self {
                 location: crate::fs::locate(&tree, "/nix/store", state).unwrap(),
                 catalog: builder.finish().unwrap(),
-                place: Place { tree, current_dir: dir.path().to_owned() },
+                names: NameContext { tree, current_dir: dir.path().to_owned() },
                 _dir: dir,
             }
         }
 
         fn link(&self, name: &str, to: &str) {
-            std::os::unix::fs::symlink(to, self.place.current_dir.join(name)).unwrap();
+            std::os::unix::fs::symlink(to, self.names.current_dir.join(name)).unwrap();
         }
 
         fn target(&self, text: &str) -> Result<(&str, NamedBy), TargetError> {
-            let found = resolve_target(&self.location, &self.catalog, &self.place, None, text);
+            let found = resolve_target(&self.location, &self.catalog, &self.names, None, text);
             found.map(|(id, by)| (self.catalog.store_path(id).name(), by))
         }
 
         fn named(&self, among: Option<&[u32]>, text: &str) -> Result<Vec<&str>, TargetError> {
             let among = among.map(|ids| ids.iter().copied().map(PathId::new).collect::<Vec<_>>());
             let among = among.as_deref();
-            let found = match_pattern(&self.location, &self.catalog, &self.place, among, text);
+            let found = match_pattern(&self.location, &self.catalog, &self.names, among, text);
             let names = |ids: Vec<PathId>| {
                 ids.iter().map(|&id| self.catalog.store_path(id).name()).collect()
             };

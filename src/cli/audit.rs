@@ -3,7 +3,7 @@
 use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::with_progress;
-use crate::analysis::audit::{Audit, AuditOptions, Canonical, Kind, PublicKey};
+use crate::analysis::audit::{Audit, AuditOptions, Canonical, FindingKind, PublicKey};
 use crate::fs::Tree;
 use crate::roots::Settings;
 use crate::warning::{WarningKind, Warnings};
@@ -37,18 +37,19 @@ pub(super) struct AuditArgs {
     signatures: Option<Vec<PublicKey>>,
     /// Only findings of these kinds, separated by commas
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
-    only: Vec<Kind>,
+    only: Vec<FindingKind>,
     /// No findings of these kinds
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
-    except: Vec<Kind>,
+    except: Vec<FindingKind>,
 }
 
 fn kinds() -> String {
-    Kind::ALL.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ")
+    FindingKind::ALL.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ")
 }
 
-fn parse_kind(name: &str) -> Result<Kind, String> {
-    Kind::from_name(name).ok_or_else(|| format!("there is no such kind; there are: {}", kinds()))
+fn parse_kind(name: &str) -> Result<FindingKind, String> {
+    FindingKind::from_name(name)
+        .ok_or_else(|| format!("there is no such kind; there are: {}", kinds()))
 }
 
 fn parse_key(text: &str) -> Result<PublicKey, String> {

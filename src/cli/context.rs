@@ -11,7 +11,7 @@ use super::progress::with_progress;
 use crate::answer::Document;
 use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, PathId, STANDARD_INPUT, Source};
 use crate::census::{
-    self, Census, Examine, Named, NamedBy, Place, TargetError, WholeCensus, match_pattern,
+    self, Census, Examine, NameContext, Named, NamedBy, TargetError, WholeCensus, match_pattern,
     resolve_target,
 };
 use crate::disk::{DiskError, ScanOptions};
@@ -33,7 +33,7 @@ const WARNINGS_TOLD: usize = 10;
 pub(super) struct Context {
     pub(super) location: StoreLocation,
     pub(super) source: Source,
-    pub(super) place: Place,
+    pub(super) names: NameContext,
     store: StoreArgs,
     /// Nix's own state directory, where it is not the store's.
     pub(super) nix_state_dir: Option<PathBuf>,
@@ -80,7 +80,7 @@ impl Context {
         let context = Self {
             location,
             source,
-            place: Place { tree, current_dir },
+            names: NameContext { tree, current_dir },
             store,
             nix_state_dir,
             daemon,
@@ -95,7 +95,7 @@ impl Context {
 
     /// The tree that the store lies in.
     pub(super) fn tree(&self) -> &Tree {
-        &self.place.tree
+        &self.names.tree
     }
 
     /// The catalog of the store.
@@ -188,7 +188,7 @@ impl Context {
         among: Option<&[PathId]>,
         name: &str,
     ) -> Result<Named, TargetError> {
-        let (id, by) = resolve_target(&self.location, catalog, &self.place, among, name)?;
+        let (id, by) = resolve_target(&self.location, catalog, &self.names, among, name)?;
         Ok(Named { ids: vec![id], by })
     }
 
@@ -199,7 +199,7 @@ impl Context {
         among: Option<&[PathId]>,
         pattern: &str,
     ) -> Result<Named, TargetError> {
-        match_pattern(&self.location, catalog, &self.place, among, pattern)
+        match_pattern(&self.location, catalog, &self.names, among, pattern)
     }
 
     /// The ids of all paths that a pattern names, among some or in all; never none.
@@ -270,7 +270,7 @@ impl Context {
             (Some(_), None | Some(RootKindArg::Image)) => {
                 SettingsFiles::of_image(&self.location, Path::new("/etc/nix"))
             }
-            _ => environment::settings_files(&self.place.current_dir),
+            _ => environment::settings_files(&self.names.current_dir),
         };
         let settings = read_settings(&self.settings_tree, &files, warnings);
         if !self.daemon {

@@ -82,7 +82,7 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
 /// name in the current directory; a name on this machine means the one inside
 /// the examined root.
 fn also_called(context: &Context, name: &str) -> Vec<Vec<u8>> {
-    let whole = context.place.current_dir.join(name);
+    let whole = context.names.current_dir.join(name);
     let plain = plain_path(&whole);
     let mut names = Vec::new();
     if let Ok(inside) = plain.strip_prefix(&context.location.root) {

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::analysis::tree::{Tree, TreeOptions};
+use crate::analysis::tree::{ReferenceTree, TreeOptions};
 use crate::census::Examine;
 use clap::Args;
 
@@ -32,6 +32,6 @@ pub(super) fn run(context: &Context, args: &TreeArgs) -> Result<Exit, Failure> {
     let census = context.census(catalog, &examine, true)?;
     let Some(index) = census.index_of(target) else { unreachable!("the target is examined") };
     let options = TreeOptions { depth: args.depth, min_size: args.min_size, inverse: args.inverse };
-    let tree = Tree::new(&census, index, &options).map_err(|e| Failure::because(&e))?;
+    let tree = ReferenceTree::new(&census, index, &options).map_err(|e| Failure::because(&e))?;
     context.answer(tree.document(&census), Exit::Done)
 }

@@ -2,7 +2,7 @@
 
 use super::context::Context;
 use super::exit::{Exit, Failure};
-use crate::analysis::what_if::{Change, Step, WhatIf, WhatIfError};
+use crate::analysis::what_if::{Change, WhatIf, WhatIfError, WhatIfStep};
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Examine, Named, NamedBy, parse_glob};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
@@ -117,7 +117,7 @@ fn step(
     among: &[PathId],
     kind: &str,
     value: &str,
-) -> Result<Step, Failure> {
+) -> Result<WhatIfStep, Failure> {
     let matches = |pattern: &str| context.matches(catalog, Some(among), pattern);
     let named = |pattern: &str| context.named(catalog, Some(among), pattern);
     let exactly = |named: &Named| named.by == NamedBy::Exactly;
@@ -162,7 +162,7 @@ fn step(
         }
         _ => Change::DropFiles(parse_glob(value)?),
     };
-    Ok(Step { text: format!("{kind} {value}"), change })
+    Ok(WhatIfStep { text: format!("{kind} {value}"), change })
 }
 
 /// Splits such as `OLD=NEW`. Names may hold the separator too: of several ways

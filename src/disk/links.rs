@@ -74,7 +74,7 @@ pub(super) struct LinksRead {
 
 /// Stats all of `.links`.
 pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) -> LinksRead {
-    let walked = walker.walk(&TOPS, &Reader { devices }, progress);
+    let walked = walker.walk(&TOPS, &LinksVisitor { devices }, progress);
     let mut read = LinksRead {
         entries: walked.entries,
         statted: walked.statted,
@@ -145,30 +145,30 @@ const TOPS: [Top<'static>; 2] = [
     Top { name: LINKS_DIRECTORIES[1], path: 1, ino: 0, file_type: FileType::Unknown },
 ];
 
-struct Reader<'a> {
+struct LinksVisitor<'a> {
     devices: &'a Devices,
 }
 
 #[derive(Default)]
-struct ReaderState {
+struct LinksState {
     links: Links,
     directory: Option<u64>,
     inodes: Vec<Inode>,
 }
 
-impl Visitor for Reader<'_> {
-    type State = ReaderState;
+impl Visitor for LinksVisitor<'_> {
+    type State = LinksState;
     type Tag = ();
 
-    fn state(&self) -> ReaderState {
-        ReaderState::default()
+    fn state(&self) -> LinksState {
+        LinksState::default()
     }
 
     fn descend(&self, directory: &WalkDirectory<'_>, _: &[u8]) -> bool {
         is_shard(&directory.relative_path())
     }
 
-    fn top(&self, state: &mut ReaderState, _: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
+    fn top(&self, state: &mut LinksState, _: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
         if let (FileType::Directory, EntryStat::Stat(meta)) = (entry.file_type, entry.stat) {
             *state.directory.get_or_insert(0) += meta.disk_size;
         }
@@ -176,7 +176,7 @@ impl Visitor for Reader<'_> {
 
     fn directory<'e>(
         &self,
-        state: &mut ReaderState,
+        state: &mut LinksState,
         directory: &WalkDirectory<'_>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
@@ -210,7 +210,7 @@ impl Visitor for Reader<'_> {
         }
     }
 
-    fn failed(&self, _: &mut ReaderState, _: u32) {}
+    fn failed(&self, _: &mut LinksState, _: u32) {}
 }
 
 struct Members<'a> {

@@ -47,11 +47,11 @@ impl From<&str> for MemoryFile {
 /// A tree in memory.
 #[derive(Clone, Debug)]
 pub struct MemoryTree {
-    nodes: Arc<Vec<Inode>>,
+    nodes: Arc<Vec<MemoryInode>>,
 }
 
 #[derive(Debug)]
-struct Inode {
+struct MemoryInode {
     stat: Stat,
     /// Of a directory: the one above it.
     parent: usize,
@@ -141,7 +141,7 @@ fn normal(component: Component<'_>) -> Option<CString> {
     }
 }
 
-fn child(nodes: &[Inode], parent: usize, name: &CStr) -> Option<usize> {
+fn child(nodes: &[MemoryInode], parent: usize, name: &CStr) -> Option<usize> {
     match &nodes[parent].file {
         File::Directory(entries) => entries.get(name).copied(),
         _ => None,
@@ -149,49 +149,51 @@ fn child(nodes: &[Inode], parent: usize, name: &CStr) -> Option<usize> {
 }
 
 fn put(
-    nodes: &mut Vec<Inode>,
+    nodes: &mut Vec<MemoryInode>,
     parent: usize,
     name: CString,
-    make: impl FnOnce(usize) -> Inode,
+    make: impl FnOnce(usize) -> MemoryInode,
 ) -> usize {
     let at = nodes.len();
-    nodes.push(Inode { parent, ..make(at) });
+    nodes.push(MemoryInode { parent, ..make(at) });
     if let File::Directory(entries) = &mut nodes[parent].file {
         entries.insert(name, at);
     }
     at
 }
 
-fn directory(ino: usize) -> Inode {
-    Inode {
+fn directory(ino: usize) -> MemoryInode {
+    MemoryInode {
         parent: 0,
         stat: stat(ino, 0o040_555, BLOCK, BLOCK),
         file: File::Directory(BTreeMap::new()),
     }
 }
 
-fn inode(ino: usize, file: MemoryFile) -> Inode {
+fn inode(ino: usize, file: MemoryFile) -> MemoryInode {
     match file {
         MemoryFile::Regular { contents, executable } => {
             let mode = if executable { 0o100_555 } else { 0o100_444 };
             let size = contents.len() as u64;
             let stat = stat(ino, mode, size, size.next_multiple_of(BLOCK));
-            Inode { parent: 0, stat, file: File::Regular(Arc::new(contents)) }
+            MemoryInode { parent: 0, stat, file: File::Regular(Arc::new(contents)) }
         }
         MemoryFile::Symlink(target) => {
             let stat = stat(ino, 0o120_777, target.len() as u64, 0);
-            Inode { parent: 0, stat, file: File::Symlink(target) }
+            MemoryInode { parent: 0, stat, file: File::Symlink(target) }
         }
         MemoryFile::Directory | MemoryFile::HardLink(_) => directory(ino),
-        MemoryFile::Fifo => Inode { parent: 0, stat: stat(ino, 0o010_444, 0, 0), file: File::Fifo },
+        MemoryFile::Fifo => {
+            MemoryInode { parent: 0, stat: stat(ino, 0o010_444, 0, 0), file: File::Fifo }
+        }
         MemoryFile::Fails(code) => {
-            Inode { parent: 0, stat: stat(ino, 0, 0, 0), file: File::Fails(code) }
+            MemoryInode { parent: 0, stat: stat(ino, 0, 0, 0), file: File::Fails(code) }
         }
     }
 }
 
 impl Node {
-    fn entry(&self, name: &CStr) -> io::Result<(usize, &Inode)> {
+    fn entry(&self, name: &CStr) -> io::Result<(usize, &MemoryInode)> {
         let at = match name.to_bytes() {
             b"" | b"." => Some(self.at),
             b".." => Some(self.tree.nodes[self.at].parent),
@@ -247,7 +249,7 @@ impl Node {
 
     pub(super) fn open_directory(&self, name: &CStr) -> io::Result<Self> {
         match self.entry(name)? {
-            (at, Inode { file: File::Directory(_), .. }) => {
+            (at, MemoryInode { file: File::Directory(_), .. }) => {
                 Ok(Self { tree: self.tree.clone(), at })
             }
             _ => Err(Errno::NOTDIR.into()),

@@ -134,13 +134,13 @@ impl From<ResolveError> for io::Error {
 }
 
 /// The way from the root to where the resolving is.
-struct Way {
+struct OpenPath {
     root: Directory,
     /// Names below the root, none of them a symlink, each with its directory.
     below: Vec<(OsString, Directory)>,
 }
 
-impl Way {
+impl OpenPath {
     fn directory(&self) -> &Directory {
         self.below.last().map_or(&self.root, |(_, directory)| directory)
     }
@@ -230,23 +230,23 @@ fn follow(
     let store: Option<Vec<&OsStr>> =
         store_dir.map(|dir| dir.components().filter_map(normal).collect());
     let root = tree.root().map_err(|source| ResolveError::Io { at: "/".into(), source })?;
-    let mut way = Way { root, below: Vec::new() };
+    let mut open_path = OpenPath { root, below: Vec::new() };
     let mut pending: VecDeque<OsString> = VecDeque::new();
     prepend(&mut pending, name);
     let mut links = 0;
     while let Some(part) = pending.pop_front() {
         if part == ".." {
-            way.below.pop();
+            open_path.below.pop();
             continue;
         }
         if let Some(store) = &store
-            && way.below.len() == store.len()
-            && way.names().zip(store).all(|(a, b)| a == b)
+            && open_path.below.len() == store.len()
+            && open_path.names().zip(store).all(|(a, b)| a == b)
             && (stop == Stop::InStore || pending.is_empty())
         {
             return Ok(Resolved::StorePath { base_name: part, inside: pending.iter().collect() });
         }
-        let at = || way.path(Some(&part));
+        let at = || open_path.path(Some(&part));
         let failed = |source: io::Error| match source.kind() {
             io::ErrorKind::NotFound => {
                 ResolveError::Missing { at: at(), rest: pending.iter().collect() }
@@ -256,7 +256,7 @@ fn follow(
         };
         let c_name = CString::new(part.as_bytes())
             .map_err(|_| ResolveError::Missing { at: at(), rest: PathBuf::new() })?;
-        let stat = match way.directory().stat(&c_name) {
+        let stat = match open_path.directory().stat(&c_name) {
             Ok(stat) => stat,
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 let inside = store_dir.and_then(|store_dir| below(&at(), store_dir));
@@ -270,18 +270,18 @@ fn follow(
                 if links > MAX_SYMLINKS {
                     return Err(ResolveError::Loop { at: at() });
                 }
-                let target = way.directory().read_link(&c_name).map_err(failed)?;
+                let target = open_path.directory().read_link(&c_name).map_err(failed)?;
                 if target.starts_with(b"/") {
-                    way.below.clear();
+                    open_path.below.clear();
                 }
                 prepend(&mut pending, Path::new(OsStr::from_bytes(&target)));
             }
             FileType::Directory if !pending.is_empty() => {
-                if way.below.len() == MAX_DEPTH {
+                if open_path.below.len() == MAX_DEPTH {
                     return Err(failed(rustix::io::Errno::NAMETOOLONG.into()));
                 }
-                let directory = way.directory().pass_directory(&c_name).map_err(failed)?;
-                way.below.push((part, directory));
+                let directory = open_path.directory().pass_directory(&c_name).map_err(failed)?;
+                open_path.below.push((part, directory));
             }
             _ if !pending.is_empty() => return Err(ResolveError::NotADirectory { at: at() }),
             _ => {
@@ -289,17 +289,18 @@ fn follow(
                 if let Some(inside) = store_dir.and_then(|store_dir| below(&path, store_dir)) {
                     return Ok(inside);
                 }
-                let parent = way.below.pop().map_or(way.root, |(_, directory)| directory);
+                let parent =
+                    open_path.below.pop().map_or(open_path.root, |(_, directory)| directory);
                 return Ok(Resolved::Entry(ResolvedEntry { path, stat, parent, name: c_name }));
             }
         }
     }
     // It ended with `..`, or is the root itself.
-    let path = way.path(None);
+    let path = open_path.path(None);
     if let Some(inside) = store_dir.and_then(|store_dir| below(&path, store_dir)) {
         return Ok(inside);
     }
-    let parent = way.below.pop().map_or(way.root, |(_, directory)| directory);
+    let parent = open_path.below.pop().map_or(open_path.root, |(_, directory)| directory);
     let failed = |source| ResolveError::Io { at: path.clone(), source };
     let stat = parent.stat(c"").map_err(failed)?;
     Ok(Resolved::Entry(ResolvedEntry { path, stat, parent, name: c".".to_owned() }))

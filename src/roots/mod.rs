@@ -9,7 +9,7 @@
 //! | `runtime` | what running processes use, temporary roots |
 //! | `nix_conf` | Nix's settings, as far as they decide an answer |
 
-mod links;
+mod gcroots;
 mod nix_conf;
 mod profiles;
 mod runtime;
@@ -203,7 +203,7 @@ pub fn find_roots(
     options: &RootOptions,
 ) -> FoundRoots {
     let mut found = FoundRoots::default();
-    links::find(tree, location, catalog, &mut found);
+    gcroots::find(tree, location, catalog, &mut found);
     if options.runtime && location.root == Path::new("/") {
         found.runtime = true;
         runtime::find(tree, location, catalog, options.strict, &mut found);

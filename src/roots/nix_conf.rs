@@ -166,8 +166,14 @@ impl SettingsFiles {
 /// Reads the settings from files of a tree.
 pub fn read_settings(tree: &Tree, files: &SettingsFiles, warnings: &mut Warnings) -> Settings {
     let mut settings = Settings::default();
-    let mut reader =
-        Reader { tree, settings: &mut settings, warnings, open: Vec::new(), files: 0, user: false };
+    let mut reader = SettingsReader {
+        tree,
+        settings: &mut settings,
+        warnings,
+        open: Vec::new(),
+        files: 0,
+        user: false,
+    };
     for file in &files.system {
         if reader.read(file) {
             break;
@@ -183,7 +189,7 @@ pub fn read_settings(tree: &Tree, files: &SettingsFiles, warnings: &mut Warnings
     settings
 }
 
-struct Reader<'a> {
+struct SettingsReader<'a> {
     tree: &'a Tree,
     settings: &'a mut Settings,
     warnings: &'a mut Warnings,
@@ -194,7 +200,7 @@ struct Reader<'a> {
     user: bool,
 }
 
-impl Reader<'_> {
+impl SettingsReader<'_> {
     /// Reads a file; whether there is one.
     fn read(&mut self, file: &Path) -> bool {
         let found = match self.tree.resolve(file, None) {

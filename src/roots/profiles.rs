@@ -3,7 +3,7 @@
 //! and which of them `nix-collect-garbage` cleans
 //! (nix: `src/nix/nix-collect-garbage/nix-collect-garbage.cc`).
 
-use super::links::{list, modified, target_path};
+use super::gcroots::{list, modified, target_path};
 use super::{FoundRoots, RootKind, c_name};
 use crate::fs::{Directory, FileType, Resolved, ResolvedEntry, Tree};
 use crate::store::StoreLocation;
@@ -262,15 +262,15 @@ struct Pending {
     /// Its name with no symlink in it.
     path: PathBuf,
     /// Where it is found; none for one that is itself open.
-    place: Place,
+    at: DirectoryAt,
 }
 
-enum Place {
+enum DirectoryAt {
     Entry(ResolvedEntry),
     In(Rc<Directory>, CString),
 }
 
-impl Place {
+impl DirectoryAt {
     fn open(&self) -> io::Result<Directory> {
         match self {
             Self::Entry(entry) => entry.open_directory(),
@@ -292,7 +292,7 @@ impl Cleaned {
         for dir in caller.directories(tree, location) {
             if let Ok(Resolved::Entry(entry)) = tree.resolve(&dir, None) {
                 let path = entry.path.clone();
-                todo.push(Pending { found_as: dir, path, place: Place::Entry(entry) });
+                todo.push(Pending { found_as: dir, path, at: DirectoryAt::Entry(entry) });
             }
         }
         // Nix asks the kernel by name, and so is it asked here.
@@ -300,16 +300,16 @@ impl Cleaned {
             let path = tree.display_path(path);
             !caller.ask_access || accessat(CWD, &path, access, AtFlags::empty()).is_ok()
         };
-        while let Some(Pending { found_as, path, place }) = todo.pop() {
+        while let Some(Pending { found_as, path, at }) = todo.pop() {
             if !may(&path, Access::READ_OK) || !seen.insert(path.clone()) {
                 continue;
             }
-            let listed = place.open().and_then(|directory| {
+            let listed = at.open().and_then(|directory| {
                 let entries = list(&directory)?;
                 Ok((Rc::new(directory), entries))
             });
             // It may be the last that holds the directory above open.
-            drop(place);
+            drop(at);
             let (directory, entries) = match listed {
                 Ok(listed) => listed,
                 Err(e) => {
@@ -330,7 +330,7 @@ impl Cleaned {
                         todo.push(Pending {
                             found_as: found_as.join(file),
                             path: path.join(file),
-                            place: Place::In(Rc::clone(&directory), name),
+                            at: DirectoryAt::In(Rc::clone(&directory), name),
                         });
                     }
                     FileType::Symlink if can_write && looks_like_profile(&directory, &name) => {

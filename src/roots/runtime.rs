@@ -5,7 +5,7 @@
 //! taken. `/proc` is this machine's and not part of what is examined. The reading process itself is left out: it will be gone by the time
 //! anything is collected.
 
-use super::links::list;
+use super::gcroots::list;
 use super::{FoundRoots, Root, RootKind, in_store};
 use crate::catalog::Catalog;
 use crate::fs::{FileType, Resolved, Tree};

@@ -2,7 +2,7 @@
 //! and what the overview says of a store whose contents are known.
 #![allow(clippy::unwrap_used)]
 
-use super::support::made::{LOOSE, Made, SCHEMA, base, insert, path, refer};
+use super::support::store_in_code::{LOOSE, Made, SCHEMA, base, insert, path, refer};
 use super::support::{Run, TestEnv, have, root, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};

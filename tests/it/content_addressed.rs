@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 
 use crate::support::nix::{Nix, Store, each};
-use crate::support::rooted::{list, texts};
+use crate::support::store_with_roots::{list, texts};
 use crate::support::{TestEnv, run};
 
 const EXPRESSION: &str = r#"

@@ -1,7 +1,7 @@
 //! What a scan costs: how many statx calls, how much memory.
 #![allow(clippy::unwrap_used)]
 
-use super::support::made::{Made, SCHEMA, base, insert, path};
+use super::support::store_in_code::{Made, SCHEMA, base, insert, path};
 use super::support::{TestEnv, have, nix, run};
 use std::collections::HashSet;
 use std::fs;

@@ -6,9 +6,9 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use crate::support::made::{self, Made};
 use crate::support::nix;
-use crate::support::rooted::{SETTINGS, each_rooted, lines, list, number, texts};
+use crate::support::store_in_code::{self, Made};
+use crate::support::store_with_roots::{SETTINGS, each_rooted, lines, list, number, texts};
 use crate::support::{TestEnv, have, run};
 
 #[test]
@@ -198,12 +198,17 @@ fn what_nix_fails_to_delete_does_not_count_as_freed() {
     let odd = [(9, 2), (2, 9)];
     for (from, to) in odd {
         let (made, db) = Made::sound(&env, &format!("odd-{from}"));
-        made::insert(&db, 9, format!("/nix/store/{}-", "9".repeat(32)).as_bytes(), Some(120));
-        made::refer(&db, from, to);
+        store_in_code::insert(
+            &db,
+            9,
+            format!("/nix/store/{}-", "9".repeat(32)).as_bytes(),
+            Some(120),
+        );
+        store_in_code::refer(&db, from, to);
         let (garbage, run) = made.json(&env, ["garbage", "--no-disk", "hello-1.0"]);
         let dead = texts(list(&garbage, "dead_paths"), "path");
         // Nix comes to `world` and `hello` by what refers to them, and stops.
-        assert_eq!(dead, BTreeSet::from([made::path(3, "tree")]), "{from} to {to}");
+        assert_eq!(dead, BTreeSet::from([store_in_code::path(3, "tree")]), "{from} to {to}");
         assert_eq!(garbage["dead"]["failing_paths"], 2);
         let because = garbage["why"][0]["because"].as_str().unwrap();
         assert!(because.contains("Nix fails to delete it"), "{because}");
@@ -211,7 +216,7 @@ fn what_nix_fails_to_delete_does_not_count_as_freed() {
     }
     for (from, to, failing) in [(77, 2, 2), (2, 77, 0)] {
         let (made, db) = Made::sound(&env, &format!("gone-{from}"));
-        made::refer(&db, from, to);
+        store_in_code::refer(&db, from, to);
         let (garbage, run) = made.json(&env, ["garbage", "--no-disk"]);
         assert_eq!(garbage["dead"]["failing_paths"], failing, "{from} to {to}");
         assert_eq!(number(&garbage["dead"]["paths"]), 3 - failing);
@@ -251,9 +256,14 @@ fn a_live_path_at_which_nix_stops_is_told() {
             symlink(&paths[1], gcroots.join("root")).unwrap();
             let db = rusqlite::Connection::open(store.join("nix/var/nix/db/db.sqlite")).unwrap();
             db.pragma_update(None, "foreign_keys", "OFF").unwrap();
-            made::refer(&db, 2, 1);
-            made::insert(&db, 9, format!("/nix/store/{}-", "9".repeat(32)).as_bytes(), Some(120));
-            made::refer(&db, from, to);
+            store_in_code::refer(&db, 2, 1);
+            store_in_code::insert(
+                &db,
+                9,
+                format!("/nix/store/{}-", "9".repeat(32)).as_bytes(),
+                Some(120),
+            );
+            store_in_code::refer(&db, from, to);
             drop(db);
             env.set("HOME", dir.join("home").to_str().unwrap());
             let args = ["--store", store.to_str().unwrap(), "garbage", "--no-runtime"];
@@ -310,7 +320,7 @@ fn files_of_the_store_beneath_an_overlay_are_never_freed() {
     let (merged, db) = Made::sound(&env, "merged");
     db.execute("DELETE FROM Refs", []).unwrap();
     // Both layers, as they are mounted: `hello-1.0` lies in the lower one.
-    let (lower, lower_db) = Made::with(&env, "lower", made::SCHEMA);
+    let (lower, lower_db) = Made::with(&env, "lower", store_in_code::SCHEMA);
     lower.file(1, "hello-1.0", &lower_db);
     let lower = lower.dir.to_str().unwrap();
     for args in [&["garbage", "--no-runtime"][..], &["garbage", "--no-runtime", "--lower", lower]] {

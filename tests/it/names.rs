@@ -1,8 +1,8 @@
 //! Names and targets: what they mean, against real Nix where it has the same.
 
 use crate::support::TestEnv;
-use crate::support::made::{Made, base, path, refer};
 use crate::support::nix::{self, Nix, Store, Stores};
+use crate::support::store_in_code::{Made, base, path, refer};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -49,7 +49,7 @@ const NAMES: &[&str] = &[
 #[test]
 fn pname_and_version_are_those_of_parse_drv_name() {
     let env = TestEnv::new();
-    let (made, db) = Made::with(&env, "store", crate::support::made::SCHEMA);
+    let (made, db) = Made::with(&env, "store", crate::support::store_in_code::SCHEMA);
     for (id, name) in (1..).zip(NAMES) {
         made.file(id, name, &db);
     }
@@ -247,7 +247,7 @@ fn the_beginning_of_a_hash_is_told_on_standard_error() {
 #[test]
 fn an_exact_name_is_meant_although_it_is_a_pattern_too() {
     let env = TestEnv::new();
-    let (made, db) = Made::with(&env, "store", crate::support::made::SCHEMA);
+    let (made, db) = Made::with(&env, "store", crate::support::store_in_code::SCHEMA);
     let names = ["fix.patch?h=dfc57", "fix.patchxh=dfc57", "fix.patch?h=zzz"];
     for (id, name) in (1..).zip(names) {
         made.file(id, name, &db);
@@ -257,7 +257,7 @@ fn an_exact_name_is_meant_although_it_is_a_pattern_too() {
     for file in ["a?b", "axb", "a[b]c"] {
         fs::write(tree.join(file), "12345678").unwrap();
     }
-    crate::support::made::insert(&db, 4, path(4, "tree").as_bytes(), None);
+    crate::support::store_in_code::insert(&db, 4, path(4, "tree").as_bytes(), None);
     for id in 1..=3 {
         refer(&db, 4, id);
     }
@@ -323,7 +323,7 @@ fn a_link_is_meant_although_it_is_a_pattern_too() {
 #[test]
 fn why_looks_in_the_closure_first() {
     let env = TestEnv::new();
-    let (made, db) = Made::with(&env, "store", crate::support::made::SCHEMA);
+    let (made, db) = Made::with(&env, "store", crate::support::store_in_code::SCHEMA);
     for (id, name) in (1..).zip(["lib-1.0", "lib-1.0.drv", "top-3.drv", "else-1.0"]) {
         made.file(id, name, &db);
     }

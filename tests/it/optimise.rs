@@ -1,9 +1,9 @@
 //! `optimise` against real Nix: what it foretells of a store, and what
 //! `nix-store --optimise` then reports and the disk then gains.
 
-use crate::support::made::{self, Made};
 use crate::support::nix::{self, Nix, Store};
-use crate::support::{TestEnv, have, program, root, rooted, run, scratch, skip};
+use crate::support::store_in_code::{self, Made};
+use crate::support::{TestEnv, have, program, root, run, scratch, skip, store_with_roots};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
@@ -36,7 +36,7 @@ fn check_each(env: &TestEnv, store: &Store) -> Value {
     nix::each(|nix| {
         let copy = Store { nix, ..store.copy(env, "copy") };
         let answer = check(env, &copy);
-        rooted::remove(&copy.dir);
+        store_with_roots::remove(&copy.dir);
         first.get_or_insert(answer);
     });
     first.unwrap()
@@ -386,7 +386,7 @@ fn corrupted_links() {
             shape.seal_times_of(&["c", "d", "lone"]);
             let answer = check(&empty.env, &shape.store);
             assert_eq!(answer["complete"], true, "{how:?}");
-            rooted::remove(&shape.store.dir);
+            store_with_roots::remove(&shape.store.dir);
         }
     }
 }
@@ -470,7 +470,7 @@ fn no_last_line_where_nix_stops_at_a_missing_path() {
         shape.file(path, "a", b"the same", false);
     }
     shape.seal();
-    rooted::remove(&shape.paths[2]);
+    store_with_roots::remove(&shape.paths[2]);
     let env = &empty.env;
     let foretell = |store: &Store, version: &str| -> Value {
         let mut args = store.args();
@@ -492,7 +492,7 @@ fn no_last_line_where_nix_stops_at_a_missing_path() {
         let gain = before as i64 - after as i64 + (links_after as i64 - links_before as i64);
         assert_eq!(foretold["disk_freed"].as_i64(), Some(gain));
         assert_eq!(foretold["nix_report"]["files_linked"], 1);
-        rooted::remove(&store.dir);
+        store_with_roots::remove(&store.dir);
     });
     // Determinate Nix warns and goes on, since 3.22.1.
     let line = |version| foretell(&shape.store, version)["nix_report"]["line"].clone();
@@ -504,12 +504,12 @@ fn no_last_line_where_nix_stops_at_a_missing_path() {
 #[test]
 fn determinate_nix_has_ranges_where_threads_decide() {
     let env = TestEnv::new();
-    let (made, db) = Made::with(&env, "store", made::SCHEMA);
-    let place = |id: i64, name: &str| made.store.join(made::base(id, "p")).join(name);
+    let (made, db) = Made::with(&env, "store", store_in_code::SCHEMA);
+    let place = |id: i64, name: &str| made.store.join(store_in_code::base(id, "p")).join(name);
     for id in 1..=3 {
-        fs::create_dir(made.store.join(made::base(id, "p"))).unwrap();
+        fs::create_dir(made.store.join(store_in_code::base(id, "p"))).unwrap();
         fs::write(place(id, "a"), vec![7; 5000]).unwrap();
-        made::insert(&db, id, made::path(id, "p").as_bytes(), None);
+        store_in_code::insert(&db, id, store_in_code::path(id, "p").as_bytes(), None);
     }
     // One of the three has a second name in another path.
     fs::hard_link(place(1, "a"), place(2, "b")).unwrap();
@@ -553,19 +553,19 @@ fn a_store_of_determinate_nix_says_so() {
 #[test]
 fn overview_and_optimise_tell_the_same_savings() {
     let env = TestEnv::new();
-    let (made, db) = Made::with(&env, "store", made::SCHEMA);
+    let (made, db) = Made::with(&env, "store", store_in_code::SCHEMA);
     let links = made.store.join(".links");
     fs::create_dir(&links).unwrap();
     fs::write(links.join("optimised"), vec![7; 5000]).unwrap();
     let mut paths = Vec::new();
     for id in 1..=3 {
-        let path = made.store.join(made::base(id, "p"));
+        let path = made.store.join(store_in_code::base(id, "p"));
         fs::create_dir(&path).unwrap();
         fs::hard_link(links.join("optimised"), path.join("a")).unwrap();
         // What a builder linked itself.
         fs::write(path.join("b"), vec![id as u8; 9000]).unwrap();
         fs::hard_link(path.join("b"), path.join("c")).unwrap();
-        made::insert(&db, id, made::path(id, "p").as_bytes(), Some(id));
+        store_in_code::insert(&db, id, store_in_code::path(id, "p").as_bytes(), Some(id));
         paths.push(path);
     }
     let (overview, _) = made.json(&env, [""; 0]);
@@ -582,7 +582,7 @@ fn overview_and_optimise_tell_the_same_savings() {
     assert_eq!(overview["copied_disk_size"].to_string(), total);
 
     // With nothing of them on disk, the heaviest are those of the largest NARs.
-    paths.iter().for_each(|path| rooted::remove(path));
+    paths.iter().for_each(|path| store_with_roots::remove(path));
     let (overview, _) = made.json(&env, [""; 0]);
     let heaviest = overview["heaviest"].as_array().unwrap().iter();
     let sizes: Vec<u64> = heaviest.map(|row| row["nar_size"].as_u64().unwrap()).collect();
@@ -595,7 +595,7 @@ fn what_a_later_nix_leaves_in_the_store_is_warned_of() {
     let (made, _db) = Made::sound(&env, "store");
     let later = |made: &Made| {
         let (answer, run) = made.json(&env, ["optimise"]);
-        let kinds = made::kinds(&answer);
+        let kinds = store_in_code::kinds(&answer);
         assert_eq!(run.status, if kinds.is_empty() { 0 } else { 3 }, "{kinds:?}");
         kinds
     };
@@ -608,7 +608,7 @@ fn what_a_later_nix_leaves_in_the_store_is_warned_of() {
         assert_eq!(later(&made), ["uncertain"], "{}", dir.display());
         fs::remove_file(dir.join("link")).unwrap();
     }
-    let marked = made.store.join(made::base(3, "tree"));
+    let marked = made.store.join(store_in_code::base(3, "tree"));
     let flags = rustix::fs::XattrFlags::empty();
     if rustix::fs::setxattr(&marked, "user.nix.optimised", b"1", flags).is_err() {
         return skip("the temporary directory keeps no extended attributes");
@@ -859,7 +859,7 @@ fn layouts_drawn_at_random() {
                 shape.seal();
             }
             check_each(&empty.env, &shape.store);
-            rooted::remove(&shape.store.dir);
+            store_with_roots::remove(&shape.store.dir);
             Ok(())
         });
     if let Err(error) = outcome {

@@ -7,8 +7,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::rooted::{Rooted, each_rooted, list, number, texts};
 use crate::support::run;
+use crate::support::store_with_roots::{Rooted, each_rooted, list, number, texts};
 
 /// Generations of `name` in `dir`, 400, 90, 40 and 2 days old, each a root of
 /// its own, and the profile's link.

@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::support::nix;
-use crate::support::rooted::{
+use crate::support::store_with_roots::{
     EXPRESSION, Rooted, arrows, each_rooted, list, number, print_roots, texts, unquoted,
 };
 use crate::support::{TestEnv, have, nobody, root, run};

@@ -1,6 +1,6 @@
 //! What the database says that cannot be right.
 
-use super::{Finding, Gathered, Kind, Subject, take_findings};
+use super::{Finding, FindingKind, Gathered, Subject, take_findings};
 use crate::catalog::{Catalog, DatabaseFile, OpenError, PathId, open};
 use crate::nar::content_address::ContentAddress;
 use crate::warning::{WarningKind, Warnings};
@@ -9,21 +9,22 @@ use std::path::Path;
 /// Rows that loading warned of, and content addresses that contradict names.
 pub(super) fn rows(subject: &Subject<'_>, warnings: Warnings) -> Gathered {
     let mut gathered = take_findings(warnings, |kind| match kind {
-        WarningKind::OddRow => Some(Kind::OddRow),
-        WarningKind::DanglingReference => Some(Kind::DanglingReference),
-        WarningKind::UnknownSchema => Some(Kind::Schema),
-        WarningKind::SchemaMismatch => Some(Kind::SchemaMismatch),
+        WarningKind::OddRow => Some(FindingKind::OddRow),
+        WarningKind::DanglingReference => Some(FindingKind::DanglingReference),
+        WarningKind::UnknownSchema => Some(FindingKind::Schema),
+        WarningKind::SchemaMismatch => Some(FindingKind::SchemaMismatch),
         _ => None,
     });
     // Told of each path below, however many there are.
     gathered.warnings = std::mem::take(&mut gathered.warnings).without(WarningKind::UnknownNarSize);
-    if subject.options.wants(Kind::UnknownSize) {
+    if subject.options.wants(FindingKind::UnknownSize) {
         let unknown = subject.ids.iter().filter(|&&id| subject.catalog.nar_size(id).is_none());
         let finding =
-            |&id: &PathId| Finding::new(Kind::UnknownSize, subject.catalog.path(id), "", "");
+            |&id: &PathId| Finding::new(FindingKind::UnknownSize, subject.catalog.path(id), "", "");
         gathered.findings.extend(unknown.map(finding));
     }
-    if subject.options.wants_any(&[Kind::OddContentAddress, Kind::ContentAddressName]) {
+    if subject.options.wants_any(&[FindingKind::OddContentAddress, FindingKind::ContentAddressName])
+    {
         let found = subject.ids.iter().filter_map(|&id| content_address(subject, id));
         gathered.findings.extend(found);
     }
@@ -34,7 +35,7 @@ fn content_address(subject: &Subject<'_>, id: PathId) -> Option<Finding> {
     let catalog = subject.catalog;
     let text = catalog.content_address(id)?;
     let Some(address) = ContentAddress::parse(text) else {
-        return Some(Finding::new(Kind::OddContentAddress, catalog.path(id), "", text));
+        return Some(Finding::new(FindingKind::OddContentAddress, catalog.path(id), "", text));
     };
     let path = catalog.store_path(id);
     let expected = match address_hash_part(catalog, id, &address) {
@@ -42,7 +43,12 @@ fn content_address(subject: &Subject<'_>, id: PathId) -> Option<Finding> {
         Some(expected) => format!("{expected} from {text}"),
         None => format!("no store path: Nix makes none from {text} and these references"),
     };
-    Some(Finding::new(Kind::ContentAddressName, catalog.path(id), expected, path.hash_part()))
+    Some(Finding::new(
+        FindingKind::ContentAddressName,
+        catalog.path(id),
+        expected,
+        path.hash_part(),
+    ))
 }
 
 /// The hash part that a path with this content address has; `None` where Nix
@@ -91,7 +97,7 @@ pub(super) fn integrity(database: &DatabaseFile) -> Gathered {
         Ok((lines, _)) => {
             gathered.checked.database = true;
             let bad = lines.into_iter().filter(|line| line != "ok");
-            let found = bad.map(|line| Finding::new(Kind::Database, name(), "ok", line));
+            let found = bad.map(|line| Finding::new(FindingKind::Database, name(), "ok", line));
             gathered.findings.extend(found);
         }
         Err(e) => {

@@ -13,8 +13,8 @@
 //! `local-store.cc`) covers missing paths, `.links` and NAR hashes; it removes
 //! rows as it goes.
 
-mod contents;
 mod database;
+mod hashes;
 mod references;
 mod signatures;
 mod sizes;
@@ -59,11 +59,11 @@ macro_rules! kinds {
         /// What sort of thing was found. The names are stable.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
         #[non_exhaustive]
-        pub enum Kind {
+        pub enum FindingKind {
             $($(#[doc = $doc])* $kind,)*
         }
 
-        impl Kind {
+        impl FindingKind {
             /// All kinds.
             pub const ALL: &[Self] = &[$(Self::$kind),*];
 
@@ -165,7 +165,7 @@ kinds! {
     Unsigned, "unsigned", Warning, "name its key with --signatures, or copy the path again from a cache you trust";
 }
 
-impl Kind {
+impl FindingKind {
     /// What could not be checked because of a finding of this kind.
     fn hinders(self) -> &'static [Self] {
         match self {
@@ -187,7 +187,7 @@ pub struct Finding {
     /// The file, path or row, as bytes.
     pub path: Vec<u8>,
     /// What sort of thing.
-    pub kind: Kind,
+    pub kind: FindingKind,
     /// What should be there; empty where nothing was to be expected.
     pub expected: String,
     /// What is there; empty for nothing.
@@ -196,7 +196,7 @@ pub struct Finding {
 
 impl Finding {
     fn new(
-        kind: Kind,
+        kind: FindingKind,
         path: impl Into<Vec<u8>>,
         expected: impl Into<String>,
         found: impl Into<String>,
@@ -217,9 +217,9 @@ pub struct AuditOptions {
     /// Whether the disk is looked at at all.
     pub disk: bool,
     /// The kinds to look for; all if empty.
-    pub only: Vec<Kind>,
+    pub only: Vec<FindingKind>,
     /// Kinds not to look for.
-    pub except: Vec<Kind>,
+    pub except: Vec<FindingKind>,
     /// How many threads.
     pub threads: Option<usize>,
     /// What Nix does to every path before it hashes and registers it.
@@ -261,13 +261,13 @@ impl Canonical {
 }
 
 impl AuditOptions {
-    fn wants(&self, kind: Kind) -> bool {
+    fn wants(&self, kind: FindingKind) -> bool {
         // Whoever asks for a check is told where it could not be made.
-        let asked = |asked: &Kind| *asked == kind || kind.hinders().contains(asked);
+        let asked = |asked: &FindingKind| *asked == kind || kind.hinders().contains(asked);
         (self.only.is_empty() || self.only.iter().any(asked)) && !self.except.contains(&kind)
     }
 
-    fn wants_any(&self, kinds: &[Kind]) -> bool {
+    fn wants_any(&self, kinds: &[FindingKind]) -> bool {
         kinds.iter().any(|&kind| self.wants(kind))
     }
 }
@@ -332,7 +332,7 @@ struct Gathered {
 impl Gathered {
     /// What cannot be read since the file system is damaged is a finding.
     fn tell_damage(&mut self, subject: &Subject<'_>, store: Option<&Path>) {
-        if !subject.options.wants(Kind::Damaged) {
+        if !subject.options.wants(FindingKind::Damaged) {
             return;
         }
         let (damaged, rest) =
@@ -345,7 +345,7 @@ impl Gathered {
                 Some(below) => [subject.catalog.store_dir().as_bytes(), below].concat(),
                 None => warning.path,
             };
-            self.findings.push(Finding::new(Kind::Damaged, path, "", warning.message));
+            self.findings.push(Finding::new(FindingKind::Damaged, path, "", warning.message));
         }
     }
 
@@ -396,8 +396,9 @@ impl Audit {
         all.checked.paths = subject.ids.len() as u64;
         // The database is checked beside the walk: mostly one is waited for.
         let (integrity, walked) = std::thread::scope(|scope| {
-            let check =
-                subject.whole && *source == Source::Database && options.wants(Kind::Database);
+            let check = subject.whole
+                && *source == Source::Database
+                && options.wants(FindingKind::Database);
             let integrity = check.then(|| scope.spawn(|| database::integrity(database)));
             let walked = files.filter(|_| options.disk).map(|files| sizes::check(&subject, files));
             (integrity.map(|t| database::checked(database.path(), t.join())), walked)
@@ -408,7 +409,7 @@ impl Audit {
         }
         if let Some(files) = files {
             if options.contents {
-                all.extend(contents::check(&subject, files)?);
+                all.extend(hashes::check(&subject, files)?);
             }
             if subject.whole && options.disk {
                 let victims = victims::find(&subject, files, &all.findings)?;
@@ -451,7 +452,7 @@ impl Audit {
             n => format!("{n} findings"),
         };
         sections.push(Section::Findings { title, findings: Box::new(findings) });
-        let mut kinds: Vec<Kind> = self.findings.iter().map(|f| f.kind).collect();
+        let mut kinds: Vec<FindingKind> = self.findings.iter().map(|f| f.kind).collect();
         kinds.sort_unstable();
         kinds.dedup();
         if !kinds.is_empty() {
@@ -489,7 +490,10 @@ impl Audit {
 }
 
 /// Turns warnings of some kinds into findings: an audit tells them as such.
-fn take_findings(warnings: Warnings, kind_of: impl Fn(WarningKind) -> Option<Kind>) -> Gathered {
+fn take_findings(
+    warnings: Warnings,
+    kind_of: impl Fn(WarningKind) -> Option<FindingKind>,
+) -> Gathered {
     let mut gathered = Gathered::default();
     let (taken, rest) = warnings.split(|kind| kind_of(kind).is_some());
     gathered.warnings = rest;

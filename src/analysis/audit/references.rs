@@ -1,13 +1,14 @@
 //! References that contents hold, against those that the database declares.
 
-use super::{Finding, Gathered, Kind, Subject};
+use super::{Finding, FindingKind, Gathered, Subject};
 use crate::catalog::{PathId, derivation};
 use crate::disk::{DiskError, HashParts, ScanOptions, find_references};
 use crate::fs::StoreFiles;
 
 pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathered, DiskError> {
     let mut gathered = Gathered::default();
-    if !subject.options.wants_any(&[Kind::UndeclaredReference, Kind::UnusedReference]) {
+    if !subject.options.wants_any(&[FindingKind::UndeclaredReference, FindingKind::UnusedReference])
+    {
         return Ok(gathered);
     }
     let catalog = subject.catalog;
@@ -25,8 +26,12 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
             .unwrap_or_else(|| found.references[index].iter().copied().map(PathId::new).collect());
         for &to in &held {
             if !declared.iter().any(|&d| hash_part(d) == hash_part(to)) {
-                let finding =
-                    Finding::new(Kind::UndeclaredReference, catalog.path(id), "", catalog.path(to));
+                let finding = Finding::new(
+                    FindingKind::UndeclaredReference,
+                    catalog.path(id),
+                    "",
+                    catalog.path(to),
+                );
                 gathered.findings.push(finding);
             }
         }
@@ -37,8 +42,12 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
         gathered.checked.references += 1;
         for &to in &declared {
             if !held.iter().any(|&h| hash_part(h) == hash_part(to)) {
-                let finding =
-                    Finding::new(Kind::UnusedReference, catalog.path(id), catalog.path(to), "");
+                let finding = Finding::new(
+                    FindingKind::UnusedReference,
+                    catalog.path(id),
+                    catalog.path(to),
+                    "",
+                );
                 gathered.findings.push(finding);
             }
         }

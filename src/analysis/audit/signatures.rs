@@ -2,7 +2,7 @@
 //! `path-info.cc`): ed25519 over path, NAR hash, NAR size and references.
 
 use super::database::is_content_addressed;
-use super::{Finding, Gathered, Kind, Subject};
+use super::{Finding, FindingKind, Gathered, Subject};
 use crate::catalog::PathId;
 use crate::nar::nix32;
 use crate::warning::WarningKind;
@@ -82,7 +82,12 @@ fn path(subject: &Subject<'_>, keys: &[PublicKey], id: PathId) -> Gathered {
         // Nothing to check it against, which is a finding of its own.
         let Some(fingerprint) = &fingerprint else {
             if catalog.hash(id).is_none() {
-                gathered.findings.push(Finding::new(Kind::UnknownHash, catalog.path(id), "", ""));
+                gathered.findings.push(Finding::new(
+                    FindingKind::UnknownHash,
+                    catalog.path(id),
+                    "",
+                    "",
+                ));
             }
             continue;
         };
@@ -94,7 +99,7 @@ fn path(subject: &Subject<'_>, keys: &[PublicKey], id: PathId) -> Gathered {
         if fits {
             good += 1;
         } else {
-            let finding = Finding::new(Kind::BadSignature, catalog.path(id), "", signature);
+            let finding = Finding::new(FindingKind::BadSignature, catalog.path(id), "", signature);
             gathered.findings.push(finding);
         }
     }
@@ -108,7 +113,7 @@ fn path(subject: &Subject<'_>, keys: &[PublicKey], id: PathId) -> Gathered {
             false => format!("signed by {}", signed.join(" ")),
         };
         gathered.findings.push(Finding::new(
-            Kind::Unsigned,
+            FindingKind::Unsigned,
             catalog.path(id),
             "a signature",
             found,

@@ -4,7 +4,7 @@
 //! `posix-fs-canonicalise.cc`): mode 0444 or 0555, modified at 1 second since
 //! 1970, one owner, no extended attributes but a few.
 
-use super::{Canonical, Finding, Gathered, Kind, Subject};
+use super::{Canonical, Finding, FindingKind, Gathered, Subject};
 use crate::disk::{
     self, DiskError, EntryStat, ScanOptions, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker,
 };
@@ -66,7 +66,7 @@ impl Faults {
 /// What one thread gathers.
 #[derive(Default)]
 struct State {
-    faults: HashMap<(u32, Kind), Faults>,
+    faults: HashMap<(u32, FindingKind), Faults>,
     warnings: Warnings,
 }
 
@@ -82,7 +82,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
         owner: common_owner(files, &names),
         device: files.stat().dev,
         known: (0..64).map(|_| Mutex::default()).collect(),
-        xattrs: subject.options.wants(Kind::Xattr),
+        xattrs: subject.options.wants(FindingKind::Xattr),
         canonical: &subject.options.canonical,
     };
     let tops: Vec<Top<'_>> = (0u32..)
@@ -98,7 +98,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
     let walked = walker.walk(&tops, &checker, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
     gathered.checked.entries = walked.entries;
-    let mut faults: HashMap<(u32, Kind), Faults> = HashMap::new();
+    let mut faults: HashMap<(u32, FindingKind), Faults> = HashMap::new();
     for state in walked.states {
         gathered.warnings.extend(state.warnings);
         for (key, more) in state.faults {
@@ -119,7 +119,12 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
     for (index, &id) in subject.ids.iter().enumerate() {
         let state = checker.states[index].load(Ordering::Relaxed);
         if state == 0 {
-            gathered.findings.push(Finding::new(Kind::MissingPath, catalog.path(id), "", ""));
+            gathered.findings.push(Finding::new(
+                FindingKind::MissingPath,
+                catalog.path(id),
+                "",
+                "",
+            ));
         }
         let on_disk = checker.nar_sizes[index].load(Ordering::Relaxed);
         if state == PRESENT
@@ -127,7 +132,12 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
             && expected != on_disk
         {
             let (expected, found) = (format!("{expected} bytes"), format!("{on_disk} bytes"));
-            gathered.findings.push(Finding::new(Kind::NarSize, catalog.path(id), expected, found));
+            gathered.findings.push(Finding::new(
+                FindingKind::NarSize,
+                catalog.path(id),
+                expected,
+                found,
+            ));
         }
     }
     if subject.whole {
@@ -223,7 +233,7 @@ impl Checker<'_> {
                     0o140_000 => "socket",
                     _ => "unknown",
                 };
-                add(Kind::UnsupportedFile, "file, directory or symlink", kind.to_owned());
+                add(FindingKind::UnsupportedFile, "file, directory or symlink", kind.to_owned());
             }
             FileType::Regular | FileType::Directory => {
                 // As Nix: who may execute a file is its owner's bit.
@@ -232,22 +242,22 @@ impl Checker<'_> {
                     _ => "0555",
                 };
                 if mode & 0o7000 != 0 {
-                    add(Kind::Setuid, expected, octal());
+                    add(FindingKind::Setuid, expected, octal());
                 } else if mode & 0o222 != 0 {
-                    add(Kind::Writable, expected, octal());
+                    add(FindingKind::Writable, expected, octal());
                 } else if octal() != expected {
-                    add(Kind::Mode, expected, octal());
+                    add(FindingKind::Mode, expected, octal());
                 }
             }
             FileType::Symlink | FileType::Unknown => {}
         }
         if meta.mtime != 1 || meta.mtime_nsec != 0 {
-            add(Kind::Mtime, "1", time(meta));
+            add(FindingKind::Mtime, "1", time(meta));
         }
         if let Some(owner) = self.owner
             && meta.uid != owner
         {
-            add(Kind::Owner, &owner.to_string(), meta.uid.to_string());
+            add(FindingKind::Owner, &owner.to_string(), meta.uid.to_string());
         }
         // Asking costs as much as the walk. Where it matters most, in what can be
         // run, it is asked always; all files are asked where they are opened.
@@ -256,7 +266,7 @@ impl Checker<'_> {
             && self.xattrs
             && let Some(names) = self.xattrs(warnings, directory, entry)
         {
-            add(Kind::Xattr, "", names);
+            add(FindingKind::Xattr, "", names);
         }
         faults
     }
@@ -378,28 +388,28 @@ fn other_entries(
 }
 
 /// What an entry without a row is, by its name (see `LocalStore::collectGarbage`).
-fn kind_of_entry(name: &[u8]) -> Kind {
+fn kind_of_entry(name: &[u8]) -> FindingKind {
     let text = String::from_utf8_lossy(name);
     if name == b"trash" {
-        Kind::Trash
+        FindingKind::Trash
     } else if name.ends_with(b".lock") {
-        Kind::Lock
+        FindingKind::Lock
     } else if name.starts_with(b"tmp-")
         || name.starts_with(b".tmp-link")
         || text.contains(".old-")
         || text.contains(".tmp-")
         || [".chroot", ".check", ".tmp"].iter().any(|end| text.ends_with(end))
     {
-        Kind::Temporary
+        FindingKind::Temporary
     } else if StorePath::parse(name).is_ok() {
-        Kind::Orphan
+        FindingKind::Orphan
     } else {
-        Kind::UnknownEntry
+        FindingKind::UnknownEntry
     }
 }
 
 /// Looks at the entries of `.links`.
-struct Links {
+struct LinksChecker {
     store_dir: String,
     /// The names of the empty file, not executable and executable.
     empty: [String; 2],
@@ -408,7 +418,7 @@ struct Links {
     wants_unused: bool,
 }
 
-impl Visitor for Links {
+impl Visitor for LinksChecker {
     type State = (Vec<Finding>, u64);
     type Tag = ();
 
@@ -446,16 +456,20 @@ impl Visitor for Links {
             let hash = name.and_then(nix32::decode);
             let mut empty = self.empty.iter().chain([&self.empty_b3]);
             if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
-                add(Kind::CorruptLink, "file or symlink", "another type".to_owned());
+                add(FindingKind::CorruptLink, "file or symlink", "another type".to_owned());
             } else if hash.is_none() {
-                add(Kind::CorruptLink, "the hash of its contents as name", "no hash".to_owned());
+                add(
+                    FindingKind::CorruptLink,
+                    "the hash of its contents as name",
+                    "no hash".to_owned(),
+                );
             } else if entry.file_type == FileType::Regular
                 && (meta.size == 0) != name.is_some_and(|n| empty.any(|e| e == n))
             {
                 let expected = if meta.size == 0 { "contents" } else { "an empty file" };
-                add(Kind::CorruptLink, expected, format!("{} bytes", meta.size));
+                add(FindingKind::CorruptLink, expected, format!("{} bytes", meta.size));
             } else if meta.nlink <= 1 && self.wants_unused {
-                add(Kind::UnusedLink, "", format!("{} bytes on disk", meta.disk_size));
+                add(FindingKind::UnusedLink, "", format!("{} bytes on disk", meta.disk_size));
             }
         }
     }
@@ -478,11 +492,11 @@ pub(super) fn link_hash<'n>(place: &[u8], name: &'n [u8]) -> Option<&'n str> {
 }
 
 fn links(subject: &Subject<'_>, walker: &Walker<'_>) -> Gathered {
-    let visitor = Links {
+    let visitor = LinksChecker {
         store_dir: subject.catalog.store_dir().to_owned(),
         empty: [false, true].map(|executable| nix32::encode(&stream::empty_file_hash(executable))),
         empty_b3: nix32::encode(blake3::hash(b"").as_bytes()),
-        wants_unused: subject.options.wants(Kind::UnusedLink),
+        wants_unused: subject.options.wants(FindingKind::UnusedLink),
     };
     let tops = disk::LINKS_DIRECTORIES.map(|name| Top {
         name,
@@ -510,13 +524,13 @@ mod tests {
         let kind = |name: &str| {
             kind_of_entry(name.replace('#', "0c5b8vw40dy178xlpddw65q9gf1h2186").as_bytes())
         };
-        assert_eq!(kind("#-a"), Kind::Orphan);
-        assert_eq!(kind("#-a.lock"), Kind::Lock);
-        assert_eq!(kind("#-a.drv.chroot"), Kind::Temporary);
-        assert_eq!(kind("#-a.old-123-4"), Kind::Temporary);
-        assert_eq!(kind("tmp-1-2"), Kind::Temporary);
-        assert_eq!(kind(".tmp-link-1-2"), Kind::Temporary);
-        assert_eq!(kind("trash"), Kind::Trash);
-        assert_eq!(kind("notes.txt"), Kind::UnknownEntry);
+        assert_eq!(kind("#-a"), FindingKind::Orphan);
+        assert_eq!(kind("#-a.lock"), FindingKind::Lock);
+        assert_eq!(kind("#-a.drv.chroot"), FindingKind::Temporary);
+        assert_eq!(kind("#-a.old-123-4"), FindingKind::Temporary);
+        assert_eq!(kind("tmp-1-2"), FindingKind::Temporary);
+        assert_eq!(kind(".tmp-link-1-2"), FindingKind::Temporary);
+        assert_eq!(kind("trash"), FindingKind::Trash);
+        assert_eq!(kind("notes.txt"), FindingKind::UnknownEntry);
     }
 }

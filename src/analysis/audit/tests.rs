@@ -113,7 +113,9 @@ fn what_could_not_be_checked_is_a_finding() {
     assert_eq!(told(&audit), expected);
     assert!(audit.warnings.complete());
     // Who asks for one check alone is told too that it could not be made.
-    for (kind, expected) in [(Kind::NarHash, "unknown_hash"), (Kind::NarSize, "unknown_size")] {
+    for (kind, expected) in
+        [(FindingKind::NarHash, "unknown_hash"), (FindingKind::NarSize, "unknown_size")]
+    {
         let mut made = Made::new();
         made.file(&b, b"sound");
         made.row(&b, None, None, "");
@@ -314,7 +316,8 @@ fn one_failed_call_does_not_end_the_check_of_attributes() {
     }
     mark(&at).unwrap();
     made.row(&tree, Some([1; 32]), None, "");
-    let audit = made.audit(AuditOptions { only: vec![Kind::Xattr], ..AuditOptions::default() });
+    let audit =
+        made.audit(AuditOptions { only: vec![FindingKind::Xattr], ..AuditOptions::default() });
     let found: Vec<_> = told(&audit).into_iter().map(|f| (f.0, f.3)).collect();
     assert_eq!(found, [("xattr", "user.x"); 2]);
     assert!(audit.warnings.complete());
@@ -332,8 +335,8 @@ fn no_finding_is_lost_among_many() {
     }
     let audit = made.audit(AuditOptions::default());
     let count = |kind| audit.findings.iter().filter(|f| f.kind == kind).count();
-    assert_eq!(count(Kind::UnknownSize), 1500);
-    assert_eq!(count(Kind::DanglingReference), 1200);
+    assert_eq!(count(FindingKind::UnknownSize), 1500);
+    assert_eq!(count(FindingKind::DanglingReference), 1200);
     assert_eq!((audit.warnings.total(), audit.warnings.complete()), (0, true));
 }
 
@@ -362,11 +365,11 @@ fn damage_is_a_finding_where_the_database_has_the_path() {
     };
     let gathered = tell(&AuditOptions::default());
     let path = "/nix/store/a/b";
-    let expected = Finding::new(Kind::Damaged, path, "", "Structure needs cleaning");
+    let expected = Finding::new(FindingKind::Damaged, path, "", "Structure needs cleaning");
     assert_eq!(gathered.findings, [expected]);
     assert_eq!(gathered.warnings.total(), 1500);
     // Who does not want to know of it has an incomplete answer.
-    let gathered = tell(&AuditOptions { only: vec![Kind::Mode], ..AuditOptions::default() });
+    let gathered = tell(&AuditOptions { only: vec![FindingKind::Mode], ..AuditOptions::default() });
     assert_eq!((gathered.findings.len(), gathered.warnings.total()), (0, 1501));
 }
 
@@ -400,7 +403,7 @@ fn every_file_linked_to_a_corrupt_entry_is_named() {
         for base in [&a, &b, &c, &d] {
             made.true_row(base, false, "");
         }
-        let only = vec![Kind::LinkedToCorrupt];
+        let only = vec![FindingKind::LinkedToCorrupt];
         made.audit(AuditOptions { contents, only, ..AuditOptions::default() })
     };
     let from = |link: &str| format!("those of {link}");

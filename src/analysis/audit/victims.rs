@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
 
-use super::{Finding, Gathered, Kind, Subject};
+use super::{Finding, FindingKind, Gathered, Subject};
 use crate::disk::{DiskError, EntryStat, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::{FileType, Stat, StoreFiles};
 
@@ -16,7 +16,7 @@ pub(super) fn find(
     found: &[Finding],
 ) -> Result<Gathered, DiskError> {
     let mut gathered = Gathered::default();
-    if !subject.options.wants(Kind::LinkedToCorrupt) {
+    if !subject.options.wants(FindingKind::LinkedToCorrupt) {
         return Ok(gathered);
     }
     let corrupt = corrupt_inodes(subject, files, found);
@@ -48,7 +48,7 @@ type Corrupt = HashMap<(u64, u64), String>;
 
 fn corrupt_inodes(subject: &Subject<'_>, files: &StoreFiles, found: &[Finding]) -> Corrupt {
     let mut corrupt = Corrupt::new();
-    let kinds = [Kind::LinkHash, Kind::CorruptLink];
+    let kinds = [FindingKind::LinkHash, FindingKind::CorruptLink];
     for finding in found.iter().filter(|finding| kinds.contains(&finding.kind)) {
         let below = finding.path.strip_prefix(subject.catalog.store_dir().as_bytes());
         let Some(below) = below.and_then(|below| below.strip_prefix(b"/")) else { continue };
@@ -94,7 +94,12 @@ impl Victims<'_> {
         }
         path.extend(entry.name());
         let expected = "contents of its own";
-        found.push(Finding::new(Kind::LinkedToCorrupt, path, expected, format!("those of {link}")));
+        found.push(Finding::new(
+            FindingKind::LinkedToCorrupt,
+            path,
+            expected,
+            format!("those of {link}"),
+        ));
     }
 }
 

@@ -5,7 +5,7 @@ mod document;
 mod removal;
 mod why;
 
-pub use removal::{Removal, RemovalError, Step};
+pub use removal::{Removal, RemovalError, RemovalStep};
 pub use why::{Why, WhyAlive, WhyAnswer, WhyDead};
 
 use super::liveness::{Keep, alive, freeable, keep_graph, kept_entries};
@@ -23,7 +23,7 @@ pub struct GarbageOptions {
     /// What the collector keeps beyond references.
     pub settings: GcSettings,
     /// Roots to think away, one step after the other.
-    pub steps: Vec<Step>,
+    pub steps: Vec<RemovalStep>,
     /// Only list dead paths whose name matches; sums count all.
     pub filter: Option<Vec<PathId>>,
     /// How many paths and package names to list at most.

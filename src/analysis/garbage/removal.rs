@@ -8,7 +8,7 @@ use globset::Glob;
 
 /// Roots to think away together.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct RemovalStep {
     /// What it is called.
     pub label: String,
     /// The roots: indexes into [`FoundRoots::roots`].
@@ -106,11 +106,11 @@ impl Removal {
     ///
     /// # Errors
     /// If a name means none.
-    pub fn step(&self, found: &FoundRoots) -> Result<Step, RemovalError> {
+    pub fn step(&self, found: &FoundRoots) -> Result<RemovalStep, RemovalError> {
         let generations = |label: String, all_users: bool| {
             let cleaned = found.profiles.iter().filter(|p| p.is_cleaned(all_users));
             let label = if all_users { format!("{label}, of all users") } else { label };
-            Step {
+            RemovalStep {
                 label,
                 roots: cleaned.flat_map(|p| self.chosen(p)).filter_map(|g| g.root).collect(),
             }
@@ -128,7 +128,7 @@ impl Removal {
     }
 }
 
-fn named(found: &FoundRoots, name: &str, also: &[Vec<u8>]) -> Result<Step, RemovalError> {
+fn named(found: &FoundRoots, name: &str, also: &[Vec<u8>]) -> Result<RemovalStep, RemovalError> {
     let called = |given: &[u8]| given == name.as_bytes() || also.iter().any(|a| a == given);
     let process = name.strip_prefix("/proc/").and_then(|pid| pid.parse::<u32>().ok());
     let profile = |root: Option<(u32, u64)>| {
@@ -155,12 +155,12 @@ fn named(found: &FoundRoots, name: &str, also: &[Vec<u8>]) -> Result<Step, Remov
     if meant_roots.is_empty() {
         return Err(RemovalError::Unknown(escape(name.as_bytes())));
     }
-    Ok(Step { label: escape(name.as_bytes()), roots: meant_roots })
+    Ok(RemovalStep { label: escape(name.as_bytes()), roots: meant_roots })
 }
 
 /// The step in which each root goes, from 1; [`NEVER`] if it stays. A root
 /// goes in the first step that names it.
-pub(super) fn steps_of_roots(found: &FoundRoots, steps: &[Step]) -> Vec<u32> {
+pub(super) fn steps_of_roots(found: &FoundRoots, steps: &[RemovalStep]) -> Vec<u32> {
     let mut of = vec![NEVER; found.roots.len()];
     for (number, step) in (1u32..).zip(steps) {
         for &root in &step.roots {

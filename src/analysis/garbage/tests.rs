@@ -1,7 +1,7 @@
 //! Steps, against following the roots anew after each.
 
 use super::removal::steps_of_roots;
-use super::{NEVER, Removal, RemovalError, Step, goes_in};
+use super::{NEVER, Removal, RemovalError, RemovalStep, goes_in};
 use crate::catalog::PathId;
 use crate::graph::{Cuts, Rows, reachable};
 use crate::roots::{FoundRoots, Generation, Profile, Root, RootKind};
@@ -34,11 +34,11 @@ proptest! {
             roots: roots.iter().map(|&path| root("/l", path)).collect(),
             ..FoundRoots::default()
         };
-        let steps: Vec<Step> = steps
+        let steps: Vec<RemovalStep> = steps
             .into_iter()
             .map(|mut chosen| {
                 chosen.retain(|&r| (r as usize) < roots.len());
-                Step { label: String::new(), roots: chosen }
+                RemovalStep { label: String::new(), roots: chosen }
             })
             .collect();
         let removed = steps_of_roots(&found, &steps);
@@ -91,8 +91,8 @@ fn roots_by_any_of_their_names() {
     assert_eq!(roots(Removal::KeepGenerations { keep: 1, all_users: false }), Ok(vec![1]));
     assert_eq!(roots(Removal::OlderThan { days: 1, all_users: false, now: 86_402 }), Ok(vec![]));
     let steps = [
-        Step { label: String::new(), roots: vec![1, 2] },
-        Step { label: String::new(), roots: vec![2, 3] },
+        RemovalStep { label: String::new(), roots: vec![1, 2] },
+        RemovalStep { label: String::new(), roots: vec![2, 3] },
     ];
     assert_eq!(steps_of_roots(&found, &steps), [NEVER, 1, 1, 2]);
 }

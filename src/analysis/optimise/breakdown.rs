@@ -4,9 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use super::gathered::{GatheredTree, NONE};
 use super::kind::kind;
 use super::simulate::{Event, UNIQUE};
-use super::tree::{NONE, Tree};
 use crate::graph::Rows;
 
 /// What optimising changes about some files.
@@ -107,7 +107,7 @@ pub(super) struct Tally {
 }
 
 impl Tally {
-    pub(super) fn new(tree: &Tree) -> Self {
+    pub(super) fn new(tree: &GatheredTree) -> Self {
         Self {
             by_path: vec![Saving::default(); tree.layout.paths.len()],
             by_class: vec![Saving::default(); tree.layout.classes as usize],
@@ -115,7 +115,7 @@ impl Tally {
         }
     }
 
-    pub(super) fn add(&mut self, tree: &Tree, event: Event) {
+    pub(super) fn add(&mut self, tree: &GatheredTree, event: Event) {
         let Event::Replaced { path, inode, last, .. } = event else { return };
         let of = &tree.layout.inodes[inode as usize];
         self.by_path[path as usize].add(of.size, of.disk_size, last);
@@ -127,7 +127,7 @@ impl Tally {
     /// of each, and only groups of files of at least `min_size`.
     pub(super) fn finish(
         self,
-        tree: &Tree,
+        tree: &GatheredTree,
         package_of: &[u32],
         packages: usize,
         limit: usize,
@@ -163,7 +163,7 @@ impl Tally {
 }
 
 /// The class of each inode; of one in `.links`, the one that its name stands for.
-fn classes(tree: &Tree) -> Vec<u32> {
+fn classes(tree: &GatheredTree) -> Vec<u32> {
     let mut classes: Vec<u32> = tree.layout.inodes.iter().map(|inode| inode.class).collect();
     for link in tree.layout.links.iter().filter(|link| link.class != UNIQUE) {
         classes[link.inode as usize] = link.class;
@@ -171,13 +171,13 @@ fn classes(tree: &Tree) -> Vec<u32> {
     classes
 }
 
-fn inode_of(tree: &Tree, entry: u32) -> u32 {
+fn inode_of(tree: &GatheredTree, entry: u32) -> u32 {
     tree.layout.entries[entry as usize].as_inode().unwrap_or(NONE)
 }
 
 /// The savings of owners: paths, or what `owner_of` makes of them.
 fn owners(
-    tree: &Tree,
+    tree: &GatheredTree,
     entries: &Rows,
     owner_of: &[u32],
     savings: Vec<Saving>,
@@ -278,7 +278,11 @@ fn split(members: &[Member], owner: u32) -> (&[Member], &[Member], &[Member]) {
 }
 
 /// The blocks of those of `own` that have another inode among `others`.
-fn twinned<'a>(tree: &Tree, own: &[Member], mut others: impl Iterator<Item = &'a Member>) -> u64 {
+fn twinned<'a>(
+    tree: &GatheredTree,
+    own: &[Member],
+    mut others: impl Iterator<Item = &'a Member>,
+) -> u64 {
     let Some(&(_, first)) = others.next() else { return 0 };
     let all = others.any(|&(_, inode)| inode != first);
     own.iter()
@@ -288,7 +292,7 @@ fn twinned<'a>(tree: &Tree, own: &[Member], mut others: impl Iterator<Item = &'a
 }
 
 /// Adds the blocks of each owner's inodes, each once.
-fn add_disk_sizes(tree: &Tree, owner_of: &[u32], owners: &mut [OwnerSaving]) {
+fn add_disk_sizes(tree: &GatheredTree, owner_of: &[u32], owners: &mut [OwnerSaving]) {
     let mut add = |owner: u32, inode: u32| {
         let sum = &mut owners[owner as usize].disk_size;
         *sum = sum.saturating_add(tree.layout.inodes[inode as usize].disk_size);
@@ -306,7 +310,7 @@ fn add_disk_sizes(tree: &Tree, owner_of: &[u32], owners: &mut [OwnerSaving]) {
     several.into_iter().for_each(|(owner, inode)| add(owner, inode));
 }
 
-fn kinds(tree: &Tree, by_inode: &HashMap<u32, Saving>, limit: usize) -> Vec<KindSaving> {
+fn kinds(tree: &GatheredTree, by_inode: &HashMap<u32, Saving>, limit: usize) -> Vec<KindSaving> {
     let mut kinds: HashMap<String, Saving> = HashMap::new();
     let mut name = Vec::new();
     for (&inode, saving) in by_inode {
@@ -330,7 +334,7 @@ fn kinds(tree: &Tree, by_inode: &HashMap<u32, Saving>, limit: usize) -> Vec<Kind
 
 /// The groups to list, and how many there are.
 fn groups(
-    tree: &Tree,
+    tree: &GatheredTree,
     entries: &Rows,
     by_class: &[Saving],
     limit: usize,

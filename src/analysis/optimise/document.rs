@@ -375,7 +375,7 @@ fn saving_cells<'a>(saving: &Saving) -> Vec<Cell<'a>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tree::Tree;
+    use super::super::gathered::GatheredTree;
     use super::super::{
         AlreadySaved, Breakdown, Group, KindSaving, NixVersion, Outcome, UnusedLinks,
     };
@@ -453,7 +453,7 @@ mod tests {
             unreadable: 1,
             unreadable_size: 5,
             warnings: Warnings::new(),
-            tree: Tree::of_names(&[
+            tree: GatheredTree::of_names(&[
                 "00000000000000000000000000000000-systemd-254.6/lib/a.so",
                 "11111111111111111111111111111111-systemd-minimal-254.6/lib/a\x1b.so",
                 "11111111111111111111111111111111-systemd-minimal-254.6/lib/b.so",

@@ -4,9 +4,9 @@
 //! it met as it came; [`Assembly`] then puts the directories together, from the
 //! store paths down.
 
-use super::links::{ByNumber, LinkTable};
+use super::gathered::{Flags, GatheredTree, NONE, NamedLink, Names, inode};
+use super::link_table::{ByNumber, LinkTable};
 use super::simulate::{Entry, Inode, Layout};
-use super::tree::{Flags, NONE, NamedLink, Names, Tree, inode};
 use crate::disk::{EntryStat, Progress, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::FileType;
 use crate::warning::{WarningKind, Warnings};
@@ -35,9 +35,9 @@ impl Gathering<'_> {
         walker: &Walker<'_>,
         progress: &Progress,
         warnings: &mut Warnings,
-    ) -> Result<Tree, TooLarge> {
+    ) -> Result<GatheredTree, TooLarge> {
         let device = walker.files().stat().dev;
-        let mut tree = Tree::default();
+        let mut tree = GatheredTree::default();
         tree.layout.link_limit = self.link_limit;
         progress.begin("reading .links", Total::Unknown);
         let links = LinkTable::read(walker, self.whole, &mut tree, progress, warnings);
@@ -208,7 +208,7 @@ impl Visitor for Walk<'_> {
 
 /// Puts the parts together.
 struct Assembly {
-    tree: Tree,
+    tree: GatheredTree,
     whole: bool,
     tops: Vec<(u32, u32, Child)>,
     /// By directory and position.
@@ -229,7 +229,7 @@ struct ThreadLists {
 impl Assembly {
     fn new(
         gathering: &Gathering<'_>,
-        mut tree: Tree,
+        mut tree: GatheredTree,
         links: &LinkTable,
         states: Vec<WalkState>,
     ) -> Self {
@@ -284,7 +284,7 @@ impl Assembly {
         Self { tree, whole: gathering.whole, tops, parts, placed, threads }
     }
 
-    fn finish(mut self) -> Tree {
+    fn finish(mut self) -> GatheredTree {
         self.tree.first_entry = vec![NONE; self.tree.layout.inodes.len()];
         // A directory's place in this list is its number; the parts of each
         // are put in when its turn comes, after all those above it.
@@ -376,7 +376,12 @@ impl Assembly {
 }
 
 /// Warns of each path that is valid but not on disk; Nix stops at the first.
-pub(super) fn warn_missing(tree: &Tree, names: &[&str], store_dir: &str, warnings: &mut Warnings) {
+pub(super) fn warn_missing(
+    tree: &GatheredTree,
+    names: &[&str],
+    store_dir: &str,
+    warnings: &mut Warnings,
+) {
     for (path, entry) in (0..).zip(&tree.layout.paths) {
         let message = match entry {
             Some(_) => continue,

@@ -16,14 +16,14 @@
 mod breakdown;
 #[cfg(test)]
 mod cases;
-mod contents;
+mod classes;
 mod document;
 mod gather;
+mod gathered;
 mod kind;
-mod links;
+mod link_table;
 mod reader;
 pub mod simulate;
-mod tree;
 mod unordered;
 mod version;
 
@@ -37,11 +37,11 @@ use crate::warning::{WarningKind, Warnings};
 
 use breakdown::Tally;
 pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
-use contents::{Compared, classify};
+use classes::{Compared, classify};
 use gather::{Gathering, warn_missing};
+use gathered::GatheredTree;
 use simulate::simulate;
 pub use simulate::{Outcome, Stop};
-use tree::Tree;
 pub use unordered::{AnyOrder, Range};
 pub use version::{Flavour, NixRule, NixRules, NixVersion, VersionError};
 
@@ -145,7 +145,7 @@ pub struct Optimise {
     /// What was left out, and why; the census's warnings too.
     pub warnings: Warnings,
     /// Where names are found.
-    tree: Tree,
+    tree: GatheredTree,
 }
 
 impl Optimise {
@@ -197,7 +197,7 @@ impl Optimise {
     }
 
     fn of(
-        tree: Tree,
+        tree: GatheredTree,
         census: &Census,
         options: &OptimiseOptions,
         compared: Compared,
@@ -296,7 +296,7 @@ impl Optimise {
 /// How many paths bear the attribute by which a later Nix would know that they
 /// are optimised (NixOS/nix#16458), if any do. It is in the namespace `trusted`,
 /// of which only root is told.
-fn marked(tree: &Tree, names: &[&str], files: &StoreFiles) -> Option<u64> {
+fn marked(tree: &GatheredTree, names: &[&str], files: &StoreFiles) -> Option<u64> {
     let mut marked = 0;
     for &path in &tree.tops {
         // A list that is longer than the system allows is none of Nix's.
@@ -322,7 +322,7 @@ fn number_packages(census: &Census) -> (Vec<u32>, usize) {
     (package_of, numbers.len())
 }
 
-fn already_saved(tree: &Tree, whole: bool, nix: NixVersion) -> AlreadySaved {
+fn already_saved(tree: &GatheredTree, whole: bool, nix: NixVersion) -> AlreadySaved {
     if whole {
         let links = &tree.links;
         let saved = i128::from(links.saved_apparent_size) - i128::from(links.directory_disk_size);
@@ -349,7 +349,7 @@ fn already_saved(tree: &Tree, whole: bool, nix: NixVersion) -> AlreadySaved {
 
 /// What hard links save that are not made through `.links`: apparent and disk
 /// size.
-fn other_hard_links(tree: &Tree) -> (u64, u64) {
+fn other_hard_links(tree: &GatheredTree) -> (u64, u64) {
     let mut names = vec![0u64; tree.layout.inodes.len()];
     tree.names_of_inodes().for_each(|(_, inode)| names[inode as usize] += 1);
     let mut sums = (0u64, 0u64);

@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::tree::{NONE, NamedLink, Tree};
+use super::gathered::{GatheredTree, NONE, NamedLink};
 use crate::disk::Progress;
 use crate::fs::{Directory, RegularFile, StoreFiles};
 use crate::nar::{FileHasher, hash_symlink, nix32};
@@ -39,7 +39,7 @@ pub(super) const KNOWN: u32 = u32::MAX;
 
 /// What a thread reads with.
 #[derive(Default)]
-pub(super) struct Hand {
+pub(super) struct ReadBuffers {
     buffer: Vec<u8>,
     last: LastDirectory,
 }
@@ -54,15 +54,19 @@ struct LastDirectory {
 }
 
 /// Reads files of the store, and never what is not as the walk saw it.
-pub(super) struct Reader<'a> {
-    pub(super) tree: &'a Tree,
+pub(super) struct ContentsReader<'a> {
+    pub(super) tree: &'a GatheredTree,
     files: &'a StoreFiles,
     bytes: AtomicU64,
     pub(super) progress: &'a Progress,
 }
 
-impl<'t> Reader<'t> {
-    pub(super) fn new(tree: &'t Tree, files: &'t StoreFiles, progress: &'t Progress) -> Self {
+impl<'t> ContentsReader<'t> {
+    pub(super) fn new(
+        tree: &'t GatheredTree,
+        files: &'t StoreFiles,
+        progress: &'t Progress,
+    ) -> Self {
         Self { tree, files, bytes: AtomicU64::new(0), progress }
     }
 
@@ -137,9 +141,9 @@ impl<'t> Reader<'t> {
         &self,
         inode: u32,
         link: Option<&NamedLink>,
-        hand: &mut Hand,
+        buffers: &mut ReadBuffers,
     ) -> io::Result<RegularFile> {
-        let (directory, name) = self.place(inode, link, &mut hand.last)?;
+        let (directory, name) = self.place(inode, link, &mut buffers.last)?;
         let file = directory.open_file(name)?;
         let stat = file.stat();
         let same = stat.ino == self.tree.numbers[inode as usize]
@@ -153,14 +157,14 @@ impl<'t> Reader<'t> {
     }
 
     /// A number for the first bytes: the same for the same bytes.
-    pub(super) fn prefix(&self, item: &Item, hand: &mut Hand) -> io::Result<u64> {
+    pub(super) fn prefix(&self, item: &Item, buffers: &mut ReadBuffers) -> io::Result<u64> {
         let inode = self.inode(item);
         if self.tree.flags[inode as usize].symlink() {
             // A link that is a symlink of a large file's size: nothing agrees.
             return Ok(0);
         }
-        let mut file = self.open_file(inode, self.link(item), hand)?;
-        let buffer = &mut hand.buffer;
+        let mut file = self.open_file(inode, self.link(item), buffers)?;
+        let buffer = &mut buffers.buffer;
         buffer.resize(PREFIX as usize, 0);
         file.read_exact(buffer)?;
         self.count(PREFIX);
@@ -176,12 +180,12 @@ impl<'t> Reader<'t> {
         &self,
         inode: u32,
         link: Option<&NamedLink>,
-        hand: &mut Hand,
+        buffers: &mut ReadBuffers,
     ) -> io::Result<Hash> {
         let size = self.tree.layout.inodes[inode as usize].size;
         let flags = self.tree.flags[inode as usize];
         if flags.symlink() {
-            let (directory, name) = self.place(inode, link, &mut hand.last)?;
+            let (directory, name) = self.place(inode, link, &mut buffers.last)?;
             let target = directory.read_link(name)?;
             let same = target.len() as u64 == size;
             self.progress.add_bytes(size);
@@ -195,9 +199,9 @@ impl<'t> Reader<'t> {
         if size == 0 {
             return Ok(hasher.finish());
         }
-        let mut file = self.open_file(inode, link, hand)?;
+        let mut file = self.open_file(inode, link, buffers)?;
         let mut left = size;
-        let buffer = &mut hand.buffer;
+        let buffer = &mut buffers.buffer;
         buffer.resize(BUFFER, 0);
         while left > 0 {
             let want = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);

@@ -1,7 +1,7 @@
 //! The files that would be dropped, found by a walk of their own.
 
-use super::{Change, Step, WhatIfError};
-use crate::analysis::edits::Dropped;
+use super::{Change, WhatIfError, WhatIfStep};
+use crate::analysis::graph_changes::Dropped;
 use crate::census::{Census, PathIndex, parse_glob};
 use crate::disk::{EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::{FileType, StoreFiles};
@@ -50,7 +50,7 @@ impl File {
 pub(super) fn find(
     census: &Census,
     files: Option<&StoreFiles>,
-    steps: &[Step],
+    steps: &[WhatIfStep],
     threads: Option<usize>,
     warnings: &mut Warnings,
 ) -> Result<Vec<Vec<File>>, WhatIfError> {

@@ -541,7 +541,7 @@ fn a_directory_put_in_the_way_of_sqlite_is_seen() {
     // After the database was found, and before SQLite is given its path.
     fs::rename(&dir, root.path().join("real")).unwrap();
     symlink(elsewhere.path(), &dir).unwrap();
-    let connection = connect(found.path(), found.path(), Way::Immutable).unwrap();
+    let connection = connect(found.path(), found.path(), OpenMode::Immutable).unwrap();
     assert_eq!(rows_of(&connection).unwrap(), ["outside"]);
     assert!(!found.is_what_sqlite_opened(&files.db));
     // The path leads to the right file again, but that is not what is open.
@@ -552,7 +552,7 @@ fn a_directory_put_in_the_way_of_sqlite_is_seen() {
         assert!(!found.is_what_sqlite_opened(&files.db));
     }
     drop(connection);
-    let connection = connect(found.path(), found.path(), Way::Immutable).unwrap();
+    let connection = connect(found.path(), found.path(), OpenMode::Immutable).unwrap();
     assert_eq!(rows_of(&connection).unwrap(), ["main"]);
     assert!(found.is_what_sqlite_opened(&files.db));
 }
@@ -573,7 +573,7 @@ fn a_log_put_in_the_way_of_sqlite_is_seen() {
     let (_dir, path) = database(true);
     let found = at(&path).find().unwrap();
     let files = look(&found).unwrap();
-    let connection = connect(found.path(), found.path(), Way::Alone).unwrap();
+    let connection = connect(found.path(), found.path(), OpenMode::Alone).unwrap();
     assert!(found.is_what_sqlite_opened(&files.db));
     drop(connection);
     let real = path.with_file_name("real");
@@ -586,7 +586,7 @@ fn a_log_put_in_the_way_of_sqlite_is_seen() {
     let away = parent.with_extension("away");
     fs::rename(&parent, &away).unwrap();
     symlink(away.join("real"), &parent).unwrap();
-    let connection = connect(found.path(), found.path(), Way::Alone).unwrap();
+    let connection = connect(found.path(), found.path(), OpenMode::Alone).unwrap();
     assert!(!found.is_what_sqlite_opened(&files.db));
     drop(connection);
     fs::remove_file(&parent).unwrap();

@@ -6,10 +6,10 @@
 //! printed. With `NIX_CENSUS_REQUIRE_NIX=1` (as `.ci/run` sets) it panics instead.
 #![allow(dead_code, reason = "helpers for tests to come; each topic uses its own few")]
 
-pub(crate) mod made;
 pub(crate) mod nix;
-pub(crate) mod rooted;
 mod skip;
+pub(crate) mod store_in_code;
+pub(crate) mod store_with_roots;
 
 pub(crate) use skip::{require, skip};
 

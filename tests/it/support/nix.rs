@@ -250,7 +250,7 @@ fn remove_others(all: &Path, nix: &Nix) -> Result<(), String> {
     for entry in fs::read_dir(all).map_err(|e| e.to_string())? {
         let entry = entry.map_err(|e| e.to_string())?;
         if entry.file_name().to_string_lossy().starts_with(&format!("{nix}-")) {
-            super::rooted::remove(&entry.path());
+            super::store_with_roots::remove(&entry.path());
         }
     }
     Ok(())

@@ -125,7 +125,7 @@ impl Files {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Way {
+enum OpenMode {
     Shared,
     Alone,
     Immutable,
@@ -138,7 +138,7 @@ pub struct Database {
     // Before the scratch directory: closed first.
     connection: Connection,
     found: FoundDatabase,
-    way: Way,
+    mode: OpenMode,
     files: Files,
     journal: Option<Journal>,
     _scratch: Option<tempfile::TempDir>,
@@ -159,12 +159,12 @@ impl Database {
     /// others were put in their place, so that what was read may be wrong.
     pub fn changed(&self) -> bool {
         let Ok(now) = look(&self.found) else { return true };
-        let kept = match self.way {
+        let kept = match self.mode {
             // SQLite's locks see to the rest.
-            Way::Shared => now.db.identity() == self.files.db.identity(),
-            Way::Alone | Way::Immutable | Way::Copied => now.same(&self.files),
+            OpenMode::Shared => now.db.identity() == self.files.db.identity(),
+            OpenMode::Alone | OpenMode::Immutable | OpenMode::Copied => now.same(&self.files),
         };
-        let own = self.way == Way::Copied || self.found.is_what_sqlite_opened(&now.db);
+        let own = self.mode == OpenMode::Copied || self.found.is_what_sqlite_opened(&now.db);
         !(kept && own)
     }
 
@@ -273,9 +273,9 @@ fn attempt(found: FoundDatabase) -> Result<Database, OpenError> {
     let owner = |stat: &Stat| (stat.uid, stat.gid);
     let same_owner = |stat: &Stat| !root || owner(stat) == owner(&files.db);
     let mut journal = None;
-    let way = if let Some(bytes) = hot_journal(&found, &files)? {
+    let mode = if let Some(bytes) = hot_journal(&found, &files)? {
         journal = Some(Journal::Rollback { bytes });
-        Way::Copied
+        OpenMode::Copied
     } else if found.path_for_sqlite().is_some()
         && files.wal.as_ref().is_some_and(same_owner)
         && found.look_at("-shm")?.as_ref().is_some_and(same_owner)
@@ -285,27 +285,27 @@ fn attempt(found: FoundDatabase) -> Result<Database, OpenError> {
         if wal_bytes > 0 && !held(&found) {
             journal = Some(Journal::WriteAheadLog { bytes: wal_bytes });
         }
-        Way::Shared
+        OpenMode::Shared
     } else if let Some(wal) = files.wal.as_ref().filter(|w| w.size > 0) {
         journal = Some(Journal::WriteAheadLog { bytes: wal_bytes });
-        if same_owner(wal) { Way::Alone } else { Way::Copied }
+        if same_owner(wal) { OpenMode::Alone } else { OpenMode::Copied }
     } else {
-        Way::Immutable
+        OpenMode::Immutable
     };
-    let (way, at) = match found.path_for_sqlite() {
-        Some(path) => (way, path),
-        None => (Way::Copied, path),
+    let (mode, at) = match found.path_for_sqlite() {
+        Some(path) => (mode, path),
+        None => (OpenMode::Copied, path),
     };
-    let scratch = if way == Way::Copied { Some(copy(&found, &files)?) } else { None };
+    let scratch = if mode == OpenMode::Copied { Some(copy(&found, &files)?) } else { None };
     let target = scratch.as_ref().map(|dir| dir.path().join("db.sqlite"));
-    let connection = connect(target.as_deref().unwrap_or(at), path, way)?;
-    if way == Way::Immutable {
+    let connection = connect(target.as_deref().unwrap_or(at), path, mode)?;
+    if mode == OpenMode::Immutable {
         check_whole_pages(&connection, path, files.db.size)?;
     }
-    if way != Way::Copied && !found.is_what_sqlite_opened(&files.db) {
+    if mode != OpenMode::Copied && !found.is_what_sqlite_opened(&files.db) {
         return Err(OpenError::Changed { path: path.to_owned() });
     }
-    Ok(Database { connection, found, way, files, journal, _scratch: scratch })
+    Ok(Database { connection, found, mode, files, journal, _scratch: scratch })
 }
 
 /// SQLite reads zeros where the last page is cut off. No transaction ends so,
@@ -378,19 +378,19 @@ fn uri(path: &Path, query: &str) -> String {
     uri + "?" + query
 }
 
-fn connect(target: &Path, path: &Path, way: Way) -> Result<Connection, OpenError> {
-    let (query, flag) = match way {
-        Way::Shared => ("mode=ro&readonly_shm=1", OpenFlags::SQLITE_OPEN_READ_ONLY),
-        Way::Alone => ("mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY),
-        Way::Immutable => ("mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY),
-        Way::Copied => ("mode=rw", OpenFlags::SQLITE_OPEN_READ_WRITE),
+fn connect(target: &Path, path: &Path, mode: OpenMode) -> Result<Connection, OpenError> {
+    let (query, flag) = match mode {
+        OpenMode::Shared => ("mode=ro&readonly_shm=1", OpenFlags::SQLITE_OPEN_READ_ONLY),
+        OpenMode::Alone => ("mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY),
+        OpenMode::Immutable => ("mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY),
+        OpenMode::Copied => ("mode=rw", OpenFlags::SQLITE_OPEN_READ_WRITE),
     };
     let flags = flag | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let start = || {
         let c = Connection::open_with_flags(uri(target, query), flags)?;
         harden(&c)?;
         // Needed where there is no shared memory, and never given up.
-        if matches!(way, Way::Alone | Way::Copied) {
+        if matches!(mode, OpenMode::Alone | OpenMode::Copied) {
             c.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         }
         c.execute_batch("BEGIN")?;

@@ -2,7 +2,7 @@
 //! the store, and reading it leaves no trace.
 #![allow(clippy::unwrap_used)]
 
-use super::support::made::{Made, base, insert, limited, path, refer};
+use super::support::store_in_code::{Made, base, insert, limited, path, refer};
 use super::support::{Run, TestEnv, have, nix, nobody, program, run};
 use rusqlite::Connection;
 use rusqlite::config::DbConfig;
@@ -68,7 +68,7 @@ fn is_a_moment(run: &Run) -> u64 {
 #[test]
 fn a_writer_beside() {
     let env = TestEnv::new();
-    let (made, db) = Made::with(&env, "root", super::support::made::SCHEMA);
+    let (made, db) = Made::with(&env, "root", super::support::store_in_code::SCHEMA);
     drop(db);
     let db = writer(&made.database);
     let register = |id: i64| {
@@ -168,7 +168,7 @@ enum Left {
 
 /// A store whose last two paths are in the log, if one is left.
 fn left(env: &TestEnv, left: Left) -> Made {
-    let (made, db) = Made::with(env, &format!("{left:?}"), super::support::made::SCHEMA);
+    let (made, db) = Made::with(env, &format!("{left:?}"), super::support::store_in_code::SCHEMA);
     drop(db);
     let db = writer(&made.database);
     db.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true).unwrap();
@@ -231,7 +231,7 @@ fn reading_leaves_no_trace() {
                     // What only the log holds is never left out.
                     assert_eq!(found, Some(4), "{state:?} {user:?}");
                     let logged = matches!(state, Left::Log | Left::LogAndIndex);
-                    let kinds = super::support::made::kinds(&answer);
+                    let kinds = super::support::store_in_code::kinds(&answer);
                     assert_eq!(kinds.contains(&"journal".to_owned()), logged, "{state:?} {user:?}");
                 }
             }

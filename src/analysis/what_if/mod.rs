@@ -3,7 +3,7 @@
 
 mod drop_files;
 
-use super::edits::{Dropped, Edited, change, known_nar_change, known_nar_size, measure};
+use super::graph_changes::{Dropped, Edited, change, known_nar_change, known_nar_size, measure};
 use super::path_names::list_of;
 use super::retained::Sizes;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
@@ -32,7 +32,7 @@ pub enum Change {
 
 /// A change, and how it was asked for.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub struct WhatIfStep {
     /// Such as `remove perl`.
     pub text: String,
     /// What it does.
@@ -41,7 +41,7 @@ pub struct Step {
 
 /// What one step did. Sizes are in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct StepResult {
     /// NAR size of all that is still held; `None` if that of a path is unknown.
     pub nar_size: Option<u64>,
     /// What that is more than before the step, if known.
@@ -96,9 +96,9 @@ pub struct Kept {
 #[derive(Clone, Debug)]
 pub struct WhatIf {
     /// Before the first step.
-    pub before: Outcome,
+    pub before: StepResult,
     /// After each step, and all before it.
-    pub after: Vec<Outcome>,
+    pub after: Vec<StepResult>,
     /// What all steps together change in NAR size, if known.
     pub nar_change: Option<i64>,
     /// What was left out, and why: what the census warns of, and files that
@@ -118,7 +118,7 @@ impl WhatIf {
         census: &Census,
         files: Option<&StoreFiles>,
         targets: &[PathId],
-        steps: &[Step],
+        steps: &[WhatIfStep],
         threads: Option<usize>,
     ) -> Result<Self, WhatIfError> {
         let mut warnings = census.warnings.clone();
@@ -127,15 +127,15 @@ impl WhatIf {
         let mut dropped = Dropped::default();
         let mut graph = Edited::new(census, targets);
         let mut reached = graph.reached();
-        let outcome = |paths: &NodeSet, sizes: Sizes| Outcome {
+        let outcome = |paths: &NodeSet, sizes: Sizes| StepResult {
             nar_size: known_nar_size(census, paths, sizes),
             disk_size: census.disk.is_some().then_some(sizes.disk),
             paths: paths.len() as u64,
-            ..Outcome::default()
+            ..StepResult::default()
         };
         let first = (reached.clone(), measure(census, &reached, &dropped));
         let mut sizes = first.1;
-        let before = Outcome { nar_change: Some(0), ..outcome(&reached, sizes) };
+        let before = StepResult { nar_change: Some(0), ..outcome(&reached, sizes) };
         let mut after = Vec::new();
         let weight = |i: PathIndex| census.usage(i).map_or(census.nar_size(i), |u| u.disk_size);
         for step in steps {
@@ -231,21 +231,24 @@ impl WhatIf {
             Column::count("files_dropped").hidden(),
             Column::text("step"),
         ];
-        let row =
-            |from: &Outcome, to: &Outcome, nar_change: Option<i64>, gone: u64, text: String| {
-                let disk_change = from.disk_size.zip(to.disk_size).map(|(a, b)| change(a, b));
-                vec![
-                    Cell::optional(to.nar_size, Cell::Size),
-                    Cell::optional(nar_change, Cell::Change),
-                    Cell::optional(to.disk_size, Cell::Size),
-                    Cell::optional(disk_change, Cell::Change),
-                    Cell::Count(to.paths),
-                    Cell::Count(gone),
-                    Cell::Count(to.added.len() as u64),
-                    Cell::Count(to.files),
-                    Cell::text(text),
-                ]
-            };
+        let row = |from: &StepResult,
+                   to: &StepResult,
+                   nar_change: Option<i64>,
+                   gone: u64,
+                   text: String| {
+            let disk_change = from.disk_size.zip(to.disk_size).map(|(a, b)| change(a, b));
+            vec![
+                Cell::optional(to.nar_size, Cell::Size),
+                Cell::optional(nar_change, Cell::Change),
+                Cell::optional(to.disk_size, Cell::Size),
+                Cell::optional(disk_change, Cell::Change),
+                Cell::Count(to.paths),
+                Cell::Count(gone),
+                Cell::Count(to.added.len() as u64),
+                Cell::Count(to.files),
+                Cell::text(text),
+            ]
+        };
         let last = self.after.last().unwrap_or(&self.before);
         let gone = self.after.iter().map(|o| o.gone.len() as u64).sum();
         let mut rows = vec![row(&self.before, &self.before, Some(0), 0, "before".to_owned())];
@@ -274,7 +277,7 @@ impl WhatIf {
         census: &'a Census,
         key: &'static str,
         title: &str,
-        paths: impl Fn(&'a Outcome) -> &'a [PathIndex],
+        paths: impl Fn(&'a StepResult) -> &'a [PathIndex],
     ) -> Section<'a> {
         let columns = vec![
             Column::size("nar_size").titled("NAR size"),

@@ -80,7 +80,7 @@ struct Pending {
 
 /// A link: its name inside the examined root, and where it is found.
 #[derive(Clone, Copy)]
-struct Link<'a> {
+struct RootEntry<'a> {
     path: &'a Path,
     parent: &'a Directory,
     name: &'a CStr,
@@ -131,7 +131,7 @@ impl Finder<'_> {
             FileType::Directory => {
                 todo.push(Pending { path, parent: Rc::clone(parent), name: name.to_owned() });
             }
-            FileType::Symlink => self.link(dir, Link { path: &path, parent, name }),
+            FileType::Symlink => self.link(dir, RootEntry { path: &path, parent, name }),
             FileType::Regular => {
                 if let Some(id) = name.to_str().ok().and_then(|base| self.catalog.find(base)) {
                     let time = modified(parent, name);
@@ -143,7 +143,7 @@ impl Finder<'_> {
     }
 
     /// A link in `gcroots` or `profiles`.
-    fn link(&mut self, dir: &Path, link: Link<'_>) {
+    fn link(&mut self, dir: &Path, link: RootEntry<'_>) {
         let target = match link.parent.read_link(link.name) {
             Ok(target) => target,
             Err(e) => return self.unreadable(link.path, &e),
@@ -184,7 +184,7 @@ impl Finder<'_> {
         match parent.read_link(&name) {
             Ok(target) => {
                 let via = link.path;
-                let link = Link { path: &next, parent: &parent, name: &name };
+                let link = RootEntry { path: &next, parent: &parent, name: &name };
                 if !self.take_store_path(kind, link, Some(via), &target) {
                     self.not_followed(in_auto, next.clone(), Some(via), &target, &next);
                 }
@@ -197,7 +197,7 @@ impl Finder<'_> {
     fn take_store_path(
         &mut self,
         kind: RootKind,
-        link: Link<'_>,
+        link: RootEntry<'_>,
         via: Option<&Path>,
         target: &[u8],
     ) -> bool {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::gathered::{Flags, GatheredTree, LinksSums, NamedLink, inode};
 use super::simulate::{Inode, Link, UNIQUE};
-use super::tree::{Flags, LinksSums, NamedLink, Tree, inode};
 use crate::disk::{
     EntryStat, LINKS_DIRECTORIES, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker,
     is_shard, spread,
@@ -26,7 +26,7 @@ impl LinkTable {
     pub(super) fn read(
         walker: &Walker<'_>,
         whole: bool,
-        tree: &mut Tree,
+        tree: &mut GatheredTree,
         progress: &Progress,
         warnings: &mut Warnings,
     ) -> Self {

@@ -3,7 +3,9 @@
 //! way. Never a panic, never a control character on a terminal.
 #![allow(clippy::unwrap_used)]
 
-use super::support::made::{LOOSE, Made, SCHEMA, base, insert, kinds, limited, path, refer};
+use super::support::store_in_code::{
+    LOOSE, Made, SCHEMA, base, insert, kinds, limited, path, refer,
+};
 use super::support::{Run, TestEnv, device, have, nobody, root, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};

@@ -18,9 +18,9 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::reader::{Hand, Hash, Item, KNOWN, PREFIX, Reader};
+use super::gathered::{GatheredTree, NONE, NamedLink};
+use super::reader::{ContentsReader, Hash, Item, KNOWN, PREFIX, ReadBuffers};
 use super::simulate::{Link, UNIQUE};
-use super::tree::{NONE, NamedLink, Tree};
 use crate::disk::{Progress, Total};
 use crate::fs::StoreFiles;
 use crate::warning::{WarningKind, Warnings};
@@ -46,14 +46,14 @@ pub(super) struct Compared {
 /// Finds the classes of contents of `tree`, and what the names in `.links`
 /// stand for. `alone` means that `.links` is not part of what is examined.
 pub(super) fn classify(
-    tree: &mut Tree,
+    tree: &mut GatheredTree,
     alone: bool,
     files: &StoreFiles,
     pool: &rayon::ThreadPool,
     progress: &Progress,
     warnings: &mut Warnings,
 ) -> Compared {
-    let reader = Reader::new(tree, files, progress);
+    let reader = ContentsReader::new(tree, files, progress);
     let mut run = Run { reader: &reader, alone, pool, hashes: Vec::new(), failed: Vec::new() };
     let candidates = run.candidates();
     let mut again = Vec::new();
@@ -88,7 +88,7 @@ pub(super) fn classify(
 
 /// Numbers the classes: contents of several inodes, or that a name in `.links`
 /// stands for. `hashes` is sorted.
-fn assign(tree: &mut Tree, alone: bool, hashes: &[(Hash, u32)]) {
+fn assign(tree: &mut GatheredTree, alone: bool, hashes: &[(Hash, u32)]) {
     let mut links = tree.named_links.as_slice();
     let mut classes = 0;
     let layout = &mut tree.layout;
@@ -120,7 +120,7 @@ fn assign(tree: &mut Tree, alone: bool, hashes: &[(Hash, u32)]) {
 }
 
 struct Run<'a> {
-    reader: &'a Reader<'a>,
+    reader: &'a ContentsReader<'a>,
     alone: bool,
     pool: &'a rayon::ThreadPool,
     /// The hashes found, each with its inode.
@@ -209,8 +209,8 @@ impl Run<'_> {
         // In the order in which they may lie on the disk.
         items.par_sort_unstable_by_key(|item| reader.number(item));
         let results: Vec<io::Result<u64>> = self.pool.install(|| {
-            let read = |hand: &mut Hand, item: &Item| reader.prefix(item, hand);
-            items.par_iter().with_min_len(16).map_init(Hand::default, read).collect()
+            let read = |buffers: &mut ReadBuffers, item: &Item| reader.prefix(item, buffers);
+            items.par_iter().with_min_len(16).map_init(ReadBuffers::default, read).collect()
         });
         let mut results = results.into_iter();
         items.retain_mut(|item| match results.next() {
@@ -263,13 +263,13 @@ impl Run<'_> {
             taken
         };
         let hashed = self.pool.broadcast(|_| {
-            let (mut hand, mut hashed) = (Hand::default(), Vec::new());
+            let (mut buffers, mut hashed) = (ReadBuffers::default(), Vec::new());
             loop {
                 let taken = take();
                 if taken.is_empty() {
                     return hashed;
                 }
-                hashed.extend(taken.iter().map(|&i| (i, reader.hash(i, None, &mut hand))));
+                hashed.extend(taken.iter().map(|&i| (i, reader.hash(i, None, &mut buffers))));
             }
         });
         hashed.into_iter().flatten()
@@ -300,12 +300,12 @@ impl Run<'_> {
         }
         let reader = self.reader;
         reader.progress.begin("checking .links", Total::Bytes(to_read));
-        let lies = |hand: &mut Hand, link: &&NamedLink| {
+        let lies = |buffers: &mut ReadBuffers, link: &&NamedLink| {
             // One that cannot be read may say anything.
-            !reader.hash(link.inode, Some(link), hand).is_ok_and(|hash| hash == link.hash)
+            !reader.hash(link.inode, Some(link), buffers).is_ok_and(|hash| hash == link.hash)
         };
         self.pool.install(|| {
-            suspects.par_iter().map_init(Hand::default, lies).any(std::convert::identity)
+            suspects.par_iter().map_init(ReadBuffers::default, lies).any(std::convert::identity)
         })
     }
 

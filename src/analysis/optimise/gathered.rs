@@ -87,7 +87,7 @@ pub(super) struct LinksSums {
 
 /// All entries of the examined paths.
 #[derive(Debug, Default)]
-pub(super) struct Tree {
+pub(super) struct GatheredTree {
     pub(super) layout: Layout,
     pub(super) flags: Vec<Flags>,
     /// Inode numbers, which tell where on a disk contents may lie.
@@ -117,7 +117,7 @@ pub(super) struct Tree {
     pub(super) entries: u64,
 }
 
-impl Tree {
+impl GatheredTree {
     /// The directory an entry is in; 0 is the store directory.
     pub(super) fn directory_of(&self, entry: u32) -> u32 {
         // Directories are numbered in the order of their entries; of several
@@ -255,7 +255,7 @@ mod tests {
     #[test]
     fn names_of_more_than_255_bytes_are_kept_whole() {
         let names = [0, 1, 254, 255, 256, 300, 510, 1021].map(|length| "n".repeat(length));
-        let tree = Tree::of_names(&names.each_ref().map(String::as_str));
+        let tree = GatheredTree::of_names(&names.each_ref().map(String::as_str));
         for (entry, name) in (0..).zip(&names) {
             assert_eq!(tree.base_name(entry), name.as_bytes());
         }

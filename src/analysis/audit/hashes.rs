@@ -2,7 +2,7 @@
 //! addresses. Largest first, so that all cores are busy to the end.
 
 use super::sizes::link_hash;
-use super::{Finding, Gathered, Kind, Subject};
+use super::{Finding, FindingKind, Gathered, Subject};
 use crate::catalog::{PathId, Source};
 use crate::disk::{self, DiskError, Total};
 use crate::fs::{Directory, FileType, StoreFiles};
@@ -41,13 +41,15 @@ struct Shared<'a> {
 pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathered, DiskError> {
     let mut gathered = Gathered::default();
     let mut shared = Shared { subject, files, links_dirs: Vec::new(), links: Vec::new() };
-    if subject.whole && subject.options.wants_any(&[Kind::LinkHash, Kind::LinkedToCorrupt]) {
+    if subject.whole
+        && subject.options.wants_any(&[FindingKind::LinkHash, FindingKind::LinkedToCorrupt])
+    {
         read_links(&mut shared, &mut gathered);
     }
     let mut jobs: Vec<Job> = (0..shared.links.len().div_ceil(LINKS))
         .map(|n| Job::Links(n * LINKS, shared.links.len().min((n + 1) * LINKS)))
         .collect();
-    if subject.options.wants_any(&[Kind::NarHash, Kind::ContentAddress]) {
+    if subject.options.wants_any(&[FindingKind::NarHash, FindingKind::ContentAddress]) {
         let mut ids = subject.ids.clone();
         ids.sort_by_key(|&id| subject.catalog.nar_size(id));
         jobs.extend(ids.into_iter().map(Job::Path));
@@ -55,7 +57,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
     jobs.reverse();
     let paths = jobs.iter().filter(|job| matches!(job, Job::Path(_))).count();
     subject.progress.begin("hashing contents", Total::Paths(paths as u64));
-    if *subject.source == Source::Scan && subject.options.wants(Kind::UnknownHash) {
+    if *subject.source == Source::Scan && subject.options.wants(FindingKind::UnknownHash) {
         let path = files.path().as_os_str().as_bytes();
         let message = "without a database there are no hashes to check contents against";
         gathered.warnings.push(WarningKind::Unchecked, path, message);
@@ -69,7 +71,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
             let mut writer = NarWriter::default();
             let canonical = &subject.options.canonical;
             writer.use_case_hack(canonical.use_case_hack);
-            if subject.options.wants(Kind::Xattr) {
+            if subject.options.wants(FindingKind::Xattr) {
                 let canonical = canonical.clone();
                 writer.judge_xattrs(Box::new(move |names| canonical.odd_xattrs(names)));
             }
@@ -158,7 +160,12 @@ impl Shared<'_> {
             gathered.checked.unknown_hashes += 1;
             // Of a mere scan it was said of all.
             if *self.subject.source != Source::Scan {
-                gathered.findings.push(Finding::new(Kind::UnknownHash, catalog.path(id), "", ""));
+                gathered.findings.push(Finding::new(
+                    FindingKind::UnknownHash,
+                    catalog.path(id),
+                    "",
+                    "",
+                ));
             }
             if let Some(address) = address {
                 self.address(id, &address, None, writer, gathered);
@@ -176,7 +183,7 @@ impl Shared<'_> {
                     let expected = format!("sha256:{}", nix32::encode(expected));
                     let found = hash.to_string();
                     gathered.findings.push(Finding::new(
-                        Kind::NarHash,
+                        FindingKind::NarHash,
                         catalog.path(id),
                         expected,
                         found,
@@ -202,7 +209,7 @@ impl Shared<'_> {
             path
         };
         for (below, said) in judged.said {
-            gathered.findings.push(Finding::new(Kind::Xattr, path(&below), "", said));
+            gathered.findings.push(Finding::new(FindingKind::Xattr, path(&below), "", said));
         }
         for (below, errno) in judged.failed {
             let error = io::Error::from(errno);
@@ -223,7 +230,7 @@ impl Shared<'_> {
             // Both are told of by `sizes` too, in the same words.
             NarProblem::Io(Errno::NOENT) if error.path.is_empty() => {
                 let path = self.subject.catalog.path(id);
-                gathered.findings.push(Finding::new(Kind::MissingPath, path, "", ""));
+                gathered.findings.push(Finding::new(FindingKind::MissingPath, path, "", ""));
             }
             NarProblem::Unsupported => {}
             NarProblem::Io(errno) => {
@@ -237,7 +244,7 @@ impl Shared<'_> {
                 };
                 let path = self.subject.catalog.path(id);
                 let found = error.to_string();
-                gathered.findings.push(Finding::new(Kind::NarHash, path, expected, found));
+                gathered.findings.push(Finding::new(FindingKind::NarHash, path, expected, found));
             }
             NarProblem::Changed => {
                 gathered.warnings.push(WarningKind::Vanished, path, error.problem.to_string());
@@ -266,7 +273,12 @@ impl Shared<'_> {
                 let expected = name.to_string_lossy();
                 let expected = expected.split('.').next().unwrap_or_default();
                 if found != expected {
-                    gathered.findings.push(Finding::new(Kind::LinkHash, full(), expected, found));
+                    gathered.findings.push(Finding::new(
+                        FindingKind::LinkHash,
+                        full(),
+                        expected,
+                        found,
+                    ));
                 }
             }
             // Unused and gone, or no link at all, which is found elsewhere.
@@ -328,7 +340,8 @@ impl Shared<'_> {
                     all => all.iter().map(Hash::to_string).collect::<Vec<_>>().join(" or "),
                 };
                 let expected = address.hash.to_string();
-                let finding = Finding::new(Kind::ContentAddress, catalog.path(id), expected, found);
+                let finding =
+                    Finding::new(FindingKind::ContentAddress, catalog.path(id), expected, found);
                 gathered.findings.push(finding);
             }
             Err(e) => self.unread(id, &e, gathered),
