@@ -3,6 +3,7 @@
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, WholeCensus};
+use crate::graph::saturating_sum;
 use crate::store::StoreLocation;
 use crate::warning::Warnings;
 use std::path::Path;
@@ -224,7 +225,8 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
     for (i, inode) in disk.inodes.iter().enumerate() {
         let extra = u64::from(names[i].saturating_sub(1));
         hard_linked_names += extra;
-        hard_link_savings += extra * inode.disk_size();
+        let size = extra.saturating_mul(inode.disk_size());
+        hard_link_savings = u64::saturating_add(hard_link_savings, size);
         let extra = u64::from(in_valid[i].saturating_sub(1));
         let size = extra.saturating_mul(inode.disk_size());
         copied_disk_size = copied_disk_size.saturating_add(size);
@@ -233,18 +235,17 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
             other_link_savings = other_link_savings.saturating_add(size);
         }
         if names[i] > 0 && in_valid[i] == 0 {
-            invalid_shared += inode.disk_size();
+            invalid_shared = u64::saturating_add(invalid_shared, inode.disk_size());
         }
     }
-    let invalid_private: u64 = disk.others.iter().map(|(_, u)| u.private_disk_size).sum();
-    let invalid_disk_size = invalid_private + invalid_shared;
+    let invalid_private = saturating_sum(disk.others.iter().map(|(_, u)| u.private_disk_size));
+    let invalid_disk_size = invalid_private.saturating_add(invalid_shared);
     let links = disk.links.unwrap_or_default();
     // Inodes of several names, all outside the paths: in `.links` and beyond
     // the store. Each such name in `.links` counts for the store.
-    let only_in_links: u64 = (disk.inodes.iter().zip(&names))
+    let only_in_links = (disk.inodes.iter().zip(&names))
         .filter(|(inode, names)| **names == 0 && inode.linked())
-        .map(|(inode, _)| inode.disk_size())
-        .sum();
+        .map(|(inode, _)| inode.disk_size());
     Some(DiskOverview {
         apparent_size,
         disk_size,
@@ -260,12 +261,17 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
         links_directory_disk_size: links.directory_disk_size,
         unused_links: links.unused,
         unused_links_disk_size: links.unused_disk_size,
-        store_disk_size: disk_size
-            + invalid_disk_size
-            + links.directory_disk_size
-            + links.unused_disk_size
-            + only_in_links
-            + disk.store_directory_disk_size,
+        store_disk_size: saturating_sum(
+            [
+                disk_size,
+                invalid_disk_size,
+                links.directory_disk_size,
+                links.unused_disk_size,
+                disk.store_directory_disk_size,
+            ]
+            .into_iter()
+            .chain(only_in_links),
+        ),
         entries: disk.entries,
     })
 }

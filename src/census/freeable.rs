@@ -7,7 +7,7 @@
 //! go in any collection, unless a running Nix asked to keep them.
 
 use crate::disk::DiskScan;
-use crate::graph::Rows;
+use crate::graph::{Rows, saturating_add, saturating_sum};
 use std::collections::HashMap;
 
 /// What goes with which paths. Sizes are disk sizes in bytes.
@@ -31,10 +31,11 @@ impl Freeable {
     pub fn new(disk: &DiskScan, paths: usize, kept: &[bool]) -> Self {
         let mut freeable = Self {
             own_sizes: disk.usages[..paths].iter().map(|u| u.private_disk_size).collect(),
-            invalid_size: (disk.others.iter().zip(kept))
-                .filter(|(_, kept)| !**kept)
-                .map(|((_, usage), _)| usage.private_disk_size)
-                .sum(),
+            invalid_size: saturating_sum(
+                (disk.others.iter().zip(kept))
+                    .filter(|(_, kept)| !**kept)
+                    .map(|((_, usage), _)| usage.private_disk_size),
+            ),
             ..Self::default()
         };
         let holders = disk.names.transpose(disk.inodes.len());
@@ -52,8 +53,8 @@ impl Freeable {
             match valid[..] {
                 // Known from `.links` alone: the collector leaves it.
                 [] if names.is_empty() => {}
-                [] => freeable.invalid_size += inode.disk_size(),
-                [path] => freeable.own_sizes[path as usize] += inode.disk_size(),
+                [] => saturating_add(&mut freeable.invalid_size, inode.disk_size()),
+                [path] => saturating_add(&mut freeable.own_sizes[path as usize], inode.disk_size()),
                 _ => {
                     let next = freeable.class_sizes.len() as u32;
                     let class = match numbers.get(&valid) {
@@ -64,7 +65,7 @@ impl Freeable {
                             next
                         }
                     };
-                    freeable.class_sizes[class as usize] += inode.disk_size();
+                    saturating_add(&mut freeable.class_sizes[class as usize], inode.disk_size());
                 }
             }
         }

@@ -148,6 +148,11 @@ impl Census {
                 return Err(OtherScan { scanned: scan.usages.len(), examined });
             }
             warnings.extend(std::mem::take(&mut scan.warnings));
+            if !scan.sums_fit() {
+                let message =
+                    "sizes of its files sum to 2^64 bytes or more: such sums are not known";
+                warnings.push(WarningKind::Uncertain, catalog.store_dir(), message);
+            }
         }
         let is_examined = |id: PathId| match &examined {
             None => true,

@@ -6,7 +6,7 @@
 
 use super::PathIndex;
 use crate::disk::DiskScan;
-use crate::graph::Rows;
+use crate::graph::{Rows, saturating_add};
 use std::collections::HashMap;
 
 /// The inodes with names in several examined paths, grouped into classes, and
@@ -42,8 +42,8 @@ impl SharedInodes {
             match owners {
                 [] => {}
                 &[path] => {
-                    own_disk_sizes[path as usize] += inode.disk_size();
-                    own_apparent_sizes[path as usize] += inode.apparent_size();
+                    saturating_add(&mut own_disk_sizes[path as usize], inode.disk_size());
+                    saturating_add(&mut own_apparent_sizes[path as usize], inode.apparent_size());
                 }
                 _ => {
                     let class = *numbers.entry(owners).or_insert_with(|| {
@@ -51,8 +51,8 @@ impl SharedInodes {
                         apparent_sizes.push(0);
                         disk_sizes.len() as u32 - 1
                     });
-                    disk_sizes[class as usize] += inode.disk_size();
-                    apparent_sizes[class as usize] += inode.apparent_size();
+                    saturating_add(&mut disk_sizes[class as usize], inode.disk_size());
+                    saturating_add(&mut apparent_sizes[class as usize], inode.apparent_size());
                 }
             }
         }
@@ -79,12 +79,12 @@ impl SharedInodes {
         let mut seen = vec![false; self.len()];
         let (mut disk, mut apparent) = (0, 0);
         for path in paths {
-            disk += self.own_disk_sizes[path.index()];
-            apparent += self.own_apparent_sizes[path.index()];
+            saturating_add(&mut disk, self.own_disk_sizes[path.index()]);
+            saturating_add(&mut apparent, self.own_apparent_sizes[path.index()]);
             for &class in self.classes.row(path.node()) {
                 if !std::mem::replace(&mut seen[class as usize], true) {
-                    disk += self.disk_sizes[class as usize];
-                    apparent += self.apparent_sizes[class as usize];
+                    saturating_add(&mut disk, self.disk_sizes[class as usize]);
+                    saturating_add(&mut apparent, self.apparent_sizes[class as usize]);
                 }
             }
         }
@@ -107,5 +107,48 @@ impl SharedInodes {
             graph.push(&[]);
         }
         graph
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::catalog::{Builder, Record};
+    use crate::census::{Census, Examine};
+    use crate::disk::{DiskScan, Usage};
+    use crate::graph::Rows;
+    use crate::warning::Warnings;
+
+    #[test]
+    fn sums_that_do_not_fit_stop_at_the_largest_number_and_are_warned_of() {
+        let census = |apparent_size: u64| {
+            let mut builder = Builder::new("/nix/store");
+            for n in 0..3 {
+                let path = format!("/nix/store/{n:032}-sparse");
+                let nar_size = Some(120);
+                builder
+                    .add(&Record { path: path.as_bytes(), nar_size, ..Record::default() })
+                    .unwrap();
+            }
+            let usage = Usage { private_apparent_size: apparent_size, ..Usage::default() };
+            let scan = DiskScan {
+                usages: vec![usage; 3],
+                others: Vec::new(),
+                inodes: Vec::new(),
+                devices: vec![0],
+                names: Rows::from_lists(&[[0u32; 0]; 3]),
+                links: None,
+                store_directory_disk_size: 0,
+                use_case_hack: false,
+                entries: 0,
+                statted: 0,
+                warnings: Warnings::new(),
+            };
+            Census::new(builder.finish().unwrap(), &Examine::All, Some(scan)).unwrap()
+        };
+        let union = |census: &Census| census.shared().unwrap().union(census.indexes()).1;
+        let small = census(1 << 60);
+        assert_eq!((union(&small), small.warnings.complete()), (3 << 60, true));
+        let large = census(i64::MAX as u64);
+        assert_eq!((union(&large), large.warnings.complete()), (u64::MAX, false));
     }
 }

@@ -126,6 +126,24 @@ pub struct DiskScan {
 }
 
 impl DiskScan {
+    /// Whether every sum of sizes fits in 64 bits, even if each name of an inode
+    /// were a file of its own.
+    pub fn sums_fit(&self) -> bool {
+        let usages = self.usages.iter().chain(self.others.iter().map(|(_, usage)| usage));
+        let (mut nar, mut apparent, mut disk) = (0u128, 0u128, 0u128);
+        for usage in usages {
+            nar += u128::from(usage.nar_size);
+            apparent += u128::from(usage.private_apparent_size);
+            disk += u128::from(usage.private_disk_size);
+        }
+        for inode in &self.inodes {
+            let names = u128::from(inode.nlink);
+            apparent += names * u128::from(inode.apparent_size());
+            disk += names * u128::from(inode.disk_size());
+        }
+        [nar, apparent, disk].iter().all(|&sum| sum < u128::from(u64::MAX))
+    }
+
     /// The scan of some of its paths alone, given by their places in
     /// [`usages`](Self::usages), ascending and distinct. What only a scan of the
     /// whole store has (`.links`, other entries) is left out.

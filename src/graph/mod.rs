@@ -24,4 +24,4 @@ pub use node_set::NodeSet;
 pub use rows::Rows;
 pub use scc::Components;
 pub use shortest_path::{ShortestPaths, between};
-pub use weights::{TooHeavy, Weights};
+pub use weights::{TooHeavy, Weights, saturating_add, saturating_sum};

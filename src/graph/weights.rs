@@ -1,4 +1,10 @@
 //! Weights of nodes, several columns at once.
+//!
+//! The one rule for sums that do not fit in 64 bits, which only forged sizes
+//! reach: a source whose NAR sizes do not fit is refused, algorithms over a
+//! graph refuse with [`TooHeavy`], and all other sums stop at the largest
+//! number ([`saturating_sum`]). Where sizes of the disk may do that, the census
+//! has a warning, which makes the answer incomplete.
 
 /// The weights of one node in `W` columns, such as NAR bytes and disk bytes.
 pub type Weights<const W: usize> = [u64; W];
@@ -7,6 +13,16 @@ pub type Weights<const W: usize> = [u64; W];
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the sizes sum to 2^64 bytes or more")]
 pub struct TooHeavy;
+
+/// Adds, and stops at the largest number.
+pub fn saturating_add(sum: &mut u64, size: u64) {
+    *sum = sum.saturating_add(size);
+}
+
+/// The sum, or the largest number if it does not fit.
+pub fn saturating_sum(sizes: impl IntoIterator<Item = u64>) -> u64 {
+    sizes.into_iter().fold(0, u64::saturating_add)
+}
 
 /// Checks that every sum of some of the weights fits: what follows may then
 /// add without checks.

@@ -10,7 +10,7 @@ use super::retained::{Retained, within};
 use crate::answer::{Cell, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
-use crate::graph::{TooHeavy, closure_sizes};
+use crate::graph::{TooHeavy, closure_sizes, saturating_sum};
 use crate::warning::Warnings;
 use std::cmp::Reverse;
 
@@ -215,7 +215,7 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
             (census.inodes(index))
                 .filter(|(inode, names)| inode.names_outside_links() > *names)
                 .map(|(inode, _)| inode.disk_size())
-                .sum::<u64>()
+                .fold(0, u64::saturating_add)
         });
         let reclaimable_size = disk_size.zip(shared_size).map(|(d, s)| d - s);
         Row {
@@ -283,7 +283,7 @@ fn total(census: &Census, rows: &[Row]) -> Total {
     Total {
         paths: rows.len() as u64,
         nar_size: census.sum_nar_sizes(rows.iter().map(|r| r.index)),
-        disk_nar_size: of_disk(usages().map(|u| u.nar_size).sum()),
+        disk_nar_size: of_disk(saturating_sum(usages().map(|u| u.nar_size))),
         apparent_size: union.map(|(_, apparent)| apparent),
         disk_size: union.map(|(disk, _)| disk),
         files: of_disk(usages().map(|u| u.files).sum()),
