@@ -355,7 +355,10 @@ fn names_of_one_inode_in_one_directory() {
     check(store.path());
     // Not counting `x` itself: one statx for a hundred names.
     let scan = scan(store.path(), &["x"], ScanOptions { threads: Some(1), ..TARGETS });
-    assert_eq!((scan.entries, scan.statted), (101, 2));
+    assert_eq!(scan.entries, 101);
+    if cfg!(all(target_os = "linux", not(nix_census_portable))) {
+        assert_eq!(scan.statted, 2);
+    }
 }
 
 #[test]
