@@ -46,7 +46,7 @@ impl From<&GcSettings> for Keep {
 
 /// Why one live path keeps another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Link {
+pub enum KeepReason {
     /// It refers to the other.
     Reference,
     /// The other is its deriver (`keep-derivations`).
@@ -55,7 +55,7 @@ pub enum Link {
     Output,
 }
 
-impl Link {
+impl KeepReason {
     /// The stable name, as JSON has it.
     pub fn name(self) -> &'static str {
         match self {
@@ -228,8 +228,8 @@ mod tests {
         assert_eq!(alive_of(derivations, 1), [1]);
         assert_eq!(alive_of(outputs, 0), [0]);
         assert_eq!(alive_of(outputs, 1), [0, 1, 2]);
-        assert_eq!(Link::of(&catalog, id(1), id(2)), Link::Output);
-        assert_eq!(Link::of(&catalog, id(2), id(1)), Link::Deriver);
+        assert_eq!(KeepReason::of(&catalog, id(1), id(2)), KeepReason::Output);
+        assert_eq!(KeepReason::of(&catalog, id(2), id(1)), KeepReason::Deriver);
 
         let chains = Keepers::new(&keep_graph(&catalog, both), id(2));
         assert_eq!(chains.chain(id(0)), Some([0, 1, 2].map(id).to_vec()));

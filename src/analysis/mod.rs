@@ -9,7 +9,7 @@ pub mod liveness;
 pub mod optimise;
 pub mod overview;
 mod path_names;
-pub mod precise;
+pub mod reference_locations;
 pub mod report;
 pub mod retained;
 pub mod roots;

@@ -2,7 +2,7 @@
 
 use super::graph_lines::{list, row_of};
 use super::path_names::list_of;
-use super::precise::{self, Find, Finds};
+use super::reference_locations::{self, ReferenceLocation, ReferenceLocations};
 use crate::answer::{Cell, Column, Document, Field, GraphLine, Head, Section};
 use crate::catalog::PathId;
 use crate::census::Census;
@@ -39,7 +39,7 @@ pub struct Why {
     /// begin when no `from` is given.
     pub users: Vec<User>,
     /// Which files hold the references shown; `None` if that was not asked.
-    pub finds: Option<Finds>,
+    pub locations: Option<ReferenceLocations>,
     /// What was left out, and why: what the census warns of, and files that
     /// could not be searched.
     pub warnings: Warnings,
@@ -163,10 +163,13 @@ impl Why {
             let next = order.len();
             *order.entry(edge).or_insert(next) == next
         });
-        let mut found = precise::find(files, &census.catalog, &edges, threads, &mut self.warnings)?;
-        found.finds.sort_by_key(|find| order.get(&(find.referrer, find.reference)).copied());
+        let mut found =
+            reference_locations::find(files, &census.catalog, &edges, threads, &mut self.warnings)?;
+        found
+            .locations
+            .sort_by_key(|location| order.get(&(location.referrer, location.reference)).copied());
         found.without.sort_by_key(|edge| order.get(edge).copied());
-        self.finds = Some(found);
+        self.locations = Some(found);
         Ok(())
     }
 
@@ -201,11 +204,11 @@ impl Why {
             let not = if self.from.is_some() { "does not hold" } else { "refers to" };
             sections.push(Section::Note(format!("{holder} {not} {what}")));
         }
-        if let Some(finds) = &self.finds {
-            sections.push(finds_section(census, &finds.finds));
-            sections.push(without_section(census, &finds.without));
+        if let Some(locations) = &self.locations {
+            sections.push(locations_section(census, &locations.locations));
+            sections.push(without_section(census, &locations.without));
         }
-        let main = match (&self.finds, self.show, self.from) {
+        let main = match (&self.locations, self.show, self.from) {
             (Some(_), ..) => "files",
             (None, Show::Shortest, None) => "users",
             _ => "lines",
@@ -263,7 +266,7 @@ impl Why {
     }
 }
 
-fn finds_section<'a>(census: &'a Census, finds: &'a [Find]) -> Section<'a> {
+fn locations_section<'a>(census: &'a Census, locations: &'a [ReferenceLocation]) -> Section<'a> {
     let catalog = &census.catalog;
     let columns = vec![
         Column::path("file"),
@@ -275,21 +278,21 @@ fn finds_section<'a>(census: &'a Census, finds: &'a [Find]) -> Section<'a> {
         Column::path("referrer").hidden(),
         Column::path("reference").hidden(),
     ];
-    let rows = finds.iter().map(|find| {
-        let mut file = catalog.path(find.referrer).into_bytes();
-        if !find.file.is_empty() {
+    let rows = locations.iter().map(|location| {
+        let mut file = catalog.path(location.referrer).into_bytes();
+        if !location.file.is_empty() {
             file.push(b'/');
-            file.extend_from_slice(&find.file);
+            file.extend_from_slice(&location.file);
         }
         vec![
             Cell::Bytes(file.into()),
-            Cell::optional(find.line, Cell::Count),
-            Cell::Count(find.offset),
-            Cell::Count(find.count),
-            Cell::text(find.kind()),
-            Cell::text(find.excerpt.as_str()),
-            Cell::text(catalog.path(find.referrer)),
-            Cell::text(catalog.path(find.reference)),
+            Cell::optional(location.line, Cell::Count),
+            Cell::Count(location.offset),
+            Cell::Count(location.count),
+            Cell::text(location.kind()),
+            Cell::text(location.excerpt.as_str()),
+            Cell::text(catalog.path(location.referrer)),
+            Cell::text(catalog.path(location.reference)),
         ]
     });
     Section::rows("files", "Files that hold the references", columns, rows)

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::simulate::{Entry, Inode, Layout, Link, simulate};
+use super::simulate::{Layout, LayoutEntry, LayoutInode, LayoutLink, simulate};
 use super::version::NixVersion;
 
 #[derive(Deserialize)]
@@ -61,7 +61,7 @@ impl Builder {
         let classes = self.classes.len() as u32;
         let class = *self.classes.entry((file.content, file.kind.clone())).or_insert(classes);
         let index = *self.inodes.entry(file.inode).or_insert_with(|| {
-            self.layout.inodes.push(Inode {
+            self.layout.inodes.push(LayoutInode {
                 size: file.size,
                 disk_size: file.blocks * 512,
                 nlink: 0,
@@ -74,15 +74,15 @@ impl Builder {
         index
     }
 
-    fn node(&mut self, node: &Node) -> Entry {
+    fn node(&mut self, node: &Node) -> LayoutEntry {
         match node {
-            Node::File(file) => Entry::inode(self.file(file)),
+            Node::File(file) => LayoutEntry::inode(self.file(file)),
             Node::Directory { dir } => {
-                let below: Vec<Entry> = dir.iter().map(|node| self.node(node)).collect();
+                let below: Vec<LayoutEntry> = dir.iter().map(|node| self.node(node)).collect();
                 let start = self.layout.entries.len() as u32;
                 self.layout.entries.extend(below);
                 self.layout.directories.push((start, self.layout.entries.len() as u32));
-                Entry::directory(self.layout.directories.len() as u32 - 1)
+                LayoutEntry::directory(self.layout.directories.len() as u32 - 1)
             }
         }
     }
@@ -97,7 +97,7 @@ impl Builder {
             assert_eq!(file.name.len(), 52);
             let inode = self.file(file);
             let class = self.layout.inodes[inode as usize].class;
-            self.layout.links.push(Link { inode, class });
+            self.layout.links.push(LayoutLink { inode, class });
         }
         self.layout.classes = self.classes.len() as u32;
         self.layout

@@ -20,7 +20,7 @@ use rayon::prelude::*;
 
 use super::gathered::{GatheredTree, NONE, NamedLink};
 use super::reader::{ContentsReader, Hash, Item, KNOWN, PREFIX, ReadBuffers};
-use super::simulate::{Link, UNIQUE};
+use super::simulate::{LayoutLink, UNIQUE};
 use crate::disk::{Progress, Total};
 use crate::fs::StoreFiles;
 use crate::warning::{WarningKind, Warnings};
@@ -92,7 +92,7 @@ fn assign(tree: &mut GatheredTree, alone: bool, hashes: &[(Hash, u32)]) {
     let mut links = tree.named_links.as_slice();
     let mut classes = 0;
     let layout = &mut tree.layout;
-    let add = |link: &NamedLink, class| Link { inode: link.inode, class };
+    let add = |link: &NamedLink, class| LayoutLink { inode: link.inode, class };
     for group in hashes.chunk_by(|a, b| a.0 == b.0) {
         let mut named = None;
         if !alone {

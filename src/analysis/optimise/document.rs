@@ -377,7 +377,7 @@ fn saving_cells<'a>(saving: &Saving) -> Vec<Cell<'a>> {
 mod tests {
     use super::super::gathered::GatheredTree;
     use super::super::{
-        AlreadySaved, Breakdown, Group, KindSaving, NixVersion, Outcome, UnusedLinks,
+        AlreadySaved, Breakdown, Group, KindSaving, NixVersion, SimulatedResult, UnusedLinks,
     };
     use super::*;
     use crate::catalog::{Builder, Record};
@@ -407,7 +407,7 @@ mod tests {
         Optimise {
             guix: false,
             nix: NixVersion::NEWEST,
-            outcome: Outcome {
+            outcome: SimulatedResult {
                 files_linked: 412,
                 bytes_freed: 8_400_000,
                 disk_freed: 8_493_465,

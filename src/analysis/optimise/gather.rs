@@ -6,7 +6,7 @@
 
 use super::gathered::{Flags, GatheredTree, NONE, NamedLink, Names, inode};
 use super::link_table::{ByNumber, LinkTable};
-use super::simulate::{Entry, Inode, Layout};
+use super::simulate::{Layout, LayoutEntry, LayoutInode};
 use crate::disk::{EntryStat, Progress, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::FileType;
 use crate::warning::{WarningKind, Warnings};
@@ -91,7 +91,7 @@ const TO_DIRECTORY: u32 = 2 << 30;
 /// A file as statted.
 struct MetFile {
     number: u64,
-    inode: Inode,
+    inode: LayoutInode,
     flags: Flags,
 }
 
@@ -341,7 +341,7 @@ impl Assembly {
         thread: u32,
         child: Child,
         waiting: &mut Vec<usize>,
-    ) -> Option<Entry> {
+    ) -> Option<LayoutEntry> {
         let (tree, lists) = (&mut self.tree, &self.threads[thread as usize]);
         let at = (child.target & !KIND) as usize;
         let index = tree.layout.entries.len() as u32;
@@ -358,7 +358,7 @@ impl Assembly {
                 tree.directory_entry.push(index);
                 tree.directory_parent.push(parent);
                 tree.directory_path.push(path);
-                Entry::directory(directory)
+                LayoutEntry::directory(directory)
             }
             kind => {
                 let inode = if kind == TO_LINK { at as u32 } else { lists.files[at] };
@@ -366,7 +366,7 @@ impl Assembly {
                 if *first == NONE {
                     *first = index;
                 }
-                Entry::inode(inode)
+                LayoutEntry::inode(inode)
             }
         };
         tree.name_of.push(tree.names.starts[thread as usize] + child.name);

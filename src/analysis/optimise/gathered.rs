@@ -2,8 +2,8 @@
 //! which Nix would read them, in flat lists of small numbers.
 
 #[cfg(test)]
-use super::simulate::Entry;
-use super::simulate::{Inode, Layout, UNIQUE};
+use super::simulate::LayoutEntry;
+use super::simulate::{Layout, LayoutInode, UNIQUE};
 use crate::fs::{FileType, Stat};
 
 /// A list's numbers that lead nowhere.
@@ -173,7 +173,7 @@ impl GatheredTree {
             let of_thread = &mut tree.names.of_threads[0];
             tree.name_of.push(of_thread.len() as u32);
             Names::push(of_thread, name.as_bytes());
-            tree.layout.entries.push(Entry::inode(i));
+            tree.layout.entries.push(LayoutEntry::inode(i));
         }
         tree.layout.directories.push((0, names.len() as u32));
         tree
@@ -225,7 +225,7 @@ impl Names {
     }
 }
 impl LinksSums {
-    pub(super) fn count(&mut self, inode: &Inode) {
+    pub(super) fn count(&mut self, inode: &LayoutInode) {
         let (sums, times) = match inode.nlink {
             0 | 1 => {
                 self.unused += 1;
@@ -238,8 +238,8 @@ impl LinksSums {
         }
     }
 }
-pub(super) fn inode(meta: &Stat) -> Inode {
-    Inode {
+pub(super) fn inode(meta: &Stat) -> LayoutInode {
+    LayoutInode {
         size: meta.size,
         disk_size: meta.disk_size,
         nlink: meta.nlink,

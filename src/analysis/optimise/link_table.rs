@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
 use super::gathered::{Flags, GatheredTree, LinksSums, NamedLink, inode};
-use super::simulate::{Inode, Link, UNIQUE};
+use super::simulate::{LayoutInode, LayoutLink, UNIQUE};
 use crate::disk::{
     EntryStat, LINKS_DIRECTORIES, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker,
     is_shard, spread,
@@ -52,7 +52,7 @@ impl LinkTable {
                 if let Some(hash) = link.hash {
                     tree.named_links.push(NamedLink { hash, inode: index });
                 } else {
-                    tree.layout.links.push(Link { inode: index, class: UNIQUE });
+                    tree.layout.links.push(LayoutLink { inode: index, class: UNIQUE });
                 }
             }
         };
@@ -116,7 +116,7 @@ struct LinksWalk {
 struct MetLink {
     number: u64,
     hash: Option<[u8; 32]>,
-    inode: Inode,
+    inode: LayoutInode,
     flags: Flags,
 }
 
@@ -182,7 +182,7 @@ impl Visitor for LinksWalk {
                 EntryStat::Stat(meta) if meta.dev == self.device => {
                     (inode(&meta), Flags::new(&meta))
                 }
-                EntryStat::Known(()) => (Inode::default(), Flags::default()),
+                EntryStat::Known(()) => (LayoutInode::default(), Flags::default()),
                 _ => continue,
             };
             let hash = std::str::from_utf8(entry.name()).ok().and_then(nix32::decode);

@@ -41,7 +41,7 @@ use classes::{Compared, classify};
 use gather::{Gathering, warn_missing};
 use gathered::GatheredTree;
 use simulate::simulate;
-pub use simulate::{Outcome, Stop};
+pub use simulate::{SimulatedResult, Stop};
 pub use unordered::{AnyOrder, Range};
 pub use version::{Flavour, NixRule, NixRules, NixVersion, VersionError};
 
@@ -120,7 +120,7 @@ pub struct Optimise {
     /// The version of Nix whose report this is.
     pub nix: NixVersion,
     /// What Nix would do if it went over the paths in their order.
-    pub outcome: Outcome,
+    pub outcome: SimulatedResult,
     /// What is certain, of a version that goes over several paths at once.
     pub any_order: Option<AnyOrder>,
     /// The blocks that the disk would gain under the other rule, if they are

@@ -10,18 +10,18 @@ use crate::graph::NodeSet;
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
     /// Each inode that a name below leads to, once.
-    pub inodes: Vec<Inode>,
+    pub inodes: Vec<LayoutInode>,
     /// The entries of all directories, each directory's together and in the
     /// order in which they are read.
-    pub entries: Vec<Entry>,
+    pub entries: Vec<LayoutEntry>,
     /// Where in `entries` those of each directory begin and end.
     pub directories: Vec<(u32, u32)>,
     /// The valid paths in bytewise order; `None` for one that is not examined.
-    pub paths: Vec<Option<Entry>>,
+    pub paths: Vec<Option<LayoutEntry>>,
     /// The first of the paths that is not on disk at all.
     pub missing: Option<u32>,
     /// The entries of `.links`.
-    pub links: Vec<Link>,
+    pub links: Vec<LayoutLink>,
     /// How many classes of contents there are.
     pub classes: u32,
     /// How many names the file system allows an inode.
@@ -30,7 +30,7 @@ pub struct Layout {
 
 /// A regular file or symlink; sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Inode {
+pub struct LayoutInode {
     /// `st_size`.
     pub size: u64,
     /// `st_blocks` × 512.
@@ -51,9 +51,9 @@ pub const UNIQUE: u32 = u32::MAX;
 /// An entry of a directory: a file or symlink by its inode, or a directory;
 /// other kinds of files are left out, as Nix passes over them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Entry(u32);
+pub struct LayoutEntry(u32);
 
-impl Entry {
+impl LayoutEntry {
     const DIRECTORY: u32 = 1 << 31;
 
     /// An entry that leads to `Layout::inodes[index]`.
@@ -87,7 +87,7 @@ impl Entry {
     }
 }
 
-/// What an [`Entry`] leads to.
+/// What a [`LayoutEntry`] leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EntryTarget {
     /// A file or symlink, by its place in [`Layout::inodes`].
@@ -98,7 +98,7 @@ pub enum EntryTarget {
 
 /// An entry of `.links`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Link {
+pub struct LayoutLink {
     /// Its inode: an index into [`Layout::inodes`].
     pub inode: u32,
     /// The class that its *name* stands for, which Nix goes by; [`UNIQUE`] if
@@ -108,7 +108,7 @@ pub struct Link {
 
 /// What came of it; sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct SimulatedResult {
     /// How many files Nix would say it hard-linked.
     pub files_linked: u64,
     /// How many bytes Nix would say it freed: Σ `st_size` over those files.
@@ -168,7 +168,11 @@ pub enum Event {
 const NONE: u32 = u32::MAX;
 
 /// Optimises the layout as Nix would, telling `on` of each change.
-pub fn simulate(layout: &Layout, rules: impl Into<NixRules>, mut on: impl FnMut(Event)) -> Outcome {
+pub fn simulate(
+    layout: &Layout,
+    rules: impl Into<NixRules>,
+    mut on: impl FnMut(Event),
+) -> SimulatedResult {
     let rules = rules.into();
     let mut run = Run::new(layout, rules.linked, &mut on);
     let mut pending = Pending::default();
@@ -189,7 +193,7 @@ pub fn simulate(layout: &Layout, rules: impl Into<NixRules>, mut on: impl FnMut(
 
 /// What is still to be visited of a path, next first.
 #[derive(Default)]
-pub(super) struct Pending(pub(super) VecDeque<Entry>);
+pub(super) struct Pending(pub(super) VecDeque<LayoutEntry>);
 
 pub(super) struct Run<'a> {
     layout: &'a Layout,
@@ -200,7 +204,7 @@ pub(super) struct Run<'a> {
     names: Vec<u32>,
     /// The inode that is each class's entry of `.links` now.
     link_of: Vec<u32>,
-    pub(super) outcome: Outcome,
+    pub(super) outcome: SimulatedResult,
     on: &'a mut dyn FnMut(Event),
 }
 
@@ -212,7 +216,7 @@ impl<'a> Run<'a> {
             linked: NodeSet::new(layout.inodes.len()),
             names: layout.inodes.iter().map(|inode| inode.nlink).collect(),
             link_of: vec![NONE; layout.classes as usize],
-            outcome: Outcome::default(),
+            outcome: SimulatedResult::default(),
             on,
         };
         for link in &layout.links {
@@ -233,7 +237,8 @@ impl<'a> Run<'a> {
             EntryTarget::Directory(directory) => {
                 let (start, end) = self.layout.directories[directory as usize];
                 let entries = &self.layout.entries[start as usize..end as usize];
-                let left = |e: &&Entry| !e.as_inode().is_some_and(|i| self.linked.contains(i));
+                let left =
+                    |e: &&LayoutEntry| !e.as_inode().is_some_and(|i| self.linked.contains(i));
                 if breadth_first {
                     pending.0.extend(entries.iter().filter(left));
                 } else {
@@ -315,12 +320,17 @@ mod tests {
     use super::*;
 
     /// One directory of files, each name an inode.
-    fn flat(inodes: Vec<Inode>, names: &[u32], links: Vec<Link>, link_limit: u32) -> Layout {
-        let entries: Vec<Entry> = names.iter().map(|&i| Entry::inode(i)).collect();
+    fn flat(
+        inodes: Vec<LayoutInode>,
+        names: &[u32],
+        links: Vec<LayoutLink>,
+        link_limit: u32,
+    ) -> Layout {
+        let entries: Vec<LayoutEntry> = names.iter().map(|&i| LayoutEntry::inode(i)).collect();
         Layout {
             directories: vec![(0, entries.len() as u32)],
             entries,
-            paths: vec![None, Some(Entry::directory(0))],
+            paths: vec![None, Some(LayoutEntry::directory(0))],
             missing: None,
             links,
             classes: 2,
@@ -329,8 +339,8 @@ mod tests {
         }
     }
 
-    fn file(class: u32, size: u64, nlink: u32) -> Inode {
-        Inode { size, disk_size: 4096, nlink, class, writable: false }
+    fn file(class: u32, size: u64, nlink: u32) -> LayoutInode {
+        LayoutInode { size, disk_size: 4096, nlink, class, writable: false }
     }
 
     #[test]
@@ -361,9 +371,10 @@ mod tests {
     #[test]
     fn breadth_first_keeps_another_file() {
         // A directory with a file, then a file beside that directory.
-        let inodes = vec![Inode { disk_size: 8192, ..file(0, 1, 1) }, file(0, 1, 1)];
+        let inodes = vec![LayoutInode { disk_size: 8192, ..file(0, 1, 1) }, file(0, 1, 1)];
         let mut layout = flat(inodes, &[], vec![], 100);
-        layout.entries = vec![Entry::directory(1), Entry::inode(1), Entry::inode(0)];
+        layout.entries =
+            vec![LayoutEntry::directory(1), LayoutEntry::inode(1), LayoutEntry::inode(0)];
         layout.directories = vec![(0, 2), (2, 3)];
         assert_eq!(simulate(&layout, NixRule::UpTo2_22, |_| {}).disk_freed, 4096);
         let rules = NixRules { breadth_first: true, ..NixRule::UpTo2_22.into() };
@@ -374,7 +385,7 @@ mod tests {
     fn replaces_a_corrupted_link() {
         // Inode 0 is the link, of another size; its only name. 1 and 2 are equal.
         let inodes = vec![file(UNIQUE, 7, 1), file(0, 1, 1), file(0, 1, 1)];
-        let layout = flat(inodes, &[1, 2], vec![Link { inode: 0, class: 0 }], 100);
+        let layout = flat(inodes, &[1, 2], vec![LayoutLink { inode: 0, class: 0 }], 100);
         let mut events = Vec::new();
         let outcome = simulate(&layout, NixRule::UpTo2_22, |e| events.push(e));
         assert_eq!((outcome.links_removed, outcome.links_added, outcome.files_linked), (1, 1, 1));
@@ -392,13 +403,13 @@ mod tests {
     fn trusts_a_link_of_the_right_size() {
         // The link's own contents are of no class: only its name counts.
         let inodes = vec![file(UNIQUE, 1, 1), file(0, 1, 1)];
-        let layout = flat(inodes, &[1], vec![Link { inode: 0, class: 0 }], 100);
+        let layout = flat(inodes, &[1], vec![LayoutLink { inode: 0, class: 0 }], 100);
         assert_eq!(simulate(&layout, NixRule::From2_23, |_| {}).files_linked, 1);
     }
 
     #[test]
     fn passes_over_writable_files() {
-        let inodes = vec![Inode { writable: true, ..file(0, 1, 1) }, file(0, 1, 1)];
+        let inodes = vec![LayoutInode { writable: true, ..file(0, 1, 1) }, file(0, 1, 1)];
         let layout = flat(inodes, &[0, 1], vec![], 100);
         let outcome = simulate(&layout, NixRule::UpTo2_22, |_| {});
         assert_eq!((outcome.writable, outcome.files_linked), (1, 0));
@@ -406,6 +417,9 @@ mod tests {
 
     #[test]
     fn is_small() {
-        assert_eq!((size_of::<Inode>(), size_of::<Entry>(), size_of::<Link>()), (32, 4, 8));
+        assert_eq!(
+            (size_of::<LayoutInode>(), size_of::<LayoutEntry>(), size_of::<LayoutLink>()),
+            (32, 4, 8)
+        );
     }
 }

@@ -6,7 +6,9 @@
 //! paths may be met in any order too, which decides how many of its names are
 //! replaced. So each figure has a least and a greatest value.
 
-use super::simulate::{EntryTarget, Event, Inode, Layout, Link, Outcome, UNIQUE, simulate};
+use super::simulate::{
+    EntryTarget, Event, Layout, LayoutInode, LayoutLink, SimulatedResult, UNIQUE, simulate,
+};
 use super::version::NixRule;
 
 /// The least and the greatest value of a figure.
@@ -57,7 +59,7 @@ pub struct AnyOrder {
 
 impl AnyOrder {
     /// The figures of one order.
-    fn of(outcome: &Outcome) -> Self {
+    fn of(outcome: &SimulatedResult) -> Self {
         Self {
             files_linked: Range::exactly(outcome.files_linked),
             bytes_freed: Range::exactly(outcome.bytes_freed),
@@ -96,7 +98,7 @@ struct Replaced {
 
 /// The figures that hold in whatever order the paths' files are met. `outcome`
 /// is that of the order of the paths.
-pub(super) fn any_order(layout: &Layout, outcome: &Outcome) -> AnyOrder {
+pub(super) fn any_order(layout: &Layout, outcome: &SimulatedResult) -> AnyOrder {
     if layout.paths.iter().flatten().count() < 2 {
         return AnyOrder::of(outcome);
     }
@@ -270,13 +272,13 @@ fn replaced(
     with_links.links.iter_mut().for_each(|link| link.class = UNIQUE);
     for (class, &size) in (0..).zip(size_of) {
         let inode = with_links.inodes.len() as u32;
-        with_links.inodes.push(Inode {
+        with_links.inodes.push(LayoutInode {
             size: size.unwrap_or_default(),
             nlink: 1,
             class: UNIQUE,
-            ..Inode::default()
+            ..LayoutInode::default()
         });
-        with_links.links.push(Link { inode, class });
+        with_links.links.push(LayoutLink { inode, class });
     }
     let mut exact = vec![(0u64, 0u64); with_links.inodes.len()];
     simulate(&with_links, NixRule::From2_23, |event| {
@@ -307,7 +309,7 @@ fn replaced(
 
 #[cfg(test)]
 mod tests {
-    use super::super::simulate::{Entry, Pending, Run};
+    use super::super::simulate::{LayoutEntry, Pending, Run};
     use super::*;
     use proptest::prelude::*;
 
@@ -323,7 +325,7 @@ mod tests {
         layout.inodes = classes
             .iter()
             .zip(outside)
-            .map(|(&class, &outside)| Inode {
+            .map(|(&class, &outside)| LayoutInode {
                 size: 10 + u64::from(class),
                 disk_size: 4096,
                 nlink: u32::from(outside),
@@ -342,27 +344,27 @@ mod tests {
                     names.iter().filter(|name| (name.0, name.1) == (path, directory))
                 {
                     layout.inodes[inode].nlink += 1;
-                    layout.entries.push(Entry::inode(inode as u32));
+                    layout.entries.push(LayoutEntry::inode(inode as u32));
                 }
                 layout.directories.push((start, layout.entries.len() as u32));
-                below.push(Entry::directory(layout.directories.len() as u32 - 1));
+                below.push(LayoutEntry::directory(layout.directories.len() as u32 - 1));
             }
             let start = layout.entries.len() as u32;
             layout.entries.extend(below);
             layout.directories.push((start, layout.entries.len() as u32));
-            layout.paths.push(Some(Entry::directory(layout.directories.len() as u32 - 1)));
+            layout.paths.push(Some(LayoutEntry::directory(layout.directories.len() as u32 - 1)));
         }
         for &(inode, class) in links {
             if layout.links.iter().all(|link| link.class != class && link.inode != inode as u32) {
                 layout.inodes[inode].nlink += 1;
-                layout.links.push(Link { inode: inode as u32, class });
+                layout.links.push(LayoutLink { inode: inode as u32, class });
             }
         }
         layout
     }
 
     /// Lets the paths take turns as `turns` says, then one after the other.
-    fn interleaved(layout: &Layout, turns: &[usize]) -> Outcome {
+    fn interleaved(layout: &Layout, turns: &[usize]) -> SimulatedResult {
         let mut on = |_| {};
         let mut run = Run::new(layout, NixRule::From2_23, &mut on);
         let mut paths: Vec<Pending> =

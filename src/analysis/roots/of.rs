@@ -1,6 +1,6 @@
 //! Which roots keep a path, each with the chain.
 
-use crate::analysis::liveness::{Keep, Keepers, Link, keep_graph};
+use crate::analysis::liveness::{Keep, KeepReason, Keepers, keep_graph};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::Census;
@@ -98,7 +98,7 @@ impl<'f> RootsOf<'f> {
 
 /// Why each path of a chain keeps the next.
 fn chain_links(census: &Census, chain: &[PathId]) -> Vec<Cow<'static, str>> {
-    let link = |pair: &[PathId]| Link::of(&census.catalog, pair[0], pair[1]).name().into();
+    let link = |pair: &[PathId]| KeepReason::of(&census.catalog, pair[0], pair[1]).name().into();
     chain.windows(2).map(link).collect()
 }
 
@@ -109,10 +109,10 @@ pub(crate) fn chain_text(census: &Census, chain: &[PathId]) -> String {
     let mut text = String::new();
     for (i, &id) in chain.iter().enumerate() {
         if i > 0 {
-            text.push_str(match Link::of(catalog, chain[i - 1], id) {
-                Link::Reference => " → ",
-                Link::Deriver => " –(deriver)→ ",
-                Link::Output => " –(output)→ ",
+            text.push_str(match KeepReason::of(catalog, chain[i - 1], id) {
+                KeepReason::Reference => " → ",
+                KeepReason::Deriver => " –(deriver)→ ",
+                KeepReason::Output => " –(output)→ ",
             });
         }
         text.push_str(catalog.store_path(id).name());

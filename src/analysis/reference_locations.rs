@@ -47,7 +47,7 @@ impl Holder {
 
 /// A reference found in a file, by its first place there.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Find {
+pub struct ReferenceLocation {
     /// The path that refers.
     pub referrer: PathId,
     /// The path referred to.
@@ -66,7 +66,7 @@ pub struct Find {
     pub excerpt: String,
 }
 
-impl Find {
+impl ReferenceLocation {
     /// The kind of holder: `contents`, `symlink` or `name`.
     pub fn kind(&self) -> &'static str {
         self.holder.name()
@@ -75,9 +75,9 @@ impl Find {
 
 /// What a search found.
 #[derive(Clone, Debug, Default)]
-pub struct Finds {
+pub struct ReferenceLocations {
     /// What holds the references, sorted.
-    pub finds: Vec<Find>,
+    pub locations: Vec<ReferenceLocation>,
     /// References that no file of the referrer holds, though all were searched:
     /// (referrer, reference), ascending.
     pub without: Vec<(PathId, PathId)>,
@@ -94,7 +94,7 @@ pub fn find(
     edges: &[(PathId, PathId)],
     threads: Option<usize>,
     warnings: &mut Warnings,
-) -> Result<Finds, DiskError> {
+) -> Result<ReferenceLocations, DiskError> {
     let mut wanted: BTreeMap<PathId, Needles> = BTreeMap::new();
     for &(referrer, reference) in edges {
         let mut hash = [0; HASH];
@@ -115,17 +115,17 @@ pub fn find(
     let search = Search { ids: &ids, needles: &needles };
     let walked = walker.walk(&tops, &search, &Progress::default());
     warnings.extend(walked.warnings);
-    let mut finds = Vec::new();
+    let mut locations = Vec::new();
     let (mut present, mut partly) = (vec![false; ids.len()], vec![false; ids.len()]);
     for state in walked.states {
-        finds.extend(state.finds);
+        locations.extend(state.locations);
         warnings.extend(state.warnings);
         state.present.into_iter().for_each(|path| present[path as usize] = true);
         state.partly.into_iter().for_each(|path| partly[path as usize] = true);
     }
-    finds.sort();
+    locations.sort();
     let found: HashSet<(PathId, PathId)> =
-        finds.iter().map(|f| (f.referrer, f.reference)).collect();
+        locations.iter().map(|f| (f.referrer, f.reference)).collect();
     let mut without = Vec::new();
     for (at, &id) in ids.iter().enumerate() {
         if !present[at] && !partly[at] {
@@ -137,7 +137,7 @@ pub fn find(
         }
     }
     without.sort_unstable();
-    Ok(Finds { finds, without })
+    Ok(ReferenceLocations { locations, without })
 }
 
 /// Hash parts, and the ids of their paths.
@@ -150,7 +150,7 @@ struct Search<'a> {
 
 #[derive(Default)]
 struct State {
-    finds: Vec<Find>,
+    locations: Vec<ReferenceLocation>,
     /// Referrers that are there, and those of which something could not be read.
     present: Vec<u32>,
     partly: Vec<u32>,
@@ -197,7 +197,7 @@ impl Search<'_> {
     ) {
         let path = directory.path() as usize;
         let needles = &self.needles[path];
-        let mut found: Vec<(Holder, PathId, Found)> = Vec::new();
+        let mut found: Vec<(Holder, PathId, FoundReference)> = Vec::new();
         // A store path's own name is no part of its NAR.
         if !top {
             let hits = in_bytes(entry.name(), needles);
@@ -222,7 +222,7 @@ impl Search<'_> {
         }
         for (holder, reference, found) in found {
             let file = if top { Vec::new() } else { inside(directory, entry.name()) };
-            state.finds.push(Find {
+            state.locations.push(ReferenceLocation {
                 referrer: self.ids[path],
                 reference,
                 file,
@@ -250,21 +250,21 @@ fn inside(directory: &WalkDirectory<'_>, name: &[u8]) -> Vec<u8> {
 
 /// Where a hash part was found.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Found {
+struct FoundReference {
     offset: u64,
     line: Option<u64>,
     count: u64,
     excerpt: String,
 }
 
-fn in_bytes(bytes: &[u8], needles: &Needles) -> Vec<(PathId, Found)> {
+fn in_bytes(bytes: &[u8], needles: &Needles) -> Vec<(PathId, FoundReference)> {
     let mut first: BTreeMap<PathId, (u64, u64)> = BTreeMap::new();
     scan(bytes, needles, |at, id| first.entry(id).or_insert((at as u64, 0)).1 += 1);
     let found = first.into_iter().map(|(id, (offset, count))| {
         let around = bytes.get(offset.saturating_sub(BEFORE) as usize..).unwrap_or_default();
         let length = (BEFORE.min(offset) + HASH as u64 + AFTER) as usize;
         let excerpt = printable(&around[..length.min(around.len())]);
-        (id, Found { offset, line: None, count, excerpt })
+        (id, FoundReference { offset, line: None, count, excerpt })
     });
     found.collect()
 }
@@ -273,7 +273,7 @@ fn in_file(
     file: &mut RegularFile,
     needles: &Needles,
     buffer: &mut Vec<u8>,
-) -> io::Result<Vec<(PathId, Found)>> {
+) -> io::Result<Vec<(PathId, FoundReference)>> {
     buffer.resize(PIECE, 0);
     let mut first: BTreeMap<PathId, (u64, u64)> = BTreeMap::new();
     // Bytes kept from the piece before, and where in the file the buffer begins.
@@ -297,7 +297,7 @@ fn in_file(
     let found = first.into_iter().map(|(id, (offset, count))| {
         let line = line_of(file, offset, buffer)?;
         let excerpt = excerpt(file, offset, line.is_some())?;
-        Ok((id, Found { offset, line, count, excerpt }))
+        Ok((id, FoundReference { offset, line, count, excerpt }))
     });
     found.collect()
 }
@@ -366,7 +366,7 @@ mod tests {
         HashMap::from([(*A, PathId::new(1)), (*B, PathId::new(2))])
     }
 
-    fn file(contents: &[u8]) -> Vec<(PathId, Found)> {
+    fn file(contents: &[u8]) -> Vec<(PathId, FoundReference)> {
         let mut file = Tree::memory([("/file", contents)]).open_file("/file".as_ref()).unwrap();
         in_file(&mut file, &needles(), &mut Vec::new()).unwrap()
     }
@@ -378,7 +378,7 @@ mod tests {
         let excerpt = format!("exec /nix/store/{}-x/bin/x", std::str::from_utf8(A).unwrap());
         assert_eq!(
             found,
-            [(PathId::new(1), Found { offset: 26, line: Some(2), count: 2, excerpt })]
+            [(PathId::new(1), FoundReference { offset: 26, line: Some(2), count: 2, excerpt })]
         );
         let binary = [b"\x7fELF\0".as_slice(), A].concat();
         assert_eq!(file(&binary)[0].1.line, None);
