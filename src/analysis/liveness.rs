@@ -10,14 +10,17 @@
 use crate::answer::{Cell, Field};
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Freeable, WholeCensus};
+use crate::fs::Tree;
 use crate::graph::{Cuts, NodeSet, Rows, ShortestPaths, reachable};
 use crate::roots::{FoundRoots, GcSetting, GcSettings, RootKind};
 use crate::store::StorePath;
 use crate::text::escape;
 use std::borrow::Cow;
 use std::collections::HashSet;
-use std::ffi::OsStr;
+use std::ffi::CString;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// What the collector keeps beyond references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -142,6 +145,16 @@ pub fn kept_entries(census: WholeCensus<'_>, found: &FoundRoots) -> Vec<bool> {
     disk.others.iter().map(|(name, _)| kept(name)).collect()
 }
 
+/// Whether the store directory of the store beneath has an entry of that name.
+/// What cannot be looked at there is taken to be there: it gives nothing back.
+pub(super) fn in_store_beneath(lower: &Path) -> impl Fn(&[u8]) -> bool {
+    let directory = Tree::live(Path::new("/")).and_then(|tree| tree.open_directory(lower));
+    move |name| {
+        let (Ok(directory), Ok(name)) = (&directory, CString::new(name)) else { return true };
+        !directory.stat(&name).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+}
+
 /// What deleting sets of paths gives back to the disk; `None` if it was not
 /// walked. In an overlay store what is in the store beneath gives nothing:
 /// Nix deletes files of the upper layer only
@@ -157,7 +170,7 @@ pub(super) fn freeable(
     let Some(lower) = &found.lower_store else {
         return Some(Freeable::new(disk, paths, &kept));
     };
-    let is_below = |name: &[u8]| lower.join(OsStr::from_bytes(name)).symlink_metadata().is_ok();
+    let is_below = in_store_beneath(lower);
     for (kept, (name, _)) in kept.iter_mut().zip(&disk.others) {
         *kept |= is_below(name);
     }

@@ -326,6 +326,9 @@ fn files_of_the_store_beneath_an_overlay_are_never_freed() {
     for args in [&["garbage", "--no-runtime"][..], &["garbage", "--no-runtime", "--lower", lower]] {
         let (garbage, _) = merged.json(&env, args.iter().copied());
         assert_eq!(garbage["dead"]["paths"], 3);
+        // An upper copy of it would go.
+        let uncertain = store_in_code::kinds(&garbage).contains(&"uncertain".to_owned());
+        assert_eq!(uncertain, args.contains(&"--lower"));
         let freed = |name: &str| {
             let path = list(&garbage, "dead_paths").iter();
             let mut row = path.filter(|row| row["path"].as_str().unwrap().ends_with(name));

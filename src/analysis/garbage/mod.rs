@@ -8,7 +8,7 @@ mod why;
 pub use removal::{Removal, RemovalError, RemovalStep};
 pub use why::{Why, WhyAlive, WhyAnswer, WhyDead};
 
-use super::liveness::{Keep, alive, freeable, keep_graph, kept_entries};
+use super::liveness::{Keep, alive, freeable, in_store_beneath, keep_graph, kept_entries};
 use crate::catalog::{Catalog, OddEnd, PathId};
 use crate::census::{Freeable, WholeCensus};
 use crate::graph::{NodeSet, Rows};
@@ -16,6 +16,7 @@ use crate::roots::{FoundRoots, GcSettings};
 use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::path::Path;
 
 /// What to tell of the garbage.
 #[derive(Clone, Debug)]
@@ -202,8 +203,12 @@ impl<'f> Garbage<'f> {
             .why
             .iter()
             .map(|&path| Why::new(census, found, &removed, &graph, goes[path.index()], path));
+        let mut warnings = census.warnings.clone();
+        if let Some(lower) = &found.lower_store {
+            warn_of_upper_copies(catalog, lower, &goes, &mut warnings);
+        }
         Self {
-            warnings: census.warnings.clone(),
+            warnings,
             found,
             dead,
             steps,
@@ -216,6 +221,21 @@ impl<'f> Garbage<'f> {
             failing,
             options: options.clone(),
         }
+    }
+}
+
+/// Warns of dead paths that the store beneath an overlay has too: which of them
+/// have a copy in the upper layer, which Nix would delete, is not known.
+fn warn_of_upper_copies(catalog: &Catalog, lower: &Path, goes: &[u32], warnings: &mut Warnings) {
+    let is_below = in_store_beneath(lower);
+    let dead = catalog.ids().filter(|path| goes[path.index()] < FAILS);
+    let both = dead.filter(|&path| is_below(catalog.base_name(path).as_bytes())).count();
+    if both > 0 {
+        let message = format!(
+            "the store beneath has {both} of the dead paths too: what Nix frees of copies of them \
+             in the upper layer is not counted"
+        );
+        warnings.push(WarningKind::Uncertain, catalog.store_dir(), message);
     }
 }
 

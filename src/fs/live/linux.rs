@@ -171,7 +171,20 @@ impl Directory {
 
     pub(crate) fn open_unknown_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        Found::new(openat(&self.fd, name, flags, Mode::empty())?)?.into_file()
+        let found = Found::new(openat(&self.fd, name, flags, Mode::empty())?)?;
+        let stat = found.stat;
+        match found.into_file() {
+            // Without /proc: by name again, and compared after.
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => {
+                let (file, opened) = self.open_file(name)?;
+                if opened.identity() == stat.identity() {
+                    Ok((file, opened))
+                } else {
+                    Err(Errno::STALE.into())
+                }
+            }
+            opened => opened,
+        }
     }
 
     /// Finds a name below this directory with the kernel keeping symlinks
@@ -224,7 +237,7 @@ impl Found {
     }
 
     /// Opens a regular file, and nothing else: through `/proc/self/fd`, which
-    /// leads to the very file that was found.
+    /// leads to the very file that was found. `Unsupported` where there is no /proc.
     pub(crate) fn into_file(self) -> io::Result<(File, Stat)> {
         if self.stat.file_type() != FileType::Regular {
             return Err(not_regular());
@@ -233,9 +246,14 @@ impl Found {
         let path = proc_path(self.fd.as_fd());
         let open = |flags| openat(CWD, &path, flags, Mode::empty());
         let opened = match open(flags | OFlags::NOATIME) {
-            Err(Errno::PERM) => open(flags)?,
-            opened => opened?,
+            Err(Errno::PERM) => open(flags),
+            opened => opened,
         };
+        let opened = opened.map_err(|errno| match errno {
+            // What was found has such a name for as long as it is open.
+            Errno::NOENT | Errno::NOTDIR => io::ErrorKind::Unsupported.into(),
+            errno => io::Error::from(errno),
+        })?;
         Ok((opened.into(), self.stat))
     }
 }
