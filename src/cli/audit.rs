@@ -1,8 +1,9 @@
 //! `nix-census audit`.
 
-use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::with_progress;
+use super::request::Request;
+use super::subject::Subject;
 use crate::analysis::audit::{Audit, AuditOptions, Canonical, FindingKind, PublicKey};
 use crate::fs::Tree;
 use crate::roots::Settings;
@@ -56,12 +57,12 @@ fn parse_key(text: &str) -> Result<PublicKey, String> {
     PublicKey::parse(text).map_err(|e| e.to_string())
 }
 
-pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> {
-    if !context.walks_disk() && (args.contents || args.references || args.sizes) {
+pub(super) fn run(request: &Request, subject: &Subject, args: &AuditArgs) -> Result<Exit, Failure> {
+    if !subject.walks_disk() && (args.contents || args.references || args.sizes) {
         return Err(Failure::usage("this reads the disk, --no-disk forbids it"));
     }
-    let mut catalog = context.catalog()?;
-    let ids = match context.targets(&catalog, &args.targets)? {
+    let mut catalog = subject.catalog(request)?;
+    let ids = match subject.targets(request, &catalog, &args.targets)? {
         targets if targets.is_empty() => None,
         targets if args.no_closure => {
             let mut targets = targets;
@@ -78,9 +79,9 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
         }
     };
     let mut warnings = Warnings::new();
-    let settings = context.settings(&mut warnings);
+    let settings = subject.settings(&mut warnings);
     let signatures = args.signatures.as_ref().map(|keys| match keys.is_empty() {
-        true => trusted_keys(context.settings_tree(), &settings, &mut warnings),
+        true => trusted_keys(subject.settings_tree(), &settings, &mut warnings),
         false => keys.clone(),
     });
     catalog.warnings.extend(warnings);
@@ -88,24 +89,24 @@ pub(super) fn run(context: &Context, args: &AuditArgs) -> Result<Exit, Failure> 
         contents: args.contents,
         references: args.references,
         signatures,
-        disk: context.walks_disk(),
+        disk: subject.walks_disk(),
         only: args.only.clone(),
         except: args.except.clone(),
-        threads: context.threads(),
+        threads: subject.threads(),
         canonical: Canonical {
             use_case_hack: settings.use_case_hack,
             ignored_acls: settings.ignored_acls,
         },
     };
-    let files = if context.walks_disk() { Some(context.files()?) } else { None };
-    let source = &context.source;
-    let database = context.database()?;
-    let audit = with_progress(context.shows_progress(), |progress| {
+    let files = if subject.walks_disk() { Some(subject.files()?) } else { None };
+    let source = &subject.source;
+    let database = subject.database()?;
+    let audit = with_progress(request.shows_progress(), |progress| {
         Audit::run(&database, files, source, catalog, ids, &options, progress)
     })
     .map_err(|e| Failure::because(&e))?;
     let exit = if audit.findings.is_empty() { Exit::Done } else { Exit::No };
-    context.answer(audit.document(), exit)
+    request.answer(audit.document(), exit)
 }
 
 /// The keys that the store's own settings trust, or Nix's default.

@@ -1,8 +1,9 @@
 //! `nix-census garbage`.
 
-use super::context::{Context, whole};
 use super::exit::{Exit, Failure};
+use super::request::Request;
 use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
+use super::subject::{Subject, whole};
 use crate::analysis::garbage::{
     Garbage, GarbageOptions, Removal, RemovalError, warn_where_nix_stops,
 };
@@ -47,19 +48,23 @@ pub(super) struct GarbageArgs {
 /// Dead paths and packages that a table lists unless told otherwise.
 const LISTED: usize = 20;
 
-pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure> {
-    context.need_roots()?;
-    let catalog = context.catalog()?;
-    let why = context.targets(&catalog, &args.targets)?;
-    let mut census = context.census(catalog, &Examine::All, true)?;
-    let found = find(context, &mut census, &args.settings)?;
-    let settings = args.settings.read(context, &mut census.warnings);
-    follow_build_traces(context, &mut census, &found, &args.settings, &settings);
+pub(super) fn run(
+    request: &Request,
+    subject: &Subject,
+    args: &GarbageArgs,
+) -> Result<Exit, Failure> {
+    subject.need_roots()?;
+    let catalog = subject.catalog(request)?;
+    let why = subject.targets(request, &catalog, &args.targets)?;
+    let mut census = subject.census(request, catalog, &Examine::All, true)?;
+    let found = find(subject, &mut census, &args.settings)?;
+    let settings = args.settings.read(subject, &mut census.warnings);
+    follow_build_traces(subject, &mut census, &found, &args.settings, &settings);
     warn_where_nix_stops(&census.catalog, &found, &settings, &mut census.warnings);
     let named = args
         .if_removed
         .iter()
-        .map(|name| Removal::Named { name: name.clone(), also: also_called(context, name) });
+        .map(|name| Removal::Named { name: name.clone(), also: also_called(subject, name) });
     let all_users = args.settings.all_users;
     let older = args.older_than.map(|days| Removal::OlderThan { days, all_users, now: now() });
     let keep = args.keep_generations.map(|keep| Removal::KeepGenerations { keep, all_users });
@@ -71,27 +76,27 @@ pub(super) fn run(context: &Context, args: &GarbageArgs) -> Result<Exit, Failure
     let steps = steps.collect::<Result<_, RemovalError>>().map_err(Failure::usage)?;
     let filter = |text: &String| filter_names(&census.catalog, census.catalog.ids(), text);
     let filter = args.filter.as_ref().map(filter).transpose()?;
-    let default_limit = (!context.for_machines()).then_some(LISTED);
+    let default_limit = (!request.for_machines()).then_some(LISTED);
     let options =
         GarbageOptions { settings, steps, filter, limit: args.limit.or(default_limit), why };
     let garbage = Garbage::new(whole(&census), &found, &options);
-    context.answer(garbage.document(&census), Exit::Done)
+    request.answer(garbage.document(&census), Exit::Done)
 }
 
 /// What else a name may mean: `result` or `./result` means the link of that
 /// name in the current directory; a name on this machine means the one inside
 /// the examined root.
-fn also_called(context: &Context, name: &str) -> Vec<Vec<u8>> {
-    let whole = context.names.current_dir.join(name);
+fn also_called(subject: &Subject, name: &str) -> Vec<Vec<u8>> {
+    let whole = subject.names.current_dir.join(name);
     let plain = plain_path(&whole);
     let mut names = Vec::new();
-    if let Ok(inside) = plain.strip_prefix(&context.location.root) {
+    if let Ok(inside) = plain.strip_prefix(&subject.location.root) {
         names.push(Path::new("/").join(inside).into_os_string().into_vec());
     }
     // The directory may have been reached through symlinks.
     if let (Some(dir), Some(file)) = (plain.parent(), plain.file_name())
         && let Ok(dir) = std::fs::canonicalize(dir)
-        && let Ok(inside) = dir.join(file).strip_prefix(&context.location.root)
+        && let Ok(inside) = dir.join(file).strip_prefix(&subject.location.root)
     {
         names.push(Path::new("/").join(inside).into_os_string().into_vec());
     }

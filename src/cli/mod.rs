@@ -3,7 +3,6 @@
 
 mod args;
 mod audit;
-mod context;
 mod destination;
 mod environment;
 mod exit;
@@ -15,7 +14,9 @@ mod optimise;
 mod overview;
 mod progress;
 mod report;
+mod request;
 mod roots;
+mod subject;
 mod suggest;
 mod tree;
 mod what_if;
@@ -25,9 +26,10 @@ use args::{OutputArgs, StoreArgs};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
-use context::Context;
 use exit::{Exit, Failure};
+use request::Request;
 use std::process::ExitCode;
+use subject::Subject;
 
 /// What is in a Nix store, what it costs on disk, why it is there, and what
 /// removing it would gain.
@@ -74,9 +76,7 @@ pub fn main() -> ExitCode {
         Err(usage) => return ExitCode::from(exit::usage(&usage) as u8),
     };
     progress::install_interrupt_handler();
-    let (command, context) = (cli.command, Context::new(cli.store, cli.output));
-    let result = context.and_then(|context| run(command, &context));
-    ExitCode::from(match result {
+    ExitCode::from(match run(cli) {
         Ok(exit) => exit as u8,
         Err(failure) => failure.report() as u8,
     })
@@ -109,21 +109,24 @@ fn refuse_conflicts(command: &clap::Command, matches: &ArgMatches) -> Result<(),
     Ok(())
 }
 
-fn run(command: Option<Command>, context: &Context) -> Result<Exit, Failure> {
+fn run(cli: Cli) -> Result<Exit, Failure> {
+    let Cli { command, store, output } = cli;
+    let request = &Request::new(output)?;
+    let subject = &Subject::new(request, store)?;
     // The document is asked too, but only when all work is done.
-    if context.wants_findings() && !matches!(command, Some(Command::Audit(_))) {
-        return Err(context::no_findings());
+    if request.wants_findings() && !matches!(command, Some(Command::Audit(_))) {
+        return Err(request::no_findings());
     }
     match command {
-        None => overview::run(context),
-        Some(Command::Report(args)) => report::run(context, &args),
-        Some(Command::Tree(args)) => tree::run(context, &args),
-        Some(Command::Why(args)) => why::run(context, &args),
-        Some(Command::WhatIf(args)) => what_if::run(context, &args),
-        Some(Command::Suggest(args)) => suggest::run(context, &args),
-        Some(Command::Optimise(args)) => optimise::run(context, &args),
-        Some(Command::Roots(args)) => roots::run(context, &args),
-        Some(Command::Garbage(args)) => garbage::run(context, &args),
-        Some(Command::Audit(args)) => audit::run(context, &args),
+        None => overview::run(request, subject),
+        Some(Command::Report(args)) => report::run(request, subject, &args),
+        Some(Command::Tree(args)) => tree::run(request, subject, &args),
+        Some(Command::Why(args)) => why::run(request, subject, &args),
+        Some(Command::WhatIf(args)) => what_if::run(request, subject, &args),
+        Some(Command::Suggest(args)) => suggest::run(request, subject, &args),
+        Some(Command::Optimise(args)) => optimise::run(request, subject, &args),
+        Some(Command::Roots(args)) => roots::run(request, subject, &args),
+        Some(Command::Garbage(args)) => garbage::run(request, subject, &args),
+        Some(Command::Audit(args)) => audit::run(request, subject, &args),
     }
 }

@@ -1,8 +1,9 @@
 //! `nix-census optimise`.
 
-use super::context::Context;
 use super::exit::{Exit, Failure};
 use super::progress::with_progress;
+use super::request::Request;
+use super::subject::Subject;
 use crate::analysis::optimise::{NixVersion, Optimise, OptimiseOptions};
 use crate::census::Examine;
 use clap::Args;
@@ -32,32 +33,36 @@ pub(super) struct OptimiseArgs {
 /// Rows of each list in a table unless told otherwise.
 const LISTED: usize = 10;
 
-pub(super) fn run(context: &Context, args: &OptimiseArgs) -> Result<Exit, Failure> {
-    if !context.walks_disk() {
+pub(super) fn run(
+    request: &Request,
+    subject: &Subject,
+    args: &OptimiseArgs,
+) -> Result<Exit, Failure> {
+    if !subject.walks_disk() {
         return Err(Failure::usage("optimise needs the disk, --no-disk forbids it"));
     }
-    if context.lower_store()?.is_some() {
+    if subject.lower_store()?.is_some() {
         let message = "in an overlay store Nix links nothing and prints no line: it deletes the \
                        upper layer’s copies of paths that are valid in the store beneath";
         return Err(Failure::usage(message).hint("examine either store without --lower"));
     }
-    let catalog = context.catalog()?;
-    let targets = context.targets(&catalog, &args.targets)?;
+    let catalog = subject.catalog(request)?;
+    let targets = subject.targets(request, &catalog, &args.targets)?;
     let examine = if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
     // It walks the disk itself, and keeps more than a census does.
-    let census = context.census(catalog, &examine, false)?;
-    let files = context.files()?;
+    let census = subject.census(request, catalog, &examine, false)?;
+    let files = subject.files()?;
     let options = OptimiseOptions {
         nix: args.nix_version,
-        guix: context.location.is_guix(),
-        threads: context.threads(),
-        limit: args.limit.or((!context.for_machines()).then_some(LISTED)),
+        guix: subject.location.is_guix(),
+        threads: subject.threads(),
+        limit: args.limit.or((!request.for_machines()).then_some(LISTED)),
         min_size: args.min_size,
         ..OptimiseOptions::default()
     };
-    let answer = with_progress(context.shows_progress(), |progress| {
+    let answer = with_progress(request.shows_progress(), |progress| {
         Optimise::new(&census, files, &options, progress)
     })
     .map_err(|e| Failure::because(&e))?;
-    context.answer(answer.document(&census), Exit::Done)
+    request.answer(answer.document(&census), Exit::Done)
 }

@@ -1,7 +1,8 @@
 //! `nix-census report`.
 
-use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::Subject;
 use crate::analysis::report::{Column, Report, ReportOptions};
 use crate::census::{Examine, filter_names};
 use crate::warning::WarningKind;
@@ -60,17 +61,21 @@ fn parse_columns(key: &str) -> Result<Columns, String> {
     if key == "all" { Ok(Columns::All) } else { parse_column(key).map(Columns::One) }
 }
 
-pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure> {
-    let disk = context.walks_disk();
-    let columns = choose_columns(context, args);
+pub(super) fn run(
+    request: &Request,
+    subject: &Subject,
+    args: &ReportArgs,
+) -> Result<Exit, Failure> {
+    let disk = subject.walks_disk();
+    let columns = choose_columns(request, subject, args);
     let sort = args.sort.unwrap_or(if disk { Column::DiskSize } else { Column::NarSize });
     if !disk
         && let Some(c) = std::iter::once(&sort).chain(&args_columns(args)).find(|c| c.needs_disk())
     {
         return Err(Failure::usage(format!("{} needs the disk, --no-disk forbids it", c.key())));
     }
-    let catalog = context.catalog()?;
-    let targets = context.targets(&catalog, &args.targets)?;
+    let catalog = subject.catalog(request)?;
+    let targets = subject.targets(request, &catalog, &args.targets)?;
     // The disk size of a closure needs the walk of all of it, and what a path
     // retains is told within the closure.
     let wants = |c: Column| sort == c || columns.contains(&c);
@@ -84,7 +89,7 @@ pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure>
         (false, false) => Examine::Only(targets),
     };
     let needs_disk = columns.iter().chain([&sort]).any(|c| c.needs_disk());
-    let mut census = context.census(catalog, &examine, needs_disk)?;
+    let mut census = subject.census(request, catalog, &examine, needs_disk)?;
     for name in columns.iter().chain([&sort]).filter_map(|c| c.database_column()) {
         census.needs_column(name);
     }
@@ -106,7 +111,7 @@ pub(super) fn run(context: &Context, args: &ReportArgs) -> Result<Exit, Failure>
     if let (0, Some(text)) = (report.total.paths, &args.filter) {
         return Err(Failure::usage(format!("no examined path has a name that matches ‘{text}’")));
     }
-    context.answer(report.document(&census), Exit::Done)
+    request.answer(report.document(&census), Exit::Done)
 }
 
 /// The columns asked for by name.
@@ -120,10 +125,10 @@ fn args_columns(args: &ReportArgs) -> Vec<Column> {
 
 /// The columns to show: those asked for; else a readable choice for people
 /// and all for machines.
-fn choose_columns(context: &Context, args: &ReportArgs) -> Vec<Column> {
+fn choose_columns(request: &Request, subject: &Subject, args: &ReportArgs) -> Vec<Column> {
     let mut columns = Vec::new();
-    if args.columns.is_empty() && !context.for_machines() {
-        return Column::readable(context.walks_disk());
+    if args.columns.is_empty() && !request.for_machines() {
+        return Column::readable(subject.walks_disk());
     }
     if args.columns.is_empty() {
         return Column::ALL.to_vec();

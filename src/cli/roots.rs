@@ -1,8 +1,9 @@
 //! `nix-census roots`.
 
-use super::context::{Context, whole};
 use super::environment;
 use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::{Subject, whole};
 use crate::analysis::liveness::{Keep, alive};
 use crate::analysis::optimise::NixVersion;
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions, filter_roots};
@@ -79,8 +80,8 @@ pub(super) fn now() -> i64 {
     i64::try_from(since.as_secs()).unwrap_or(i64::MAX)
 }
 
-pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> {
-    let disk = context.walks_disk();
+pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Result<Exit, Failure> {
+    let disk = subject.walks_disk();
     let sort = match (args.sort, disk) {
         (Some(sort), false) if sort.needs_disk() => {
             let key = sort.key();
@@ -90,20 +91,20 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
         (None, true) => RootSort::FreedDiskSize,
         (None, false) => RootSort::FreedNarSize,
     };
-    context.need_roots()?;
-    let catalog = context.catalog()?;
+    subject.need_roots()?;
+    let catalog = subject.catalog(request)?;
     let target = match &args.of {
         None => None,
-        Some(of) => context.targets(&catalog, std::slice::from_ref(of))?.first().copied(),
+        Some(of) => subject.targets(request, &catalog, std::slice::from_ref(of))?.first().copied(),
     };
-    let mut census = context.census(catalog, &Examine::All, args.of.is_none())?;
-    let found = find(context, &mut census, &args.settings)?;
-    let settings = args.settings.read(context, &mut census.warnings);
-    follow_build_traces(context, &mut census, &found, &args.settings, &settings);
+    let mut census = subject.census(request, catalog, &Examine::All, args.of.is_none())?;
+    let found = find(subject, &mut census, &args.settings)?;
+    let settings = args.settings.read(subject, &mut census.warnings);
+    follow_build_traces(subject, &mut census, &found, &args.settings, &settings);
     if let Some(target) = target {
         let of = RootsOf::new(&census, &found, &settings, target);
         let exit = if of.keepers.is_empty() { Exit::No } else { Exit::Done };
-        return context.answer(of.document(&census, args.limit), exit);
+        return request.answer(of.document(&census, args.limit), exit);
     }
     let filter = |text: &String| {
         let wrong = |e| Failure::usage(format!("--filter {text}: {e}"));
@@ -123,32 +124,32 @@ pub(super) fn run(context: &Context, args: &RootsArgs) -> Result<Exit, Failure> 
         limit: args.limit,
     };
     let roots = Roots::new(whole(&census), &found, &options).map_err(|e| Failure::because(&e))?;
-    context.answer(roots.document(&census), Exit::Done)
+    request.answer(roots.document(&census), Exit::Done)
 }
 
 /// The roots of a census's store; what could not be read joins its warnings.
 pub(super) fn find(
-    context: &Context,
+    subject: &Subject,
     census: &mut Census,
     settings: &SettingsArgs,
 ) -> Result<FoundRoots, Failure> {
-    let caller = caller(context, settings.nix_version);
+    let caller = caller(subject, settings.nix_version);
     let options = RootOptions {
         runtime: !settings.no_runtime,
         strict: settings.strict,
         caller,
         locks_temporary_directories: settings.nix_version.locks_temporary_directories(),
     };
-    let mut found = find_roots(context.tree(), &context.location, &census.catalog, &options);
-    found.lower_store = context.lower_store()?;
+    let mut found = find_roots(subject.tree(), &subject.location, &census.catalog, &options);
+    found.lower_store = subject.lower_store()?;
     census.warnings.extend(std::mem::take(&mut found.warnings));
-    let auto = context.location.state_dir.join("gcroots/auto");
+    let auto = subject.location.state_dir.join("gcroots/auto");
     let gone = found.stale.iter().filter(|stale| {
         stale.reason == StaleReason::Missing
             && Path::new(OsStr::from_bytes(&stale.link)).starts_with(&auto)
     });
     let gone = gone.count();
-    if gone > 0 && context.may_be_chroot() {
+    if gone > 0 && subject.may_be_chroot() {
         let message = format!(
             "{gone} of the links here lead to nothing inside the root. If it is a chroot store \
              (nix --store DIR), --root-kind chroot follows them on this machine, as Nix does; \
@@ -162,18 +163,18 @@ pub(super) fn find(
 /// Adds the outputs of content-addressed derivations, if Nix would ask for them:
 /// with the feature `ca-derivations` and `keep-outputs`.
 pub(super) fn follow_build_traces(
-    context: &Context,
+    subject: &Subject,
     census: &mut Census,
     found: &FoundRoots,
     args: &SettingsArgs,
     settings: &GcSettings,
 ) {
-    let features = context.settings(&mut Warnings::new()).experimental_features;
+    let features = subject.settings(&mut Warnings::new()).experimental_features;
     if !settings.keep_outputs.value || !features.iter().any(|f| f == "ca-derivations") {
         return;
     }
     // Without files the answer says which derivations could not be read.
-    let files = if context.walks_disk() { context.files().ok() } else { None };
+    let files = if subject.walks_disk() { subject.files().ok() } else { None };
     let store = files.map(StoreFiles::directory);
     let table = args.nix_version.trace_table();
     let mut warnings = Warnings::new();
@@ -193,11 +194,11 @@ pub(super) fn follow_build_traces(
 }
 
 /// Who is taken to call `nix-collect-garbage`: this user; an image's superuser.
-fn caller(context: &Context, version: NixVersion) -> Caller {
+fn caller(subject: &Subject, version: NixVersion) -> Caller {
     let rule = version.profile_rule();
     // What is odd about them is said where they are read for the answer.
-    let settings = context.settings(&mut Warnings::new());
-    if context.location.root != Path::new("/") {
+    let settings = subject.settings(&mut Warnings::new());
+    if subject.location.root != Path::new("/") {
         return Caller::superuser(rule);
     }
     let variable = |name: &str| std::env::var_os(name).map(PathBuf::from);
@@ -210,7 +211,7 @@ fn caller(context: &Context, version: NixVersion) -> Caller {
         home: environment::home().unwrap_or_else(|| PathBuf::from("/")),
         state_home,
         xdg: settings.xdg_base_directories,
-        state_dir: context.nix_state_dir.clone(),
+        state_dir: subject.nix_state_dir.clone(),
         ask_access: true,
     }
 }
@@ -242,14 +243,14 @@ pub(super) struct SettingsArgs {
 
 impl SettingsArgs {
     /// The settings: those asked for, else those of the store's own system.
-    pub(super) fn read(&self, context: &Context, warnings: &mut Warnings) -> GcSettings {
+    pub(super) fn read(&self, subject: &Subject, warnings: &mut Warnings) -> GcSettings {
         let asked = |value| GcSetting { value, source: None };
         if let (Some(outputs), Some(derivations)) = (self.keep_outputs, self.keep_derivations) {
             return GcSettings::new(outputs, derivations);
         }
-        let mut settings = match context.location.is_guix() {
-            true => guix_settings(context, warnings),
-            false => context.settings(warnings).gc,
+        let mut settings = match subject.location.is_guix() {
+            true => guix_settings(subject, warnings),
+            false => subject.settings(warnings).gc,
         };
         if let Some(value) = self.keep_outputs {
             settings.keep_outputs = asked(value);
@@ -262,11 +263,11 @@ impl SettingsArgs {
 }
 
 /// Guix's defaults, which are Nix's too.
-fn guix_settings(context: &Context, warnings: &mut Warnings) -> GcSettings {
+fn guix_settings(subject: &Subject, warnings: &mut Warnings) -> GcSettings {
     let message = "Guix keeps what --gc-keep-outputs and --gc-keep-derivations of guix-daemon say, \
                    which are in no file: its defaults are taken, unless --keep-outputs and \
                    --keep-derivations are given";
-    let state_dir = context.location.state_dir.as_os_str().as_encoded_bytes();
+    let state_dir = subject.location.state_dir.as_os_str().as_encoded_bytes();
     warnings.push(WarningKind::Note, state_dir, message);
     GcSettings::default()
 }

@@ -1,7 +1,8 @@
 //! `nix-census suggest`.
 
-use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::Subject;
 use crate::analysis::suggest::Suggestions;
 use crate::census::Examine;
 use clap::Args;
@@ -20,11 +21,15 @@ pub(super) struct SuggestArgs {
     min_size: u64,
 }
 
-pub(super) fn run(context: &Context, args: &SuggestArgs) -> Result<Exit, Failure> {
-    let catalog = context.catalog()?;
-    let targets = context.targets(&catalog, &args.targets)?;
-    let census = context.census(catalog, &Examine::Closure(targets), true)?;
+pub(super) fn run(
+    request: &Request,
+    subject: &Subject,
+    args: &SuggestArgs,
+) -> Result<Exit, Failure> {
+    let catalog = subject.catalog(request)?;
+    let targets = subject.targets(request, &catalog, &args.targets)?;
+    let census = subject.census(request, catalog, &Examine::Closure(targets), true)?;
     let suggestions =
         Suggestions::new(&census, args.limit, args.min_size).map_err(|e| Failure::because(&e))?;
-    context.answer(suggestions.document(&census), Exit::Done)
+    request.answer(suggestions.document(&census), Exit::Done)
 }

@@ -1,7 +1,8 @@
 //! `nix-census tree`.
 
-use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::Subject;
 use crate::analysis::tree::{ReferenceTree, TreeOptions};
 use crate::census::Examine;
 use clap::Args;
@@ -25,13 +26,13 @@ pub(super) struct TreeArgs {
     inverse: bool,
 }
 
-pub(super) fn run(context: &Context, args: &TreeArgs) -> Result<Exit, Failure> {
-    let catalog = context.catalog()?;
-    let target = context.targets(&catalog, std::slice::from_ref(&args.target))?[0];
+pub(super) fn run(request: &Request, subject: &Subject, args: &TreeArgs) -> Result<Exit, Failure> {
+    let catalog = subject.catalog(request)?;
+    let target = subject.targets(request, &catalog, std::slice::from_ref(&args.target))?[0];
     let examine = if args.inverse { Examine::All } else { Examine::Closure(vec![target]) };
-    let census = context.census(catalog, &examine, true)?;
+    let census = subject.census(request, catalog, &examine, true)?;
     let Some(index) = census.index_of(target) else { unreachable!("the target is examined") };
     let options = TreeOptions { depth: args.depth, min_size: args.min_size, inverse: args.inverse };
     let tree = ReferenceTree::new(&census, index, &options).map_err(|e| Failure::because(&e))?;
-    context.answer(tree.document(&census), Exit::Done)
+    request.answer(tree.document(&census), Exit::Done)
 }

@@ -1,7 +1,8 @@
 //! `nix-census what-if`.
 
-use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::Subject;
 use crate::analysis::what_if::{Change, WhatIf, WhatIfError, WhatIfStep};
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Examine, Named, NamedBy, parse_glob};
@@ -75,7 +76,11 @@ impl FromArgMatches for Changes {
     }
 }
 
-pub(super) fn run(context: &Context, args: &WhatIfArgs) -> Result<Exit, Failure> {
+pub(super) fn run(
+    request: &Request,
+    subject: &Subject,
+    args: &WhatIfArgs,
+) -> Result<Exit, Failure> {
     let mut changes = Vec::new();
     for (kind, value) in &args.changes.0 {
         if *kind == SCENARIO {
@@ -88,38 +93,39 @@ pub(super) fn run(context: &Context, args: &WhatIfArgs) -> Result<Exit, Failure>
         let kinds = "--remove, --cut, --replace, --drop-files or --scenario";
         return Err(Failure::usage(format!("no change is asked for: give {kinds}")));
     }
-    let catalog = context.catalog()?;
-    let targets = context.targets(&catalog, &args.targets)?;
+    let catalog = subject.catalog(request)?;
+    let targets = subject.targets(request, &catalog, &args.targets)?;
     let among = catalog.closure_of(targets.iter().copied());
     let steps = (changes.iter())
-        .map(|(kind, value)| step(context, &catalog, &among, kind, value))
+        .map(|(kind, value)| step(request, subject, &catalog, &among, kind, value))
         .collect::<Result<Vec<_>, _>>()?;
     let mut examined = targets.clone();
     examined.extend(steps.iter().filter_map(|step| match step.change {
         Change::Replace(_, new) => Some(new),
         _ => None,
     }));
-    let census = context.census(catalog, &Examine::Closure(examined), true)?;
+    let census = subject.census(request, catalog, &Examine::Closure(examined), true)?;
     let drops = steps.iter().any(|step| matches!(step.change, Change::DropFiles(_)));
-    let files = if drops { Some(context.files()?) } else { None };
-    let answer = WhatIf::new(&census, files, &targets, &steps, context.threads());
+    let files = if drops { Some(subject.files()?) } else { None };
+    let answer = WhatIf::new(&census, files, &targets, &steps, subject.threads());
     let answer = answer.map_err(|e| match e {
         WhatIfError::NoFile { .. } => Failure::usage(e),
         e => Failure::because(&e),
     })?;
-    context.answer(answer.document(&census), Exit::Done)
+    request.answer(answer.document(&census), Exit::Done)
 }
 
 /// Finds what a change means; patterns match paths of the targets' closure.
 fn step(
-    context: &Context,
+    request: &Request,
+    subject: &Subject,
     catalog: &Catalog,
     among: &[PathId],
     kind: &str,
     value: &str,
 ) -> Result<WhatIfStep, Failure> {
-    let matches = |pattern: &str| context.matches(catalog, Some(among), pattern);
-    let named = |pattern: &str| context.named(catalog, Some(among), pattern);
+    let matches = |pattern: &str| subject.matches(request, catalog, Some(among), pattern);
+    let named = |pattern: &str| subject.named(catalog, Some(among), pattern);
     let exactly = |named: &Named| named.by == NamedBy::Exactly;
     let change = match kind {
         "remove" => Change::Remove(matches(value)?),
@@ -142,14 +148,14 @@ fn step(
             // One path of the closure, else of the whole store.
             let replacement = |new: &str| match named(new) {
                 Ok(found) if found.ids.len() == 1 => Ok(found),
-                _ => context.within_first(among, |among| context.named_target(catalog, among, new)),
+                _ => subject.within_first(among, |among| subject.named_target(catalog, among, new)),
             };
             let (old, new) = split(kind, value, '=', |old, new| {
                 Some(exactly(&named(old).ok()?) && exactly(&replacement(new).ok()?))
             })?;
             let old = matches(old)?;
             let found = replacement(new)?;
-            context.tell_hash_prefix(catalog, new, &found);
+            subject.tell_hash_prefix(request, catalog, new, &found);
             let new = found.ids[0];
             let old: Vec<PathId> = old.into_iter().filter(|&path| path != new).collect();
             if old.is_empty() {
@@ -157,7 +163,7 @@ fn step(
             }
             Change::Replace(old, new)
         }
-        _ if !context.walks_disk() => {
+        _ if !subject.walks_disk() => {
             return Err(Failure::usage("--drop-files needs the disk, --no-disk forbids it"));
         }
         _ => Change::DropFiles(parse_glob(value)?),

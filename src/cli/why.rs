@@ -1,7 +1,8 @@
 //! `nix-census why`.
 
-use super::context::Context;
 use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::Subject;
 use crate::analysis::why::{Show, Why};
 use crate::census::Examine;
 use clap::Args;
@@ -29,14 +30,17 @@ pub(super) struct WhyArgs {
     referrers: bool,
 }
 
-pub(super) fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
-    let catalog = context.catalog()?;
-    let from = args.from.as_ref().map(|from| context.target(&catalog, None, from)).transpose()?;
+pub(super) fn run(request: &Request, subject: &Subject, args: &WhyArgs) -> Result<Exit, Failure> {
+    let catalog = subject.catalog(request)?;
+    let from =
+        args.from.as_ref().map(|from| subject.target(request, &catalog, None, from)).transpose()?;
     let to = match from {
-        None => context.matches(&catalog, None, &args.to)?,
+        None => subject.matches(request, &catalog, None, &args.to)?,
         Some(from) => {
             let within = catalog.closure_of([from]);
-            context.within_first(&within, |among| context.matches(&catalog, among, &args.to))?
+            subject.within_first(&within, |among| {
+                subject.matches(request, &catalog, among, &args.to)
+            })?
         }
     };
     let show = match (args.all, args.referrers) {
@@ -44,15 +48,15 @@ pub(super) fn run(context: &Context, args: &WhyArgs) -> Result<Exit, Failure> {
         (_, true) => Show::Referrers,
         _ => Show::Shortest,
     };
-    if args.precise && !context.walks_disk() {
+    if args.precise && !subject.walks_disk() {
         return Err(Failure::usage("--precise reads files, --no-disk forbids it"));
     }
-    let census = context.census(catalog, &Examine::All, false)?;
+    let census = subject.census(request, catalog, &Examine::All, false)?;
     let mut why = Why::new(&census, from, &to, show);
     if args.precise {
-        let files = context.files()?;
-        why.find_files(&census, files, context.threads()).map_err(|e| Failure::because(&e))?;
+        let files = subject.files()?;
+        why.find_files(&census, files, subject.threads()).map_err(|e| Failure::because(&e))?;
     }
     let exit = if why.is_held() { Exit::Done } else { Exit::No };
-    context.answer(why.document(&census), exit)
+    request.answer(why.document(&census), exit)
 }

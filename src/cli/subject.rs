@@ -1,14 +1,13 @@
-//! What every command needs: the store that is meant, its catalog and census,
-//! and where the answer goes.
+//! The subject of a command: the store that is meant, its files and settings,
+//! its catalog and census, and the paths that names mean in it.
 
-use super::args::{OutputArgs, RootKindArg, StoreArgs};
-use super::destination::Destination;
+use super::args::{RootKindArg, StoreArgs};
 use super::environment;
-use super::exit::{Exit, Failure, say};
+use super::exit::{Failure, say};
 use super::hints;
 use super::locate::{Located, locate, this_machine};
 use super::progress::with_progress;
-use crate::answer::Document;
+use super::request::Request;
 use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, PathId, STANDARD_INPUT, Source};
 use crate::census::{
     self, Census, Examine, NameContext, Named, NamedBy, TargetError, WholeCensus, match_pattern,
@@ -16,21 +15,16 @@ use crate::census::{
 };
 use crate::disk::{DiskError, ScanOptions};
 use crate::fs::{self, StoreFiles, Tree};
-use crate::output::{self, Format, Style};
 use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
-use jiff::tz::TimeZone;
 use std::cell::OnceCell;
-use std::io::{self, IsTerminal};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// How many warnings are told unless all are asked for.
-const WARNINGS_TOLD: usize = 10;
-
-pub(super) struct Context {
+/// A store that is examined.
+pub(super) struct Subject {
     pub(super) location: StoreLocation,
     pub(super) source: Source,
     pub(super) names: NameContext,
@@ -41,23 +35,20 @@ pub(super) struct Context {
     daemon: bool,
     /// The tree that the settings are in: that of an image, else this machine.
     settings_tree: Tree,
-    output: OutputArgs,
-    destination: Destination,
     files: OnceCell<StoreFiles>,
 }
 
-impl Context {
-    pub(super) fn new(store: StoreArgs, output: OutputArgs) -> Result<Self, Failure> {
-        let current_dir = std::env::current_dir()
-            .map_err(|e| Failure::failed(format!("the current directory cannot be read: {e}")))?;
+impl Subject {
+    pub(super) fn new(request: &Request, store: StoreArgs) -> Result<Self, Failure> {
+        let current_dir = request.current_dir().to_owned();
         let Located { mut tree, mut location, nix_state_dir, daemon, note } =
             locate(&store, &current_dir)?;
-        if let Some(note) = note.filter(|_| !output.quiet) {
-            say(format_args!("note: {note}"));
+        if let Some(note) = note {
+            request.note(format_args!("{note}"));
         }
         // Only people get the demo: a program that reads JSON wants an error.
         if is_default(&store, &location)
-            && output.format() == Format::Table
+            && !request.for_machines()
             && let Some(demo) = find_demo(&current_dir)
             && let Some(lack) = nothing_to_examine(&location)
         {
@@ -69,15 +60,11 @@ impl Context {
         }
         catalog::find_store_at_top(&mut location);
         let source = choose_source(&store, &location, &current_dir);
-        let destination = match &output.output {
-            Some(file) => Destination::new(&current_dir, file)?,
-            None => Destination::StandardOutput,
-        };
         let settings_tree = match (&store.root, store.root_kind) {
             (Some(_), None | Some(RootKindArg::Image)) => tree.clone(),
             _ => this_machine()?,
         };
-        let context = Self {
+        let subject = Self {
             location,
             source,
             names: NameContext { tree, current_dir },
@@ -85,12 +72,10 @@ impl Context {
             nix_state_dir,
             daemon,
             settings_tree,
-            output,
-            destination,
             files: OnceCell::new(),
         };
-        context.keep_off_inputs()?;
-        Ok(context)
+        subject.keep_off_inputs(request)?;
+        Ok(subject)
     }
 
     /// The tree that the store lies in.
@@ -99,11 +84,11 @@ impl Context {
     }
 
     /// The catalog of the store.
-    pub(super) fn catalog(&self) -> Result<Catalog, Failure> {
-        let mut catalog = self.load(&self.location, &self.source)?;
+    pub(super) fn catalog(&self, request: &Request) -> Result<Catalog, Failure> {
+        let mut catalog = self.load(request, &self.location, &self.source)?;
         if let Some(lower) = &self.store.lower {
             let lower = self.lower_location(lower)?;
-            let below = self.load(&lower, &Source::find(&lower))?;
+            let below = self.load(request, &lower, &Source::find(&lower))?;
             catalog = catalog::load_over(&catalog, &below).map_err(|e| catalog_failure(&e))?;
         }
         Ok(catalog)
@@ -115,30 +100,35 @@ impl Context {
     }
 
     /// Refuses to write the answer over what it is read from.
-    fn keep_off_inputs(&self) -> Result<(), Failure> {
+    fn keep_off_inputs(&self, request: &Request) -> Result<(), Failure> {
         let lower = match &self.store.lower {
             Some(lower) => Some(self.lower_location(lower)?),
             None => None,
         };
         for location in std::iter::once(&self.location).chain(&lower) {
             for part in [&location.real_store_dir, &location.real_state_dir, &location.database] {
-                self.destination.keep_off(part)?;
+                request.keep_off(part)?;
             }
         }
         match self.source.file(&self.location) {
-            Some(file) => self.destination.keep_off(&file),
+            Some(file) => request.keep_off(&file),
             None => Ok(()),
         }
     }
 
-    fn load(&self, location: &StoreLocation, source: &Source) -> Result<Catalog, Failure> {
+    fn load(
+        &self,
+        request: &Request,
+        location: &StoreLocation,
+        source: &Source,
+    ) -> Result<Catalog, Failure> {
         let scans = *source == Source::Scan;
         let options = ScanOptions {
             threads: self.threads(),
             use_case_hack: scans && self.settings(&mut Warnings::new()).use_case_hack,
             ..ScanOptions::default()
         };
-        let show = self.shows_progress() && scans;
+        let show = request.shows_progress() && scans;
         with_progress(show, |progress| source.load(location, &options, progress))
             .map(|loaded| loaded.catalog)
             .map_err(|e| catalog_failure(&e))
@@ -163,21 +153,23 @@ impl Context {
     /// The ids of targets.
     pub(super) fn targets(
         &self,
+        request: &Request,
         catalog: &Catalog,
         names: &[String],
     ) -> Result<Vec<PathId>, Failure> {
-        names.iter().map(|name| Ok(self.target(catalog, None, name)?)).collect()
+        names.iter().map(|name| Ok(self.target(request, catalog, None, name)?)).collect()
     }
 
     /// The id of a target, among some or in all.
     pub(super) fn target(
         &self,
+        request: &Request,
         catalog: &Catalog,
         among: Option<&[PathId]>,
         name: &str,
     ) -> Result<PathId, TargetError> {
         let named = self.named_target(catalog, among, name)?;
-        self.tell_hash_prefix(catalog, name, &named);
+        self.tell_hash_prefix(request, catalog, name, &named);
         Ok(named.ids[0])
     }
 
@@ -205,12 +197,13 @@ impl Context {
     /// The ids of all paths that a pattern names, among some or in all; never none.
     pub(super) fn matches(
         &self,
+        request: &Request,
         catalog: &Catalog,
         among: Option<&[PathId]>,
         pattern: &str,
     ) -> Result<Vec<PathId>, TargetError> {
         let named = self.named(catalog, among, pattern)?;
-        self.tell_hash_prefix(catalog, pattern, &named);
+        self.tell_hash_prefix(request, catalog, pattern, &named);
         Ok(named.ids)
     }
 
@@ -227,10 +220,16 @@ impl Context {
     }
 
     /// Says so where a text was taken for the beginning of a hash part.
-    pub(super) fn tell_hash_prefix(&self, catalog: &Catalog, text: &str, named: &Named) {
-        if let (NamedBy::HashPrefix, [id], false) = (named.by, &named.ids[..], self.output.quiet) {
+    pub(super) fn tell_hash_prefix(
+        &self,
+        request: &Request,
+        catalog: &Catalog,
+        text: &str,
+        named: &Named,
+    ) {
+        if let (NamedBy::HashPrefix, [id]) = (named.by, &named.ids[..]) {
             let (text, path) = (escape(text.as_bytes()), catalog.path(*id));
-            say(format_args!("note: ‘{text}’ is the beginning of a hash: {path}"));
+            request.note(format_args!("‘{text}’ is the beginning of a hash: {path}"));
         }
     }
 
@@ -332,6 +331,7 @@ impl Context {
     /// A census, with progress shown; with the disk if `disk` and the user say so.
     pub(super) fn census(
         &self,
+        request: &Request,
         catalog: Catalog,
         examine: &Examine,
         disk: bool,
@@ -344,7 +344,7 @@ impl Context {
                 ..ScanOptions::default()
             };
             let files = self.files()?;
-            let scan = with_progress(self.shows_progress(), |progress| {
+            let scan = with_progress(request.shows_progress(), |progress| {
                 census::scan(files, &catalog, examine, &options, progress)
             });
             Some(scan.map_err(|e| Failure::because(&e).hint(hints::of_disk(&e)))?)
@@ -353,88 +353,11 @@ impl Context {
         };
         Census::new(catalog, examine, scan).map_err(|e| Failure::because(&e))
     }
-
-    pub(super) fn shows_progress(&self) -> bool {
-        !self.output.quiet && io::stderr().is_terminal()
-    }
-
-    /// Whether the format holds nothing but findings.
-    pub(super) fn wants_findings(&self) -> bool {
-        self.output.format() == Format::Junit
-    }
-
-    /// Whether the answer is for machines.
-    pub(super) fn for_machines(&self) -> bool {
-        self.output.format() != Format::Table
-    }
-
-    /// Writes an answer and tells its warnings; incomplete answers end with
-    /// that status, whole ones with `exit`.
-    pub(super) fn answer(&self, document: Document<'_>, exit: Exit) -> Result<Exit, Failure> {
-        if !self.output.format().fits(&document) {
-            return Err(no_findings());
-        }
-        let warnings = document.head.warnings;
-        let style = Style {
-            units: self.output.units(),
-            color: self.destination.takes_color(),
-            time_zone: TimeZone::system(),
-        };
-        let format = self.output.format();
-        self.destination.write(|out| output::write(document, format, &style, out))?;
-        self.tell(warnings);
-        Ok(if warnings.complete() { exit } else { Exit::Incomplete })
-    }
-
-    fn tell(&self, warnings: &Warnings) {
-        let told = |kind: WarningKind| kind.incomplete() || !self.output.quiet;
-        let shown = if self.output.verbose { usize::MAX } else { WARNINGS_TOLD };
-        let (mut more, mut more_notes) =
-            (warnings.incomplete(), warnings.total() - warnings.incomplete());
-        for warning in warnings.iter().filter(|w| told(w.kind)).take(shown) {
-            let (word, left) = match warning.kind.incomplete() {
-                true => ("warning", &mut more),
-                false => ("note", &mut more_notes),
-            };
-            *left -= 1;
-            let path = escape(&warning.path);
-            say(format_args!("{word}: {path}: {}", escape(warning.message.as_bytes())));
-        }
-        let left = match (more, more_notes) {
-            (0, 0) => None,
-            (more, 0) => Some(format!("warning: {more} more {}", plural("warning", more))),
-            (0, notes) => Some(format!("note: {notes} more {}", plural("note", notes))),
-            (more, notes) => Some(format!(
-                "warning: {more} more {} and {notes} more {}",
-                plural("warning", more),
-                plural("note", notes)
-            )),
-        };
-        if let Some(left) = left.filter(|_| !self.output.quiet) {
-            say(format_args!("{left} (--verbose tells up to {})", Warnings::KEPT));
-        }
-        if !warnings.complete() {
-            // Notes leave nothing out.
-            let total = warnings.incomplete();
-            let word = plural("warning", total);
-            say(format_args!("warning: the answer is incomplete: {total} {word}"));
-        }
-    }
 }
 
 /// A census that was taken of all paths.
 pub(super) fn whole(census: &Census) -> WholeCensus<'_> {
     census.whole().expect("all paths are examined")
-}
-
-/// Why an answer without findings is not written in a format of findings.
-pub(super) fn no_findings() -> Failure {
-    Failure::usage("only an audit has findings to write as JUnit XML")
-}
-
-/// The word for that many.
-fn plural(word: &str, n: u64) -> String {
-    format!("{word}{}", if n == 1 { "" } else { "s" })
 }
 
 fn catalog_failure(e: &CatalogError) -> Failure {

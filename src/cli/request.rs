@@ -1,0 +1,131 @@
+//! What was asked of the program, whatever is examined: the format of the
+//! answer, where it goes, and how much is said on the way.
+
+use super::args::OutputArgs;
+use super::destination::Destination;
+use super::exit::{Exit, Failure, say};
+use crate::answer::Document;
+use crate::output::{self, Format, Style};
+use crate::text::escape;
+use crate::warning::{WarningKind, Warnings};
+use jiff::tz::TimeZone;
+use std::fmt;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+/// How many warnings are told unless all are asked for.
+const WARNINGS_TOLD: usize = 10;
+
+/// What was asked of the program.
+pub(super) struct Request {
+    /// Where it was asked: names are meant from there.
+    current_dir: PathBuf,
+    args: OutputArgs,
+    destination: Destination,
+}
+
+impl Request {
+    pub(super) fn new(args: OutputArgs) -> Result<Self, Failure> {
+        let current_dir = std::env::current_dir()
+            .map_err(|e| Failure::failed(format!("the current directory cannot be read: {e}")))?;
+        let destination = match &args.output {
+            Some(file) => Destination::new(&current_dir, file)?,
+            None => Destination::StandardOutput,
+        };
+        Ok(Self { current_dir, args, destination })
+    }
+
+    /// The current directory.
+    pub(super) fn current_dir(&self) -> &Path {
+        &self.current_dir
+    }
+
+    /// Refuses to write the answer over what is read.
+    pub(super) fn keep_off(&self, read: &Path) -> Result<(), Failure> {
+        self.destination.keep_off(read)
+    }
+
+    /// Says something that leaves nothing out, unless it is to be quiet.
+    pub(super) fn note(&self, note: fmt::Arguments<'_>) {
+        if !self.args.quiet {
+            say(format_args!("note: {note}"));
+        }
+    }
+
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.args.quiet && io::stderr().is_terminal()
+    }
+
+    /// Whether the format holds nothing but findings.
+    pub(super) fn wants_findings(&self) -> bool {
+        self.args.format() == Format::Junit
+    }
+
+    /// Whether the answer is for machines.
+    pub(super) fn for_machines(&self) -> bool {
+        self.args.format() != Format::Table
+    }
+
+    /// Writes an answer and tells its warnings; incomplete answers end with
+    /// that status, whole ones with `exit`.
+    pub(super) fn answer(&self, document: Document<'_>, exit: Exit) -> Result<Exit, Failure> {
+        if !self.args.format().fits(&document) {
+            return Err(no_findings());
+        }
+        let warnings = document.head.warnings;
+        let style = Style {
+            units: self.args.units(),
+            color: self.destination.takes_color(),
+            time_zone: TimeZone::system(),
+        };
+        let format = self.args.format();
+        self.destination.write(|out| output::write(document, format, &style, out))?;
+        self.tell(warnings);
+        Ok(if warnings.complete() { exit } else { Exit::Incomplete })
+    }
+
+    fn tell(&self, warnings: &Warnings) {
+        let told = |kind: WarningKind| kind.incomplete() || !self.args.quiet;
+        let shown = if self.args.verbose { usize::MAX } else { WARNINGS_TOLD };
+        let (mut more, mut more_notes) =
+            (warnings.incomplete(), warnings.total() - warnings.incomplete());
+        for warning in warnings.iter().filter(|w| told(w.kind)).take(shown) {
+            let (word, left) = match warning.kind.incomplete() {
+                true => ("warning", &mut more),
+                false => ("note", &mut more_notes),
+            };
+            *left -= 1;
+            let path = escape(&warning.path);
+            say(format_args!("{word}: {path}: {}", escape(warning.message.as_bytes())));
+        }
+        let left = match (more, more_notes) {
+            (0, 0) => None,
+            (more, 0) => Some(format!("warning: {more} more {}", plural("warning", more))),
+            (0, notes) => Some(format!("note: {notes} more {}", plural("note", notes))),
+            (more, notes) => Some(format!(
+                "warning: {more} more {} and {notes} more {}",
+                plural("warning", more),
+                plural("note", notes)
+            )),
+        };
+        if let Some(left) = left.filter(|_| !self.args.quiet) {
+            say(format_args!("{left} (--verbose tells up to {})", Warnings::KEPT));
+        }
+        if !warnings.complete() {
+            // Notes leave nothing out.
+            let total = warnings.incomplete();
+            let word = plural("warning", total);
+            say(format_args!("warning: the answer is incomplete: {total} {word}"));
+        }
+    }
+}
+
+/// Why an answer without findings is not written in a format of findings.
+pub(super) fn no_findings() -> Failure {
+    Failure::usage("only an audit has findings to write as JUnit XML")
+}
+
+/// The word for that many.
+fn plural(word: &str, n: u64) -> String {
+    format!("{word}{}", if n == 1 { "" } else { "s" })
+}
