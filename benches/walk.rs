@@ -45,9 +45,9 @@ fn once(store: &Path, options: &ScanOptions) {
     let scan = disk::scan(&files, &names, options, &Progress::default()).expect("a scan");
     let disk_size: u64 = scan.usages.iter().map(|usage| usage.disk_size).sum();
     println!(
-        "{} entries, {} statted, {} inodes with several names, {disk_size} bytes in all paths, {:?}",
+        "{} entries, {} calls of stat, {} inodes with several names, {disk_size} bytes in all paths, {:?}",
         scan.entries,
-        scan.statted,
+        scan.stat_calls,
         scan.inodes.len(),
         begin.elapsed(),
     );

@@ -13,7 +13,7 @@ use std::io;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum WarningKind {
-    /// A row of the database is no store path of this store.
+    /// A row of the database is not a store path of this store.
     OddRow,
     /// The database's schema is none that is known.
     UnknownSchema,
@@ -49,7 +49,7 @@ pub enum WarningKind {
     Journal,
     /// What Nix would do cannot be said for certain.
     Uncertain,
-    /// Anything else worth telling, which leaves nothing out.
+    /// Anything else worth knowing; the answer is still complete.
     Note,
 }
 
@@ -237,7 +237,7 @@ impl Warnings {
         }
     }
 
-    /// Sorts the kept warnings by kind and path, so that a parallel walk tells
+    /// Sorts the kept warnings by kind and path, so that a parallel walk gives
     /// them in the same order each time.
     pub fn sort(&mut self) {
         self.kept.sort_by(|a, b| (a.kind, &a.path, &a.message).cmp(&(b.kind, &b.path, &b.message)));

@@ -1,4 +1,4 @@
-//! Changes to a graph in thought, and what is left of its sizes.
+//! Hypothetical changes of the reference graph, and the sizes that remain.
 
 use super::retained::{Retained, Sizes, examined_roots};
 use crate::catalog::PathId;

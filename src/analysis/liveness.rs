@@ -126,7 +126,7 @@ impl Keepers {
     }
 }
 
-/// Which entries of the store directory that are no valid path the collector
+/// Which entries of the store directory that are not valid paths the collector
 /// leaves: those whose hash part is a temporary root's, as locks and
 /// half-built outputs are, and temporary directories in use. In the order of
 /// the scan's `others`.
@@ -227,7 +227,7 @@ mod tests {
             let (path, deriver) = (path.as_bytes(), deriver.as_bytes());
             builder.add(&Record { path, deriver, ..Record::default() }).unwrap();
         }
-        // No outputs are told: those that name it as their deriver are its.
+        // No outputs are listed: those that name it as their deriver are its.
         let catalog = builder.finish().unwrap();
         let id = PathId::new;
         let alive_of =

@@ -43,7 +43,7 @@ pub struct DiskOverview {
     pub apparent_size: u64,
     /// The disk size of all valid paths.
     pub disk_size: u64,
-    /// Entries of the store directory that are no valid path, `.links` apart.
+    /// Entries of the store directory that are not valid paths, `.links` apart.
     pub invalid_entries: u64,
     /// The disk size of those: what would go with them.
     pub invalid_disk_size: u64,

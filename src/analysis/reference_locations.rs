@@ -198,7 +198,7 @@ impl Search<'_> {
         let path = directory.path() as usize;
         let needles = &self.needles[path];
         let mut found: Vec<(Holder, PathId, FoundReference)> = Vec::new();
-        // A store path's own name is no part of its NAR.
+        // A store path's own name is not part of its NAR.
         if !top {
             let hits = in_bytes(entry.name(), needles);
             found.extend(hits.into_iter().map(|(id, hit)| (Holder::Name, id, hit)));

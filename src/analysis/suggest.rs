@@ -16,7 +16,7 @@ use std::collections::HashMap;
 /// to nothing) says little about what to cut.
 const OWN_PART: u64 = 20;
 
-/// Parts of package names that tell a lesser or fuller build of the same.
+/// Parts of package names that mark a smaller or fuller build of the same.
 const FLAVOURS: &[&str] =
     &["minimal", "mini", "slim", "small", "light", "lite", "headless", "nox", "full"];
 
@@ -253,9 +253,8 @@ impl Suggestions {
         let title = "Builds of one package that could take each other’s place, each by itself";
         let twins = Section::rows("replacements", title, columns, rows);
         let note =
-            "Each gain is what is left of it when all above are followed; alone, what it is by \
-                    itself. A path that makes up less than a twentieth of what it holds is not \
-                    suggested, only what it holds."
+            "gain: after the cuts above; alone: this cut only. A path that makes up less than \
+             a twentieth of what it holds is not suggested, only what it holds."
                 .to_owned();
         Document {
             head: Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
@@ -386,7 +385,7 @@ fn siblings(census: &Census) -> HashMap<PathIndex, Vec<PathIndex>> {
         if version.is_empty() {
             continue;
         }
-        // `perl-5.38-env` is no build of `perl-5.38`.
+        // `perl-5.38-env` is not a build of `perl-5.38`.
         let words = version.split('-').filter(|w| w.starts_with(|c: char| c.is_alphabetic()));
         let kind = (flavourless(name), words.collect(), output);
         kinds.entry(kind).or_default().push(index);
@@ -405,7 +404,7 @@ fn siblings(census: &Census) -> HashMap<PathIndex, Vec<PathIndex>> {
     siblings
 }
 
-/// The package name without words that tell a flavour of it.
+/// The package name without words that name a flavour of it.
 fn flavourless(package: &str) -> &str {
     let mut name = package;
     while let Some((before, last)) = name.rsplit_once('-') {

@@ -157,7 +157,7 @@ impl Why {
             let last = |user: &User| user.chain.len().checked_sub(2).map(|i| user.chain[i]);
             lines.chain(self.users.iter().filter_map(|u| Some((last(u)?, u.to)))).collect()
         };
-        // Files are told in the order in which their references are shown.
+        // Files are listed in the order in which their references are shown.
         let mut order = HashMap::new();
         edges.retain(|&edge| {
             let next = order.len();
@@ -248,7 +248,7 @@ impl Why {
         let columns = vec![
             Column::count("steps"),
             Column::path("user"),
-            Column::path("referrer").titled("through its referrer"),
+            Column::path("referrer").titled("direct user"),
             Column::path("to"),
             Column::paths("chain").hidden(),
         ];
@@ -273,7 +273,7 @@ fn locations_section<'a>(census: &'a Census, locations: &'a [ReferenceLocation])
         Column::count("line"),
         Column::count("offset").titled("byte"),
         Column::count("count"),
-        Column::text("kind").titled("in its"),
+        Column::text("kind").titled("type"),
         Column::text("excerpt"),
         Column::path("referrer").hidden(),
         Column::path("reference").hidden(),

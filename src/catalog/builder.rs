@@ -8,7 +8,7 @@ use crate::warning::{WarningKind, Warnings};
 use rayon::slice::ParallelSliceMut;
 use std::collections::HashMap;
 
-/// One valid path, as a source tells it.
+/// One valid path, as a source gives it.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Record<'a> {
     /// The full path, as bytes: the source is not trusted.
@@ -156,7 +156,8 @@ impl Builder {
         let name = match StorePath::parse(base) {
             Ok(path) => path.base_name(),
             Err(e) => {
-                let message = format!("{} names what is no store path: {e}", self.source);
+                let message =
+                    format!("{} names something that is not a store path: {e}", self.source);
                 c.warnings.push(WarningKind::OddRow, record.path, message);
                 return Ok(None);
             }
@@ -248,7 +249,7 @@ impl Builder {
         } = self;
         let (undeletable, beside_odd_rows) = (self.undeletable, self.beside_odd_rows);
         let count = c.names.len();
-        // Half of the hash part tells nearly all names apart, without a look
+        // Half of the hash part is enough to distinguish nearly all names, without a look
         // at the text.
         let prefix = |number: u32| {
             let name = c.names.get(number as usize).as_bytes();

@@ -13,7 +13,7 @@ use std::io;
 const MAX: u64 = 64 << 20;
 
 /// The input derivations and sources of a derivation's text, full paths.
-/// `None` if it is no derivation, or of a form that is not known.
+/// `None` if it is not a derivation, or of a form that is not known.
 ///
 /// ```
 /// use nix_census::catalog::derivation::inputs;

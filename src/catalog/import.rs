@@ -44,7 +44,7 @@ pub enum ImportError {
     TooLarge(#[from] TooLarge),
 }
 
-/// One path as a source tells it, its references told apart from it.
+/// One path as a source gives it, without its references.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PathInfo {
     /// The full path.

@@ -109,7 +109,7 @@ pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
         }
         Schema::Newer(number) => {
             let message = format!(
-                "its schema {number} is newer than the newest known, {}: what is told may be wrong",
+                "its schema {number} is newer than the newest known, {}: this answer may be wrong",
                 open::NEWEST_SCHEMA
             );
             catalog.warnings.push(WarningKind::UnknownSchema, name(), message);
@@ -505,12 +505,12 @@ impl Catalog {
     /// derivation, the paths that name it as their deriver.
     pub fn derivation_outputs(&self) -> &Rows {
         self.all_outputs.get_or_init(|| {
-            let told = |drv: PathId| self.derivation_outputs.row(drv.node());
-            let guessed = |drv: &PathId| !self.outputs_known && told(*drv).is_empty();
+            let listed = |drv: PathId| self.derivation_outputs.row(drv.node());
+            let guessed = |drv: &PathId| !self.outputs_known && listed(*drv).is_empty();
             let untold = |id: PathId| self.deriver_id(id).filter(guessed);
             let ids = self.ids();
             let known = ids.clone();
-            let known = known.flat_map(|drv| told(drv).iter().map(move |&id| (drv.node(), id)));
+            let known = known.flat_map(|drv| listed(drv).iter().map(move |&id| (drv.node(), id)));
             let named = ids.filter_map(|id| Some((untold(id)?.node(), id.node())));
             Rows::from_pairs(self.len(), known.chain(named))
         })

@@ -45,7 +45,7 @@ struct PathInfoEntry {
     closure_size: Option<u64>,
     download_size: Option<u64>,
     store_dir: Option<String>,
-    // Not in a path info: they tell what else the object is.
+    // Not in a path info: they show what else the object is.
     builder: Option<IgnoredAny>,
     drv_path: Option<IgnoredAny>,
 }

@@ -1,7 +1,7 @@
 //! A catalog of nothing but the disk: every store path found is taken as
 //! valid, and its references are searched for in its contents.
 //!
-//! What no disk can tell is unknown: the deriver, the signatures, the time of
+//! What no disk can show is unknown: the deriver, the signatures, the time of
 //! registration, and the hash that the NAR should have.
 
 use super::{Builder, Catalog, Record, TooLarge, derivation};

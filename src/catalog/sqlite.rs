@@ -230,7 +230,7 @@ fn load_references(
             ODD => "refers to what is not a store path",
             NONE => "refers to what has no row",
             _ if from == NONE => "its referrer has no row",
-            // An odd row is told of already; that it refers to something says no more.
+            // An odd row is reported already; that it refers to something adds nothing.
             _ => continue,
         };
         let (path, other) = if to < ODD { (reference, referrer) } else { (referrer, reference) };

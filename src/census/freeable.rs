@@ -3,7 +3,7 @@
 //! An inode goes when all its names go. Its name in `.links` goes with the
 //! last of the others, since the collector deletes entries of `.links` that
 //! are their inode's only name. A name outside the store stays, and with it
-//! the inode. Names in entries of the store directory that are no valid path
+//! the inode. Names in entries of the store directory that are not valid paths
 //! go in any collection, unless a running Nix asked to keep them.
 
 use crate::disk::DiskScan;
@@ -20,7 +20,7 @@ pub struct Freeable {
     pub class_sizes: Vec<u64>,
     /// What each path gives back that is in no class.
     pub own_sizes: Vec<u64>,
-    /// What entries that are no valid path give back; entries of `.links`
+    /// What entries that are not valid paths give back; entries of `.links`
     /// apart.
     pub invalid_size: u64,
 }

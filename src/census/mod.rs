@@ -159,7 +159,7 @@ impl Census {
             Some(ids) => ids.binary_search(&id).is_ok(),
         };
         let unlisted = catalog.with_unlisted_references().any(is_examined);
-        // Paths examined alone are no closure anyway.
+        // Paths examined alone are not a closure anyway.
         if unlisted && !matches!(examine, Examine::Only(_)) {
             catalog.warn_of_unlisted(is_examined, &mut warnings);
         }

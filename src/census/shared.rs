@@ -140,7 +140,7 @@ mod tests {
                 store_directory_disk_size: 0,
                 use_case_hack: false,
                 entries: 0,
-                statted: 0,
+                stat_calls: 0,
                 warnings: Warnings::new(),
             };
             Census::new(builder.finish().unwrap(), &Examine::All, Some(scan)).unwrap()

@@ -15,7 +15,7 @@ pub struct NameContext {
     pub current_dir: PathBuf,
 }
 
-/// A target that is no path, or several.
+/// A target that is not a path, or several.
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// Nothing is called so.
@@ -360,7 +360,7 @@ fn one(catalog: &Catalog, target: &str, ids: &[PathId]) -> Result<PathId, Target
     }
     let out: Vec<PathId> =
         ids.iter().copied().filter(|&id| catalog.package(id).output.is_none()).collect();
-    // `systemd-255.6` rather than `systemd-255.6-man`, where that is no output of it.
+    // `systemd-255.6` rather than `systemd-255.6-man`, where that is not an output of it.
     let name = |id: PathId| catalog.store_path(id).name();
     let mut plain = out.iter().copied().filter(|&id| {
         let longer = |other: PathId| {
@@ -476,7 +476,7 @@ mod tests {
         let by_hash = Ok(("libbcel-java.drv", NamedBy::HashPrefix));
         assert_eq!(names.target("bzrh0rn").map_err(|e| e.to_string()), by_hash);
         assert_eq!(names.named(None, "bzrh0rn").unwrap(), ["libbcel-java.drv"]);
-        // A whole hash part is no guess.
+        // A whole hash part is not a guess.
         let whole = &base("bzrh0rn", "")[..32];
         assert_eq!(names.target(whole).unwrap(), ("libbcel-java.drv", NamedBy::Exactly));
     }

@@ -83,7 +83,7 @@ pub(super) struct OutputArgs {
     /// Sizes in tables in bytes
     #[arg(long, global = true)]
     pub(super) bytes: bool,
-    /// No progress, and no notes that leave nothing out
+    /// Hide progress and informational notes
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// All warnings, not only the first ones

@@ -10,9 +10,9 @@ use crate::roots::Settings;
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 
-/// Is the store what it should be? Findings; nothing is repaired or removed
+/// Check the store for damage; nothing is repaired or removed
 ///
-/// What stat tells is always looked at; the other levels come on top.
+/// What stat shows is always checked; the other levels come on top.
 /// Exit status: 0 nothing found; 1 findings; 3 something could not be read.
 #[derive(Debug, Args)]
 #[command(after_help = format!("Kinds: {}", kinds()))]
@@ -23,7 +23,7 @@ pub(super) struct AuditArgs {
     /// The targets alone, not their closure
     #[arg(long, requires = "targets")]
     no_closure: bool,
-    /// Look at what the database and stat tell (the default)
+    /// Check what the database and stat show (the default)
     #[arg(long)]
     sizes: bool,
     /// Read all files: NAR hashes, `.links` against its names, content addresses

@@ -129,7 +129,7 @@ fn replace(file: &Path, write_to: impl FnOnce(&File) -> io::Result<()>) -> io::R
             let _ = fchown(unfinished.as_file(), Some(old.uid()), Some(old.gid()));
             unfinished.as_file().set_permissions(old.permissions())?;
         }
-        // A full disk may tell only now.
+        // A full disk may be noticed only now.
         unfinished.as_file().sync_all()?;
         unfinished.persist(file).map(drop).map_err(|e| e.error)
     });

@@ -40,7 +40,7 @@ pub(super) fn usage(usage: &clap::Error) -> Exit {
     }
 }
 
-/// A reader that went away (`| head`) wants no more; that is no failure.
+/// A reader that went away (`| head`) wants no more; that is not a failure.
 pub(super) fn ignore_closed_pipe(error: io::Error) -> io::Result<()> {
     if error.kind() == io::ErrorKind::BrokenPipe { Ok(()) } else { Err(error) }
 }
@@ -64,7 +64,7 @@ pub(super) enum Exit {
 }
 
 /// Says a line on standard error. Where that is gone or full, nothing can be
-/// said; the exit status still tells.
+/// said; the exit status still shows it.
 pub(super) fn say(line: Arguments<'_>) {
     let _ = writeln!(io::stderr(), "{line}");
 }

@@ -19,7 +19,7 @@ use std::path::Path;
 /// its name in `.links` goes with them.
 #[derive(Debug, Args)]
 pub(super) struct GarbageArgs {
-    /// Tell why these paths are dead or alive
+    /// Explain why these paths are dead or alive
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     /// As if these roots were gone, one step each: a link, a profile (all its
@@ -45,7 +45,7 @@ pub(super) struct GarbageArgs {
     settings: SettingsArgs,
 }
 
-/// Dead paths and packages that a table lists unless told otherwise.
+/// Dead paths and packages that a table lists by default.
 const LISTED: usize = 20;
 
 pub(super) fn run(

@@ -120,7 +120,7 @@ pub(super) fn this_machine() -> Result<Tree, Failure> {
 fn of_nix(args: &StoreArgs, current: &Path) -> Result<Located, Failure> {
     let tree = this_machine()?;
     let set = || {
-        // What is wrong with the settings is told where they decide an answer.
+        // What is wrong with the settings is reported where they decide an answer.
         let files = environment::settings_files(current);
         let setting = read_settings(&tree, &files, &mut Warnings::new()).store;
         setting.map(|s| (OsString::from(s.value), s.source.display().to_string()))

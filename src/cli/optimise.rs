@@ -30,7 +30,7 @@ pub(super) struct OptimiseArgs {
     min_size: u64,
 }
 
-/// Rows of each list in a table unless told otherwise.
+/// Rows of each list in a table by default.
 const LISTED: usize = 10;
 
 pub(super) fn run(

@@ -77,7 +77,7 @@ pub(super) fn run(
     let catalog = subject.catalog(request)?;
     let targets = subject.targets(request, &catalog, &args.targets)?;
     // The disk size of a closure needs the walk of all of it, and what a path
-    // retains is told within the closure.
+    // retains is counted within the closure.
     let wants = |c: Column| sort == c || columns.contains(&c);
     let closure = !args.no_closure
         || (disk && wants(Column::ClosureDiskSize))
@@ -93,7 +93,7 @@ pub(super) fn run(
     for name in columns.iter().chain([&sort]).filter_map(|c| c.database_column()) {
         census.needs_column(name);
     }
-    // Paths told one by one need no closure.
+    // Paths listed one by one need no closure.
     if (args.all || args.no_closure) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
         census.warnings.demote(WarningKind::UnlistedReference);
     }

@@ -223,7 +223,9 @@ fn read_scenario(file: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
         else {
             let place = format!("{}:{number}", file.display());
             let kinds = "remove PATTERN, cut FROM:TO, replace OLD=NEW or drop-files GLOB";
-            return Err(Failure::usage(format!("{place}: ‘{line}’ is no change; one is {kinds}")));
+            return Err(Failure::usage(format!(
+                "{place}: ‘{line}’ is not a change; one is {kinds}"
+            )));
         };
         changes.push((kind, value.trim().to_owned()));
     }

@@ -6,7 +6,7 @@
 //!   directory above that is still open.
 //! - rayon runs a thread's own jobs last in, first out, which keeps few
 //!   directories open; others steal the oldest, which are the largest.
-//! - A directory of many entries is read by one job and statted by many.
+//! - A directory of many entries is read by one job; its entries are examined by many.
 
 use std::io;
 use std::mem;
@@ -105,12 +105,12 @@ impl<'f> Walker<'f> {
         };
         self.pool.scope(|scope| walk.tops(scope, tops));
         let mut walked =
-            Walked { states: Vec::new(), entries: 0, statted: 0, warnings: Warnings::new() };
+            Walked { states: Vec::new(), entries: 0, stat_calls: 0, warnings: Warnings::new() };
         for thread in walk.threads {
             let thread = thread.into_inner().unwrap_or_else(PoisonError::into_inner);
             walked.states.push(thread.state);
             walked.entries += thread.entries;
-            walked.statted += thread.statted;
+            walked.stat_calls += thread.stat_calls;
             walked.warnings.extend(thread.warnings);
         }
         walked.warnings.sort();
@@ -152,7 +152,7 @@ struct Thread<S, T> {
     state: S,
     warnings: Warnings,
     entries: u64,
-    statted: u64,
+    stat_calls: u64,
     buffer: Vec<u8>,
     names: Vec<u8>,
     items: Vec<Item<T>>,
@@ -164,7 +164,7 @@ impl<S, T> Thread<S, T> {
             state,
             warnings: Warnings::new(),
             entries: 0,
-            statted: 0,
+            stat_calls: 0,
             buffer: Vec::new(),
             names: Vec::new(),
             items: Vec::new(),
@@ -232,7 +232,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
             None => {
                 match self.stat(thread.names.as_slice(), self.walker.files.directory(), &mut item) {
                     Ok(stat) => {
-                        thread.statted += 1;
+                        thread.stat_calls += 1;
                         if item.file_type != FileType::Directory
                             && let Some(tag) = self.visitor.met(&mut thread.state, &stat)
                         {
@@ -359,7 +359,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
             }
             match self.stat(names, &handle.directory, item) {
                 Ok(stat) => {
-                    thread.statted += 1;
+                    thread.stat_calls += 1;
                     if item.file_type == FileType::Directory {
                         directories += 1;
                     } else if let Some(tag) = self.visitor.met(&mut thread.state, &stat) {

@@ -68,7 +68,7 @@ pub(super) struct LinksRead {
     /// The inodes with several names, sorted; distinct.
     pub(super) inodes: Vec<Inode>,
     pub(super) entries: u64,
-    pub(super) statted: u64,
+    pub(super) stat_calls: u64,
     pub(super) warnings: Warnings,
 }
 
@@ -77,7 +77,7 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
     let walked = walker.walk(&TOPS, &LinksVisitor { devices }, progress);
     let mut read = LinksRead {
         entries: walked.entries,
-        statted: walked.statted,
+        stat_calls: walked.stat_calls,
         warnings: walked.warnings,
         ..LinksRead::default()
     };
@@ -129,7 +129,7 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
 }
 
 /// The indexes of those inodes that have a name in `.links`; nothing is
-/// statted where directories tell inode numbers truly.
+/// examined with `stat` where inode numbers in directories can be trusted.
 pub(super) fn members(
     walker: &Walker<'_>,
     devices: &Devices,
@@ -137,7 +137,7 @@ pub(super) fn members(
     progress: &Progress,
 ) -> (Vec<u32>, u64, u64, Warnings) {
     let walked = walker.walk(&TOPS, &Members { devices, table }, progress);
-    (walked.states.concat(), walked.entries, walked.statted, walked.warnings)
+    (walked.states.concat(), walked.entries, walked.stat_calls, walked.warnings)
 }
 
 const TOPS: [Top<'static>; 2] = [
@@ -278,7 +278,7 @@ mod tests {
         let files = StoreFiles::live(dir.path(), "/".as_ref()).unwrap();
         let options = ScanOptions { whole: true, ..ScanOptions::default() };
         let whole = scan(&files, &["path"], &options, &Progress::default()).unwrap();
-        assert!(whole.others.is_empty(), "directories of links are no leftovers");
+        assert!(whole.others.is_empty(), "directories of links are not leftovers");
         let links = whole.links.unwrap();
         assert_eq!((links.entries, links.later, links.unused), (4, 3, 1));
         let warnings: Vec<_> = whole.warnings.iter().map(|w| w.kind).collect();

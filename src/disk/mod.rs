@@ -5,7 +5,7 @@
 //! each, and the [`Inode`]s with several names so that sums over any set of
 //! paths count each inode once. [`Walker`] with a [`Visitor`] is the walk
 //! underneath, for questions that need the entries themselves. [`Progress`]
-//! tells another thread how far either is.
+//! shows another thread how far either is.
 //!
 //! The walk is bound by the kernel, and the floor is one `statx` an entry. It
 //! goes below that floor by stating each inode once: directories tell inode

@@ -164,12 +164,12 @@ pub fn find_references<N: AsRef<[u8]> + Sync>(
     for state in walked.states {
         result.bytes += state.bytes;
         result.warnings.extend(state.warnings);
-        for (path, told) in state.paths {
+        for (path, found) in state.paths {
             let at = path as usize;
             present[at] = true;
-            result.references[at].extend(told.found);
+            result.references[at].extend(found.found);
             let sum = &mut result.nar_sizes[at];
-            *sum = sum.filter(|_| told.whole).map(|s| s.saturating_add(told.nar_size));
+            *sum = sum.filter(|_| found.whole).map(|s| s.saturating_add(found.nar_size));
         }
     }
     for (at, present) in present.into_iter().enumerate() {

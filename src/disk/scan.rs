@@ -3,7 +3,7 @@
 //! Three phases. A scan of the whole store first stats `.links`, into a table
 //! that no longer changes. The walk then sums for each path what only that path
 //! can hold, and notes a number for each name of an inode with several names;
-//! such an inode is statted once, by its name in `.links` or by whichever name
+//! `stat` is called once for such an inode, by its name in `.links` or by whichever name
 //! comes first. At last the noted numbers are gathered into rows, and each path
 //! gets what its inodes with several names cost.
 
@@ -119,8 +119,8 @@ pub struct DiskScan {
     pub use_case_hack: bool,
     /// How many entries were met, in `.links` too.
     pub entries: u64,
-    /// How many were statted.
-    pub statted: u64,
+    /// How many calls of `stat` that took.
+    pub stat_calls: u64,
     /// What went wrong.
     pub warnings: Warnings,
 }
@@ -177,7 +177,7 @@ impl DiskScan {
             links: None,
             store_directory_disk_size: self.store_directory_disk_size,
             use_case_hack: self.use_case_hack,
-            statted: self.statted,
+            stat_calls: self.stat_calls,
             warnings: self.warnings.clone(),
         }
     }
@@ -186,7 +186,7 @@ impl DiskScan {
 /// Scans paths: entries of the store directory called `names`, which are
 /// sorted and distinct.
 ///
-/// A path that does not exist is no error: [`Usage::present`] is false, and a
+/// A path that does not exist is not an error: [`Usage::present`] is false, and a
 /// warning says so.
 ///
 /// # Errors
@@ -230,24 +230,25 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
     visitor.use_case_hack = options.use_case_hack;
     let walked = walker.walk(&tops, &visitor, progress);
     drop(tops);
-    let (mut entries, mut statted) = (walked.entries + read.entries, walked.statted + read.statted);
+    let (mut entries, mut stat_calls) =
+        (walked.entries + read.entries, walked.stat_calls + read.stat_calls);
     let mut warnings = read.warnings;
     warnings.extend(walked.warnings);
 
-    let Sums { mut usages, mut inodes, names: names_of, warnings: told } =
+    let Sums { mut usages, mut inodes, names: names_of, warnings: also } =
         visitor.finish(walked.states);
-    warnings.extend(told);
+    warnings.extend(also);
     if !options.whole && !inodes.is_empty() {
         let table = InodeTable::from_distinct(inodes);
         progress.begin("reading .links", Total::Unknown);
-        let (members, met, looked, told) = links::members(&walker, &devices, &table, progress);
+        let (members, met, looked, also) = links::members(&walker, &devices, &table, progress);
         inodes = table.into_inodes();
         for member in members {
             inodes[member as usize].add_link();
         }
         entries += met;
-        statted += looked;
-        warnings.extend(told);
+        stat_calls += looked;
+        warnings.extend(also);
     }
     add_shared(&mut usages, &inodes, &names_of);
 
@@ -276,7 +277,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
         store_directory_disk_size: files.stat().disk_size,
         use_case_hack: options.use_case_hack,
         entries,
-        statted,
+        stat_calls,
         warnings,
     })
 }

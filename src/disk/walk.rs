@@ -3,7 +3,7 @@
 //! A walk goes over some entries of the store directory (mostly store paths)
 //! and everything below them, in parallel, one job a directory. It keeps no
 //! tree: each directory is shown to the visitor once its entries were read and
-//! statted, then forgotten.
+//! `stat` was called for them, then forgotten.
 
 use std::ffi::{CStr, CString};
 use std::io;
@@ -146,20 +146,20 @@ impl WalkDirectory<'_> {
 pub trait Visitor: Sync {
     /// What one thread gathers.
     type State: Send;
-    /// What is known of an inode that need not be statted.
+    /// What is known of an inode that needs no `stat`.
     type Tag: Copy + Send;
 
     /// The state a thread starts with.
     fn state(&self) -> Self::State;
 
     /// Whether the regular file or symlink with this inode number, in the
-    /// store's own file system, need not be statted. Asked only where
-    /// directories are known to tell inode numbers truly.
+    /// store's own file system, needs no `stat`. Asked only where
+    /// inode numbers in directories are known to be right.
     fn known(&self, _state: &mut Self::State, _ino: u64) -> Option<Self::Tag> {
         None
     }
 
-    /// Told of each entry but directories right after it was statted. A tag
+    /// Called for each entry but directories right after its `stat`. A tag
     /// given here replaces the [`Stat`] in what [`Visitor::directory`] is shown.
     fn met(&self, _state: &mut Self::State, _stat: &Stat) -> Option<Self::Tag> {
         None
@@ -188,7 +188,7 @@ pub trait Visitor: Sync {
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Self::Tag>>,
     );
 
-    /// Told that something of this path could not be read (a warning says what).
+    /// Called when something of this path could not be read (a warning says what).
     fn failed(&self, state: &mut Self::State, path: u32);
 }
 
@@ -197,7 +197,7 @@ pub trait Visitor: Sync {
 pub struct Top<'a> {
     /// Its name.
     pub name: &'a [u8],
-    /// The number the visitor is told: [`Directory::path`].
+    /// The number that the visitor gets: [`Directory::path`].
     pub path: u32,
     /// Its inode number where the store directory was read, else 0.
     pub ino: u64,
@@ -223,8 +223,8 @@ pub struct Walked<S> {
     pub states: Vec<S>,
     /// How many entries were met, the given ones included.
     pub entries: u64,
-    /// How many of them were statted.
-    pub statted: u64,
+    /// How many calls of `stat` that took.
+    pub stat_calls: u64,
     /// What went wrong.
     pub warnings: Warnings,
 }

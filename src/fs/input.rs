@@ -1,4 +1,4 @@
-//! Files that the user names to be read: his own, not part of an examined tree.
+//! Files that the user asks to have read; they are not part of an examined tree.
 
 use memmap2::Mmap;
 use std::fs::File;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// If a name leads in circles or cannot be read. A directory that does not
-/// exist is no error here: the database may be elsewhere.
+/// exist is not an error here: the database may be elsewhere.
 pub fn locate(
     tree: &Tree,
     store_dir: &str,

@@ -231,7 +231,7 @@ pub fn leads_to(path: &Path, identity: (u64, u64)) -> bool {
 
 /// Whether a library that must be given a path opened the very file that a
 /// [`Directory`] shows: the path leads to it, and this process has it open, as
-/// far as the system tells.
+/// far as the system says.
 pub fn has_open(path: &Path, identity: (u64, u64)) -> bool {
     leads_to(path, identity) && native::has_open(identity).unwrap_or(true)
 }
@@ -357,7 +357,7 @@ impl Directory {
         Ok(at)
     }
 
-    /// Opens a regular file of this directory that was statted as one.
+    /// Opens a regular file of this directory that `stat` showed to be one.
     /// Anything else that took its place meanwhile is an error, and is not
     /// waited for: not a FIFO, device or symlink.
     ///

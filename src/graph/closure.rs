@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use super::{NodeSet, Rows};
 
-/// Nodes and single references to be thought away.
+/// Nodes and single references to treat as removed.
 #[derive(Clone, Debug, Default)]
 pub struct Cuts {
     /// Nodes that are never entered, even when asked for.
@@ -24,7 +24,7 @@ pub fn closure<I: IntoIterator<Item = u32>>(rows: &Rows, from: I) -> Vec<u32> {
     reachable(rows, from, &Cuts::default()).iter().collect()
 }
 
-/// The nodes reached from some nodes when the cuts are thought away.
+/// The nodes reached from some nodes once the cuts are removed.
 ///
 /// # Panics
 /// If a node is not below `rows.len()`.

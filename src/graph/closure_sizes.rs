@@ -1,7 +1,7 @@
 //! The exact weight of the closure of every node at once.
 //!
 //! Closures overlap, so their weights cannot be summed from one another; each
-//! closure has to be told apart. Sources are taken in blocks of [`BLOCK`]
+//! closure has to be kept apart. Sources are taken in blocks of [`BLOCK`]
 //! neighbours: every node gets a mask of the sources of the block that reach
 //! it, masks are handed from referrers to references in topological order, and
 //! each node's weight goes to the sources in its mask. Neighbours share most of
@@ -50,7 +50,7 @@ pub struct ClosureSizes<const W: usize> {
 
 /// The weights of the closures of nodes `0..sources`, each node of a closure
 /// counted once, in each column of `weights`. Nodes from `sources` on have
-/// weight but no closure of their own is told: what several nodes hold in
+/// weight but the size of their own closure is not asked for: what several nodes hold in
 /// common (an inode with names in several paths) can be such a node.
 ///
 /// Runs on the current rayon pool. Memory: 64 bytes a node for each thread, and
@@ -192,7 +192,7 @@ fn neighbourhoods(graph: &Rows) -> Vec<u32> {
     }
     let stretches = stretches as usize + 1;
 
-    // Whither most references of each stretch lead, all of them earlier ones.
+    // The stretch that most references of each stretch lead to; always an earlier one.
     let mut count = vec![0u32; stretches];
     let mut to: Vec<u32> = Vec::new();
     let mut below: Vec<(u32, u32)> = Vec::new();
@@ -323,8 +323,8 @@ struct Sums<const W: usize> {
     all: Weights<W>,
     /// What goes to the bits of each byte: 256 sums for each byte of a mask.
     bytes: Vec<[Weights<W>; 256]>,
-    /// Masks met of late and what each is owed, each in the slot of its hash:
-    /// few masks are met often.
+    /// Recent masks and the weight not yet added to their bits, each in the slot
+    /// of its hash: a few masks occur often.
     recent: Vec<(Mask, Weights<W>)>,
 }
 
@@ -343,17 +343,17 @@ impl<const W: usize> Sums<W> {
         let hash = mask.iter().fold(0u64, |hash, word| {
             (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         });
-        let (recent, owed) = &mut self.recent[(hash >> 32) as usize % RECENT];
+        let (recent, pending) = &mut self.recent[(hash >> 32) as usize % RECENT];
         if recent == mask {
-            add(owed, weight);
+            add(pending, weight);
         } else {
             let mask = std::mem::replace(recent, *mask);
-            let owed = std::mem::replace(owed, *weight);
-            self.spread(&mask, &owed);
+            let pending = std::mem::replace(pending, *weight);
+            self.spread(&mask, &pending);
         }
     }
 
-    /// Gives the bits of a mask what they are owed.
+    /// Adds a weight to each bit of a mask.
     fn spread(&mut self, mask: &Mask, weight: &Weights<W>) {
         if *weight == [0; W] {
             return;
@@ -386,8 +386,8 @@ impl<const W: usize> Sums<W> {
     /// The sums of all bits; all is zero afterwards.
     fn take(&mut self) -> Vec<Weights<W>> {
         for slot in 0..RECENT {
-            let (mask, owed) = std::mem::replace(&mut self.recent[slot], ([0; WORDS], [0; W]));
-            self.spread(&mask, &owed);
+            let (mask, pending) = std::mem::replace(&mut self.recent[slot], ([0; WORDS], [0; W]));
+            self.spread(&mask, &pending);
         }
         for (sums, bits) in self.bytes.iter_mut().zip(self.bits.chunks_exact_mut(8)) {
             // The upper half of the sums has the highest bit set: it gets

@@ -174,7 +174,7 @@ fn compress(u: u32, v: u32, ancestor: &mut [u32], lowest: &mut [u32], chain: &mu
 pub fn roots(rows: &Rows, set: &NodeSet) -> Vec<u32> {
     let components = Components::new(rows, []);
     // A component outside the set may lie on a cycle with it only if the set
-    // is no closure; then the cycle still has one representative.
+    // is not a closure; then the cycle still has one representative.
     let mut referred = vec![false; components.len()];
     for node in set.iter() {
         for &reference in rows.row(node) {

@@ -9,7 +9,7 @@
 /// The weights of one node in `W` columns, such as NAR bytes and disk bytes.
 pub type Weights<const W: usize> = [u64; W];
 
-/// A column of weights sums to 2^64 or more, so sums over it cannot be told.
+/// A column of weights sums to 2^64 or more, so sums over it do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the sizes sum to 2^64 bytes or more")]
 pub struct TooHeavy;

@@ -89,7 +89,7 @@ impl Hash {
         Self::decode(default?, text)
     }
 
-    /// Base16, nix32 or base64, told apart by length.
+    /// Base16, nix32 or base64, distinguished by length.
     fn decode(algorithm: Algorithm, text: &str) -> Option<Self> {
         let size = algorithm.size();
         let bytes = if text.len() == size * 2 {

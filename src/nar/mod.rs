@@ -21,7 +21,7 @@ pub mod stream;
 pub use leaf::{FileHasher, hash_symlink};
 pub use self_reference::SelfReferenceHasher;
 
-/// What Nix puts after a name on a file system that does not tell upper from
+/// What Nix puts after a name on a file system that does not distinguish upper from
 /// lower case, with a number after it (nix: `caseHackSuffix` in `archive.hh`).
 const CASE_HACK: &[u8] = b"~nix~case~hack~";
 

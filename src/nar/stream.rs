@@ -37,7 +37,7 @@ pub enum NarProblem {
     #[error("cannot be read: {0}")]
     Io(#[from] Errno),
     /// It is a FIFO, socket or device.
-    #[error("is no regular file, directory or symlink")]
+    #[error("is not a regular file, directory or symlink")]
     Unsupported,
     /// Two of its entries have the same name but for the suffix that the
     /// setting `use-case-hack` takes off.
@@ -59,10 +59,10 @@ impl From<io::Error> for NarProblem {
     }
 }
 
-/// What is wrong with a file's extended attributes, told from their names.
+/// What is wrong with a file's extended attributes, judged by their names.
 pub type XattrJudge = Box<dyn Fn(&[u8]) -> Option<String>>;
 
-/// What was told of the extended attributes of a tree. Paths are below its
+/// What was found of the extended attributes of a tree. Paths are below its
 /// top, empty for the top itself.
 #[derive(Debug, Default)]
 pub struct Judged {

@@ -153,7 +153,7 @@ impl Finder<'_> {
         }
         let in_auto = link.path.starts_with(&self.auto);
         let next = target_path(dir, &target);
-        // The top directory is no link.
+        // The top directory is not a link.
         let (Some(next_dir), Some(next_name)) = (next.parent(), next.file_name()) else { return };
         let gone = |finder: &mut Self| {
             finder.stale(StaleReason::Missing, link.path.to_owned(), None, &target, Vec::new());

@@ -182,7 +182,7 @@ pub struct FoundRoots {
     /// keep: its lock files and half-built outputs.
     pub temporary_hash_parts: HashSet<String>,
     /// Entries of the store directory called `tmp-…` that the collector leaves:
-    /// directories that a running Nix has locked, and what is no directory.
+    /// directories that a running Nix has locked, and what is not a directory.
     pub temporary_entries: HashSet<Vec<u8>>,
     /// The store directory of the store beneath, if this is an overlay: the
     /// collector deletes none of its files.
@@ -211,7 +211,7 @@ pub fn find_roots(
     if options.locks_temporary_directories {
         runtime::find_temporary_entries(tree, location, Path::new("/proc"), &mut found);
     }
-    // Of the ways to one link the shortest is told, then that by `auto`.
+    // Of the ways to one link the shortest is reported, then that by `auto`.
     let key = |r: &Root| (r.path, r.via.is_some(), r.kind);
     found.roots.sort_by(|a, b| a.link.cmp(&b.link).then_with(|| key(a).cmp(&key(b))));
     found.roots.dedup_by(|later, first| later.link == first.link && later.path == first.path);

@@ -62,7 +62,7 @@ struct Finder<'a> {
 }
 
 impl Finder<'_> {
-    /// Asks all processes but our own; which there are, if that can be told.
+    /// Asks all processes but our own; which there are, if that is known.
     fn processes(&mut self, proc: &Path, own: u32) -> Option<HashSet<u32>> {
         let mut running = HashSet::new();
         let mut failed = None;
@@ -426,8 +426,8 @@ mod tests {
         assert_eq!(locked_inodes(text), HashSet::from([22, 33]));
     }
 
-    /// What is told of a /proc with these processes and this PID namespace.
-    fn told(processes: &[&str], namespace: &str) -> (bool, String) {
+    /// What is found of a /proc with these processes and this PID namespace.
+    fn outcome_of(processes: &[&str], namespace: &str) -> (bool, String) {
         let proc = tempfile::tempdir().unwrap();
         for pid in processes {
             std::fs::create_dir_all(proc.path().join(pid).join("fd")).unwrap();
@@ -446,7 +446,7 @@ mod tests {
     #[test]
     fn processes_that_cannot_be_asked_are_a_warning() {
         let first = "pid:[4026531836]";
-        assert_eq!(told(&["1", "7"], first), (true, String::new()));
+        assert_eq!(outcome_of(&["1", "7"], first), (true, String::new()));
         for (processes, namespace, listed, word) in [
             // Not mounted, or that of another namespace.
             (&[][..], first, false, "cannot be listed"),
@@ -455,7 +455,7 @@ mod tests {
             (&["7"], first, true, "of other users are hidden"),
             (&["1", "7"], "pid:[4026532201]", true, "outside this PID namespace"),
         ] {
-            let (is_listed, message) = told(processes, namespace);
+            let (is_listed, message) = outcome_of(processes, namespace);
             assert_eq!(is_listed, listed, "{processes:?}");
             assert!(message.contains(word), "{message}");
         }

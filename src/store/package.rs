@@ -9,7 +9,7 @@ const COMMON: &[&str] =
     &["bin", "dev", "lib", "man", "doc", "devdoc", "devman", "info", "debug", "static"];
 
 /// Other outputs that packages of nixpkgs have. They are taken off after a
-/// version only: `kernel-modules` is no output of a package `kernel`.
+/// version only: `kernel-modules` is not an output of a package `kernel`.
 const AFTER_VERSION: &[&str] = &[
     "cli",
     "client",

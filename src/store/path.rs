@@ -39,14 +39,14 @@ const CLASSES: [u8; 256] = {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct StorePath<'a>(&'a str);
 
-/// Why a name is no store path base name.
+/// Why a name is not a store path base name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// Shorter than a hash part, a dash and one character.
     #[error("too short for a hash part and a name")]
     Short,
     /// The first 32 characters are not nix32.
-    #[error("its first 32 characters are no hash part")]
+    #[error("its first 32 characters are not a hash part")]
     HashPart,
     /// No dash after the hash part.
     #[error("no dash after its hash part")]

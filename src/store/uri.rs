@@ -54,7 +54,7 @@ pub enum StoreUriError {
 }
 
 impl StoreUri {
-    /// What Nix uses unless told otherwise.
+    /// What Nix uses by default.
     pub const AUTO: Self =
         Self { access: StoreAccess::Auto, root: None, store_dir: None, real: None, state: None };
 

@@ -50,7 +50,7 @@ fn flags_that_exclude_one_another_do_on_both_sides_of_the_command() {
         assert_eq!(run.status, 2, "{args:?}: {}", run.stderr);
         assert!(run.stderr.contains("--root-kind needs --root"), "{}", run.stderr);
     }
-    // One flag on both sides is no conflict.
+    // One flag on both sides is not a conflict.
     let run = env.run(["--quiet", "garbage", "--quiet", "--store=dummy://"]);
     assert!(run.stderr.contains("dummy"), "{}", run.stderr);
 }
@@ -170,7 +170,7 @@ fn quiet_and_verbose() {
     let run = made.run(&env, args);
     assert!(run.stderr.contains("warning: 20 more warnings"), "{}", run.stderr);
     assert!(run.stderr.ends_with("the answer is incomplete: 30 warnings\n"), "{}", run.stderr);
-    // A note is no warning, and leaves nothing out.
+    // A note is not a warning, and leaves nothing out.
     fs::remove_file(made.database.with_file_name("schema")).unwrap();
     let run = made.run(&env, args);
     assert!(run.stderr.contains("warning: 21 more warnings ("), "{}", run.stderr);
@@ -627,7 +627,7 @@ fn the_overview_of_a_known_store() {
     refer(&db, 3, 3);
     // An entry of `.links` with no other name.
     fs::write(links.join("unused"), [8; 5000]).unwrap();
-    // Two that are no valid path: one with a name of the shared file.
+    // Two that are not valid paths: one with a name of the shared file.
     let junk = made.store.join(base(9, "junk"));
     fs::create_dir(&junk).unwrap();
     fs::hard_link(links.join("content"), junk.join("shared")).unwrap();

@@ -47,7 +47,7 @@ fn writer(database: &Path) -> Connection {
 }
 
 /// Each path refers to the one before, and each transaction registers two:
-/// an odd number of paths, or a gap, is no moment of the store.
+/// an odd number of paths, or a gap, is not a moment of the store.
 #[track_caller]
 fn is_a_moment(run: &Run) -> u64 {
     assert_eq!(run.status, 0, "{}", run.stderr);

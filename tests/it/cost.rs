@@ -39,7 +39,7 @@ fn inodes(dir: &Path) -> (u64, u64) {
 }
 
 #[test]
-fn each_inode_is_statted_once() {
+fn stat_is_called_once_for_each_inode() {
     let Some(stores) = nix::stores() else { return };
     if !have(&["strace"]) {
         return;
@@ -53,7 +53,7 @@ fn each_inode_is_statted_once() {
         let entries = walkdir::WalkDir::new(&store.real_store_dir).into_iter().count() as u64;
         let calls = statx_calls(&env, &store.args());
         assert!(calls <= inodes + directories, "{calls} calls, {inodes} + {directories}");
-        // The trace tells of the walk, and optimising has made names.
+        // The trace shows the walk, and optimising has made names.
         assert!(calls >= inodes / 2 && entries > inodes, "{calls} calls, {entries} entries");
     }
 }

@@ -174,12 +174,12 @@ fn check(store: &Path) {
             assert_eq!(facts(&whole, &some), facts(&other, &some));
             let other = Engine::Portable.scan(store, &all, TARGETS);
             assert_eq!(facts(&targets, &all), facts(&other, &all));
-            // Each inode is statted once. Races between two threads that meet
+            // `stat` is called once for each inode. Races between two threads that meet
             // one inode at once aside, which one thread cannot have.
             // Only there are the inode numbers of directories known to be true.
             if cfg!(all(target_os = "linux", not(nix_census_portable))) {
                 let one = scan(store, &some, ScanOptions { threads: Some(1), ..WHOLE });
-                assert_eq!(one.statted, distinct_inodes(store));
+                assert_eq!(one.stat_calls, distinct_inodes(store));
             }
         }
     }
@@ -357,7 +357,7 @@ fn names_of_one_inode_in_one_directory() {
     let scan = scan(store.path(), &["x"], ScanOptions { threads: Some(1), ..TARGETS });
     assert_eq!(scan.entries, 101);
     if cfg!(all(target_os = "linux", not(nix_census_portable))) {
-        assert_eq!(scan.statted, 2);
+        assert_eq!(scan.stat_calls, 2);
     }
 }
 

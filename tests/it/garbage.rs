@@ -69,7 +69,7 @@ fn what_collecting_frees_is_what_the_disk_gains() {
                 let path = rooted.store.real_store_dir.join(".links/unused");
                 fs::write(path, "unused".repeat(2000)).unwrap();
             }
-            // What is no valid path: a lock, a half-built output, strange names.
+            // What is not a valid path: a lock, a half-built output, strange names.
             let store = &rooted.store.real_store_dir;
             fs::write(store.join("00000000000000000000000000000000-gone.lock"), "").unwrap();
             let half = store.join("00000000000000000000000000000000-half");

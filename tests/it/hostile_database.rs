@@ -189,7 +189,7 @@ fn schemas_too_old_too_new_and_odd() {
         fs::write(&schema, known).unwrap();
         assert_eq!(made.json(&env, ["report", "--all"]).1.status, 0);
     }
-    for (odd, text) in [("11", "schema 11"), ("x", "no number"), ("", "no number")] {
+    for (odd, text) in [("11", "schema 11"), ("x", "not a number"), ("", "not a number")] {
         fs::write(&schema, odd).unwrap();
         let answer = warns(&made, &env, &["report", "--all"], &["unknown_schema"], &[text]);
         assert_eq!(answer["paths"].as_array().unwrap().len(), 3);
@@ -949,7 +949,7 @@ fn what_no_nar_can_hold() {
 }
 
 /// What lies in the store directory beside the valid paths is counted, whatever
-/// it is, and is no fault.
+/// it is, and is not a fault.
 #[test]
 fn odd_entries_of_the_store_directory() {
     use std::os::unix::ffi::OsStrExt;

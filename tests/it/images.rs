@@ -50,7 +50,7 @@ const LOG_ONLY: &str = "/nix/store/0c5b8vw40dy178xlpddw65q9gf1h2186-only-in-the-
 /// write-ahead log knows, and no index beside it.
 fn crashed(env: &TestEnv, stores: &nix::Stores) -> Store {
     let store = stores.root_optimised.copy(env, "crashed");
-    // Links of people are no part of an image.
+    // Links of people are not part of an image.
     let _ = fs::remove_dir_all(store.dir.join("user"));
     let db = store.real_state_dir.join("db/db.sqlite");
     let c = rusqlite::Connection::open(&db).unwrap();

@@ -183,7 +183,7 @@ fn targets_of_nix(stores: &'static Stores) {
         (format!("{links}/here/note"), &links),
         (format!("{links}/../{}", note.rsplit('/').next().unwrap()), &note),
         (format!("{}//{}", store.store_dir.display(), note.rsplit('/').next().unwrap()), &note),
-        // Nix refuses what is no symlink at its end.
+        // Nix refuses what is not a symlink at its end.
         (at("links/dir"), &links),
         (at("links/to-dir"), &links),
         (at(&format!("again/{}/dir", links.rsplit('/').next().unwrap())), &links),

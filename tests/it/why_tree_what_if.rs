@@ -513,7 +513,7 @@ fn a_glob_finds_the_same_however_it_is_written() {
     assert!(after < before);
 }
 
-/// A FIFO in a path blocks nothing; it is no file that could hold a reference.
+/// A FIFO in a path blocks nothing; it is not a file that could hold a reference.
 #[test]
 fn a_fifo_blocks_neither_why_nor_what_if() {
     let Some(stores) = nix::stores() else { return };

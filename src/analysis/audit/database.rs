@@ -15,7 +15,7 @@ pub(super) fn rows(subject: &Subject<'_>, warnings: Warnings) -> Gathered {
         WarningKind::SchemaMismatch => Some(FindingKind::SchemaMismatch),
         _ => None,
     });
-    // Told of each path below, however many there are.
+    // Reported for each path below, however many there are.
     gathered.warnings = std::mem::take(&mut gathered.warnings).without(WarningKind::UnknownNarSize);
     if subject.options.wants(FindingKind::UnknownSize) {
         let unknown = subject.ids.iter().filter(|&&id| subject.catalog.nar_size(id).is_none());

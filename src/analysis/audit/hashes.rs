@@ -227,7 +227,7 @@ impl Shared<'_> {
         }
         let path = path.as_os_str().as_bytes();
         match error.problem {
-            // Both are told of by `sizes` too, in the same words.
+            // Both are reported by `sizes` too, in the same words.
             NarProblem::Io(Errno::NOENT) if error.path.is_empty() => {
                 let path = self.subject.catalog.path(id);
                 gathered.findings.push(Finding::new(FindingKind::MissingPath, path, "", ""));
@@ -262,7 +262,7 @@ impl Shared<'_> {
             blake3_name(dir, name)
         } else {
             let hashed = writer.hash(Algorithm::Sha256, dir, name);
-            // Told of where the store paths have the file.
+            // Reported where the store paths have the file.
             writer.take_judged();
             hashed.map(|(size, hash)| (size, nix32::encode(hash.bytes())))
         };

@@ -1,4 +1,4 @@
-//! Is the store what it should be? Findings, and nothing is ever repaired.
+//! Checks the store for damage. Its findings are reported; nothing is ever repaired.
 //!
 //! | file | level | looks at |
 //! |---|---|---|
@@ -126,12 +126,12 @@ kinds! {
     /// Other permissions than Nix gives.
     Mode, "mode", Warning, "0444 or 0555 for files, 0555 for directories";
     /// Another time of modification than Nix gives.
-    Mtime, "mtime", Warning, "someone touched it; --contents tells whether it changed";
+    Mtime, "mtime", Warning, "someone touched it; --contents shows whether it changed";
     /// Another owner than nearly all files have.
     Owner, "owner", Warning, "chown it to the owner of the store";
     /// An extended attribute, such as a capability or an ACL.
     Xattr, "xattr", Warning, "Nix strips them: find out who set it";
-    /// An entry that looks like a store path but is no valid one.
+    /// An entry that looks like a store path but is not a valid one.
     Orphan, "orphan", Note, "nix-store --gc deletes it";
     /// A lock file.
     Lock, "lock", Note, "left by a build that was interrupted; nix-store --gc deletes it";
@@ -143,7 +143,7 @@ kinds! {
     UnknownEntry, "unknown_entry", Note, "nothing that Nix makes";
     /// An entry of `.links` that nothing uses.
     UnusedLink, "unused_link", Note, "nix-store --gc deletes it";
-    /// An entry of `.links` that is no link, or empty where its name says otherwise.
+    /// An entry of `.links` that is not a link, or empty where its name says otherwise.
     CorruptLink, "corrupt_link", Error, "nix-store --optimise replaces it; files linked to it are broken too";
     /// The NAR hash is not that of the database.
     NarHash, "nar_hash", Error, "nix-store --repair-path fetches or builds it again";
@@ -262,7 +262,7 @@ impl Canonical {
 
 impl AuditOptions {
     fn wants(&self, kind: FindingKind) -> bool {
-        // Whoever asks for a check is told where it could not be made.
+        // A check that was asked for and could not be made is reported.
         let asked = |asked: &FindingKind| *asked == kind || kind.hinders().contains(asked);
         (self.only.is_empty() || self.only.iter().any(asked)) && !self.except.contains(&kind)
     }
@@ -277,7 +277,7 @@ impl AuditOptions {
 pub struct Checked {
     /// Valid paths.
     pub paths: u64,
-    /// Files, directories and symlinks statted or known, `.links` included.
+    /// Files, directories and symlinks examined or known, `.links` included.
     pub entries: u64,
     /// Entries of `.links`.
     pub links: u64,
@@ -489,7 +489,7 @@ impl Audit {
     }
 }
 
-/// Turns warnings of some kinds into findings: an audit tells them as such.
+/// Turns warnings of some kinds into findings: an audit reports them as such.
 fn take_findings(
     warnings: Warnings,
     kind_of: impl Fn(WarningKind) -> Option<FindingKind>,

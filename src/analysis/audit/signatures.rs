@@ -17,7 +17,7 @@ pub struct PublicKey {
     key: VerifyingKey,
 }
 
-/// Why a text is no public key.
+/// Why a text is not a public key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("not a public key: name, colon, 32 bytes in base64")]
 pub struct KeyError;
@@ -26,7 +26,7 @@ impl PublicKey {
     /// Reads `<name>:<base64>`, as `trusted-public-keys` has them.
     ///
     /// # Errors
-    /// If it is no such thing.
+    /// If it is not one.
     pub fn parse(text: &str) -> Result<Self, KeyError> {
         let (name, key) =
             text.split_once(':').filter(|(name, _)| !name.is_empty()).ok_or(KeyError)?;

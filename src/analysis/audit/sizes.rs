@@ -1,4 +1,4 @@
-//! What `stat` alone tells: one walk, each inode statted once.
+//! What `stat` alone shows: one walk, one call for each inode.
 //!
 //! Nix gives every file canonical metadata (`canonicalisePathMetaData` in
 //! `posix-fs-canonicalise.cc`): mode 0444 or 0555, modified at 1 second since

@@ -89,7 +89,7 @@ fn contents() -> AuditOptions {
 }
 
 /// Kinds, base names, what was expected and found.
-fn told(audit: &Audit) -> Vec<(&'static str, String, &str, &str)> {
+fn findings(audit: &Audit) -> Vec<(&'static str, String, &str, &str)> {
     let row = |f: &'_ Finding| String::from_utf8(f.path.clone()).unwrap();
     let all = audit.findings.iter();
     all.map(|f| {
@@ -110,9 +110,9 @@ fn what_could_not_be_checked_is_a_finding() {
     made.true_row(&b, false, "");
     let audit = made.audit(contents());
     let expected = [("unknown_hash", a.clone(), "", ""), ("unknown_size", a, "", "")];
-    assert_eq!(told(&audit), expected);
+    assert_eq!(findings(&audit), expected);
     assert!(audit.warnings.complete());
-    // Who asks for one check alone is told too that it could not be made.
+    // Asking for one check alone also reports that it could not be made.
     for (kind, expected) in
         [(FindingKind::NarHash, "unknown_hash"), (FindingKind::NarSize, "unknown_size")]
     {
@@ -120,7 +120,7 @@ fn what_could_not_be_checked_is_a_finding() {
         made.file(&b, b"sound");
         made.row(&b, None, None, "");
         let audit = made.audit(AuditOptions { only: vec![kind], ..contents() });
-        assert_eq!(told(&audit), [(expected, b.clone(), "", "")]);
+        assert_eq!(findings(&audit), [(expected, b.clone(), "", "")]);
     }
 }
 
@@ -139,7 +139,7 @@ fn a_signature_without_a_hash_to_check_is_not_called_bad() {
     made.builder.add(&record).unwrap();
     let keys = vec![PublicKey::parse(DEFAULT_KEY).unwrap()];
     let audit = made.audit(AuditOptions { signatures: Some(keys), ..AuditOptions::default() });
-    let kinds: Vec<&str> = told(&audit).into_iter().map(|f| f.0).collect();
+    let kinds: Vec<&str> = findings(&audit).into_iter().map(|f| f.0).collect();
     assert_eq!(kinds, ["unknown_hash", "unsigned"]);
 }
 
@@ -158,12 +158,12 @@ fn a_content_address_that_nix_makes_no_path_of_is_false() {
     made.builder.add_reference(from, to);
     let keys = Some(Vec::new());
     let audit = made.audit(AuditOptions { signatures: keys, ..contents() });
-    let mut told = told(&audit).into_iter().filter(|f| f.1 == a).map(|f| (f.0, f.2));
+    let mut found = findings(&audit).into_iter().filter(|f| f.1 == a).map(|f| (f.0, f.2));
     let expected = format!("no store path: Nix makes none from {address} and these references");
-    assert_eq!(told.next(), Some(("content_address_name", &*expected)));
+    assert_eq!(found.next(), Some(("content_address_name", &*expected)));
     // And so it needs a signature as any other.
-    assert_eq!(told.next(), Some(("unsigned", "a signature")));
-    assert_eq!(told.next(), None);
+    assert_eq!(found.next(), Some(("unsigned", "a signature")));
+    assert_eq!(found.next(), None);
 }
 
 /// Both ways to hash a path that holds its own name, from NixOS/nix#15931.
@@ -204,7 +204,7 @@ fn content_addresses_of_paths_that_hold_their_own_name_are_checked() {
             let id = made.true_row(&own, false, &format!("fixed:r:{hash}"));
             made.builder.add_reference(id, id);
             let audit = made.audit(contents());
-            let kinds: Vec<_> = told(&audit).iter().map(|f| (f.0, f.1.clone())).collect();
+            let kinds: Vec<_> = findings(&audit).iter().map(|f| (f.0, f.1.clone())).collect();
             let expected = damaged.then_some(("content_address", own));
             assert_eq!(kinds, Vec::from_iter(expected), "{with_places}");
         }
@@ -221,8 +221,8 @@ fn a_flat_content_address_of_a_directory_is_false() {
     seal(&made.real(&own), 0o555);
     made.true_row(&own, false, &address);
     let audit = made.audit(contents());
-    assert_eq!(told(&audit)[0].0, "content_address");
-    assert_eq!(told(&audit)[0].3, "not a regular file");
+    assert_eq!(findings(&audit)[0].0, "content_address");
+    assert_eq!(findings(&audit)[0].3, "not a regular file");
 }
 
 #[test]
@@ -251,7 +251,7 @@ fn modes_are_expected_as_nix_gives_them() {
         ("mode", format!("{tree}/owner"), "0555", "0544"),
         ("mode", format!("{tree}/sub"), "0555", "0444"),
     ];
-    assert_eq!(told(&audit), expected);
+    assert_eq!(findings(&audit), expected);
 }
 
 #[test]
@@ -269,7 +269,7 @@ fn the_case_hack_is_not_in_sizes_and_hashes() {
         made.true_row(&tree, true, "");
         let canonical = Canonical { use_case_hack, ..Canonical::default() };
         let audit = made.audit(AuditOptions { canonical, ..contents() });
-        let kinds: Vec<&str> = told(&audit).into_iter().map(|f| f.0).collect();
+        let kinds: Vec<&str> = findings(&audit).into_iter().map(|f| f.0).collect();
         let expected = if use_case_hack { &[][..] } else { &["nar_size", "nar_hash"] };
         assert_eq!(kinds, expected);
     }
@@ -318,7 +318,7 @@ fn one_failed_call_does_not_end_the_check_of_attributes() {
     made.row(&tree, Some([1; 32]), None, "");
     let audit =
         made.audit(AuditOptions { only: vec![FindingKind::Xattr], ..AuditOptions::default() });
-    let found: Vec<_> = told(&audit).into_iter().map(|f| (f.0, f.3)).collect();
+    let found: Vec<_> = findings(&audit).into_iter().map(|f| (f.0, f.3)).collect();
     assert_eq!(found, [("xattr", "user.x"); 2]);
     assert!(audit.warnings.complete());
 }
@@ -344,7 +344,7 @@ fn no_finding_is_lost_among_many() {
 fn damage_is_a_finding_where_the_database_has_the_path() {
     let store = Path::new("/mnt/nix/store");
     let catalog = Builder::new("/nix/store").finish().unwrap();
-    let tell = |options: &AuditOptions| {
+    let gather = |options: &AuditOptions| {
         let subject = Subject {
             catalog: &catalog,
             ids: Vec::new(),
@@ -363,13 +363,14 @@ fn damage_is_a_finding_where_the_database_has_the_path() {
         gathered.tell_damage(&subject, Some(store));
         gathered
     };
-    let gathered = tell(&AuditOptions::default());
+    let gathered = gather(&AuditOptions::default());
     let path = "/nix/store/a/b";
     let expected = Finding::new(FindingKind::Damaged, path, "", "Structure needs cleaning");
     assert_eq!(gathered.findings, [expected]);
     assert_eq!(gathered.warnings.total(), 1500);
     // Who does not want to know of it has an incomplete answer.
-    let gathered = tell(&AuditOptions { only: vec![FindingKind::Mode], ..AuditOptions::default() });
+    let gathered =
+        gather(&AuditOptions { only: vec![FindingKind::Mode], ..AuditOptions::default() });
     assert_eq!((gathered.findings.len(), gathered.warnings.total()), (0, 1501));
 }
 
@@ -409,9 +410,9 @@ fn every_file_linked_to_a_corrupt_entry_is_named() {
     let from = |link: &str| format!("those of {link}");
     let row = |path: &String, link: &str| (path.clone(), from(link));
     let found = |audit: &Audit| -> Vec<(String, String)> {
-        told(audit).into_iter().map(|(_, path, _, found)| (path, found.to_owned())).collect()
+        findings(audit).into_iter().map(|(_, path, _, found)| (path, found.to_owned())).collect()
     };
-    // Sizes alone tell the first; only contents tell the other.
+    // Sizes alone show the first; only contents show the other.
     assert_eq!(found(&of(false)), [row(&a, empty), row(&b, empty)]);
     assert_eq!(found(&of(true)), [row(&a, empty), row(&b, empty), row(&c, other)]);
 }
@@ -447,7 +448,7 @@ fn links_of_a_later_nix_are_audited() {
     }
     let audit = made.audit(contents());
     let mut found: Vec<(&str, String)> =
-        told(&audit).into_iter().map(|(kind, path, ..)| (kind, path)).collect();
+        findings(&audit).into_iter().map(|(kind, path, ..)| (kind, path)).collect();
     found.sort();
     let mut expected = bad.map(|link| ("link_hash", link));
     expected.sort();

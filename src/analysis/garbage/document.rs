@@ -39,7 +39,7 @@ impl Garbage<'_> {
         let runtime = match (self.found.runtime, self.found.hidden_processes) {
             (true, 0) => "",
             (true, _) => "not all running processes examined",
-            (false, _) => "running processes not asked",
+            (false, _) => "running processes not checked",
         };
         vec![
             Field::hidden("runtime", Cell::Bool(self.found.runtime)),
@@ -286,7 +286,7 @@ fn dead_fields(dead: &Dead, failing: u64) -> Vec<Field<'static>> {
         optional("paths_disk_freed", "by dead paths", dead.paths_disk_freed),
         optional("invalid_disk_freed", "by invalid entries", dead.invalid_disk_freed).remark(of(
             dead.invalid_entries,
-            "entries of the store directory that are no valid path",
+            "entries of the store directory that are not valid paths",
         )),
         count("invalid_entries", dead.invalid_entries),
         optional("unused_links_disk_freed", "by unused links", dead.unused_links_disk_freed)

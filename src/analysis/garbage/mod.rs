@@ -18,7 +18,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::path::Path;
 
-/// What to tell of the garbage.
+/// What to say about the garbage.
 #[derive(Clone, Debug)]
 pub struct GarbageOptions {
     /// What the collector keeps beyond references.
@@ -43,7 +43,7 @@ pub struct Dead {
     /// What the disk gains by deleting them: inodes all of whose names go,
     /// their names in `.links` included.
     pub paths_disk_freed: Option<u64>,
-    /// Entries of the store directory that are no valid path; the collector
+    /// Entries of the store directory that are not valid paths; the collector
     /// deletes them too. Once, in the first step.
     pub invalid_entries: Option<u64>,
     /// What the disk gains by those.

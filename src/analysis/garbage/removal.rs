@@ -51,7 +51,7 @@ pub enum RemovalError {
     #[error("no root is called ‘{0}’; `nix-census roots` lists them")]
     Unknown(String),
     /// The glob is wrong.
-    #[error("‘{0}’ is no pattern: {1}")]
+    #[error("‘{0}’ is not a pattern: {1}")]
     Glob(String, String),
 }
 

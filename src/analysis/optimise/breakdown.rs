@@ -80,7 +80,7 @@ pub struct Group {
     pub executable: bool,
     /// What would be saved.
     pub saving: Saving,
-    /// Their entries; [`Optimise::names`](super::Optimise::names) tells the names.
+    /// Their entries; [`Optimise::names`](super::Optimise::names) gives the names.
     pub(super) entries: Vec<u32>,
 }
 
@@ -99,7 +99,7 @@ pub struct Breakdown {
     pub groups_total: u64,
 }
 
-/// Adds up what the simulation tells.
+/// Adds up what the simulation reports.
 pub(super) struct Tally {
     by_path: Vec<Saving>,
     by_class: Vec<Saving>,

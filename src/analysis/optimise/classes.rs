@@ -3,12 +3,12 @@
 //! A file can have a twin only among those of its size, kind and executable
 //! bit; among those, of its first bytes; and only what agrees in these is read
 //! whole. Two contents are the same when the SHA-256 of their NARs is, which is
-//! how Nix tells, and is the name of an entry of `.links`: so an inode with a
+//! how Nix decides, and is the name of an entry of `.links`: so an inode with a
 //! name there need not be read at all. Where no such name is there to be met,
-//! BLAKE3 tells the same in a third of the time.
+//! BLAKE3 decides the same in a third of the time.
 //!
 //! Nix goes by that name even where the contents have changed since. What can
-//! be told of such a link without reading all of `.links` is told: files that
+//! be known of such a link without reading all of `.links` is reported: files that
 //! agree with a link in size and first bytes are hashed and looked up by name;
 //! and links that look changed, by their time of modification, or that have no
 //! other name, are read, and if one lies, every file not in `.links` is hashed.
@@ -226,7 +226,7 @@ impl Run<'_> {
         });
     }
 
-    /// Hashes inodes whole; `stage` is what people are told.
+    /// Hashes inodes whole; `stage` is what progress shows.
     fn hash(&mut self, mut inodes: Vec<u32>, stage: &'static str) {
         let reader = self.reader;
         let size = |inode: u32| reader.tree.layout.inodes[inode as usize].size;

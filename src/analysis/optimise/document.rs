@@ -102,10 +102,10 @@ impl Optimise {
         };
         let links = match (outcome.links_added, outcome.links_removed) {
             (0, 0) => String::new(),
-            (added, 0) => format!("less what .links itself takes for {added} new entries"),
+            (added, 0) => format!("minus what .links takes for {added} new entries"),
             (added, removed) => {
                 format!(
-                    "less what .links takes for {added} new entries; {removed} corrupted ones go"
+                    "minus what .links takes for {added} new entries; {removed} corrupted ones go"
                 )
             }
         };

@@ -83,12 +83,12 @@ struct Child {
 const KIND: u32 = 3 << 30;
 /// An inode of `.links`.
 const TO_LINK: u32 = 0;
-/// A file the thread has statted.
+/// A file that the thread has examined.
 const TO_FILE: u32 = 1 << 30;
 /// A directory.
 const TO_DIRECTORY: u32 = 2 << 30;
 
-/// A file as statted.
+/// A file and its `stat`.
 struct MetFile {
     number: u64,
     inode: LayoutInode,
@@ -124,7 +124,7 @@ impl WalkState {
             (FileType::Regular | FileType::Symlink, EntryStat::Stat(meta))
                 if meta.dev == walk.device =>
             {
-                // Where directories do not tell inode numbers truly, an inode
+                // Where inode numbers in directories cannot be trusted, an inode
                 // of `.links` is known only now.
                 match walk.links.by_number.get(&meta.ino).filter(|_| walk.whole) {
                     Some(&link) => TO_LINK | link,
@@ -143,7 +143,7 @@ impl WalkState {
                 TO_DIRECTORY | (self.directories.len() - 1) as u32
             }
             // Other kinds of files, which Nix passes over; what could not be
-            // statted, of which the walk warns; other file systems, where
+            // stat_calls, of which the walk warns; other file systems, where
             // nothing of the store can be linked.
             _ => return None,
         };
@@ -221,7 +221,7 @@ struct Assembly {
 
 struct ThreadLists {
     children: Vec<Child>,
-    /// The inode of each statted file.
+    /// The inode of each examined file.
     files: Vec<u32>,
     directories: Vec<u64>,
 }

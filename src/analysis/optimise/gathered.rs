@@ -90,7 +90,7 @@ pub(super) struct LinksSums {
 pub(super) struct GatheredTree {
     pub(super) layout: Layout,
     pub(super) flags: Vec<Flags>,
-    /// Inode numbers, which tell where on a disk contents may lie.
+    /// Inode numbers, which show where on a disk contents may lie.
     pub(super) numbers: Vec<u64>,
     /// An entry that leads to each inode; `NONE` for one only in `.links`.
     pub(super) first_entry: Vec<u32>,

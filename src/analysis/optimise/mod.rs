@@ -295,7 +295,7 @@ impl Optimise {
 
 /// How many paths bear the attribute by which a later Nix would know that they
 /// are optimised (NixOS/nix#16458), if any do. It is in the namespace `trusted`,
-/// of which only root is told.
+/// which only root can see.
 fn marked(tree: &GatheredTree, names: &[&str], files: &StoreFiles) -> Option<u64> {
     let mut marked = 0;
     for &path in &tree.tops {

@@ -25,7 +25,7 @@ pub(super) struct Item {
     pub(super) size: u64,
     /// Of the first bytes, once they were read.
     pub(super) prefix: u64,
-    /// The kind; `KNOWN` where `.links` tells the hash.
+    /// The kind; `KNOWN` where `.links` has the hash.
     pub(super) kind: u32,
     /// The inode, or a link whose hash is known.
     pub(super) index: u32,
@@ -174,7 +174,7 @@ impl<'t> ContentsReader<'t> {
         Ok(hasher.finish())
     }
 
-    /// What tells an inode's contents: the SHA-256 of its NAR, or where no
+    /// What stands for an inode's contents: the SHA-256 of its NAR, or where no
     /// link has such a name, the BLAKE3 of its kind and bytes.
     pub(super) fn hash(
         &self,
@@ -217,7 +217,7 @@ impl<'t> ContentsReader<'t> {
     }
 }
 
-/// Tells the contents of files apart.
+/// Distinguishes the contents of files.
 enum ContentsHasher {
     Nar(FileHasher),
     Blake3(Box<blake3::Hasher>),

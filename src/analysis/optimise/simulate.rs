@@ -77,7 +77,7 @@ impl LayoutEntry {
         }
     }
 
-    /// The inode that it leads to, if it is no directory.
+    /// The inode that it leads to, if it is not a directory.
     #[inline]
     pub fn as_inode(self) -> Option<u32> {
         match self.target() {
@@ -141,7 +141,7 @@ pub enum Stop {
     MissingPath(u32),
 }
 
-/// What happens to a file, as [`simulate`] tells it.
+/// What happens to a file, as [`simulate`] reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// A name of `inode` in the path at position `path` of [`Layout::paths`]
@@ -167,7 +167,7 @@ pub enum Event {
 
 const NONE: u32 = u32::MAX;
 
-/// Optimises the layout as Nix would, telling `on` of each change.
+/// Optimises the layout as Nix would, calling `on` for each change.
 pub fn simulate(
     layout: &Layout,
     rules: impl Into<NixRules>,

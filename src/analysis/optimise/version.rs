@@ -141,7 +141,7 @@ impl NixVersion {
         }
     }
 
-    /// Whether sizes are told in K, M, G…iB rather than all in MiB.
+    /// Whether sizes are printed in K, M, G…iB rather than all in MiB.
     fn has_units(self) -> bool {
         match self.flavour {
             Flavour::Nix => self.minor >= 33,

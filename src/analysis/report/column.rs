@@ -119,7 +119,7 @@ impl Column {
         Self::ALL.iter().copied().find(|c| c.key() == key)
     }
 
-    /// What a table shows unless told otherwise.
+    /// What a table shows by default.
     pub fn readable(disk: bool) -> Vec<Self> {
         let mut columns = vec![Self::NarSize];
         if disk {

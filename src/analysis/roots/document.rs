@@ -37,14 +37,14 @@ impl Roots<'_> {
         let runtime = match (self.found.runtime, self.found.hidden_processes) {
             (true, 0) => "",
             (true, _) => "not all running processes examined",
-            (false, _) => "running processes not asked",
+            (false, _) => "running processes not checked",
         };
         vec![
             Field::new("roots", "roots", Cell::Count(t.roots)).remark(runtime),
             Field::hidden("runtime", Cell::Bool(self.found.runtime)),
             Field::hidden("hidden_processes", Cell::Count(self.found.hidden_processes)),
             Field::new("stale", "stale", Cell::Count(stale)).remark(
-                "links that keep nothing; a collection deletes the missing ones in gcroots/auto",
+                "stale links keep nothing; a collection deletes the missing ones in gcroots/auto",
             ),
             Field::new("alive_paths", "paths alive", Cell::Count(t.alive_paths)),
             Field::new(
@@ -119,12 +119,12 @@ impl Roots<'_> {
         let nar = |key, heading| Column::size(key).titled(heading).hidden_if(self.disk);
         let disk = |key, heading| Column::size(key).titled(heading).hidden_if(!self.disk);
         let columns = vec![
-            nar("old_freed_nar_size", "old free NAR"),
-            disk("old_freed_disk_size", "old ones free"),
+            nar("old_freed_nar_size", "old: frees NAR"),
+            disk("old_freed_disk_size", "old: frees"),
             Column::count("old_generations").titled("old"),
-            nar("older_freed_nar_size", "by age NAR"),
-            disk("older_freed_disk_size", "those by age free"),
-            Column::count("older_generations").titled("by age"),
+            nar("older_freed_nar_size", "older: frees NAR"),
+            disk("older_freed_disk_size", "older: frees"),
+            Column::count("older_generations").titled("older"),
             nar("freed_nar_size", "all free NAR"),
             disk("freed_disk_size", "all free"),
             Column::count("current"),
@@ -139,7 +139,7 @@ impl Roots<'_> {
         let title = match self.profiles.is_empty() {
             true => String::new(),
             false => format!(
-                "Profiles: old generations (all but the current), and by age (older than {days} days)"
+                "Profiles: old generations (all but the current), and those older than {days} days"
             ),
         };
         Section::rows("profiles", title, columns, rows)
@@ -237,8 +237,8 @@ impl Roots<'_> {
         });
         let title = match (self.found.stale.is_empty(), ends) {
             (true, _) => "",
-            (_, true) => "Links that keep nothing, and what they would keep if Nix followed them",
-            (_, false) => "Links that keep nothing",
+            (_, true) => "Stale links, and what they would keep if Nix followed them",
+            (_, false) => "Stale links",
         };
         Section::rows("stale", title, columns, rows)
     }

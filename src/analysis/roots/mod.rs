@@ -78,7 +78,7 @@ impl RootSort {
     }
 }
 
-/// What to tell of the roots.
+/// What to say about the roots.
 #[derive(Clone, Debug)]
 pub struct RootsOptions {
     /// What the collector keeps beyond references.
@@ -380,7 +380,7 @@ impl Closures {
 }
 
 fn closures(census: WholeCensus<'_>, found: &FoundRoots) -> Result<Closures, TooHeavy> {
-    // The roots' paths come first, so that only their closures are told apart;
+    // The roots' paths come first, so that only their closures are kept apart;
     // what they do not reach is left out.
     let shared = census.shared();
     let extended = shared.filter(|s| !s.is_empty()).map(|s| s.extend(census.references()));

@@ -103,7 +103,7 @@ fn chain_links(census: &Census, chain: &[PathId]) -> Vec<Cow<'static, str>> {
 }
 
 /// A chain for people: names, with an arrow that says why one keeps the next
-/// where it is no reference.
+/// where it is not a reference.
 pub(crate) fn chain_text(census: &Census, chain: &[PathId]) -> String {
     let catalog = &census.catalog;
     let mut text = String::new();

@@ -107,7 +107,7 @@ pub(super) fn find(
         .filter(|&path| !searched[path as usize] && !failed.contains(&path))
         .collect();
     if census.disk.is_none() {
-        // Else the scan told of them.
+        // Else the scan warned of them.
         for &path in &missing {
             let path = census.catalog.path(census.id(PathIndex::new(path)));
             warnings.push(WarningKind::MissingPath, path, "not on disk: not searched");

@@ -158,7 +158,7 @@ impl WhatIf {
             let mut files = 0;
             if matches!(step.change, Change::DropFiles(_)) {
                 let found = drops.next().unwrap_or_default();
-                // A file that only a path gone before held is no gain.
+                // A file that only a path gone before held is not a gain.
                 files = found.iter().filter(|f| reached.contains(f.path.node())).count() as u64;
                 found.into_iter().for_each(|file| file.take(&mut dropped));
             }
@@ -321,7 +321,7 @@ impl WhatIf {
             ]);
             row
         });
-        Section::rows("kept", "What stayed, as others hold it too", columns, rows)
+        Section::rows("kept", "Still needed by others", columns, rows)
     }
 }
 

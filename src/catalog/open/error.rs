@@ -16,7 +16,7 @@ pub enum OpenError {
     /// A directory, FIFO or the like, or a symlink beside the database.
     #[error("{} is not a regular file", path.display())]
     NotAFile {
-        /// What is no file.
+        /// What is not a file.
         path: PathBuf,
     },
     /// A database of no bytes, as `touch` makes and Nix never leaves.

@@ -67,7 +67,7 @@ impl DatabaseFile {
         };
         let number = std::str::from_utf8(&text).ok().and_then(|t| t.trim().parse().ok());
         match number {
-            None => Ok(Schema::Odd("is no number".to_owned())),
+            None => Ok(Schema::Odd("is not a number".to_owned())),
             Some(schema) if schema < OLDEST_SCHEMA => {
                 Err(OpenError::OldSchema { path: self.path.clone(), schema })
             }

@@ -59,7 +59,7 @@ const TRIES: u32 = 8;
 /// Two writes within one tick of the kernel's clock leave the same mtime.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Committed transactions, or ones undone, that the main file alone does not tell.
+/// Committed transactions, or ones undone, that are not in the main file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Journal {
     /// A write-ahead log that nobody had open was read along.
@@ -98,7 +98,7 @@ pub enum Schema {
     Newer(u32),
     /// There is no such file, as beside a database that was copied alone.
     Missing,
-    /// The file is no number, or cannot be read; says why.
+    /// The file is not a number, or cannot be read; says why.
     Odd(String),
 }
 
@@ -338,7 +338,7 @@ fn held(found: &FoundDatabase) -> bool {
     let Ok(Some(shm)) = found.look_at("-shm") else { return false };
     let inode = format!(":{} 128 128\n", shm.ino);
     // One read is one moment; more of them may miss a lock that moved between.
-    let told = || -> io::Result<bool> {
+    let held = || -> io::Result<bool> {
         let mut locks = std::fs::File::open("/proc/locks")?;
         let (mut text, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
         loop {
@@ -348,7 +348,7 @@ fn held(found: &FoundDatabase) -> bool {
             }
         }
     };
-    (0..3).any(|_| told().is_ok_and(|held| held))
+    (0..3).any(|_| held().is_ok_and(|held| held))
 }
 
 /// Copies the database and its logs, by reflink where the file system can.

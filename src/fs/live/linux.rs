@@ -32,7 +32,7 @@ pub struct Directory {
     /// Whether to ask that no time of access be left behind. Only an owner may;
     /// handed down to what is opened from here.
     noatime: AtomicBool,
-    /// How entries are statted: [`STATX`] or [`FSTATAT`]. Handed down too.
+    /// The call that stats entries: [`STATX`] or [`FSTATAT`]. Handed down too.
     call: AtomicU8,
 }
 

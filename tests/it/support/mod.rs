@@ -1,8 +1,8 @@
 //! What the integration tests stand on: a [`TestEnv`] that runs the program with
 //! nothing from the outside, and real Nix stores ([`nix`]), built once a run.
 //!
-//! A test that needs Nix, root or some tool asks for it first and returns when
-//! told no: `let Some(stores) = nix::stores() else { return };`. The skip is
+//! A test that needs Nix, root or some tool asks for it first and returns if
+//! there is none: `let Some(stores) = nix::stores() else { return };`. The skip is
 //! printed. With `NIX_CENSUS_REQUIRE_NIX=1` (as `.ci/run` sets) it panics instead.
 #![allow(dead_code, reason = "helpers for tests to come; each topic uses its own few")]
 
@@ -32,9 +32,9 @@ pub(crate) struct TestEnv {
 pub(crate) struct Run {
     /// Standard output, as written.
     pub(crate) stdout_bytes: Vec<u8>,
-    /// Standard output; what is no UTF-8 is replaced.
+    /// Standard output; what is not UTF-8 is replaced.
     pub(crate) stdout: String,
-    /// Standard error; what is no UTF-8 is replaced.
+    /// Standard error; what is not UTF-8 is replaced.
     pub(crate) stderr: String,
     /// The exit status; 128 + the signal when a signal ended it.
     pub(crate) status: i32,
