@@ -93,6 +93,24 @@
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
 //! | [`output`] | one module a format: table, JSON, CSV, JUnit XML |
 //! | [`cli`] | arguments, progress, exit status |
+//!
+//! Words that have one meaning everywhere:
+//!
+//! | word | meaning |
+//! |---|---|
+//! | store path | what Nix made and registered, one entry of the store directory; *valid* while the database lists it |
+//! | base name | the name of that entry: `<hash part>-<name>` |
+//! | hash part | the first 32 characters of a base name; Nix finds references by searching files for them |
+//! | NAR size | the length of the path written as a NAR: contents, names and padding; every name of a hard link counts again |
+//! | apparent size | `st_size`, the length of the contents |
+//! | disk size | the blocks that `stat` reports, times 512; of a set of paths, each inode once |
+//! | closure | a path and everything it refers to, transitively |
+//! | retained | what a path alone keeps in the examined set: the sizes of all that would go if every reference to it were cut |
+//! | examined set | the paths that a census is of: all, the closure of some, or some alone |
+//! | GC root | what the garbage collector starts from: a symlink, a file named after a path, or a process |
+//! | link of `.links` | an entry of the directory through which Nix hard-links equal files, named by the hash of its contents |
+//! | finding | something that `audit` has to say against the store; a *warning* is about the answer: what could not be read |
+//! | kind | which sort of finding, warning or root it is; a stable name in JSON |
 
 // Held in CI, where warnings are errors. Tests may do without what other tests need.
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]

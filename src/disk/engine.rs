@@ -119,6 +119,9 @@ impl<'f> Walker<'f> {
 
     /// Opens the directory a trail leads to, from the nearest one still open.
     fn reopen(&self, trail: &Trail) -> io::Result<fs::Directory> {
+        // Upward to the nearest directory still open, downward from there one
+        // name at a time: a whole path could be longer than PATH_MAX, and a
+        // symlink put in its middle would be followed.
         let mut names = vec![trail.name.as_c_str()];
         let mut at = trail;
         let mut kept = None;
@@ -226,6 +229,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
             ino: top.ino,
             stat: EntryStat::Failed,
         };
+        // As in `entries`: an inode that is known already needs no `stat`.
         let known = self.known(&mut thread.state, &item, self.walker.files.stat().dev);
         match known {
             Some(tag) => item.stat = EntryStat::Known(tag),
@@ -239,6 +243,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
                             item.stat = EntryStat::Known(tag);
                         }
                     }
+                    // A top that is not there is the caller's to judge.
                     Err(error) if is_missing(&error) => return self.progress.add_path(),
                     Err(error) => {
                         warn(&mut thread.warnings, &error, self.path(None, top.name));
@@ -294,6 +299,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
                 return self.visitor.failed(&mut thread.state, job.path);
             }
         };
+        // Counts as open until the last job that holds it is done.
         let handle = Handle::new(opened, &self.walker.open);
         let job = Job { parent: Some(Arc::clone(&handle)), ..job };
 
@@ -303,6 +309,8 @@ impl<'w, V: Visitor> Walk<'w, V> {
         // Taken out for the call, to fill the rest beside it.
         let mut buffer = mem::take(&mut thread.buffer);
         let read = handle.directory.read(&mut buffer, |entry| {
+            // A full part becomes a job of its own while reading goes on, so
+            // that a directory of a million entries keeps all threads busy.
             if thread.items.len() == PART {
                 let mut items = mem::replace(&mut thread.items, Vec::with_capacity(PART));
                 let capacity = thread.names.capacity();
@@ -352,7 +360,10 @@ impl<'w, V: Visitor> Walk<'w, V> {
         items: &mut [Item<V::Tag>],
     ) {
         let mut directories = 0;
+        // All of the part is examined before the visitor sees it: it is shown
+        // once, in the order of the directory, failed entries included.
         for item in &mut *items {
+            // The type is from the directory here; `stat` below replaces it.
             if let Some(tag) = self.known(&mut thread.state, item, job.dev) {
                 item.stat = EntryStat::Known(tag);
                 continue;
@@ -390,6 +401,9 @@ impl<'w, V: Visitor> Walk<'w, V> {
             return;
         }
 
+        // Only a guide, as other threads open directories meanwhile: the budget
+        // is half of what may be open, so that there is room for that. Without
+        // a handle the jobs below hold no descriptor while they wait.
         let keep = self.walker.open.load(Ordering::Relaxed) < self.walker.budget;
         if keep {
             // A part of a large directory may have set it already, to the same.
@@ -421,6 +435,10 @@ impl<'w, V: Visitor> Walk<'w, V> {
         full_path(self.walker.files.path(), trail, name)
     }
 
+    /// What the visitor knows of an entry by its inode number alone. Not asked
+    /// for directories, as they are opened anyway; nor where numbers in
+    /// directories may be wrong (overlayfs), nor on another file system, where
+    /// the same number is another inode.
     fn known(&self, state: &mut V::State, item: &Item<V::Tag>, dev: u64) -> Option<V::Tag> {
         (matches!(item.file_type, FileType::Regular | FileType::Symlink)
             && self.walker.files.facts().trusted_inodes

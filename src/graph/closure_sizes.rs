@@ -78,6 +78,8 @@ pub fn closure_sizes<const W: usize>(
     for &component in &components.as_slice()[..sources] {
         needed[component as usize] = true;
     }
+    // Downward, as references go to lower numbers: the size of a node with one
+    // reference is its own and that of the other, which is needed then.
     for component in (0..graph.len()).rev() {
         if let ([only], true) = (graph.row(component as u32), needed[component]) {
             needed[*only as usize] = true;
@@ -95,6 +97,7 @@ pub fn closure_sizes<const W: usize>(
     for (component, closure) in hard.into_iter().zip(found) {
         size[component as usize] = closure;
     }
+    // Upward, so that the one below has its size already.
     for component in 0..graph.len() {
         if let &[only] = graph.row(component as u32) {
             let below = size[only as usize];

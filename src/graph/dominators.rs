@@ -71,6 +71,8 @@ impl Dominators {
         let mut lowest: Vec<u32> = (0..node.len() as u32).collect();
         let mut semi = vec![0u32; node.len()];
         let mut chain = Vec::new();
+        // From the last number to the first: the semidominator of `v` depends on
+        // those of higher numbers, and `compress` may only look at these.
         for v in (1..node.len() as u32).rev() {
             let mut best = v;
             for &u in referrers.row(v) {
@@ -87,6 +89,7 @@ impl Dominators {
         let mut dominator = parent;
         for v in 1..node.len() {
             let mut d = dominator[v];
+            // Lower numbers have their dominator by now, so this climbs the tree.
             while d > semi[v] {
                 d = dominator[d as usize];
             }
@@ -129,6 +132,8 @@ impl Dominators {
         assert_eq!(weights.len(), self.number.len(), "one weight a node");
         check(weights)?;
         let mut retained = vec![[0; W]; weights.len()];
+        // A dominator has a lower number than what it dominates, so each sum is
+        // whole before it is added to the one above.
         for (v, &node) in self.node.iter().enumerate().skip(1).rev() {
             let node = node as usize;
             add(&mut retained[node], &weights[node]);

@@ -59,6 +59,8 @@ impl Components {
                 let when = *when;
                 walk.pop();
                 let reached = low[node as usize];
+                // It reaches nothing found before it: all that is open from it
+                // on is one component. What it refers to was numbered before it.
                 if reached == when {
                     while let Some(member) = open.pop() {
                         low[member as usize] = DONE;

@@ -253,10 +253,15 @@ impl<'a> Run<'a> {
 impl Run<'_> {
     fn visit(&mut self, path: u32, index: u32) {
         let inode = &self.layout.inodes[index as usize];
+        // The order of these checks is Nix's and decides which counter a file
+        // goes to.
         if inode.writable {
             self.outcome.writable += 1;
             return;
         }
+        // Directories were sifted when they were read; but a file that is itself
+        // a path was not, and others may have been linked since. An inode with
+        // this name alone is not in `.links` any more.
         if self.names[index as usize] > 1 && self.linked.contains(index) {
             return;
         }
@@ -264,6 +269,8 @@ impl Run<'_> {
             UNIQUE => NONE,
             class => self.link_of[class as usize],
         };
+        // Nix takes an entry of another size for corrupt, and goes on as if it
+        // had not been there.
         if link != NONE && self.layout.inodes[link as usize].size != inode.size {
             self.outcome.links_removed += 1;
             let last = self.lose_name(link);
@@ -271,6 +278,7 @@ impl Run<'_> {
             link = NONE;
         }
         if link == NONE {
+            // Making the new entry of `.links` fails, and Nix does not go on.
             if self.names[index as usize] >= self.layout.link_limit {
                 self.outcome.stopped = Some(Stop::LinkLimit);
                 return;
@@ -286,11 +294,13 @@ impl Run<'_> {
         if link == index {
             return;
         }
+        // Here linking fails too, but Nix leaves the file as it is.
         if self.names[link as usize] >= self.layout.link_limit {
             self.outcome.at_link_limit += 1;
             return;
         }
         self.names[link as usize] += 1;
+        // It is the replaced inode that is noted: its other names are passed over.
         if self.rule == NixRule::From2_23 {
             self.linked.insert(index);
         }
