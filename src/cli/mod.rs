@@ -3,6 +3,7 @@
 
 mod args;
 mod audit;
+mod demo;
 mod destination;
 mod environment;
 mod exit;

@@ -2,8 +2,9 @@
 //! its catalog and census, and the paths that names mean in it.
 
 use super::args::{RootKindArg, StoreArgs};
+use super::demo;
 use super::environment;
-use super::exit::{Failure, say};
+use super::exit::Failure;
 use super::hints;
 use super::locate::{Located, locate, this_machine};
 use super::progress::with_progress;
@@ -16,7 +17,7 @@ use crate::census::{
 use crate::disk::{DiskError, ScanOptions};
 use crate::fs::{self, StoreFiles, Tree};
 use crate::roots::{Settings, SettingsFiles, read_settings};
-use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+use crate::store::StoreLocation;
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
 use std::cell::OnceCell;
@@ -47,16 +48,10 @@ impl Subject {
             request.note(format_args!("{note}"));
         }
         // Only people get the demo: a program that reads JSON wants an error.
-        if is_default(&store, &location)
-            && !request.for_machines()
-            && let Some(demo) = find_demo(&current_dir)
-            && let Some(lack) = nothing_to_examine(&location)
+        if !request.for_machines()
+            && let Some(demo) = demo::instead_of(&store, &location, &current_dir)?
         {
-            let name = demo.to_string_lossy();
-            say(format_args!("note: {lack}; examining the demo store {name}"));
-            tree = Tree::live(&demo).map_err(|e| Failure::failed(format!("{name}: {e}")))?;
-            location = fs::locate(&tree, DEFAULT_STORE_DIR, Path::new(DEFAULT_STATE_DIR))
-                .map_err(|e| Failure::because(&e))?;
+            (tree, location) = demo;
         }
         catalog::find_store_at_top(&mut location);
         let source = choose_source(&store, &location, &current_dir);
@@ -380,37 +375,4 @@ fn choose_source(args: &StoreArgs, location: &StoreLocation, current: &Path) -> 
         _ if args.scan => Source::Scan,
         _ => Source::find(location),
     }
-}
-
-/// Whether this machine's own store is meant, at its usual place.
-fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
-    args.root.is_none()
-        && args.db.is_none()
-        && args.registration.is_none()
-        && args.path_info.is_none()
-        && !args.scan
-        && args.store.is_none()
-        && location.store_dir == DEFAULT_STORE_DIR
-        && location.state_dir == Path::new(DEFAULT_STATE_DIR)
-}
-
-/// Why this machine's store has nothing to show, if that is so.
-fn nothing_to_examine(location: &StoreLocation) -> Option<&'static str> {
-    /// More than the database of a store with no path takes.
-    const EMPTY: u64 = 1 << 20;
-    if !location.database.exists() && !location.real_store_dir.exists() {
-        return Some("this machine has no Nix store");
-    }
-    let small = location.database.metadata().is_ok_and(|meta| meta.len() < EMPTY);
-    (small && catalog::load(location).is_ok_and(|catalog| catalog.is_empty()))
-        .then_some("this machine's Nix store holds no valid path (--root / examines it)")
-}
-
-/// The demo store of a checkout: above the current directory, or above the
-/// program in `target/`.
-fn find_demo(current: &Path) -> Option<PathBuf> {
-    let program = std::env::current_exe().ok();
-    (current.ancestors().chain(program.iter().flat_map(|p| p.ancestors())))
-        .map(|dir| dir.join("testdata/demo"))
-        .find(|demo| demo.join("nix/var/nix/db/db.sqlite").is_file())
 }
