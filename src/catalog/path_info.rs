@@ -102,6 +102,14 @@ impl Address {
     }
 }
 
+/// The newer formats have base names.
+fn full(path: String, store_dir: &str) -> String {
+    match path.starts_with('/') || path.is_empty() {
+        true => path,
+        false => format!("{store_dir}/{path}"),
+    }
+}
+
 /// What a path's object says, and its references.
 struct Stated {
     info: PathInfo,
@@ -121,10 +129,7 @@ impl PathInfoEntry {
 
     fn stated(self, path: String, store_dir: &str) -> Stated {
         let store_dir = self.store_dir.as_deref().unwrap_or(store_dir);
-        let full = |path: String| match path.starts_with('/') || path.is_empty() {
-            true => path,
-            false => format!("{store_dir}/{path}"),
-        };
+        let full = |path| full(path, store_dir);
         let signatures: Vec<String> = (self.signatures.unwrap_or_default().into_iter())
             .map(|s| match s {
                 Signature::Text(text) => text,
@@ -291,7 +296,10 @@ impl Import {
         let (line, mut entry) = match item {
             Item::Entry(line, entry) => (line, entry),
             Item::Null => {
-                self.invalid(path.as_deref().unwrap_or("null"));
+                match path {
+                    Some(path) => self.invalid(full(path, &self.store_dir)),
+                    None => self.invalid("null".to_owned()),
+                }
                 return Ok(());
             }
             Item::Text => {
@@ -308,7 +316,7 @@ impl Import {
             return Err(self.syntax(line, "this object names no path".to_owned()));
         };
         if entry.valid == Some(false) {
-            self.invalid(&path);
+            self.invalid(full(path, &self.store_dir));
             return Ok(());
         }
         if let Some(key) = entry.missing() {
@@ -325,7 +333,7 @@ impl Import {
         references.try_for_each(|r| self.importer.add_reference(number, r.as_bytes()))
     }
 
-    fn invalid(&mut self, path: &str) {
+    fn invalid(&mut self, path: String) {
         let message = "the file says that it is not valid";
         self.importer.builder().warnings().push(WarningKind::Note, path, message);
     }

@@ -414,6 +414,105 @@ fn the_database_is_audited() {
     assert_eq!(found, [("orphan".to_owned(), base(&dead)[33..].to_owned())].into());
 }
 
+/// The paths that are `unsigned` for us, and those that Nix does not trust.
+#[track_caller]
+fn trusts_what_nix_trusts(env: &TestEnv, store: &Store, names: &[&str]) -> BTreeSet<String> {
+    let keys: Vec<String> = names.iter().map(|name| key(store, name)).collect();
+    let mut args = store.args();
+    args.extend(["audit", "--only", "unsigned", "--format", "json"].map(Into::into));
+    for key in &keys {
+        args.extend(["--signatures".into(), key.into()]);
+    }
+    let run = env.run(args);
+    let answer: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let found = answer["findings"].as_array().unwrap().iter();
+    let found: BTreeSet<_> = found.map(|f| f["path"].as_str().unwrap().to_owned()).collect();
+    let keys = keys.join(" ");
+    let args = ["store", "verify", "--all", "--no-contents", "--trusted-public-keys", &keys];
+    let nix = store.try_nix("nix", args);
+    let untrusted = nix.stderr.lines().filter_map(|line| {
+        Some(line.strip_prefix("path '")?.strip_suffix("' is untrusted")?.to_owned())
+    });
+    let untrusted: BTreeSet<String> = untrusted.collect();
+    assert_eq!(nix.status, if untrusted.is_empty() { 0 } else { 2 }, "{}", nix.stderr);
+    assert_eq!(found, untrusted, "{names:?}: {}", nix.stderr);
+    found
+}
+
+#[test]
+fn signatures_are_good_where_nix_says_so() {
+    nix::each_stores(|stores| {
+        let env = TestEnv::new();
+        let store = stores.root.copy(&env, "copy");
+        let change = |sql: &str| assert!(database(&store).execute(sql, []).unwrap() > 0, "{sql}");
+        let all = [&["public"][..], &["public2"], &["public", "public2"]];
+        // All was built here.
+        for keys in all {
+            assert_eq!(trusts_what_nix_trusts(&env, &store, keys), BTreeSet::new());
+        }
+        // Nothing was: two paths are signed.
+        change("UPDATE ValidPaths SET ultimate = NULL");
+        let [one, two, both] = all.map(|keys| trusts_what_nix_trusts(&env, &store, keys));
+        assert!(both == one && one.len() + 1 == two.len() && one.len() > 10, "{one:?} {two:?}");
+        // All is signed, and each change to what is signed is seen.
+        let secret = store.dir.join("user/secret");
+        let sign = ["store", "sign", "--all", "-k"].map(Into::into).into_iter();
+        store.nix("nix", sign.chain([secret.into_os_string()]));
+        assert_eq!(trusts_what_nix_trusts(&env, &store, &["public"]), BTreeSet::new());
+        let built = "ca IS NULL AND path LIKE '%-chain-";
+        // 64 bytes.
+        let other = format!("{}==", "A".repeat(86));
+        let users = "SELECT referrer FROM Refs WHERE referrer <> reference";
+        let changes = [
+            (format!("UPDATE ValidPaths SET narSize = narSize + 8 WHERE {built}1'"), 1),
+            (format!("UPDATE ValidPaths SET hash = replace(hash, '1', '2') WHERE {built}2'"), 1),
+            (format!("UPDATE ValidPaths SET sigs = sigs || ' test-1:{other}' WHERE {built}3'"), 0),
+            (format!("UPDATE ValidPaths SET sigs = 'test-1:{other} ' || sigs WHERE {built}4'"), 0),
+            (
+                format!(
+                    "UPDATE ValidPaths SET sigs = 'other-1' || substr(sigs, 7) WHERE {built}5'"
+                ),
+                1,
+            ),
+            (format!("UPDATE ValidPaths SET sigs = NULL WHERE {built}6'"), 1),
+            (format!("UPDATE ValidPaths SET deriver = NULL WHERE {built}7'"), 0),
+            (format!("UPDATE ValidPaths SET registrationTime = 1 WHERE {built}8'"), 0),
+            (
+                format!(
+                    "DELETE FROM Refs WHERE referrer = (SELECT id FROM ValidPaths
+                     WHERE {built}9' AND id IN ({users}))"
+                ),
+                1,
+            ),
+            // Nothing is signed of these, since their names follow from their contents.
+            ("UPDATE ValidPaths SET sigs = NULL WHERE path LIKE '%-plain.txt'".to_owned(), 0),
+            (
+                "UPDATE ValidPaths SET sigs = NULL, ca = replace(ca, '0', '1')
+                 WHERE path LIKE '%-src' AND ca LIKE '%0%'"
+                    .to_owned(),
+                1,
+            ),
+        ];
+        let mut untrusted = 0;
+        for (sql, more) in changes {
+            change(&sql);
+            untrusted += more;
+            let found = trusts_what_nix_trusts(&env, &store, &["public"]);
+            assert_eq!(found.len(), untrusted, "{sql}: {found:?}");
+        }
+        trusts_what_nix_trusts(&env, &store, &["public", "public2"]);
+        // One that is no signature at all is an error for Nix, whatever else signs the path.
+        change(&format!("UPDATE ValidPaths SET sigs = sigs || ' test-1:AAAA' WHERE {built}8'"));
+        let keys = key(&store, "public");
+        let path = store.find("chain-8");
+        let args = ["store", "verify", "--no-contents", "--trusted-public-keys", &keys, &path];
+        let nix = store.try_nix("nix", args);
+        assert_eq!(nix.status, 4, "{}", nix.stderr);
+        let args = ["--signatures", &keys, "--no-closure", &path];
+        expect(&env, &store, &args, &[("bad_signature", "chain-8")]);
+    });
+}
+
 #[test]
 fn links_are_audited() {
     let Some(stores) = nix::stores() else { return };

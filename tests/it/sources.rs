@@ -36,6 +36,20 @@ fn with(store: &Store, args: &[OsString]) -> Vec<OsString> {
     all
 }
 
+/// The arguments for each form in which this version prints `nix path-info --json`.
+fn path_info_forms(store: &Store) -> Vec<Vec<&'static str>> {
+    let mut forms = vec![vec![]];
+    if store.nix.since("2.34") {
+        forms.extend(["1", "2"].map(|format| vec!["--json-format", format]));
+    }
+    let sizes = forms.clone().into_iter().map(|mut form| {
+        form.push("--closure-size");
+        form
+    });
+    forms.extend(sizes.collect::<Vec<_>>());
+    forms
+}
+
 #[test]
 fn registrations_and_path_infos_equal_the_database() {
     nix::each_stores(|stores| {
@@ -50,9 +64,64 @@ fn registrations_and_path_infos_equal_the_database() {
                 ["registration_time", "ultimate", "signatures", "ca", "output", "version", "pname"];
             same(&expected, &found, &lost);
             let json = env.join("json");
-            fs::write(&json, store.nix("nix", ["path-info", "--all", "--json"])).unwrap();
-            let found = rows(&env, with(store, &["--path-info".into(), json.into()]));
-            same(&expected, &found, &["output", "version", "pname"]);
+            for form in path_info_forms(store) {
+                let args = ["path-info", "--all", "--json"].iter().chain(&form);
+                fs::write(&json, store.nix("nix", args)).unwrap();
+                let args = ["--path-info".into(), json.clone().into()];
+                let found = rows(&env, with(store, &args));
+                same(&expected, &found, &["output", "version", "pname"]);
+            }
+        }
+    });
+}
+
+/// Of a binary cache `nix path-info` prints more, and that a path is not in it.
+#[test]
+fn path_infos_of_a_binary_cache_equal_the_database() {
+    nix::each_stores(|stores| {
+        let (env, store) = (TestEnv::new(), &stores.root);
+        let expected = rows(&env, store.args());
+        let path = store.find("everything-1.0");
+        let cache = format!("file://{}?compression=none", env.join("cache").display());
+        store.nix("nix", ["copy", "--no-check-sigs", "--to", &cache, &path]);
+        let not_in_it = store.find("dead-1.0");
+        let file = env.join("json");
+        for form in path_info_forms(store) {
+            let args = ["path-info", "--store", &cache, "--json", "--all"].into_iter();
+            let args = args.chain(form.clone());
+            fs::write(&file, store.nix("nix", args)).unwrap();
+            let mut args: Vec<OsString> = ["--no-disk", "--path-info"].map(Into::into).into();
+            args.extend([file.clone().into()]);
+            let found = rows(&env, args);
+            assert!(found.len() > 10 && found.len() < expected.len());
+            for (path, row) in found {
+                for key in [
+                    "nar_size",
+                    "references",
+                    "hash",
+                    "deriver",
+                    "signatures",
+                    "ca",
+                    "closure_nar_size",
+                ] {
+                    assert_eq!(row[key], expected[&path][key], "{path} {key} {form:?}");
+                }
+                assert_eq!(row["download_size"], row["nar_size"], "{path} {form:?}");
+            }
+            // That one is not in it.
+            let args = ["path-info", "--store", &cache, "--json", &path, &not_in_it];
+            fs::write(&file, store.nix("nix", args.into_iter().chain(form.clone()))).unwrap();
+            let args = ["--no-disk", "--path-info"].map(OsString::from).into_iter();
+            let args = args.chain([file.clone().into()]);
+            let args = args.chain(
+                ["report", "--all", "--columns", "path", "--format", "json"].map(Into::into),
+            );
+            let answer = env.json(args);
+            assert_eq!(answer["paths"].as_array().unwrap().len(), 1);
+            assert_eq!(answer["paths"][0]["path"], path);
+            let warnings = answer["warnings"].to_string();
+            assert!(warnings.contains(&not_in_it), "{warnings}");
+            assert!(warnings.contains("the file says that it is not valid"), "{warnings}");
         }
     });
 }
@@ -83,7 +152,10 @@ fn a_scan_finds_the_references_that_nix_found() {
 
 #[test]
 fn registrations_of_images_are_found_by_themselves() {
-    let Some(stores) = nix::stores() else { return };
+    nix::each_stores(registrations_of_images);
+}
+
+fn registrations_of_images(stores: &'static nix::Stores) {
     let env = TestEnv::new();
     let dump = stores.root.nix("nix-store", ["--dump-db"]);
     let lost = ["registration_time", "ultimate", "signatures", "ca", "output", "version", "pname"];
@@ -144,18 +216,20 @@ fn nonsense_is_told_with_its_line() {
 /// `nix path-info` of one path, with and without its closure, in a private store.
 #[test]
 fn a_path_info_that_is_no_closure_keeps_what_it_states() {
-    let Some(stores) = nix::stores() else { return };
+    nix::each_stores(|stores| one_path_info(&stores.root));
+}
+
+fn one_path_info(store: &Store) {
     let env = TestEnv::new();
-    let store = &stores.root;
     let expected = rows(&env, store.args());
     // The path with the most references.
     let references = |row: &Value| row["references"].as_array().unwrap().len();
     let (path, row) = expected.iter().max_by_key(|(_, row)| references(row)).unwrap();
     assert!(references(row) > 1);
     let file = env.join("json");
-    for closure_size in [false, true] {
-        let mut args = vec!["path-info", "--json", path];
-        args.extend(closure_size.then_some("--closure-size"));
+    for form in path_info_forms(store) {
+        let closure_size = form.contains(&"--closure-size");
+        let args = ["path-info", "--json", path].into_iter().chain(form);
         fs::write(&file, store.nix("nix", args)).unwrap();
         let args = |more: &[&str]| {
             let mut args: Vec<OsString> = ["--no-disk", "--path-info"].map(Into::into).into();
