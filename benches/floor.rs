@@ -58,7 +58,7 @@ fn read<'s>(scope: &Scope<'s>, directory: OwnedFd, entries: &'s AtomicU64) {
         count += 1;
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let stat = rustix::fs::statx(&*directory, name, flags, StatxFlags::BASIC_STATS);
-        std::hint::black_box(stat.expect("an entry that can be statted"));
+        std::hint::black_box(stat.expect("an entry that exists"));
         if entry.file_type() == FileType::Directory {
             let (above, name) = (Arc::clone(&directory), name.to_owned());
             scope.spawn(move |scope| {

@@ -5,7 +5,7 @@
 //! ```
 //!
 //! For each step: seconds, CPU seconds of all threads, and the highest memory
-//! since the catalog stands, which itself is told first.
+//! since the catalog stands, whose own time is printed first.
 
 use generate::Kind;
 use nix_census::analysis::garbage::{Garbage, GarbageOptions};

@@ -13,7 +13,7 @@ use std::fmt;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
-/// How many warnings are told unless all are asked for.
+/// How many warnings are shown unless all are asked for.
 const WARNINGS_TOLD: usize = 10;
 
 /// What was asked of the program.
@@ -66,7 +66,7 @@ impl Request {
         self.args.format() != Format::Table
     }
 
-    /// Writes an answer and tells its warnings; incomplete answers end with
+    /// Writes an answer and shows its warnings; incomplete answers end with
     /// that status, whole ones with `exit`.
     pub(super) fn answer(&self, document: Document<'_>, exit: Exit) -> Result<Exit, Failure> {
         if !self.args.format().fits(&document) {
@@ -80,16 +80,16 @@ impl Request {
         };
         let format = self.args.format();
         self.destination.write(|out| output::write(document, format, &style, out))?;
-        self.tell(warnings);
+        self.show_warnings(warnings);
         Ok(if warnings.complete() { exit } else { Exit::Incomplete })
     }
 
-    fn tell(&self, warnings: &Warnings) {
-        let told = |kind: WarningKind| kind.incomplete() || !self.args.quiet;
+    fn show_warnings(&self, warnings: &Warnings) {
+        let shown_kind = |kind: WarningKind| kind.incomplete() || !self.args.quiet;
         let shown = if self.args.verbose { usize::MAX } else { WARNINGS_TOLD };
         let (mut more, mut more_notes) =
             (warnings.incomplete(), warnings.total() - warnings.incomplete());
-        for warning in warnings.iter().filter(|w| told(w.kind)).take(shown) {
+        for warning in warnings.iter().filter(|w| shown_kind(w.kind)).take(shown) {
             let (word, left) = match warning.kind.incomplete() {
                 true => ("warning", &mut more),
                 false => ("note", &mut more_notes),
@@ -109,7 +109,7 @@ impl Request {
             )),
         };
         if let Some(left) = left.filter(|_| !self.args.quiet) {
-            say(format_args!("{left} (--verbose tells up to {})", Warnings::KEPT));
+            say(format_args!("{left} (--verbose shows up to {})", Warnings::KEPT));
         }
         if !warnings.complete() {
             // Notes leave nothing out.

@@ -334,7 +334,7 @@ impl Subject {
         let scan = if disk && self.walks_disk() {
             let options = ScanOptions {
                 threads: self.threads(),
-                // What is wrong with the settings is told where they decide more.
+                // What is wrong with the settings is reported where they decide more.
                 use_case_hack: self.settings(&mut Warnings::new()).use_case_hack,
                 ..ScanOptions::default()
             };

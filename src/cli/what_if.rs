@@ -173,7 +173,7 @@ fn step(
 
 /// Splits such as `OLD=NEW`. Names may hold the separator too: of several ways
 /// to split it, the one whose two parts name something is meant, and first of
-/// all the one whose parts name it exactly. `names` tells whether two parts name
+/// all the one whose parts name it exactly. `names` says whether two parts name
 /// something, and whether exactly.
 fn split<'v>(
     kind: &str,
@@ -202,7 +202,7 @@ fn split<'v>(
             }
         }
     }
-    // Its parts name nothing: an error that tells near names.
+    // Its parts name nothing: an error that lists near names.
     Ok(first)
 }
 

@@ -150,25 +150,25 @@ struct LinksVisitor<'a> {
 }
 
 #[derive(Default)]
-struct LinksState {
+struct LinksVisitorState {
     links: Links,
     directory: Option<u64>,
     inodes: Vec<Inode>,
 }
 
 impl Visitor for LinksVisitor<'_> {
-    type State = LinksState;
+    type State = LinksVisitorState;
     type Tag = ();
 
-    fn state(&self) -> LinksState {
-        LinksState::default()
+    fn state(&self) -> LinksVisitorState {
+        LinksVisitorState::default()
     }
 
     fn descend(&self, directory: &WalkDirectory<'_>, _: &[u8]) -> bool {
         is_shard(&directory.relative_path())
     }
 
-    fn top(&self, state: &mut LinksState, _: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
+    fn top(&self, state: &mut LinksVisitorState, _: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
         if let (FileType::Directory, EntryStat::Stat(meta)) = (entry.file_type, entry.stat) {
             *state.directory.get_or_insert(0) += meta.disk_size;
         }
@@ -176,7 +176,7 @@ impl Visitor for LinksVisitor<'_> {
 
     fn directory<'e>(
         &self,
-        state: &mut LinksState,
+        state: &mut LinksVisitorState,
         directory: &WalkDirectory<'_>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
     ) {
@@ -210,7 +210,7 @@ impl Visitor for LinksVisitor<'_> {
         }
     }
 
-    fn failed(&self, _: &mut LinksState, _: u32) {}
+    fn failed(&self, _: &mut LinksVisitorState, _: u32) {}
 }
 
 struct Members<'a> {

@@ -8,7 +8,7 @@
 //! shows another thread how far either is.
 //!
 //! The walk is bound by the kernel, and the floor is one `statx` an entry. It
-//! goes below that floor by stating each inode once: directories tell inode
+//! goes below that floor by examining each inode once: directories hold inode
 //! numbers, so further names of an inode cost nothing. In an optimised store
 //! most entries are such names.
 //!

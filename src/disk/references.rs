@@ -53,7 +53,7 @@ pub fn each_candidate(bytes: &[u8], mut on: impl FnMut(usize, &[u8; LENGTH])) {
 pub struct HashParts {
     numbers: HashMap<[u8; LENGTH], u32>,
     /// One bit for each way in which a hash part may end. Most texts that
-    /// could be hash parts are none, and this tells quickly.
+    /// could be hash parts are none, and this shows it quickly.
     filter: Vec<u64>,
 }
 

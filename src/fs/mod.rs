@@ -138,7 +138,7 @@ impl Tree {
         if let Self::Live(tree) = self
             && let Some(opened) = tree.open_in_root(name)
         {
-            return opened.and_then(native::Found::into_directory).map(Directory::Native);
+            return opened.and_then(native::FoundInRoot::into_directory).map(Directory::Native);
         }
         let found = self.resolve(name, None)?;
         found.into_entry().ok_or_else(not_found)?.open_directory()
@@ -176,7 +176,7 @@ impl Tree {
         if let Self::Live(tree) = self
             && let Some(opened) = tree.open_in_root(name)
         {
-            match opened.and_then(native::Found::into_file) {
+            match opened.and_then(native::FoundInRoot::into_file) {
                 // Without /proc: name by name.
                 Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
                 opened => return opened.map(RegularFile::os),

@@ -151,7 +151,7 @@ pub struct RootOptions {
     /// Whether a single process that may not be examined makes the answer
     /// incomplete; else it is a note.
     pub strict: bool,
-    /// Whose `nix-collect-garbage` is meant, to tell which profiles it cleans.
+    /// Whose `nix-collect-garbage` is meant, which decides what profiles it cleans.
     pub caller: Caller,
     /// Whether Nix leaves what is called `tmp-…` in the store directory unless
     /// it is a directory that it can lock: versions since 2.12.
@@ -397,8 +397,8 @@ mod tests {
         let kinds: Vec<_> = found.roots.iter().map(|r| r.kind).collect();
         assert_eq!(kinds, [RootKind::File, RootKind::Link], "{:?}", links(&found));
         assert_eq!(found.roots[1].link, b"/nix/var/nix/gcroots/odd\n\xff\x1b[31m");
-        let told: Vec<_> = found.warnings.iter().map(|w| w.path.clone()).collect();
-        assert_eq!(told, [b"/nix/var/nix/gcroots/through-a-loop".to_vec()]);
+        let paths: Vec<_> = found.warnings.iter().map(|w| w.path.clone()).collect();
+        assert_eq!(paths, [b"/nix/var/nix/gcroots/through-a-loop".to_vec()]);
         let invalid: Vec<_> = found.stale.iter().map(|s| (s.reason, &*s.link)).collect();
         assert!(invalid.contains(&(StaleReason::InvalidPath, b"/nix/var/nix/gcroots/links")));
     }

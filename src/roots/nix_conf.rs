@@ -505,9 +505,9 @@ mod tests {
         let settings = read_settings(&image.tree(), &files, &mut warnings);
         assert_eq!(warnings.total(), 0);
         assert_eq!(settings.trusted_keys, ["a:1", "b:2"]);
-        let told = |setting: &GcSetting| (setting.value, setting.source.clone().unwrap());
-        assert_eq!(told(&settings.gc.keep_outputs), (true, "/home/nix.conf".into()));
-        assert_eq!(told(&settings.gc.keep_derivations), (true, "NIX_CONFIG".into()));
+        let found = |setting: &GcSetting| (setting.value, setting.source.clone().unwrap());
+        assert_eq!(found(&settings.gc.keep_outputs), (true, "/home/nix.conf".into()));
+        assert_eq!(found(&settings.gc.keep_derivations), (true, "NIX_CONFIG".into()));
     }
 
     #[test]

@@ -120,7 +120,7 @@ impl Finder<'_> {
 
     fn process(&mut self, pid: u32, dir: &Path) -> io::Result<()> {
         for name in ["exe", "cwd"] {
-            // A process without one has no such link; that tells nothing yet.
+            // A process without one has no such link; that says nothing yet.
             match std::fs::read_link(dir.join(name)) {
                 Ok(target) => {
                     self.process_link(pid, &dir.join(name), target.as_os_str().as_bytes());
@@ -327,7 +327,7 @@ fn names_in<'t>(text: &'t [u8], store_dir: &str) -> impl Iterator<Item = &'t [u8
 
 /// The inodes that `/proc/locks` lists with a lock of `flock`:
 /// `1: FLOCK ADVISORY WRITE 1234 08:01:5678 0 EOF`. Devices are left out: on
-/// some file systems (btrfs) the one listed is not the one that stat tells.
+/// some file systems (btrfs) the one listed is not the one that stat reports.
 fn locked_inodes(text: &[u8]) -> HashSet<u64> {
     let lines = String::from_utf8_lossy(text);
     let inode = |line: &str| {

@@ -703,14 +703,14 @@ fn the_overview_of_a_known_store() {
     assert_eq!(lines.next(), Some("nar_size,disk_size,referrers,path"));
     assert!(lines.next().unwrap().ends_with(&paths[0]) && lines.count() == 2);
 
-    // Without the disk: what it told is left out, not 0.
+    // Without the disk: what it would say is left out, not 0.
     let (answer, _) = made.json(&env, ["--no-disk"]);
     assert_eq!((&answer["nar_size"], &answer["paths"]), (&json!(nar), &json!(3)));
     for key in ["disk_size", "apparent_size", "invalid_entries", "store_disk_size", "entries"] {
         assert!(answer.get(key).is_none_or(Value::is_null), "{key}");
     }
 
-    // People read this; the numbers of this file system are told apart above.
+    // People read this; the numbers of this file system are checked above.
     let table = made.run(&env, ["--bytes"]).ok();
     for text in [
         "3  1 of them derivations (.drv)",

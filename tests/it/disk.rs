@@ -602,7 +602,7 @@ fn what_may_not_be_read_is_told() {
     }
 }
 
-/// Run by the test above, as another user: prints what that user is told.
+/// Run by the test above, as another user: prints what that user is shown.
 #[test]
 #[ignore = "run by what_may_not_be_read_is_told"]
 fn as_somebody_else() {

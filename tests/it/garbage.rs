@@ -271,7 +271,7 @@ fn a_live_path_at_which_nix_stops_is_told() {
             let answer: serde_json::Value = serde_json::from_str(&ours.stdout).unwrap();
             let stops = texts(list(&answer, "warnings"), "message");
             let stops = stops.iter().any(|m| m.contains("stops with an error"));
-            // Any of them is odd enough to be told.
+            // Any of them is odd enough to be reported.
             assert_eq!((ours.status, &answer["complete"]), (3, &false.into()), "{case}");
             let collected = nix_store(&["--gc"]);
             let failed = collected.status != 0;

@@ -596,7 +596,7 @@ fn files_of_a_path_that_is_gone_could_not_be_searched() {
     let env = TestEnv::new();
     let (made, db) = Made::sound(&env, "root");
     drop(db);
-    // Nothing in `tree` names what it refers to, and that is told.
+    // Nothing in `tree` names what it refers to, and that is reported.
     let why = |what: &str| made.json(&env, ["why", "--precise", "tree", what]);
     let (answer, run) = why("hello-1.0");
     assert_eq!((run.status, &answer["complete"]), (0, &json!(true)), "{}", run.stderr);
@@ -668,7 +668,7 @@ fn nar_sizes_that_cannot_be_added_up() {
         made.file(id, "huge", &db);
         db.execute("UPDATE ValidPaths SET narSize = ?1 WHERE id = ?2", [i64::MAX, id]).unwrap();
     }
-    // The largest sum that can be told: 2^64 - 1. The disk says otherwise.
+    // The largest sum that fits: 2^64 - 1. The disk says otherwise.
     db.execute_batch(
         "DELETE FROM Refs; DELETE FROM ValidPaths WHERE id IN (2, 3);
          UPDATE ValidPaths SET narSize = 1 WHERE id = 1",
@@ -815,7 +815,7 @@ fn permission_denied_below_the_store() {
     let run = as_nobody(&env, &made, &["report", "--all", "--format", "json"]).unwrap();
     let answer: Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!((kinds(&answer), &answer["complete"]), (vec!["unreadable".into()], &json!(false)));
-    // The other paths are told in full.
+    // The other paths are reported in full.
     let run = as_nobody(&env, &made, &["report", "world"]).unwrap();
     assert_eq!(run.status, 0, "{}", run.stderr);
 }
@@ -917,7 +917,7 @@ fn a_path_deleted_while_it_is_walked() {
                 assert!(number.is_multiple_of(2) || found == known, "{row}");
                 short += usize::from(found != known);
             }
-            // What is too small is never told as complete.
+            // What is too small is never reported as complete.
             let complete = answer["complete"].as_bool().unwrap();
             assert!(short == 0 || !complete, "{short} paths fall short: {}", run.stderr);
             assert_eq!(run.status, if complete { 0 } else { 3 });
@@ -1021,7 +1021,7 @@ fn a_full_output_disk() {
             assert!(!stderr.contains("panicked"), "{stderr}");
         }
     }
-    // Messages that cannot be told change nothing else.
+    // Messages that cannot be written change nothing else.
     let status = |made: &Made, args: &[&str]| {
         let mut mute = limited(&env.command(made.args(args)));
         mute.stderr(File::create("/dev/full").unwrap());

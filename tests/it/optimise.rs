@@ -1,4 +1,4 @@
-//! `optimise` against real Nix: what it foretells of a store, and what
+//! `optimise` against real Nix: what it predicts of a store, and what
 //! `nix-store --optimise` then reports and the disk then gains.
 
 use crate::support::nix::{self, Nix, Store};
@@ -358,7 +358,7 @@ fn corrupted_links() {
     let Some(empty) = empty() else { return };
     let versions = nix::versions();
     // A change in place that left size and time as they were, in the first
-    // bytes of a large file, is the one that is not told without reading all
+    // bytes of a large file, is the one that is not reported without reading all
     // of `.links`.
     for size in [9, 5000] {
         for bits in 0..8 {
@@ -437,9 +437,9 @@ fn up_to_the_link_limit() {
     // cannot link the file there, and fails.
     fs::rename(link, elsewhere.join("taken")).unwrap();
     let args = ["--nix-version", &shape.store.nix.version];
-    let foretold = self::answer(&empty.env, &shape.store, &args);
+    let predicted = self::answer(&empty.env, &shape.store, &args);
     let nix = shape.store.try_nix("nix-store", ["--optimise"]);
-    assert!(foretold["nix_report"]["line"].is_null());
+    assert!(predicted["nix_report"]["line"].is_null());
     assert_ne!(nix.status, 0, "{}", nix.stderr);
 }
 
@@ -472,7 +472,7 @@ fn no_last_line_where_nix_stops_at_a_missing_path() {
     shape.seal();
     store_with_roots::remove(&shape.paths[2]);
     let env = &empty.env;
-    let foretell = |store: &Store, version: &str| -> Value {
+    let predict = |store: &Store, version: &str| -> Value {
         let mut args = store.args();
         args.extend(["optimise", "--format", "json", "--nix-version", version].map(Into::into));
         let run = env.run(args);
@@ -481,21 +481,21 @@ fn no_last_line_where_nix_stops_at_a_missing_path() {
     };
     nix::each(|nix| {
         let store = Store { nix, ..shape.store.copy(env, "copy") };
-        let foretold = foretell(&store, &nix.version);
+        let predicted = predict(&store, &nix.version);
         let (before, links_before) = disk_size(&store);
         let optimised = store.try_nix("nix-store", ["--optimise"]);
         let (after, links_after) = disk_size(&store);
         assert_eq!(optimised.status, 1, "{}", optimised.stderr);
-        assert_eq!(foretold["nix_report"]["line"], Value::Null);
-        assert_eq!(foretold["complete"], false);
+        assert_eq!(predicted["nix_report"]["line"], Value::Null);
+        assert_eq!(predicted["complete"], false);
         // What came before has been linked.
         let gain = before as i64 - after as i64 + (links_after as i64 - links_before as i64);
-        assert_eq!(foretold["disk_freed"].as_i64(), Some(gain));
-        assert_eq!(foretold["nix_report"]["files_linked"], 1);
+        assert_eq!(predicted["disk_freed"].as_i64(), Some(gain));
+        assert_eq!(predicted["nix_report"]["files_linked"], 1);
         store_with_roots::remove(&store.dir);
     });
     // Determinate Nix warns and goes on, since 3.22.1.
-    let line = |version| foretell(&shape.store, version)["nix_report"]["line"].clone();
+    let line = |version| predict(&shape.store, version)["nix_report"]["line"].clone();
     assert_eq!(line("determinate-3.22.0"), Value::Null);
     assert_eq!(line("determinate-3.22.1"), "0.0 KiB freed by hard-linking 3 files");
     assert_eq!(line("lix-2.94"), Value::Null);

@@ -129,7 +129,7 @@ fn a_closure_on_disk_counts_each_inode_once() {
             if closure.len() > 2 {
                 let (answer, alone) = report(env, store, &[path]);
                 assert_eq!(answer["total"]["disk_size"], row["closure_disk_size"], "{path}");
-                // What is retained is told within the examined set.
+                // What is retained is counted within the examined set.
                 let mut alone = alone[path].clone();
                 assert_eq!(alone["retained_nar_size"], row["closure_nar_size"], "{path}");
                 assert_eq!(alone["retained_disk_size"], row["closure_disk_size"], "{path}");

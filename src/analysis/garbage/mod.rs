@@ -76,7 +76,7 @@ impl Dead {
 
 /// What goes in one step, beyond what went before.
 #[derive(Clone, Debug)]
-pub struct StepResult {
+pub struct RemovalResult {
     /// What is removed; empty for the garbage there is now.
     pub label: String,
     /// How many roots that are.
@@ -136,7 +136,7 @@ pub struct Garbage<'f> {
     /// All that goes, after all steps.
     pub dead: Dead,
     /// What goes now, then what more goes in each step.
-    pub steps: Vec<StepResult>,
+    pub steps: Vec<RemovalResult>,
     /// What stays after all steps.
     pub alive: Alive,
     /// The paths that go, heaviest first, filtered and limited.
@@ -329,7 +329,7 @@ fn step_results(
     goes: &[u32],
     removed: &[u32],
     options: &GarbageOptions,
-) -> Vec<StepResult> {
+) -> Vec<RemovalResult> {
     let zero = freeable.map(|_| 0);
     let none = Dead {
         nar_size: Some(0),
@@ -382,7 +382,7 @@ fn step_results(
     }
     let labels = std::iter::once("").chain(options.steps.iter().map(|s| s.label.as_str()));
     (labels.zip(roots).zip(dead))
-        .map(|((label, roots), dead)| StepResult { label: label.to_owned(), roots, dead })
+        .map(|((label, roots), dead)| RemovalResult { label: label.to_owned(), roots, dead })
         .collect()
 }
 

@@ -48,7 +48,7 @@ pub use version::{Flavour, NixRule, NixRules, NixVersion, VersionError};
 /// How to answer.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OptimiseOptions {
-    /// The version of Nix whose report is foretold.
+    /// The version of Nix whose report is predicted.
     pub nix: NixVersion,
     /// Whether the store is one of Guix, for which no Nix prints a last line.
     pub guix: bool,

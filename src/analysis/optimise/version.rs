@@ -1,4 +1,4 @@
-//! The version of Nix whose report is foretold: which rule it follows, and how
+//! The version of Nix whose report is predicted: which rule it follows, and how
 //! it words its last line.
 
 use crate::catalog::build_trace::TraceTable;

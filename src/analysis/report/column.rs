@@ -162,7 +162,7 @@ impl Column {
         }
     }
 
-    /// Whether it tells of more than the path itself, and so needs all of its
+    /// Whether it is about more than the path itself, and so needs all of its
     /// closure.
     pub fn needs_closure(self) -> bool {
         matches!(

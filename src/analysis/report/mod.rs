@@ -196,7 +196,7 @@ impl Total {
     }
 }
 
-/// The rows asked for, with what each path's own inodes tell.
+/// The rows asked for, with what each path's own inodes show.
 fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
     let indexes: Vec<PathIndex> = if options.targets_only {
         census.targets.iter().filter_map(|&id| census.index_of(id)).collect()

@@ -186,9 +186,9 @@ fn is_root() -> bool {
 fn check(path: &Path, expected: &[&str], journal: bool) {
     let dir = path.parent().unwrap();
     let before = snapshot(dir);
-    let (found, told) = rows(path);
+    let (found, error) = rows(path);
     assert_eq!(
-        (found, told.is_some()),
+        (found, error.is_some()),
         (expected.iter().map(|s| (*s).to_owned()).collect(), journal)
     );
     assert_eq!(snapshot(dir), before);

@@ -41,7 +41,7 @@ const FSTATAT: u8 = 1;
 
 /// A file that was found but not opened yet (`O_PATH`): of any type.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct FoundInRoot {
     fd: OwnedFd,
     stat: Stat,
 }
@@ -171,7 +171,7 @@ impl Directory {
 
     pub(crate) fn open_unknown_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let found = Found::new(openat(&self.fd, name, flags, Mode::empty())?)?;
+        let found = FoundInRoot::new(openat(&self.fd, name, flags, Mode::empty())?)?;
         let stat = found.stat;
         match found.into_file() {
             // Without /proc: by name again, and compared after.
@@ -190,14 +190,14 @@ impl Directory {
     /// Finds a name below this directory with the kernel keeping symlinks
     /// inside of it. `None` where the kernel does not have `openat2`, or a
     /// container forbids it.
-    pub(crate) fn find_in_root(&self, name: &Path) -> Option<io::Result<Found>> {
+    pub(crate) fn find_in_root(&self, name: &Path) -> Option<io::Result<FoundInRoot>> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
         for _ in 0..RETRIES {
             match openat2(&self.fd, name, flags, Mode::empty(), resolve) {
                 Err(Errno::AGAIN | Errno::INTR) => {}
                 Err(Errno::NOSYS | Errno::PERM) => return None,
-                found => return Some(found.map_err(Into::into).and_then(Found::new)),
+                found => return Some(found.map_err(Into::into).and_then(FoundInRoot::new)),
             }
         }
         Some(Err(Errno::AGAIN.into()))
@@ -213,7 +213,7 @@ impl Directory {
     }
 }
 
-impl Found {
+impl FoundInRoot {
     fn new(fd: OwnedFd) -> io::Result<Self> {
         let stat = Directory::new(fd);
         let found = stat.stat(c"")?;

@@ -43,7 +43,7 @@ impl LiveTree {
 
     /// Opens a name with the kernel keeping symlinks inside the root; `None`
     /// where the kernel cannot, and names have to be followed one by one.
-    pub(super) fn open_in_root(&self, name: &Path) -> Option<io::Result<native::Found>> {
+    pub(super) fn open_in_root(&self, name: &Path) -> Option<io::Result<native::FoundInRoot>> {
         self.root.as_ref()?.find_in_root(name)
     }
 }

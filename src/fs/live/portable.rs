@@ -102,7 +102,7 @@ impl Directory {
     }
 
     /// Always `None`: names have to be followed one by one.
-    pub(crate) fn find_in_root(&self, _: &Path) -> Option<io::Result<Found>> {
+    pub(crate) fn find_in_root(&self, _: &Path) -> Option<io::Result<FoundInRoot>> {
         None
     }
 
@@ -128,10 +128,10 @@ pub(crate) fn has_open(_: (u64, u64)) -> Option<bool> {
 /// A file found by the kernel inside a root; there is no such call here.
 #[derive(Debug)]
 #[allow(dead_code, reason = "used where this is the native kind of directory")]
-pub(crate) enum Found {}
+pub(crate) enum FoundInRoot {}
 
 #[allow(dead_code, reason = "used where this is the native kind of directory")]
-impl Found {
+impl FoundInRoot {
     pub(crate) fn pass_directory(self) -> io::Result<Directory> {
         match self {}
     }
