@@ -569,6 +569,7 @@ fn a_directory_swapped_while_reading_is_seen() {
 }
 
 #[test]
+#[cfg_attr(nix_census_portable, ignore = "directories are reached by path, which leads elsewhere")]
 fn a_log_put_in_the_way_of_sqlite_is_seen() {
     let (_dir, path) = database(true);
     let found = at(&path).find().unwrap();
