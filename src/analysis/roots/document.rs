@@ -1,6 +1,6 @@
 //! The roots for printing.
 
-use super::{ProfileRow, RootRow, Roots, SharedGroup, Sizes, known_nar_size};
+use super::{ProfileRow, RootRow, RootSizes, Roots, SharedGroup, known_nar_size};
 use crate::analysis::liveness::settings_fields;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
@@ -244,7 +244,7 @@ impl Roots<'_> {
     }
 }
 
-fn nar_size(sizes: Sizes) -> Cell<'static> {
+fn nar_size(sizes: RootSizes) -> Cell<'static> {
     Cell::optional(known_nar_size(sizes), Cell::Size)
 }
 

@@ -13,16 +13,16 @@ use std::collections::HashMap;
 
 /// NAR size and disk size in bytes, and for how many paths among them the NAR
 /// size is not known.
-pub type Sizes = [u64; 3];
+pub type RootSizes = [u64; 3];
 
 /// The NAR size of what was weighed, if all of it is known.
-pub fn known_nar_size(sizes: Sizes) -> Option<u64> {
+pub fn known_nar_size(sizes: RootSizes) -> Option<u64> {
     (sizes[2] == 0).then_some(sizes[0])
 }
 
 /// What a path weighs. A path that refers to one that the source does not list
 /// has no known size either: with it goes what is not known.
-pub(super) fn weight(catalog: &Catalog, path: PathId, disk: u64) -> Sizes {
+pub(super) fn weight(catalog: &Catalog, path: PathId, disk: u64) -> RootSizes {
     let nar = catalog.nar_size(path);
     let known = nar.is_some() && catalog.unlisted_references(path).is_empty();
     [nar.unwrap_or(0), disk, u64::from(!known)]
@@ -71,7 +71,7 @@ impl Holders {
 /// The graph, and what each of its nodes weighs.
 pub(super) struct HolderGraph<'a> {
     rows: Rows,
-    weights: Vec<Sizes>,
+    weights: Vec<RootSizes>,
     found: &'a FoundRoots,
     holders: &'a Holders,
     first_class: u32,
@@ -82,10 +82,10 @@ pub(super) struct HolderGraph<'a> {
 /// What removals would free.
 pub(super) struct Freed {
     /// Each holder alone.
-    pub(super) holders: Vec<Sizes>,
+    pub(super) holders: Vec<RootSizes>,
     /// Each profile: all of it, all generations but the current, those that
     /// are older than asked.
-    pub(super) profiles: Vec<[Sizes; 3]>,
+    pub(super) profiles: Vec<[RootSizes; 3]>,
 }
 
 impl<'a> HolderGraph<'a> {
@@ -213,11 +213,11 @@ pub struct Group {
     /// How many paths.
     pub paths: u64,
     /// Their NAR size, and the disk size that goes with them.
-    pub sizes: Sizes,
+    pub sizes: RootSizes,
 }
 
 impl Group {
-    fn add(&mut self, sizes: Sizes) {
+    fn add(&mut self, sizes: RootSizes) {
         for (sum, size) in self.sizes.iter_mut().zip(sizes) {
             *sum += size;
         }

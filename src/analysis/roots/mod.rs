@@ -4,7 +4,7 @@ mod document;
 mod holders;
 mod of;
 
-pub use holders::{Group, Holders, Sizes, known_nar_size};
+pub use holders::{Group, Holders, RootSizes, known_nar_size};
 pub(crate) use of::chain_text;
 pub use of::{Keeper, RootsOf};
 
@@ -126,7 +126,7 @@ pub struct FreedGenerations {
     /// How many generations.
     pub generations: u64,
     /// What they weigh.
-    pub sizes: Sizes,
+    pub sizes: RootSizes,
 }
 
 /// A profile, and what deleting its generations would free.
@@ -153,7 +153,7 @@ pub struct SharedGroup {
     pub group: Group,
     /// What removing all of them would free: this, and what each of them and
     /// each pair of them keeps.
-    pub freed: Sizes,
+    pub freed: RootSizes,
 }
 
 /// All that the roots keep.
@@ -338,7 +338,7 @@ fn sort(rows: &mut [RootRow], found: &FoundRoots, options: &RootsOptions) {
 
 fn shared_groups(
     groups: &HashMap<[u32; 3], Group>,
-    alone: &[Sizes],
+    alone: &[RootSizes],
     holders: &Holders,
     heaviest: usize,
     limit: usize,
@@ -351,7 +351,7 @@ fn shared_groups(
     let list = sets.into_iter().map(|(set, group)| {
         let members = members(set);
         let mut freed = group.sizes;
-        let mut add = |sizes: Sizes| {
+        let mut add = |sizes: RootSizes| {
             freed.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += size);
         };
         for (i, &a) in members.iter().enumerate() {
@@ -370,11 +370,11 @@ fn shared_groups(
 struct Closures {
     /// For each path its place in `sizes`.
     place: Vec<u32>,
-    sizes: Vec<Sizes>,
+    sizes: Vec<RootSizes>,
 }
 
 impl Closures {
-    fn of(&self, path: PathId) -> Sizes {
+    fn of(&self, path: PathId) -> RootSizes {
         self.sizes[self.place[path.index()] as usize]
     }
 }
@@ -407,7 +407,7 @@ fn closures(census: WholeCensus<'_>, found: &FoundRoots) -> Result<Closures, Too
     }
     let mut graph = Rows::default();
     let mut row = Vec::new();
-    let mut weights: Vec<Sizes> = Vec::with_capacity(order.len());
+    let mut weights: Vec<RootSizes> = Vec::with_capacity(order.len());
     for &node in &order {
         row.clear();
         row.extend(rows.row(node).iter().map(|&next| place[next as usize]));

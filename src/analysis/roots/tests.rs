@@ -1,7 +1,7 @@
 //! What removals free, against following every root anew.
 
 use super::holders::{HolderGraph, Holders};
-use super::{Sizes, shared_groups};
+use super::{RootSizes, shared_groups};
 use crate::catalog::{Builder, Catalog, PathId, Record};
 use crate::census::Freeable;
 use crate::graph::{Cuts, Rows, reachable};
@@ -110,7 +110,7 @@ impl Case {
     }
 
     /// What removing these roots frees, by following all others.
-    fn freed(&self, catalog: &Catalog, freeable: &Freeable, removed: &[u32]) -> Sizes {
+    fn freed(&self, catalog: &Catalog, freeable: &Freeable, removed: &[u32]) -> RootSizes {
         let alive = |skip: &[u32]| {
             let left = (0u32..).zip(&self.roots).filter(|(i, _)| !skip.contains(i));
             let paths: Vec<u32> = left.map(|(_, (path, _))| *path).collect();
