@@ -206,7 +206,10 @@ fn real_stores(stores: &'static nix::Stores) {
         }
     }
     // Optimised now; then with some of `.links` gone, then with new paths.
-    assert_eq!(check(&env, &fresh)["nix_report"]["files_linked"], 0);
+    let again = check(&env, &fresh)["nix_report"]["files_linked"].as_u64().unwrap();
+    // Since 2.23 other names of an inode that was replaced are left for the next
+    // time; whether there are any depends on the order of directories.
+    assert!(again <= if fresh.nix.since("2.23") { 8 } else { 0 }, "{again}");
     let links = fresh.real_store_dir.join(".links");
     for (i, entry) in fs::read_dir(&links).unwrap().enumerate() {
         if i % 3 == 0 {

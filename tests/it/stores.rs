@@ -46,7 +46,11 @@ fn a_copy_keeps_hard_links_and_can_be_optimised() {
         let before = inodes(&copy);
         copy.nix("nix-store", ["--optimise"]);
         assert!(inodes(&copy) < before - 1000, "{before} {}", inodes(&copy));
-        assert_eq!(inodes(&copy), inodes(&stores.root_optimised));
+        // Since 2.23 other names of an inode that was replaced are passed over,
+        // so a few inodes more or less stay, by the order of directories.
+        let (copied, optimised) = (inodes(&copy), inodes(&stores.root_optimised));
+        let spread = if copy.nix.since("2.23") { 8 } else { 0 };
+        assert!(copied.abs_diff(optimised) <= spread, "{copied} {optimised}");
     });
 }
 
