@@ -5,11 +5,15 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
+use std::process::Command;
 
+use serde_json::Value;
+
+use crate::images::Mount;
 use crate::support::nix;
 use crate::support::store_in_code::{self, Made};
 use crate::support::store_with_roots::{SETTINGS, each_rooted, lines, list, number, texts};
-use crate::support::{TestEnv, have, run};
+use crate::support::{Run, TestEnv, du, have, root, run, skip};
 
 #[test]
 fn live_and_dead_are_those_that_nix_prints_under_all_settings() {
@@ -342,4 +346,70 @@ fn files_of_the_store_beneath_an_overlay_are_never_freed() {
     let run = merged.run(&env, ["optimise", "--lower", lower]);
     assert_eq!(run.status, 2);
     assert!(run.stderr.contains("Nix links nothing"), "{}", run.stderr);
+}
+
+/// A store over another by Nix itself, on a mounted overlay.
+#[test]
+fn collecting_in_a_local_overlay_store_frees_what_the_upper_layer_holds() {
+    if !root() || !have(&["mount", "umount", "du"]) {
+        return;
+    }
+    nix::each(|nix| {
+        // The experimental feature came with 2.22.
+        if !nix.since("2.22") {
+            return;
+        }
+        let env = TestEnv::new();
+        let [lower, upper, work, merged] =
+            ["lower", "upper", "work", "merged"].map(|name| env.join(name));
+        for dir in [&lower.join("nix/store"), &merged.join("nix/store"), &upper, &work] {
+            fs::create_dir_all(dir).unwrap();
+        }
+        let in_store = |store: &str, args: &[&str]| {
+            let config = "build-users-group =\nexperimental-features = nix-command \
+                          local-overlay-store read-only-local-store";
+            let mut command = nix.command("nix-store");
+            command.env("HOME", env.join("home")).env("NIX_CONFIG", config);
+            command.args(["--store", store]).args(args);
+            // As in `Store::try_nix`: another test's process may be where no name reaches.
+            let mut runs = (0..100).map(|_| run(&mut command));
+            let done = |run: &Run| !run.stderr.contains("symlink: File name too long");
+            runs.find(done).unwrap().ok().trim().to_owned()
+        };
+        let add = |store: &str, name: &str, bytes: usize| {
+            let file = env.join(name);
+            fs::write(&file, vec![b'x'; bytes]).unwrap();
+            in_store(store, &["--add", file.to_str().unwrap()])
+        };
+        let text = |dir: &Path| dir.to_str().unwrap().to_owned();
+        let low = add(&text(&lower), "low", 300_000);
+        let Ok(_mount) = mount_overlay(&lower.join("nix/store"), &upper, &work, &merged) else {
+            return skip("no overlay can be mounted here");
+        };
+        let store = format!(
+            "local-overlay://?root={}&lower-store={}&upper-layer={}&check-mount=false",
+            text(&merged),
+            text(&lower),
+            text(&upper)
+        );
+        let up = add(&store, "up", 200_000);
+        let (root, beneath) = (text(&merged), text(&lower));
+        let args = ["garbage", "--no-runtime", "--root", &root, "--root-kind", "image"];
+        let args = [&args[..], &["--lower", &beneath, "--format", "json"]].concat();
+        let ours: Value = serde_json::from_str(&env.run(args).stdout).unwrap();
+        assert_eq!(texts(list(&ours, "dead_paths"), "path"), [low, up].into());
+        let before = du(&[&upper]);
+        in_store(&store, &["--gc"]);
+        assert!(before > 200_000, "{before}");
+        assert_eq!(number(&ours["dead"]["disk_freed"]), before - du(&[&upper]));
+    });
+}
+
+fn mount_overlay(lower: &Path, upper: &Path, work: &Path, merged: &Path) -> Result<Mount, String> {
+    let [lower, upper, work] = [lower, upper, work].map(Path::display);
+    let options = format!("lowerdir={lower},upperdir={upper},workdir={work}");
+    let at = merged.join("nix/store");
+    let mut mount = Command::new("mount");
+    let run = run(mount.args(["-t", "overlay", "-o", &options, "overlay"]).arg(&at));
+    if run.status == 0 { Ok(Mount(at)) } else { Err(run.stderr) }
 }
