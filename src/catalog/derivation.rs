@@ -54,7 +54,8 @@ pub fn inputs(text: &[u8]) -> Option<Vec<Vec<u8>>> {
 /// The inputs of the derivation that is the store path of this base name.
 ///
 /// # Errors
-/// If it cannot be read. `None` as for [`inputs`] and [`text_of`].
+/// If it cannot be read. `None` as for [`inputs`], and where it is not a
+/// regular file of at most 64 MiB.
 pub fn inputs_of(store: &Directory, base_name: &str) -> io::Result<Option<Vec<Vec<u8>>>> {
     Ok(text_of(store, base_name)?.and_then(|text| inputs(&text)))
 }

@@ -197,7 +197,7 @@ pub trait Visitor: Sync {
 pub struct Top<'a> {
     /// Its name.
     pub name: &'a [u8],
-    /// The number that the visitor gets: [`Directory::path`].
+    /// The number that the visitor gets: [`WalkDirectory::path`].
     pub path: u32,
     /// Its inode number where the store directory was read, else 0.
     pub ino: u64,

@@ -36,7 +36,7 @@
 //! RegularFile::Image  Read, read_at(offset)      stat()
 //! ```
 //!
-//! Symlinks and entry points are resolved by [`resolve`], over any tree.
+//! Symlinks and entry points are resolved by [`Tree::resolve`], over any tree.
 
 mod input;
 mod live;

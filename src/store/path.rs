@@ -141,7 +141,7 @@ impl fmt::Display for StorePath<'_> {
 
 /// Splits a name as Nix's `builtins.parseDrvName` does: at the first dash that
 /// is followed by something other than a letter. The suffix of an output and
-/// `.drv` stay in the version; [`Package`] takes them off.
+/// `.drv` stay in the version; [`Package`](super::Package) takes them off.
 ///
 /// ```
 /// use nix_census::store::parse_drv_name;

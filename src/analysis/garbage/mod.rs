@@ -57,12 +57,13 @@ pub struct Dead {
 impl Dead {
     /// What the disk gains by all of it.
     pub fn disk_freed(&self) -> Option<u64> {
-        Some(self.paths_disk_freed? + self.invalid_disk_freed? + self.unused_links_disk_freed?)
+        let parts = [self.invalid_disk_freed?, self.unused_links_disk_freed?];
+        Some(parts.into_iter().fold(self.paths_disk_freed?, u64::saturating_add))
     }
 
     fn add(&mut self, other: &Self) {
         let add = |sum: &mut Option<u64>, part: Option<u64>| {
-            *sum = sum.zip(part).map(|(a, b)| a + b);
+            *sum = sum.zip(part).map(|(a, b)| a.saturating_add(b));
         };
         self.paths += other.paths;
         add(&mut self.nar_size, other.nar_size);
@@ -347,7 +348,7 @@ fn step_results(
             dead.nar_size =
                 dead.nar_size.and_then(|sum| Some(sum + census.catalog.nar_size(path)?));
             if let (Some(sum), Some(f)) = (&mut dead.paths_disk_freed, freeable) {
-                *sum += f.own_sizes[path.index()];
+                *sum = sum.saturating_add(f.own_sizes[path.index()]);
             }
         }
     }
@@ -362,7 +363,7 @@ fn step_results(
         for (&step, &size) in last.iter().zip(&freeable.class_sizes) {
             if let Some(sum) = dead.get_mut(step as usize).and_then(|d| d.paths_disk_freed.as_mut())
             {
-                *sum += size;
+                *sum = sum.saturating_add(size);
             }
         }
         let links = census.disk.as_ref().and_then(|d| d.links).unwrap_or_default();
@@ -452,7 +453,7 @@ fn packages(
         names[number as usize].paths += 1;
         let (nar, disk) = &mut sizes[number as usize];
         *nar = nar.and_then(|sum| Some(sum + census.catalog.nar_size(dead.path)?));
-        *disk += dead.disk_freed.unwrap_or(0);
+        *disk = disk.saturating_add(dead.disk_freed.unwrap_or(0));
         if let Some(of) = of_path.get_mut(dead.path.index()) {
             *of = number;
         }
@@ -471,7 +472,7 @@ fn packages(
         }
         for (of, size) in of_class.iter().zip(&freeable.class_sizes) {
             if let Some(sum) = of.and_then(|name| sizes.get_mut(name as usize)) {
-                sum.1 += size;
+                sum.1 = sum.1.saturating_add(*size);
             }
         }
     }

@@ -71,7 +71,8 @@ pub(super) fn classify(
     let mut compared = Compared { bytes_read: reader.bytes(), ..Compared::default() };
     for (inode, error) in failed {
         compared.unreadable += 1;
-        compared.unreadable_size += reader.tree.layout.inodes[inode as usize].size;
+        let size = reader.tree.layout.inodes[inode as usize].size;
+        compared.unreadable_size = compared.unreadable_size.saturating_add(size);
         let mut path = files.path().as_os_str().as_encoded_bytes().to_vec();
         path.push(b'/');
         path.extend(reader.path(inode, None));

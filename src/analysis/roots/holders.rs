@@ -219,7 +219,7 @@ pub struct Group {
 impl Group {
     fn add(&mut self, sizes: RootSizes) {
         for (sum, size) in self.sizes.iter_mut().zip(sizes) {
-            *sum += size;
+            *sum = sum.saturating_add(size);
         }
     }
 }

@@ -352,7 +352,7 @@ fn shared_groups(
         let members = members(set);
         let mut freed = group.sizes;
         let mut add = |sizes: RootSizes| {
-            freed.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += size);
+            freed.iter_mut().zip(sizes).for_each(|(sum, size)| *sum = sum.saturating_add(size));
         };
         for (i, &a) in members.iter().enumerate() {
             add(alone[a as usize]);
