@@ -13,7 +13,7 @@ use crate::images::Mount;
 use crate::support::nix;
 use crate::support::store_in_code::{self, Made};
 use crate::support::store_with_roots::{SETTINGS, each_rooted, lines, list, number, texts};
-use crate::support::{Run, TestEnv, du, have, root, run, skip};
+use crate::support::{TestEnv, du, have, root, run, skip};
 
 #[test]
 fn live_and_dead_are_those_that_nix_prints_under_all_settings() {
@@ -373,8 +373,11 @@ fn collecting_in_a_local_overlay_store_frees_what_the_upper_layer_holds() {
             command.args(["--store", store]).args(args);
             // As in `Store::try_nix`: another test's process may be where no name reaches.
             let mut runs = (0..100).map(|_| run(&mut command));
-            let done = |run: &Run| !run.stderr.contains("symlink: File name too long");
-            runs.find(done).unwrap().ok().trim().to_owned()
+            runs.find(|run| !nix::meets_a_name_that_is_too_long(run))
+                .unwrap()
+                .ok()
+                .trim()
+                .to_owned()
         };
         let add = |store: &str, name: &str, bytes: usize| {
             let file = env.join(name);
