@@ -76,7 +76,7 @@ impl Request {
         let style = Style {
             units: self.args.units(),
             color: self.destination.takes_color(),
-            time_zone: TimeZone::system(),
+            time_zone: TimeZone::system,
         };
         let format = self.args.format();
         self.destination.write(|out| output::write(document, format, &style, out))?;

@@ -5,20 +5,21 @@ use crate::text::{Units, escape, format_size, format_time};
 use jiff::tz::TimeZone;
 
 /// How a table is written.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Style {
     /// The unit of sizes.
     pub units: Units,
     /// Whether headings are bold.
     pub color: bool,
-    /// The time zone of times.
-    pub time_zone: TimeZone,
+    /// The time zone of times. Asked for only where a time is shown: to find the
+    /// machine's may mean to read its whole database of time zones.
+    pub time_zone: fn() -> TimeZone,
 }
 
 impl Default for Style {
     /// Binary units, no colour, UTC.
     fn default() -> Self {
-        Self { units: Units::default(), color: false, time_zone: TimeZone::UTC }
+        Self { units: Units::default(), color: false, time_zone: || TimeZone::UTC }
     }
 }
 
@@ -35,7 +36,7 @@ pub(super) fn show(cell: &Cell<'_>, style: &Style) -> String {
             format!("{sign}{}", format_size(n.unsigned_abs(), style.units))
         }
         Cell::Count(n) => n.to_string(),
-        Cell::Time(t) => format_time(*t, &style.time_zone),
+        Cell::Time(t) => format_time(*t, &(style.time_zone)()),
         Cell::Seconds(s) => format!("{s:.2} s"),
         Cell::Bool(b) => if *b { "yes" } else { "no" }.to_owned(),
         Cell::List(l) => l.iter().map(|t| escape(t.as_bytes())).collect::<Vec<_>>().join(" "),
