@@ -102,15 +102,7 @@ pub fn find(
         wanted.entry(referrer).or_default().insert(hash, reference);
     }
     let (ids, needles): (Vec<PathId>, Vec<Needles>) = wanted.into_iter().unzip();
-    let tops: Vec<Top<'_>> = (0u32..)
-        .zip(&ids)
-        .map(|(path, &id)| Top {
-            name: catalog.base_name(id).as_bytes(),
-            path,
-            ino: 0,
-            file_type: FileType::Unknown,
-        })
-        .collect();
+    let tops = Top::numbered(ids.iter().map(|&id| catalog.base_name(id)));
     let walker = Walker::new(files, threads)?;
     let search = Search { ids: &ids, needles: &needles };
     let walked = walker.walk(&tops, &search, &Progress::default());

@@ -140,10 +140,8 @@ pub(super) fn members(
     (walked.states.concat(), walked.entries, walked.stat_calls, walked.warnings)
 }
 
-const TOPS: [Top<'static>; 2] = [
-    Top { name: LINKS_DIRECTORIES[0], path: 0, ino: 0, file_type: FileType::Unknown },
-    Top { name: LINKS_DIRECTORIES[1], path: 1, ino: 0, file_type: FileType::Unknown },
-];
+const TOPS: [Top<'static>; 2] =
+    [Top::named(LINKS_DIRECTORIES[0], 0), Top::named(LINKS_DIRECTORIES[1], 1)];
 
 struct LinksVisitor<'a> {
     devices: &'a Devices,

@@ -147,10 +147,7 @@ pub fn find_references<N: AsRef<[u8]> + Sync>(
     progress: &Progress,
 ) -> Result<References, DiskError> {
     let walker = Walker::new(files, options.threads)?;
-    let tops: Vec<Top<'_>> = (0u32..)
-        .zip(names)
-        .map(|(path, name)| Top { name: name.as_ref(), path, ino: 0, file_type: FileType::Unknown })
-        .collect();
+    let tops = Top::numbered(names);
     progress.begin("searching for references", Total::Paths(tops.len() as u64));
     let searcher = Searcher { parts, progress, use_case_hack: options.use_case_hack };
     let walked = walker.walk(&tops, &searcher, progress);

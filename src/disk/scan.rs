@@ -199,10 +199,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
 ) -> Result<DiskScan, DiskError> {
     let walker = Walker::new(files, options.threads)?;
     let devices = Devices::new(files.stat().dev);
-    let mut tops: Vec<Top<'_>> = (0u32..)
-        .zip(names)
-        .map(|(path, name)| Top { name: name.as_ref(), path, ino: 0, file_type: FileType::Unknown })
-        .collect();
+    let mut tops = Top::numbered(names);
     let mut others = Vec::new();
     let mut read = links::LinksRead::default();
     if options.whole {

@@ -205,6 +205,20 @@ pub struct Top<'a> {
     pub file_type: FileType,
 }
 
+impl<'a> Top<'a> {
+    /// An entry of which only the name is known.
+    pub const fn named(name: &'a [u8], path: u32) -> Self {
+        Self { name, path, ino: 0, file_type: FileType::Unknown }
+    }
+
+    /// Such entries, numbered in this order from 0.
+    pub fn numbered<N: AsRef<[u8]> + ?Sized + 'a>(
+        names: impl IntoIterator<Item = &'a N>,
+    ) -> Vec<Self> {
+        (0..).zip(names).map(|(path, name)| Self::named(name.as_ref(), path)).collect()
+    }
+}
+
 /// An entry found in the store directory.
 #[derive(Clone, Debug)]
 pub struct Listed {

@@ -513,12 +513,7 @@ fn a_directory_deleted_before_it_is_opened() {
         let doomed = store.path().join("x/doomed");
         fs::create_dir_all(doomed.join("below")).unwrap();
         fs::create_dir_all(store.path().join("y")).unwrap();
-        let tops = [("x", 7), ("y", 8)].map(|(name, path)| Top {
-            name: name.as_bytes(),
-            path,
-            ino: 0,
-            file_type: FileType::Unknown,
-        });
+        let tops = [("x", 7), ("y", 8)].map(|(name, path)| Top::named(name.as_bytes(), path));
         let files = engine.files(store.path());
         let walker = Walker::new(&files, Some(1)).unwrap();
         let walked = walker.walk(&tops, &Deleting { doomed: &doomed }, &Progress::default());
@@ -668,12 +663,8 @@ fn a_visitor_sees_all_and_opens_nothing_but_files() {
     fs::write(store.path().join("y"), "a path").unwrap();
     symlink("file", path.join("d/link")).unwrap();
     fifo(&path.join("d/e/fifo"));
-    let tops = [("x", 7), ("y", 8), ("gone", 9)].map(|(name, path)| Top {
-        name: name.as_bytes(),
-        path,
-        ino: 0,
-        file_type: FileType::Unknown,
-    });
+    let tops =
+        [("x", 7), ("y", 8), ("gone", 9)].map(|(name, path)| Top::named(name.as_bytes(), path));
     for engine in [Engine::Native, Engine::Portable] {
         let files = engine.files(store.path());
         let walker = Walker::new(&files, Some(2)).unwrap();
@@ -728,7 +719,7 @@ fn a_path_deleted_while_it_is_walked() {
         fs::create_dir_all(store.path().join("x/y/z")).unwrap();
         let files = engine.files(store.path());
         let walker = Walker::new(&files, Some(2)).unwrap();
-        let top = Top { name: b"x", path: 3, ino: 0, file_type: FileType::Unknown };
+        let top = Top::named(b"x", 3);
         let visitor = Deleting(store.path().to_path_buf());
         let walked = walker.walk(&[top], &visitor, &Progress::default());
         assert_eq!(walked.states.iter().sum::<u32>(), 1);

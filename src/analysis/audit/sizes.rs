@@ -85,15 +85,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
         xattrs: subject.options.wants(FindingKind::Xattr),
         canonical: &subject.options.canonical,
     };
-    let tops: Vec<Top<'_>> = (0u32..)
-        .zip(&names)
-        .map(|(path, name)| Top {
-            name: name.as_bytes(),
-            path,
-            ino: 0,
-            file_type: FileType::Unknown,
-        })
-        .collect();
+    let tops = Top::numbered(names.iter().copied());
     subject.progress.begin("checking files", Total::Paths(tops.len() as u64));
     let walked = walker.walk(&tops, &checker, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
@@ -498,12 +490,7 @@ fn links(subject: &Subject<'_>, walker: &Walker<'_>) -> Gathered {
         empty_b3: nix32::encode(blake3::hash(b"").as_bytes()),
         wants_unused: subject.options.wants(FindingKind::UnusedLink),
     };
-    let tops = disk::LINKS_DIRECTORIES.map(|name| Top {
-        name,
-        path: 0,
-        ino: 0,
-        file_type: FileType::Unknown,
-    });
+    let tops = disk::LINKS_DIRECTORIES.map(|name| Top::named(name, 0));
     subject.progress.begin("reading .links", Total::Unknown);
     let walked = walker.walk(&tops, &visitor, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };

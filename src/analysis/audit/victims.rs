@@ -25,16 +25,7 @@ pub(super) fn find(
     }
     let walker = Walker::new(files, subject.options.threads)?;
     subject.progress.begin("looking for files linked to corrupt entries", Total::Unknown);
-    let names: Vec<&str> = subject.ids.iter().map(|&id| subject.catalog.base_name(id)).collect();
-    let tops: Vec<Top<'_>> = (0..)
-        .zip(&names)
-        .map(|(path, name)| Top {
-            name: name.as_bytes(),
-            path,
-            ino: 0,
-            file_type: FileType::Unknown,
-        })
-        .collect();
+    let tops = Top::numbered(subject.ids.iter().map(|&id| subject.catalog.base_name(id)));
     let numbers = corrupt.keys().map(|&(_, number)| number).collect();
     let visitor = Victims { store_dir: subject.catalog.store_dir(), corrupt: &corrupt, numbers };
     let walked = walker.walk(&tops, &visitor, subject.progress);

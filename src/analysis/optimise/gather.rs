@@ -41,15 +41,7 @@ impl Gathering<'_> {
         tree.layout.link_limit = self.link_limit;
         progress.begin("reading .links", Total::Unknown);
         let links = LinkTable::read(walker, self.whole, &mut tree, progress, warnings);
-        let tops: Vec<Top<'_>> = (0..)
-            .zip(self.names)
-            .map(|(path, name)| Top {
-                name: name.as_bytes(),
-                path,
-                ino: 0,
-                file_type: FileType::Unknown,
-            })
-            .collect();
+        let tops = Top::numbered(self.names.iter().copied());
         let visitor = Walk { links: &links, whole: self.whole, device };
         progress.begin("walking the store", Total::Paths(tops.len() as u64));
         let walked = walker.walk(&tops, &visitor, progress);

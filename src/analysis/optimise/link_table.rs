@@ -31,9 +31,8 @@ impl LinkTable {
         warnings: &mut Warnings,
     ) -> Self {
         let [links, b3] = LINKS_DIRECTORIES;
-        let top = |name, path| Top { name, path, ino: 0, file_type: FileType::Unknown };
         let visitor = LinksWalk { stat: whole, device: walker.files().stat().dev };
-        let walked = walker.walk(&[top(links, 0), top(b3, 1)], &visitor, progress);
+        let walked = walker.walk(&[Top::named(links, 0), Top::named(b3, 1)], &visitor, progress);
         warnings.extend(walked.warnings);
         tree.entries += walked.entries;
         let mut table = Self::default();

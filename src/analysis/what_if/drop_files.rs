@@ -67,7 +67,7 @@ pub(super) fn find(
     let tops: Vec<Top<'_>> = (census.indexes())
         .map(|index| {
             let name = census.catalog.base_name(census.id(index)).as_bytes();
-            Top { name, path: index.node(), ino: 0, file_type: FileType::Unknown }
+            Top::named(name, index.node())
         })
         .collect();
     let use_case_hack = census.disk.as_ref().is_some_and(|disk| disk.use_case_hack);
