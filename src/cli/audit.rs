@@ -79,9 +79,9 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &AuditArgs) -> Res
         }
     };
     let mut warnings = Warnings::new();
-    let settings = subject.settings(&mut warnings);
+    let settings = subject.warned_settings(&mut warnings);
     let signatures = args.signatures.as_ref().map(|keys| match keys.is_empty() {
-        true => trusted_keys(subject.settings_tree(), &settings, &mut warnings),
+        true => trusted_keys(subject.settings_tree(), settings, &mut warnings),
         false => keys.clone(),
     });
     catalog.warnings.extend(warnings);
@@ -95,7 +95,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &AuditArgs) -> Res
         threads: subject.threads(),
         canonical: Canonical {
             use_case_hack: settings.use_case_hack,
-            ignored_acls: settings.ignored_acls,
+            ignored_acls: settings.ignored_acls.clone(),
         },
     };
     let files = if subject.walks_disk() { Some(subject.files()?) } else { None };

@@ -169,7 +169,7 @@ pub(super) fn follow_build_traces(
     args: &SettingsArgs,
     settings: &GcSettings,
 ) {
-    let features = subject.settings(&mut Warnings::new()).experimental_features;
+    let features = &subject.settings().experimental_features;
     if !settings.keep_outputs.value || !features.iter().any(|f| f == "ca-derivations") {
         return;
     }
@@ -196,8 +196,6 @@ pub(super) fn follow_build_traces(
 /// Who is taken to call `nix-collect-garbage`: this user; an image's superuser.
 fn caller(subject: &Subject, version: NixVersion) -> Caller {
     let rule = version.profile_rule();
-    // What is odd about them is said where they are read for the answer.
-    let settings = subject.settings(&mut Warnings::new());
     if subject.location.root != Path::new("/") {
         return Caller::superuser(rule);
     }
@@ -210,7 +208,7 @@ fn caller(subject: &Subject, version: NixVersion) -> Caller {
         is_root: rustix::process::getuid().is_root(),
         home: environment::home().unwrap_or_else(|| PathBuf::from("/")),
         state_home,
-        xdg: settings.xdg_base_directories,
+        xdg: subject.settings().xdg_base_directories,
         state_dir: subject.nix_state_dir.clone(),
         ask_access: true,
     }
@@ -250,7 +248,7 @@ impl SettingsArgs {
         }
         let mut settings = match subject.location.is_guix() {
             true => guix_settings(subject, warnings),
-            false => subject.settings(warnings).gc,
+            false => subject.warned_settings(warnings).gc.clone(),
         };
         if let Some(value) = self.keep_outputs {
             settings.keep_outputs = asked(value);

@@ -37,6 +37,7 @@ pub(super) struct Subject {
     /// The tree that the settings are in: that of an image, else this machine.
     settings_tree: Tree,
     files: OnceCell<StoreFiles>,
+    settings: OnceCell<(Settings, Warnings)>,
 }
 
 impl Subject {
@@ -68,6 +69,7 @@ impl Subject {
             daemon,
             settings_tree,
             files: OnceCell::new(),
+            settings: OnceCell::new(),
         };
         subject.keep_off_inputs(request)?;
         Ok(subject)
@@ -120,7 +122,7 @@ impl Subject {
         let scans = *source == Source::Scan;
         let options = ScanOptions {
             threads: self.threads(),
-            use_case_hack: scans && self.settings(&mut Warnings::new()).use_case_hack,
+            use_case_hack: scans && self.settings().use_case_hack,
             ..ScanOptions::default()
         };
         let show = request.shows_progress() && scans;
@@ -259,7 +261,25 @@ impl Subject {
 
     /// The settings of the examined system; for this machine's store those
     /// that Nix would have for this user.
-    pub(super) fn settings(&self, warnings: &mut Warnings) -> Settings {
+    pub(super) fn settings(&self) -> &Settings {
+        &self.settings_and_warnings().0
+    }
+
+    /// The same, for what must say what is wrong with them.
+    pub(super) fn warned_settings(&self, warnings: &mut Warnings) -> &Settings {
+        let (settings, found) = self.settings_and_warnings();
+        warnings.extend(found.clone());
+        settings
+    }
+
+    fn settings_and_warnings(&self) -> &(Settings, Warnings) {
+        self.settings.get_or_init(|| {
+            let mut warnings = Warnings::new();
+            (self.read_settings(&mut warnings), warnings)
+        })
+    }
+
+    fn read_settings(&self, warnings: &mut Warnings) -> Settings {
         let files = match (&self.store.root, self.store.root_kind) {
             (Some(_), None | Some(RootKindArg::Image)) => {
                 SettingsFiles::of_image(&self.location, Path::new("/etc/nix"))
@@ -335,7 +355,7 @@ impl Subject {
             let options = ScanOptions {
                 threads: self.threads(),
                 // What is wrong with the settings is reported where they decide more.
-                use_case_hack: self.settings(&mut Warnings::new()).use_case_hack,
+                use_case_hack: self.settings().use_case_hack,
                 ..ScanOptions::default()
             };
             let files = self.files()?;
