@@ -141,7 +141,7 @@ pub(super) fn find(
         locks_temporary_directories: settings.nix_version.locks_temporary_directories(),
     };
     let mut found = find_roots(subject.tree(), &subject.location, &census.catalog, &options);
-    found.lower_store = subject.lower_store()?;
+    found.lower_store = subject.lower_store().map(Path::to_owned);
     census.warnings.extend(std::mem::take(&mut found.warnings));
     let auto = subject.location.state_dir.join("gcroots/auto");
     let gone = found.stale.iter().filter(|stale| {

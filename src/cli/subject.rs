@@ -27,6 +27,8 @@ use std::path::{Path, PathBuf};
 /// A store that is examined.
 pub(super) struct Subject {
     pub(super) location: StoreLocation,
+    /// The store beneath, if it is an overlay.
+    lower: Option<StoreLocation>,
     pub(super) source: Source,
     pub(super) names: NameContext,
     store: StoreArgs,
@@ -60,8 +62,11 @@ impl Subject {
             (Some(_), None | Some(RootKindArg::Image)) => tree.clone(),
             _ => this_machine()?,
         };
+        let lower =
+            store.lower.as_deref().map(|root| lower_location(root, &location)).transpose()?;
         let subject = Self {
             location,
+            lower,
             source,
             names: NameContext { tree, current_dir },
             store,
@@ -83,9 +88,8 @@ impl Subject {
     /// The catalog of the store.
     pub(super) fn catalog(&self, request: &Request) -> Result<Catalog, Failure> {
         let mut catalog = self.load(request, &self.location, &self.source)?;
-        if let Some(lower) = &self.store.lower {
-            let lower = self.lower_location(lower)?;
-            let below = self.load(request, &lower, &Source::find(&lower))?;
+        if let Some(lower) = &self.lower {
+            let below = self.load(request, lower, &Source::find(lower))?;
             catalog = catalog::load_over(&catalog, &below).map_err(|e| catalog_failure(&e))?;
         }
         Ok(catalog)
@@ -98,11 +102,7 @@ impl Subject {
 
     /// Refuses to write the answer over what it is read from.
     fn keep_off_inputs(&self, request: &Request) -> Result<(), Failure> {
-        let lower = match &self.store.lower {
-            Some(lower) => Some(self.lower_location(lower)?),
-            None => None,
-        };
-        for location in std::iter::once(&self.location).chain(&lower) {
+        for location in std::iter::once(&self.location).chain(&self.lower) {
             for part in [&location.real_store_dir, &location.real_state_dir, &location.database] {
                 request.keep_off(part)?;
             }
@@ -132,19 +132,8 @@ impl Subject {
     }
 
     /// The store directory of the store beneath, if there is one.
-    pub(super) fn lower_store(&self) -> Result<Option<PathBuf>, Failure> {
-        let Some(lower) = &self.store.lower else { return Ok(None) };
-        Ok(Some(self.lower_location(lower)?.real_store_dir))
-    }
-
-    /// The store beneath: its own root, the same names.
-    fn lower_location(&self, lower: &Path) -> Result<StoreLocation, Failure> {
-        let root = std::fs::canonicalize(lower)
-            .map_err(|e| Failure::usage(format!("--lower {}: {e}", lower.display())))?;
-        let tree = Tree::live(&root)
-            .map_err(|e| Failure::usage(format!("--lower {}: {e}", lower.display())))?;
-        fs::locate(&tree, &self.location.store_dir, &self.location.state_dir)
-            .map_err(|e| Failure::because(&e))
+    pub(super) fn lower_store(&self) -> Option<&Path> {
+        self.lower.as_ref().map(|lower| &*lower.real_store_dir)
     }
 
     /// The ids of targets.
@@ -368,6 +357,13 @@ impl Subject {
         };
         Census::new(catalog, examine, scan).map_err(|e| Failure::because(&e))
     }
+}
+
+/// The store beneath another: its own root, the same names.
+fn lower_location(root: &Path, upper: &StoreLocation) -> Result<StoreLocation, Failure> {
+    let failed = |e| Failure::usage(format!("--lower {}: {e}", root.display()));
+    let tree = std::fs::canonicalize(root).and_then(|root| Tree::live(&root)).map_err(failed)?;
+    fs::locate(&tree, &upper.store_dir, &upper.state_dir).map_err(|e| Failure::because(&e))
 }
 
 /// A census that was taken of all paths.
