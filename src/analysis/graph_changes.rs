@@ -127,6 +127,8 @@ pub(super) struct DroppedFrom {
     pub(super) nar_size: u64,
     /// Blocks of inodes with no other name anywhere, and of directories.
     pub(super) private_disk_size: u64,
+    /// How many of those inodes and directories.
+    pub(super) private_inodes: u64,
     /// Names taken of each inode with several, by the scan's index of it.
     pub(super) names: HashMap<u32, u32>,
 }
@@ -134,9 +136,9 @@ pub(super) struct DroppedFrom {
 /// The sizes of a set of paths, without the files dropped. Unknown NAR sizes
 /// count as 0: for orders; see [`known_nar_size`].
 pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Sizes {
-    let (mut nar, mut disk) = (0u64, 0u64);
-    let inodes = census.disk.as_ref().map_or(0, |d| d.inodes.len());
-    let mut seen = NodeSet::new(inodes);
+    let (mut nar, mut disk, mut inodes) = (0u64, 0u64, 0u64);
+    let several = census.disk.as_ref().map_or(0, |d| d.inodes.len());
+    let mut seen = NodeSet::new(several);
     for path in paths.iter().map(PathIndex::new) {
         let gone = dropped.paths.get(&path);
         nar = nar.saturating_add(census.nar_size(path));
@@ -144,14 +146,17 @@ pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Si
         let Some(scan) = &census.disk else { continue };
         disk = disk.saturating_add(scan.usages[path.index()].private_disk_size);
         disk = disk.saturating_sub(gone.map_or(0, |g| g.private_disk_size));
+        inodes += scan.usages[path.index()].private_inodes;
+        inodes = inodes.saturating_sub(gone.map_or(0, |g| g.private_inodes));
         for names in scan.names.row(path.node()).chunk_by(|a, b| a == b) {
             let taken = gone.and_then(|g| g.names.get(&names[0])).copied().unwrap_or(0);
             if (taken as usize) < names.len() && seen.insert(names[0]) {
                 disk = disk.saturating_add(scan.inodes[names[0] as usize].disk_size());
+                inodes += 1;
             }
         }
     }
-    Sizes { nar, disk }
+    Sizes { nar, disk, inodes }
 }
 
 /// The difference of two sizes in bytes.

@@ -10,6 +10,7 @@
 use crate::answer::{Cell, Field};
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Freeable, WholeCensus};
+use crate::disk::Space;
 use crate::fs::Tree;
 use crate::graph::{Cuts, NodeSet, Rows, ShortestPaths, reachable};
 use crate::roots::{FoundRoots, GcSetting, GcSettings, RootKind};
@@ -177,9 +178,9 @@ pub(super) fn freeable(
     let mut freeable = Freeable::new(disk, paths, &kept);
     for path in census.catalog.ids() {
         if is_below(census.catalog.base_name(path).as_bytes()) {
-            freeable.own_sizes[path.index()] = 0;
+            freeable.own_sizes[path.index()] = Space::default();
             for &class in freeable.classes.row(path.node()) {
-                freeable.class_sizes[class as usize] = 0;
+                freeable.class_sizes[class as usize] = Space::default();
             }
         }
     }

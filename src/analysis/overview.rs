@@ -2,9 +2,11 @@
 
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
-use crate::census::{Census, WholeCensus};
-use crate::graph::saturating_sum;
+use crate::census::{Census, Union, WholeCensus};
+use crate::disk::Space;
+use crate::fs::Capacity;
 use crate::store::StoreLocation;
+use crate::text::{Units, format_size};
 use crate::warning::Warnings;
 use std::path::Path;
 use std::time::Duration;
@@ -73,6 +75,14 @@ pub struct DiskOverview {
     pub unused_links_disk_size: u64,
     /// The disk size of the whole store directory, as `du -s` has it.
     pub store_disk_size: u64,
+    /// The inodes of all valid paths.
+    pub inodes: u64,
+    /// The inodes of entries that are not valid paths: what would go with them.
+    pub invalid_inodes: u64,
+    /// The inodes of the whole store directory, itself included.
+    pub store_inodes: u64,
+    /// What the store's file system holds and has left, where that is known.
+    pub capacity: Option<Capacity>,
     /// Directory entries seen.
     pub entries: u64,
 }
@@ -160,7 +170,12 @@ impl Overview {
                     )),
                 Field::hidden("invalid_entries", Cell::Count(d.invalid_entries)),
                 Field::new("store_disk_size", "whole store on disk", Cell::Size(d.store_disk_size)),
+                Field::new("inodes", "inodes", Cell::Count(d.inodes))
+                    .remark(format!("{} in the whole store directory", d.store_inodes)),
+                Field::hidden("store_inodes", Cell::Count(d.store_inodes)),
+                Field::hidden("invalid_inodes", Cell::Count(d.invalid_inodes)),
             ]);
+            fields.extend(capacity_fields(d.capacity));
         }
         if let Some(time) = self.newest_registration {
             fields.push(Field::new("newest_registration", "newest registration", Cell::Time(time)));
@@ -206,10 +221,43 @@ impl Overview {
     }
 }
 
+/// What the store's file system has left. JSON keys are there in any case.
+fn capacity_fields(capacity: Option<Capacity>) -> Vec<Field<'static>> {
+    let size = |of: fn(Capacity) -> u64| Cell::optional(capacity.map(of), Cell::Size);
+    let count =
+        |of: fn(Capacity) -> Option<u64>| Cell::optional(capacity.and_then(of), Cell::Count);
+    let mut free = Field::hidden("available_size", size(|c| c.available));
+    let mut inodes = Field::hidden("free_inodes", count(|c| c.free_inodes));
+    if let Some(c) = capacity {
+        free.label = "file system has left".into();
+        let whole = format_size(c.size, Units::Binary);
+        free.remark = format!("{} of {whole}", percent(c.available, c.size)).into();
+        inodes.label = "inodes left".into();
+        inodes.remark = match (c.free_inodes, c.inodes) {
+            (Some(free), Some(all)) => format!("{} of {all}", percent(free, all)).into(),
+            _ => "the file system has no limit on inodes".into(),
+        };
+    }
+    vec![
+        free,
+        Field::hidden("file_system_size", size(|c| c.size)),
+        Field::hidden("free_size", size(|c| c.free)),
+        inodes,
+        Field::hidden("file_system_inodes", count(|c| c.inodes)),
+    ]
+}
+
+fn percent(part: u64, whole: u64) -> String {
+    match u128::from(part).saturating_mul(100).checked_div(u128::from(whole)) {
+        Some(percent) => format!("{percent}%"),
+        None => "-".to_owned(),
+    }
+}
+
 fn disk_overview(census: &Census) -> Option<DiskOverview> {
     let disk = census.disk.as_ref()?;
     let shared = census.shared()?;
-    let (disk_size, apparent_size) = shared.union(census.indexes());
+    let Union { disk_size, apparent_size, inodes } = shared.union(census.indexes());
     // Names in valid paths, then in all of the store, `.links` apart.
     let mut in_valid = vec![0u32; disk.inodes.len()];
     let mut names = vec![0u32; disk.inodes.len()];
@@ -219,7 +267,8 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
             in_valid[inode as usize] += u32::from(path < census.len());
         }
     }
-    let (mut hard_linked_names, mut hard_link_savings, mut invalid_shared) = (0, 0, 0);
+    let (mut hard_linked_names, mut hard_link_savings) = (0, 0);
+    let mut invalid = disk.others.iter().map(|(_, usage)| usage.private()).sum::<Space>();
     let (mut other_linked_names, mut other_link_savings) = (0u64, 0u64);
     let mut copied_disk_size = disk_size;
     for (i, inode) in disk.inodes.iter().enumerate() {
@@ -235,22 +284,30 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
             other_link_savings = other_link_savings.saturating_add(size);
         }
         if names[i] > 0 && in_valid[i] == 0 {
-            invalid_shared = u64::saturating_add(invalid_shared, inode.disk_size());
+            invalid += Space::inode(inode.disk_size());
         }
     }
-    let invalid_private = saturating_sum(disk.others.iter().map(|(_, u)| u.private_disk_size));
-    let invalid_disk_size = invalid_private.saturating_add(invalid_shared);
     let links = disk.links.unwrap_or_default();
     // Inodes of several names, all outside the paths: in `.links` and beyond
     // the store. Each such name in `.links` counts for the store.
     let only_in_links = (disk.inodes.iter().zip(&names))
         .filter(|(inode, names)| **names == 0 && inode.linked())
-        .map(|(inode, _)| inode.disk_size());
+        .map(|(inode, _)| Space::inode(inode.disk_size()))
+        .sum::<Space>();
+    let store_directory = Space::inode(disk.store_directory_disk_size);
+    let links_directories =
+        Space { disk_size: links.directory_disk_size, inodes: links.directories };
+    let store = Space { disk_size, inodes }
+        + invalid
+        + links_directories
+        + links.unused_space()
+        + store_directory
+        + only_in_links;
     Some(DiskOverview {
         apparent_size,
         disk_size,
         invalid_entries: disk.others.len() as u64,
-        invalid_disk_size,
+        invalid_disk_size: invalid.disk_size,
         hard_linked_names,
         hard_link_savings,
         links_savings: links.saved_disk_size,
@@ -261,17 +318,11 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
         links_directory_disk_size: links.directory_disk_size,
         unused_links: links.unused,
         unused_links_disk_size: links.unused_disk_size,
-        store_disk_size: saturating_sum(
-            [
-                disk_size,
-                invalid_disk_size,
-                links.directory_disk_size,
-                links.unused_disk_size,
-                disk.store_directory_disk_size,
-            ]
-            .into_iter()
-            .chain(only_in_links),
-        ),
+        store_disk_size: store.disk_size,
+        inodes,
+        invalid_inodes: invalid.inodes,
+        store_inodes: store.inodes,
+        capacity: disk.capacity,
         entries: disk.entries,
     })
 }

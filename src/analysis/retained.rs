@@ -4,13 +4,16 @@ use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::graph::{Dominator, Dominators, NodeSet, Rows, TooHeavy, Weights, roots};
 
-/// NAR size and disk size of a set of paths in bytes, each inode once.
+/// NAR size and disk size of a set of paths in bytes, and its inodes; each
+/// inode once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sizes {
     /// The NAR size; unknown ones count as 0.
     pub nar: u64,
     /// The disk size; 0 where the disk was not asked.
     pub disk: u64,
+    /// How many inodes; 0 where the disk was not asked.
+    pub inodes: u64,
 }
 
 impl Sizes {
@@ -23,9 +26,9 @@ impl Sizes {
     }
 }
 
-impl From<Weights<2>> for Sizes {
-    fn from([nar, disk]: Weights<2>) -> Self {
-        Self { nar, disk }
+impl From<Weights<3>> for Sizes {
+    fn from([nar, disk, inodes]: Weights<3>) -> Self {
+        Self { nar, disk, inodes }
     }
 }
 
@@ -87,11 +90,16 @@ impl Retained {
         (self.disk && !self.unlisted).then(|| self.sizes[index.index()].disk)
     }
 
+    /// The inodes that the path at `index` retains, if known.
+    pub fn inodes(&self, index: PathIndex) -> Option<u64> {
+        (self.disk && !self.unlisted).then(|| self.sizes[index.index()].inodes)
+    }
+
     /// What the paths of a census retain in a graph whose first nodes they are.
     pub(super) fn of(
         census: &Census,
         graph: &Rows,
-        weights: &[Weights<2>],
+        weights: &[Weights<3>],
         roots: &[u32],
     ) -> Result<Self, TooHeavy> {
         let dominators = Dominators::new(graph, roots);
@@ -126,17 +134,21 @@ pub(super) fn examined_roots(census: &Census) -> Vec<u32> {
 }
 
 /// The examined graph with a node for each class of shared inodes after the
-/// paths, and NAR and disk size of each node.
-pub(super) fn weighted(census: &Census) -> (Rows, Vec<Weights<2>>) {
+/// paths, and NAR size, disk size and inodes of each node.
+pub(super) fn weighted(census: &Census) -> (Rows, Vec<Weights<3>>) {
     let paths = census.indexes();
     match census.shared() {
         None => {
-            let weights = paths.map(|i| [census.nar_size(i), 0]).collect();
+            let weights = paths.map(|i| [census.nar_size(i), 0, 0]).collect();
             (census.references().clone(), weights)
         }
         Some(shared) => {
-            let own = paths.map(|i| [census.nar_size(i), shared.own_disk_sizes[i.index()]]);
-            let classes = shared.disk_sizes.iter().map(|&size| [0, size]);
+            let own = paths.map(|i| {
+                let at = i.index();
+                [census.nar_size(i), shared.own_disk_sizes[at], shared.own_inodes[at]]
+            });
+            let classes = shared.disk_sizes.iter().zip(&shared.inodes);
+            let classes = classes.map(|(&size, &inodes)| [0, size, inodes]);
             (shared.extend(census.references()), own.chain(classes).collect())
         }
     }

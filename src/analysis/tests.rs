@@ -25,7 +25,7 @@ use super::what_if::{self, Change, WhatIf};
 use super::why::{Show, User, Why};
 use crate::catalog::{Builder, Catalog, DatabaseFile, PathId, Record, Source};
 use crate::census::{self, Census, Examine, PathIndex};
-use crate::disk::{Progress, ScanOptions};
+use crate::disk::{Progress, ScanOptions, Space};
 use crate::fs::{self, MemoryFile, StoreFiles};
 use crate::nar::hash::Algorithm;
 use crate::nar::stream::NarWriter;
@@ -207,6 +207,8 @@ fn overview() {
             other_link_savings: 20_480,
             copied_disk_size: disk_size + 20_480,
             store_disk_size: disk_size + 4096,
+            inodes: 11,
+            store_inodes: 12,
             entries: 3 + 3 + 1 + 3 + 2,
             ..DiskOverview::default()
         }),
@@ -229,8 +231,9 @@ fn report(census: &Census) -> Report {
     Report::new(census, &options).unwrap()
 }
 
-/// A row: shared, alone reclaimable; NAR and disk of the closure; NAR and disk retained.
-fn row(path: u32, [shared, own]: [u64; 2], closure: [u64; 2], retained: [u64; 2]) -> Row {
+/// A row: shared, alone reclaimable, and its inodes; NAR, disk and inodes of the
+/// closure; NAR, disk and inodes retained.
+fn row(path: u32, [shared, own, inodes]: [u64; 3], closure: [u64; 3], retained: [u64; 3]) -> Row {
     Row {
         index: PathIndex::new(path),
         shared_size: Some(shared),
@@ -239,6 +242,9 @@ fn row(path: u32, [shared, own]: [u64; 2], closure: [u64; 2], retained: [u64; 2]
         closure_disk_size: Some(closure[1]),
         retained_nar_size: Some(retained[0]),
         retained_disk_size: Some(retained[1]),
+        reclaimable_inodes: Some(inodes),
+        closure_inodes: Some(closure[2]),
+        retained_inodes: Some(retained[2]),
     }
 }
 
@@ -246,18 +252,18 @@ fn row(path: u32, [shared, own]: [u64; 2], closure: [u64; 2], retained: [u64; 2]
 fn report_of_the_whole_store() {
     let report = report(&whole());
     // `old` too keeps `lib`, and the blocks of `big`.
-    let app_keeps = [nar(&[APP, TOOL, DATA]), 8192 + 16_384 + 8192];
-    let tool_keeps = [nar(&[TOOL, DATA]), 16_384 + 8192];
-    let app_holds = [nar(&[APP, TOOL, LIB, DATA]), 8192 + 16_384 + 4096 + 28_672];
-    let tool_holds = [nar(&[TOOL, LIB, DATA]), 16_384 + 4096 + 28_672];
-    let lib = [nar(&[LIB]), 4096];
-    let old_holds = [nar(&[OLD, LIB]), 24_576 + 4096];
+    let app_keeps = [nar(&[APP, TOOL, DATA]), 8192 + 16_384 + 8192, 8];
+    let tool_keeps = [nar(&[TOOL, DATA]), 16_384 + 8192, 5];
+    let app_holds = [nar(&[APP, TOOL, LIB, DATA]), 8192 + 16_384 + 4096 + 28_672, 10];
+    let tool_holds = [nar(&[TOOL, LIB, DATA]), 16_384 + 4096 + 28_672, 7];
+    let lib = [nar(&[LIB]), 4096, 1];
+    let old_holds = [nar(&[OLD, LIB]), 24_576 + 4096, 3];
     let expected = [
-        row(APP, [0, 8192], app_holds, app_keeps),
-        row(TOOL, [0, 16_384], tool_holds, tool_keeps),
-        row(LIB, [0, 4096], lib, lib),
-        row(DATA, [20_480, 8192], [nar(&[DATA]), 28_672], [nar(&[DATA]), 8192]),
-        row(OLD, [20_480, 4096], old_holds, [nar(&[OLD]), 4096]),
+        row(APP, [0, 8192, 3], app_holds, app_keeps),
+        row(TOOL, [0, 16_384, 3], tool_holds, tool_keeps),
+        row(LIB, [0, 4096, 1], lib, lib),
+        row(DATA, [20_480, 8192, 2], [nar(&[DATA]), 28_672, 3], [nar(&[DATA]), 8192, 2]),
+        row(OLD, [20_480, 4096, 1], old_holds, [nar(&[OLD]), 4096, 1]),
     ];
     assert_eq!(report.rows, expected);
     let total = Total {
@@ -266,6 +272,7 @@ fn report_of_the_whole_store() {
         disk_nar_size: Some(nar(&[APP, TOOL, LIB, DATA, OLD])),
         apparent_size: Some(104 + 9096 + 10 + 24_096),
         disk_size: Some(8192 + 16_384 + 4096 + 28_672 + 4096),
+        inodes: Some(11),
         files: Some(7),
         directories: Some(4),
         symlinks: Some(1),
@@ -391,8 +398,9 @@ fn garbage() {
     assert_eq!(alive.disk_size, Some(8192 + 16_384 + 4096 + 28_672));
     // Without its root `app` goes too, and with the last name the blocks of `big`.
     let garbage = Garbage::new(census.whole().unwrap(), &found, &options);
-    let freed: Vec<_> = garbage.steps.iter().map(|step| step.dead.paths_disk_freed).collect();
-    assert_eq!(freed, [Some(4096), Some(8192 + 16_384 + 4096 + 28_672)]);
+    let freed: Vec<_> = garbage.steps.iter().map(|step| step.dead.paths_freed).collect();
+    let space = |disk_size, inodes| Some(Space { disk_size, inodes });
+    assert_eq!(freed, [space(4096, 1), space(8192 + 16_384 + 4096 + 28_672, 10)]);
     assert_eq!((garbage.dead.paths, garbage.alive.paths), (5, 0));
 }
 
@@ -412,18 +420,20 @@ fn roots() {
         limit: None,
     };
     let roots = Roots::new(census.whole().unwrap(), &found, &options).unwrap();
-    let row = |root, closure: [u64; 2], freed: [u64; 2]| RootRow {
+    let row = |root, closure: [u64; 3], freed: [u64; 3]| RootRow {
         root,
         closure_nar_size: Some(closure[0]),
         closure_disk_size: Some(closure[1]),
         freed_nar_size: Some(freed[0]),
         freed_disk_size: Some(freed[1]),
+        closure_inodes: Some(closure[2]),
+        freed_inodes: Some(freed[2]),
     };
-    let all = [nar(&[APP, TOOL, LIB, DATA]), 8192 + 16_384 + 4096 + 28_672];
+    let all = [nar(&[APP, TOOL, LIB, DATA]), 8192 + 16_384 + 4096 + 28_672, 10];
     let expected = [
-        row(0, all, [nar(&[APP]), 8192]),
+        row(0, all, [nar(&[APP]), 8192, 3]),
         // `app` keeps all that it keeps.
-        row(1, [nar(&[TOOL, LIB, DATA]), 16_384 + 4096 + 28_672], [0, 0]),
+        row(1, [nar(&[TOOL, LIB, DATA]), 16_384 + 4096 + 28_672, 7], [0; 3]),
     ];
     assert_eq!(roots.rows, expected);
     let total = RootsTotal {
@@ -431,6 +441,7 @@ fn roots() {
         alive_paths: 4,
         alive_nar_size: Some(all[0]),
         alive_disk_size: Some(all[1]),
+        alive_inodes: Some(all[2]),
     };
     assert_eq!(roots.total, total);
 }

@@ -6,23 +6,23 @@
 //! the inode. Names in entries of the store directory that are not valid paths
 //! go in any collection, unless a running Nix asked to keep them.
 
-use crate::disk::DiskScan;
-use crate::graph::{Rows, saturating_add, saturating_sum};
+use crate::disk::{DiskScan, Space, Usage};
+use crate::graph::Rows;
 use std::collections::HashMap;
 
-/// What goes with which paths. Sizes are disk sizes in bytes.
+/// What goes with which paths.
 #[derive(Clone, Debug, Default)]
 pub struct Freeable {
     /// Each path's classes, ascending: a class is the inodes that one set of
     /// several paths holds together, and goes when the last of them goes.
     pub classes: Rows,
     /// What each class gives back.
-    pub class_sizes: Vec<u64>,
+    pub class_sizes: Vec<Space>,
     /// What each path gives back that is in no class.
-    pub own_sizes: Vec<u64>,
+    pub own_sizes: Vec<Space>,
     /// What entries that are not valid paths give back; entries of `.links`
     /// apart.
-    pub invalid_size: u64,
+    pub invalid_size: Space,
 }
 
 impl Freeable {
@@ -30,12 +30,11 @@ impl Freeable {
     /// are the valid ones; `kept` says which of the other entries stay.
     pub fn new(disk: &DiskScan, paths: usize, kept: &[bool]) -> Self {
         let mut freeable = Self {
-            own_sizes: disk.usages[..paths].iter().map(|u| u.private_disk_size).collect(),
-            invalid_size: saturating_sum(
-                (disk.others.iter().zip(kept))
-                    .filter(|(_, kept)| !**kept)
-                    .map(|((_, usage), _)| usage.private_disk_size),
-            ),
+            own_sizes: disk.usages[..paths].iter().map(Usage::private).collect(),
+            invalid_size: (disk.others.iter().zip(kept))
+                .filter(|(_, kept)| !**kept)
+                .map(|((_, usage), _)| usage.private())
+                .sum(),
             ..Self::default()
         };
         let holders = disk.names.transpose(disk.inodes.len());
@@ -53,19 +52,19 @@ impl Freeable {
             match valid[..] {
                 // Known from `.links` alone: the collector leaves it.
                 [] if names.is_empty() => {}
-                [] => saturating_add(&mut freeable.invalid_size, inode.disk_size()),
-                [path] => saturating_add(&mut freeable.own_sizes[path as usize], inode.disk_size()),
+                [] => freeable.invalid_size += Space::inode(inode.disk_size()),
+                [path] => freeable.own_sizes[path as usize] += Space::inode(inode.disk_size()),
                 _ => {
                     let next = freeable.class_sizes.len() as u32;
                     let class = match numbers.get(&valid) {
                         Some(&class) => class,
                         None => {
                             numbers.insert(valid.clone(), next);
-                            freeable.class_sizes.push(0);
+                            freeable.class_sizes.push(Space::default());
                             next
                         }
                     };
-                    saturating_add(&mut freeable.class_sizes[class as usize], inode.disk_size());
+                    freeable.class_sizes[class as usize] += Space::inode(inode.disk_size());
                 }
             }
         }

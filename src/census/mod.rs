@@ -11,7 +11,7 @@ mod targets;
 
 pub use freeable::Freeable;
 pub use patterns::{filter_names, match_pattern, parse_glob};
-pub use shared::SharedInodes;
+pub use shared::{SharedInodes, Union};
 pub use targets::{
     HASH_PREFIX, NameContext, Named, NamedBy, TargetError, near_names, resolve_target,
 };
@@ -370,10 +370,10 @@ impl<'a> WholeCensus<'a> {
         self.0.usage(self.index(id))
     }
 
-    /// The disk size of some paths in bytes, each inode once; `None` if the
-    /// disk was not asked.
-    pub fn disk_size_of(self, ids: impl Iterator<Item = PathId>) -> Option<u64> {
-        Some(self.0.shared()?.union(ids.map(|id| self.index(id))).0)
+    /// What some paths take on disk, each inode once; `None` if the disk was
+    /// not asked.
+    pub fn union_of(self, ids: impl Iterator<Item = PathId>) -> Option<Union> {
+        Some(self.0.shared()?.union(ids.map(|id| self.index(id))))
     }
 }
 

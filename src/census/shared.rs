@@ -5,7 +5,7 @@
 //! are one *class*: there are far fewer classes than inodes.
 
 use super::PathIndex;
-use crate::disk::DiskScan;
+use crate::disk::{DiskScan, Space};
 use crate::graph::{Rows, saturating_add};
 use std::collections::HashMap;
 
@@ -23,6 +23,21 @@ pub struct SharedInodes {
     pub own_disk_sizes: Vec<u64>,
     /// The apparent size of each path in bytes, without its classes.
     pub own_apparent_sizes: Vec<u64>,
+    /// The number of inodes of each class.
+    pub inodes: Vec<u64>,
+    /// The number of inodes of each path, without its classes.
+    pub own_inodes: Vec<u64>,
+}
+
+/// What a set of paths takes, each inode once. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Union {
+    /// Blocks.
+    pub disk_size: u64,
+    /// `st_size` of regular files and symlinks.
+    pub apparent_size: u64,
+    /// How many inodes.
+    pub inodes: u64,
 }
 
 impl SharedInodes {
@@ -32,27 +47,33 @@ impl SharedInodes {
             disk.usages[..paths].iter().map(|u| u.private_disk_size).collect();
         let mut own_apparent_sizes: Vec<u64> =
             disk.usages[..paths].iter().map(|u| u.private_apparent_size).collect();
+        let mut own_inodes: Vec<u64> =
+            disk.usages[..paths].iter().map(|u| u.private_inodes).collect();
         let pairs = (0..paths as u32)
             .flat_map(|p| disk.names.row(p).chunk_by(|a, b| a == b).map(move |c| (c[0], p)));
         let owners = Rows::from_pairs(disk.inodes.len(), pairs);
         let mut numbers: HashMap<&[u32], u32> = HashMap::new();
         let mut disk_sizes = Vec::new();
         let mut apparent_sizes = Vec::new();
+        let mut inodes = Vec::new();
         for (inode, owners) in disk.inodes.iter().zip(owners.iter()) {
             match owners {
                 [] => {}
                 &[path] => {
                     saturating_add(&mut own_disk_sizes[path as usize], inode.disk_size());
                     saturating_add(&mut own_apparent_sizes[path as usize], inode.apparent_size());
+                    own_inodes[path as usize] += 1;
                 }
                 _ => {
                     let class = *numbers.entry(owners).or_insert_with(|| {
                         disk_sizes.push(0);
                         apparent_sizes.push(0);
+                        inodes.push(0);
                         disk_sizes.len() as u32 - 1
                     });
                     saturating_add(&mut disk_sizes[class as usize], inode.disk_size());
                     saturating_add(&mut apparent_sizes[class as usize], inode.apparent_size());
+                    inodes[class as usize] += 1;
                 }
             }
         }
@@ -61,7 +82,15 @@ impl SharedInodes {
             of_class[class as usize] = owners;
         }
         let classes = Rows::from_lists(&of_class).transpose(paths);
-        Self { classes, disk_sizes, apparent_sizes, own_disk_sizes, own_apparent_sizes }
+        Self {
+            classes,
+            disk_sizes,
+            apparent_sizes,
+            own_disk_sizes,
+            own_apparent_sizes,
+            inodes,
+            own_inodes,
+        }
     }
 
     /// The number of classes.
@@ -74,21 +103,35 @@ impl SharedInodes {
         self.disk_sizes.is_empty()
     }
 
-    /// Disk and apparent size of a set of paths in bytes, each inode once.
-    pub fn union(&self, paths: impl Iterator<Item = PathIndex>) -> (u64, u64) {
+    /// What a path takes without its classes, by index.
+    pub fn own_space(&self, path: usize) -> Space {
+        Space { disk_size: self.own_disk_sizes[path], inodes: self.own_inodes[path] }
+    }
+
+    /// What a class takes.
+    pub fn class_space(&self, class: usize) -> Space {
+        Space { disk_size: self.disk_sizes[class], inodes: self.inodes[class] }
+    }
+
+    /// What a set of paths takes, each inode once.
+    pub fn union(&self, paths: impl Iterator<Item = PathIndex>) -> Union {
         let mut seen = vec![false; self.len()];
-        let (mut disk, mut apparent) = (0, 0);
+        let mut union = Union::default();
+        let mut add = |disk, apparent, inodes: u64| {
+            saturating_add(&mut union.disk_size, disk);
+            saturating_add(&mut union.apparent_size, apparent);
+            union.inodes += inodes;
+        };
         for path in paths {
-            saturating_add(&mut disk, self.own_disk_sizes[path.index()]);
-            saturating_add(&mut apparent, self.own_apparent_sizes[path.index()]);
-            for &class in self.classes.row(path.node()) {
-                if !std::mem::replace(&mut seen[class as usize], true) {
-                    saturating_add(&mut disk, self.disk_sizes[class as usize]);
-                    saturating_add(&mut apparent, self.apparent_sizes[class as usize]);
+            let own = path.index();
+            add(self.own_disk_sizes[own], self.own_apparent_sizes[own], self.own_inodes[own]);
+            for class in self.classes.row(path.node()).iter().map(|&class| class as usize) {
+                if !std::mem::replace(&mut seen[class], true) {
+                    add(self.disk_sizes[class], self.apparent_sizes[class], self.inodes[class]);
                 }
             }
         }
-        (disk, apparent)
+        union
     }
 
     /// The graph of `references` (by index) with each class as one more node
@@ -138,6 +181,7 @@ mod tests {
                 names: Rows::from_lists(&[[0u32; 0]; 3]),
                 links: None,
                 store_directory_disk_size: 0,
+                capacity: None,
                 use_case_hack: false,
                 entries: 0,
                 stat_calls: 0,
@@ -145,7 +189,8 @@ mod tests {
             };
             Census::new(builder.finish().unwrap(), &Examine::All, Some(scan)).unwrap()
         };
-        let union = |census: &Census| census.shared().unwrap().union(census.indexes()).1;
+        let union =
+            |census: &Census| census.shared().unwrap().union(census.indexes()).apparent_size;
         let small = census(1 << 60);
         assert_eq!((union(&small), small.warnings.complete()), (3 << 60, true));
         let large = census(i64::MAX as u64);

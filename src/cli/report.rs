@@ -80,9 +80,8 @@ pub(super) fn run(
     // retains is counted within the closure.
     let wants = |c: Column| sort == c || columns.contains(&c);
     let closure = !args.no_closure
-        || (disk && wants(Column::ClosureDiskSize))
-        || wants(Column::RetainedNarSize)
-        || wants(Column::RetainedDiskSize);
+        || (disk && (wants(Column::ClosureDiskSize) || wants(Column::ClosureInodes)))
+        || Column::RETAINED.into_iter().any(wants);
     let examine = match (args.all, closure) {
         (true, _) => Examine::All,
         (false, true) => Examine::Closure(targets),

@@ -8,6 +8,7 @@ use super::devices::Devices;
 use super::engine::Walker;
 use super::inodes::{Inode, InodeTable};
 use super::progress::Progress;
+use super::space::Space;
 use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
 use crate::fs::{FileType, Stat};
 use crate::warning::{WarningKind, Warnings};
@@ -46,6 +47,8 @@ pub struct Links {
     pub disk_size: u64,
     /// The blocks of the directories themselves.
     pub directory_disk_size: u64,
+    /// How many directories those are.
+    pub directories: u64,
     /// Entries that are their inode's only name: a garbage collection would
     /// delete them.
     pub unused: u64,
@@ -59,6 +62,13 @@ pub struct Links {
     pub saved_apparent_size: u64,
     /// The same sum over disk sizes.
     pub saved_disk_size: u64,
+}
+
+impl Links {
+    /// What its unused entries take.
+    pub fn unused_space(&self) -> Space {
+        Space { disk_size: self.unused_disk_size, inodes: self.unused }
+    }
 }
 
 /// What reading `.links` gave.
@@ -88,6 +98,7 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
         let of = state.links;
         sums.entries += of.entries;
         sums.later += of.later;
+        sums.directories += of.directories;
         sums.unused += of.unused;
         sums.unused_apparent_size += of.unused_apparent_size;
         sums.unused_disk_size += of.unused_disk_size;
@@ -169,6 +180,7 @@ impl Visitor for LinksVisitor<'_> {
     fn top(&self, state: &mut LinksVisitorState, _: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
         if let (FileType::Directory, EntryStat::Stat(meta)) = (entry.file_type, entry.stat) {
             *state.directory.get_or_insert(0) += meta.disk_size;
+            state.links.directories += 1;
         }
     }
 
@@ -182,6 +194,7 @@ impl Visitor for LinksVisitor<'_> {
         for entry in entries {
             if let (FileType::Directory, EntryStat::Stat(meta)) = (entry.file_type, entry.stat) {
                 *state.directory.get_or_insert(0) += meta.disk_size;
+                state.links.directories += 1;
                 continue;
             }
             state.links.entries += 1;

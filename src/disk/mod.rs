@@ -34,6 +34,7 @@ mod links;
 mod progress;
 mod references;
 mod scan;
+mod space;
 mod walk;
 
 use std::io;
@@ -47,6 +48,7 @@ pub(crate) use links::{is_shard, is_shard_name};
 pub use progress::{Progress, Snapshot, Total};
 pub use references::{HashParts, References, each_candidate, find_references};
 pub use scan::{DiskScan, ScanOptions, Usage, scan};
+pub use space::Space;
 pub use walk::{EntryStat, Listed, Top, Visitor, WalkDirectory, WalkEntry, Walked};
 
 /// Why a walk could not begin. What goes wrong later becomes a warning.

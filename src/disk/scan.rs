@@ -16,8 +16,9 @@ use super::engine::Walker;
 use super::inodes::{Inode, InodeTable, spread};
 use super::links::{self, LINKS_DIRECTORIES, Links};
 use super::progress::{Progress, Total};
+use super::space::Space;
 use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
-use crate::fs::{FileType, Stat, StoreFiles};
+use crate::fs::{Capacity, FileType, Stat, StoreFiles};
 use crate::graph::Rows;
 use crate::nar::{name_in_nar, size};
 use crate::warning::{WarningKind, Warnings};
@@ -37,6 +38,10 @@ pub struct Usage {
     /// directories. The disk size of a set of paths is the sum of these, and
     /// of its inodes with several names.
     pub private_disk_size: u64,
+    /// Inodes of all entries, directories too.
+    pub inodes: u64,
+    /// Those of them that have no other name anywhere, and directories.
+    pub private_inodes: u64,
     /// Names of regular files.
     pub files: u64,
     /// Directories.
@@ -52,12 +57,19 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// What goes with the path alone: inodes that have no other name anywhere,
+    /// and directories.
+    pub fn private(&self) -> Space {
+        Space { disk_size: self.private_disk_size, inodes: self.private_inodes }
+    }
+
     /// Adds up two parts of one path.
     fn add(&mut self, other: &Self) {
         for (sum, part) in [
             (&mut self.nar_size, other.nar_size),
             (&mut self.private_apparent_size, other.private_apparent_size),
             (&mut self.private_disk_size, other.private_disk_size),
+            (&mut self.private_inodes, other.private_inodes),
             (&mut self.files, other.files),
             (&mut self.directories, other.directories),
             (&mut self.symlinks, other.symlinks),
@@ -115,6 +127,8 @@ pub struct DiskScan {
     pub links: Option<Links>,
     /// The blocks of the store directory itself.
     pub store_directory_disk_size: u64,
+    /// What its file system holds and has left, where the system says so.
+    pub capacity: Option<Capacity>,
     /// Whether NAR sizes are those with Nix's setting `use-case-hack`.
     pub use_case_hack: bool,
     /// How many entries were met, in `.links` too.
@@ -176,6 +190,7 @@ impl DiskScan {
             names,
             links: None,
             store_directory_disk_size: self.store_directory_disk_size,
+            capacity: self.capacity,
             use_case_hack: self.use_case_hack,
             stat_calls: self.stat_calls,
             warnings: self.warnings.clone(),
@@ -272,6 +287,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
         names: names_of,
         links: read.links,
         store_directory_disk_size: files.stat().disk_size,
+        capacity: files.directory().capacity().ok(),
         use_case_hack: options.use_case_hack,
         entries,
         stat_calls,
@@ -284,12 +300,14 @@ fn add_shared(usages: &mut [Usage], inodes: &[Inode], names: &Rows) {
     for (usage, row) in usages.iter_mut().zip(names.iter()) {
         usage.apparent_size = usage.private_apparent_size;
         usage.disk_size = usage.private_disk_size;
+        usage.inodes = usage.private_inodes;
         let mut last = None;
         for &index in row {
             if last != Some(index) {
                 let inode = &inodes[index as usize];
                 usage.apparent_size = usage.apparent_size.saturating_add(inode.apparent_size());
                 usage.disk_size = usage.disk_size.saturating_add(inode.disk_size());
+                usage.inodes += 1;
                 last = Some(index);
             }
         }
@@ -418,6 +436,7 @@ impl<'a> Summing<'a> {
                     FileType::Other | FileType::Unknown => 0,
                 };
                 usage.count(entry.file_type, node);
+                usage.private_inodes += 1;
                 usage.private_disk_size = usage.private_disk_size.saturating_add(meta.disk_size);
                 if matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
                     usage.private_apparent_size =

@@ -54,7 +54,7 @@ pub use input::Input;
 pub use locate::{locate, locate_elsewhere, locate_guix};
 pub use memory::MemoryFile;
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
-pub use stat::{Facts, FileType, Stat};
+pub use stat::{Capacity, Facts, FileType, Stat};
 pub use store_files::StoreFiles;
 
 use live::{native, portable};
@@ -314,6 +314,18 @@ impl Directory {
     /// What holds for its file system.
     pub fn facts(&self) -> Facts {
         dispatch!(self, directory => directory.facts())
+    }
+
+    /// What its file system holds and has left.
+    ///
+    /// # Errors
+    /// Those of the system; `Unsupported` in memory.
+    pub fn capacity(&self) -> io::Result<Capacity> {
+        match self {
+            Self::Native(directory) => directory.capacity(),
+            Self::Portable(directory) => directory.capacity(),
+            Self::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Opens a directory in this one; never through a symlink.

@@ -102,6 +102,34 @@ impl From<&std::fs::Metadata> for Stat {
     }
 }
 
+/// What a file system holds and has left, as `df` and `df -i` have it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capacity {
+    /// Its size in bytes.
+    pub size: u64,
+    /// What is left of it, in bytes, what is kept for the superuser included.
+    pub free: u64,
+    /// What is left of it for all users, in bytes.
+    pub available: u64,
+    /// How many inodes it can hold; `None` if it has no such limit, as btrfs.
+    pub inodes: Option<u64>,
+    /// How many of those are left; `None` if there is no limit.
+    pub free_inodes: Option<u64>,
+}
+
+impl From<rustix::fs::StatVfs> for Capacity {
+    fn from(found: rustix::fs::StatVfs) -> Self {
+        let limit = found.f_files > 0;
+        Self {
+            size: found.f_blocks.saturating_mul(found.f_frsize),
+            free: found.f_bfree.saturating_mul(found.f_frsize),
+            available: found.f_bavail.saturating_mul(found.f_frsize),
+            inodes: limit.then_some(found.f_files),
+            free_inodes: limit.then_some(found.f_ffree),
+        }
+    }
+}
+
 /// What holds for all files of a directory's file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {

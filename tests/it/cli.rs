@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::support::store_in_code::{LOOSE, Made, SCHEMA, base, insert, path, refer};
-use super::support::{Run, TestEnv, have, root, run};
+use super::support::{Run, TestEnv, du_inodes, have, root, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -669,6 +669,10 @@ fn the_overview_of_a_known_store() {
         ("invalid_disk_size", json!(blocks(&junk) + blocks(&junk.join("own")))),
         ("invalid_entries", json!(2)),
         ("store_disk_size", json!(du)),
+        // Two of the three are directories; all files in them are one inode.
+        ("inodes", json!(1 + 2 + 1)),
+        ("invalid_inodes", json!(3)),
+        ("store_inodes", json!(du_inodes(&[&made.store]))),
         ("newest_registration", json!(1_000_000_003)),
         ("schema_version", json!(1)),
         ("store_dir", json!("/nix/store")),
@@ -684,7 +688,11 @@ fn the_overview_of_a_known_store() {
     let told = answer["entries"].as_u64().unwrap();
     assert!(told == entries as u64 || told == entries as u64 + 1, "{told}, {entries}");
     let keys: BTreeSet<&str> = answer.as_object().unwrap().keys().map(|k| &**k).collect();
-    let rest = ["duration", "entries", "heaviest"];
+    // What the file system has left is its own matter, here.
+    let left = ["file_system_size", "free_size", "available_size"];
+    assert!(left.iter().all(|key| answer[key].is_u64()));
+    let inodes = ["file_system_inodes", "free_inodes"];
+    let rest = [&["duration", "entries", "heaviest"][..], &left, &inodes].concat();
     assert_eq!(keys, expected.iter().map(|(k, _)| *k).chain(rest).collect());
     let heaviest: Vec<&Value> =
         answer["heaviest"].as_array().unwrap().iter().map(|r| &r["path"]).collect();

@@ -78,10 +78,12 @@ fn reference(path: &Path) -> Usage {
         let apparent = if kind.is_file() || kind.is_symlink() { meta.size() } else { 0 };
         if first {
             usage.disk_size += meta.blocks() * 512;
+            usage.inodes += 1;
             usage.apparent_size += apparent;
         }
         if private {
             usage.private_disk_size += meta.blocks() * 512;
+            usage.private_inodes += 1;
             usage.private_apparent_size += apparent;
         }
         if kind.is_dir() {

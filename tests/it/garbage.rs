@@ -13,7 +13,7 @@ use crate::images::Mount;
 use crate::support::nix;
 use crate::support::store_in_code::{self, Made};
 use crate::support::store_with_roots::{SETTINGS, each_rooted, lines, list, number, texts};
-use crate::support::{TestEnv, du, have, root, run, skip};
+use crate::support::{TestEnv, du, du_inodes, have, root, run, skip};
 
 #[test]
 fn live_and_dead_are_those_that_nix_prints_under_all_settings() {
@@ -92,7 +92,9 @@ fn what_collecting_frees_is_what_the_disk_gains() {
 
             let now = rooted.json("garbage", &[]);
             let garbage = number(&now["dead"]["disk_freed"]);
-            assert_eq!(garbage, rooted.freed_by_nix(|| {}), "optimised: {optimised}");
+            let inodes = number(&now["dead"]["inodes_freed"]);
+            let nix = rooted.space_freed_by_nix(|| {});
+            assert_eq!([garbage, inodes], nix, "optimised: {optimised}");
             assert_eq!(list(&now, "invalid_entries").len(), 3);
             assert!(number(&now["dead"]["invalid_disk_freed"]) > 0);
             let unused = number(&now["dead"]["unused_links_disk_freed"]);
@@ -103,11 +105,16 @@ fn what_collecting_frees_is_what_the_disk_gains() {
             for row in list(&roots, "roots") {
                 let link = row["link"].as_str().unwrap();
                 let freed = number(&row["freed_disk_size"]);
-                let nix = rooted.freed_by_nix(|| fs::remove_file(link).unwrap());
-                assert_eq!(freed + garbage, nix, "optimised: {optimised}, {link}");
+                // The link itself goes before Nix collects.
+                let nix = rooted.space_freed_by_nix(|| fs::remove_file(link).unwrap());
+                assert_eq!(freed + garbage, nix[0], "optimised: {optimised}, {link}");
+                assert_eq!(number(&row["freed_inodes"]) + inodes, nix[1], "{link}");
                 let step = rooted.json("garbage", &["--if-removed", link]);
-                assert_eq!(number(&step["dead"]["disk_freed"]), nix, "{link}");
-                assert_eq!(number(&list(&step, "steps")[1]["disk_freed"]), freed);
+                let dead = &step["dead"];
+                assert_eq!([number(&dead["disk_freed"]), number(&dead["inodes_freed"])], nix);
+                let step = &list(&step, "steps")[1];
+                assert_eq!(number(&step["disk_freed"]), freed);
+                assert_eq!(step["inodes_freed"], row["freed_inodes"]);
             }
             assert!(list(&roots, "roots").iter().any(|r| number(&r["freed_disk_size"]) > 0));
 
@@ -146,6 +153,67 @@ fn what_collecting_frees_is_what_the_disk_gains() {
         }
         rooted.put_back();
     });
+}
+
+/// A store of Nix on a file system of its own, where `df -i` counts nothing else.
+#[test]
+fn inodes_freed_are_those_that_df_gains() {
+    if !root() || !have(&["mount", "umount", "df", "mkfs.ext4"]) {
+        return skip("no file system can be made and mounted here");
+    }
+    let env = TestEnv::new();
+    let (image, at) = (env.join("image"), env.join("mnt"));
+    fs::create_dir(&at).unwrap();
+    fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
+    run(Command::new("mkfs.ext4").arg("-q").arg(&image)).ok();
+    let mut mount = Command::new("mount");
+    let mounted = run(mount.args(["-o", "loop"]).arg(&image).arg(&at));
+    if mounted.status != 0 {
+        return skip("no loop device can be mounted here");
+    }
+    let _mount = Mount(at.clone());
+    let Some(nix) = nix::first() else { return };
+    let store = nix::Store::root(nix, at.join("root"));
+    for name in ["one", "two", "three"] {
+        let source = env.join(name);
+        fs::create_dir_all(source.join("sub")).unwrap();
+        for file in ["a", "b", "c"] {
+            fs::write(source.join("sub").join(file), name).unwrap();
+        }
+        store.nix("nix-store", ["--add".into(), source.into_os_string()]);
+    }
+    let df = |field: &str| {
+        let output = format!("--output={field}");
+        let out = run(Command::new("df").args(["--block-size=1", &output]).arg(&at)).ok();
+        out.lines().nth(1).unwrap().trim().parse::<u64>().unwrap()
+    };
+    for optimised in [false, true] {
+        if optimised {
+            store.nix("nix-store", ["--optimise"]);
+        }
+        let mut args = store.args();
+        args.extend(["--format", "json"].map(Into::into));
+        let overview = env.json(args.clone());
+        for (key, field) in [
+            ("file_system_size", "size"),
+            ("available_size", "avail"),
+            ("file_system_inodes", "itotal"),
+            ("free_inodes", "iavail"),
+        ] {
+            assert_eq!(number(&overview[key]), df(field), "{key}");
+        }
+        args.push("garbage".into());
+        let answer = env.json(args);
+        let freed = number(&answer["dead"]["inodes_freed"]);
+        assert!(freed > 6, "{answer}");
+        if optimised {
+            // Beside the store, Nix makes and tidies away files of its own.
+            let state = || du_inodes(&[&store.real_state_dir]);
+            let before = df("iavail") + state();
+            store.nix("nix-collect-garbage", [""; 0]);
+            assert_eq!(df("iavail") + state() - before, freed);
+        }
+    }
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use crate::support::nix::{self, Nix, Store};
 use crate::support::store_in_code::{self, Made};
-use crate::support::{TestEnv, have, program, root, run, scratch, skip, store_with_roots};
+use crate::support::{
+    TestEnv, du_inodes, have, program, root, run, scratch, skip, store_with_roots,
+};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
@@ -47,6 +49,8 @@ fn check_each(env: &TestEnv, store: &Store) -> Value {
 fn check(env: &TestEnv, store: &Store) -> Value {
     let answer = answer(env, store, &["--nix-version", &store.nix.version]);
     let (before, links_before) = disk_size(store);
+    let inodes_before = du_inodes(&[&store.real_store_dir]);
+    let links_directory = u64::from(!store.real_store_dir.join(".links").exists());
     let nix = store.try_nix("nix-store", ["--optimise"]);
     let (after, links_after) = disk_size(store);
     assert_eq!(nix.status, 0, "{}", nix.stderr);
@@ -54,6 +58,8 @@ fn check(env: &TestEnv, store: &Store) -> Value {
     assert_eq!(answer["nix_report"]["line"], line, "{answer:#}");
     let gain = before as i64 - after as i64 + (links_after as i64 - links_before as i64);
     assert_eq!(answer["disk_freed"].as_i64(), Some(gain), "{answer:#}");
+    let gain = inodes_before + links_directory - du_inodes(&[&store.real_store_dir]);
+    assert_eq!(answer["inodes_freed"], gain, "{answer:#}");
     answer
 }
 

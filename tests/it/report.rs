@@ -1,7 +1,7 @@
 //! `report` and the overview against real Nix, `du`, and nonsense.
 
 use crate::support::nix::{self, Store, Stores};
-use crate::support::{TestEnv, du, run};
+use crate::support::{TestEnv, du, du_inodes, run};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -96,6 +96,7 @@ fn equals_du_by_path_and_in_all() {
         let (answer, rows) = report(env, store, &["--all"]);
         for (path, row) in &rows {
             assert_eq!(row["disk_size"], du(&[store.real_path(path)]), "{path}");
+            assert_eq!(row["inodes"], du_inodes(&[store.real_path(path)]), "{path}");
         }
         let mut args = store.args();
         args.extend(["--format", "json"].map(Into::into));
@@ -103,13 +104,15 @@ fn equals_du_by_path_and_in_all() {
         assert_eq!(overview["store_disk_size"], du(&[&store.real_store_dir]));
         assert_eq!(overview["disk_size"], answer["total"]["disk_size"]);
         assert_eq!(overview["paths"], rows.len());
+        let mut find = Command::new("find");
+        let inodes = run(find.arg(&store.real_store_dir).args(["-printf", "%i\\n"])).ok();
+        let inodes = inodes.lines().collect::<BTreeSet<_>>().len();
+        assert_eq!(overview["store_inodes"], inodes);
+        assert_eq!(overview["inodes"], answer["total"]["inodes"]);
         // All paths in one call: du counts each inode once, as the total does.
-        let mut command = Command::new("du");
-        command.args(["-s", "-c", "--block-size=1"]);
-        command.args(rows.keys().map(|path| store.real_path(path)));
-        let total = run(&mut command).ok();
-        let total = total.lines().last().unwrap().split_whitespace().next().unwrap();
-        assert_eq!(answer["total"]["disk_size"], total.parse::<u64>().unwrap());
+        let paths: Vec<_> = rows.keys().map(|path| store.real_path(path)).collect();
+        assert_eq!(answer["total"]["disk_size"], du(&paths));
+        assert_eq!(answer["total"]["inodes"], du_inodes(&paths));
     });
 }
 
@@ -118,13 +121,10 @@ fn a_closure_on_disk_counts_each_inode_once() {
     each_shape(|env, store| {
         let (_, rows) = report(env, store, &["--all"]);
         for (path, row) in &rows {
-            let mut command = Command::new("du");
-            command.args(["-s", "-c", "--block-size=1"]);
             let closure = closure(&rows, path);
-            command.args(closure.iter().map(|path| store.real_path(path)));
-            let total = run(&mut command).ok();
-            let total = total.lines().last().unwrap().split_whitespace().next().unwrap();
-            assert_eq!(row["closure_disk_size"], total.parse::<u64>().unwrap(), "{path}");
+            let paths: Vec<_> = closure.iter().map(|path| store.real_path(path)).collect();
+            assert_eq!(row["closure_disk_size"], du(&paths), "{path}");
+            assert_eq!(row["closure_inodes"], du_inodes(&paths), "{path}");
             // The same from a census of that closure alone.
             if closure.len() > 2 {
                 let (answer, alone) = report(env, store, &[path]);
@@ -133,7 +133,8 @@ fn a_closure_on_disk_counts_each_inode_once() {
                 let mut alone = alone[path].clone();
                 assert_eq!(alone["retained_nar_size"], row["closure_nar_size"], "{path}");
                 assert_eq!(alone["retained_disk_size"], row["closure_disk_size"], "{path}");
-                for key in ["retained_nar_size", "retained_disk_size"] {
+                assert_eq!(alone["retained_inodes"], row["closure_inodes"], "{path}");
+                for key in ["retained_nar_size", "retained_disk_size", "retained_inodes"] {
                     alone[key] = row[key].clone();
                 }
                 assert_eq!(alone, *row, "{path}");

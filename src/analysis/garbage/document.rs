@@ -6,6 +6,7 @@ use crate::analysis::roots::chain_text;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::Census;
+use crate::disk::Space;
 use std::borrow::Cow;
 
 impl Garbage<'_> {
@@ -46,6 +47,7 @@ impl Garbage<'_> {
             Field::new("paths", "paths", Cell::Count(a.paths)).remark(runtime),
             Field::new("nar_size", "NAR size", Cell::optional(a.nar_size, Cell::Size)),
             optional("disk_size", "disk size", a.disk_size),
+            optional_count("inodes", "inodes", a.inodes),
             Field::new("paths_by_settings", "kept by settings", Cell::Count(a.paths_by_settings))
                 .remark("paths that only keep-derivations or keep-outputs keeps"),
             Field::new(
@@ -62,9 +64,11 @@ impl Garbage<'_> {
             Column::count("paths").titled("more paths"),
             Column::size("nar_size").titled("more NAR").hidden_if(disk),
             Column::size("disk_freed").titled("frees more").hidden_if(!disk),
+            Column::count("inodes_freed").titled("more inodes").hidden_if(!disk),
             Column::count("total_paths").titled("paths"),
             Column::size("total_nar_size").titled("NAR").hidden_if(disk),
             Column::size("total_disk_freed").titled("frees in all").hidden_if(!disk),
+            Column::count("total_inodes_freed").titled("inodes").hidden_if(!disk),
             Column::text("removed").titled("after removing"),
         ];
         let mut total: Option<Dead> = None;
@@ -76,14 +80,18 @@ impl Garbage<'_> {
                 }
                 let total = total.unwrap_or_default();
                 let size = |size: Option<u64>| Cell::optional(size, Cell::Size);
+                let inodes =
+                    |freed: Option<Space>| Cell::optional(freed, |f| Cell::Count(f.inodes));
                 vec![
                     Cell::Count(step.roots),
                     Cell::Count(step.dead.paths),
                     size(step.dead.nar_size),
                     size(step.dead.disk_freed()),
+                    inodes(step.dead.freed()),
                     Cell::Count(total.paths),
                     size(total.nar_size),
                     size(total.disk_freed()),
+                    inodes(total.freed()),
                     match step.label.as_str() {
                         "" => Cell::Missing,
                         label => Cell::text(label),
@@ -97,13 +105,15 @@ impl Garbage<'_> {
     fn packages_section(&self, disk: bool) -> Section<'_> {
         let columns = vec![
             Column::size("disk_freed").titled("frees").hidden_if(!disk),
+            Column::count("inodes_freed").titled("inodes").hidden_if(!disk),
             Column::size("nar_size").titled("NAR size"),
             Column::count("paths"),
             Column::text("package"),
         ];
         let rows = self.packages.iter().map(|p| {
             vec![
-                Cell::optional(p.disk_freed, Cell::Size),
+                Cell::optional(p.freed, |f| Cell::Size(f.disk_size)),
+                Cell::optional(p.freed, |f| Cell::Count(f.inodes)),
                 Cell::optional(p.nar_size, Cell::Size),
                 Cell::Count(p.paths),
                 Cell::text(p.package.as_str()),
@@ -118,7 +128,9 @@ impl Garbage<'_> {
         let steps = self.steps.len() > 1;
         let columns = vec![
             Column::size("disk_freed").titled("frees alone").hidden_if(!disk),
+            Column::count("inodes_freed").hidden(),
             Column::size("disk_size").titled("disk size").hidden_if(!disk),
+            Column::count("inodes").hidden_if(!disk),
             Column::size("nar_size").titled("NAR size"),
             Column::count("step").hidden_if(!steps),
             Column::text("kept_by").hidden(),
@@ -128,8 +140,10 @@ impl Garbage<'_> {
         let usage = |id| census.usage(census.index_of(id)?);
         let rows = self.paths.iter().map(move |dead| {
             vec![
-                Cell::optional(dead.disk_freed, Cell::Size),
+                Cell::optional(dead.freed, |f| Cell::Size(f.disk_size)),
+                Cell::optional(dead.freed, |f| Cell::Count(f.inodes)),
                 Cell::optional(usage(dead.path), |u| Cell::Size(u.disk_size)),
+                Cell::optional(usage(dead.path), |u| Cell::Count(u.inodes)),
                 Cell::optional(catalog.nar_size(dead.path), Cell::Size),
                 Cell::Count(dead.step.into()),
                 Cell::optional(dead.kept_by, Cell::text),
@@ -268,11 +282,20 @@ fn optional(key: &'static str, label: &'static str, size: Option<u64>) -> Field<
     }
 }
 
+fn optional_count(key: &'static str, label: &'static str, count: Option<u64>) -> Field<'static> {
+    match count {
+        Some(count) => Field::new(key, label, Cell::Count(count)),
+        None => Field::hidden(key, Cell::Missing),
+    }
+}
+
 fn dead_fields(dead: &Dead, failing: u64) -> Vec<Field<'static>> {
     let of = |count: Option<u64>, word: &str| match count {
         Some(count) => format!("{count} {word}"),
         None => String::new(),
     };
+    let disk = |freed: Option<Space>| freed.map(|f| f.disk_size);
+    let inodes = |freed: Option<Space>| freed.map(|f| f.inodes);
     let count = |key, count| Field::hidden(key, Cell::optional(count, Cell::Count));
     vec![
         Field::new("paths", "paths", Cell::Count(dead.paths)).remark(match failing {
@@ -283,13 +306,16 @@ fn dead_fields(dead: &Dead, failing: u64) -> Vec<Field<'static>> {
         Field::new("nar_size", "NAR size", Cell::optional(dead.nar_size, Cell::Size)),
         optional("disk_freed", "disk freed", dead.disk_freed())
             .remark("what the disk gains, hard links in account"),
-        optional("paths_disk_freed", "by dead paths", dead.paths_disk_freed),
-        optional("invalid_disk_freed", "by invalid entries", dead.invalid_disk_freed).remark(of(
+        optional_count("inodes_freed", "inodes freed", dead.freed().map(|f| f.inodes)),
+        optional("paths_disk_freed", "by dead paths", disk(dead.paths_freed)),
+        count("paths_inodes_freed", inodes(dead.paths_freed)),
+        optional("invalid_disk_freed", "by invalid entries", disk(dead.invalid_freed)).remark(of(
             dead.invalid_entries,
             "entries of the store directory that are not valid paths",
         )),
         count("invalid_entries", dead.invalid_entries),
-        optional("unused_links_disk_freed", "by unused links", dead.unused_links_disk_freed)
+        count("invalid_inodes_freed", inodes(dead.invalid_freed)),
+        optional("unused_links_disk_freed", "by unused links", disk(dead.unused_links_freed))
             .remark(of(dead.unused_links, "entries of .links with no other name")),
         count("unused_links", dead.unused_links),
     ]

@@ -11,6 +11,7 @@ pub use why::{Why, WhyAlive, WhyAnswer, WhyDead};
 use super::liveness::{Keep, alive, freeable, in_store_beneath, keep_graph, kept_entries};
 use crate::catalog::{Catalog, OddEnd, PathId};
 use crate::census::{Freeable, WholeCensus};
+use crate::disk::Space;
 use crate::graph::{NodeSet, Rows};
 use crate::roots::{FoundRoots, GcSettings};
 use crate::warning::{WarningKind, Warnings};
@@ -42,23 +43,27 @@ pub struct Dead {
     pub nar_size: Option<u64>,
     /// What the disk gains by deleting them: inodes all of whose names go,
     /// their names in `.links` included.
-    pub paths_disk_freed: Option<u64>,
+    pub paths_freed: Option<Space>,
     /// Entries of the store directory that are not valid paths; the collector
     /// deletes them too. Once, in the first step.
     pub invalid_entries: Option<u64>,
     /// What the disk gains by those.
-    pub invalid_disk_freed: Option<u64>,
+    pub invalid_freed: Option<Space>,
     /// Entries of `.links` that are their inode's only name already.
     pub unused_links: Option<u64>,
     /// What the disk gains by those.
-    pub unused_links_disk_freed: Option<u64>,
+    pub unused_links_freed: Option<Space>,
 }
 
 impl Dead {
     /// What the disk gains by all of it.
+    pub fn freed(&self) -> Option<Space> {
+        Some(self.paths_freed? + self.invalid_freed? + self.unused_links_freed?)
+    }
+
+    /// The blocks that the disk gains by all of it, in bytes.
     pub fn disk_freed(&self) -> Option<u64> {
-        let parts = [self.invalid_disk_freed?, self.unused_links_disk_freed?];
-        Some(parts.into_iter().fold(self.paths_disk_freed?, u64::saturating_add))
+        Some(self.freed()?.disk_size)
     }
 
     fn add(&mut self, other: &Self) {
@@ -67,11 +72,14 @@ impl Dead {
         };
         self.paths += other.paths;
         add(&mut self.nar_size, other.nar_size);
-        add(&mut self.paths_disk_freed, other.paths_disk_freed);
         add(&mut self.invalid_entries, other.invalid_entries);
-        add(&mut self.invalid_disk_freed, other.invalid_disk_freed);
         add(&mut self.unused_links, other.unused_links);
-        add(&mut self.unused_links_disk_freed, other.unused_links_disk_freed);
+        let add = |sum: &mut Option<Space>, part: Option<Space>| {
+            *sum = sum.zip(part).map(|(a, b)| a + b);
+        };
+        add(&mut self.paths_freed, other.paths_freed);
+        add(&mut self.invalid_freed, other.invalid_freed);
+        add(&mut self.unused_links_freed, other.unused_links_freed);
     }
 }
 
@@ -93,11 +101,18 @@ pub struct DeadPath {
     pub path: PathId,
     /// In which step it goes; 0 now.
     pub step: u32,
-    /// The disk size in bytes that goes with it alone.
-    pub disk_freed: Option<u64>,
+    /// What the disk gains by deleting it alone.
+    pub freed: Option<Space>,
     /// Whether it would be kept if `keep-outputs` or `keep-derivations` were
     /// set otherwise: what would keep it, without other settings changed.
     pub kept_by: Option<&'static str>,
+}
+
+impl DeadPath {
+    /// The blocks that go with it alone, in bytes.
+    pub fn disk_freed(&self) -> Option<u64> {
+        self.freed.map(|freed| freed.disk_size)
+    }
 }
 
 /// What goes of one package name.
@@ -111,7 +126,7 @@ pub struct DeadPackage {
     pub nar_size: Option<u64>,
     /// What the disk gains by deleting them all; inodes that they share with
     /// paths of other names not counted.
-    pub disk_freed: Option<u64>,
+    pub freed: Option<Space>,
 }
 
 /// What stays.
@@ -123,6 +138,8 @@ pub struct Alive {
     pub nar_size: Option<u64>,
     /// Their disk size in bytes, each inode once.
     pub disk_size: Option<u64>,
+    /// Their inodes.
+    pub inodes: Option<u64>,
     /// How many of them only the settings keep, as derivers or outputs.
     pub paths_by_settings: u64,
     /// The NAR size of those in bytes; `None` if that of one is unknown.
@@ -189,7 +206,7 @@ impl<'f> Garbage<'f> {
             .map(|path| DeadPath {
                 path,
                 step: goes[path.index()],
-                disk_freed: freeable.as_ref().map(|f| f.own_sizes[path.index()]),
+                freed: freeable.as_ref().map(|f| f.own_sizes[path.index()]),
                 kept_by: kept_by(path),
             })
             .collect();
@@ -198,7 +215,7 @@ impl<'f> Garbage<'f> {
             paths.retain(|p| ids.binary_search(&p.path).is_ok());
         }
         let matched = paths.len() as u64;
-        paths.sort_by_key(|p| (Reverse(p.disk_freed), Reverse(census.nar_size(p.path)), p.path));
+        paths.sort_by_key(|p| (Reverse(p.disk_freed()), Reverse(census.nar_size(p.path)), p.path));
         paths.truncate(options.limit.unwrap_or(usize::MAX));
         let why = options
             .why
@@ -331,14 +348,14 @@ fn step_results(
     removed: &[u32],
     options: &GarbageOptions,
 ) -> Vec<RemovalResult> {
-    let zero = freeable.map(|_| 0);
+    let (zero, nothing) = (freeable.map(|_| 0), freeable.map(|_| Space::default()));
     let none = Dead {
         nar_size: Some(0),
-        paths_disk_freed: zero,
+        paths_freed: nothing,
         invalid_entries: zero,
-        invalid_disk_freed: zero,
+        invalid_freed: nothing,
         unused_links: zero,
-        unused_links_disk_freed: zero,
+        unused_links_freed: nothing,
         ..Dead::default()
     };
     let mut dead = vec![none; options.steps.len() + 1];
@@ -347,8 +364,8 @@ fn step_results(
             dead.paths += 1;
             dead.nar_size =
                 dead.nar_size.and_then(|sum| Some(sum + census.catalog.nar_size(path)?));
-            if let (Some(sum), Some(f)) = (&mut dead.paths_disk_freed, freeable) {
-                *sum = sum.saturating_add(f.own_sizes[path.index()]);
+            if let (Some(sum), Some(f)) = (&mut dead.paths_freed, freeable) {
+                *sum += f.own_sizes[path.index()];
             }
         }
     }
@@ -361,19 +378,18 @@ fn step_results(
             }
         }
         for (&step, &size) in last.iter().zip(&freeable.class_sizes) {
-            if let Some(sum) = dead.get_mut(step as usize).and_then(|d| d.paths_disk_freed.as_mut())
-            {
-                *sum = sum.saturating_add(size);
+            if let Some(sum) = dead.get_mut(step as usize).and_then(|d| d.paths_freed.as_mut()) {
+                *sum += size;
             }
         }
         let links = census.disk.as_ref().and_then(|d| d.links).unwrap_or_default();
         dead[0].invalid_entries = Some(kept.iter().filter(|kept| !**kept).count() as u64);
-        dead[0].invalid_disk_freed = Some(freeable.invalid_size);
+        dead[0].invalid_freed = Some(freeable.invalid_size);
         // Those of an overlay store may all lie beneath.
         let overlay = found.lower_store.is_some();
         dead[0].unused_links = Some(links.unused).filter(|_| !overlay);
-        dead[0].unused_links_disk_freed =
-            if overlay { Some(0) } else { Some(links.unused_disk_size) };
+        dead[0].unused_links_freed =
+            Some(if overlay { Space::default() } else { links.unused_space() });
     }
     let mut roots = vec![0; dead.len()];
     for &step in removed {
@@ -422,10 +438,12 @@ fn alive_sums(census: WholeCensus<'_>, found: &FoundRoots, removed: &[u32], goes
     let plain = Keep { outputs: false, derivations: false };
     let referenced = alive(&census.catalog, plain, staying(found, removed));
     let by_settings = || live().filter(|&path| !referenced.contains(path.node()));
+    let union = census.union_of(live());
     Alive {
         paths: live().count() as u64,
         nar_size: census.catalog.sum_nar_sizes(live()),
-        disk_size: census.disk_size_of(live()),
+        disk_size: union.map(|union| union.disk_size),
+        inodes: union.map(|union| union.inodes),
         paths_by_settings: by_settings().count() as u64,
         nar_size_by_settings: census.catalog.sum_nar_sizes(by_settings()),
     }
@@ -441,19 +459,19 @@ fn packages(
     const NONE: u32 = u32::MAX;
     let mut numbers: HashMap<&str, u32> = HashMap::new();
     let mut names: Vec<DeadPackage> = Vec::new();
-    let mut sizes: Vec<(Option<u64>, u64)> = Vec::new();
+    let mut sizes: Vec<(Option<u64>, Space)> = Vec::new();
     let mut of_path = vec![NONE; if freeable.is_some() { goes.len() } else { 0 }];
     for dead in paths {
         let package = census.catalog.package(dead.path).name;
         let number = *numbers.entry(package).or_insert_with(|| {
             names.push(DeadPackage { package: package.to_owned(), ..DeadPackage::default() });
-            sizes.push((Some(0), 0));
+            sizes.push((Some(0), Space::default()));
             names.len() as u32 - 1
         });
         names[number as usize].paths += 1;
-        let (nar, disk) = &mut sizes[number as usize];
+        let (nar, freed) = &mut sizes[number as usize];
         *nar = nar.and_then(|sum| Some(sum + census.catalog.nar_size(dead.path)?));
-        *disk = disk.saturating_add(dead.disk_freed.unwrap_or(0));
+        *freed += dead.freed.unwrap_or_default();
         if let Some(of) = of_path.get_mut(dead.path.index()) {
             *of = number;
         }
@@ -472,16 +490,16 @@ fn packages(
         }
         for (of, size) in of_class.iter().zip(&freeable.class_sizes) {
             if let Some(sum) = of.and_then(|name| sizes.get_mut(name as usize)) {
-                sum.1 = sum.1.saturating_add(*size);
+                sum.1 += *size;
             }
         }
     }
-    for (name, (nar, disk)) in names.iter_mut().zip(sizes) {
+    for (name, (nar, freed)) in names.iter_mut().zip(sizes) {
         name.nar_size = nar;
-        name.disk_freed = freeable.map(|_| disk);
+        name.freed = freeable.map(|_| freed);
     }
     names.sort_by(|a, b| {
-        let key = |n: &DeadPackage| (Reverse(n.disk_freed), Reverse(n.nar_size));
+        let key = |n: &DeadPackage| (Reverse(n.freed.map(|f| f.disk_size)), Reverse(n.nar_size));
         key(a).cmp(&key(b)).then_with(|| a.package.cmp(&b.package))
     });
     names.truncate(limit.unwrap_or(usize::MAX));

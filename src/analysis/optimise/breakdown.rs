@@ -20,6 +20,8 @@ pub struct Saving {
     pub disk_freed: u64,
     /// Their `st_size`.
     pub apparent_freed: u64,
+    /// How many inodes those are.
+    pub inodes_freed: u64,
 }
 
 impl Saving {
@@ -29,6 +31,7 @@ impl Saving {
         if last {
             self.disk_freed = self.disk_freed.saturating_add(disk_size);
             self.apparent_freed = self.apparent_freed.saturating_add(size);
+            self.inodes_freed += 1;
         }
     }
 
@@ -149,6 +152,7 @@ impl Tally {
             sum.bytes_freed = sum.bytes_freed.saturating_add(of.bytes_freed);
             sum.disk_freed = sum.disk_freed.saturating_add(of.disk_freed);
             sum.apparent_freed = sum.apparent_freed.saturating_add(of.apparent_freed);
+            sum.inodes_freed += of.inodes_freed;
         }
         let itself: Vec<u32> = (0..paths as u32).collect();
         let (groups, groups_total) = groups(tree, &entries, &self.by_class, limit, min_size);
@@ -324,6 +328,7 @@ fn kinds(tree: &GatheredTree, by_inode: &HashMap<u32, Saving>, limit: usize) -> 
         sum.bytes_freed = sum.bytes_freed.saturating_add(saving.bytes_freed);
         sum.disk_freed = sum.disk_freed.saturating_add(saving.disk_freed);
         sum.apparent_freed = sum.apparent_freed.saturating_add(saving.apparent_freed);
+        sum.inodes_freed += saving.inodes_freed;
     }
     let mut rows: Vec<KindSaving> =
         kinds.into_iter().map(|(kind, saving)| KindSaving { kind, saving }).collect();

@@ -92,6 +92,7 @@ impl Optimise {
         let outcome = &self.outcome;
         let disk = self.any_order.map(|any| any.disk_freed);
         let apparent = self.any_order.map(|any| any.apparent_freed);
+        let inodes = self.any_order.map(|any| any.inodes_freed);
         let between = |range: Option<Range>| match range {
             Some(range) if !range.is_certain() => format!(
                 "between {} and {}, by the order of the threads",
@@ -119,6 +120,11 @@ impl Optimise {
                 certain(apparent, Cell::Size(outcome.apparent_freed)),
             )
             .remark(between(apparent)),
+            Field::new(
+                "inodes_freed",
+                "inodes",
+                certain(inodes, Cell::Count(outcome.inodes_freed)),
+            ),
             Field::hidden(
                 "other_rule_disk_freed",
                 Cell::optional(self.other_rule_disk_freed, Cell::Size),
@@ -131,6 +137,7 @@ impl Optimise {
             Field::hidden("unreadable_size", Cell::Size(self.unreadable_size)),
         ];
         fields.extend(bounds("disk_freed_least", "disk_freed_most", disk, Cell::Size));
+        fields.extend(bounds("inodes_freed_least", "inodes_freed_most", inodes, Cell::Count));
         fields
     }
 
@@ -359,6 +366,7 @@ fn saving_columns() -> Vec<Column> {
     vec![
         Column::size("disk_freed").titled("frees"),
         Column::size("apparent_freed").hidden(),
+        Column::count("inodes_freed").hidden(),
         Column::count("files_linked").titled("files linked"),
         Column::size("bytes_freed").hidden(),
     ]
@@ -368,6 +376,7 @@ fn saving_cells<'a>(saving: &Saving) -> Vec<Cell<'a>> {
     vec![
         Cell::Size(saving.disk_freed),
         Cell::Size(saving.apparent_freed),
+        Cell::Count(saving.inodes_freed),
         Cell::Count(saving.files_linked),
         Cell::Size(saving.bytes_freed),
     ]
@@ -391,6 +400,7 @@ mod tests {
             bytes_freed,
             disk_freed,
             apparent_freed: bytes_freed,
+            inodes_freed: files_linked,
         };
         let owner = |path, saving, shared_with| OwnerSaving {
             path,
@@ -412,6 +422,7 @@ mod tests {
                 bytes_freed: 8_400_000,
                 disk_freed: 8_493_465,
                 apparent_freed: 8_300_000,
+                inodes_freed: 400,
                 links_added: 1234,
                 links_removed: 1,
                 at_link_limit: 2,

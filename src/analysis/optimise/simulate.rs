@@ -117,6 +117,8 @@ pub struct SimulatedResult {
     pub disk_freed: u64,
     /// Their `st_size`.
     pub apparent_freed: u64,
+    /// How many inodes those are.
+    pub inodes_freed: u64,
     /// How many entries `.links` would gain.
     pub links_added: u64,
     /// How many entries of `.links` are of another size than the file whose
@@ -320,6 +322,7 @@ impl Run<'_> {
             let freed = &mut self.outcome;
             freed.disk_freed = freed.disk_freed.saturating_add(inode.disk_size);
             freed.apparent_freed = freed.apparent_freed.saturating_add(inode.size);
+            freed.inodes_freed += 1;
         }
         last
     }

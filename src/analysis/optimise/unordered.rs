@@ -55,6 +55,8 @@ pub struct AnyOrder {
     pub disk_freed: Range,
     /// Their `st_size`.
     pub apparent_freed: Range,
+    /// How many inodes those are.
+    pub inodes_freed: Range,
 }
 
 impl AnyOrder {
@@ -65,6 +67,7 @@ impl AnyOrder {
             bytes_freed: Range::exactly(outcome.bytes_freed),
             disk_freed: Range::exactly(outcome.disk_freed),
             apparent_freed: Range::exactly(outcome.apparent_freed),
+            inodes_freed: Range::exactly(outcome.inodes_freed),
         }
     }
 
@@ -180,10 +183,12 @@ pub(super) fn any_order(layout: &Layout, outcome: &SimulatedResult) -> AnyOrder 
         all.bytes_freed.add(files.times(size));
         all.disk_freed.add(disk);
         all.apparent_freed.add(gone.times(size));
+        all.inodes_freed.add(gone);
         if spoilt[class] {
             let link = &layout.inodes[link as usize];
             all.disk_freed.add(Range::upto(link.disk_size));
             all.apparent_freed.add(Range::upto(link.size));
+            all.inodes_freed.add(Range::upto(1));
         }
     }
     all

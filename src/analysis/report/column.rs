@@ -72,6 +72,14 @@ columns! {
     References paths "references" "references",
     /// The paths that refer to it.
     Referrers paths "referrers" "referrers",
+    /// Its inodes, each once.
+    Inodes count "inodes" "inodes",
+    /// The inodes that deleting this path alone frees.
+    ReclaimableInodes count "reclaimable_inodes" "reclaimable inodes",
+    /// The inodes of the closure, each once.
+    ClosureInodes count "closure_inodes" "closure inodes",
+    /// The inodes that would go if every reference to it were cut.
+    RetainedInodes count "retained_inodes" "retained inodes",
     /// Regular files.
     Files count "files" "files",
     /// Directories.
@@ -119,6 +127,10 @@ impl Column {
         Self::ALL.iter().copied().find(|c| c.key() == key)
     }
 
+    /// Those of what would go if every reference to the path were cut.
+    pub const RETAINED: [Self; 3] =
+        [Self::RetainedNarSize, Self::RetainedDiskSize, Self::RetainedInodes];
+
     /// What a table shows by default.
     pub fn readable(disk: bool) -> Vec<Self> {
         let mut columns = vec![Self::NarSize];
@@ -144,6 +156,10 @@ impl Column {
                 | Self::ReclaimableSize
                 | Self::ClosureDiskSize
                 | Self::RetainedDiskSize
+                | Self::Inodes
+                | Self::ReclaimableInodes
+                | Self::ClosureInodes
+                | Self::RetainedInodes
                 | Self::Files
                 | Self::Directories
                 | Self::Symlinks
@@ -171,6 +187,8 @@ impl Column {
                 | Self::ClosureDiskSize
                 | Self::RetainedNarSize
                 | Self::RetainedDiskSize
+                | Self::ClosureInodes
+                | Self::RetainedInodes
                 | Self::Referrers
         )
     }
@@ -208,6 +226,10 @@ impl Column {
                 Cell::StorePaths(catalog, catalog.references().row(id.node()).into())
             }
             Self::Referrers => Cell::StorePaths(catalog, catalog.referrers().row(id.node()).into()),
+            Self::Inodes => count(usage.map(|u| u.inodes)),
+            Self::ReclaimableInodes => count(row.reclaimable_inodes),
+            Self::ClosureInodes => count(row.closure_inodes),
+            Self::RetainedInodes => count(row.retained_inodes),
             Self::Files => count(usage.map(|u| u.files)),
             Self::Directories => count(usage.map(|u| u.directories)),
             Self::Symlinks => count(usage.map(|u| u.symlinks)),

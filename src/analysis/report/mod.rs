@@ -49,6 +49,12 @@ pub struct Row {
     pub retained_nar_size: Option<u64>,
     /// The disk size of what would go if every reference to it were cut.
     pub retained_disk_size: Option<u64>,
+    /// The inodes freed by deleting this path alone.
+    pub reclaimable_inodes: Option<u64>,
+    /// The inodes of its closure, each once.
+    pub closure_inodes: Option<u64>,
+    /// The inodes that would go if every reference to it were cut.
+    pub retained_inodes: Option<u64>,
 }
 
 /// Sums over the rows of a report, in bytes, each inode once.
@@ -64,6 +70,8 @@ pub struct Total {
     pub apparent_size: Option<u64>,
     /// Their disk size.
     pub disk_size: Option<u64>,
+    /// Their inodes.
+    pub inodes: Option<u64>,
     /// Their regular files.
     pub files: Option<u64>,
     /// Their directories.
@@ -92,14 +100,16 @@ impl Report {
     pub fn new(census: &Census, options: &ReportOptions) -> Result<Self, TooHeavy> {
         let wants = |c: Column| options.columns.contains(&c) || options.sort == c;
         let mut rows = base_rows(census, options);
-        if wants(Column::ClosureNarSize) || wants(Column::ClosureDiskSize) {
-            add_closure_sizes(census, &mut rows, wants(Column::ClosureDiskSize))?;
+        let of_disk = wants(Column::ClosureDiskSize) || wants(Column::ClosureInodes);
+        if wants(Column::ClosureNarSize) || of_disk {
+            add_closure_sizes(census, &mut rows, of_disk)?;
         }
-        if wants(Column::RetainedNarSize) || wants(Column::RetainedDiskSize) {
+        if Column::RETAINED.into_iter().any(wants) {
             let retained = Retained::new(census)?;
             for row in &mut rows {
                 row.retained_nar_size = retained.nar_size(row.index);
                 row.retained_disk_size = retained.disk_size(row.index);
+                row.retained_inodes = retained.inodes(row.index);
             }
         }
         let total = total(census, &rows);
@@ -126,8 +136,7 @@ impl Report {
             .map(|row| self.columns.iter().map(|c| c.cell(census, row)).collect::<Vec<_>>());
         let footer = self.columns.iter().enumerate().map(|(i, c)| self.footer(i, *c)).collect();
         let mut total = self.total.fields();
-        let retained = [Column::RetainedNarSize, Column::RetainedDiskSize];
-        let retained = self.columns.iter().any(|c| retained.contains(c));
+        let retained = self.columns.iter().any(|c| Column::RETAINED.contains(c));
         if retained {
             let within = if census.is_whole() { "store" } else { "closure" };
             total.push(Field::hidden("retained_within", Cell::text(within)));
@@ -161,6 +170,7 @@ impl Report {
             Column::DiskNarSize => optional(self.total.disk_nar_size),
             Column::ApparentSize => optional(self.total.apparent_size),
             Column::DiskSize => optional(self.total.disk_size),
+            Column::Inodes => count(self.total.inodes),
             Column::Files => count(self.total.files),
             Column::Directories => count(self.total.directories),
             Column::Symlinks => count(self.total.symlinks),
@@ -189,6 +199,7 @@ impl Total {
             size("disk_nar_size", self.disk_nar_size),
             size("apparent_size", self.apparent_size),
             size("disk_size", self.disk_size),
+            count("inodes", self.inodes),
             count("files", self.files),
             count("directories", self.directories),
             count("symlinks", self.symlinks),
@@ -218,6 +229,11 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
                 .fold(0, u64::saturating_add)
         });
         let reclaimable_size = disk_size.zip(shared_size).map(|(d, s)| d - s);
+        let reclaimable_inodes = census.usage(index).map(|usage| {
+            let own = census.inodes(index);
+            let own = own.filter(|(inode, names)| inode.names_outside_links() <= *names);
+            usage.private_inodes + own.count() as u64
+        });
         Row {
             index,
             shared_size,
@@ -226,6 +242,9 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
             closure_disk_size: None,
             retained_nar_size: None,
             retained_disk_size: None,
+            reclaimable_inodes,
+            closure_inodes: None,
+            retained_inodes: None,
         }
     };
     indexes.into_iter().filter(|&i| matches(i)).map(row).collect()
@@ -244,15 +263,13 @@ fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<()
             let sum = || ids.iter().map(|&id| census.catalog.nar_size(id)).sum();
             row.closure_nar_size = known.then(sum).flatten();
         }
-    } else if let (true, Some(shared)) = (disk, census.shared()) {
-        let graph = shared.extend(references);
-        let own = census.indexes().map(|i| [nar(i), shared.own_disk_sizes[i.index()]]);
-        let classes = shared.disk_sizes.iter().map(|&size| [0, size]);
-        let weights: Vec<[u64; 2]> = own.chain(classes).collect();
+    } else if disk && census.disk.is_some() {
+        let (graph, weights) = super::retained::weighted(census);
         let sizes = closure_sizes(&graph, &weights, count)?.sizes;
         for row in &mut *rows {
-            let [nar, disk] = sizes[row.index.index()];
+            let [nar, disk, inodes] = sizes[row.index.index()];
             (row.closure_nar_size, row.closure_disk_size) = (Some(nar), Some(disk));
+            row.closure_inodes = Some(inodes);
         }
     } else {
         let weights: Vec<[u64; 1]> = census.indexes().map(|i| [nar(i)]).collect();
@@ -268,7 +285,7 @@ fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<()
             row.closure_nar_size = None;
         }
         if census.has_unlisted_references() && unknown.contains(row.index.node()) {
-            row.closure_disk_size = None;
+            (row.closure_disk_size, row.closure_inodes) = (None, None);
         }
         let stated = || census.catalog.stated_closure_size(census.id(row.index));
         row.closure_nar_size = row.closure_nar_size.or_else(stated);
@@ -284,8 +301,9 @@ fn total(census: &Census, rows: &[Row]) -> Total {
         paths: rows.len() as u64,
         nar_size: census.sum_nar_sizes(rows.iter().map(|r| r.index)),
         disk_nar_size: of_disk(saturating_sum(usages().map(|u| u.nar_size))),
-        apparent_size: union.map(|(_, apparent)| apparent),
-        disk_size: union.map(|(disk, _)| disk),
+        apparent_size: union.map(|union| union.apparent_size),
+        disk_size: union.map(|union| union.disk_size),
+        inodes: union.map(|union| union.inodes),
         files: of_disk(usages().map(|u| u.files).sum()),
         directories: of_disk(usages().map(|u| u.directories).sum()),
         symlinks: of_disk(usages().map(|u| u.symlinks).sum()),

@@ -1,6 +1,6 @@
 //! The roots for printing.
 
-use super::{ProfileRow, RootRow, RootSizes, Roots, SharedGroup, known_nar_size};
+use super::{ProfileRow, RootRow, RootSizes, RootSort, Roots, SharedGroup, known_nar_size};
 use crate::analysis::liveness::settings_fields;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
@@ -56,16 +56,25 @@ impl Roots<'_> {
                 Some(size) => Field::new("alive_disk_size", "disk size alive", Cell::Size(size)),
                 None => Field::hidden("alive_disk_size", Cell::Missing),
             },
+            match t.alive_inodes {
+                Some(inodes) => Field::new("alive_inodes", "inodes alive", Cell::Count(inodes)),
+                None => Field::hidden("alive_inodes", Cell::Missing),
+            },
         ]
     }
 
     fn roots<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let disk = |key, heading| Column::size(key).titled(heading).hidden_if(!self.disk);
+        // People see them where they are what roots are sorted by.
+        let by_inodes =
+            matches!(self.options.sort, RootSort::ClosureInodes | RootSort::FreedInodes);
         let columns = vec![
             Column::size("freed_nar_size").titled("frees NAR").hidden_if(self.disk),
             disk("freed_disk_size", "frees"),
             Column::size("closure_nar_size").titled("closure NAR").hidden_if(self.disk),
             disk("closure_disk_size", "closure"),
+            Column::count("freed_inodes").titled("frees inodes").hidden_if(!by_inodes),
+            Column::count("closure_inodes").titled("closure inodes").hidden_if(!by_inodes),
             Column::text("kind"),
             Column::time("time").titled("made"),
             Column::count("age_days").hidden(),
@@ -101,6 +110,8 @@ impl Roots<'_> {
             Cell::optional(row.freed_disk_size, Cell::Size),
             Cell::optional(row.closure_nar_size, Cell::Size),
             Cell::optional(row.closure_disk_size, Cell::Size),
+            Cell::optional(row.freed_inodes, Cell::Count),
+            Cell::optional(row.closure_inodes, Cell::Count),
             Cell::text(root.kind.name()),
             Cell::optional(root.time, Cell::Time),
             Cell::optional(root.time, |time| Cell::Count(age(time))),
@@ -121,12 +132,15 @@ impl Roots<'_> {
         let columns = vec![
             nar("old_freed_nar_size", "old: frees NAR"),
             disk("old_freed_disk_size", "old: frees"),
+            Column::count("old_freed_inodes").hidden(),
             Column::count("old_generations").titled("old"),
             nar("older_freed_nar_size", "older: frees NAR"),
             disk("older_freed_disk_size", "older: frees"),
+            Column::count("older_freed_inodes").hidden(),
             Column::count("older_generations").titled("older"),
             nar("freed_nar_size", "all free NAR"),
             disk("freed_disk_size", "all free"),
+            Column::count("freed_inodes").hidden(),
             Column::count("current"),
             Column::text("owner"),
             Column::count("uid").hidden(),
@@ -148,6 +162,7 @@ impl Roots<'_> {
     fn profile_cells<'a>(&'a self, census: &'a Census, row: &ProfileRow) -> Vec<Cell<'a>> {
         let profile = &self.found.profiles[row.profile as usize];
         let disk = |size: u64| if self.disk { Cell::Size(size) } else { Cell::Missing };
+        let inodes = |n: u64| if self.disk { Cell::Count(n) } else { Cell::Missing };
         let generations = profile.generations.iter().map(|generation| {
             let path = generation.root.map(|root| self.found.roots[root as usize].path);
             Cell::Record(vec![
@@ -160,12 +175,15 @@ impl Roots<'_> {
         vec![
             Cell::optional(old, |old| nar_size(old.sizes)),
             Cell::optional(old, |old| disk(old.sizes[1])),
+            Cell::optional(old, |old| inodes(old.sizes[3])),
             Cell::optional(old, |old| Cell::Count(old.generations)),
             Cell::optional(older, |older| nar_size(older.sizes)),
             Cell::optional(older, |older| disk(older.sizes[1])),
+            Cell::optional(older, |older| inodes(older.sizes[3])),
             Cell::optional(older, |older| Cell::Count(older.generations)),
             nar_size(row.all.sizes),
             disk(row.all.sizes[1]),
+            inodes(row.all.sizes[3]),
             Cell::optional(profile.current, Cell::Count),
             Cell::optional(profile.owner.as_deref(), Cell::text),
             Cell::optional(profile.uid, |uid| Cell::Count(uid.into())),
@@ -184,6 +202,7 @@ impl Roots<'_> {
             Column::count("paths"),
             nar("freed_nar_size", "all free NAR"),
             disk("freed_disk_size", "all free"),
+            Column::count("freed_inodes").hidden(),
             Column::texts("roots"),
         ];
         let size = |size: u64| if self.disk { Cell::Size(size) } else { Cell::Missing };
@@ -198,6 +217,7 @@ impl Roots<'_> {
                 Cell::Count(group.group.paths),
                 nar_size(group.freed),
                 size(group.freed[1]),
+                if self.disk { Cell::Count(group.freed[3]) } else { Cell::Missing },
                 Cell::List(links.collect()),
             ]
         });

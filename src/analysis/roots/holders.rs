@@ -7,13 +7,14 @@
 
 use crate::catalog::{Catalog, PathId};
 use crate::census::Freeable;
+use crate::disk::Space;
 use crate::graph::{Components, Dominators, Rows, TooHeavy};
 use crate::roots::{FoundRoots, Generation};
 use std::collections::HashMap;
 
-/// NAR size and disk size in bytes, and for how many paths among them the NAR
-/// size is not known.
-pub type RootSizes = [u64; 3];
+/// NAR size and disk size in bytes, for how many paths among them the NAR size
+/// is not known, and the number of inodes.
+pub type RootSizes = [u64; 4];
 
 /// The NAR size of what was weighed, if all of it is known.
 pub fn known_nar_size(sizes: RootSizes) -> Option<u64> {
@@ -22,10 +23,10 @@ pub fn known_nar_size(sizes: RootSizes) -> Option<u64> {
 
 /// What a path weighs. A path that refers to one that the source does not list
 /// has no known size either: with it goes what is not known.
-pub(super) fn weight(catalog: &Catalog, path: PathId, disk: u64) -> RootSizes {
+pub(super) fn weight(catalog: &Catalog, path: PathId, disk: Space) -> RootSizes {
     let nar = catalog.nar_size(path);
     let known = nar.is_some() && catalog.unlisted_references(path).is_empty();
-    [nar.unwrap_or(0), disk, u64::from(!known)]
+    [nar.unwrap_or(0), disk.disk_size, u64::from(!known), disk.inodes]
 }
 
 /// What is removed as one: a link, or a process with all that it uses.
@@ -112,18 +113,19 @@ impl<'a> HolderGraph<'a> {
                 row.extend(freeable.classes.row(path).iter().map(|class| paths + class));
             }
             rows.push(&row);
-            let disk = freeable.map_or(0, |f| f.own_sizes[path as usize]);
+            let disk = freeable.map_or(Space::default(), |f| f.own_sizes[path as usize]);
             weights.push(weight(catalog, PathId::new(path), disk));
         }
         for class in 0..classes {
             rows.push(&[]);
-            weights.push([0, freeable.map_or(0, |f| f.class_sizes[class as usize]), 0]);
+            let disk = freeable.map_or(Space::default(), |f| f.class_sizes[class as usize]);
+            weights.push([0, disk.disk_size, 0, disk.inodes]);
         }
         for roots in holders.roots.iter() {
             row.clear();
             row.extend(roots.iter().map(|&root| found.roots[root as usize].path.node()));
             rows.push(&row);
-            weights.push([0; 3]);
+            weights.push([0; 4]);
         }
         let node = |generation: &Generation| {
             generation.root.map(|root| first_holder + holders.of[root as usize])
@@ -145,7 +147,7 @@ impl<'a> HolderGraph<'a> {
             rows.push(&old);
             let oldest: Vec<u32> = members(&is_older);
             rows.push(&oldest);
-            weights.extend([[0; 3]; 3]);
+            weights.extend([[0; 4]; 3]);
         }
         Self { rows, weights, found, holders, first_class: paths, first_holder, first_profile }
     }

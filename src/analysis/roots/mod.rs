@@ -11,6 +11,7 @@ pub use of::{Keeper, RootsOf};
 use super::liveness::{Keep, freeable, keep_graph, kept_entries};
 use crate::catalog::PathId;
 use crate::census::{Census, WholeCensus};
+use crate::disk::Space;
 use crate::graph::{Cuts, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use crate::warning::Warnings;
@@ -38,11 +39,15 @@ pub enum RootSort {
     FreedNarSize,
     /// The disk size freed by removing it alone.
     FreedDiskSize,
+    /// The inodes of the closure.
+    ClosureInodes,
+    /// The inodes freed by removing it alone.
+    FreedInodes,
 }
 
 impl RootSort {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Link,
         Self::Kind,
         Self::Path,
@@ -51,6 +56,8 @@ impl RootSort {
         Self::ClosureDiskSize,
         Self::FreedNarSize,
         Self::FreedDiskSize,
+        Self::ClosureInodes,
+        Self::FreedInodes,
     ];
 
     /// The JSON key that it sorts by.
@@ -64,6 +71,8 @@ impl RootSort {
             Self::ClosureDiskSize => "closure_disk_size",
             Self::FreedNarSize => "freed_nar_size",
             Self::FreedDiskSize => "freed_disk_size",
+            Self::ClosureInodes => "closure_inodes",
+            Self::FreedInodes => "freed_inodes",
         }
     }
 
@@ -74,7 +83,10 @@ impl RootSort {
 
     /// Whether the disk must be walked for it.
     pub fn needs_disk(self) -> bool {
-        matches!(self, Self::ClosureDiskSize | Self::FreedDiskSize)
+        matches!(
+            self,
+            Self::ClosureDiskSize | Self::FreedDiskSize | Self::ClosureInodes | Self::FreedInodes
+        )
     }
 }
 
@@ -118,6 +130,10 @@ pub struct RootRow {
     pub freed_nar_size: Option<u64>,
     /// What the disk would gain by that, hard links in account.
     pub freed_disk_size: Option<u64>,
+    /// The inodes of its path's closure, each once.
+    pub closure_inodes: Option<u64>,
+    /// The inodes that would go.
+    pub freed_inodes: Option<u64>,
 }
 
 /// What deleting some generations of a profile would free.
@@ -167,6 +183,8 @@ pub struct RootsTotal {
     pub alive_nar_size: Option<u64>,
     /// Their disk size in bytes, each inode once.
     pub alive_disk_size: Option<u64>,
+    /// Their inodes.
+    pub alive_inodes: Option<u64>,
 }
 
 /// The answer: every root, every profile.
@@ -249,6 +267,8 @@ impl<'f> Roots<'f> {
                     closure_disk_size: disk.then_some(closure[1]),
                     freed_nar_size: known_nar_size(freed),
                     freed_disk_size: disk.then_some(freed[1]),
+                    closure_inodes: disk.then_some(closure[3]),
+                    freed_inodes: disk.then_some(freed[3]),
                 }
             })
             .collect();
@@ -258,11 +278,13 @@ impl<'f> Roots<'f> {
         let paths = found.roots.iter().map(|r| r.path.node());
         let live = reachable(&keep_rows, paths, &Cuts::default());
         let live_ids = || live.iter().map(PathId::new);
+        let union = census.union_of(live_ids());
         let total = RootsTotal {
             roots: found.roots.len() as u64,
             alive_paths: live.len() as u64,
             alive_nar_size: catalog.sum_nar_sizes(live_ids()),
-            alive_disk_size: census.disk_size_of(live_ids()),
+            alive_disk_size: union.map(|union| union.disk_size),
+            alive_inodes: union.map(|union| union.inodes),
         };
         Ok(Self {
             found,
@@ -329,6 +351,8 @@ fn sort(rows: &mut [RootRow], found: &FoundRoots, options: &RootsOptions) {
             RootSort::ClosureDiskSize => b.closure_disk_size.cmp(&a.closure_disk_size),
             RootSort::FreedNarSize => b.freed_nar_size.cmp(&a.freed_nar_size),
             RootSort::FreedDiskSize => b.freed_disk_size.cmp(&a.freed_disk_size),
+            RootSort::ClosureInodes => b.closure_inodes.cmp(&a.closure_inodes),
+            RootSort::FreedInodes => b.freed_inodes.cmp(&a.freed_inodes),
         };
         // Roots are in the order of their links.
         let order = order.then(a.root.cmp(&b.root));
@@ -357,7 +381,7 @@ fn shared_groups(
         for (i, &a) in members.iter().enumerate() {
             add(alone[a as usize]);
             for &b in members[i + 1..].iter().filter(|_| members.len() == 3) {
-                add(groups.get(&[a, b, u32::MAX]).map_or([0; 3], |pair| pair.sizes));
+                add(groups.get(&[a, b, u32::MAX]).map_or([0; 4], |pair| pair.sizes));
             }
         }
         let roots = members.iter().map(|&h| holders.roots.row(h)[0]).collect();
@@ -414,10 +438,13 @@ fn closures(census: WholeCensus<'_>, found: &FoundRoots) -> Result<Closures, Too
         graph.push(&row);
         weights.push(match node.checked_sub(census.len() as u32) {
             None => {
-                let disk = shared.map_or(0, |s| s.own_disk_sizes[node as usize]);
+                let disk = shared.map_or(Space::default(), |s| s.own_space(node as usize));
                 holders::weight(&census.catalog, PathId::new(node), disk)
             }
-            Some(class) => [0, shared.map_or(0, |s| s.disk_sizes[class as usize]), 0],
+            Some(class) => {
+                let disk = shared.map_or(Space::default(), |s| s.class_space(class as usize));
+                [0, disk.disk_size, 0, disk.inodes]
+            }
         });
     }
     let sizes = closure_sizes(&graph, &weights, sources)?.sizes;

@@ -4,6 +4,7 @@ use super::holders::{HolderGraph, Holders};
 use super::{RootSizes, shared_groups};
 use crate::catalog::{Builder, Catalog, PathId, Record};
 use crate::census::Freeable;
+use crate::disk::Space;
 use crate::graph::{Cuts, Rows, reachable};
 use crate::roots::{FoundRoots, Generation, Profile, Root, RootKind};
 use proptest::prelude::*;
@@ -103,9 +104,13 @@ impl Case {
         }
         Freeable {
             classes: Rows::from_lists(&lists),
-            class_sizes: (0..self.classes.len()).map(|c| 1 << c).collect(),
-            own_sizes: (0..u64::from(self.paths)).map(|p| 1000 + p * p).collect(),
-            invalid_size: 0,
+            class_sizes: (0..self.classes.len() as u64)
+                .map(|c| Space { disk_size: 1 << c, inodes: 1 + c % 3 })
+                .collect(),
+            own_sizes: (0..u64::from(self.paths))
+                .map(|p| Space { disk_size: 1000 + p * p, inodes: 1 + p % 5 })
+                .collect(),
+            invalid_size: Space::default(),
         }
     }
 
@@ -117,18 +122,22 @@ impl Case {
             reachable(catalog.references(), paths, &Cuts::default())
         };
         let (before, after) = (alive(&[]), alive(removed));
-        let mut freed = [0; 3];
+        let mut freed = [0; 4];
+        let add = |space: Space, freed: &mut RootSizes| {
+            freed[1] += space.disk_size;
+            freed[3] += space.inodes;
+        };
         for path in before.iter().filter(|&p| !after.contains(p)) {
             match catalog.nar_size(PathId::new(path)) {
                 Some(size) => freed[0] += size,
                 None => freed[2] += 1,
             }
-            freed[1] += freeable.own_sizes[path as usize];
+            add(freeable.own_sizes[path as usize], &mut freed);
         }
         for (paths, size) in self.classes.iter().zip(&freeable.class_sizes) {
             let was = paths.iter().any(|&p| before.contains(p));
             if was && !paths.iter().any(|&p| after.contains(p)) {
-                freed[1] += size;
+                add(*size, &mut freed);
             }
         }
         freed
@@ -178,7 +187,7 @@ proptest! {
         for a in 0..holders.len() as u32 {
             for b in a + 1..holders.len() as u32 {
                 let removed = [holders.roots.row(a), holders.roots.row(b)].concat();
-                let mut sum = groups.get(&[a, b, u32::MAX]).map_or([0; 3], |g| g.sizes);
+                let mut sum = groups.get(&[a, b, u32::MAX]).map_or([0; 4], |g| g.sizes);
                 for h in [a, b] {
                     sum.iter_mut().zip(freed.holders[h as usize]).for_each(|(a, b)| *a += b);
                 }

@@ -38,7 +38,10 @@ impl File {
         let from = dropped.paths.entry(self.path).or_default();
         from.nar_size += self.nar_size;
         match self.blocks {
-            Blocks::Own(disk_size) => from.private_disk_size += disk_size,
+            Blocks::Own(disk_size) => {
+                from.private_disk_size += disk_size;
+                from.private_inodes += 1;
+            }
             Blocks::OfScanned(inode) => *from.names.entry(inode).or_default() += 1,
             Blocks::OfInode(..) => {}
         }

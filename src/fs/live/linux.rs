@@ -5,7 +5,7 @@
 //! and what it led to is asked by descriptor from then on. There is no moment
 //! at which a name that was checked is looked up again.
 
-use super::super::{DirEntry, Facts, FileType, Stat, not_regular};
+use super::super::{Capacity, DirEntry, Facts, FileType, Stat, not_regular};
 use super::{list_xattrs, open_file_xattrs};
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, openat, openat2,
@@ -201,6 +201,10 @@ impl Directory {
             }
         }
         Some(Err(Errno::AGAIN.into()))
+    }
+
+    pub(crate) fn capacity(&self) -> io::Result<Capacity> {
+        Ok(rustix::fs::fstatvfs(&self.fd)?.into())
     }
 
     pub(crate) fn facts(&self) -> Facts {

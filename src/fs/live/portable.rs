@@ -3,7 +3,7 @@
 //! descriptors, a process that swaps directories meanwhile may lead elsewhere;
 //! and a path longer than the system allows fails.
 
-use super::super::{DirEntry, Facts, FileType, Stat, not_regular};
+use super::super::{Capacity, DirEntry, Facts, FileType, Stat, not_regular};
 use super::list_xattrs;
 use rustix::fs::OFlags;
 use std::ffi::{CStr, CString, OsStr};
@@ -104,6 +104,10 @@ impl Directory {
     /// Always `None`: names have to be followed one by one.
     pub(crate) fn find_in_root(&self, _: &Path) -> Option<io::Result<FoundInRoot>> {
         None
+    }
+
+    pub(crate) fn capacity(&self) -> io::Result<Capacity> {
+        Ok(rustix::fs::statvfs(self.at(c""))?.into())
     }
 
     pub(crate) fn facts(&self) -> Facts {

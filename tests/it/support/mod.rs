@@ -239,6 +239,15 @@ pub(crate) fn nobody(env: &TestEnv) -> Command {
 
 /// What `du -s` says of some paths together, in bytes: each inode once.
 pub(crate) fn du<P: AsRef<OsStr>>(paths: &[P]) -> u64 {
-    let out = run(Command::new("du").args(["-sc", "--block-size=1", "--"]).args(paths)).ok();
+    du_with("--block-size=1", paths)
+}
+
+/// The inodes of trees together, each once.
+pub(crate) fn du_inodes<P: AsRef<OsStr>>(paths: &[P]) -> u64 {
+    du_with("--inodes", paths)
+}
+
+fn du_with<P: AsRef<OsStr>>(option: &str, paths: &[P]) -> u64 {
+    let out = run(Command::new("du").args(["-sc", option, "--"]).args(paths)).ok();
     out.lines().last().unwrap().split_whitespace().next().unwrap().parse().unwrap()
 }

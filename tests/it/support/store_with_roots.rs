@@ -1,7 +1,7 @@
 //! A store with roots of every kind, and reading answers about it.
 
 use super::nix::{self, Nix, Store};
-use super::{TestEnv, copy_tree, run};
+use super::{TestEnv, copy_tree, du_inodes, run};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -214,13 +214,24 @@ impl Rooted {
         total - blocks(store) - blocks(&store.join(".links"))
     }
 
-    /// What the disk gains when Nix collects after `before`.
+    /// The blocks that the disk gains when Nix collects after `before`.
     pub(crate) fn freed_by_nix(&self, before: impl FnOnce()) -> u64 {
+        self.space_freed_by_nix(before)[0]
+    }
+
+    /// The blocks and the inodes that the disk gains when Nix collects after `before`.
+    pub(crate) fn space_freed_by_nix(&self, before: impl FnOnce()) -> [u64; 2] {
+        let space = || {
+            let trees = [self.store.real_store_dir.clone(), self.user("")];
+            let links = self.store.real_store_dir.join(".links").exists();
+            [self.disk_size(), du_inodes(&trees) - u64::from(links)]
+        };
         self.undone(|| {
             before();
-            let size = self.disk_size();
+            let [disk, inodes] = space();
             self.nix_store(&["--gc"]);
-            size - self.disk_size()
+            let left = space();
+            [disk - left[0], inodes - left[1]]
         })
     }
 }
