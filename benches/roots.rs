@@ -51,6 +51,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let options = GarbageOptions {
         settings: GcSettings::default(),
         steps: Vec::new(),
+        choice: Default::default(),
         filter: None,
         limit: Some(20),
         why: Vec::new(),

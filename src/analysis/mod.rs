@@ -9,6 +9,7 @@ pub mod liveness;
 pub mod optimise;
 pub mod overview;
 mod path_names;
+pub mod reclaim;
 pub mod reference_locations;
 pub mod report;
 pub mod retained;

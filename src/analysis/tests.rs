@@ -380,6 +380,7 @@ fn garbage() {
     let options = GarbageOptions {
         settings: GcSettings::new(false, false),
         steps: vec![RemovalStep { label: "app".to_owned(), roots: vec![0] }],
+        choice: Default::default(),
         filter: None,
         limit: None,
         why: Vec::new(),

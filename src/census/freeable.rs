@@ -7,7 +7,7 @@
 //! go in any collection, unless a running Nix asked to keep them.
 
 use crate::disk::{DiskScan, Space, Usage};
-use crate::graph::Rows;
+use crate::graph::{NodeSet, Rows};
 use std::collections::HashMap;
 
 /// What goes with which paths.
@@ -74,5 +74,21 @@ impl Freeable {
         }
         freeable.classes = Rows::from_lists(&of_class).transpose(paths);
         freeable
+    }
+
+    /// What deleting these paths alone, by number, gives back: a class only if
+    /// all its paths are among them.
+    pub fn freed(&self, gone: &NodeSet) -> Space {
+        let mut whole = vec![true; self.class_sizes.len()];
+        let mut freed = Space::default();
+        for (path, classes) in (0u32..).zip(self.classes.iter()) {
+            if gone.contains(path) {
+                freed += self.own_sizes[path as usize];
+            } else {
+                classes.iter().for_each(|&class| whole[class as usize] = false);
+            }
+        }
+        let classes = self.class_sizes.iter().zip(whole);
+        freed + classes.filter(|(_, whole)| *whole).map(|(&size, _)| size).sum()
     }
 }

@@ -1,12 +1,14 @@
 //! `nix-census garbage`.
 
 use super::exit::{Exit, Failure};
+use super::need::NeedArgs;
 use super::request::Request;
 use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
 use super::subject::{Subject, whole};
 use crate::analysis::garbage::{
-    Garbage, GarbageOptions, Removal, RemovalError, warn_where_nix_stops,
+    Choice, Garbage, GarbageOptions, Removal, RemovalError, warn_where_nix_stops,
 };
+use crate::analysis::reclaim::{Need, Proof, SmallestOptions, SmallestSet, Tier};
 use crate::census::{Examine, filter_names};
 use crate::store::plain_path;
 use clap::Args;
@@ -34,6 +36,13 @@ pub(super) struct GarbageArgs {
     /// from the current one (`nix-env --delete-generations +N`)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     keep_generations: Option<u64>,
+    /// Only dead paths registered more than N days ago, and what deleting them alone frees
+    #[arg(long, value_name = "Nd", value_parser = parse_days)]
+    registered_before: Option<u32>,
+    /// Only dead paths in the closure of TARGET, and what deleting them alone frees, as
+    /// `nix store delete --recursive --skip-alive` would
+    #[arg(long, value_name = "TARGET")]
+    within: Vec<String>,
     /// Only list dead paths of this name or package name, or else whose name
     /// (without the hash part) matches
     #[arg(long, value_name = "PATTERN")]
@@ -41,6 +50,8 @@ pub(super) struct GarbageArgs {
     /// List at most N dead paths and packages [default: 20 in tables]
     #[arg(long, value_name = "N")]
     limit: Option<usize>,
+    #[command(flatten)]
+    need: NeedArgs,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -53,10 +64,23 @@ pub(super) fn run(
     subject: &Subject,
     args: &GarbageArgs,
 ) -> Result<Exit, Failure> {
+    if args.need.is_some() && !subject.walks_disk() {
+        return Err(Failure::usage("--need needs the disk, --no-disk forbids it"));
+    }
+    let removes = args.older_than.is_some() || args.keep_generations.is_some();
+    if args.need.is_some() && (removes || !args.if_removed.is_empty()) {
+        let message = "--need looks for roots itself: --if-removed, --older-than and \
+                       --keep-generations cannot be used with it";
+        return Err(Failure::usage(message));
+    }
     subject.need_roots()?;
     let catalog = subject.catalog(request)?;
     let why = subject.targets(request, &catalog, &args.targets)?;
+    let within = subject.targets(request, &catalog, &args.within)?;
     let mut census = subject.census(request, catalog, &Examine::All, true)?;
+    if args.registered_before.is_some() {
+        census.needs_column("registrationTime");
+    }
     let found = find(subject, &mut census, &args.settings)?;
     let settings = args.settings.read(subject, &mut census.warnings);
     follow_build_traces(subject, &mut census, &found, &args.settings, &settings);
@@ -77,10 +101,32 @@ pub(super) fn run(
     let filter = |text: &String| filter_names(&census.catalog, census.catalog.ids(), text);
     let filter = args.filter.as_ref().map(filter).transpose()?;
     let default_limit = (!request.for_machines()).then_some(LISTED);
-    let options =
-        GarbageOptions { settings, steps, filter, limit: args.limit.or(default_limit), why };
-    let garbage = Garbage::new(whole(&census), &found, &options);
-    request.answer(garbage.document(&census), Exit::Done)
+    let registered_before =
+        args.registered_before.map(|days| now().saturating_sub(i64::from(days) * 86_400));
+    let choice = Choice { registered_before, within };
+    let options = GarbageOptions {
+        choice,
+        settings,
+        steps,
+        filter,
+        limit: args.limit.or(default_limit),
+        why,
+    };
+    let need = args.need.need(&census)?;
+    let mut garbage = Garbage::new(whole(&census), &found, &options);
+    if let Some(need) = need {
+        let freed = garbage.dead.freed().unwrap_or_default();
+        let options = SmallestOptions {
+            settings: options.settings,
+            need: Need { amount: need.amount.saturating_sub(need.measure.of(freed)), ..need },
+            system: args.need.include_system,
+            tiers: Tier::of_roots(&found, &subject.location),
+        };
+        let set = SmallestSet::new(whole(&census), &found, &options);
+        garbage.enough = set.map_err(|e| Failure::because(&e))?;
+    }
+    let enough = garbage.enough.as_ref().is_none_or(|set| set.proof != Proof::NotEnough);
+    request.answer(garbage.document(&census), if enough { Exit::Done } else { Exit::No })
 }
 
 /// What else a name may mean: `result` or `./result` means the link of that

@@ -11,6 +11,7 @@ mod garbage;
 mod hints;
 mod image;
 mod locate;
+mod need;
 mod optimise;
 mod overview;
 mod progress;

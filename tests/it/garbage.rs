@@ -6,12 +6,13 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
 use crate::images::Mount;
 use crate::support::nix;
-use crate::support::store_in_code::{self, Made};
+use crate::support::store_in_code::{self, Made, SCHEMA, refer};
 use crate::support::store_with_roots::{SETTINGS, each_rooted, lines, list, number, texts};
 use crate::support::{TestEnv, du, du_inodes, have, root, run, skip};
 
@@ -214,6 +215,109 @@ fn inodes_freed_are_those_that_df_gains() {
             assert_eq!(df("iavail") + state() - before, freed);
         }
     }
+}
+
+#[test]
+fn dead_paths_of_a_closure_can_be_deleted_alone() {
+    each_rooted(|rooted| {
+        let dead = texts(list(&rooted.json("garbage", &[]), "dead_paths"), "path");
+        let mut held_somewhere = false;
+        for path in &dead {
+            let answer = rooted.json("garbage", &["--within", path]);
+            let rows = list(&answer, "dead_paths");
+            let (held, deletable): (Vec<&Value>, Vec<&Value>) =
+                rows.iter().partition(|row| row["held"] == true);
+            let chosen = &answer["chosen"];
+            assert_eq!(chosen["paths"], deletable.len());
+            assert_eq!(chosen["held_paths"], held.len());
+            let ours = [number(&chosen["disk_freed"]), number(&chosen["inodes_freed"])];
+            let mut args = vec!["--delete"];
+            args.extend(deletable.iter().map(|row| row["path"].as_str().unwrap()));
+            let nix = rooted.space_freed(
+                || {},
+                || {
+                    if args.len() > 1 {
+                        rooted.nix_store(&args);
+                    }
+                    for row in &held {
+                        let args = ["--delete", row["path"].as_str().unwrap()];
+                        let refused = rooted.store.try_nix("nix-store", args);
+                        assert_ne!(refused.status, 0, "{path}: {row} is not held");
+                    }
+                },
+            );
+            assert_eq!(ours, nix, "{path}");
+            held_somewhere |= !held.is_empty();
+        }
+        assert!(held_somewhere);
+    });
+}
+
+#[test]
+fn roots_that_are_enough_are_enough() {
+    each_rooted(|rooted| {
+        let now = rooted.json("garbage", &[]);
+        let garbage = number(&now["dead"]["disk_freed"]);
+        let all = rooted.json("garbage", &["--if-removed", "*"]);
+        let (most, inodes) =
+            (number(&all["dead"]["disk_freed"]), number(&all["dead"]["inodes_freed"]));
+        for need in [garbage, garbage + 1, (garbage + most) / 2, garbage + (most - garbage) / 8 * 7]
+        {
+            let answer = rooted.json("garbage", &["--need", &need.to_string()]);
+            let roots = list(&answer, "roots_to_remove");
+            let nix = rooted.space_freed_by_nix(|| {
+                for root in roots {
+                    fs::remove_file(root["link"].as_str().unwrap()).unwrap();
+                }
+            });
+            assert!(nix[0] >= need, "{need}: {answer}");
+            assert_eq!(number(&answer["need"]["disk_freed"]) + garbage, nix[0]);
+            assert_eq!(roots.is_empty(), need == garbage);
+        }
+        let mut args = rooted.store.args();
+        let need = (inodes + 1).to_string();
+        args.extend(["garbage", "--no-runtime", "--need-inodes", &need].map(Into::into));
+        let refused = rooted.env.run(args);
+        assert_eq!(refused.status, 1, "{}", refused.stderr);
+        assert!(refused.stdout.contains("are not enough"), "{}", refused.stdout);
+        rooted.put_back();
+    });
+}
+
+#[test]
+fn garbage_by_age() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "root", SCHEMA);
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs() as i64;
+    // `young` refers to `shared`; nothing refers to `old`; of `odd` no time is known.
+    for (id, name, time) in [
+        (1, "old", now - 100 * 86_400),
+        (2, "shared", now - 100 * 86_400),
+        (3, "young", now - 80 * 86_400),
+        (4, "odd", 0),
+    ] {
+        made.file(id, name, &db);
+        db.execute("UPDATE ValidPaths SET registrationTime = ?1 WHERE id = ?2", [time, id])
+            .unwrap();
+    }
+    refer(&db, 3, 2);
+    drop(db);
+    let (answer, run) = made.json(&env, ["garbage", "--registered-before", "90d"]);
+    let held = |name: &str| {
+        let rows = list(&answer, "dead_paths").iter();
+        let mut rows = rows.filter(|row| row["path"].as_str().unwrap().ends_with(name));
+        rows.next().map(|row| row["held"] == true)
+    };
+    assert_eq!(held("-old"), Some(false));
+    assert_eq!(held("-shared"), Some(true));
+    assert_eq!((held("-young"), held("-odd")), (None, None));
+    assert_eq!(
+        (&answer["chosen"]["paths"], &answer["chosen"]["held_paths"]),
+        (&1.into(), &1.into())
+    );
+    assert_eq!(answer["dead"]["paths"], 4);
+    // What is not known leaves something out.
+    assert_eq!((run.status, &answer["complete"]), (3, &false.into()));
 }
 
 #[test]

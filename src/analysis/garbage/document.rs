@@ -17,6 +17,10 @@ impl Garbage<'_> {
             Section::fields(Some("dead"), "Garbage", dead_fields(&self.dead, self.failing)),
             Section::fields(Some("alive"), "Alive", self.alive_fields()),
         ];
+        if let (Some(enough), Some(whole)) = (&self.enough, census.whole()) {
+            sections.extend(enough.sections(whole, self.found));
+        }
+        sections.extend(self.chosen.iter().map(|chosen| chosen.section(census)));
         if self.steps.len() > 1 {
             sections.push(self.steps_section(census.disk.is_some()));
         }
@@ -126,6 +130,8 @@ impl Garbage<'_> {
     fn paths_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let disk = census.disk.is_some();
         let steps = self.steps.len() > 1;
+        let held = self.paths.iter().any(|dead| dead.held);
+        let dated = self.options.choice.registered_before.is_some();
         let columns = vec![
             Column::size("disk_freed").titled("frees alone").hidden_if(!disk),
             Column::count("inodes_freed").hidden(),
@@ -134,6 +140,8 @@ impl Garbage<'_> {
             Column::size("nar_size").titled("NAR size"),
             Column::count("step").hidden_if(!steps),
             Column::text("kept_by").hidden(),
+            Column::bool("held").hidden_if(!held),
+            Column::time("registration_time").titled("registered").hidden_if(!dated),
             Column::path("path"),
         ];
         let catalog = &census.catalog;
@@ -147,6 +155,8 @@ impl Garbage<'_> {
                 Cell::optional(catalog.nar_size(dead.path), Cell::Size),
                 Cell::Count(dead.step.into()),
                 Cell::optional(dead.kept_by, Cell::text),
+                Cell::Bool(dead.held),
+                Cell::optional(catalog.registration_time(dead.path), Cell::Time),
                 Cell::text(catalog.path(dead.path)),
             ]
         });

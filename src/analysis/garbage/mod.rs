@@ -1,14 +1,17 @@
 //! The garbage: what `nix-store --gc` would delete, and what the disk would
 //! gain; now, and after some roots were gone.
 
+mod chosen;
 mod document;
 mod removal;
 mod why;
 
+pub use chosen::{Choice, Chosen};
 pub use removal::{Removal, RemovalError, RemovalStep};
 pub use why::{Why, WhyAlive, WhyAnswer, WhyDead};
 
 use super::liveness::{Keep, alive, freeable, in_store_beneath, keep_graph, kept_entries};
+use super::reclaim::SmallestSet;
 use crate::catalog::{Catalog, OddEnd, PathId};
 use crate::census::{Freeable, WholeCensus};
 use crate::disk::Space;
@@ -26,6 +29,9 @@ pub struct GarbageOptions {
     pub settings: GcSettings,
     /// Roots to think away, one step after the other.
     pub steps: Vec<RemovalStep>,
+    /// Which of the dead paths are asked about: only those are listed, and what
+    /// deleting them alone gives back is summed.
+    pub choice: Choice,
     /// Only list dead paths whose name matches; sums count all.
     pub filter: Option<Vec<PathId>>,
     /// How many paths and package names to list at most.
@@ -106,6 +112,8 @@ pub struct DeadPath {
     /// Whether it would be kept if `keep-outputs` or `keep-derivations` were
     /// set otherwise: what would keep it, without other settings changed.
     pub kept_by: Option<&'static str>,
+    /// Whether a dead path that was not chosen keeps it, if some were.
+    pub held: bool,
 }
 
 impl DeadPath {
@@ -155,6 +163,10 @@ pub struct Garbage<'f> {
     pub dead: Dead,
     /// What goes now, then what more goes in each step.
     pub steps: Vec<RemovalResult>,
+    /// What deleting the chosen paths alone gives back, if some were chosen.
+    pub chosen: Option<Chosen>,
+    /// The roots to remove so that enough comes free, if that was asked.
+    pub enough: Option<SmallestSet>,
     /// What stays after all steps.
     pub alive: Alive,
     /// The paths that go, heaviest first, filtered and limited.
@@ -208,9 +220,21 @@ impl<'f> Garbage<'f> {
                 step: goes[path.index()],
                 freed: freeable.as_ref().map(|f| f.own_sizes[path.index()]),
                 kept_by: kept_by(path),
+                held: false,
             })
             .collect();
         let packages = packages(census, freeable.as_ref(), &paths, &goes, options.limit);
+        let mut warnings = census.warnings.clone();
+        let chosen = (!options.choice.is_any()).then(|| {
+            let freeable = freeable.as_ref();
+            Chosen::new(catalog, &graph, &goes, freeable, &options.choice, &mut warnings)
+        });
+        if let Some(chosen) = &chosen {
+            paths.retain(|p| chosen.paths.contains(p.path.node()));
+            for dead in &mut paths {
+                dead.held = !chosen.deletable.contains(dead.path.node());
+            }
+        }
         if let Some(ids) = &options.filter {
             paths.retain(|p| ids.binary_search(&p.path).is_ok());
         }
@@ -221,7 +245,6 @@ impl<'f> Garbage<'f> {
             .why
             .iter()
             .map(|&path| Why::new(census, found, &removed, &graph, goes[path.index()], path));
-        let mut warnings = census.warnings.clone();
         if let Some(lower) = &found.lower_store {
             warn_of_upper_copies(catalog, lower, &goes, &mut warnings);
         }
@@ -230,6 +253,8 @@ impl<'f> Garbage<'f> {
             found,
             dead,
             steps,
+            chosen,
+            enough: None,
             alive: alive_sums(census, found, &removed, &goes),
             paths,
             matched,

@@ -8,9 +8,9 @@
 use crate::catalog::{Catalog, PathId};
 use crate::census::Freeable;
 use crate::disk::Space;
-use crate::graph::{Components, Dominators, Rows, TooHeavy};
+use crate::graph::{Components, Cuts, Dominators, Rows, TooHeavy, reachable};
 use crate::roots::{FoundRoots, Generation};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// NAR size and disk size in bytes, for how many paths among them the NAR size
 /// is not known, and the number of inodes.
@@ -70,7 +70,7 @@ impl Holders {
 }
 
 /// The graph, and what each of its nodes weighs.
-pub(super) struct HolderGraph<'a> {
+pub(in crate::analysis) struct HolderGraph<'a> {
     rows: Rows,
     weights: Vec<RootSizes>,
     found: &'a FoundRoots,
@@ -81,17 +81,17 @@ pub(super) struct HolderGraph<'a> {
 }
 
 /// What removals would free.
-pub(super) struct Freed {
+pub(in crate::analysis) struct Freed {
     /// Each holder alone.
-    pub(super) holders: Vec<RootSizes>,
+    pub(in crate::analysis) holders: Vec<RootSizes>,
     /// Each profile: all of it, all generations but the current, those that
     /// are older than asked.
-    pub(super) profiles: Vec<[RootSizes; 3]>,
+    pub(in crate::analysis) profiles: Vec<[RootSizes; 3]>,
 }
 
 impl<'a> HolderGraph<'a> {
     /// The graph over what keeps what; without `freeable` disk sizes are 0.
-    pub(super) fn new(
+    pub(in crate::analysis) fn new(
         catalog: &Catalog,
         keep: &Rows,
         freeable: Option<&Freeable>,
@@ -153,7 +153,7 @@ impl<'a> HolderGraph<'a> {
     }
 
     /// What every removal would free.
-    pub(super) fn freed(&self) -> Result<Freed, TooHeavy> {
+    pub(in crate::analysis) fn freed(&self) -> Result<Freed, TooHeavy> {
         let generation = |holder: &&u32| {
             let roots = self.holders.roots.row(**holder);
             roots.iter().any(|&root| self.found.roots[root as usize].generation.is_some())
@@ -172,9 +172,40 @@ impl<'a> HolderGraph<'a> {
         })
     }
 
+    /// What every holder would free if these were gone already.
+    pub(in crate::analysis) fn freed_after(
+        &self,
+        removed: &[u32],
+    ) -> Result<Vec<RootSizes>, TooHeavy> {
+        let gone: HashSet<u32> = removed.iter().copied().collect();
+        let tops: Vec<u32> = (0..self.holders.len() as u32)
+            .filter(|holder| !gone.contains(holder))
+            .map(|holder| self.first_holder + holder)
+            .collect();
+        let retained = Dominators::new(&self.rows, &tops).retained(&self.weights)?;
+        Ok(retained[self.first_holder as usize..self.first_profile as usize].to_vec())
+    }
+
+    /// What removing these holders together frees.
+    pub(in crate::analysis) fn freed_by(&self, removed: &[u32]) -> RootSizes {
+        let from = |holders: &mut dyn Iterator<Item = u32>| {
+            let nodes: Vec<u32> = holders.map(|holder| self.first_holder + holder).collect();
+            reachable(&self.rows, nodes, &Cuts::default())
+        };
+        let gone: HashSet<u32> = removed.iter().copied().collect();
+        let stay = from(&mut (0..self.holders.len() as u32).filter(|h| !gone.contains(h)));
+        let mut freed = RootSizes::default();
+        for node in from(&mut gone.iter().copied()).iter().filter(|&node| !stay.contains(node)) {
+            for (sum, size) in freed.iter_mut().zip(self.weights[node as usize]) {
+                *sum = sum.saturating_add(size);
+            }
+        }
+        freed
+    }
+
     /// What each set of two or three holders keeps that no other set keeps:
     /// the set, its paths, and their weight.
-    pub(super) fn shared(&self) -> HashMap<[u32; 3], Group> {
+    pub(in crate::analysis) fn shared(&self) -> HashMap<[u32; 3], Group> {
         let components = Components::new(&self.rows, []);
         let members =
             Rows::from_pairs(components.len(), components.as_slice().iter().copied().zip(0..));

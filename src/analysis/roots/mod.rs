@@ -16,7 +16,7 @@ use crate::graph::{Cuts, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use crate::warning::Warnings;
 use globset::Glob;
-use holders::HolderGraph;
+pub(super) use holders::HolderGraph;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -452,4 +452,4 @@ fn closures(census: WholeCensus<'_>, found: &FoundRoots) -> Result<Closures, Too
 }
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;

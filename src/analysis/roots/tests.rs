@@ -11,7 +11,7 @@ use proptest::prelude::*;
 
 /// A store of paths, its roots, and classes of inodes.
 #[derive(Clone, Debug)]
-struct Case {
+pub(in crate::analysis) struct Case {
     references: Vec<(u32, u32)>,
     paths: u32,
     /// For each root its path, and its profile or process.
@@ -21,13 +21,13 @@ struct Case {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Group {
+pub(in crate::analysis) enum Group {
     None,
     Profile(u32),
     Process(u32),
 }
 
-fn case() -> impl Strategy<Value = Case> {
+pub(in crate::analysis) fn case() -> impl Strategy<Value = Case> {
     (1u32..24).prop_flat_map(|paths| {
         let group = prop_oneof![
             2 => Just(Group::None),
@@ -49,7 +49,7 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    fn catalog(&self) -> Catalog {
+    pub(in crate::analysis) fn catalog(&self) -> Catalog {
         let mut builder = Builder::new("/nix/store");
         for path in 0..self.paths {
             let nar_size = (path % 7 != 3).then_some(1000);
@@ -63,7 +63,7 @@ impl Case {
         builder.finish().unwrap()
     }
 
-    fn found(&self) -> FoundRoots {
+    pub(in crate::analysis) fn found(&self) -> FoundRoots {
         let profile = |p| Profile { link: vec![p], ..Profile::default() };
         let mut found =
             FoundRoots { profiles: (0..3).map(profile).collect(), ..FoundRoots::default() };
@@ -92,7 +92,7 @@ impl Case {
         found
     }
 
-    fn freeable(&self) -> Freeable {
+    pub(in crate::analysis) fn freeable(&self) -> Freeable {
         let mut lists = vec![Vec::new(); self.paths as usize];
         for (class, paths) in (0u32..).zip(&self.classes) {
             for &path in paths {
@@ -115,7 +115,12 @@ impl Case {
     }
 
     /// What removing these roots frees, by following all others.
-    fn freed(&self, catalog: &Catalog, freeable: &Freeable, removed: &[u32]) -> RootSizes {
+    pub(in crate::analysis) fn freed(
+        &self,
+        catalog: &Catalog,
+        freeable: &Freeable,
+        removed: &[u32],
+    ) -> RootSizes {
         let alive = |skip: &[u32]| {
             let left = (0u32..).zip(&self.roots).filter(|(i, _)| !skip.contains(i));
             let paths: Vec<u32> = left.map(|(_, (path, _))| *path).collect();

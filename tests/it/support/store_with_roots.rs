@@ -221,6 +221,13 @@ impl Rooted {
 
     /// The blocks and the inodes that the disk gains when Nix collects after `before`.
     pub(crate) fn space_freed_by_nix(&self, before: impl FnOnce()) -> [u64; 2] {
+        self.space_freed(before, || {
+            self.nix_store(&["--gc"]);
+        })
+    }
+
+    /// The blocks and the inodes that the disk gains by some work after `before`.
+    pub(crate) fn space_freed(&self, before: impl FnOnce(), work: impl FnOnce()) -> [u64; 2] {
         let space = || {
             let trees = [self.store.real_store_dir.clone(), self.user("")];
             let links = self.store.real_store_dir.join(".links").exists();
@@ -229,7 +236,7 @@ impl Rooted {
         self.undone(|| {
             before();
             let [disk, inodes] = space();
-            self.nix_store(&["--gc"]);
+            work();
             let left = space();
             [disk - left[0], inodes - left[1]]
         })

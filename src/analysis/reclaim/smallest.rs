@@ -1,0 +1,450 @@
+//! The smallest set of roots whose removal frees enough.
+//!
+//! What a set of holders frees is the sum of what each frees alone, of what
+//! exactly two of them keep together, of what exactly three keep, and so on. So
+//! the sets of up to three are compared without following any root anew: those
+//! with nothing in common are best where each is best alone, and those with
+//! something in common are among the groups that [`HolderGraph::shared`] lists.
+
+use super::{Measure, Need};
+use crate::analysis::liveness::{Keep, freeable, keep_graph, kept_entries};
+use crate::analysis::roots::{Group, HolderGraph, Holders, RootSizes, known_nar_size};
+use crate::answer::{Cell, Column, Field, Section};
+use crate::catalog::PathId;
+use crate::census::WholeCensus;
+use crate::disk::Space;
+use crate::graph::TooHeavy;
+use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
+use crate::store::StoreLocation;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+
+/// After how many steps the greedy search takes all that is left, and how many
+/// roots it tries to put back.
+const MOST_STEPS: usize = 64;
+
+/// How readily a root is removed; the lower are taken first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Tier {
+    /// An old generation, or a link that is no generation.
+    Old,
+    /// The current generation of a profile.
+    Current,
+    /// The system that is booted, running, or the current one of the profile
+    /// `system`.
+    System,
+    /// A process, the kernel, a temporary root: these go by themselves.
+    Runtime,
+}
+
+impl Tier {
+    /// The stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Old => "old",
+            Self::Current => "current",
+            Self::System => "system",
+            Self::Runtime => "runtime",
+        }
+    }
+
+    /// The tier of each root.
+    pub fn of_roots(found: &FoundRoots, location: &StoreLocation) -> Vec<Self> {
+        let gcroots = location.state_dir.join("gcroots");
+        let system_profile = location.state_dir.join("profiles/system");
+        let is = |name: &[u8], path: &std::path::Path| {
+            name == std::os::unix::ffi::OsStrExt::as_bytes(path.as_os_str())
+        };
+        let runs = |root: &Root| {
+            ["booted-system", "current-system"].iter().any(|name| {
+                let link = std::path::Path::new("/run").join(name);
+                let via = gcroots.join(name);
+                [Some(&root.link), root.via.as_ref()]
+                    .into_iter()
+                    .flatten()
+                    .any(|found| is(found, &link) || is(found, &via))
+            })
+        };
+        let current = |root: &Root| {
+            let (profile, number) = root.generation?;
+            let profile = &found.profiles[profile as usize];
+            (profile.current == Some(number)).then_some(profile)
+        };
+        let is_system = |root: &Root| {
+            runs(root) || current(root).is_some_and(|profile| is(&profile.link, &system_profile))
+        };
+        // The same system by another link is the system too.
+        let systems: HashSet<PathId> =
+            found.roots.iter().filter(|root| is_system(root)).map(|root| root.path).collect();
+        let tier = |root: &Root| match root.kind {
+            kind if kind.is_runtime() => Self::Runtime,
+            _ if systems.contains(&root.path) => Self::System,
+            RootKind::Profile if current(root).is_some() => Self::Current,
+            _ => Self::Old,
+        };
+        found.roots.iter().map(tier).collect()
+    }
+}
+
+/// What to look for.
+#[derive(Clone, Debug)]
+pub struct SmallestOptions {
+    /// What the collector keeps beyond references.
+    pub settings: GcSettings,
+    /// How much is to come free by roots alone, beyond what is garbage now.
+    pub need: Need,
+    /// Whether the running system may be removed too.
+    pub system: bool,
+    /// The tier of each root.
+    pub tiers: Vec<Tier>,
+}
+
+/// What is known of the size of a set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// No smaller set of the roots that may be removed is enough.
+    Smallest,
+    /// It was put together root by root: none of it can be left out, but a
+    /// smaller set may exist.
+    Greedy,
+    /// All roots that may be removed are not enough.
+    NotEnough,
+}
+
+impl Proof {
+    /// The stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Smallest => "smallest",
+            Self::Greedy => "greedy",
+            Self::NotEnough => "not_enough",
+        }
+    }
+}
+
+/// A set of roots to remove.
+#[derive(Clone, Debug)]
+pub struct SmallestSet {
+    /// How much was to come free.
+    pub need: Need,
+    /// A root of each holder, by link: indexes into [`FoundRoots::roots`].
+    pub roots: Vec<u32>,
+    /// Beside each, the tier it is of.
+    pub tiers: Vec<Tier>,
+    /// What removing all of them frees, beyond what is garbage now.
+    pub freed: Space,
+    /// The NAR size of that in bytes, if known.
+    pub nar_size: Option<u64>,
+    /// What is known of it.
+    pub proof: Proof,
+}
+
+impl SmallestSet {
+    /// Looks for it; `None` if the disk was not walked.
+    ///
+    /// # Errors
+    /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
+    pub fn new(
+        census: WholeCensus<'_>,
+        found: &FoundRoots,
+        options: &SmallestOptions,
+    ) -> Result<Option<Self>, TooHeavy> {
+        let catalog = &census.catalog;
+        let Some(freeable) = freeable(census, found, &kept_entries(census, found)) else {
+            return Ok(None);
+        };
+        let keep = keep_graph(catalog, Keep::from(&options.settings));
+        let holders = Holders::new(found);
+        let graph = HolderGraph::new(catalog, &keep, Some(&freeable), found, &holders, i64::MIN);
+        // A process of several roots is one holder, of one tier.
+        let tier_of: Vec<Tier> = (holders.roots.iter())
+            .map(|roots| roots.iter().map(|&root| options.tiers[root as usize]).max())
+            .map(|tier| tier.unwrap_or(Tier::Runtime))
+            .collect();
+        let search = Search::new(&graph, options.need)?;
+        let most = if options.system { Tier::System } else { Tier::Current };
+        let mut set = (Vec::new(), Proof::Smallest);
+        if options.need.amount > 0 {
+            set = (Vec::new(), Proof::NotEnough);
+            for tier in [Tier::Old, Tier::Current, Tier::System] {
+                let may: Vec<u32> = (0u32..)
+                    .zip(&tier_of)
+                    .filter(|(_, of)| **of <= tier)
+                    .map(|(holder, _)| holder)
+                    .collect();
+                if tier > most {
+                    break;
+                }
+                if let Some(found) = search.smallest(&may)? {
+                    set = found;
+                    break;
+                }
+            }
+        }
+        let (mut members, proof) = set;
+        members.sort_unstable();
+        let freed = search.freed(&members);
+        Ok(Some(Self {
+            need: options.need,
+            roots: members.iter().map(|&holder| holders.roots.row(holder)[0]).collect(),
+            tiers: members.iter().map(|&holder| tier_of[holder as usize]).collect(),
+            freed: Space { disk_size: freed[1], inodes: freed[3] },
+            nar_size: known_nar_size(freed),
+            proof,
+        }))
+    }
+
+    /// The sections for printing: what is known, and the roots.
+    pub fn sections<'a>(
+        &'a self,
+        census: WholeCensus<'a>,
+        found: &'a FoundRoots,
+    ) -> Vec<Section<'a>> {
+        let catalog = &census.census().catalog;
+        let amount = match self.need.measure {
+            Measure::Disk => Cell::Size(self.need.amount),
+            Measure::Inodes => Cell::Count(self.need.amount),
+        };
+        let proof = match (self.proof, self.need.amount) {
+            (_, 0) => "collecting the garbage is enough",
+            (Proof::Smallest, _) => "no fewer roots are enough",
+            (Proof::Greedy, _) => "found root by root: fewer may be enough",
+            (Proof::NotEnough, _) => "all roots that may be removed are not enough",
+        };
+        let count = self.roots.len() as u64;
+        let fields = vec![
+            Field::new("needed", "more needed than the garbage", amount),
+            Field::hidden("measure", Cell::text(self.need.measure.name())),
+            Field::new("roots", "roots to remove", Cell::Count(count)).remark(proof),
+            Field::hidden("proof", Cell::text(self.proof.name())),
+            Field::new("disk_freed", "disk freed by them", Cell::Size(self.freed.disk_size)),
+            Field::new("inodes_freed", "inodes freed by them", Cell::Count(self.freed.inodes)),
+            Field::hidden("nar_size", Cell::optional(self.nar_size, Cell::Size)),
+        ];
+        let columns = vec![
+            Column::text("tier"),
+            Column::text("kind"),
+            Column::time("time").titled("made"),
+            Column::path("link"),
+            Column::path("path").hidden(),
+        ];
+        let rows = self.roots.iter().zip(&self.tiers).map(move |(&root, tier)| {
+            let root = &found.roots[root as usize];
+            vec![
+                Cell::text(tier.name()),
+                Cell::text(root.kind.name()),
+                Cell::optional(root.time, Cell::Time),
+                Cell::Bytes(root.link.as_slice().into()),
+                Cell::text(catalog.path(root.path)),
+            ]
+        });
+        let title = if self.roots.is_empty() { "" } else { "Roots to remove" };
+        vec![
+            Section::fields(Some("need"), "Enough", fields),
+            Section::rows("roots_to_remove", title, columns, rows),
+        ]
+    }
+}
+
+/// A search among the holders of a graph.
+struct Search<'g> {
+    graph: &'g HolderGraph<'g>,
+    /// What each holder frees alone.
+    alone: Vec<RootSizes>,
+    /// What exactly two or three keep together.
+    groups: HashMap<[u32; 3], Group>,
+    column: usize,
+    amount: u64,
+}
+
+const NONE: u32 = u32::MAX;
+
+impl<'g> Search<'g> {
+    fn new(graph: &'g HolderGraph<'g>, need: Need) -> Result<Self, TooHeavy> {
+        let column = match need.measure {
+            Measure::Disk => 1,
+            Measure::Inodes => 3,
+        };
+        Ok(Self {
+            graph,
+            alone: graph.freed()?.holders,
+            groups: graph.shared(),
+            column,
+            amount: need.amount,
+        })
+    }
+
+    /// What removing these holders frees, by following all others.
+    fn freed(&self, removed: &[u32]) -> RootSizes {
+        self.graph.freed_by(removed)
+    }
+
+    fn suffices(&self, removed: &[u32]) -> bool {
+        self.freed(removed)[self.column] >= self.amount
+    }
+
+    /// A smallest set of these holders; `None` if all of them are not enough.
+    fn smallest(&self, may: &[u32]) -> Result<Option<(Vec<u32>, Proof)>, TooHeavy> {
+        if !self.suffices(may) {
+            return Ok(None);
+        }
+        for best in self.best_of_up_to_three(may) {
+            if self.sum(&best) >= self.amount {
+                return Ok(Some((best, Proof::Smallest)));
+            }
+        }
+        self.greedy(may).map(|set| Some((set, Proof::Greedy)))
+    }
+
+    /// What a set of up to three frees.
+    fn sum(&self, set: &[u32]) -> u64 {
+        let mut set = set.to_vec();
+        set.sort_unstable();
+        let group = |key: [u32; 3]| self.groups.get(&key).map_or(0, |g| g.sizes[self.column]);
+        let mut sum: u64 = set.iter().map(|&h| self.alone[h as usize][self.column]).sum();
+        for (i, &a) in set.iter().enumerate() {
+            for &b in &set[i + 1..] {
+                sum = sum.saturating_add(group([a, b, NONE]));
+            }
+        }
+        if let [a, b, c] = set[..] {
+            sum = sum.saturating_add(group([a, b, c]));
+        }
+        sum
+    }
+
+    /// The sets of one, two and three that free most; fewer where there are not
+    /// so many holders.
+    fn best_of_up_to_three(&self, may: &[u32]) -> Vec<Vec<u32>> {
+        let mut order = may.to_vec();
+        order.sort_by_key(|&h| (Reverse(self.alone[h as usize][self.column]), h));
+        let member: HashSet<u32> = may.iter().copied().collect();
+        let mut linked: HashMap<u32, Vec<u32>> = HashMap::new();
+        let mut pairs: Vec<[u32; 2]> = Vec::new();
+        let mut triples: Vec<[u32; 3]> = Vec::new();
+        for &set in self.groups.keys() {
+            match set {
+                [a, b, NONE] if member.contains(&a) && member.contains(&b) => {
+                    pairs.push([a, b]);
+                    linked.entry(a).or_default().push(b);
+                    linked.entry(b).or_default().push(a);
+                }
+                [_, _, NONE] => {}
+                _ if set.iter().all(|h| member.contains(h)) => triples.push(set),
+                _ => {}
+            }
+        }
+        let mut best: Vec<Vec<u32>> = Vec::new();
+        for size in 1..=3.min(order.len()) {
+            // Those with nothing in common: best where each is best alone.
+            let mut candidates = vec![order[..size].to_vec()];
+            if size == 2 {
+                candidates.extend(pairs.iter().map(|pair| pair.to_vec()));
+            }
+            if size == 3 {
+                candidates.extend(triples.iter().map(|triple| triple.to_vec()));
+                for &[a, b] in &pairs {
+                    let free = order.iter().copied().find(|h| *h != a && *h != b);
+                    let near = [a, b].into_iter().flat_map(|h| linked[&h].iter().copied());
+                    let third = near.filter(|&h| h != a && h != b).chain(free);
+                    candidates.extend(third.map(|c| vec![a, b, c]));
+                }
+            }
+            // Of equals the first by link, so that the answer is always the same.
+            for candidate in &mut candidates {
+                candidate.sort_unstable();
+            }
+            let key = |set: &Vec<u32>| (self.sum(set), Reverse(set.clone()));
+            best.extend(candidates.into_iter().max_by_key(key));
+        }
+        best
+    }
+
+    /// A set of these holders, which are enough, put together root by root:
+    /// whichever frees most beyond what is chosen comes next. Then what is not
+    /// needed is put back.
+    fn greedy(&self, may: &[u32]) -> Result<Vec<u32>, TooHeavy> {
+        let mut chosen: Vec<u32> = Vec::new();
+        let mut left: Vec<u32> = may.to_vec();
+        while !self.suffices(&chosen) {
+            let gains = self.graph.freed_after(&chosen)?;
+            let next =
+                left.iter().copied().max_by_key(|&h| (gains[h as usize][self.column], Reverse(h)));
+            match next {
+                Some(next)
+                    if gains[next as usize][self.column] > 0 && chosen.len() < MOST_STEPS =>
+                {
+                    chosen.push(next);
+                    left.retain(|&h| h != next);
+                }
+                // What is left frees something only together.
+                _ => chosen.append(&mut left),
+            }
+        }
+        // Those that free least alone are put back first.
+        let mut order = chosen.clone();
+        order.sort_by_key(|&h| (self.alone[h as usize][self.column], Reverse(h)));
+        for holder in order.into_iter() {
+            let without: Vec<u32> = chosen.iter().copied().filter(|&h| h != holder).collect();
+            if self.suffices(&without) {
+                chosen = without;
+            }
+        }
+        Ok(chosen)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::roots::tests::case;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn no_smaller_set_is_enough(
+            case in case(),
+            amount in 1u64..12_000,
+            inodes: bool,
+            left_out in 0u32..10,
+        ) {
+            let (catalog, found, freeable) = (case.catalog(), case.found(), case.freeable());
+            let holders = Holders::new(&found);
+            let graph = HolderGraph::new(
+                &catalog, catalog.references(), Some(&freeable), &found, &holders, 0,
+            );
+            let (measure, amount) = match inodes {
+                true => (Measure::Inodes, amount % 20 + 1),
+                false => (Measure::Disk, amount),
+            };
+            let search = Search::new(&graph, Need { measure, amount }).unwrap();
+            let may: Vec<u32> = (0..holders.len() as u32).filter(|&h| h != left_out).collect();
+            let freed = |set: &[u32]| {
+                let roots: Vec<u32> =
+                    set.iter().flat_map(|&h| holders.roots.row(h).iter().copied()).collect();
+                case.freed(&catalog, &freeable, &roots)
+            };
+            // Every set of those that may go.
+            let sets = (0u32..1 << may.len()).map(|bits| {
+                let taken = (0..).zip(&may).filter(|(bit, _)| bits & (1 << bit) != 0);
+                taken.map(|(_, &holder)| holder).collect::<Vec<u32>>()
+            });
+            let enough = sets.filter(|set| freed(set)[search.column] >= amount);
+            let least = enough.map(|set| set.len()).min();
+            let answer = search.smallest(&may).unwrap();
+            prop_assert_eq!(answer.is_some(), least.is_some());
+            if let (Some((set, proof)), Some(least)) = (answer, least) {
+                prop_assert_eq!(search.freed(&set), freed(&set));
+                prop_assert!(freed(&set)[search.column] >= amount);
+                prop_assert_eq!(proof == Proof::Smallest, least <= 3);
+                if proof == Proof::Smallest {
+                    prop_assert_eq!(set.len(), least);
+                }
+                for left in &set {
+                    let rest: Vec<u32> = set.iter().copied().filter(|h| h != left).collect();
+                    prop_assert!(freed(&rest)[search.column] < amount, "{left} is not needed");
+                }
+            }
+        }
+    }
+}

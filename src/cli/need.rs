@@ -1,0 +1,79 @@
+//! How much is to come free, as flags say it.
+
+use super::args::parse_size;
+use super::exit::Failure;
+use crate::analysis::reclaim::{Measure, Need};
+use crate::census::Census;
+use clap::Args;
+
+/// How much is to come free.
+#[derive(Debug, Args)]
+pub(super) struct NeedArgs {
+    /// Which roots to remove so that SIZE comes free, or that part of the file system:
+    /// the smallest set, the garbage counted first
+    #[arg(long, value_name = "SIZE|PERCENT", value_parser = parse_amount)]
+    need: Option<Amount>,
+    /// The same for N inodes
+    #[arg(long, value_name = "N", conflicts_with = "need")]
+    need_inodes: Option<u64>,
+    /// Let the booted and the running system be removed too
+    #[arg(long)]
+    pub(super) include_system: bool,
+}
+
+/// So many bytes, or a part of the file system.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Amount {
+    Bytes(u64),
+    Percent(f64),
+}
+
+fn parse_amount(text: &str) -> Result<Amount, String> {
+    let Some(percent) = text.strip_suffix('%') else {
+        return parse_size(text).map(Amount::Bytes);
+    };
+    let wrong = || format!("‘{text}’ is not a part of the file system; write 5% or 12.5%");
+    let percent: f64 = percent.trim_end().parse().map_err(|_| wrong())?;
+    if (0.0..=100.0).contains(&percent) { Ok(Amount::Percent(percent)) } else { Err(wrong()) }
+}
+
+impl NeedArgs {
+    /// Whether something is asked for.
+    pub(super) fn is_some(&self) -> bool {
+        self.need.is_some() || self.need_inodes.is_some()
+    }
+
+    /// How much is to come free of the file system that the store is on.
+    pub(super) fn need(&self, census: &Census) -> Result<Option<Need>, Failure> {
+        if let Some(amount) = self.need_inodes {
+            return Ok(Some(Need { measure: Measure::Inodes, amount }));
+        }
+        let Some(amount) = self.need else { return Ok(None) };
+        let amount = match amount {
+            Amount::Bytes(bytes) => bytes,
+            Amount::Percent(percent) => {
+                let capacity = census.disk.as_ref().and_then(|disk| disk.capacity);
+                let capacity = capacity.ok_or_else(|| {
+                    Failure::failed("the size of the store’s file system is not known")
+                })?;
+                (capacity.size as f64 * percent / 100.0).ceil() as u64
+            }
+        };
+        Ok(Some(Need { measure: Measure::Disk, amount }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_parts() {
+        assert_eq!(parse_amount("20G"), Ok(Amount::Bytes(20 << 30)));
+        assert_eq!(parse_amount("12.5%"), Ok(Amount::Percent(12.5)));
+        assert_eq!(parse_amount("100 %"), Ok(Amount::Percent(100.0)));
+        for wrong in ["%", "-1%", "101%", "nan%", "x", ""] {
+            assert!(parse_amount(wrong).is_err(), "{wrong}");
+        }
+    }
+}
