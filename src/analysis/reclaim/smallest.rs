@@ -131,7 +131,8 @@ pub struct SmallestSet {
     pub roots: Vec<u32>,
     /// Beside each, the tier it is of.
     pub tiers: Vec<Tier>,
-    /// What removing all of them frees, beyond what is garbage now.
+    /// What removing all of them frees, beyond what is garbage now; where they are
+    /// not enough, what removing all roots that may be removed frees.
     pub freed: Space,
     /// The NAR size of that in bytes, if known.
     pub nar_size: Option<u64>,
@@ -163,27 +164,22 @@ impl SmallestSet {
             .collect();
         let search = Search::new(&graph, options.need)?;
         let most = if options.system { Tier::System } else { Tier::Current };
-        let mut set = (Vec::new(), Proof::Smallest);
-        if options.need.amount > 0 {
-            set = (Vec::new(), Proof::NotEnough);
-            for tier in [Tier::Old, Tier::Current, Tier::System] {
-                let may: Vec<u32> = (0u32..)
-                    .zip(&tier_of)
-                    .filter(|(_, of)| **of <= tier)
-                    .map(|(holder, _)| holder)
-                    .collect();
-                if tier > most {
-                    break;
-                }
-                if let Some(found) = search.smallest(&may)? {
-                    set = found;
-                    break;
-                }
+        let up_to = |tier: Tier| -> Vec<u32> {
+            let may = (0u32..).zip(&tier_of).filter(|(_, of)| **of <= tier);
+            may.map(|(holder, _)| holder).collect()
+        };
+        let mut set = (options.need.amount == 0).then(|| (Vec::new(), Proof::Smallest));
+        for tier in [Tier::Old, Tier::Current, Tier::System] {
+            if set.is_none() && tier <= most {
+                set = search.smallest(&up_to(tier))?;
             }
         }
-        let (mut members, proof) = set;
+        let (mut members, proof) = set.unwrap_or((Vec::new(), Proof::NotEnough));
         members.sort_unstable();
-        let freed = search.freed(&members);
+        let freed = match proof {
+            Proof::NotEnough => search.freed(&up_to(most)),
+            _ => search.freed(&members),
+        };
         Ok(Some(Self {
             need: options.need,
             roots: members.iter().map(|&holder| holders.roots.row(holder)[0]).collect(),
@@ -212,13 +208,17 @@ impl SmallestSet {
             (Proof::NotEnough, _) => "all roots that may be removed are not enough",
         };
         let count = self.roots.len() as u64;
+        let [disk, inodes] = match self.proof {
+            Proof::NotEnough => ["disk freed by all", "inodes freed by all"],
+            _ => ["disk freed by them", "inodes freed by them"],
+        };
         let fields = vec![
             Field::new("needed", "more needed than the garbage", amount),
             Field::hidden("measure", Cell::text(self.need.measure.name())),
             Field::new("roots", "roots to remove", Cell::Count(count)).remark(proof),
             Field::hidden("proof", Cell::text(self.proof.name())),
-            Field::new("disk_freed", "disk freed by them", Cell::Size(self.freed.disk_size)),
-            Field::new("inodes_freed", "inodes freed by them", Cell::Count(self.freed.inodes)),
+            Field::new("disk_freed", disk, Cell::Size(self.freed.disk_size)),
+            Field::new("inodes_freed", inodes, Cell::Count(self.freed.inodes)),
             Field::hidden("nar_size", Cell::optional(self.nar_size, Cell::Size)),
         ];
         let columns = vec![
