@@ -84,15 +84,15 @@ pub enum CatalogError {
 /// # Errors
 /// See [`CatalogError`].
 pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
-    let database = &location.database;
+    let path = &location.database;
     let file = DatabaseFile::of(location)?;
     let schema = file.schema()?;
     let store_dir = &location.store_dir;
-    let (mut catalog, journal) = open::read(&file, |c| {
-        sqlite::load(c, store_dir)
-            .map_err(|source| CatalogError::Load { path: database.clone(), source })
+    let (mut catalog, journal) = open::read(&file, |database| {
+        sqlite::load(database, store_dir)
+            .map_err(|source| CatalogError::Load { path: path.clone(), source })
     })?;
-    let name = || database.as_os_str().as_encoded_bytes();
+    let name = || path.as_os_str().as_encoded_bytes();
     let number = match schema {
         Schema::Known(number) => Some(number),
         // Newer ones have gained columns so far, and lost none.

@@ -5,6 +5,7 @@
 //! some and other Nix implementations add some (nix: `src/libstore/schema.sql`).
 
 use super::build_trace::{Trace, TraceTable};
+use super::open::{Database, Exceeded, Quota, is_limit};
 use super::{Builder, Catalog, OddEnd, Record, TooLarge};
 use crate::nar::hash::Hash;
 use crate::warning::WarningKind;
@@ -18,7 +19,10 @@ use std::collections::HashMap;
 pub enum LoadError {
     /// SQLite said no: the database is damaged, or cannot be read.
     #[error(transparent)]
-    Sqlite(#[from] rusqlite::Error),
+    Sqlite(rusqlite::Error),
+    /// Reading it takes more than it may.
+    #[error(transparent)]
+    Exceeded(#[from] Exceeded),
     /// A table or column without which nothing can be said is missing, or a
     /// view stands in its place.
     #[error("the database has no {0}: is it a Nix store's?")]
@@ -36,6 +40,12 @@ pub enum LoadError {
     TooLarge(#[from] TooLarge),
 }
 
+impl From<rusqlite::Error> for LoadError {
+    fn from(error: rusqlite::Error) -> Self {
+        if is_limit(&error) { Self::Exceeded(Exceeded) } else { Self::Sqlite(error) }
+    }
+}
+
 /// Row ids to builder numbers: ids are nearly dense, so a vector serves.
 enum Numbers {
     Dense(Vec<u32>),
@@ -48,9 +58,9 @@ const NONE: u32 = u32::MAX;
 const ODD: u32 = u32::MAX - 1;
 
 impl Numbers {
-    fn new(max_id: i64, rows: i64) -> Self {
-        let dense = (0..=rows.max(0).saturating_mul(8).saturating_add(1024)).contains(&max_id);
-        if dense {
+    /// For ids up to `max_id`, of which a vector may hold `room`.
+    fn new(max_id: i64, room: u64) -> Self {
+        if u64::try_from(max_id).is_ok_and(|max_id| max_id < room) {
             Self::Dense(vec![NONE; max_id as usize + 1])
         } else {
             Self::Sparse(HashMap::new())
@@ -79,24 +89,32 @@ impl Numbers {
     }
 }
 
-/// Reads the catalog of `store_dir` over a connection that
-/// [`open`](super::open::open) made.
+/// Reads the catalog of `store_dir` from a database that
+/// [`open`](super::open::open) opened.
 ///
 /// # Errors
 /// See [`LoadError`]. Odd rows are warnings in the catalog instead.
-pub fn load(connection: &Connection, store_dir: &str) -> Result<Catalog, LoadError> {
+pub fn load(database: &Database, store_dir: &str) -> Result<Catalog, LoadError> {
     let mut builder = Builder::new(store_dir);
-    let (numbers, odd) = load_paths(connection, &mut builder)?;
-    load_references(connection, &mut builder, &numbers, &odd)?;
-    load_outputs(connection, &mut builder, &numbers)?;
-    load_traces(connection, &mut builder)?;
+    let mut reader = Reader { connection: database.connection(), quota: database.quota() };
+    let (numbers, odd) = reader.load_paths(&mut builder)?;
+    reader.load_references(&mut builder, &numbers, &odd)?;
+    reader.load_outputs(&mut builder, &numbers)?;
+    reader.load_traces(&mut builder, &numbers)?;
     Ok(builder.finish()?)
+}
+
+/// Reads the tables one after the other. Each page is in one of them, so one
+/// count of what is read serves for all.
+struct Reader<'c> {
+    connection: &'c Connection,
+    quota: Quota,
 }
 
 /// The columns of a table; an error if it is missing or is not a table.
 fn columns(connection: &Connection, table: &'static str) -> Result<Vec<String>, LoadError> {
     let kind = connection.query_row(
-        "SELECT type FROM sqlite_master WHERE name = ?1 COLLATE NOCASE",
+        "SELECT iif(rootpage > 0, type, '') FROM sqlite_master WHERE name = ?1 COLLATE NOCASE",
         [table],
         |row| row.get::<_, String>(0),
     );
@@ -110,226 +128,261 @@ fn columns(connection: &Connection, table: &'static str) -> Result<Vec<String>, 
     Ok(names.collect::<Result<_, _>>()?)
 }
 
-/// The paths of the odd rows, by row id.
+/// The paths of the odd rows, by row id; empty for those beyond [`ODD_ROWS`].
 type OddRows = HashMap<i64, Vec<u8>>;
 
-fn load_paths(
-    connection: &Connection,
-    builder: &mut Builder,
-) -> Result<(Numbers, OddRows), LoadError> {
-    let present = columns(connection, "ValidPaths")?;
-    let has = |name: &str| present.iter().any(|c| c.eq_ignore_ascii_case(name));
-    if !has("id") || !has("path") {
-        return Err(LoadError::Schema("ValidPaths(id, path)"));
-    }
-    if has("provenance") {
-        builder.set_has_provenance();
-    }
-    // In the order in which the row is read below.
-    let wanted =
-        ["hash", "registrationTime", "deriver", "narSize", "ultimate", "sigs", "ca"].map(|name| {
-            if !has(name) {
-                builder.set_missing_column(name);
-            }
-            if has(name) { name } else { "NULL" }
-        });
-    let sql = "SELECT count(*), max(id) FROM ValidPaths";
-    let (rows, max_id) = connection
-        .query_row(sql, [], |row| Ok((row.get(0)?, integer(row, 1)?.unwrap_or_default())))?;
-    let mut numbers = Numbers::new(max_id, rows);
-    let sql = format!("SELECT id, path, {} FROM ValidPaths", wanted.join(", "));
-    let mut statement = connection.prepare(&sql)?;
-    let mut rows = statement.query([])?;
-    let mut outside = None;
-    let mut odd = OddRows::new();
-    while let Some(row) = rows.next()? {
-        let path = bytes(row, 1)?;
-        let hash_text = bytes(row, 2)?;
-        let hash = parse_hash(hash_text);
-        if hash.is_none() && !hash_text.is_empty() {
-            let message = format!("its hash is odd: {}", hash_text.escape_ascii());
-            builder.warnings().push(WarningKind::OddRow, path, message);
+/// How many odd rows are told by name where something refers to them.
+const ODD_ROWS: usize = 1 << 16;
+
+impl Reader<'_> {
+    fn load_paths(&mut self, builder: &mut Builder) -> Result<(Numbers, OddRows), LoadError> {
+        let present = columns(self.connection, "ValidPaths")?;
+        let has = |name: &str| present.iter().any(|c| c.eq_ignore_ascii_case(name));
+        if !has("id") || !has("path") {
+            return Err(LoadError::Schema("ValidPaths(id, path)"));
         }
-        let number = builder.add(&Record {
-            path,
-            hash,
-            // NULL and 0 both mean unknown (nix: ValidPathInfo::narSize): no NAR is empty.
-            nar_size: integer(row, 5)?.and_then(|n| u64::try_from(n).ok()).filter(|&n| n != 0),
-            // As a NAR size: Nix has 0 for what it does not know.
-            registration_time: integer(row, 3)?.filter(|&t| t != 0),
-            deriver: bytes(row, 4)?,
-            ultimate: integer(row, 6)?.is_some_and(|n| n != 0),
-            signatures: bytes(row, 7)?,
-            content_address: bytes(row, 8)?,
-        })?;
-        if let Some(id) = integer(row, 0)? {
-            // Only where the constraints are missing.
-            if numbers.get(id) != NONE {
-                let message = format!("another row has its id {id}: their references are mixed up");
+        if has("provenance") {
+            builder.set_has_provenance();
+        }
+        // In the order in which the row is read below.
+        let wanted = ["hash", "registrationTime", "deriver", "narSize", "ultimate", "sigs", "ca"]
+            .map(|name| {
+                if !has(name) {
+                    builder.set_missing_column(name);
+                }
+                if has(name) { name } else { "NULL" }
+            });
+        let sql = "SELECT max(id) FROM ValidPaths";
+        let max_id = self.connection.query_row(sql, [], |row| integer(row, 0))?.unwrap_or_default();
+        // A row has far more than eight bytes: nearly every table is dense enough.
+        let mut numbers = Numbers::new(max_id, self.quota.left() / 16);
+        let sql = format!("SELECT id, path, {} FROM ValidPaths", wanted.join(", "));
+        let mut statement = self.connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        let mut outside = None;
+        let mut odd = OddRows::new();
+        while let Some(row) = rows.next()? {
+            let path = bytes(row, 1)?;
+            let hash_text = bytes(row, 2)?;
+            let (deriver, signatures, content_address) =
+                (bytes(row, 4)?, bytes(row, 7)?, bytes(row, 8)?);
+            let texts = [path, hash_text, deriver, signatures, content_address];
+            self.quota.row()?;
+            self.quota.bytes(texts.iter().map(|text| text.len()).sum())?;
+            let hash = parse_hash(hash_text);
+            if hash.is_none() && !hash_text.is_empty() {
+                let message = format!("its hash is odd: {}", hash_text.escape_ascii());
                 builder.warnings().push(WarningKind::OddRow, path, message);
             }
-            numbers.set(id, number.unwrap_or(ODD));
-            if number.is_none() {
-                odd.insert(id, path.to_vec());
+            let number = builder.add(&Record {
+                path,
+                hash,
+                // NULL and 0 both mean unknown (nix: ValidPathInfo::narSize): no NAR is empty.
+                nar_size: integer(row, 5)?.and_then(|n| u64::try_from(n).ok()).filter(|&n| n != 0),
+                // As a NAR size: Nix has 0 for what it does not know.
+                registration_time: integer(row, 3)?.filter(|&t| t != 0),
+                deriver,
+                ultimate: integer(row, 6)?.is_some_and(|n| n != 0),
+                signatures,
+                content_address,
+            })?;
+            if let Some(id) = integer(row, 0)? {
+                // Only where the constraints are missing.
+                if numbers.get(id) != NONE {
+                    let message =
+                        format!("another row has its id {id}: their references are mixed up");
+                    builder.warnings().push(WarningKind::OddRow, path, message);
+                }
+                numbers.set(id, number.unwrap_or(ODD));
+                if number.is_none() && odd.len() < ODD_ROWS {
+                    odd.insert(id, path.to_vec());
+                }
+            }
+            if number.is_none() && outside.is_none() {
+                outside = Some(path.escape_ascii().to_string());
             }
         }
-        if number.is_none() && outside.is_none() {
-            outside = Some(path.escape_ascii().to_string());
+        match outside {
+            Some(example) if builder.is_empty() => Err(LoadError::StoreDirectory {
+                store_dir: builder.store_dir().to_owned(),
+                example,
+            }),
+            _ => Ok((numbers, odd)),
         }
     }
-    match outside {
-        Some(example) if builder.is_empty() => {
-            Err(LoadError::StoreDirectory { store_dir: builder.store_dir().to_owned(), example })
-        }
-        _ => Ok((numbers, odd)),
-    }
-}
 
-fn load_references(
-    connection: &Connection,
-    builder: &mut Builder,
-    numbers: &Numbers,
-    odd: &OddRows,
-) -> Result<(), LoadError> {
-    let present = columns(connection, "Refs")?;
-    if !["referrer", "reference"].iter().all(|c| present.iter().any(|p| p.eq_ignore_ascii_case(c)))
-    {
-        return Err(LoadError::Schema("Refs(referrer, reference)"));
-    }
-    let mut statement = connection.prepare("SELECT referrer, reference FROM Refs")?;
-    let mut rows = statement.query([])?;
-    while let Some(row) = rows.next()? {
-        let (referrer, reference) = (integer(row, 0)?, integer(row, 1)?);
-        let number = |id: Option<i64>| id.map_or(NONE, |id| numbers.get(id));
-        let (from, to) = (number(referrer), number(reference));
-        if from < ODD && to < ODD {
-            builder.add_reference(from, to);
-            continue;
+    fn load_references(
+        &mut self,
+        builder: &mut Builder,
+        numbers: &Numbers,
+        odd: &OddRows,
+    ) -> Result<(), LoadError> {
+        let present = columns(self.connection, "Refs")?;
+        if !["referrer", "reference"]
+            .iter()
+            .all(|c| present.iter().any(|p| p.eq_ignore_ascii_case(c)))
+        {
+            return Err(LoadError::Schema("Refs(referrer, reference)"));
         }
-        // Nix cannot read the odd row, and SQLite deletes nothing to which a
-        // row that is gone refers; a reference to what is gone goes unseen.
-        if to < ODD {
-            builder.set_undeletable(to);
-        } else if from < ODD && to == ODD {
-            builder.set_undeletable(from);
-        }
-        if from < ODD && to == ODD {
-            builder.set_beside_odd_row(from, OddEnd::Reference);
-        } else if from == ODD && to < ODD {
-            builder.set_beside_odd_row(to, OddEnd::Referrer);
-        }
-        // What is at an end of the reference: a path, or words for what is none.
-        let name = |id: Option<i64>, number: u32| match (id, number) {
-            (_, number) if number < ODD => builder.path(number).into_bytes(),
-            (Some(id), ODD) => odd.get(&id).cloned().unwrap_or_default(),
-            (Some(id), _) => format!("row {id}, which is gone").into_bytes(),
-            (None, _) => b"no row at all".to_vec(),
-        };
-        let (referrer, reference) = (name(referrer, from), name(reference, to));
-        let what = match to {
-            ODD => "refers to what is not a store path",
-            NONE => "refers to what has no row",
-            _ if from == NONE => "its referrer has no row",
-            // An odd row is reported already; that it refers to something adds nothing.
-            _ => continue,
-        };
-        let (path, other) = if to < ODD { (reference, referrer) } else { (referrer, reference) };
-        let message = format!("{what}: {}", other.escape_ascii());
-        builder.warnings().push(WarningKind::DanglingReference, path, message);
-    }
-    Ok(())
-}
-
-/// Output names. Older databases have no such table; then none is known.
-fn load_outputs(
-    connection: &Connection,
-    builder: &mut Builder,
-    drvs: &Numbers,
-) -> Result<(), LoadError> {
-    let Ok(present) = columns(connection, "DerivationOutputs") else { return Ok(()) };
-    if !["id", "path"].iter().all(|c| present.iter().any(|p| p.eq_ignore_ascii_case(c))) {
-        return Ok(());
-    }
-    let drv = if present.iter().any(|c| c.eq_ignore_ascii_case("drv")) { "drv" } else { "NULL" };
-    if drv != "NULL" {
-        builder.set_outputs_known();
-    }
-    let mut found = Vec::new();
-    let mut made = Vec::new();
-    {
-        let numbers = builder.numbers();
-        let sql = format!("SELECT id, path, {drv} FROM DerivationOutputs");
-        let mut statement = connection.prepare(&sql)?;
+        let mut statement = self.connection.prepare("SELECT referrer, reference FROM Refs")?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
-            let (output, path) = (bytes(row, 0)?, bytes(row, 1)?);
-            let base = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
-            let number = std::str::from_utf8(base).ok().and_then(|b| numbers.get(b));
-            let valid = |b: &u8| b.is_ascii_alphanumeric() || b"+-._?=".contains(b);
-            if let (Some(&number), Some(drv)) =
-                (number, integer(row, 2)?.map(|id| drvs.get(id)).filter(|&n| n < ODD))
-            {
-                made.push((drv, number));
+            self.quota.row()?;
+            let (referrer, reference) = (integer(row, 0)?, integer(row, 1)?);
+            let number = |id: Option<i64>| id.map_or(NONE, |id| numbers.get(id));
+            let (from, to) = (number(referrer), number(reference));
+            if from < ODD && to < ODD {
+                builder.add_reference(from, to);
+                continue;
             }
-            if let (Some(&number), Ok(output)) = (number, std::str::from_utf8(output))
-                && output.bytes().all(|b| valid(&b))
-            {
-                found.push((number, output.to_owned()));
+            // Nix cannot read the odd row, and SQLite deletes nothing to which a
+            // row that is gone refers; a reference to what is gone goes unseen.
+            if to < ODD {
+                builder.set_undeletable(to);
+            } else if from < ODD && to == ODD {
+                builder.set_undeletable(from);
+            }
+            if from < ODD && to == ODD {
+                builder.set_beside_odd_row(from, OddEnd::Reference);
+            } else if from == ODD && to < ODD {
+                builder.set_beside_odd_row(to, OddEnd::Referrer);
+            }
+            // What is at an end of the reference: a path, or words for what is none.
+            let name = |id: Option<i64>, number: u32| match (id, number) {
+                (_, number) if number < ODD => builder.path(number).into_bytes(),
+                (Some(id), ODD) => odd
+                    .get(&id)
+                    .cloned()
+                    .unwrap_or_else(|| format!("row {id}, which is odd").into_bytes()),
+                (Some(id), _) => format!("row {id}, which is gone").into_bytes(),
+                (None, _) => b"no row at all".to_vec(),
+            };
+            let (referrer, reference) = (name(referrer, from), name(reference, to));
+            let what = match to {
+                ODD => "refers to what is not a store path",
+                NONE => "refers to what has no row",
+                _ if from == NONE => "its referrer has no row",
+                // An odd row is reported already; that it refers to something adds nothing.
+                _ => continue,
+            };
+            let (path, other) =
+                if to < ODD { (reference, referrer) } else { (referrer, reference) };
+            let message = format!("{what}: {}", other.escape_ascii());
+            builder.warnings().push(WarningKind::DanglingReference, path, message);
+        }
+        Ok(())
+    }
+
+    /// Output names. Older databases have no such table; then none is known.
+    fn load_outputs(&mut self, builder: &mut Builder, drvs: &Numbers) -> Result<(), LoadError> {
+        let present = match columns(self.connection, "DerivationOutputs") {
+            Err(LoadError::Schema(_)) => return Ok(()),
+            present => present?,
+        };
+        if !["id", "path"].iter().all(|c| present.iter().any(|p| p.eq_ignore_ascii_case(c))) {
+            return Ok(());
+        }
+        let drv =
+            if present.iter().any(|c| c.eq_ignore_ascii_case("drv")) { "drv" } else { "NULL" };
+        if drv != "NULL" {
+            builder.set_outputs_known();
+        }
+        let mut found = Vec::new();
+        let mut made = Vec::new();
+        {
+            let numbers = builder.numbers();
+            let sql = format!("SELECT id, path, {drv} FROM DerivationOutputs");
+            let mut statement = self.connection.prepare(&sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (output, path) = (bytes(row, 0)?, bytes(row, 1)?);
+                self.quota.row()?;
+                self.quota.bytes(output.len() + path.len())?;
+                let base = path.rsplit(|&b| b == b'/').next().unwrap_or_default();
+                let number = std::str::from_utf8(base).ok().and_then(|b| numbers.get(b));
+                let valid = |b: &u8| b.is_ascii_alphanumeric() || b"+-._?=".contains(b);
+                if let (Some(&number), Some(drv)) =
+                    (number, integer(row, 2)?.map(|id| drvs.get(id)).filter(|&n| n < ODD))
+                {
+                    made.push((drv, number));
+                }
+                if let (Some(&number), Ok(output)) = (number, std::str::from_utf8(output))
+                    && output.bytes().all(|b| valid(&b))
+                {
+                    found.push((number, output.to_owned()));
+                }
             }
         }
+        for (number, output) in found {
+            builder.set_output(number, &output);
+        }
+        for (drv, output) in made {
+            builder.add_derivation_output(drv, output);
+        }
+        Ok(())
     }
-    for (number, output) in found {
-        builder.set_output(number, &output);
-    }
-    for (drv, output) in made {
-        builder.add_derivation_output(drv, output);
-    }
-    Ok(())
-}
 
-/// What content-addressed derivations were found to make; not in most stores.
-fn load_traces(connection: &Connection, builder: &mut Builder) -> Result<(), LoadError> {
-    let sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')
-               AND (name LIKE 'Realisations%' OR name LIKE 'BuildTrace%')";
-    let mut statement = connection.prepare(sql)?;
-    let tables = statement.query_map([], |row| row.get::<_, String>(0))?;
-    for table in tables.collect::<Result<Vec<_>, _>>()? {
-        let (kind, sql) = match &*table {
-            "RealisationsRefs" => continue,
-            "Realisations" => (
-                TraceTable::Realisations,
-                "SELECT r.drvPath, r.outputName, v.path
-                 FROM Realisations r JOIN ValidPaths v ON r.outputPath = v.id",
-            ),
-            "BuildTraceV3" => (
-                TraceTable::BuildTraceV3,
-                "SELECT drvPath, outputName, outputPath FROM BuildTraceV3",
-            ),
-            _ => {
+    /// What content-addressed derivations were found to make; not in most stores.
+    fn load_traces(&mut self, builder: &mut Builder, numbers: &Numbers) -> Result<(), LoadError> {
+        let sql = "SELECT name FROM sqlite_master WHERE type IN ('table', 'view')
+                   AND (name LIKE 'Realisations%' OR name LIKE 'BuildTrace%')";
+        let mut statement = self.connection.prepare(sql)?;
+        let tables = statement.query_map([], |row| row.get::<_, String>(0))?;
+        for table in tables.collect::<Result<Vec<_>, _>>()? {
+            let kind = match &*table {
+                "RealisationsRefs" => continue,
+                "Realisations" => TraceTable::Realisations,
+                "BuildTraceV3" => TraceTable::BuildTraceV3,
+                _ => {
+                    builder.add_unknown_trace(table);
+                    continue;
+                }
+            };
+            let wanted = ["drvPath", "outputName", "outputPath"];
+            let known = match columns(self.connection, kind.name()) {
+                Err(LoadError::Schema(_)) => false,
+                present => {
+                    let present = present?;
+                    wanted.iter().all(|w| present.iter().any(|p| p.eq_ignore_ascii_case(w)))
+                }
+            };
+            if !known {
                 builder.add_unknown_trace(table);
                 continue;
             }
-        };
-        let Ok(mut statement) = connection.prepare(sql) else {
-            builder.add_unknown_trace(table);
-            continue;
-        };
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let text = |column| bytes(row, column).map(|b| String::from_utf8_lossy(b).into_owned());
-            let base = |name: String| match name.rsplit_once('/') {
-                Some((_, base)) => base.to_owned(),
-                None => name,
-            };
-            builder.add_trace(Trace {
-                table: kind,
-                key: base(text(0)?),
-                output: text(1)?,
-                path: base(text(2)?),
-            });
+            let sql = format!("SELECT {} FROM {}", wanted.join(", "), kind.name());
+            let mut statement = self.connection.prepare(&sql)?;
+            let mut rows = statement.query([])?;
+            while let Some(row) = rows.next()? {
+                let (key, output, path) = (bytes(row, 0)?, bytes(row, 1)?, bytes(row, 2)?);
+                self.quota.row()?;
+                self.quota.bytes(key.len() + output.len() + path.len())?;
+                let base = |name: &[u8]| {
+                    let name = String::from_utf8_lossy(name);
+                    name.rsplit_once('/').map_or(&*name, |(_, base)| base).to_owned()
+                };
+                // The older table has the row of the path.
+                let path = match kind {
+                    TraceTable::BuildTraceV3 => base(path),
+                    TraceTable::Realisations => {
+                        let number = integer(row, 2)?.map_or(NONE, |id| numbers.get(id));
+                        if number >= ODD {
+                            continue;
+                        }
+                        builder.path(number).rsplit('/').next().unwrap_or_default().to_owned()
+                    }
+                };
+                let key = base(key);
+                // A hash and a base name are longer: nothing looks for these.
+                if key.len().min(path.len()) < 32 {
+                    continue;
+                }
+                let output = String::from_utf8_lossy(output).into_owned();
+                builder.add_trace(Trace { table: kind, key, output, path });
+            }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 /// Text as bytes whatever type the row has; empty for NULL and numbers.

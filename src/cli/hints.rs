@@ -18,7 +18,7 @@ pub(super) fn of_catalog(error: &CatalogError) -> Option<&'static str> {
         CatalogError::Load { source, .. } => Some(match source {
             LoadError::Schema(_) => "name the store's database with --db or --state-dir",
             LoadError::StoreDirectory { .. } => "name the store directory with --store-dir",
-            LoadError::Sqlite(_) | LoadError::TooLarge(_) => {
+            LoadError::Sqlite(_) | LoadError::Exceeded(_) | LoadError::TooLarge(_) => {
                 "--scan reads the store without its database"
             }
         }),
@@ -44,10 +44,13 @@ fn of_open(error: &OpenError) -> Option<&'static str> {
         | OpenError::NotAFile { .. }
         | OpenError::NotADatabase { .. }
         | OpenError::NotATable { .. } => "name the store's database with --db or --state-dir",
-        OpenError::Damaged { .. } | OpenError::Unreadable { .. } | OpenError::Sqlite { .. } => {
-            "--scan reads the store without its database"
+        OpenError::Damaged { .. }
+        | OpenError::Limit { .. }
+        | OpenError::Unreadable { .. }
+        | OpenError::Sqlite { .. } => "--scan reads the store without its database",
+        OpenError::Copy { .. } => {
+            "any command of Nix that opens the store ends what was left undone"
         }
-        OpenError::Copy { .. } => "TMPDIR names a directory with more room",
     })
 }
 

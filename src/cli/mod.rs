@@ -77,6 +77,7 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(usage) => return ExitCode::from(exit::usage(&usage) as u8),
     };
+    progress::ignore_file_size_signal();
     progress::install_interrupt_handler();
     ExitCode::from(match run(cli) {
         Ok(exit) => exit as u8,

@@ -23,6 +23,16 @@ pub(super) fn install_interrupt_handler() {
     });
 }
 
+/// A file that grows beyond what `ulimit -f` allows becomes an error of the write,
+/// as on a full disk; the signal that comes with it would end the program.
+#[allow(unsafe_code, reason = "the standard library has no function for it")]
+pub(super) fn ignore_file_size_signal() {
+    // SAFETY: no handler is installed, and nothing else asks for this signal.
+    unsafe {
+        libc::signal(libc::SIGXFSZ, libc::SIG_IGN);
+    }
+}
+
 /// Runs `work`, showing how far it is if `show`.
 pub(super) fn with_progress<T: Send>(show: bool, work: impl FnOnce(&Progress) -> T + Send) -> T {
     let progress = Progress::default();

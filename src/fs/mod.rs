@@ -465,18 +465,6 @@ impl RegularFile {
         Ok(bytes)
     }
 
-    /// Writes what is left of it to a file of this machine, by reflink where
-    /// the file system can.
-    ///
-    /// # Errors
-    /// Those of the system.
-    pub fn copy_to(mut self, to: &mut std::fs::File) -> io::Result<u64> {
-        match &mut self.contents {
-            Contents::Os(file) => io::copy(file, to),
-            Contents::Memory(contents) => io::copy(contents, to),
-        }
-    }
-
     /// The names of its extended attributes, each followed by a NUL.
     ///
     /// # Errors

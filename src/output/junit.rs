@@ -2,7 +2,7 @@
 //! where there is neither. Only documents with findings have it.
 
 use crate::answer::{Document, Section};
-use crate::text::escape;
+use crate::text::{escape, is_unsafe};
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -66,7 +66,7 @@ fn xml(text: &str) -> String {
             '<' => safe.push_str("&lt;"),
             '>' => safe.push_str("&gt;"),
             '"' => safe.push_str("&quot;"),
-            c if c.is_control() || matches!(c, '\u{fffe}' | '\u{ffff}') => {
+            c if is_unsafe(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => {
                 safe.extend(c.escape_default());
             }
             c => safe.push(c),

@@ -1,9 +1,12 @@
 //! What the database says that cannot be right.
 
 use super::{Finding, FindingKind, Gathered, Subject, take_findings};
-use crate::catalog::{Catalog, DatabaseFile, OpenError, PathId, open};
+use crate::catalog::open::{self, Exceeded};
+use crate::catalog::{Catalog, DatabaseFile, OpenError, PathId};
 use crate::nar::content_address::ContentAddress;
 use crate::warning::{WarningKind, Warnings};
+use rusqlite::{Connection, OptionalExtension};
+use std::fmt::Display;
 use std::path::Path;
 
 /// Rows that loading warned of, and content addresses that contradict names.
@@ -86,26 +89,99 @@ pub(super) fn checked(database: &Path, joined: std::thread::Result<Gathered>) ->
 pub(super) fn integrity(database: &DatabaseFile) -> Gathered {
     let mut gathered = Gathered::default();
     let name = || database.path().as_os_str().as_encoded_bytes();
-    let checked = open::read(database, |connection| {
-        let ask = || -> rusqlite::Result<Vec<String>> {
-            let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
-            statement.query_map([], |row| row.get(0))?.collect()
-        };
-        ask().map_err(|source| OpenError::Sqlite { path: database.path().to_owned(), source })
+    let checked = open::read(database, |opened| {
+        integrity_check(opened.connection()).or_else(|e| match e {
+            // Said of what is damaged or made for it, whatever its reader took.
+            e if open::is_limit(&e) => Ok(Integrity::not_to_the_end(Vec::new(), Exceeded)),
+            source => Err(OpenError::Sqlite { path: database.path().to_owned(), source }),
+        })
     });
-    match checked {
-        Ok((lines, _)) => {
-            gathered.checked.database = true;
-            let bad = lines.into_iter().filter(|line| line != "ok");
+    let unchecked = match checked {
+        Ok((integrity, _)) => {
+            gathered.checked.database = integrity.unchecked.is_none();
+            let bad = integrity.lines.into_iter().filter(|line| line != "ok");
             let found = bad.map(|line| Finding::new(FindingKind::Database, name(), "ok", line));
             gathered.findings.extend(found);
+            integrity.unchecked
         }
         Err(e) => {
             let source = std::error::Error::source(&e).map(|s| format!(": {s}"));
-            let message =
-                format!("its integrity was not checked: {e}{}", source.unwrap_or_default());
-            gathered.warnings.push(WarningKind::Unchecked, name(), message);
+            Some(format!("its integrity was not checked: {e}{}", source.unwrap_or_default()))
         }
+    };
+    if let Some(why) = unchecked {
+        gathered.warnings.push(WarningKind::Unchecked, name(), why);
     }
     gathered
+}
+
+/// What came of a check of a database's integrity.
+struct Integrity {
+    /// What SQLite says, a line each.
+    lines: Vec<String>,
+    /// Why not all of it was checked.
+    unchecked: Option<String>,
+}
+
+impl Integrity {
+    fn not_to_the_end(lines: Vec<String>, why: impl Display) -> Self {
+        Self { lines, unchecked: Some(format!("its integrity cannot be checked: {why}")) }
+    }
+}
+
+fn integrity_check(connection: &Connection) -> rusqlite::Result<Integrity> {
+    if let Some(program) = program(connection)? {
+        let why = format!("SQLite would run what the database holds, {program}");
+        return Ok(Integrity::not_to_the_end(Vec::new(), why));
+    }
+    let mut lines = Vec::new();
+    let mut statement = connection.prepare("PRAGMA integrity_check(100)")?;
+    let mut rows = statement.query([])?;
+    loop {
+        match rows.next() {
+            Ok(Some(row)) => lines.push(row.get::<_, String>(0)?),
+            Ok(None) => return Ok(Integrity { lines, unchecked: None }),
+            // What was found is told.
+            Err(e) if open::is_limit(&e) => return Ok(Integrity::not_to_the_end(lines, Exceeded)),
+            Err(e) => return Err(e),
+        }
+        // What follows would read such pages over and over.
+        if lines.last().is_some_and(|line| line.contains("reference to page")) {
+            let why = "pages of it are used more than once";
+            return Ok(Integrity::not_to_the_end(lines, why));
+        }
+    }
+}
+
+/// What a check of the integrity would have to evaluate: code that is not
+/// SQLite's but the database's. Nix's own schema has none.
+fn program(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    const TABLES: &str = "FROM sqlite_master t";
+    let (column, index) = ("pragma_table_xinfo(t.name)", "pragma_index_list(t.name)");
+    let sql = format!(
+        "SELECT 'the virtual table ' || name FROM sqlite_master
+             WHERE type = 'table' AND coalesce(rootpage, 0) < 1
+         UNION ALL SELECT 'the generated column ' || c.name {TABLES}, {column} c
+             WHERE t.type = 'table' AND c.hidden > 1
+         UNION ALL SELECT 'the condition of the index ' || i.name {TABLES}, {index} i
+             WHERE t.type = 'table' AND i.partial
+         UNION ALL SELECT 'the expression of the index ' || i.name
+             {TABLES}, {index} i, pragma_index_xinfo(i.name) x
+             WHERE t.type = 'table' AND x.cid = -2
+         LIMIT 1"
+    );
+    let found = connection.query_row(&sql, [], |row| row.get(0)).optional()?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    // The constraints of a table are in its text alone, and here.
+    let mut statement = connection.prepare("EXPLAIN PRAGMA integrity_check(100)")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let text = row.get_ref("p4")?.as_str_or_null().ok().flatten();
+        if let Some((_, table)) = text.and_then(|t| t.split_once("CHECK constraint failed in ")) {
+            return Ok(Some(format!("a CHECK constraint of the table {table}")));
+        }
+    }
+    Ok(None)
 }

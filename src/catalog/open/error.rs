@@ -1,6 +1,6 @@
 //! What can be wrong with a database file.
 
-use super::OLDEST_SCHEMA;
+use super::{Exceeded, OLDEST_SCHEMA};
 use std::io;
 use std::path::PathBuf;
 
@@ -47,6 +47,12 @@ pub enum OpenError {
         /// What SQLite says.
         source: rusqlite::Error,
     },
+    /// Reading it takes more than it may.
+    #[error("{}: {Exceeded}", path.display())]
+    Limit {
+        /// The database.
+        path: PathBuf,
+    },
     /// A view or virtual table has the name of one of Nix's tables.
     #[error("{}: {name} is not a table", path.display())]
     NotATable {
@@ -69,10 +75,10 @@ pub enum OpenError {
         /// The database.
         path: PathBuf,
     },
-    /// The private copy could not be made.
-    #[error("cannot copy {} to a private directory", path.display())]
+    /// The image that a log has to be replayed in could not be made.
+    #[error("cannot read {} into memory", path.display())]
     Copy {
-        /// The file to be copied.
+        /// The file to be read.
         path: PathBuf,
         /// Why.
         source: io::Error,

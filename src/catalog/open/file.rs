@@ -7,6 +7,9 @@ use std::ffi::{CString, OsString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+/// No larger database is read into memory, in bytes: SQLite allocates no more.
+const LARGEST_IMAGE: u64 = (1 << 31) - (1 << 20);
+
 /// A database file, by its name in a tree.
 #[derive(Clone, Debug)]
 pub struct DatabaseFile {
@@ -17,7 +20,7 @@ pub struct DatabaseFile {
 
 impl DatabaseFile {
     /// The database called `name` (absolute) inside a tree. It can be read from
-    /// a tree of any kind; from one in memory by a private copy.
+    /// a tree of any kind; from one in memory as an image.
     pub fn new(tree: &Tree, name: &Path) -> Self {
         Self { tree: tree.clone(), name: name.to_owned(), path: tree.display_path(name) }
     }
@@ -162,16 +165,9 @@ impl FoundDatabase {
             .map_err(|source| OpenError::Unreadable { path: self.beside(suffix), source })
     }
 
-    /// Copies it to a new file of this machine.
-    pub(super) fn copy(&self, suffix: &str, to: &Path) -> Result<(), OpenError> {
-        use std::os::unix::fs::OpenOptionsExt;
-        let copy = || -> io::Result<()> {
-            let from = self.directory.open_file(&self.name_beside(suffix))?;
-            let mut options = std::fs::OpenOptions::new();
-            let mut to = options.write(true).create_new(true).mode(0o600).open(to)?;
-            from.copy_to(&mut to).map(|_| ())
-        };
-        copy().map_err(|source| OpenError::Copy { path: self.beside(suffix), source })
+    /// All of it, as far as memory may hold it.
+    pub(super) fn read_all(&self, suffix: &str) -> io::Result<Vec<u8>> {
+        self.directory.open_file(&self.name_beside(suffix))?.read_all(LARGEST_IMAGE)
     }
 
     /// Whether SQLite, which was given the path, has that very file open, and

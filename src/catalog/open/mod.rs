@@ -8,12 +8,12 @@
 //!
 //! | beside `db.sqlite` | opened |
 //! |---|---|
-//! | a rollback journal with a header | as a private copy, in which SQLite rolls it back |
+//! | a rollback journal with a header | as an image in memory, in which it is rolled back |
 //! | `-wal` and a readable `-shm` | shared: `mode=ro&readonly_shm=1`, locks as any reader's; where nobody else has it open, SQLite ignores the `-shm` and builds an index of its own in memory |
 //! | `-wal` with frames, no `-shm` to read | alone: no locks and no shared memory, the log read where it is |
 //! | anything else | `immutable=1` |
 //!
-//! The last two and the copy take no lock, so [`Database::finish`] looks again
+//! The last two and the image take no lock, so [`Database::finish`] looks again
 //! whether the files are still those that were read; if not, the caller reads
 //! again ([`read`] does that).
 //!
@@ -23,8 +23,8 @@
 //! that what it has open is the file that the directory shows.
 //!
 //! The database is not trusted: no view or virtual table stands for a table,
-//! no trigger runs, no function of its schema is called, and no row of more
-//! than 64 MiB is read.
+//! no trigger runs, no function of its schema is called, no row of more than
+//! 64 MiB is read, and [`limits`] bound the time and memory that reading takes.
 
 use crate::fs::Stat;
 use rusqlite::config::DbConfig;
@@ -40,20 +40,23 @@ use std::time::{Duration, SystemTime};
 
 mod error;
 mod file;
+mod limits;
+mod replay;
 #[cfg(test)]
 mod tests;
 
 pub use error::OpenError;
 pub use file::DatabaseFile;
 use file::FoundDatabase;
+use limits::Weight;
+pub(crate) use limits::is_limit;
+pub use limits::{Exceeded, Quota};
 
 /// The oldest database schema that is read: Nix 1.0's.
 pub const OLDEST_SCHEMA: u32 = 6;
 /// The newest database schema known: that of Nix 2.0 and later.
 pub const NEWEST_SCHEMA: u32 = 10;
 
-/// The longest string or blob that is read, in bytes.
-const MAX_LENGTH: i32 = 64 << 20;
 /// How often a database that changes under the reading is read again.
 const TRIES: u32 = 8;
 /// Two writes within one tick of the kernel's clock leave the same mtime.
@@ -67,7 +70,7 @@ pub enum Journal {
         /// The log's size in bytes.
         bytes: u64,
     },
-    /// A transaction that never ended was rolled back, in a private copy.
+    /// A transaction that never ended was rolled back, in memory.
     Rollback {
         /// The journal's size in bytes.
         bytes: u64,
@@ -111,6 +114,12 @@ struct Files {
 }
 
 impl Files {
+    /// What they hold together.
+    fn weight(&self) -> Weight {
+        let all = std::iter::once(&self.db).chain(&self.wal).chain(&self.journal);
+        Weight(all.fold(0, |sum: u64, file| sum.saturating_add(file.size)))
+    }
+
     /// Whether nothing was written or put in another's place in between.
     fn same(&self, other: &Self) -> bool {
         let same = |a: &Option<Stat>, b: &Option<Stat>| match (a, b) {
@@ -129,25 +138,28 @@ enum OpenMode {
     Shared,
     Alone,
     Immutable,
-    Copied,
+    InMemory,
 }
 
 /// A database opened for reading, in one read transaction.
 #[derive(Debug)]
 pub struct Database {
-    // Before the scratch directory: closed first.
     connection: Connection,
     found: FoundDatabase,
     mode: OpenMode,
     files: Files,
     journal: Option<Journal>,
-    _scratch: Option<tempfile::TempDir>,
 }
 
 impl Database {
     /// The connection, in its read transaction.
     pub fn connection(&self) -> &Connection {
         &self.connection
+    }
+
+    /// Counts what is read over the connection.
+    pub fn quota(&self) -> Quota {
+        self.files.weight().quota()
     }
 
     /// The log or journal that was read along, if one was left behind.
@@ -162,9 +174,9 @@ impl Database {
         let kept = match self.mode {
             // SQLite's locks see to the rest.
             OpenMode::Shared => now.db.identity() == self.files.db.identity(),
-            OpenMode::Alone | OpenMode::Immutable | OpenMode::Copied => now.same(&self.files),
+            OpenMode::Alone | OpenMode::Immutable | OpenMode::InMemory => now.same(&self.files),
         };
-        let own = self.mode == OpenMode::Copied || self.found.is_what_sqlite_opened(&now.db);
+        let own = self.mode == OpenMode::InMemory || self.found.is_what_sqlite_opened(&now.db);
         !(kept && own)
     }
 
@@ -218,13 +230,13 @@ fn moving(db: &DatabaseFile) -> bool {
 /// Those of `load`, and of opening.
 pub fn read<T, E: From<OpenError>>(
     db: &DatabaseFile,
-    mut load: impl FnMut(&Connection) -> Result<T, E>,
+    mut load: impl FnMut(&Database) -> Result<T, E>,
 ) -> Result<(T, Option<Journal>), E> {
     let mut tries = 0;
     loop {
         tries += 1;
         let mut database = open(db)?;
-        let loaded = load(database.connection());
+        let loaded = load(&database);
         let journal = database.journal.take();
         // A failure in a file that was changing is none.
         match (database.finish(), loaded) {
@@ -275,7 +287,7 @@ fn attempt(found: FoundDatabase) -> Result<Database, OpenError> {
     let mut journal = None;
     let mode = if let Some(bytes) = hot_journal(&found, &files)? {
         journal = Some(Journal::Rollback { bytes });
-        OpenMode::Copied
+        OpenMode::InMemory
     } else if found.path_for_sqlite().is_some()
         && files.wal.as_ref().is_some_and(same_owner)
         && found.look_at("-shm")?.as_ref().is_some_and(same_owner)
@@ -288,24 +300,21 @@ fn attempt(found: FoundDatabase) -> Result<Database, OpenError> {
         OpenMode::Shared
     } else if let Some(wal) = files.wal.as_ref().filter(|w| w.size > 0) {
         journal = Some(Journal::WriteAheadLog { bytes: wal_bytes });
-        if same_owner(wal) { OpenMode::Alone } else { OpenMode::Copied }
+        if same_owner(wal) { OpenMode::Alone } else { OpenMode::InMemory }
     } else {
         OpenMode::Immutable
     };
-    let (mode, at) = match found.path_for_sqlite() {
-        Some(path) => (mode, path),
-        None => (OpenMode::Copied, path),
+    let (mode, connection) = match found.path_for_sqlite().filter(|_| mode != OpenMode::InMemory) {
+        Some(at) => (mode, connect(at, path, mode, files.weight())?),
+        None => (OpenMode::InMemory, connect_to_image(&found, &files)?),
     };
-    let scratch = if mode == OpenMode::Copied { Some(copy(&found, &files)?) } else { None };
-    let target = scratch.as_ref().map(|dir| dir.path().join("db.sqlite"));
-    let connection = connect(target.as_deref().unwrap_or(at), path, mode)?;
     if mode == OpenMode::Immutable {
         check_whole_pages(&connection, path, files.db.size)?;
     }
-    if mode != OpenMode::Copied && !found.is_what_sqlite_opened(&files.db) {
+    if mode != OpenMode::InMemory && !found.is_what_sqlite_opened(&files.db) {
         return Err(OpenError::Changed { path: path.to_owned() });
     }
-    Ok(Database { connection, found, mode, files, journal, _scratch: scratch })
+    Ok(Database { connection, found, mode, files, journal })
 }
 
 /// SQLite reads zeros where the last page is cut off. No transaction ends so,
@@ -351,18 +360,38 @@ fn held(found: &FoundDatabase) -> bool {
     (0..3).any(|_| held().is_ok_and(|held| held))
 }
 
-/// Copies the database and its logs, by reflink where the file system can.
-fn copy(found: &FoundDatabase, files: &Files) -> Result<tempfile::TempDir, OpenError> {
-    let scratch = tempfile::Builder::new()
-        .prefix("nix-census-")
-        .tempdir()
-        .map_err(|source| OpenError::Copy { path: found.path().to_owned(), source })?;
-    let logs = [("-wal", &files.wal), ("-journal", &files.journal)];
-    let present = logs.iter().filter(|(_, seen)| seen.is_some()).map(|&(suffix, _)| suffix);
-    for suffix in std::iter::once("").chain(present) {
-        found.copy(suffix, &scratch.path().join(format!("db.sqlite{suffix}")))?;
+/// The database with its logs replayed, in memory: no file is made that a run
+/// which is ended could leave behind.
+fn image(found: &FoundDatabase, files: &Files) -> Result<Vec<u8>, OpenError> {
+    let failed = |suffix: &str, source| OpenError::Copy { path: found.beside(suffix), source };
+    let mut image = found.read_all("").map_err(|e| failed("", e))?;
+    if files.journal.as_ref().is_some_and(|journal| journal.size > 0) {
+        let journal = found.read_all("-journal").map_err(|e| failed("-journal", e))?;
+        if journal.first().is_some_and(|&byte| byte != 0) {
+            replay::roll_back(&mut image, &journal).map_err(|e| failed("-journal", e))?;
+        }
     }
-    Ok(scratch)
+    if files.wal.as_ref().is_some_and(|wal| wal.size > 0) {
+        let log = found.read_all("-wal").map_err(|e| failed("-wal", e))?;
+        replay::apply_log(&mut image, &log).map_err(|e| failed("-wal", e))?;
+    }
+    // What SQLite reads and writes this file with: no log any more.
+    if let Some(versions) = image.get_mut(18..20) {
+        versions.fill(1);
+    }
+    Ok(image)
+}
+
+fn connect_to_image(found: &FoundDatabase, files: &Files) -> Result<Connection, OpenError> {
+    let image = image(found, files)?;
+    let path = found.path();
+    let start = || {
+        let mut c = Connection::open_in_memory()?;
+        c.deserialize_read_exact(rusqlite::MAIN_DB, &*image, image.len(), true)?;
+        drop(image);
+        Ok(c)
+    };
+    begin(start().map_err(|e| translate(e, path))?, path, false, files.weight())
 }
 
 /// A `file:` URI; everything but letters, digits and `/-._~` is encoded.
@@ -378,35 +407,52 @@ fn uri(path: &Path, query: &str) -> String {
     uri + "?" + query
 }
 
-fn connect(target: &Path, path: &Path, mode: OpenMode) -> Result<Connection, OpenError> {
+fn connect(
+    target: &Path,
+    path: &Path,
+    mode: OpenMode,
+    weight: Weight,
+) -> Result<Connection, OpenError> {
     let (query, flag) = match mode {
         OpenMode::Shared => ("mode=ro&readonly_shm=1", OpenFlags::SQLITE_OPEN_READ_ONLY),
         OpenMode::Alone => ("mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY),
-        OpenMode::Immutable => ("mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY),
-        OpenMode::Copied => ("mode=rw", OpenFlags::SQLITE_OPEN_READ_WRITE),
+        OpenMode::Immutable | OpenMode::InMemory => {
+            ("mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY)
+        }
     };
     let flags = flag | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let start = || {
-        let c = Connection::open_with_flags(uri(target, query), flags)?;
+    let connection =
+        Connection::open_with_flags(uri(target, query), flags).map_err(|e| translate(e, path))?;
+    begin(connection, path, mode == OpenMode::Alone, weight)
+}
+
+/// Begins the read transaction.
+fn begin(
+    mut c: Connection,
+    path: &Path,
+    alone: bool,
+    weight: Weight,
+) -> Result<Connection, OpenError> {
+    let mut start = || {
+        weight.limit(&mut c)?;
         harden(&c)?;
         // Needed where there is no shared memory, and never given up.
-        if matches!(mode, OpenMode::Alone | OpenMode::Copied) {
+        if alone {
             c.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         }
         c.execute_batch("BEGIN")?;
         let odd = odd_table(&c)?;
-        Ok((c, odd))
+        weight.relax(&mut c)?;
+        Ok(odd)
     };
     match start().map_err(|e| translate(e, path))? {
-        (connection, None) => Ok(connection),
-        (_, Some(name)) => Err(OpenError::NotATable { path: path.to_owned(), name }),
+        None => Ok(c),
+        Some(name) => Err(OpenError::NotATable { path: path.to_owned(), name }),
     }
 }
 
 /// See SQLite's "Defense Against The Dark Arts".
 fn harden(c: &Connection) -> rusqlite::Result<()> {
-    c.set_limit(Limit::SQLITE_LIMIT_LENGTH, MAX_LENGTH)?;
-    c.set_limit(Limit::SQLITE_LIMIT_SQL_LENGTH, 1 << 20)?;
     c.set_limit(Limit::SQLITE_LIMIT_ATTACHED, 0)?;
     c.set_limit(Limit::SQLITE_LIMIT_TRIGGER_DEPTH, 1)?;
     c.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
@@ -433,6 +479,9 @@ fn odd_table(c: &Connection) -> rusqlite::Result<Option<String>> {
 }
 
 fn translate(error: rusqlite::Error, path: &Path) -> OpenError {
+    if is_limit(&error) {
+        return OpenError::Limit { path: path.to_owned() };
+    }
     let path = path.to_owned();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => OpenError::NotADatabase { path },

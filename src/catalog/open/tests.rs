@@ -47,8 +47,9 @@ fn rows_of(c: &Connection) -> rusqlite::Result<Vec<String>> {
 }
 
 fn rows(path: &Path) -> (Vec<String>, Option<Journal>) {
-    let load = |c: &Connection| {
-        rows_of(c).map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
+    let load = |d: &Database| {
+        rows_of(d.connection())
+            .map_err(|source| OpenError::Sqlite { path: path.to_owned(), source })
     };
     read(&at(path), load).unwrap()
 }
@@ -120,8 +121,9 @@ fn role_of_child() {
     let path = PathBuf::from(std::env::var_os("CHILD_DB").unwrap());
     match what.to_str().unwrap() {
         "read" => {
-            let load = |c: &Connection| {
-                rows_of(c).map_err(|source| OpenError::Sqlite { path: path.clone(), source })
+            let load = |d: &Database| {
+                rows_of(d.connection())
+                    .map_err(|source| OpenError::Sqlite { path: path.clone(), source })
             };
             match read(&at(&path), load) {
                 Ok((rows, journal)) => println!("<{} {}>", rows.join(","), journal.is_some()),
@@ -361,9 +363,9 @@ fn a_change_is_seen() {
     assert!(d.changed());
     assert!(matches!(d.finish(), Err(OpenError::Changed { .. })));
     let mut tries = 0;
-    let (found, _) = read(&at(&path), |c| {
+    let (found, _) = read(&at(&path), |d| {
         tries += 1;
-        let found = rows_of(c).unwrap();
+        let found = rows_of(d.connection()).unwrap();
         if tries == 1 {
             let _ = fs::remove_file(dir.path().join("db.sqlite-shm"));
         }
@@ -419,7 +421,7 @@ fn truncated() {
     let (_dir, path) = database(false);
     let bytes = fs::read(&path).unwrap();
     fs::write(&path, &bytes[..4096]).unwrap();
-    let load = |c: &Connection| rows_of(c).map_err(|e| translate(e, &path));
+    let load = |d: &Database| rows_of(d.connection()).map_err(|e| translate(e, &path));
     assert!(matches!(read(&at(&path), load), Err(OpenError::Damaged { .. })));
 }
 
@@ -529,7 +531,9 @@ fn a_symlink_on_the_way_stays_inside_the_root() {
     assert_eq!(rows(&dir.join("db.sqlite")).0, ["outside"]);
     fs::remove_file(&dir).unwrap();
     symlink("/real", &dir).unwrap();
-    let found = read(&in_root(root.path()), |c| Ok::<_, OpenError>(rows_of(c).unwrap())).unwrap();
+    let found =
+        read(&in_root(root.path()), |d| Ok::<_, OpenError>(rows_of(d.connection()).unwrap()))
+            .unwrap();
     assert_eq!(found.0, ["main"]);
 }
 
@@ -541,7 +545,7 @@ fn a_directory_put_in_the_way_of_sqlite_is_seen() {
     // After the database was found, and before SQLite is given its path.
     fs::rename(&dir, root.path().join("real")).unwrap();
     symlink(elsewhere.path(), &dir).unwrap();
-    let connection = connect(found.path(), found.path(), OpenMode::Immutable).unwrap();
+    let connection = connect(found.path(), found.path(), OpenMode::Immutable, Weight(0)).unwrap();
     assert_eq!(rows_of(&connection).unwrap(), ["outside"]);
     assert!(!found.is_what_sqlite_opened(&files.db));
     // The path leads to the right file again, but that is not what is open.
@@ -552,7 +556,7 @@ fn a_directory_put_in_the_way_of_sqlite_is_seen() {
         assert!(!found.is_what_sqlite_opened(&files.db));
     }
     drop(connection);
-    let connection = connect(found.path(), found.path(), OpenMode::Immutable).unwrap();
+    let connection = connect(found.path(), found.path(), OpenMode::Immutable, Weight(0)).unwrap();
     assert_eq!(rows_of(&connection).unwrap(), ["main"]);
     assert!(found.is_what_sqlite_opened(&files.db));
 }
@@ -574,7 +578,7 @@ fn a_log_put_in_the_way_of_sqlite_is_seen() {
     let (_dir, path) = database(true);
     let found = at(&path).find().unwrap();
     let files = look(&found).unwrap();
-    let connection = connect(found.path(), found.path(), OpenMode::Alone).unwrap();
+    let connection = connect(found.path(), found.path(), OpenMode::Alone, Weight(0)).unwrap();
     assert!(found.is_what_sqlite_opened(&files.db));
     drop(connection);
     let real = path.with_file_name("real");
@@ -587,7 +591,7 @@ fn a_log_put_in_the_way_of_sqlite_is_seen() {
     let away = parent.with_extension("away");
     fs::rename(&parent, &away).unwrap();
     symlink(away.join("real"), &parent).unwrap();
-    let connection = connect(found.path(), found.path(), OpenMode::Alone).unwrap();
+    let connection = connect(found.path(), found.path(), OpenMode::Alone, Weight(0)).unwrap();
     assert!(!found.is_what_sqlite_opened(&files.db));
     drop(connection);
     fs::remove_file(&parent).unwrap();
@@ -605,11 +609,87 @@ fn a_database_without_a_path_is_read_by_a_copy() {
     let tree = crate::fs::Tree::memory(files);
     let db = DatabaseFile::new(&tree, Path::new("/db/db.sqlite"));
     assert_eq!(db.schema().unwrap(), Schema::Known(10));
-    let load = |c: &Connection| Ok::<_, OpenError>(rows_of(c).unwrap());
+    let load = |d: &Database| Ok::<_, OpenError>(rows_of(d.connection()).unwrap());
     let (found, journal) = read(&db, load).unwrap();
     assert_eq!(found, ["main", "log"]);
     assert!(matches!(journal, Some(Journal::WriteAheadLog { .. })));
     let missing = DatabaseFile::new(&tree, Path::new("/nowhere/db.sqlite"));
     assert!(!missing.exists());
     assert!(matches!(open(&missing), Err(OpenError::Missing { .. })));
+}
+
+/// What SQLite itself leaves of a database and its log, and the image; whether
+/// both could be had.
+#[track_caller]
+fn compare_with_sqlite(path: &Path, what: &str) -> bool {
+    let dir = tempfile::tempdir().unwrap();
+    let copy = dir.path().join("db.sqlite");
+    for suffix in ["", "-wal", "-journal"] {
+        let from = path.with_file_name(format!("db.sqlite{suffix}"));
+        if from.exists() {
+            fs::copy(from, dir.path().join(format!("db.sqlite{suffix}"))).unwrap();
+        }
+    }
+    let found = at(path).find().unwrap();
+    let made = image(&found, &look(&found).unwrap());
+    let c = Connection::open(&copy).unwrap();
+    let sql = "PRAGMA wal_checkpoint(TRUNCATE); SELECT count(*) FROM sqlite_master";
+    let read = c.execute_batch(sql);
+    drop(c);
+    let (Ok(mut made), Ok(())) = (made, read) else { return false };
+    let mut theirs = fs::read(&copy).unwrap();
+    for image in [&mut made, &mut theirs] {
+        image[18..20].fill(0);
+    }
+    assert_eq!(made.len(), theirs.len(), "{what}");
+    let differs = made.chunks(512).zip(theirs.chunks(512)).position(|(a, b)| a != b);
+    assert_eq!(differs, None, "{what}");
+    true
+}
+
+/// A log as a crash leaves it, cut and changed anywhere.
+#[test]
+fn logs_are_replayed_as_sqlite_does() {
+    for log in ["-wal", "-journal"] {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, crashed) = (dir.path().join("live.sqlite"), dir.path().join("db.sqlite"));
+        let c = Connection::open(&path).unwrap();
+        c.pragma_update(None, "page_size", 512).unwrap();
+        let mode = if log == "-wal" { "wal" } else { "delete" };
+        c.pragma_update(None, "journal_mode", mode).unwrap();
+        c.pragma_update(None, "cache_size", 4).unwrap();
+        c.execute_batch("CREATE TABLE t (x); BEGIN").unwrap();
+        for i in 0..60 {
+            c.execute("INSERT INTO t VALUES (?1 || hex(randomblob(200)))", [i]).unwrap();
+        }
+        c.execute_batch("COMMIT; DELETE FROM t WHERE rowid > 40; BEGIN; DELETE FROM t").unwrap();
+        for i in 0..80 {
+            c.execute("INSERT INTO t VALUES (?1 || hex(randomblob(300)))", [i]).unwrap();
+        }
+        fs::copy(&path, &crashed).unwrap();
+        let beside = |path: &Path| path.with_file_name(format!("db.sqlite{log}"));
+        let whole = fs::read(path.with_file_name(format!("live.sqlite{log}"))).unwrap();
+        fs::write(beside(&crashed), &whole).unwrap();
+        assert!(compare_with_sqlite(&crashed, "whole"));
+        assert!(whole.len() > 10_000);
+        let (mut state, mut compared) = (7u64, 0);
+        for i in 0..150 {
+            let mut next = |end: usize| {
+                state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                (state >> 33) as usize % end
+            };
+            let mut bytes = whole.clone();
+            match i % 3 {
+                0 => bytes.truncate(1 + next(whole.len())),
+                1 => bytes[next(whole.len())] ^= 1 << next(8),
+                _ => bytes[next(64)] = next(256) as u8,
+            }
+            fs::write(beside(&crashed), &bytes).unwrap();
+            // Nothing is to be rolled back, and SQLite looks at the first byte alone.
+            if bytes[0] != 0 {
+                compared += u32::from(compare_with_sqlite(&crashed, &format!("{log} {i}")));
+            }
+        }
+        assert!(compared > 100, "{log}: {compared}");
+    }
 }
