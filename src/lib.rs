@@ -83,6 +83,7 @@
 //! | [`text`] | sizes, times and names as people read them |
 //! | [`store`] | names and places: store paths, where a store lies |
 //! | [`fs`] | the room through which every examined file is reached: live directories, trees in memory |
+//! | [`kinds`] | what files are for, by one table of rules: place, name, first bytes |
 //! | [`nar`] | NAR size arithmetic, NAR hashes, nix32 |
 //! | [`graph`] | pure algorithms over rows of `u32`: closures, closure sizes, dominators, shortest paths |
 //! | [`disk`] | the parallel walk, the usage of each path, inodes with several names |
@@ -110,7 +111,7 @@
 //! | GC root | what the garbage collector starts from: a symlink, a file named after a path, or a process |
 //! | link of `.links` | an entry of the directory through which Nix hard-links equal files, named by the hash of its contents |
 //! | finding | something that `audit` has to say against the store; a *warning* is about the answer: what could not be read |
-//! | kind | which sort of finding, warning or root it is; a stable name in JSON |
+//! | kind | what a file is for (man page, header, program, …); of a finding, warning or root: which sort it is. A stable name in JSON |
 
 // Held in CI, where warnings are errors. Tests may do without what other tests need.
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
@@ -126,6 +127,7 @@ pub mod cli;
 pub mod disk;
 pub mod fs;
 pub mod graph;
+pub mod kinds;
 pub mod nar;
 pub mod output;
 pub mod roots;

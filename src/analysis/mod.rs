@@ -5,6 +5,7 @@ pub mod audit;
 pub mod garbage;
 mod graph_changes;
 mod graph_lines;
+pub mod kinds;
 pub mod liveness;
 pub mod optimise;
 pub mod overview;

@@ -17,7 +17,7 @@ pub use targets::{
 };
 
 use crate::catalog::{Catalog, PathId};
-use crate::disk::{self, DiskError, DiskScan, Inode, Progress, ScanOptions, Usage};
+use crate::disk::{self, DiskError, DiskScan, Inode, KindScan, Progress, ScanOptions, Usage};
 use crate::fs::StoreFiles;
 use crate::graph::{Cuts, NodeSet, Rows, node_number, reachable};
 use crate::warning::{WarningKind, Warnings};
@@ -88,13 +88,37 @@ pub fn scan(
     options: &ScanOptions,
     progress: &Progress,
 ) -> Result<DiskScan, DiskError> {
+    let (names, options) = scanned(catalog, examine, options);
+    disk::scan(files, &names, &options, progress)
+}
+
+/// The same, and in the same walk what of each path is of which kind.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_kinds(
+    files: &StoreFiles,
+    catalog: &Catalog,
+    examine: &Examine,
+    options: &ScanOptions,
+    progress: &Progress,
+) -> Result<(DiskScan, KindScan), DiskError> {
+    let (names, options) = scanned(catalog, examine, options);
+    disk::scan_kinds(files, &names, &options, progress)
+}
+
+/// The base names of the paths to examine, and how to scan them.
+fn scanned<'c>(
+    catalog: &'c Catalog,
+    examine: &Examine,
+    options: &ScanOptions,
+) -> (Vec<&'c str>, ScanOptions) {
     let examined = examine.ids(catalog);
-    let names: Vec<&str> = match &examined {
+    let names = match &examined {
         None => catalog.base_names().collect(),
         Some(ids) => ids.iter().map(|&id| catalog.base_name(id)).collect(),
     };
-    let options = ScanOptions { whole: examined.is_none(), ..*options };
-    disk::scan(files, &names, &options, progress)
+    (names, ScanOptions { whole: examined.is_none(), ..*options })
 }
 
 /// A store's database and its disk, joined.

@@ -10,6 +10,7 @@ mod exit;
 mod garbage;
 mod hints;
 mod image;
+mod kinds;
 mod locate;
 mod need;
 mod optimise;
@@ -60,6 +61,7 @@ enum Command {
     WhatIf(what_if::WhatIfArgs),
     Suggest(suggest::SuggestArgs),
     Optimise(optimise::OptimiseArgs),
+    Kinds(kinds::KindsArgs),
     Roots(roots::RootsArgs),
     Garbage(garbage::GarbageArgs),
     Audit(audit::AuditArgs),
@@ -128,6 +130,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::WhatIf(args)) => what_if::run(request, subject, &args),
         Some(Command::Suggest(args)) => suggest::run(request, subject, &args),
         Some(Command::Optimise(args)) => optimise::run(request, subject, &args),
+        Some(Command::Kinds(args)) => kinds::run(request, subject, &args),
         Some(Command::Roots(args)) => roots::run(request, subject, &args),
         Some(Command::Garbage(args)) => garbage::run(request, subject, &args),
         Some(Command::Audit(args)) => audit::run(request, subject, &args),

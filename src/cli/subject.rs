@@ -14,7 +14,7 @@ use crate::census::{
     self, Census, Examine, NameContext, Named, NamedBy, TargetError, WholeCensus, match_pattern,
     resolve_target,
 };
-use crate::disk::{DiskError, ScanOptions};
+use crate::disk::{DiskError, KindScan, Progress, ScanOptions};
 use crate::fs::{self, StoreFiles, Tree};
 use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::StoreLocation;
@@ -341,21 +341,45 @@ impl Subject {
         disk: bool,
     ) -> Result<Census, Failure> {
         let scan = if disk && self.walks_disk() {
-            let options = ScanOptions {
-                threads: self.threads(),
-                // What is wrong with the settings is reported where they decide more.
-                use_case_hack: self.settings().use_case_hack,
-                ..ScanOptions::default()
-            };
-            let files = self.files()?;
-            let scan = with_progress(request.shows_progress(), |progress| {
-                census::scan(files, &catalog, examine, &options, progress)
-            });
-            Some(scan.map_err(|e| Failure::because(&e).hint(hints::of_disk(&e)))?)
+            Some(self.scanned(request, |files, options, progress| {
+                census::scan(files, &catalog, examine, options, progress)
+            })?)
         } else {
             None
         };
         Census::new(catalog, examine, scan).map_err(|e| Failure::because(&e))
+    }
+
+    /// A census with the disk, and what of each path is of which kind; for
+    /// what does not work without the disk.
+    pub(super) fn census_with_kinds(
+        &self,
+        request: &Request,
+        catalog: Catalog,
+        examine: &Examine,
+    ) -> Result<(Census, KindScan), Failure> {
+        let (scan, kinds) = self.scanned(request, |files, options, progress| {
+            census::scan_kinds(files, &catalog, examine, options, progress)
+        })?;
+        let census = Census::new(catalog, examine, Some(scan)).map_err(|e| Failure::because(&e))?;
+        Ok((census, kinds))
+    }
+
+    /// What a scan of the store's files finds, with progress shown.
+    pub(super) fn scanned<T: Send>(
+        &self,
+        request: &Request,
+        scan: impl FnOnce(&StoreFiles, &ScanOptions, &Progress) -> Result<T, DiskError> + Send,
+    ) -> Result<T, Failure> {
+        let options = ScanOptions {
+            threads: self.threads(),
+            // What is wrong with the settings is reported where they decide more.
+            use_case_hack: self.settings().use_case_hack,
+            ..ScanOptions::default()
+        };
+        let files = self.files()?;
+        with_progress(request.shows_progress(), |progress| scan(files, &options, progress))
+            .map_err(|e| Failure::because(&e).hint(hints::of_disk(&e)))
     }
 }
 

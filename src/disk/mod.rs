@@ -30,7 +30,9 @@
 mod devices;
 mod engine;
 mod inodes;
+mod kinds;
 mod links;
+mod observe;
 mod progress;
 mod references;
 mod scan;
@@ -43,11 +45,13 @@ use std::path::{Path, PathBuf};
 pub use engine::Walker;
 pub use inodes::Inode;
 pub(crate) use inodes::spread;
+pub use kinds::{KindScan, KindSums, SharedName, scan_kinds};
 pub use links::{LINKS_DIRECTORIES, Links};
 pub(crate) use links::{is_shard, is_shard_name};
+pub use observe::{Observed, Observer, Shared};
 pub use progress::{Progress, Snapshot, Total};
 pub use references::{HashParts, References, each_candidate, find_references};
-pub use scan::{DiskScan, ScanOptions, Usage, scan};
+pub use scan::{DiskScan, ScanOptions, Usage, scan, scan_observed};
 pub use space::Space;
 pub use walk::{EntryStat, Listed, Top, Visitor, WalkDirectory, WalkEntry, Walked};
 

@@ -15,6 +15,7 @@ use super::devices::Devices;
 use super::engine::Walker;
 use super::inodes::{Inode, InodeTable, spread};
 use super::links::{self, LINKS_DIRECTORIES, Links};
+use super::observe::{Observed, Observer, Observing, Renumbered, Shared, Unobserved};
 use super::progress::{Progress, Total};
 use super::space::Space;
 use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
@@ -212,6 +213,20 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
     options: &ScanOptions,
     progress: &Progress,
 ) -> Result<DiskScan, DiskError> {
+    scan_observed(files, names, options, progress, &Unobserved).map(|(scan, _)| scan)
+}
+
+/// The same in one walk with an observer, which is shown all that is summed.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
+    files: &StoreFiles,
+    names: &[N],
+    options: &ScanOptions,
+    progress: &Progress,
+    observer: &O,
+) -> Result<(DiskScan, Observed<O::State>), DiskError> {
     let walker = Walker::new(files, options.threads)?;
     let devices = Devices::new(files.stat().dev);
     let mut tops = Top::numbered(names);
@@ -240,16 +255,18 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
 
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
     visitor.use_case_hack = options.use_case_hack;
-    let walked = walker.walk(&tops, &visitor, progress);
+    let walked = walker.walk(&tops, &Observing { sums: &visitor, observer }, progress);
     drop(tops);
     let (mut entries, mut stat_calls) =
         (walked.entries + read.entries, walked.stat_calls + read.stat_calls);
     let mut warnings = read.warnings;
     warnings.extend(walked.warnings);
 
-    let Sums { mut usages, mut inodes, names: names_of, warnings: also } =
-        visitor.finish(walked.states);
+    let (tallies, mut states): (Vec<Tally>, Vec<O::State>) = walked.states.into_iter().unzip();
+    let Sums { mut usages, mut inodes, names: names_of, renumbered, warnings: also } =
+        visitor.finish(tallies);
     warnings.extend(also);
+    states.iter_mut().for_each(|state| warnings.extend(observer.warnings(state)));
     if !options.whole && !inodes.is_empty() {
         let table = InodeTable::from_distinct(inodes);
         progress.begin("reading .links", Total::Unknown);
@@ -275,7 +292,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
     }
     warnings.sort();
     let other_usages = usages.split_off(names.len());
-    Ok(DiskScan {
+    let scan = DiskScan {
         usages,
         others: others
             .into_iter()
@@ -292,7 +309,8 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
         entries,
         stat_calls,
         warnings,
-    })
+    };
+    Ok((scan, Observed { states, renumbered }))
 }
 
 /// Adds to each path what its inodes with several names cost, each once.
@@ -314,17 +332,8 @@ fn add_shared(usages: &mut [Usage], inodes: &[Inode], names: &Rows) {
     }
 }
 
-/// An inode with several names, as one name of it is counted.
-#[derive(Clone, Copy)]
-struct Shared {
-    /// Its number: an index into those of `.links`, or beyond them one of a shard.
-    number: u32,
-    /// The size of its node in a NAR.
-    node: u64,
-}
-
 /// The visitor that sums.
-struct Summing<'a> {
+pub(super) struct Summing<'a> {
     devices: &'a Devices,
     /// The inodes of `.links` with several names.
     links: InodeTable,
@@ -341,7 +350,7 @@ const SHARDS: u32 = 64;
 const FILTER_BITS: u32 = 22;
 
 /// What one thread gathers.
-struct Tally {
+pub(super) struct Tally {
     /// The path at hand, and what was summed of it since it is.
     path: u32,
     usage: Usage,
@@ -360,6 +369,7 @@ struct Sums {
     /// Those inodes: of `.links` first, then the rest, each sorted.
     inodes: Vec<Inode>,
     names: Rows,
+    renumbered: Renumbered,
     warnings: Warnings,
 }
 
@@ -393,7 +403,7 @@ impl<'a> Summing<'a> {
         } else {
             0
         };
-        Shared { number, node }
+        Shared { number, executable: inode.executable(), node }
     }
 
     fn number(&self, shard: u32, index: u32) -> u32 {
@@ -477,10 +487,8 @@ impl<'a> Summing<'a> {
             inodes.push(*inode(at));
         }
         drop((shards, order));
-        let index = |number: u32| {
-            let Some(beyond) = (number as usize).checked_sub(linked) else { return number };
-            renumbered[beyond % SHARDS as usize][beyond / SHARDS as usize]
-        };
+        let renumbered = Renumbered { linked, shards: renumbered };
+        let index = |number: u32| renumbered.index(number);
 
         let pairs = tallies.iter().flat_map(|tally| {
             let ends = tally.runs.iter().skip(1).map(|&(_, start)| start);
@@ -494,7 +502,7 @@ impl<'a> Summing<'a> {
         for path in 0..usages.len() as u32 {
             names.row_mut(path).sort_unstable();
         }
-        Sums { usages, inodes, names, warnings }
+        Sums { usages, inodes, names, renumbered, warnings }
     }
 }
 

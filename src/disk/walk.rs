@@ -185,7 +185,7 @@ pub trait Visitor: Sync {
         &self,
         state: &mut Self::State,
         directory: &WalkDirectory<'_>,
-        entries: impl ExactSizeIterator<Item = WalkEntry<'e, Self::Tag>>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, Self::Tag>> + Clone,
     );
 
     /// Called when something of this path could not be read (a warning says what).

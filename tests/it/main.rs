@@ -13,6 +13,7 @@ mod garbage;
 mod graph;
 mod hostile_database;
 mod images;
+mod kinds;
 mod names;
 mod optimise;
 mod profiles;

@@ -1,0 +1,92 @@
+//! `nix-census kinds`.
+
+use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::Subject;
+use crate::analysis::kinds::{Kinds, KindsOptions};
+use crate::census::Examine;
+use crate::kinds::{FileKind, NIXPKGS_TREE, RULES};
+use clap::Args;
+use std::fmt::Write;
+
+/// Rows of paths that people see unless they ask for more.
+const PATH_ROWS: usize = 20;
+
+/// Bytes by kind of file: man pages, headers, locales, programs, …
+///
+/// Each entry of a path is of exactly one kind, by one table of rules. The kinds
+/// sum to the disk size of all that is examined, each inode once; an inode whose
+/// names are of several kinds is of the last of them.
+#[derive(Debug, Args)]
+#[command(after_long_help = table())]
+#[command(
+    override_usage = "nix-census kinds [OPTIONS] <TARGET>...\n       nix-census kinds [OPTIONS] --all"
+)]
+pub(super) struct KindsArgs {
+    /// Store paths, symlinks to them, hash parts, names or package names
+    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    targets: Vec<String>,
+    /// Every valid path
+    #[arg(long, conflicts_with_all = ["targets", "no_closure"])]
+    all: bool,
+    /// The targets alone, not their closure
+    #[arg(long)]
+    no_closure: bool,
+    /// Only these kinds, separated by commas
+    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
+    kind: Vec<FileKind>,
+    /// At most N rows of paths [default: 20 in tables, else all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+/// The table of rules, for people.
+fn table() -> String {
+    let mut text = "A file is of the first of these kinds: that of the outermost directory of its \
+        path that is a place; that of its name (exact names, then beginnings, then the longest \
+        ending; N is a version); that of its first bytes, if it may be executed; that of the \
+        directory at the top of its path. All of a directory that holds "
+        .to_owned();
+    text.push_str(&NIXPKGS_TREE.join(", "));
+    text.push_str(" is sources: a tree of nixpkgs.\n");
+    for rule in RULES {
+        let _ = write!(text, "\n{}: {}\n", rule.kind.key(), rule.kind.description());
+        for (title, list) in
+            [("places", rule.places), ("names", rule.names), ("top directories", rule.tops)]
+        {
+            if !list.is_empty() {
+                let _ = writeln!(text, "  {title}: {}", list.join(", "));
+            }
+        }
+        if !rule.first_bytes.is_empty() {
+            let _ = writeln!(text, "  first bytes: {}", rule.first_bytes);
+        }
+    }
+    text
+}
+
+/// A kind by its name.
+pub(super) fn parse_kind(key: &str) -> Result<FileKind, String> {
+    FileKind::from_key(key).ok_or_else(|| {
+        let keys: Vec<&str> = FileKind::ALL.iter().map(|kind| kind.key()).collect();
+        format!("there is no such kind; there are: {}", keys.join(", "))
+    })
+}
+
+pub(super) fn run(request: &Request, subject: &Subject, args: &KindsArgs) -> Result<Exit, Failure> {
+    if !subject.walks_disk() {
+        return Err(Failure::usage("kinds are those of files: --no-disk forbids to look at them"));
+    }
+    let catalog = subject.catalog(request)?;
+    let targets = subject.targets(request, &catalog, &args.targets)?;
+    let examine = match (args.all, args.no_closure) {
+        (true, _) => Examine::All,
+        (false, false) => Examine::Closure(targets),
+        (false, true) => Examine::Only(targets),
+    };
+    let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
+    let limit = args.limit.or((!request.for_machines()).then_some(PATH_ROWS));
+    let options = KindsOptions { only: args.kind.clone(), limit };
+    let kinds = Kinds::new(&census, &scan, &options);
+    request.answer(kinds.document(&census), Exit::Done)
+}

@@ -1,0 +1,345 @@
+//! What of each path is of which kind, found in the walk that sums.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::ops::AddAssign;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use super::observe::{Observed, Observer, Shared};
+use super::walk::{EntryStat, WalkDirectory, WalkEntry};
+use super::{DiskError, DiskScan, Progress, ScanOptions, scan_observed};
+use crate::fs::{FileType, StoreFiles};
+use crate::kinds::{FileKind, Head, NIXPKGS_TREE, Named, Place};
+use crate::nar::{name_in_nar, size};
+use crate::warning::{WarningKind, Warnings};
+
+/// How deep below a store path a tree of nixpkgs is looked for: a channel has
+/// it in a directory.
+const NIXPKGS_DEPTH: usize = 1;
+
+/// Sums over entries of one kind, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KindSums {
+    /// Names of files and symlinks, and directories.
+    pub entries: u64,
+    /// What they take in a NAR, where every name of an inode counts. Over all
+    /// kinds of a path this sums to its NAR size.
+    pub nar_size: u64,
+    /// `st_size` of regular files and symlinks, each inode once.
+    pub apparent_size: u64,
+    /// Blocks, each inode once.
+    pub disk_size: u64,
+}
+
+impl AddAssign for KindSums {
+    /// Stops at the largest number.
+    fn add_assign(&mut self, other: Self) {
+        for (sum, more) in [
+            (&mut self.entries, other.entries),
+            (&mut self.nar_size, other.nar_size),
+            (&mut self.apparent_size, other.apparent_size),
+            (&mut self.disk_size, other.disk_size),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
+/// A name of an inode that has several.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SharedName {
+    /// The index into [`DiskScan::inodes`].
+    pub inode: u32,
+    /// The kind that this name is of.
+    pub kind: FileKind,
+}
+
+/// The kinds of what a scan met.
+#[derive(Clone, Debug, Default)]
+pub struct KindScan {
+    /// By path and kind, ascending. Without the sizes of inodes with several names.
+    own: Vec<(u32, FileKind, KindSums)>,
+    /// By path, then inode, then kind; one for each name.
+    names: Vec<(u32, SharedName)>,
+}
+
+impl KindScan {
+    /// For the path at this place in [`DiskScan::usages`] each kind of what is
+    /// in it, ascending: without the apparent and disk sizes of inodes with
+    /// several names, which are [`KindScan::names`].
+    pub fn own(&self, path: u32) -> impl Iterator<Item = (FileKind, &KindSums)> + Clone {
+        let start = self.own.partition_point(|&(of, ..)| of < path);
+        let of_path = self.own[start..].iter().take_while(move |&&(of, ..)| of == path);
+        of_path.map(|(_, kind, sums)| (*kind, sums))
+    }
+
+    /// The names that inodes with several have in a path, by inode and kind.
+    pub fn names(&self, path: u32) -> impl Iterator<Item = SharedName> + Clone + '_ {
+        let start = self.names.partition_point(|&(of, _)| of < path);
+        self.names[start..].iter().take_while(move |&&(of, _)| of == path).map(|&(_, name)| name)
+    }
+}
+
+/// Scans paths as [`scan`](super::scan) does, and finds what of them is of
+/// which kind. The first bytes of files that no rule decides by name are read.
+///
+/// # Errors
+/// As [`scan`](super::scan).
+pub fn scan_kinds<N: AsRef<[u8]> + Sync>(
+    files: &StoreFiles,
+    names: &[N],
+    options: &ScanOptions,
+    progress: &Progress,
+) -> Result<(DiskScan, KindScan), DiskError> {
+    let sorter = Sorter {
+        use_case_hack: options.use_case_hack,
+        heads: Mutex::default(),
+        nixpkgs: Mutex::default(),
+        any_nixpkgs: AtomicBool::new(false),
+    };
+    let (scan, observed) = scan_observed(files, names, options, progress, &sorter)?;
+    Ok((scan, gather(observed)))
+}
+
+fn gather(observed: Observed<Sorted>) -> KindScan {
+    let (mut own, mut names) = (Vec::new(), Vec::new());
+    for state in &observed.states {
+        own.extend_from_slice(&state.settled);
+        own.extend(state.unsettled());
+        names.extend(state.names.iter().map(|&(path, number, kind)| {
+            (path, SharedName { inode: observed.inode(number), kind })
+        }));
+    }
+    own.sort_unstable_by_key(|&(path, kind, _)| (path, kind));
+    own.dedup_by(|next, kept| {
+        let same = (next.0, next.1) == (kept.0, kept.1);
+        if same {
+            kept.2 += next.2;
+        }
+        same
+    });
+    names.sort_unstable();
+    KindScan { own, names }
+}
+
+/// The observer that sorts entries into kinds.
+struct Sorter {
+    use_case_hack: bool,
+    /// The first bytes of inodes with several names, by number: read once.
+    heads: Mutex<HashMap<u32, Head>>,
+    /// Directories that are trees of nixpkgs, by their names below the store directory.
+    nixpkgs: Mutex<HashSet<Vec<u8>>>,
+    any_nixpkgs: AtomicBool,
+}
+
+/// What one thread gathers.
+struct Sorted {
+    /// The path at hand, and what was summed of it since it is.
+    path: u32,
+    sums: [KindSums; FileKind::COUNT],
+    settled: Vec<(u32, FileKind, KindSums)>,
+    /// Path, number of the inode, kind: one a name.
+    names: Vec<(u32, u32, FileKind)>,
+    warnings: Warnings,
+}
+
+impl Sorted {
+    fn turn_to(&mut self, path: u32) {
+        if self.path != path {
+            let settled: Vec<_> = self.unsettled().collect();
+            self.settled.extend(settled);
+            self.sums = [KindSums::default(); FileKind::COUNT];
+            self.path = path;
+        }
+    }
+
+    fn unsettled(&self) -> impl Iterator<Item = (u32, FileKind, KindSums)> + '_ {
+        let all = FileKind::ALL.iter().zip(&self.sums);
+        all.filter(|(_, sums)| sums.entries > 0).map(|(&kind, &sums)| (self.path, kind, sums))
+    }
+
+    /// Counts an entry; `in_nar`: what its NAR has beside its node.
+    fn count(&mut self, entry: &WalkEntry<'_, Shared>, kind: FileKind, in_nar: u64) {
+        let sums = &mut self.sums[kind as usize];
+        let mut more = KindSums { entries: 1, ..KindSums::default() };
+        match entry.stat {
+            EntryStat::Known(shared) => {
+                more.nar_size = shared.node + in_nar;
+                self.names.push((self.path, shared.number, kind));
+            }
+            EntryStat::Stat(meta) => {
+                let node = match entry.file_type {
+                    FileType::Directory => size::DIRECTORY,
+                    FileType::Regular => size::file(meta.size, meta.executable()),
+                    FileType::Symlink => size::symlink(meta.size),
+                    FileType::Other | FileType::Unknown => 0,
+                };
+                more.nar_size = node.saturating_add(in_nar);
+                more.disk_size = meta.disk_size;
+                if matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
+                    more.apparent_size = meta.size;
+                }
+            }
+            EntryStat::Failed => return,
+        }
+        *sums += more;
+    }
+}
+
+impl Sorter {
+    fn kind(
+        &self,
+        sorted: &mut Sorted,
+        place: Place,
+        name: &[u8],
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, Shared>,
+    ) -> FileKind {
+        let executable = match entry.stat {
+            EntryStat::Stat(meta) => meta.executable(),
+            EntryStat::Known(shared) => shared.executable,
+            EntryStat::Failed => return FileKind::Other,
+        };
+        match place.named(name, entry.file_type, executable) {
+            Named::Kind(kind) => kind,
+            Named::NeedsHead => match self.head(directory, entry) {
+                Ok(head) => place.with_head(head),
+                Err(error) => {
+                    let path = directory.full_path(entry.name());
+                    let message = format!("its kind is not known: {error}");
+                    sorted.warnings.push(WarningKind::of_error(&error), path, message);
+                    FileKind::Other
+                }
+            },
+        }
+    }
+
+    fn head(
+        &self,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, Shared>,
+    ) -> io::Result<Head> {
+        let number = match entry.stat {
+            EntryStat::Known(shared) => Some(shared.number),
+            _ => None,
+        };
+        if let Some(number) = number
+            && let Some(&head) = lock(&self.heads).get(&number)
+        {
+            return Ok(head);
+        }
+        let file = directory.open_file(entry)?;
+        let mut bytes = [0; Head::LENGTH];
+        let mut length = 0;
+        while length < bytes.len() {
+            match file.read_at(&mut bytes[length..], length as u64) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let head = Head::of(&bytes[..length]);
+        if let Some(number) = number {
+            lock(&self.heads).insert(number, head);
+        }
+        Ok(head)
+    }
+
+    /// Whether a directory, by its name below the store directory, lies in a
+    /// tree of nixpkgs.
+    fn in_nixpkgs(&self, directory: &[u8]) -> bool {
+        if !self.any_nixpkgs.load(Ordering::Acquire) {
+            return false;
+        }
+        let ends = directory.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(at, _)| at);
+        let mut ends = ends.chain([directory.len()]).take(NIXPKGS_DEPTH + 1);
+        let trees = lock(&self.nixpkgs);
+        ends.any(|end| trees.contains(&directory[..end]))
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The name of a store path without its hash part.
+fn without_hash_part(name: &[u8]) -> &[u8] {
+    match name.get(32) {
+        Some(b'-') => &name[33..],
+        _ => name,
+    }
+}
+
+impl Observer for Sorter {
+    type State = Sorted;
+
+    fn state(&self) -> Sorted {
+        Sorted {
+            path: u32::MAX,
+            sums: [KindSums::default(); FileKind::COUNT],
+            settled: Vec::new(),
+            names: Vec::new(),
+            warnings: Warnings::new(),
+        }
+    }
+
+    fn top(
+        &self,
+        sorted: &mut Sorted,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, Shared>,
+    ) {
+        sorted.turn_to(directory.path());
+        let name = without_hash_part(entry.name());
+        let kind = self.kind(sorted, Place::of(b""), name, directory, entry);
+        sorted.count(entry, kind, size::NAR);
+    }
+
+    fn directory<'e>(
+        &self,
+        sorted: &mut Sorted,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
+    ) {
+        sorted.turn_to(directory.path());
+        let mut name = directory.relative_path();
+        // Where the names below the store path begin.
+        let below = name.iter().position(|&b| b == b'/').unwrap_or(name.len()) + 1;
+        let depth = name.iter().filter(|&&b| b == b'/').count();
+        if depth <= NIXPKGS_DEPTH {
+            let has = |wanted: &&str| entries.clone().any(|e| e.name() == wanted.as_bytes());
+            if NIXPKGS_TREE.iter().all(has) {
+                lock(&self.nixpkgs).insert(name.clone());
+                self.any_nixpkgs.store(true, Ordering::Release);
+            }
+        }
+        let place = match self.in_nixpkgs(&name) {
+            true => Place::all(FileKind::Sources),
+            false => Place::of(name.get(below..).unwrap_or_default()),
+        };
+        let length = name.len();
+        for entry in entries {
+            // A directory that is a place is of that kind itself.
+            let of_entry = if entry.file_type == FileType::Directory && place.kind().is_none() {
+                name.truncate(length);
+                name.push(b'/');
+                name.extend_from_slice(entry.name());
+                Place::of(&name[below..])
+            } else {
+                place
+            };
+            let kind = self.kind(sorted, of_entry, entry.name(), directory, &entry);
+            let in_nar = match entry.file_type < FileType::Other {
+                true => size::entry(name_in_nar(entry.name(), self.use_case_hack).len() as u64),
+                false => 0,
+            };
+            sorted.count(&entry, kind, in_nar);
+        }
+    }
+
+    fn warnings(&self, sorted: &mut Sorted) -> Warnings {
+        std::mem::take(&mut sorted.warnings)
+    }
+}

@@ -1,0 +1,156 @@
+//! A scan that shows what it meets to somebody else too.
+
+use super::scan::{Summing, Tally};
+use super::walk::{Visitor, WalkDirectory, WalkEntry};
+use crate::fs::Stat;
+use crate::warning::Warnings;
+
+/// A name of an inode with several names, as an [`Observer`] is shown it.
+#[derive(Clone, Copy, Debug)]
+pub struct Shared {
+    /// Its number during the walk; [`Observed::inode`] turns it into an index.
+    pub(super) number: u32,
+    /// Whether its owner may execute it.
+    pub executable: bool,
+    /// The size of its node in a NAR, in bytes.
+    pub node: u64,
+}
+
+impl Shared {
+    /// A number that stands for the inode while the walk lasts.
+    pub fn number(self) -> u32 {
+        self.number
+    }
+}
+
+/// Shown all that a scan sums, from many threads at once, each with that
+/// thread's own state.
+pub trait Observer: Sync {
+    /// What one thread gathers.
+    type State: Send;
+
+    /// The state a thread starts with.
+    fn state(&self) -> Self::State;
+
+    /// Shown each store path itself, before what is below it.
+    fn top(
+        &self,
+        state: &mut Self::State,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, Shared>,
+    );
+
+    /// Shown the entries of each directory, before those of directories in it.
+    fn directory<'e>(
+        &self,
+        state: &mut Self::State,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
+    );
+
+    /// What the state warns of, once the walk is over.
+    fn warnings(&self, _state: &mut Self::State) -> Warnings {
+        Warnings::new()
+    }
+}
+
+/// Nobody: a scan without an observer.
+pub(super) struct Unobserved;
+
+impl Observer for Unobserved {
+    type State = ();
+
+    fn state(&self) {}
+
+    fn top(&self, (): &mut (), _: &WalkDirectory<'_>, _: &WalkEntry<'_, Shared>) {}
+
+    fn directory<'e>(
+        &self,
+        (): &mut (),
+        _: &WalkDirectory<'_>,
+        _: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
+    ) {
+    }
+}
+
+/// What the threads of an observed scan gathered.
+#[derive(Debug)]
+pub struct Observed<S> {
+    /// The state of each thread.
+    pub states: Vec<S>,
+    /// By the number of an inode of a shard: its index in the scan.
+    pub(super) renumbered: Renumbered,
+}
+
+impl<S> Observed<S> {
+    /// The index into [`DiskScan::inodes`](super::DiskScan::inodes) of the
+    /// inode with this [`Shared::number`].
+    pub fn inode(&self, number: u32) -> u32 {
+        self.renumbered.index(number)
+    }
+}
+
+/// Numbers of inodes during the walk, and what became of them.
+#[derive(Debug, Default)]
+pub(super) struct Renumbered {
+    /// Numbers below this are indexes already.
+    pub(super) linked: usize,
+    /// By shard, then by index there.
+    pub(super) shards: Vec<Vec<u32>>,
+}
+
+impl Renumbered {
+    pub(super) fn index(&self, number: u32) -> u32 {
+        let Some(beyond) = (number as usize).checked_sub(self.linked) else { return number };
+        self.shards[beyond % self.shards.len()][beyond / self.shards.len()]
+    }
+}
+
+/// The visitor that sums, and shows all to an observer.
+pub(super) struct Observing<'a, O> {
+    pub(super) sums: &'a Summing<'a>,
+    pub(super) observer: &'a O,
+}
+
+impl<O: Observer> Visitor for Observing<'_, O> {
+    type State = (Tally, O::State);
+    type Tag = Shared;
+
+    fn state(&self) -> Self::State {
+        (self.sums.state(), self.observer.state())
+    }
+
+    #[inline]
+    fn known(&self, (tally, _): &mut Self::State, ino: u64) -> Option<Shared> {
+        self.sums.known(tally, ino)
+    }
+
+    #[inline]
+    fn met(&self, (tally, _): &mut Self::State, meta: &Stat) -> Option<Shared> {
+        self.sums.met(tally, meta)
+    }
+
+    fn top(
+        &self,
+        (tally, state): &mut Self::State,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, Shared>,
+    ) {
+        self.sums.top(tally, directory, entry);
+        self.observer.top(state, directory, entry);
+    }
+
+    fn directory<'e>(
+        &self,
+        (tally, state): &mut Self::State,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
+    ) {
+        self.sums.directory(tally, directory, entries.clone());
+        self.observer.directory(state, directory, entries);
+    }
+
+    fn failed(&self, (tally, _): &mut Self::State, path: u32) {
+        self.sums.failed(tally, path);
+    }
+}
