@@ -12,7 +12,7 @@ const SYSTEM: &str = "nixos-system-demo-24.05.2";
 fn hold_values_of_their_type_in_every_answer() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo");
     let env = TestEnv::new();
-    let questions: [(&[&str], &[&str]); 16] = [
+    let questions: [(&[&str], &[&str]); 17] = [
         (&[], &["heaviest"]),
         (&["report", "--all", "--columns", "all"], &["paths"]),
         (&["tree", SYSTEM], &["lines"]),
@@ -35,6 +35,7 @@ fn hold_values_of_their_type_in_every_answer() {
             &["steps", "gone", "kept"],
         ),
         (&["suggest", SYSTEM], &["suggestions"]),
+        (&["kinds", SYSTEM], &["kinds", "paths"]),
         (&["optimise"], &["by_path", "by_package", "by_kind"]),
         (&["roots", "--no-runtime", "--shared"], &["roots", "profiles"]),
         (&["roots", "--no-runtime", "--of", SYSTEM], &["roots"]),
@@ -44,7 +45,7 @@ fn hold_values_of_their_type_in_every_answer() {
     ];
     for (question, lists) in questions {
         for disk in [&[][..], &["--no-disk"]] {
-            let reads = ["--precise", "--drop-files", "optimise", "--contents"]
+            let reads = ["--precise", "--drop-files", "kinds", "optimise", "--contents"]
                 .iter()
                 .any(|word| question.contains(word));
             if reads && !disk.is_empty() {

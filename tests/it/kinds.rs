@@ -121,7 +121,8 @@ fn check(store: &Path, names: &[String]) {
         .collect();
     assert_eq!(found, expected);
     // The kinds sum to what the paths take, to the byte.
-    let (disk, apparent) = census.shared().unwrap().union(census.indexes());
+    let union = census.shared().unwrap().union(census.indexes());
+    let (disk, apparent) = (union.disk_size, union.apparent_size);
     assert_eq!((kinds.total.disk_size, kinds.total.apparent_size), (disk, apparent));
     let sum: u64 = kinds.kinds.iter().map(|row| row.sums.disk_size).sum();
     assert_eq!(sum, disk);
