@@ -99,10 +99,10 @@ pub fn scan_kinds<N: AsRef<[u8]> + Sync>(
         any_nixpkgs: AtomicBool::new(false),
     };
     let (scan, observed) = scan_observed(files, names, options, progress, &sorter)?;
-    Ok((scan, gather(observed)))
+    Ok((scan, gather(&observed)))
 }
 
-fn gather(observed: Observed<Sorted>) -> KindScan {
+fn gather(observed: &Observed<Sorted>) -> KindScan {
     let (mut own, mut names) = (Vec::new(), Vec::new());
     for state in &observed.states {
         own.extend_from_slice(&state.settled);
