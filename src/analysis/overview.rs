@@ -210,14 +210,14 @@ impl Overview {
             Some("/") => format!("Store {store_dir} in {}", location.real_store_dir.display()),
             _ => format!("Store {store_dir} under {}", location.root.display()),
         };
-        Document {
-            head: Head { store_dir, warnings: &self.warnings },
-            sections: vec![
+        Document::new(
+            Head { store_dir, warnings: &self.warnings },
+            vec![
                 Section::fields(None, title, fields),
                 Section::rows("heaviest", "Heaviest paths", columns, rows),
             ],
-            main: "heaviest",
-        }
+            "heaviest",
+        )
     }
 }
 

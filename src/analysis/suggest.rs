@@ -188,7 +188,7 @@ impl Suggestions {
         let disk_column = |key, heading| Column::size(key).titled(heading).hidden_if(!disk);
         let columns = vec![
             Column::size("gain_nar_size").titled("gain NAR"),
-            disk_column("gain_disk_size", "gain disk"),
+            disk_column("gain_disk_size", "gain disk").weight(),
             if disk {
                 Column::size("alone_nar_size").hidden()
             } else {
@@ -232,11 +232,12 @@ impl Suggestions {
             columns,
             rows: Box::new(rows),
             footer,
+            summary: false,
         };
         let handles = Handles::new(census);
         let columns = vec![
             Column::size("gain_nar_size").titled("gain NAR"),
-            disk_column("gain_disk_size", "gain disk"),
+            disk_column("gain_disk_size", "gain disk").weight(),
             Column::text("flags").titled("what-if flags to try it"),
             Column::path("old").hidden(),
             Column::path("new").hidden(),
@@ -256,16 +257,16 @@ impl Suggestions {
             "gain: after the cuts above; alone: this cut only. A path that makes up less than \
              a twentieth of what it holds is not suggested, only what it holds."
                 .to_owned();
-        Document {
-            head: Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
-            sections: vec![
+        Document::new(
+            Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
+            vec![
                 Section::fields(Some("total"), "", total),
                 suggestions,
                 Section::Note(note),
                 twins,
             ],
-            main: "suggestions",
-        }
+            "suggestions",
+        )
     }
 }
 

@@ -298,7 +298,7 @@ fn what_lies_outside_the_closure_keeps_nothing_in_it() {
 #[test]
 fn tree() {
     let lines = |census: &Census, target, options: TreeOptions| {
-        let tree = ReferenceTree::new(census, PathIndex::new(target), &options).unwrap();
+        let tree = ReferenceTree::new(census, &[PathIndex::new(target)], &options).unwrap();
         tree.lines.iter().map(|line| (line.depth, line.node)).collect::<Vec<_>>()
     };
     let all = TreeOptions::default();

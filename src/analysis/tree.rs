@@ -31,13 +31,13 @@ pub struct ReferenceTree {
 }
 
 impl ReferenceTree {
-    /// The tree below the path at index `target`.
+    /// The trees below the paths at the indexes `targets`, heaviest first.
     ///
     /// # Errors
     /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
     pub fn new(
         census: &Census,
-        target: PathIndex,
+        targets: &[PathIndex],
         options: &TreeOptions,
     ) -> Result<Self, TooHeavy> {
         let retained = Retained::new(census)?;
@@ -54,7 +54,9 @@ impl ReferenceTree {
             census.usage(index).map_or(census.nar_size(index), |u| u.disk_size)
         };
         let weight = |i: u32| retained.sizes[i as usize].get(by);
-        let mut lines = list(census.len(), &[target.node()], options.depth, |node| {
+        let mut tops: Vec<u32> = targets.iter().map(|target| target.node()).collect();
+        tops.sort_by_key(|&i| (Reverse((weight(i), own(i))), i));
+        let mut lines = list(census.len(), &tops, options.depth, |node| {
             let mut row = row_of(rows, node);
             row.sort_by_key(|&i| (Reverse((weight(i), own(i))), i));
             row
@@ -99,14 +101,14 @@ impl ReferenceTree {
                 Cell::Bool(line.repeated),
             ]
         });
-        Document {
-            head: Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
-            sections: vec![
-                Section::graph("lines", columns, "path", &self.lines, rows),
+        Document::new(
+            Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
+            vec![
+                Section::graph("lines", columns, "path", self.lines.as_slice(), rows),
                 Section::Note(within(census)),
             ],
-            main: "lines",
-        }
+            "lines",
+        )
     }
 }
 

@@ -213,11 +213,11 @@ impl Why {
             (None, Show::Shortest, None) => "users",
             _ => "lines",
         };
-        Document {
-            head: Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
+        Document::new(
+            Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
             sections,
             main,
-        }
+        )
     }
 
     fn lines_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
@@ -240,7 +240,7 @@ impl Why {
                 Cell::Bool(line.repeated),
             ]
         });
-        Section::graph("lines", columns, "path", &self.lines, rows)
+        Section::graph("lines", columns, "path", self.lines.as_slice(), rows)
     }
 
     fn users_section<'a>(&'a self, census: &'a Census) -> Section<'a> {

@@ -62,12 +62,23 @@ pub struct Column {
     pub heading: &'static str,
     /// Whether tables leave the column out: it is for machines.
     pub hidden: bool,
+    /// Whether rows are weighed by it: it decides what is large.
+    pub weight: bool,
+    /// Whether it names what the row is about: a filter looks there.
+    pub named: bool,
+    /// How soon a narrow table does without it: the highest goes first, 0 stays.
+    pub rank: u8,
 }
 
 impl Column {
     /// A column whose heading is its key.
     pub const fn new(key: &'static str, holds: ColumnType) -> Self {
-        Self { key, holds, heading: key, hidden: false }
+        let rank = match holds {
+            ColumnType::Path => 0,
+            ColumnType::Text | ColumnType::Size | ColumnType::Change => 3,
+            _ => 5,
+        };
+        Self { key, holds, heading: key, hidden: false, weight: false, named: false, rank }
     }
 
     /// A column of sizes in bytes.
@@ -124,6 +135,29 @@ impl Column {
     #[must_use]
     pub const fn titled(self, heading: &'static str) -> Self {
         Self { heading, ..self }
+    }
+
+    /// The same, by which rows are weighed.
+    #[must_use]
+    pub const fn weight(self) -> Self {
+        Self { weight: true, rank: 0, ..self }
+    }
+
+    /// The same, which names what the row is about.
+    #[must_use]
+    pub const fn named(self) -> Self {
+        Self { named: true, ..self }
+    }
+
+    /// Whether it names what the row is about.
+    pub fn is_named(&self) -> bool {
+        self.named || self.key == "path"
+    }
+
+    /// The same with a rank of its own.
+    #[must_use]
+    pub const fn rank(self, rank: u8) -> Self {
+        Self { rank, ..self }
     }
 
     /// The same, left out of tables.

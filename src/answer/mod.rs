@@ -9,6 +9,7 @@ mod cell;
 mod column;
 mod finding;
 mod graph;
+pub mod selection;
 
 pub use cell::{Cell, Field, PathNames};
 pub use column::{Column, ColumnType};
@@ -16,6 +17,7 @@ pub use finding::Finding;
 pub use graph::GraphLine;
 
 use crate::warning::Warnings;
+use std::borrow::Cow;
 
 /// What every answer begins with.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +54,8 @@ pub enum Section<'a> {
         rows: RowIter<'a>,
         /// A last line for people, as wide as the columns; empty for none.
         footer: Vec<Cell<'a>>,
+        /// Whether it sums up the answer: such a list is always whole.
+        summary: bool,
     },
     /// A graph with a row for each of its lines.
     Graph {
@@ -63,7 +67,7 @@ pub enum Section<'a> {
         /// of the tree there.
         node: &'static str,
         /// The lines.
-        lines: &'a [GraphLine],
+        lines: Cow<'a, [GraphLine]>,
         /// A row for each line.
         rows: RowIter<'a>,
     },
@@ -92,8 +96,21 @@ impl<'a> Section<'a> {
     /// The key of a list of findings.
     pub const FINDINGS: &'static str = "findings";
 
-    /// The section as a list of rows, if it is a list.
-    pub fn into_list(self) -> Option<List<'a>> {
+    /// The section as a list of at most so many rows, if it is a list.
+    pub fn into_list(self, limit: Option<usize>) -> Option<List<'a>> {
+        let limit = match self {
+            Self::Rows { summary: true, .. } => None,
+            _ => limit,
+        };
+        let list = self.into_whole_list()?;
+        let rows: RowIter<'a> = match limit {
+            Some(limit) => Box::new(list.rows.take(limit)),
+            None => list.rows,
+        };
+        Some(List { rows, ..list })
+    }
+
+    fn into_whole_list(self) -> Option<List<'a>> {
         match self {
             Self::Rows { key, columns, rows, .. } | Self::Graph { key, columns, rows, .. } => {
                 Some(List { key, columns, rows })
@@ -114,7 +131,14 @@ impl<'a> Section<'a> {
         columns: Vec<Column>,
         rows: impl Iterator<Item = Vec<Cell<'a>>> + 'a,
     ) -> Self {
-        Self::Rows { key, title: title.into(), columns, rows: Box::new(rows), footer: Vec::new() }
+        Self::Rows {
+            key,
+            title: title.into(),
+            columns,
+            rows: Box::new(rows),
+            footer: Vec::new(),
+            summary: false,
+        }
     }
 
     /// A graph; `node` is the key of the column that names its nodes.
@@ -125,7 +149,7 @@ impl<'a> Section<'a> {
         lines: &'a [GraphLine],
         rows: impl Iterator<Item = Vec<Cell<'a>>> + 'a,
     ) -> Self {
-        Self::Graph { key, columns, node, lines, rows: Box::new(rows) }
+        Self::Graph { key, columns, node, lines: lines.into(), rows: Box::new(rows) }
     }
 
     /// Named values.
@@ -147,9 +171,17 @@ pub struct Document<'a> {
     /// The key of the list that answers the question; formats that hold one
     /// list write this one. The answer may turn out to have no such list.
     pub main: &'static str,
+    /// At most so many rows of each list but of those that sum up the answer.
+    /// Without it all are written, and on a terminal as many as fit.
+    pub limit: Option<usize>,
 }
 
 impl<'a> Document<'a> {
+    /// An answer of which all is written.
+    pub fn new(head: Head<'a>, sections: Vec<Section<'a>>, main: &'static str) -> Self {
+        Self { head, sections, main, limit: None }
+    }
+
     /// The same document, which panics when it is written if a row is not as
     /// its columns promise.
     #[must_use]

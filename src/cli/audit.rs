@@ -61,6 +61,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &AuditArgs) -> Res
     if !subject.walks_disk() && (args.contents || args.references || args.sizes) {
         return Err(Failure::usage("this reads the disk, --no-disk forbids it"));
     }
+    request.rows().check_targets(&args.targets)?;
     let mut catalog = subject.catalog(request)?;
     let ids = match subject.targets(request, &catalog, &args.targets)? {
         targets if targets.is_empty() => None,

@@ -9,6 +9,7 @@ use crate::analysis::garbage::{
     Choice, Garbage, GarbageOptions, Removal, RemovalError, warn_where_nix_stops,
 };
 use crate::analysis::reclaim::{Need, Proof, SmallestOptions, SmallestSet, Tier};
+use crate::answer::selection::Selection;
 use crate::census::{Examine, filter_names};
 use crate::store::plain_path;
 use clap::Args;
@@ -43,21 +44,11 @@ pub(super) struct GarbageArgs {
     /// `nix store delete --recursive --skip-alive` would
     #[arg(long, value_name = "TARGET")]
     within: Vec<String>,
-    /// Only list dead paths of this name or package name, or else whose name
-    /// (without the hash part) matches
-    #[arg(long, value_name = "PATTERN")]
-    filter: Option<String>,
-    /// List at most N dead paths and packages [default: 20 in tables]
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
     #[command(flatten)]
     need: NeedArgs,
     #[command(flatten)]
     settings: SettingsArgs,
 }
-
-/// Dead paths and packages that a table lists by default.
-const LISTED: usize = 20;
 
 pub(super) fn run(
     request: &Request,
@@ -99,19 +90,12 @@ pub(super) fn run(
     let steps = removals.iter().map(|removal| removal.step(&found));
     let steps = steps.collect::<Result<_, RemovalError>>().map_err(Failure::usage)?;
     let filter = |text: &String| filter_names(&census.catalog, census.catalog.ids(), text);
-    let filter = args.filter.as_ref().map(filter).transpose()?;
-    let default_limit = (!request.for_machines()).then_some(LISTED);
+    let rows = request.rows();
+    let filter = rows.filter.as_ref().map(filter).transpose()?;
     let registered_before =
         args.registered_before.map(|days| now().saturating_sub(i64::from(days) * 86_400));
     let choice = Choice { registered_before, within };
-    let options = GarbageOptions {
-        choice,
-        settings,
-        steps,
-        filter,
-        limit: args.limit.or(default_limit),
-        why,
-    };
+    let options = GarbageOptions { choice, settings, steps, filter, limit: None, why };
     let need = args.need.need(&census)?;
     let mut garbage = Garbage::new(whole(&census), &found, &options);
     if let Some(need) = need {
@@ -126,7 +110,9 @@ pub(super) fn run(
         garbage.enough = set.map_err(|e| Failure::because(&e))?;
     }
     let enough = garbage.enough.as_ref().is_none_or(|set| set.proof != Proof::NotEnough);
-    request.answer(garbage.document(&census), if enough { Exit::Done } else { Exit::No })
+    let left = Selection { filter: None, ..rows.selection()? };
+    let exit = if enough { Exit::Done } else { Exit::No };
+    request.answer_with(garbage.document(&census), exit, &left)
 }
 
 /// What else a name may mean: `result` or `./result` means the link of that

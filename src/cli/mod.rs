@@ -19,6 +19,7 @@ mod progress;
 mod report;
 mod request;
 mod roots;
+mod rows;
 mod subject;
 mod suggest;
 mod tree;
@@ -31,6 +32,7 @@ use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use exit::{Exit, Failure};
 use request::Request;
+use rows::RowArgs;
 use std::process::ExitCode;
 use subject::Subject;
 
@@ -49,6 +51,8 @@ struct Cli {
     command: Option<Command>,
     #[command(flatten)]
     store: StoreArgs,
+    #[command(flatten)]
+    rows: RowArgs,
     #[command(flatten)]
     output: OutputArgs,
 }
@@ -115,8 +119,8 @@ fn refuse_conflicts(command: &clap::Command, matches: &ArgMatches) -> Result<(),
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { command, store, output } = cli;
-    let request = &Request::new(output)?;
+    let Cli { command, store, rows, output } = cli;
+    let request = &Request::new(output, rows)?;
     let subject = &Subject::new(request, store)?;
     // The document is asked too, but only when all work is done.
     if request.wants_findings() && !matches!(command, Some(Command::Audit(_))) {

@@ -22,16 +22,7 @@ pub(super) struct OptimiseArgs {
     /// 2.23 and from 2.33), Lix as lix-2.94, Determinate Nix as determinate-3.22
     #[arg(long, value_name = "VERSION", default_value_t = NixVersion::NEWEST)]
     nix_version: NixVersion,
-    /// List at most N paths, packages, kinds and groups [default: 10 in tables]
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// Only list groups of files of at least SIZE; the sums count all
-    #[arg(long, value_name = "SIZE", value_parser = super::args::parse_size, default_value = "0", hide_default_value = true)]
-    min_size: u64,
 }
-
-/// Rows of each list in a table by default.
-const LISTED: usize = 10;
 
 pub(super) fn run(
     request: &Request,
@@ -46,6 +37,7 @@ pub(super) fn run(
                        upper layer’s copies of paths that are valid in the store beneath";
         return Err(Failure::usage(message).hint("examine either store without --lower"));
     }
+    request.rows().check_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;
     let targets = subject.targets(request, &catalog, &args.targets)?;
     let examine = if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
@@ -56,8 +48,8 @@ pub(super) fn run(
         nix: args.nix_version,
         guix: subject.location.is_guix(),
         threads: subject.threads(),
-        limit: args.limit.or((!request.for_machines()).then_some(LISTED)),
-        min_size: args.min_size,
+        limit: None,
+        min_size: 0,
         ..OptimiseOptions::default()
     };
     let answer = with_progress(request.shows_progress(), |progress| {

@@ -4,61 +4,32 @@ use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::report::{Column, Report, ReportOptions};
+use crate::answer::selection::Selection;
 use crate::census::{Examine, filter_names};
 use crate::warning::WarningKind;
 use clap::Args;
 
 /// One row a path: what each path of the targets' closure costs
 #[derive(Debug, Args)]
-#[command(
-    override_usage = "nix-census report [OPTIONS] <TARGET>...\n       nix-census report [OPTIONS] --all"
-)]
 #[command(after_help = format!("Columns: {}", keys(Column::ALL)))]
 pub(super) struct ReportArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
-    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// Every valid path
-    #[arg(long, conflicts_with_all = ["targets", "no_closure"])]
-    all: bool,
     /// The targets alone, not their closure
     #[arg(long)]
     no_closure: bool,
-    /// The columns, separated by commas; `all` for all of them
-    #[arg(long, value_name = "KEY,…", value_delimiter = ',', value_parser = parse_columns)]
-    columns: Vec<Columns>,
-    /// Sort by this column: sizes and counts from the largest down, texts from the first up
-    #[arg(long, value_name = "KEY", value_parser = parse_column)]
-    sort: Option<Column>,
-    /// Sort the other way round
-    #[arg(long)]
-    reverse: bool,
-    /// At most N rows; the total counts all of them
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
-    /// Only paths of this name or package name, or else whose name (without the
-    /// hash part) matches
-    #[arg(long, value_name = "PATTERN")]
-    filter: Option<String>,
-}
-
-#[derive(Clone, Debug)]
-enum Columns {
-    All,
-    One(Column),
 }
 
 fn keys(columns: &[Column]) -> String {
     columns.iter().map(|c| c.key()).collect::<Vec<_>>().join(", ")
 }
 
-fn parse_column(key: &str) -> Result<Column, String> {
-    Column::from_key(key)
-        .ok_or_else(|| format!("there is no such column; there are: {}", keys(Column::ALL)))
-}
-
-fn parse_columns(key: &str) -> Result<Columns, String> {
-    if key == "all" { Ok(Columns::All) } else { parse_column(key).map(Columns::One) }
+fn parse_column(option: &str, key: &str) -> Result<Column, Failure> {
+    Column::from_key(key).ok_or_else(|| {
+        let columns = keys(Column::ALL);
+        Failure::usage(format!("--{option}: there is no column ‘{key}’; there are: {columns}"))
+    })
 }
 
 pub(super) fn run(
@@ -67,11 +38,19 @@ pub(super) fn run(
     args: &ReportArgs,
 ) -> Result<Exit, Failure> {
     let disk = subject.walks_disk();
-    let columns = choose_columns(request, subject, args);
-    let sort = args.sort.unwrap_or(if disk { Column::DiskSize } else { Column::NarSize });
-    if !disk
-        && let Some(c) = std::iter::once(&sort).chain(&args_columns(args)).find(|c| c.needs_disk())
-    {
+    let rows = request.rows();
+    rows.need_targets(&args.targets)?;
+    if rows.all && args.no_closure {
+        return Err(Failure::usage(
+            "--all is the whole store: it cannot be used with --no-closure",
+        ));
+    }
+    let columns = choose_columns(request, subject)?;
+    let sort = rows.sort.as_ref().map(|key| parse_column("sort", key)).transpose()?;
+    let sort = sort.unwrap_or(if disk { Column::DiskSize } else { Column::NarSize });
+    let named = |c: &Column| rows.columns.iter().any(|key| key == c.key());
+    let asked = columns.iter().filter(|c| named(c));
+    if !disk && let Some(c) = std::iter::once(&sort).chain(asked).find(|c| c.needs_disk()) {
         return Err(Failure::usage(format!("{} needs the disk, --no-disk forbids it", c.key())));
     }
     let catalog = subject.catalog(request)?;
@@ -82,7 +61,7 @@ pub(super) fn run(
     let closure = !args.no_closure
         || (disk && (wants(Column::ClosureDiskSize) || wants(Column::ClosureInodes)))
         || Column::RETAINED.into_iter().any(wants);
-    let examine = match (args.all, closure) {
+    let examine = match (rows.all, closure) {
         (true, _) => Examine::All,
         (false, true) => Examine::Closure(targets),
         (false, false) => Examine::Only(targets),
@@ -93,57 +72,45 @@ pub(super) fn run(
         census.needs_column(name);
     }
     // Paths listed one by one need no closure.
-    if (args.all || args.no_closure) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
+    if (rows.all || args.no_closure) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
         census.warnings.demote(WarningKind::UnlistedReference);
     }
     let filter = |text: &String| filter_names(&census.catalog, census.ids(), text);
-    let filter = args.filter.as_ref().map(filter).transpose()?;
+    let filter = rows.filter.as_ref().map(filter).transpose()?;
     let options = ReportOptions {
         columns,
         sort,
-        reverse: args.reverse,
-        limit: args.limit,
+        reverse: rows.reverse,
+        limit: None,
         filter,
         targets_only: args.no_closure,
     };
     let report = Report::new(&census, &options).map_err(|e| Failure::because(&e))?;
-    if let (0, Some(text)) = (report.total.paths, &args.filter) {
+    if let (0, Some(text)) = (report.total.paths, &rows.filter) {
         return Err(Failure::usage(format!("no examined path has a name that matches ‘{text}’")));
     }
-    request.answer(report.document(&census), Exit::Done)
-}
-
-/// The columns asked for by name.
-fn args_columns(args: &ReportArgs) -> Vec<Column> {
-    let one = |c: &Columns| match c {
-        Columns::One(c) => Some(*c),
-        Columns::All => None,
-    };
-    args.columns.iter().filter_map(one).collect()
+    // Columns, order and filter are done.
+    let left = Selection { limit: rows.limit(), min_size: rows.min_size(), ..Selection::default() };
+    request.answer_with(report.document(&census), Exit::Done, &left)
 }
 
 /// The columns to show: those asked for; else a readable choice for people
 /// and all for machines.
-fn choose_columns(request: &Request, subject: &Subject, args: &ReportArgs) -> Vec<Column> {
+fn choose_columns(request: &Request, subject: &Subject) -> Result<Vec<Column>, Failure> {
+    let asked = &request.rows().columns;
+    if asked.is_empty() && !request.for_machines() {
+        return Ok(Column::readable(subject.walks_disk()));
+    }
+    if asked.is_empty() {
+        return Ok(Column::ALL.to_vec());
+    }
     let mut columns = Vec::new();
-    if args.columns.is_empty() && !request.for_machines() {
-        return Column::readable(subject.walks_disk());
+    for key in asked {
+        let added = match key.as_str() {
+            "all" => Column::ALL.to_vec(),
+            key => vec![parse_column("columns", key)?],
+        };
+        columns.extend(added.into_iter().filter(|c| !columns.contains(c)).collect::<Vec<_>>());
     }
-    if args.columns.is_empty() {
-        return Column::ALL.to_vec();
-    }
-    for choice in &args.columns {
-        match choice {
-            Columns::All => columns.extend_from_slice(Column::ALL),
-            Columns::One(c) => columns.push(*c),
-        }
-    }
-    let mut seen = Vec::new();
-    columns.retain(|c| {
-        !seen.contains(c) && {
-            seen.push(*c);
-            true
-        }
-    });
-    columns
+    Ok(columns)
 }

@@ -4,7 +4,9 @@
 use super::args::OutputArgs;
 use super::destination::Destination;
 use super::exit::{Exit, Failure, say};
+use super::rows::RowArgs;
 use crate::answer::Document;
+use crate::answer::selection::Selection;
 use crate::output::{self, Format, Style};
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
@@ -21,18 +23,19 @@ pub(super) struct Request {
     /// Where it was asked: names are meant from there.
     current_dir: PathBuf,
     args: OutputArgs,
+    rows: RowArgs,
     destination: Destination,
 }
 
 impl Request {
-    pub(super) fn new(args: OutputArgs) -> Result<Self, Failure> {
+    pub(super) fn new(args: OutputArgs, rows: RowArgs) -> Result<Self, Failure> {
         let current_dir = std::env::current_dir()
             .map_err(|e| Failure::failed(format!("the current directory cannot be read: {e}")))?;
         let destination = match &args.output {
             Some(file) => Destination::new(&current_dir, file)?,
             None => Destination::StandardOutput,
         };
-        Ok(Self { current_dir, args, destination })
+        Ok(Self { current_dir, args, rows, destination })
     }
 
     /// The current directory.
@@ -66,12 +69,29 @@ impl Request {
         self.args.format() != Format::Table
     }
 
-    /// Writes an answer and shows its warnings; incomplete answers end with
-    /// that status, whole ones with `exit`.
+    /// Which rows are asked for.
+    pub(super) fn rows(&self) -> &RowArgs {
+        &self.rows
+    }
+
+    /// Writes the rows of an answer that are asked for, and shows its warnings;
+    /// incomplete answers end with that status, whole ones with `exit`.
     pub(super) fn answer(&self, document: Document<'_>, exit: Exit) -> Result<Exit, Failure> {
+        self.answer_with(document, exit, &self.rows.selection()?)
+    }
+
+    /// The same with another selection: what is left of it where the answer was
+    /// made of what is asked for.
+    pub(super) fn answer_with(
+        &self,
+        document: Document<'_>,
+        exit: Exit,
+        selection: &Selection,
+    ) -> Result<Exit, Failure> {
         if !self.args.format().fits(&document) {
             return Err(no_findings());
         }
+        let document = selection.apply(document)?;
         let warnings = document.head.warnings;
         let style = Style {
             units: self.args.units(),

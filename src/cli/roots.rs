@@ -7,6 +7,7 @@ use super::subject::{Subject, whole};
 use crate::analysis::liveness::{Keep, alive};
 use crate::analysis::optimise::NixVersion;
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions, filter_roots};
+use crate::answer::selection::Selection;
 use crate::catalog::{PathId, build_trace};
 use crate::census::{Census, Examine};
 use crate::fs::StoreFiles;
@@ -29,7 +30,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 #[derive(Debug, Args)]
 pub(super) struct RootsArgs {
     /// Only the roots that keep TARGET, each with the chain; exit status 1 if none does
-    #[arg(long, value_name = "TARGET", conflicts_with_all = ["shared", "sort", "reverse", "kind", "filter", "older_than"])]
+    #[arg(long, value_name = "TARGET", conflicts_with_all = ["shared", "kind", "older_than"])]
     of: Option<String>,
     /// Also what exactly two or three roots keep together
     #[arg(long)]
@@ -40,19 +41,6 @@ pub(super) struct RootsArgs {
     /// Only roots of these kinds: profile, auto, link, file, process, kernel, temporary
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
     kind: Vec<RootKind>,
-    /// Only roots of this link, or of paths of this name or package name, or
-    /// else whose link or path's name matches
-    #[arg(long, value_name = "PATTERN")]
-    filter: Option<String>,
-    /// Sort by this key: sizes from the largest down, texts from the first up, the oldest first
-    #[arg(long, value_name = "KEY", value_parser = parse_sort)]
-    sort: Option<RootSort>,
-    /// Sort the other way round
-    #[arg(long)]
-    reverse: bool,
-    /// At most N roots, profiles and groups each
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
     #[command(flatten)]
     settings: SettingsArgs,
 }
@@ -61,11 +49,6 @@ fn parse_kind(kind: &str) -> Result<RootKind, String> {
     let names = RootKind::ALL.map(RootKind::name).join(", ");
     (RootKind::ALL.into_iter().find(|k| k.name() == kind))
         .ok_or_else(|| format!("there is no such kind; there are: {names}"))
-}
-
-fn parse_sort(key: &str) -> Result<RootSort, String> {
-    let keys = RootSort::ALL.map(RootSort::key).join(", ");
-    RootSort::from_key(key).ok_or_else(|| format!("there is no such key; there are: {keys}"))
 }
 
 /// `30d`, as `nix-collect-garbage --delete-older-than` has it.
@@ -82,7 +65,10 @@ pub(super) fn now() -> i64 {
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Result<Exit, Failure> {
     let disk = subject.walks_disk();
-    let sort = match (args.sort, disk) {
+    let rows = request.rows();
+    // By other columns the answer's rows are sorted.
+    let sort = rows.sort.as_deref().and_then(RootSort::from_key);
+    let sort = match (sort, disk) {
         (Some(sort), false) if sort.needs_disk() => {
             let key = sort.key();
             return Err(Failure::usage(format!("{key} needs the disk, --no-disk forbids it")));
@@ -104,13 +90,13 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
     if let Some(target) = target {
         let of = RootsOf::new(&census, &found, &settings, target);
         let exit = if of.keepers.is_empty() { Exit::No } else { Exit::Done };
-        return request.answer(of.document(&census, args.limit), exit);
+        return request.answer(of.document(&census), exit);
     }
     let filter = |text: &String| {
         let wrong = |e| Failure::usage(format!("--filter {text}: {e}"));
         filter_roots(&census, &found, text).map_err(wrong)
     };
-    let filter = args.filter.as_ref().map(filter).transpose()?;
+    let filter = rows.filter.as_ref().map(filter).transpose()?;
     let options = RootsOptions {
         settings,
         now: now(),
@@ -120,11 +106,12 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
         kinds: args.kind.clone(),
         filter,
         sort,
-        reverse: args.reverse,
-        limit: args.limit,
+        reverse: false,
+        limit: None,
     };
     let roots = Roots::new(whole(&census), &found, &options).map_err(|e| Failure::because(&e))?;
-    request.answer(roots.document(&census), Exit::Done)
+    let left = Selection { filter: None, ..rows.selection()? };
+    request.answer_with(roots.document(&census), Exit::Done, &left)
 }
 
 /// The roots of a census's store; what could not be read joins its warnings.

@@ -16,6 +16,7 @@ use crate::census::{
 };
 use crate::disk::{DiskError, KindScan, Progress, ScanOptions};
 use crate::fs::{self, StoreFiles, Tree};
+use crate::graph::{NodeSet, roots};
 use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::StoreLocation;
 use crate::text::escape;
@@ -144,6 +145,21 @@ impl Subject {
         names: &[String],
     ) -> Result<Vec<PathId>, Failure> {
         names.iter().map(|name| Ok(self.target(request, catalog, None, name)?)).collect()
+    }
+
+    /// The same; where the whole store is asked for, what nothing else refers to,
+    /// from which all of it is reached.
+    pub(super) fn targets_or_all(
+        &self,
+        request: &Request,
+        catalog: &Catalog,
+        names: &[String],
+    ) -> Result<Vec<PathId>, Failure> {
+        if !request.rows().all {
+            return self.targets(request, catalog, names);
+        }
+        let all = NodeSet::from_nodes(catalog.len(), catalog.ids().map(PathId::node));
+        Ok(roots(catalog.references(), &all).into_iter().map(PathId::new).collect())
     }
 
     /// The id of a target, among some or in all.

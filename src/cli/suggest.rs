@@ -11,25 +11,24 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct SuggestArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
-    #[arg(value_name = "TARGET", required = true)]
+    #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// At most N suggestions
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
-    /// Only those that gain at least SIZE (such as 500K, 20M, 1G)
-    #[arg(long, value_name = "SIZE", value_parser = super::args::parse_size, default_value = "0", hide_default_value = true)]
-    min_size: u64,
 }
+
+/// How many suggestions are made by default: each goes over the whole graph.
+const SUGGESTED: usize = 20;
 
 pub(super) fn run(
     request: &Request,
     subject: &Subject,
     args: &SuggestArgs,
 ) -> Result<Exit, Failure> {
+    let rows = request.rows();
+    rows.need_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets(request, &catalog, &args.targets)?;
+    let targets = subject.targets_or_all(request, &catalog, &args.targets)?;
     let census = subject.census(request, catalog, &Examine::Closure(targets), true)?;
-    let suggestions =
-        Suggestions::new(&census, args.limit, args.min_size).map_err(|e| Failure::because(&e))?;
+    let suggestions = Suggestions::new(&census, rows.limit().unwrap_or(SUGGESTED), rows.min_size())
+        .map_err(|e| Failure::because(&e))?;
     request.answer(suggestions.document(&census), Exit::Done)
 }

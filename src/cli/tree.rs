@@ -4,6 +4,7 @@ use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::tree::{ReferenceTree, TreeOptions};
+use crate::answer::selection::Selection;
 use crate::census::Examine;
 use clap::Args;
 
@@ -14,25 +15,33 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct TreeArgs {
     /// A store path, a symlink to it, a hash part, a name or a package name
-    target: String,
+    target: Option<String>,
     /// At most N levels below the target
     #[arg(long, value_name = "N")]
     depth: Option<u32>,
-    /// Only paths that retain at least SIZE (such as 500K, 20M, 1G), and what leads to them
-    #[arg(long, value_name = "SIZE", value_parser = super::args::parse_size, default_value = "0", hide_default_value = true)]
-    min_size: u64,
     /// Who uses it, in the whole store
     #[arg(long)]
     inverse: bool,
 }
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &TreeArgs) -> Result<Exit, Failure> {
+    let rows = request.rows();
+    let target = args.target.as_slice();
+    rows.need_targets(target)?;
+    if rows.all && args.inverse {
+        return Err(Failure::usage("--inverse needs a target: who uses what"));
+    }
     let catalog = subject.catalog(request)?;
-    let target = subject.targets(request, &catalog, std::slice::from_ref(&args.target))?[0];
-    let examine = if args.inverse { Examine::All } else { Examine::Closure(vec![target]) };
+    let targets = subject.targets_or_all(request, &catalog, target)?;
+    let whole = args.inverse || rows.all;
+    let examine = if whole { Examine::All } else { Examine::Closure(targets.clone()) };
     let census = subject.census(request, catalog, &examine, true)?;
-    let Some(index) = census.index_of(target) else { unreachable!("the target is examined") };
-    let options = TreeOptions { depth: args.depth, min_size: args.min_size, inverse: args.inverse };
-    let tree = ReferenceTree::new(&census, index, &options).map_err(|e| Failure::because(&e))?;
-    request.answer(tree.document(&census), Exit::Done)
+    let indexes: Vec<_> = targets.iter().filter_map(|&id| census.index_of(id)).collect();
+    let min_size = rows.min_size();
+    let options = TreeOptions { depth: args.depth, min_size, inverse: args.inverse };
+    let tree = ReferenceTree::new(&census, &indexes, &options).map_err(|e| Failure::because(&e))?;
+    // What is large counts for the tree: a list of it has rows of its own size.
+    let min_size = if rows.sort.is_some() { min_size } else { 0 };
+    let left = Selection { min_size, ..rows.selection()? };
+    request.answer_with(tree.document(&census), Exit::Done, &left)
 }

@@ -20,7 +20,7 @@ use std::path::Path;
     is a path, a name, a package name or a glob over names; all that match are meant.")]
 pub(super) struct WhatIfArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
-    #[arg(value_name = "TARGET", required = true)]
+    #[arg(value_name = "TARGET")]
     targets: Vec<String>,
     #[command(flatten)]
     changes: Changes,
@@ -81,6 +81,7 @@ pub(super) fn run(
     subject: &Subject,
     args: &WhatIfArgs,
 ) -> Result<Exit, Failure> {
+    request.rows().need_targets(&args.targets)?;
     let mut changes = Vec::new();
     for (kind, value) in &args.changes.0 {
         if *kind == SCENARIO {
@@ -94,7 +95,7 @@ pub(super) fn run(
         return Err(Failure::usage(format!("no change is asked for: give {kinds}")));
     }
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets(request, &catalog, &args.targets)?;
+    let targets = subject.targets_or_all(request, &catalog, &args.targets)?;
     let among = catalog.closure_of(targets.iter().copied());
     let steps = (changes.iter())
         .map(|(kind, value)| step(request, subject, &catalog, &among, kind, value))

@@ -21,16 +21,17 @@ pub(super) struct WhyArgs {
     to: String,
     /// All chains, not only a shortest one: each reference once
     #[arg(long)]
-    all: bool,
+    all_chains: bool,
     /// Also which files inside the referrers hold the references
     #[arg(long)]
     precise: bool,
     /// Only the direct users
-    #[arg(long, conflicts_with = "all")]
+    #[arg(long, conflicts_with = "all_chains")]
     referrers: bool,
 }
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &WhyArgs) -> Result<Exit, Failure> {
+    request.rows().check_targets(args.from.as_slice())?;
     let catalog = subject.catalog(request)?;
     let from =
         args.from.as_ref().map(|from| subject.target(request, &catalog, None, from)).transpose()?;
@@ -43,7 +44,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &WhyArgs) -> Resul
             })?
         }
     };
-    let show = match (args.all, args.referrers) {
+    let show = match (args.all_chains, args.referrers) {
         (true, _) => Show::All,
         (_, true) => Show::Referrers,
         _ => Show::Shortest,

@@ -6,14 +6,14 @@ use crate::text::{Units, escape};
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let main = document.main;
+    let (main, limit) = (document.main, document.limit);
     let mut writer = csv::Writer::from_writer(out);
     let mut facts = Vec::new();
     for section in document.sections {
         match section {
             Section::Fields { key, fields, .. } => facts.push((key, fields)),
             other => {
-                let Some(list) = other.into_list().filter(|list| list.key == main) else {
+                let Some(list) = other.into_list(limit).filter(|list| list.key == main) else {
                     continue;
                 };
                 writer.write_record(list.columns.iter().map(|c| c.key)).map_err(plain)?;

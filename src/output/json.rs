@@ -9,7 +9,7 @@ use std::io::{self, Write};
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
     write!(out, "{{\"schema_version\":{SCHEMA_VERSION},\"store_dir\":")?;
     put(out, document.head.store_dir)?;
-    let warnings = document.head.warnings;
+    let (warnings, limit) = (document.head.warnings, document.limit);
     write!(out, ",\n\"complete\":{},\n\"warnings\":[", warnings.complete())?;
     for (i, warning) in warnings.iter().enumerate() {
         out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
@@ -35,7 +35,7 @@ pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<(
                 }
             }
             other => {
-                let Some(list) = other.into_list() else { continue };
+                let Some(list) = other.into_list(limit) else { continue };
                 write!(out, ",\n\"{}\":[", list.key)?;
                 for (i, row) in list.rows.enumerate() {
                     out.write_all(if i == 0 { b"\n" } else { b",\n" })?;

@@ -7,7 +7,7 @@ use crate::text::escape;
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) -> io::Result<()> {
-    let mut first = true;
+    let (mut first, limit) = (true, document.limit.unwrap_or(usize::MAX));
     for mut section in document.sections {
         if is_empty(&mut section) {
             continue;
@@ -20,9 +20,10 @@ pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) 
                 heading(&title, style, out)?;
                 write_fields(&fields, style, out)?;
             }
-            Section::Rows { title, columns, rows, footer, .. } => {
+            Section::Rows { title, columns, rows, footer, summary, .. } => {
                 heading(&title, style, out)?;
-                let mut rows = rows.peekable();
+                let limit = if summary { usize::MAX } else { limit };
+                let mut rows = rows.take(limit).peekable();
                 // A heading says of an empty list all there is to say.
                 if title.is_empty() || rows.peek().is_some() || !footer.is_empty() {
                     let lines = rows.map(|row| Line { row, tree: None });
@@ -31,8 +32,8 @@ pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) 
             }
             Section::Graph { columns, node, lines, rows, .. } => {
                 let at = columns.iter().position(|column| column.key == node);
-                let drawn = lines.iter().zip(branches(lines)).zip(rows);
-                let lines = drawn.map(|((line, before), row)| Line {
+                let drawn = lines.iter().zip(branches(&lines)).zip(rows);
+                let lines = drawn.take(limit).map(|((line, before), row)| Line {
                     row,
                     tree: at.map(|at| (at, before, mark(line))),
                 });
@@ -40,8 +41,10 @@ pub(super) fn write(document: Document<'_>, style: &Style, out: &mut dyn Write) 
             }
             Section::Findings { title, findings } => {
                 heading(&title, style, out)?;
-                let mut lines =
-                    findings.map(|finding| Line { row: finding.row(), tree: None }).peekable();
+                let mut lines = findings
+                    .take(limit)
+                    .map(|finding| Line { row: finding.row(), tree: None })
+                    .peekable();
                 if lines.peek().is_some() {
                     write_rows(&Finding::columns(), lines, &[], style, out)?;
                 }

@@ -19,7 +19,7 @@ fn hold_values_of_their_type_in_every_answer() {
         (&["tree", "glibc", "--inverse"], &["lines"]),
         (&["why", "systemd-minimal"], &["users"]),
         (&["why", SYSTEM, "perl-5.38.2", "--precise"], &["lines", "files"]),
-        (&["why", SYSTEM, "perl-5.38.2", "--all"], &["lines"]),
+        (&["why", SYSTEM, "perl-5.38.2", "--all-chains"], &["lines"]),
         (&["why", SYSTEM, "systemd-minimal", "--referrers"], &["lines"]),
         (
             &[

@@ -718,7 +718,7 @@ fn refuses_what_it_cannot_mean() {
         assert_eq!(limited[list].as_array().unwrap().len(), 2, "{list}");
     }
     let groups = limited["groups"].as_array().unwrap();
-    assert!(!groups.is_empty() && groups.iter().all(|g| g["size"].as_u64() >= Some(1024)));
+    assert!(!groups.is_empty() && groups.iter().all(|g| g["disk_freed"].as_u64() >= Some(1024)));
 }
 
 /// A file of a drawn layout.

@@ -24,7 +24,7 @@ fn why_nixpkgs_is_there() {
 
 #[test]
 fn why_perl_is_there() {
-    insta::assert_snapshot!(ask(&["why", SYSTEM, "perl-5.38.2", "--all"]));
+    insta::assert_snapshot!(ask(&["why", SYSTEM, "perl-5.38.2", "--all-chains"]));
     let files = ask(&["--format", "json", "why", SYSTEM, "perl-5.38.2*", "--precise"]);
     let files: Value = serde_json::from_str(&files).unwrap();
     let names: Vec<&str> = (files["files"].as_array().unwrap().iter())

@@ -211,7 +211,7 @@ fn precise_finds_what_nix_finds() {
         for to in known.closure(&[from], None).iter().filter(|to| *to != from) {
             let nix = store.nix("nix", ["why-depends", "--precise", "--all", from, to]);
             let expected = precise_of_nix(&nix);
-            let answer = json(env, store, &["why", from, to, "--all", "--precise"]);
+            let answer = json(env, store, &["why", from, to, "--all-chains", "--precise"]);
             let found: BTreeSet<_> = (answer["files"].as_array().unwrap().iter())
                 .map(|file| {
                     let name = text(file, "file").strip_prefix(text(file, "referrer")).unwrap();
@@ -470,7 +470,7 @@ fn a_pattern_that_matches_nothing_is_an_error_with_near_names() {
         ["what-if", "everything-1.0", "--remove", "symlnks"],
         ["what-if", "everything-1.0", "--replace", "symlnks=note.txt"],
         ["what-if", "everything-1.0", "--cut", "everything:symlnks"],
-        ["why", "everything-1.0", "symlnks*", "--all"],
+        ["why", "everything-1.0", "symlnks*", "--all-chains"],
         ["why", "everything-1.0", "symlnks", "--precise"],
         ["tree", "symlnks", "--depth", "1"],
         ["suggest", "symlnks", "--limit", "1"],

@@ -485,7 +485,7 @@ impl Audit {
             ],
         });
         let head = Head { store_dir: &self.store_dir, warnings: &self.warnings };
-        Document { head, sections, main: Section::FINDINGS }
+        Document::new(head, sections, Section::FINDINGS)
     }
 }
 

@@ -32,11 +32,11 @@ impl Garbage<'_> {
             self.paths_section(census),
             self.invalid_section(census),
         ]);
-        Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
+        Document::new(
+            Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
-            main: "dead_paths",
-        }
+            "dead_paths",
+        )
     }
 
     fn alive_fields(&self) -> Vec<Field<'static>> {

@@ -31,11 +31,11 @@ impl Optimise {
             self.kinds_section(),
             self.groups_section(),
         ]);
-        Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
+        Document::new(
+            Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
-            main: "by_path",
-        }
+            "by_path",
+        )
     }
 
     fn report_fields(&self, guix: bool) -> Vec<Field<'static>> {

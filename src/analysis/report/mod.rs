@@ -149,16 +149,17 @@ impl Report {
                 columns,
                 rows: Box::new(rows),
                 footer,
+                summary: false,
             },
         ];
         if retained {
             sections.push(Section::Note(within(census)));
         }
-        Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
+        Document::new(
+            Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
-            main: "paths",
-        }
+            "paths",
+        )
     }
 
     /// The total's cell below a column; the last one says what it is.

@@ -24,11 +24,11 @@ impl Roots<'_> {
             sections.push(self.shared_section(shared));
         }
         sections.push(self.stale_section(census));
-        Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
+        Document::new(
+            Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
-            main: "roots",
-        }
+            "roots",
+        )
     }
 
     fn total_fields(&self) -> Vec<Field<'static>> {

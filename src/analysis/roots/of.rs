@@ -48,8 +48,8 @@ impl<'f> RootsOf<'f> {
         Self { found, target, keepers, warnings: census.warnings.clone() }
     }
 
-    /// The answer for printing; at most `limit` roots are listed.
-    pub fn document<'a>(&'a self, census: &'a Census, limit: Option<usize>) -> Document<'a> {
+    /// The answer for printing.
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let catalog = &census.catalog;
         let columns = vec![
             Column::text("kind"),
@@ -60,8 +60,7 @@ impl<'f> RootsOf<'f> {
             Column::texts("chain_links").hidden(),
             Column::text("chain_text").titled("chain"),
         ];
-        let keepers = self.keepers.iter().take(limit.unwrap_or(usize::MAX));
-        let rows = keepers.map(move |keeper| {
+        let rows = self.keepers.iter().map(move |keeper| {
             let root = &self.found.roots[keeper.root as usize];
             let chain = keeper.chain.iter().map(|&id| Cow::Owned(catalog.path(id))).collect();
             vec![
@@ -88,11 +87,11 @@ impl<'f> RootsOf<'f> {
             ],
         )];
         sections.push(Section::rows("roots", title, columns, rows));
-        Document {
-            head: Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
+        Document::new(
+            Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
             sections,
-            main: "roots",
-        }
+            "roots",
+        )
     }
 }
 

@@ -210,11 +210,11 @@ impl WhatIf {
             sections.push(self.paths_section(census, "added", "What came", |o| &o.added));
         }
         sections.push(self.kept_section(census));
-        Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
+        Document::new(
+            Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
-            main: "steps",
-        }
+            "steps",
+        )
     }
 
     fn steps_section<'a>(&'a self, census: &Census) -> Section<'a> {
@@ -269,6 +269,7 @@ impl WhatIf {
             columns,
             rows: Box::new(rows.into_iter()),
             footer: row(&self.before, last, self.nar_change, gone, "in all".to_owned()),
+            summary: true,
         }
     }
 

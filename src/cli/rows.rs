@@ -1,0 +1,94 @@
+//! The arguments that choose rows and columns, the same for all commands.
+
+use super::args::parse_size;
+use super::exit::Failure;
+use crate::answer::selection::{Filter, Selection, SelectionError};
+use clap::Args;
+
+/// Which rows of the answer are written, and how.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Rows")]
+pub(super) struct RowArgs {
+    /// Examine the whole store, not the closure of targets
+    #[arg(long, global = true)]
+    pub(super) all: bool,
+    /// Show at most N rows of each list; 0 for all [default: on a terminal what fits, else all]
+    #[arg(long, short = 'n', global = true, value_name = "N")]
+    limit: Option<usize>,
+    /// Sort by this column: numbers from the largest down, texts from the first up.
+    /// A sorted tree is a list
+    #[arg(long, global = true, value_name = "COLUMN")]
+    pub(super) sort: Option<String>,
+    /// Sort the other way round
+    #[arg(long, global = true)]
+    pub(super) reverse: bool,
+    /// Only rows of at least SIZE (such as 500K, 20M, 1G)
+    #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
+    min_size: Option<u64>,
+    /// Only rows of this name or package name, or else whose name matches this glob
+    #[arg(long, global = true, value_name = "PATTERN")]
+    pub(super) filter: Option<String>,
+    /// The columns, separated by commas
+    #[arg(long, global = true, value_name = "COLUMN,…", value_delimiter = ',')]
+    pub(super) columns: Vec<String>,
+    /// Full store paths in tables, also on a terminal
+    #[arg(long, global = true)]
+    pub(super) full_paths: bool,
+}
+
+impl RowArgs {
+    /// What is asked for, of an answer none of whose rows are chosen yet.
+    pub(super) fn selection(&self) -> Result<Selection, Failure> {
+        Ok(Selection {
+            columns: self.columns.clone(),
+            sort: self.sort.clone(),
+            reverse: self.reverse,
+            limit: self.limit(),
+            min_size: self.min_size(),
+            filter: self.filter()?,
+        })
+    }
+
+    /// How many rows of a list at most, if that was said.
+    pub(super) fn limit(&self) -> Option<usize> {
+        self.limit.map(|limit| if limit == 0 { usize::MAX } else { limit })
+    }
+
+    /// The smallest size of a row in bytes; 0 for any.
+    pub(super) fn min_size(&self) -> u64 {
+        self.min_size.unwrap_or(0)
+    }
+
+    /// What the names of rows are to be.
+    pub(super) fn filter(&self) -> Result<Option<Filter>, Failure> {
+        let parse = |text: &String| {
+            Filter::new(text).map_err(|e| Failure::usage(format!("--filter {text}: {e}")))
+        };
+        self.filter.as_ref().map(parse).transpose()
+    }
+
+    /// Refuses `--all` beside targets.
+    pub(super) fn check_targets(&self, targets: &[String]) -> Result<(), Failure> {
+        match (self.all, targets) {
+            (true, [target, ..]) => Err(Failure::usage(format!(
+                "--all is the whole store: it cannot be used with the target ‘{target}’"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    /// The same where the command needs one of both.
+    pub(super) fn need_targets(&self, targets: &[String]) -> Result<(), Failure> {
+        if !self.all && targets.is_empty() {
+            let failure = Failure::usage("no target is given");
+            return Err(failure.hint("name a path, or ask for the whole store with --all"));
+        }
+        self.check_targets(targets)
+    }
+}
+
+impl From<SelectionError> for Failure {
+    fn from(error: SelectionError) -> Self {
+        Self::usage(error)
+    }
+}
