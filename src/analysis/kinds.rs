@@ -151,9 +151,9 @@ impl Kinds {
             true => format!("By path ({shown} of {})", self.path_rows),
             false => "By path".to_owned(),
         };
-        Document {
-            head: Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
-            sections: vec![
+        Document::new(
+            Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
+            vec![
                 Section::fields(Some("total"), "", total),
                 Section::Rows {
                     key: "kinds",
@@ -161,11 +161,12 @@ impl Kinds {
                     columns,
                     rows: Box::new(rows),
                     footer,
+                    summary: false,
                 },
                 Section::rows("paths", title, path_columns, path_rows),
             ],
-            main: "kinds",
-        }
+            "kinds",
+        )
     }
 }
 

@@ -9,9 +9,6 @@ use crate::kinds::{FileKind, NIXPKGS_TREE, RULES};
 use clap::Args;
 use std::fmt::Write;
 
-/// Rows of paths that people see unless they ask for more.
-const PATH_ROWS: usize = 20;
-
 /// Bytes by kind of file: man pages, headers, locales, programs, …
 ///
 /// Each entry of a path is of exactly one kind, by one table of rules. The kinds
@@ -19,25 +16,16 @@ const PATH_ROWS: usize = 20;
 /// names are of several kinds is of the last of them.
 #[derive(Debug, Args)]
 #[command(after_long_help = table())]
-#[command(
-    override_usage = "nix-census kinds [OPTIONS] <TARGET>...\n       nix-census kinds [OPTIONS] --all"
-)]
 pub(super) struct KindsArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
-    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// Every valid path
-    #[arg(long, conflicts_with_all = ["targets", "no_closure"])]
-    all: bool,
     /// The targets alone, not their closure
     #[arg(long)]
     no_closure: bool,
     /// Only these kinds, separated by commas
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
     kind: Vec<FileKind>,
-    /// At most N rows of paths [default: 20 in tables, else all]
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
 }
 
 /// The table of rules, for people.
@@ -77,16 +65,22 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &KindsArgs) -> Res
     if !subject.walks_disk() {
         return Err(Failure::usage("kinds are those of files: --no-disk forbids to look at them"));
     }
+    let rows = request.rows();
+    rows.need_targets(&args.targets)?;
+    if rows.all && args.no_closure {
+        return Err(Failure::usage(
+            "--all is the whole store: it cannot be used with --no-closure",
+        ));
+    }
     let catalog = subject.catalog(request)?;
     let targets = subject.targets(request, &catalog, &args.targets)?;
-    let examine = match (args.all, args.no_closure) {
+    let examine = match (rows.all, args.no_closure) {
         (true, _) => Examine::All,
         (false, false) => Examine::Closure(targets),
         (false, true) => Examine::Only(targets),
     };
     let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
-    let limit = args.limit.or((!request.for_machines()).then_some(PATH_ROWS));
-    let options = KindsOptions { only: args.kind.clone(), limit };
+    let options = KindsOptions { only: args.kind.clone(), limit: None };
     let kinds = Kinds::new(&census, &scan, &options);
     request.answer(kinds.document(&census), Exit::Done)
 }
