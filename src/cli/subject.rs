@@ -341,7 +341,8 @@ impl Subject {
         if let Some(files) = self.files.get() {
             return Ok(files);
         }
-        let opened = StoreFiles::of(&self.location).map_err(|source| {
+        let store_dir = self.location.inside(&self.location.real_store_dir);
+        let opened = StoreFiles::open(self.tree(), &store_dir).map_err(|source| {
             let error = DiskError::store_directory(&self.location.real_store_dir, source);
             Failure::because(&error).hint(hints::of_disk(&error))
         })?;

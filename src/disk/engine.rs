@@ -8,6 +8,7 @@
 //!   directories open; others steal the oldest, which are the largest.
 //! - A directory of many entries is read by one job; its entries are examined by many.
 
+use std::ffi::CStr;
 use std::io;
 use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -107,7 +108,7 @@ impl<'f> Walker<'f> {
         let mut walked =
             Walked { states: Vec::new(), entries: 0, stat_calls: 0, warnings: Warnings::new() };
         for thread in walk.threads {
-            let thread = thread.into_inner().unwrap_or_else(PoisonError::into_inner);
+            let thread = thread.into_inner().unwrap_or_else(PoisonError::into_inner).gathered;
             walked.states.push(thread.state);
             walked.entries += thread.entries;
             walked.stat_calls += thread.stat_calls;
@@ -152,22 +153,24 @@ impl<'f> Walker<'f> {
 
 /// What one thread gathers, and its buffers.
 struct Thread<S, T> {
-    state: S,
-    warnings: Warnings,
-    entries: u64,
-    stat_calls: u64,
+    gathered: Gathered<S>,
     buffer: Vec<u8>,
     names: Vec<u8>,
     items: Vec<Item<T>>,
 }
 
+/// What one thread gathers.
+struct Gathered<S> {
+    state: S,
+    warnings: Warnings,
+    entries: u64,
+    stat_calls: u64,
+}
+
 impl<S, T> Thread<S, T> {
     fn new(state: S) -> Self {
         Self {
-            state,
-            warnings: Warnings::new(),
-            entries: 0,
-            stat_calls: 0,
+            gathered: Gathered { state, warnings: Warnings::new(), entries: 0, stat_calls: 0 },
             buffer: Vec::new(),
             names: Vec::new(),
             items: Vec::new(),
@@ -192,6 +195,8 @@ struct Job {
     path: u32,
     dev: u64,
     ino: u64,
+    /// Whether the inode numbers in it can be trusted.
+    trusted: bool,
 }
 
 impl<'w, V: Visitor> Walk<'w, V> {
@@ -230,30 +235,25 @@ impl<'w, V: Visitor> Walk<'w, V> {
             stat: EntryStat::Failed,
         };
         // As in `entries`: an inode that is known already needs no `stat`.
-        let known = self.known(&mut thread.state, &item, self.walker.files.stat().dev);
-        match known {
+        let trusted = self.trusts_numbers(self.walker.files.stat().dev);
+        let known = trusted.then(|| self.known(&mut thread.gathered.state, &item));
+        match known.flatten() {
             Some(tag) => item.stat = EntryStat::Known(tag),
-            None => {
-                match self.stat(thread.names.as_slice(), self.walker.files.directory(), &mut item) {
-                    Ok(stat) => {
-                        thread.stat_calls += 1;
-                        if item.file_type != FileType::Directory
-                            && let Some(tag) = self.visitor.met(&mut thread.state, &stat)
-                        {
-                            item.stat = EntryStat::Known(tag);
-                        }
-                    }
-                    // A top that is not there is the caller's to judge.
-                    Err(error) if is_missing(&error) => return self.progress.add_path(),
-                    Err(error) => {
-                        warn(&mut thread.warnings, &error, self.path(None, top.name));
-                        self.visitor.failed(&mut thread.state, top.path);
-                        return self.progress.add_path();
-                    }
+            None => match self.walker.files.directory().stat(item.c_name(&thread.names)) {
+                Ok(stat) => {
+                    thread.gathered.stat_calls += 1;
+                    self.stat_known(&mut thread.gathered.state, stat, &mut item);
                 }
-            }
+                // A top that is not there is the caller's to judge.
+                Err(error) if is_missing(&error) => return self.progress.add_path(),
+                Err(error) => {
+                    warn(&mut thread.gathered.warnings, &error, self.path(None, top.name));
+                    self.visitor.failed(&mut thread.gathered.state, top.path);
+                    return self.progress.add_path();
+                }
+            },
         }
-        thread.entries += 1;
+        thread.gathered.entries += 1;
         self.progress.add_entries(1);
         let directory = WalkDirectory {
             store_dir: self.walker.files.path(),
@@ -264,11 +264,11 @@ impl<'w, V: Visitor> Walk<'w, V> {
             ino: self.walker.files.stat().ino,
             position: 0,
         };
-        self.visitor.top(&mut thread.state, &directory, &item.entry(&thread.names));
+        self.visitor.top(&mut thread.gathered.state, &directory, &item.entry(&thread.names));
         match item.stat {
             EntryStat::Stat(stat) if item.file_type == FileType::Directory => {
                 if stat.dev != self.walker.files.stat().dev {
-                    warn_mount(&mut thread.warnings, self.path(None, top.name));
+                    warn_mount(&mut thread.gathered.warnings, self.path(None, top.name));
                 }
                 let name = item.c_name(&thread.names);
                 let job = Job {
@@ -277,6 +277,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
                     path: top.path,
                     dev: stat.dev,
                     ino: stat.ino,
+                    trusted: self.trusts_numbers(stat.dev),
                 };
                 scope.spawn(move |scope| self.directory(scope, job));
             }
@@ -295,8 +296,8 @@ impl<'w, V: Visitor> Walk<'w, V> {
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                warn(&mut thread.warnings, &error, self.path(Some(&job.trail), b""));
-                return self.visitor.failed(&mut thread.state, job.path);
+                warn(&mut thread.gathered.warnings, &error, self.path(Some(&job.trail), b""));
+                return self.visitor.failed(&mut thread.gathered.state, job.path);
             }
         };
         // Counts as open until the last job that holds it is done.
@@ -319,7 +320,22 @@ impl<'w, V: Visitor> Walk<'w, V> {
                 let handle = Arc::clone(&handle);
                 scope.spawn(move |scope| {
                     let mut thread = self.thread();
-                    self.entries(scope, &mut thread, &part, &handle, position, &names, &mut items);
+                    // Those of the first part are examined already.
+                    if position > 0 {
+                        for item in &mut items {
+                            let name = item.c_name(&names);
+                            self.examine(&mut thread.gathered, &part, &handle, name, item);
+                        }
+                    }
+                    self.show(
+                        scope,
+                        &mut thread.gathered,
+                        &part,
+                        &handle,
+                        position,
+                        &names,
+                        &items,
+                    );
                 });
                 position += PART;
             }
@@ -332,59 +348,91 @@ impl<'w, V: Visitor> Walk<'w, V> {
                 stat: EntryStat::Failed,
             });
             thread.names.extend_from_slice(name);
+            // Here the name is a C string as it is; from the buffer it would
+            // have to be gone over again.
+            if position == 0
+                && let Some(item) = thread.items.last_mut()
+            {
+                self.examine(&mut thread.gathered, &job, &handle, entry.name, item);
+            }
         });
         thread.buffer = buffer;
         if let Err(error) = read {
-            warn(&mut thread.warnings, &error, self.path(Some(&job.trail), b""));
-            self.visitor.failed(&mut thread.state, job.path);
+            warn(&mut thread.gathered.warnings, &error, self.path(Some(&job.trail), b""));
+            self.visitor.failed(&mut thread.gathered.state, job.path);
         }
         // Taken out for the call, to borrow them beside the rest.
         let names = mem::take(&mut thread.names);
         let mut items = mem::take(&mut thread.items);
-        self.entries(scope, thread, &job, &handle, position, &names, &mut items);
+        if position > 0 {
+            for item in &mut items {
+                self.examine(&mut thread.gathered, &job, &handle, item.c_name(&names), item);
+            }
+        }
+        self.show(scope, &mut thread.gathered, &job, &handle, position, &names, &items);
         thread.names = names;
         thread.items = items;
     }
 
-    /// Stats entries of one directory, shows them, and makes jobs of the
-    /// directories among them.
+    /// Finds out what an entry of a directory is.
+    #[inline(always)]
+    fn examine(
+        &self,
+        gathered: &mut Gathered<V::State>,
+        job: &Job,
+        handle: &Handle,
+        name: &CStr,
+        item: &mut Item<V::Tag>,
+    ) {
+        // The type is from the directory here; `stat` below replaces it.
+        if job.trusted
+            && let Some(tag) = self.known(&mut gathered.state, item)
+        {
+            item.stat = EntryStat::Known(tag);
+            return;
+        }
+        match handle.directory.stat(name) {
+            Ok(stat) => {
+                gathered.stat_calls += 1;
+                self.stat_known(&mut gathered.state, stat, item);
+            }
+            Err(error) => {
+                let path = self.path(Some(&job.trail), name.to_bytes());
+                warn(&mut gathered.warnings, &error, path);
+                self.visitor.failed(&mut gathered.state, job.path);
+            }
+        }
+    }
+
+    /// Notes what `stat` says of an entry, or what the visitor makes of it.
+    #[inline(always)]
+    fn stat_known(&self, state: &mut V::State, stat: Stat, item: &mut Item<V::Tag>) {
+        item.file_type = stat.file_type();
+        item.ino = stat.ino;
+        if item.file_type != FileType::Directory
+            && let Some(tag) = self.visitor.met(state, &stat)
+        {
+            item.stat = EntryStat::Known(tag);
+        } else {
+            item.stat = EntryStat::Stat(stat);
+        }
+    }
+
+    /// Shows the entries of one directory, or of a part of it, and makes jobs
+    /// of the directories among them. All of the part was examined before: the
+    /// visitor sees it once, in the order of the directory, failed entries included.
     #[allow(clippy::too_many_arguments)]
-    fn entries<'s>(
+    fn show<'s>(
         &'s self,
         scope: &Scope<'s>,
-        thread: &mut Thread<V::State, V::Tag>,
+        gathered: &mut Gathered<V::State>,
         job: &Job,
         handle: &Arc<Handle>,
         position: usize,
         names: &[u8],
-        items: &mut [Item<V::Tag>],
+        items: &[Item<V::Tag>],
     ) {
-        let mut directories = 0;
-        // All of the part is examined before the visitor sees it: it is shown
-        // once, in the order of the directory, failed entries included.
-        for item in &mut *items {
-            // The type is from the directory here; `stat` below replaces it.
-            if let Some(tag) = self.known(&mut thread.state, item, job.dev) {
-                item.stat = EntryStat::Known(tag);
-                continue;
-            }
-            match self.stat(names, &handle.directory, item) {
-                Ok(stat) => {
-                    thread.stat_calls += 1;
-                    if item.file_type == FileType::Directory {
-                        directories += 1;
-                    } else if let Some(tag) = self.visitor.met(&mut thread.state, &stat) {
-                        item.stat = EntryStat::Known(tag);
-                    }
-                }
-                Err(error) => {
-                    let path = self.path(Some(&job.trail), item.entry(names).name());
-                    warn(&mut thread.warnings, &error, path);
-                    self.visitor.failed(&mut thread.state, job.path);
-                }
-            }
-        }
-        thread.entries += items.len() as u64;
+        gathered.entries += items.len() as u64;
         self.progress.add_entries(items.len());
         let directory = WalkDirectory {
             store_dir: self.walker.files.path(),
@@ -396,8 +444,8 @@ impl<'w, V: Visitor> Walk<'w, V> {
             position,
         };
         let entries = items.iter().map(|item| item.entry(names));
-        self.visitor.directory(&mut thread.state, &directory, entries);
-        if directories == 0 {
+        self.visitor.directory(&mut gathered.state, &directory, entries);
+        if !items.iter().any(|item| item.file_type == FileType::Directory) {
             return;
         }
 
@@ -409,7 +457,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
             // A part of a large directory may have set it already, to the same.
             let _ = job.trail.handle.set(Arc::downgrade(handle));
         }
-        for item in items.iter() {
+        for item in items {
             let (FileType::Directory, EntryStat::Stat(stat)) = (item.file_type, item.stat) else {
                 continue;
             };
@@ -418,7 +466,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
             }
             if stat.dev != job.dev {
                 let path = self.path(Some(&job.trail), item.entry(names).name());
-                warn_mount(&mut thread.warnings, path);
+                warn_mount(&mut gathered.warnings, path);
             }
             let below = Job {
                 trail: Trail::below(&job.trail, item.c_name(names)),
@@ -426,6 +474,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
                 path: job.path,
                 dev: stat.dev,
                 ino: stat.ino,
+                trusted: self.trusts_numbers(stat.dev),
             };
             scope.spawn(move |scope| self.directory(scope, below));
         }
@@ -435,29 +484,21 @@ impl<'w, V: Visitor> Walk<'w, V> {
         full_path(self.walker.files.path(), trail, name)
     }
 
-    /// What the visitor knows of an entry by its inode number alone. Not asked
-    /// for directories, as they are opened anyway; nor where numbers in
-    /// directories may be wrong (overlayfs), nor on another file system, where
-    /// the same number is another inode.
-    fn known(&self, state: &mut V::State, item: &Item<V::Tag>, dev: u64) -> Option<V::Tag> {
-        (matches!(item.file_type, FileType::Regular | FileType::Symlink)
-            && self.walker.files.facts().trusted_inodes
-            && dev == self.walker.files.stat().dev)
-            .then(|| self.visitor.known(state, item.ino))
-            .flatten()
+    /// Whether inode numbers of a directory of that device say which inodes are
+    /// meant: not where they may be wrong (overlayfs), nor on another file
+    /// system, where the same number is another inode.
+    fn trusts_numbers(&self, dev: u64) -> bool {
+        self.walker.files.facts().trusted_inodes && dev == self.walker.files.stat().dev
     }
 
-    fn stat(
-        &self,
-        names: &[u8],
-        directory: &fs::Directory,
-        item: &mut Item<V::Tag>,
-    ) -> io::Result<Stat> {
-        let stat = directory.stat(item.c_name(names))?;
-        item.file_type = stat.file_type();
-        item.ino = stat.ino;
-        item.stat = EntryStat::Stat(stat);
-        Ok(stat)
+    /// What the visitor knows of an entry by its inode number alone. Not asked
+    /// for directories, as they are opened anyway.
+    #[inline(always)]
+    fn known(&self, state: &mut V::State, item: &Item<V::Tag>) -> Option<V::Tag> {
+        match item.file_type {
+            FileType::Regular | FileType::Symlink => self.visitor.known(state, item.ino),
+            _ => None,
+        }
     }
 }
 

@@ -111,7 +111,7 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
     }
     let Some(directory) = directory else { return read };
     sums.directory_disk_size = directory;
-    inodes.sort_unstable_by_key(Inode::key);
+    radsort::sort_by_key(&mut inodes, Inode::key);
     inodes.dedup_by(|again, inode| {
         let same = again.key() == inode.key();
         if same {

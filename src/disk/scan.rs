@@ -480,7 +480,7 @@ impl<'a> Summing<'a> {
             .flat_map(|(shard, inodes)| (0..inodes.len() as u32).map(move |i| (shard, i)))
             .collect();
         let inode = |&(shard, i): &(u32, u32)| &shards[shard as usize][i as usize];
-        order.sort_unstable_by_key(|at| inode(at).key());
+        radsort::sort_by_cached_key(&mut order, |at| inode(at).key());
         let mut renumbered: Vec<Vec<u32>> = shards.iter().map(|s| vec![0; s.len()]).collect();
         for at in &order {
             renumbered[at.0 as usize][at.1 as usize] = inodes.len() as u32;

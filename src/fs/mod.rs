@@ -289,7 +289,7 @@ impl Directory {
     ///
     /// # Errors
     /// Those of the system.
-    #[inline]
+    #[inline(always)]
     pub fn stat(&self, name: &CStr) -> io::Result<Stat> {
         dispatch!(self, directory => directory.stat(name))
     }

@@ -12,6 +12,7 @@ pub(super) use portable as native;
 use super::{Directory, XATTR_LIST_MAX};
 use std::io;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +40,16 @@ impl LiveTree {
             Some(root) => root.pass_directory(c".").map(Directory::Native),
             None => portable::Directory::root(&self.path).map(Directory::Portable),
         }
+    }
+
+    /// Opens a directory, which need not be readable, by an absolute name with
+    /// no symlink in it; `None` if it is none, or has to be opened name by name.
+    pub(super) fn pass_plain(&self, name: &Path) -> Option<Directory> {
+        let root = self.root.as_ref()?;
+        let below = name.strip_prefix("/").ok()?.as_os_str().as_bytes();
+        let opened =
+            if below.is_empty() { root.pass_directory(c".") } else { root.pass_path(below)? };
+        opened.ok().map(Directory::Native)
     }
 
     /// Opens a name with the kernel keeping symlinks inside the root; `None`
