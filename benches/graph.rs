@@ -2,7 +2,7 @@
 //! 3,000,000 references: `cargo bench --bench graph`.
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use nix_census::graph::{Dominators, NodeSet, closure_sizes, roots};
+use nix_census::internals::{Dominators, NodeSet, closure_sizes, roots};
 
 mod generate;
 

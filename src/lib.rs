@@ -80,11 +80,11 @@
 //! | room | holds |
 //! |---|---|
 //! | [`warning`] | what makes an answer incomplete, collected instead of lost |
-//! | [`text`] | sizes, times and names as people read them |
+//! | `text` | sizes, times and names as people read them |
 //! | [`store`] | names and places: store paths, where a store lies |
 //! | [`fs`] | the room through which every examined file is reached: live directories, trees in memory |
 //! | [`kinds`] | what files are for, by one table of rules: place, name, first bytes |
-//! | [`nar`] | NAR size arithmetic, NAR hashes, nix32 |
+//! | `nar` | NAR size arithmetic, NAR hashes, nix32 |
 //! | [`graph`] | pure algorithms over rows of `u32`: closures, closure sizes, dominators, shortest paths |
 //! | [`disk`] | the parallel walk, the usage of each path, inodes with several names |
 //! | [`catalog`] | path infos as columns indexed by a `u32` id, references in both directions; one file a source |
@@ -93,7 +93,7 @@
 //! | [`answer`] | what an answer is made of: documents, sections, typed columns, cells |
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
 //! | [`output`] | one module a format: table, JSON, CSV, JUnit XML |
-//! | [`cli`] | arguments, progress, exit status |
+//! | `cli` | arguments, progress, exit status |
 //!
 //! Words that have one meaning everywhere:
 //!
@@ -113,6 +113,8 @@
 //! | finding | something that `audit` has to say against the store; a *warning* is about the answer: what could not be read |
 //! | kind | what a file is for (man page, header, program, …); of a finding, warning or root: which sort it is. A stable name in JSON |
 
+// The library alone has helpers that only the command line uses.
+#![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 // Held in CI, where warnings are errors. Tests may do without what other tests need.
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
 // Nothing is mapped yet: reading into a buffer is faster for all but large files.
@@ -123,17 +125,37 @@ pub mod answer;
 pub mod catalog;
 pub mod census;
 #[cfg(feature = "cli")]
+#[doc(hidden)]
 pub mod cli;
 pub mod disk;
 pub mod fs;
 pub mod graph;
 pub mod kinds;
-pub mod nar;
+mod nar;
 pub mod output;
 pub mod roots;
 #[cfg(test)]
 #[path = "../tests/it/support/skip.rs"]
 mod skip;
 pub mod store;
-pub mod text;
+mod text;
 pub mod warning;
+
+/// What benches, integration tests and fuzz targets need and no other program:
+/// it may change in any version.
+#[doc(hidden)]
+pub mod internals {
+    pub use crate::catalog::open::read as read_database;
+    pub use crate::catalog::path_info::load as load_path_info;
+    pub use crate::catalog::registration::load as load_registration;
+    pub use crate::disk::engine::Walker;
+    pub use crate::disk::walk::{
+        EntryStat, Listed, Top, Visitor, WalkDirectory, WalkEntry, Walked,
+    };
+    pub use crate::graph::closure::closure;
+    pub use crate::graph::closure_sizes::{ClosureSizes, closure_sizes};
+    pub use crate::graph::dominators::{Dominator, Dominators, roots};
+    pub use crate::graph::node_set::NodeSet;
+    pub use crate::nar::hash::{Algorithm, Hash};
+    pub use crate::nar::nix32;
+}

@@ -24,7 +24,7 @@ pub enum Units {
 /// assert_eq!(format_size(1_310_720, Units::Bytes), "1310720");
 /// assert_eq!(format_size(0, Units::Binary), "0.0 KiB");
 /// ```
-pub fn format_size(bytes: u64, units: Units) -> String {
+pub(crate) fn format_size(bytes: u64, units: Units) -> String {
     let (base, names): (f64, [&str; 6]) = match units {
         Units::Binary => (1024.0, ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]),
         Units::Si => (1000.0, ["kB", "MB", "GB", "TB", "PB", "EB"]),
@@ -54,7 +54,7 @@ pub fn format_size(bytes: u64, units: Units) -> String {
 /// assert_eq!(format_time(i64::MAX, &berlin), "9223372036854775807");
 /// # Ok::<(), jiff::Error>(())
 /// ```
-pub fn format_time(seconds: i64, time_zone: &TimeZone) -> String {
+pub(crate) fn format_time(seconds: i64, time_zone: &TimeZone) -> String {
     match jiff::Timestamp::from_second(seconds) {
         Ok(t) => t.to_zoned(time_zone.clone()).strftime("%Y-%m-%d %H:%M %:z").to_string(),
         Err(_) => seconds.to_string(),
@@ -68,7 +68,7 @@ pub fn format_time(seconds: i64, time_zone: &TimeZone) -> String {
 /// use nix_census::text::escape;
 /// assert_eq!(escape(b"a\x1b[31m\n\xff\xc3\xa9"), "a\\x1b[31m\\n\\xffé");
 /// ```
-pub fn escape(bytes: &[u8]) -> String {
+pub(crate) fn escape(bytes: &[u8]) -> String {
     // Nearly all there is to show, in one go.
     if bytes.iter().all(|b| matches!(b, b' '..=b'~')) {
         return String::from_utf8_lossy(bytes).into_owned();

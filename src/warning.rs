@@ -79,7 +79,7 @@ impl WarningKind {
     }
 
     /// What sort of thing an error of the system is.
-    pub fn of_error(error: &io::Error) -> Self {
+    pub(crate) fn of_error(error: &io::Error) -> Self {
         let Some(errno) = rustix::io::Errno::from_io_error(error) else {
             return match error.kind() {
                 io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => Self::Vanished,
@@ -187,7 +187,7 @@ impl Warnings {
 
     /// Takes out all warnings of some kinds. If there were more of them than
     /// could be kept, what is left is incomplete.
-    pub fn split(mut self, which: impl Fn(WarningKind) -> bool) -> (Vec<Warning>, Self) {
+    pub(crate) fn split(mut self, which: impl Fn(WarningKind) -> bool) -> (Vec<Warning>, Self) {
         let all = std::mem::take(&mut self.kept).into_iter().chain(std::mem::take(&mut self.more));
         let (taken, kept): (Vec<_>, Vec<_>) = all.partition(|w| which(w.kind));
         for warning in &taken {
@@ -204,7 +204,7 @@ impl Warnings {
 
     /// Keeps only the warnings that `wanted` says. Those that were counted and
     /// not kept stay counted: nobody knows what they are about.
-    pub fn retain(&mut self, wanted: impl Fn(&Warning) -> bool) {
+    pub(crate) fn retain(&mut self, wanted: impl Fn(&Warning) -> bool) {
         let counts = &mut self.counts;
         let mut keep = |warning: &Warning| {
             let wanted = wanted(warning);
@@ -221,7 +221,7 @@ impl Warnings {
     }
 
     /// Without the warnings of a kind, kept or only counted.
-    pub fn without(self, kind: WarningKind) -> Self {
+    pub(crate) fn without(self, kind: WarningKind) -> Self {
         let (_, mut rest) = self.split(|other| other == kind);
         rest.counts.remove(&kind);
         rest
@@ -229,7 +229,7 @@ impl Warnings {
 
     /// Makes warnings of a kind notes: the answer at hand does not need what
     /// they miss.
-    pub fn demote(&mut self, kind: WarningKind) {
+    pub(crate) fn demote(&mut self, kind: WarningKind) {
         let Some(count) = self.counts.remove(&kind) else { return };
         *self.counts.entry(WarningKind::Note).or_default() += count;
         for warning in self.kept.iter_mut().chain(&mut self.more).filter(|w| w.kind == kind) {
@@ -239,7 +239,7 @@ impl Warnings {
 
     /// Sorts the kept warnings by kind and path, so that a parallel walk gives
     /// them in the same order each time.
-    pub fn sort(&mut self) {
+    pub(crate) fn sort(&mut self) {
         self.kept.sort_by(|a, b| (a.kind, &a.path, &a.message).cmp(&(b.kind, &b.path, &b.message)));
     }
 

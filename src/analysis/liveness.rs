@@ -25,7 +25,7 @@ use std::path::Path;
 
 /// What the collector keeps beyond references.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Keep {
+pub(crate) struct Keep {
     /// The outputs of live derivations.
     pub outputs: bool,
     /// The derivers of live paths.
@@ -34,7 +34,7 @@ pub struct Keep {
 
 impl Keep {
     /// All settings.
-    pub const ALL: [Self; 4] = [
+    pub(crate) const ALL: [Self; 4] = [
         Self { outputs: false, derivations: false },
         Self { outputs: false, derivations: true },
         Self { outputs: true, derivations: false },
@@ -50,7 +50,7 @@ impl From<&GcSettings> for Keep {
 
 /// Why one live path keeps another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum KeepReason {
+pub(crate) enum KeepReason {
     /// It refers to the other.
     Reference,
     /// The other is its deriver (`keep-derivations`).
@@ -61,7 +61,7 @@ pub enum KeepReason {
 
 impl KeepReason {
     /// The stable name, as JSON has it.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Reference => "reference",
             Self::Deriver => "deriver",
@@ -70,7 +70,7 @@ impl KeepReason {
     }
 
     /// Why `from` keeps `to`, which it does.
-    pub fn of(catalog: &Catalog, from: PathId, to: PathId) -> Self {
+    pub(crate) fn of(catalog: &Catalog, from: PathId, to: PathId) -> Self {
         if catalog.refers(from, to) {
             Self::Reference
         } else if catalog.derivation_outputs().row(from.node()).binary_search(&to.node()).is_ok() {
@@ -82,7 +82,7 @@ impl KeepReason {
 }
 
 /// The graph of what keeps what: row `u` lists what is alive if `u` is.
-pub fn keep_graph(catalog: &Catalog, keep: Keep) -> Cow<'_, Rows> {
+pub(crate) fn keep_graph(catalog: &Catalog, keep: Keep) -> Cow<'_, Rows> {
     let references = catalog.references();
     if !keep.outputs && !keep.derivations {
         return Cow::Borrowed(references);
@@ -104,24 +104,28 @@ pub fn keep_graph(catalog: &Catalog, keep: Keep) -> Cow<'_, Rows> {
 }
 
 /// The paths alive under a setting, given the paths that roots keep.
-pub fn alive(catalog: &Catalog, keep: Keep, roots: impl IntoIterator<Item = PathId>) -> NodeSet {
+pub(crate) fn alive(
+    catalog: &Catalog,
+    keep: Keep,
+    roots: impl IntoIterator<Item = PathId>,
+) -> NodeSet {
     let roots = roots.into_iter().map(PathId::node);
     reachable(&keep_graph(catalog, keep), roots, &Cuts::default())
 }
 
 /// For one path, everything that keeps it alive, with a shortest chain from each.
 #[derive(Clone, Debug)]
-pub struct Keepers(ShortestPaths);
+pub(crate) struct Keepers(ShortestPaths);
 
 impl Keepers {
     /// Walks the graph from `target` against its links.
-    pub fn new(graph: &Rows, target: PathId) -> Self {
+    pub(crate) fn new(graph: &Rows, target: PathId) -> Self {
         Self(ShortestPaths::new(&graph.transpose(graph.len()), &[target.node()]))
     }
 
     /// A shortest chain from `from` to the target, both included; `None` if
     /// `from` does not keep it.
-    pub fn chain(&self, from: PathId) -> Option<Vec<PathId>> {
+    pub(crate) fn chain(&self, from: PathId) -> Option<Vec<PathId>> {
         let back = self.0.to(from.node())?;
         Some(back.into_iter().rev().map(PathId::new).collect())
     }
@@ -131,7 +135,7 @@ impl Keepers {
 /// leaves: those whose hash part is a temporary root's, as locks and
 /// half-built outputs are, and temporary directories in use. In the order of
 /// the scan's `others`.
-pub fn kept_entries(census: WholeCensus<'_>, found: &FoundRoots) -> Vec<bool> {
+pub(crate) fn kept_entries(census: WholeCensus<'_>, found: &FoundRoots) -> Vec<bool> {
     let Some(disk) = &census.disk else { return Vec::new() };
     let temporary = found.roots.iter().filter(|r| r.kind == RootKind::Temporary);
     let valid: HashSet<&str> =

@@ -6,7 +6,7 @@ pub mod garbage;
 mod graph_changes;
 mod graph_lines;
 pub mod kinds;
-pub mod liveness;
+pub(crate) mod liveness;
 pub mod optimise;
 pub mod overview;
 mod path_names;

@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 /// The table that a row is from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TraceTable {
+pub(crate) enum TraceTable {
     /// That of Nix 2.4 to 2.34.
     Realisations,
     /// That of Nix from 2.35.
@@ -22,7 +22,7 @@ pub enum TraceTable {
 
 impl TraceTable {
     /// Its name in the database.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Realisations => "Realisations",
             Self::BuildTraceV3 => "BuildTraceV3",
@@ -32,7 +32,7 @@ impl TraceTable {
 
 /// One row: an output that a derivation was found to have.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Trace {
+pub(crate) struct Trace {
     /// The table.
     pub table: TraceTable,
     /// What stands for the derivation: `sha256:<hex>`, or its base name.
@@ -46,7 +46,7 @@ pub struct Trace {
 /// The valid outputs that a Nix which reads `table` finds for the valid
 /// derivations: pairs of derivation and output. Derivations are read in
 /// `store`, the store directory's files; without it none can be.
-pub fn outputs(
+pub(crate) fn outputs(
     catalog: &Catalog,
     table: TraceTable,
     store: Option<&Directory>,

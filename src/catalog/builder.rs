@@ -86,17 +86,17 @@ impl Builder {
     }
 
     /// The store directory whose paths are collected.
-    pub fn store_dir(&self) -> &str {
+    pub(crate) fn store_dir(&self) -> &str {
         &self.catalog.store_dir
     }
 
     /// Notes that the database has the column `provenance`.
-    pub fn set_has_provenance(&mut self) {
+    pub(crate) fn set_has_provenance(&mut self) {
         self.catalog.has_provenance = true;
     }
 
     /// The warnings so far, to add to.
-    pub fn warnings(&mut self) -> &mut Warnings {
+    pub(crate) fn warnings(&mut self) -> &mut Warnings {
         &mut self.catalog.warnings
     }
 
@@ -111,13 +111,13 @@ impl Builder {
     }
 
     /// Notes a path that Nix cannot delete: see [`Catalog::undeletable`].
-    pub fn set_undeletable(&mut self, number: u32) {
+    pub(crate) fn set_undeletable(&mut self, number: u32) {
         self.undeletable.push(number);
     }
 
     /// Notes a path with a reference whose other end is a row that Nix cannot
     /// read: see [`Catalog::beside_odd_rows`].
-    pub fn set_beside_odd_row(&mut self, number: u32, end: OddEnd) {
+    pub(crate) fn set_beside_odd_row(&mut self, number: u32, end: OddEnd) {
         self.beside_odd_rows.push((number, end));
     }
 
@@ -192,23 +192,23 @@ impl Builder {
 
     /// Adds a reference of a record to a path that is not among the records: a
     /// base name, or a full path where it is in another store directory.
-    pub fn add_unlisted_reference(&mut self, referrer: u32, reference: &str) {
+    pub(crate) fn add_unlisted_reference(&mut self, referrer: u32, reference: &str) {
         self.unlisted.push((referrer, reference.into()));
     }
 
     /// Says what the source knows of the sum of NAR sizes over the closure of a
     /// record.
-    pub fn set_closure_size(&mut self, number: u32, size: u64) {
+    pub(crate) fn set_closure_size(&mut self, number: u32, size: u64) {
         self.closure_sizes.push((number, size));
     }
 
     /// Says how large the file is that a binary cache serves for a record.
-    pub fn set_download_size(&mut self, number: u32, size: u64) {
+    pub(crate) fn set_download_size(&mut self, number: u32, size: u64) {
         self.download_sizes.push((number, size));
     }
 
     /// Says that the source has not this column of a path info.
-    pub fn set_missing_column(&mut self, column: &'static str) {
+    pub(crate) fn set_missing_column(&mut self, column: &'static str) {
         self.catalog.missing_columns.push(column);
     }
 
@@ -222,19 +222,14 @@ impl Builder {
         self.derivation_outputs.push((derivation, output));
     }
 
-    /// The base names of the paths added so far, by number.
-    pub fn base_names(&self) -> impl Iterator<Item = &str> + '_ {
-        self.catalog.names.iter()
-    }
-
     /// The full path of the record of that number.
-    pub fn path(&self, number: u32) -> String {
+    pub(crate) fn path(&self, number: u32) -> String {
         self.catalog.path(PathId::new(number))
     }
 
     /// The number of each path added so far, by base name: for sources that
     /// name their references.
-    pub fn numbers(&self) -> HashMap<&str, u32> {
+    pub(crate) fn numbers(&self) -> HashMap<&str, u32> {
         self.catalog.names.iter().zip(0u32..).collect()
     }
 

@@ -21,7 +21,7 @@ const MAX: u64 = 64 << 20;
 /// assert_eq!(inputs(text), Some(vec![b"/s/d.drv".to_vec(), b"/s/src".to_vec()]));
 /// assert_eq!(inputs(b"Derive("), None);
 /// ```
-pub fn inputs(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+pub(crate) fn inputs(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut parser = Parser { rest: text.strip_prefix(b"Derive(")? };
     let mut found = Vec::new();
     parser.list(|p| {
@@ -56,7 +56,7 @@ pub fn inputs(text: &[u8]) -> Option<Vec<Vec<u8>>> {
 /// # Errors
 /// If it cannot be read. `None` as for [`inputs`], and where it is not a
 /// regular file of at most 64 MiB.
-pub fn inputs_of(store: &Directory, base_name: &str) -> io::Result<Option<Vec<Vec<u8>>>> {
+pub(crate) fn inputs_of(store: &Directory, base_name: &str) -> io::Result<Option<Vec<Vec<u8>>>> {
     Ok(text_of(store, base_name)?.and_then(|text| inputs(&text)))
 }
 

@@ -11,28 +11,30 @@
 //!
 //! `source` chooses among them; `sniff` says what other files seem to be; `derivation` reads what derivations refer to.
 
-pub mod build_trace;
+pub(crate) mod build_trace;
 mod builder;
-pub mod derivation;
+pub(crate) mod derivation;
 mod import;
 mod index;
-pub mod open;
-pub mod overlay;
-pub mod path_info;
-pub mod registration;
-pub mod scan;
+pub(crate) mod open;
+pub(crate) mod overlay;
+pub(crate) mod path_info;
+pub(crate) mod registration;
+pub(crate) mod scan;
 mod sniff;
 mod source;
-pub mod sqlite;
+pub(crate) mod sqlite;
 mod strings;
 
 pub use builder::{Builder, Record, TooLarge};
 pub use import::{ImportError, PathInfo};
 pub use open::{DatabaseFile, Journal, OpenError, Schema};
+pub use scan::ScanError;
 pub use sniff::{Compression, OtherFormat};
-pub use source::{Loaded, STANDARD_INPUT, Source, find_store_at_top, load_over};
+pub use source::{Loaded, Source, load_over};
+pub(crate) use source::{STANDARD_INPUT, find_store_at_top};
 pub use sqlite::LoadError;
-pub use strings::Strings;
+pub(crate) use strings::Strings;
 
 use crate::graph::{Rows, closure, node_number};
 use crate::store::{Package, StoreLocation, StorePath};
@@ -215,7 +217,7 @@ impl Catalog {
     }
 
     /// The ids from this one on, ascending.
-    pub fn ids_from(&self, first: PathId) -> impl Iterator<Item = PathId> + use<> {
+    pub(crate) fn ids_from(&self, first: PathId) -> impl Iterator<Item = PathId> + use<> {
         (first.node()..self.len() as u32).map(PathId::new)
     }
 
@@ -249,7 +251,7 @@ impl Catalog {
 
     /// The first id whose base name is not below `prefix`: where a search by
     /// prefix begins.
-    pub fn lower_bound(&self, prefix: &str) -> PathId {
+    pub(crate) fn lower_bound(&self, prefix: &str) -> PathId {
         PathId::new(self.partition_point(0..self.len(), prefix) as u32)
     }
 
@@ -298,7 +300,7 @@ impl Catalog {
 
     /// The base name of the deriver, if known; a full path where it lies in
     /// another store directory.
-    pub fn deriver_base_name(&self, id: PathId) -> Option<&str> {
+    pub(crate) fn deriver_base_name(&self, id: PathId) -> Option<&str> {
         Some(self.derivers.get(id.index())).filter(|d| !d.is_empty())
     }
 
@@ -383,18 +385,18 @@ impl Catalog {
     /// paths of their own: base names, or full paths where they are in another
     /// store directory; ascending. Only files such as `nix path-info --json X`
     /// prints have such references.
-    pub fn unlisted_references(&self, id: PathId) -> &[Box<str>] {
+    pub(crate) fn unlisted_references(&self, id: PathId) -> &[Box<str>] {
         self.unlisted.get(&id).map_or(&[], |references| references)
     }
 
     /// The paths that have unlisted references, by id, in no order.
-    pub fn with_unlisted_references(&self) -> impl ExactSizeIterator<Item = PathId> + '_ {
+    pub(crate) fn with_unlisted_references(&self) -> impl ExactSizeIterator<Item = PathId> + '_ {
         self.unlisted.keys().copied()
     }
 
     /// Warns that some of these paths refer to what the source does not list,
     /// if so: an answer about their closure leaves something out.
-    pub fn warn_of_unlisted(&self, among: impl Fn(PathId) -> bool, warnings: &mut Warnings) {
+    pub(crate) fn warn_of_unlisted(&self, among: impl Fn(PathId) -> bool, warnings: &mut Warnings) {
         let mut from: Vec<PathId> = self.unlisted.keys().copied().filter(|&id| among(id)).collect();
         from.sort_unstable();
         let Some(&first) = from.first() else { return };
@@ -417,7 +419,7 @@ impl Catalog {
 
     /// The full paths of all references of a path as the source states them,
     /// ascending.
-    pub fn reference_paths(&self, id: PathId) -> Vec<String> {
+    pub(crate) fn reference_paths(&self, id: PathId) -> Vec<String> {
         let listed = self.references_of(id).map(|to| self.path(to));
         let unlisted = self.unlisted_references(id);
         let full = |name: &str| match name.starts_with('/') {
@@ -446,7 +448,7 @@ impl Catalog {
 
     /// Whether the source has not this column of Nix's `ValidPaths`, so that
     /// its values are unknown.
-    pub fn lacks(&self, column: &str) -> bool {
+    pub(crate) fn lacks(&self, column: &str) -> bool {
         self.missing_columns.contains(&column)
     }
 
@@ -457,7 +459,7 @@ impl Catalog {
 
     /// Whether values are lost that should be in this column of `ValidPaths`:
     /// it is missing, though the database's schema has it.
-    pub fn lost(&self, column: &str) -> bool {
+    pub(crate) fn lost(&self, column: &str) -> bool {
         let since = SINCE_SCHEMA.iter().find(|(name, _)| *name == column).map_or(0, |(_, n)| *n);
         self.lacks(column) && self.schema.is_some_and(|schema| schema >= since)
     }
@@ -501,7 +503,7 @@ impl Catalog {
 
     /// The valid outputs of each derivation, ascending. A database says which
     /// they are, but for those of content-addressed derivations that float;
-    /// see [`build_trace`]. Where another source does not say any of a
+    /// see `build_trace`. Where another source does not say any of a
     /// derivation, the paths that name it as their deriver.
     pub fn derivation_outputs(&self) -> &Rows {
         self.all_outputs.get_or_init(|| {
@@ -519,18 +521,18 @@ impl Catalog {
     /// Paths with a reference, to or from them, that Nix cannot follow, because
     /// the row at its other end is odd or gone; ascending. Nix fails when it
     /// would delete such a path, or one that it refers to.
-    pub fn undeletable(&self) -> &[PathId] {
+    pub(crate) fn undeletable(&self) -> &[PathId] {
         &self.undeletable
     }
 
     /// Paths with a reference, to or from them, whose other end is a row that
     /// Nix cannot read; ascending. Nix fails even where such a path is alive.
-    pub fn beside_odd_rows(&self) -> &[(PathId, OddEnd)] {
+    pub(crate) fn beside_odd_rows(&self) -> &[(PathId, OddEnd)] {
         &self.beside_odd_rows
     }
 
     /// Adds outputs of derivations: pairs of derivation and output.
-    pub fn add_derivation_outputs(&mut self, pairs: &[(PathId, PathId)]) {
+    pub(crate) fn add_derivation_outputs(&mut self, pairs: &[(PathId, PathId)]) {
         let pairs = pairs.iter().map(|(drv, output)| (drv.node(), output.node()));
         let mut all: Vec<(u32, u32)> = pairs.collect();
         for drv in 0..self.len() as u32 {

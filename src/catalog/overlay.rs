@@ -9,7 +9,7 @@ use super::{Builder, Catalog, PathId, Record, TooLarge};
 ///
 /// # Errors
 /// If both together are too large.
-pub fn join(upper: &Catalog, lower: &Catalog) -> Result<Catalog, TooLarge> {
+pub(crate) fn join(upper: &Catalog, lower: &Catalog) -> Result<Catalog, TooLarge> {
     let mut builder = Builder::new(upper.store_dir());
     for catalog in [upper, lower] {
         builder.warnings().extend(catalog.warnings.clone());

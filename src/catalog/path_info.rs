@@ -504,7 +504,7 @@ pub fn load(input: impl Read, store_dir: &str) -> Result<Catalog, ImportError> {
 ///
 /// # Errors
 /// See [`ImportError`].
-pub fn load_whole(bytes: &[u8], store_dir: &str) -> Result<Catalog, ImportError> {
+pub(crate) fn load_whole(bytes: &[u8], store_dir: &str) -> Result<Catalog, ImportError> {
     if sniff::refuse(bytes, Wanted::PathInfo).is_none() {
         let mut import = Import::new(store_dir, Rc::new(Cell::new(1)));
         let mut json = serde_json::Deserializer::from_slice(bytes);

@@ -17,7 +17,7 @@ const MAX_LINE: usize = 1 << 16;
 
 /// Something that a registration holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event<'a> {
+pub(crate) enum Event<'a> {
     /// A path; its references follow.
     Path(&'a PathInfo),
     /// A reference of that path.
@@ -76,7 +76,7 @@ impl<R: BufRead> Lines<R> {
 ///
 /// # Errors
 /// Of the input, of its syntax, and those of `event`.
-pub fn parse(
+pub(crate) fn parse(
     input: impl BufRead,
     mut event: impl FnMut(Event<'_>) -> Result<(), TooLarge>,
 ) -> Result<(), ImportError> {

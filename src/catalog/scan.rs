@@ -25,7 +25,7 @@ pub enum ScanError {
 ///
 /// # Errors
 /// See [`ScanError`]. Files that cannot be read are warnings in the catalog.
-pub fn scan(
+pub(crate) fn scan(
     location: &StoreLocation,
     files: &StoreFiles,
     options: &ScanOptions,

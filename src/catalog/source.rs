@@ -34,20 +34,19 @@ pub enum Source {
     /// The store's own database.
     #[default]
     Database,
-    /// A registration that the user names: see [`registration`];
-    /// [`STANDARD_INPUT`] is one too.
+    /// A registration that the user names, as `nix-store --dump-db` writes it;
+    /// `-` is standard input.
     Registration(PathBuf),
     /// A registration that was found in the examined tree, by its name there.
     FoundRegistration(PathBuf),
-    /// What `nix path-info --json` printed: see [`path_info`];
-    /// [`STANDARD_INPUT`] is such a file too.
+    /// What `nix path-info --json` printed; `-` is standard input.
     PathInfo(PathBuf),
-    /// Nothing but the store directory: see [`scan`].
+    /// Nothing but the store directory: names are paths, and files that hold a hash part refer.
     Scan,
 }
 
 /// The name that stands for standard input where a file is to be read.
-pub const STANDARD_INPUT: &str = "-";
+pub(crate) const STANDARD_INPUT: &str = "-";
 
 /// The name that NixOS gives registrations in its images.
 const REGISTRATION: &str = "nix-path-registration";
@@ -72,7 +71,7 @@ impl Source {
     }
 
     /// The file that is read in place of a database, as this machine names it;
-    /// [`STANDARD_INPUT`] where that is read.
+    /// `-` where standard input is read.
     pub fn file(&self, location: &StoreLocation) -> Option<PathBuf> {
         match self {
             Self::Registration(path) | Self::PathInfo(path) => Some(path.clone()),
@@ -146,7 +145,7 @@ impl Source {
 
 /// If the top of the root is itself a store, as in the squashfs of a NixOS
 /// ISO image, makes it the store directory.
-pub fn find_store_at_top(location: &mut StoreLocation) {
+pub(crate) fn find_store_at_top(location: &mut StoreLocation) {
     if location.root == Path::new("/") {
         return;
     }

@@ -2,7 +2,7 @@
 
 /// A column of strings, stored end to end.
 #[derive(Clone, Debug)]
-pub struct Strings {
+pub(crate) struct Strings {
     text: String,
     ends: Vec<u32>,
 }
@@ -15,14 +15,14 @@ impl Default for Strings {
 
 impl Strings {
     /// An empty column.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { text: String::new(), ends: Vec::new() }
     }
 
     /// Appends a string; `false` if the column would pass 4 GiB, and then
     /// nothing was appended.
     #[must_use]
-    pub fn push(&mut self, s: &str) -> bool {
+    pub(crate) fn push(&mut self, s: &str) -> bool {
         let Ok(end) = u32::try_from(self.text.len() + s.len()) else { return false };
         self.text.push_str(s);
         self.ends.push(end);
@@ -33,23 +33,23 @@ impl Strings {
     ///
     /// # Panics
     /// If there is none.
-    pub fn get(&self, i: usize) -> &str {
+    pub(crate) fn get(&self, i: usize) -> &str {
         let start = if i == 0 { 0 } else { self.ends[i - 1] };
         &self.text[start as usize..self.ends[i] as usize]
     }
 
     /// How many strings there are.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.ends.len()
     }
 
     /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.ends.is_empty()
     }
 
     /// All strings in order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
         (0..self.len()).map(|i| self.get(i))
     }
 

@@ -10,11 +10,9 @@ mod shared;
 mod targets;
 
 pub use freeable::Freeable;
-pub use patterns::{filter_names, match_pattern, parse_glob};
+pub(crate) use patterns::{filter_names, match_pattern, parse_glob};
 pub use shared::{SharedInodes, Union};
-pub use targets::{
-    HASH_PREFIX, NameContext, Named, NamedBy, TargetError, near_names, resolve_target,
-};
+pub use targets::{NameContext, Named, NamedBy, TargetError, resolve_target};
 
 use crate::catalog::{Catalog, PathId};
 use crate::disk::{self, DiskError, DiskScan, Inode, KindScan, Progress, ScanOptions, Usage};
@@ -293,18 +291,18 @@ impl Census {
     }
 
     /// Whether every examined path has a known NAR size.
-    pub fn sizes_known(&self) -> bool {
+    pub(crate) fn sizes_known(&self) -> bool {
         self.sizes_known
     }
 
     /// Whether an examined path refers to one that the source does not list, so
     /// that what closures hold is not all known.
-    pub fn has_unlisted_references(&self) -> bool {
+    pub(crate) fn has_unlisted_references(&self) -> bool {
         self.unlisted
     }
 
     /// Whether sums of NAR sizes over closures can be stated.
-    pub fn nar_sums_known(&self) -> bool {
+    pub(crate) fn nar_sums_known(&self) -> bool {
         self.sizes_known && !self.unlisted
     }
 
@@ -314,13 +312,13 @@ impl Census {
     }
 
     /// The NAR size of the path at `index` in bytes, if known.
-    pub fn known_nar_size(&self, index: PathIndex) -> Option<u64> {
+    pub(crate) fn known_nar_size(&self, index: PathIndex) -> Option<u64> {
         self.catalog.nar_size(self.id(index))
     }
 
     /// The examined paths whose closure holds a path of unknown NAR size, or a
     /// reference to a path that the source does not list; by index.
-    pub fn unknown_closures(&self) -> NodeSet {
+    pub(crate) fn unknown_closures(&self) -> NodeSet {
         if self.nar_sums_known() {
             return NodeSet::new(self.len());
         }
@@ -335,7 +333,7 @@ impl Census {
 
     /// Warns if the source lacks a column of `ValidPaths` that its schema has
     /// and the answer needs.
-    pub fn needs_column(&mut self, column: &str) {
+    pub(crate) fn needs_column(&mut self, column: &str) {
         if self.catalog.lost(column) {
             let message = format!("the column ValidPaths.{column} is missing");
             self.warnings.push(WarningKind::MissingColumn, column, message);

@@ -16,7 +16,7 @@ use globset::{GlobBuilder, GlobMatcher};
 ///
 /// # Errors
 /// Where nothing matches: see [`TargetError`]. Never an empty answer.
-pub fn match_pattern(
+pub(crate) fn match_pattern(
     location: &StoreLocation,
     catalog: &Catalog,
     names: &NameContext,
@@ -55,7 +55,7 @@ pub fn match_pattern(
 ///
 /// # Errors
 /// If it is neither a name nor a glob.
-pub fn filter_names(
+pub(crate) fn filter_names(
     catalog: &Catalog,
     ids: impl Iterator<Item = PathId> + Clone,
     filter: &str,
@@ -72,7 +72,7 @@ pub fn filter_names(
 ///
 /// # Errors
 /// If it is not a valid one.
-pub fn parse_glob(pattern: &str) -> Result<GlobMatcher, TargetError> {
+pub(crate) fn parse_glob(pattern: &str) -> Result<GlobMatcher, TargetError> {
     let glob = GlobBuilder::new(pattern).literal_separator(true).build();
     let wrong = |source| TargetError::Pattern { pattern: escaped(pattern), source };
     Ok(glob.map_err(wrong)?.compile_matcher())

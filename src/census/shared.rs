@@ -136,7 +136,7 @@ impl SharedInodes {
 
     /// The graph of `references` (by index) with each class as one more node
     /// after the paths, which the paths that own it refer to.
-    pub fn extend(&self, references: &Rows) -> Rows {
+    pub(crate) fn extend(&self, references: &Rows) -> Rows {
         let paths = references.len() as u32;
         let mut graph = Rows::default();
         let mut row = Vec::new();

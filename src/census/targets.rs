@@ -107,7 +107,7 @@ fn list(before: &str, names: &[String]) -> String {
 const LISTED: usize = 12;
 
 /// The shortest beginning of a hash part that is taken for one.
-pub const HASH_PREFIX: usize = 7;
+pub(crate) const HASH_PREFIX: usize = 7;
 
 /// How a text names paths.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,7 +134,7 @@ pub struct Named {
 /// base name; an exact name or package name (of several outputs the one called
 /// `out`; a derivation only where nothing else is called so); a hash part; any
 /// file name whose symlinks lead into the store; or else a unique beginning of
-/// a hash part, of at least [`HASH_PREFIX`] characters.
+/// a hash part, of at least 7 characters.
 ///
 /// # Errors
 /// See [`TargetError`].
@@ -385,7 +385,7 @@ fn ambiguous(catalog: &Catalog, target: &str, ids: &[PathId]) -> TargetError {
 
 /// Names in the catalog that are nearly `text`, best first: those that
 /// contain it, then those that are spelled alike.
-pub fn near_names(catalog: &Catalog, text: &str) -> Vec<String> {
+pub(crate) fn near_names(catalog: &Catalog, text: &str) -> Vec<String> {
     near_names_among(catalog, catalog.ids(), text)
 }
 

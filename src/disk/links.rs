@@ -14,7 +14,7 @@ use crate::fs::{FileType, Stat};
 use crate::warning::{WarningKind, Warnings};
 
 /// The directories of links in the store directory.
-pub const LINKS_DIRECTORIES: [&[u8]; 2] = [b".links", b".links-b3"];
+pub(crate) const LINKS_DIRECTORIES: [&[u8]; 2] = [b".links", b".links-b3"];
 
 /// How many directories deep links may be: `.links/sha256/0ab`.
 const DEPTH: usize = 3;

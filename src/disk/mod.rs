@@ -28,7 +28,7 @@
 //! ```
 
 mod devices;
-mod engine;
+pub(crate) mod engine;
 mod inodes;
 mod kinds;
 mod links;
@@ -37,23 +37,24 @@ mod progress;
 mod references;
 mod scan;
 mod space;
-mod walk;
+pub(crate) mod walk;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use engine::Walker;
+pub(crate) use engine::Walker;
 pub use inodes::Inode;
 pub(crate) use inodes::spread;
 pub use kinds::{KindScan, KindSums, SharedName, scan_kinds};
-pub use links::{LINKS_DIRECTORIES, Links};
-pub(crate) use links::{is_shard, is_shard_name};
-pub use observe::{Observed, Observer, Shared};
+pub use links::Links;
+pub(crate) use links::{LINKS_DIRECTORIES, is_shard, is_shard_name};
+pub(crate) use observe::{Observed, Observer, Shared};
 pub use progress::{Progress, Snapshot, Total};
-pub use references::{HashParts, References, each_candidate, find_references};
-pub use scan::{DiskScan, ScanOptions, Usage, scan, scan_observed};
+pub(crate) use references::{HashParts, each_candidate, find_references};
+pub use scan::{DiskScan, ScanOptions, Usage, scan};
+pub(crate) use scan::scan_observed;
 pub use space::Space;
-pub use walk::{EntryStat, Listed, Top, Visitor, WalkDirectory, WalkEntry, Walked};
+pub(crate) use walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
 
 /// Why a walk could not begin. What goes wrong later becomes a warning.
 #[derive(Debug, thiserror::Error)]
@@ -74,7 +75,7 @@ pub enum DiskError {
 
 impl DiskError {
     /// The store directory at `path` cannot be read.
-    pub fn store_directory(path: &Path, source: io::Error) -> Self {
+    pub(crate) fn store_directory(path: &Path, source: io::Error) -> Self {
         Self::StoreDirectory { path: path.to_owned(), source }
     }
 }

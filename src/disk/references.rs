@@ -27,7 +27,7 @@ const FILTER_DIGITS: usize = 4;
 /// first: any byte that can be in no hash part rules out all places up to it, so
 /// most bytes are never looked at.
 #[inline]
-pub fn each_candidate(bytes: &[u8], mut on: impl FnMut(usize, &[u8; LENGTH])) {
+pub(crate) fn each_candidate(bytes: &[u8], mut on: impl FnMut(usize, &[u8; LENGTH])) {
     let mut start = 0;
     // All from `start` up to here are digits.
     let mut good = 0;
@@ -50,7 +50,7 @@ pub fn each_candidate(bytes: &[u8], mut on: impl FnMut(usize, &[u8; LENGTH])) {
 
 /// The hash parts to look for, numbered in the order given.
 #[derive(Debug)]
-pub struct HashParts {
+pub(crate) struct HashParts {
     numbers: HashMap<[u8; LENGTH], u32>,
     /// One bit for each way in which a hash part may end. Most texts that
     /// could be hash parts are none, and this shows it quickly.
@@ -59,7 +59,7 @@ pub struct HashParts {
 
 impl HashParts {
     /// Hash parts of 32 characters each; others are never found.
-    pub fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(parts: impl IntoIterator<Item = &'a str>) -> Self {
         let mut numbers = HashMap::new();
         let mut filter = vec![0u64; (1 << (FILTER_DIGITS * 5)) / 64];
         for (part, number) in parts.into_iter().zip(0u32..) {
@@ -80,7 +80,7 @@ impl HashParts {
     /// Calls `found` with the number of each hash part in `bytes`, as often as
     /// it occurs.
     #[inline]
-    pub fn find(&self, bytes: &[u8], mut found: impl FnMut(u32)) {
+    pub(crate) fn find(&self, bytes: &[u8], mut found: impl FnMut(u32)) {
         each_candidate(bytes, |_, window| {
             let at = Self::end(window);
             if self.filter[at / 64] & (1 << (at % 64)) != 0
@@ -95,7 +95,7 @@ impl HashParts {
     ///
     /// # Errors
     /// Those of the input.
-    pub fn find_in(
+    pub(crate) fn find_in(
         &self,
         mut input: impl Read,
         buffer: &mut Vec<u8>,
@@ -122,7 +122,7 @@ impl HashParts {
 
 /// What a scan for references found.
 #[derive(Debug)]
-pub struct References {
+pub(crate) struct References {
     /// For each path: the numbers of the hash parts it holds, ascending; its
     /// own may be among them.
     pub references: Vec<Vec<u32>>,
@@ -139,7 +139,7 @@ pub struct References {
 ///
 /// # Errors
 /// When the store directory cannot be read or threads not be started.
-pub fn find_references<N: AsRef<[u8]> + Sync>(
+pub(crate) fn find_references<N: AsRef<[u8]> + Sync>(
     files: &StoreFiles,
     names: &[N],
     parts: &HashParts,

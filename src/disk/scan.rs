@@ -143,7 +143,7 @@ pub struct DiskScan {
 impl DiskScan {
     /// Whether every sum of sizes fits in 64 bits, even if each name of an inode
     /// were a file of its own.
-    pub fn sums_fit(&self) -> bool {
+    pub(crate) fn sums_fit(&self) -> bool {
         let usages = self.usages.iter().chain(self.others.iter().map(|(_, usage)| usage));
         let (mut nar, mut apparent, mut disk) = (0u128, 0u128, 0u128);
         for usage in usages {

@@ -9,7 +9,7 @@ use std::path::Path;
 const MAPPED_FROM: u64 = 1 << 20;
 
 /// A file that the user names, or standard input.
-pub enum Input {
+pub(crate) enum Input {
     /// A large regular file, all of it.
     Mapped(Mmap),
     /// Anything else: a pipe is read as it comes.
@@ -30,7 +30,7 @@ impl Input {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = File::open(path)?;
         let metadata = file.metadata()?;
         if metadata.is_file()
@@ -43,12 +43,12 @@ impl Input {
     }
 
     /// Standard input.
-    pub fn standard_input() -> Self {
+    pub(crate) fn standard_input() -> Self {
         Self::stream(io::stdin())
     }
 
     /// What is read as it comes.
-    pub fn stream(input: impl Read + 'static) -> Self {
+    pub(crate) fn stream(input: impl Read + 'static) -> Self {
         Self::Stream(BufReader::with_capacity(1 << 16, Box::new(input)))
     }
 }

@@ -38,7 +38,7 @@ pub fn locate(
 ///
 /// # Errors
 /// As for [`locate`].
-pub fn locate_elsewhere(
+pub(crate) fn locate_elsewhere(
     tree: &Tree,
     store_dir: &str,
     real_store_dir: &Path,
@@ -52,7 +52,7 @@ pub fn locate_elsewhere(
 
 /// Guix's store in the same tree, if there is one and no Nix's where
 /// `location` says.
-pub fn locate_guix(tree: &Tree, location: &StoreLocation) -> Option<StoreLocation> {
+pub(crate) fn locate_guix(tree: &Tree, location: &StoreLocation) -> Option<StoreLocation> {
     let exists = |location: &StoreLocation| {
         [&location.real_store_dir, &location.database]
             .iter()

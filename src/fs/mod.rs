@@ -38,6 +38,9 @@
 //!
 //! Symlinks and entry points are resolved by [`Tree::resolve`], over any tree.
 
+// What the variants of the enums hold is theirs alone.
+#![allow(unnameable_types)]
+
 mod input;
 mod live;
 mod locate;
@@ -50,8 +53,9 @@ use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub use input::Input;
-pub use locate::{locate, locate_elsewhere, locate_guix};
+pub(crate) use input::Input;
+pub use locate::locate;
+pub(crate) use locate::{locate_elsewhere, locate_guix};
 pub use memory::MemoryFile;
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
 pub use stat::{Capacity, Facts, FileType, Stat};
@@ -225,14 +229,14 @@ impl Tree {
 
 /// Whether a path of this machine leads, at this moment and without following
 /// a last symlink, to the file of that device and inode number.
-pub fn leads_to(path: &Path, identity: (u64, u64)) -> bool {
+pub(crate) fn leads_to(path: &Path, identity: (u64, u64)) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| Stat::from(&found).identity() == identity)
 }
 
 /// Whether a library that must be given a path opened the very file that a
 /// [`Directory`] shows: the path leads to it, and this process has it open, as
 /// far as the system says.
-pub fn has_open(path: &Path, identity: (u64, u64)) -> bool {
+pub(crate) fn has_open(path: &Path, identity: (u64, u64)) -> bool {
     leads_to(path, identity) && native::has_open(identity).unwrap_or(true)
 }
 
@@ -356,7 +360,7 @@ impl Directory {
     ///
     /// # Errors
     /// Those of the system.
-    pub fn pass_path(&self, path: &[u8]) -> io::Result<Self> {
+    pub(crate) fn pass_path(&self, path: &[u8]) -> io::Result<Self> {
         if let Self::Native(directory) = self
             && let Some(opened) = directory.pass_path(path)
         {
@@ -388,7 +392,7 @@ impl Directory {
     ///
     /// # Errors
     /// `PermissionDenied` if not, and those of the system.
-    pub fn may_read(&self, name: &CStr) -> io::Result<()> {
+    pub(crate) fn may_read(&self, name: &CStr) -> io::Result<()> {
         dispatch!(self, directory => directory.may_read(name))
     }
 
@@ -398,7 +402,7 @@ impl Directory {
     ///
     /// # Errors
     /// As [`Directory::open_file`].
-    pub fn open_unknown_file(&self, name: &CStr) -> io::Result<RegularFile> {
+    pub(crate) fn open_unknown_file(&self, name: &CStr) -> io::Result<RegularFile> {
         match self {
             Self::Native(directory) => directory.open_unknown_file(name).map(RegularFile::os),
             Self::Portable(directory) => directory.open_unknown_file(name).map(RegularFile::os),

@@ -7,7 +7,7 @@ use super::{NodeSet, Rows};
 
 /// Nodes and single references to treat as removed.
 #[derive(Clone, Debug, Default)]
-pub struct Cuts {
+pub(crate) struct Cuts {
     /// Nodes that are never entered, even when asked for.
     pub nodes: NodeSet,
     /// References (from, to) that are never followed.
@@ -28,7 +28,7 @@ pub fn closure<I: IntoIterator<Item = u32>>(rows: &Rows, from: I) -> Vec<u32> {
 ///
 /// # Panics
 /// If a node is not below `rows.len()`.
-pub fn reachable<I: IntoIterator<Item = u32>>(rows: &Rows, from: I, cuts: &Cuts) -> NodeSet {
+pub(crate) fn reachable<I: IntoIterator<Item = u32>>(rows: &Rows, from: I, cuts: &Cuts) -> NodeSet {
     let mut seen = NodeSet::new(rows.len());
     let mut todo = Vec::new();
     for node in from {

@@ -57,7 +57,7 @@ pub struct ClosureSizes<const W: usize> {
 /// twice the graph.
 ///
 /// # Errors
-/// [`TooHeavy`] if a column sums to 2^64 or more.
+/// `TooHeavy` if a column sums to 2^64 or more.
 ///
 /// # Panics
 /// If there is not one weight a row, or there are fewer rows than sources.

@@ -6,22 +6,23 @@
 //! recurses. Where an algorithm walks against the references, hand it the
 //! [transposed](Rows::transpose) rows.
 
-mod closure;
-mod closure_sizes;
-mod dominators;
+pub(crate) mod closure;
+pub(crate) mod closure_sizes;
+pub(crate) mod dominators;
 mod node;
-mod node_set;
+pub(crate) mod node_set;
 mod rows;
 mod scc;
 mod shortest_path;
 mod weights;
 
-pub use closure::{Cuts, closure, reachable};
-pub use closure_sizes::{ClosureSizes, closure_sizes};
-pub use dominators::{Dominator, Dominators, roots};
+pub(crate) use closure::{Cuts, closure, reachable};
+pub(crate) use closure_sizes::closure_sizes;
+pub(crate) use dominators::{Dominator, Dominators, roots};
 pub(crate) use node::node_number;
-pub use node_set::NodeSet;
+pub(crate) use node_set::NodeSet;
 pub use rows::Rows;
-pub use scc::Components;
-pub use shortest_path::{ShortestPaths, between};
-pub use weights::{TooHeavy, Weights, saturating_add, saturating_sum};
+pub(crate) use scc::Components;
+pub(crate) use shortest_path::{ShortestPaths, between};
+pub use weights::TooHeavy;
+pub(crate) use weights::{Weights, saturating_add, saturating_sum};

@@ -9,7 +9,7 @@ const UNSEEN: u32 = u32::MAX;
 /// after all that it refers to (the order in which a depth-first walk leaves
 /// them, so that what is close in the graph gets close numbers).
 #[derive(Clone, Debug)]
-pub struct Components {
+pub(crate) struct Components {
     of: Vec<u32>,
     count: u32,
 }
@@ -20,7 +20,7 @@ impl Components {
     ///
     /// # Panics
     /// If a node of `first` is not below `rows.len()`.
-    pub fn new<I: IntoIterator<Item = u32>>(rows: &Rows, first: I) -> Self {
+    pub(crate) fn new<I: IntoIterator<Item = u32>>(rows: &Rows, first: I) -> Self {
         let nodes = rows.len();
         // When a node was found; once its component is known, UNSEEN - 1.
         const DONE: u32 = UNSEEN - 1;
@@ -79,25 +79,20 @@ impl Components {
     }
 
     /// The number of components.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.count as usize
-    }
-
-    /// Whether there is no component, as there is no node.
-    pub fn is_empty(&self) -> bool {
-        self.count == 0
     }
 
     /// The component of a node.
     ///
     /// # Panics
     /// If there is no such node.
-    pub fn of(&self, node: u32) -> u32 {
+    pub(crate) fn of(&self, node: u32) -> u32 {
         self.of[node as usize]
     }
 
     /// The component of every node.
-    pub fn as_slice(&self) -> &[u32] {
+    pub(crate) fn as_slice(&self) -> &[u32] {
         &self.of
     }
 }
@@ -118,6 +113,6 @@ mod tests {
                 assert!(components.of(reference) <= components.of(node));
             }
         }
-        assert!(Components::new(&Rows::default(), []).is_empty());
+        assert_eq!(Components::new(&Rows::default(), []).len(), 0);
     }
 }

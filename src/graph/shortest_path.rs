@@ -4,7 +4,7 @@ use super::{Cuts, NodeSet, Rows, reachable};
 
 /// The shortest chains of references from some nodes to all they reach.
 #[derive(Clone, Debug)]
-pub struct ShortestPaths {
+pub(crate) struct ShortestPaths {
     /// The node before each on its chain; itself where the chain begins.
     before: Vec<u32>,
 }
@@ -18,7 +18,7 @@ impl ShortestPaths {
     ///
     /// # Panics
     /// If a node of `from` is not below `rows.len()`.
-    pub fn new(rows: &Rows, from: &[u32]) -> Self {
+    pub(crate) fn new(rows: &Rows, from: &[u32]) -> Self {
         let mut before = vec![Self::NONE; rows.len()];
         let mut level: Vec<u32> = from.to_vec();
         for &node in from {
@@ -42,7 +42,7 @@ impl ShortestPaths {
     }
 
     /// The chain to a node, both ends included; none if there is no chain.
-    pub fn to(&self, node: u32) -> Option<Vec<u32>> {
+    pub(crate) fn to(&self, node: u32) -> Option<Vec<u32>> {
         let mut chain = vec![node];
         let mut at = node;
         loop {
@@ -65,7 +65,7 @@ impl ShortestPaths {
 ///
 /// # Panics
 /// If a node is not below `rows.len()`.
-pub fn between(rows: &Rows, transposed: &Rows, from: &[u32], to: &[u32]) -> NodeSet {
+pub(crate) fn between(rows: &Rows, transposed: &Rows, from: &[u32], to: &[u32]) -> NodeSet {
     let forward = reachable(rows, from.iter().copied(), &Cuts::default());
     let backward = reachable(transposed, to.iter().copied(), &Cuts::default());
     NodeSet::from_nodes(rows.len(), forward.iter().filter(|&node| backward.contains(node)))

@@ -7,7 +7,7 @@
 //! has a warning, which makes the answer incomplete.
 
 /// The weights of one node in `W` columns, such as NAR bytes and disk bytes.
-pub type Weights<const W: usize> = [u64; W];
+pub(crate) type Weights<const W: usize> = [u64; W];
 
 /// A column of weights sums to 2^64 or more, so sums over it do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -15,12 +15,12 @@ pub type Weights<const W: usize> = [u64; W];
 pub struct TooHeavy;
 
 /// Adds, and stops at the largest number.
-pub fn saturating_add(sum: &mut u64, size: u64) {
+pub(crate) fn saturating_add(sum: &mut u64, size: u64) {
     *sum = sum.saturating_add(size);
 }
 
 /// The sum, or the largest number if it does not fit.
-pub fn saturating_sum(sizes: impl IntoIterator<Item = u64>) -> u64 {
+pub(crate) fn saturating_sum(sizes: impl IntoIterator<Item = u64>) -> u64 {
     sizes.into_iter().fold(0, u64::saturating_add)
 }
 

@@ -8,7 +8,7 @@ use data_encoding::HEXLOWER;
 
 /// How a path's contents are hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Method {
+pub(crate) enum Method {
     /// The contents of one file that is text, with references.
     Text,
     /// The contents of one file.
@@ -21,7 +21,7 @@ pub enum Method {
 
 /// A content address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ContentAddress {
+pub(crate) struct ContentAddress {
     /// How the contents are hashed.
     pub method: Method,
     /// Their hash.
@@ -30,7 +30,7 @@ pub struct ContentAddress {
 
 impl ContentAddress {
     /// Reads `text:<hash>`, `fixed:<hash>`, `fixed:r:<hash>` or `fixed:git:<hash>`.
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (method, hash) = if let Some(hash) = text.strip_prefix("text:") {
             (Method::Text, hash)
         } else {
@@ -49,7 +49,7 @@ impl ContentAddress {
     /// The hash part of the store path that has this content address, this
     /// name and these references (full paths; `to_self` says whether it also
     /// refers to itself). `None` for a combination that Nix makes no path of.
-    pub fn hash_part(
+    pub(crate) fn hash_part(
         &self,
         store_dir: &str,
         name: &str,

@@ -145,7 +145,7 @@ impl fmt::Display for Hash {
 
 /// A hash being made.
 #[derive(Clone, Debug)]
-pub enum Hasher {
+pub(crate) enum Hasher {
     /// MD5.
     Md5(md5::Md5),
     /// SHA-1.
@@ -160,7 +160,7 @@ pub enum Hasher {
 
 impl Hasher {
     /// A new one.
-    pub fn new(algorithm: Algorithm) -> Self {
+    pub(crate) fn new(algorithm: Algorithm) -> Self {
         match algorithm {
             Algorithm::Md5 => Self::Md5(md5::Md5::default()),
             Algorithm::Sha1 => Self::Sha1(sha1::Sha1::default()),
@@ -172,7 +172,7 @@ impl Hasher {
 
     /// Takes in more bytes.
     #[inline]
-    pub fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Md5(h) => h.update(bytes),
             Self::Sha1(h) => h.update(bytes),
@@ -185,7 +185,7 @@ impl Hasher {
     }
 
     /// The hash of all bytes taken in.
-    pub fn finish(self) -> Hash {
+    pub(crate) fn finish(self) -> Hash {
         let (algorithm, bytes) = match self {
             Self::Md5(h) => (Algorithm::Md5, h.finalize().to_vec()),
             Self::Sha1(h) => (Algorithm::Sha1, h.finalize().to_vec()),

@@ -10,14 +10,14 @@ use sha2::{Digest, Sha256};
 /// assert_eq!(nix32::encode(&empty), "0ip26j2h11n1kgkz36rl4akv694yz65hr72q4kv4b3lxcbi65b3p");
 /// ```
 #[derive(Clone, Debug)]
-pub struct FileHasher {
+pub(crate) struct FileHasher {
     sha: Sha256,
     size: u64,
 }
 
 impl FileHasher {
     /// Begins a file of `size` bytes; `executable` is mode & 0100.
-    pub fn new(size: u64, executable: bool) -> Self {
+    pub(crate) fn new(size: u64, executable: bool) -> Self {
         let mut head = Vec::with_capacity(160);
         for part in ["nix-archive-1", "(", "type", "regular"] {
             string(&mut head, part.as_bytes());
@@ -34,12 +34,12 @@ impl FileHasher {
     }
 
     /// Adds contents.
-    pub fn update(&mut self, contents: &[u8]) {
+    pub(crate) fn update(&mut self, contents: &[u8]) {
         self.sha.update(contents);
     }
 
     /// The SHA-256. Right only if as many bytes were added as was said.
-    pub fn finish(mut self) -> [u8; 32] {
+    pub(crate) fn finish(mut self) -> [u8; 32] {
         let mut tail = vec![0; (self.size.wrapping_neg() % 8) as usize];
         string(&mut tail, b")");
         self.sha.update(&tail);
@@ -48,7 +48,7 @@ impl FileHasher {
 }
 
 /// The SHA-256 of the NAR of a symlink.
-pub fn hash_symlink(target: &[u8]) -> [u8; 32] {
+pub(crate) fn hash_symlink(target: &[u8]) -> [u8; 32] {
     let mut nar = Vec::with_capacity(160);
     for part in ["nix-archive-1", "(", "type", "symlink", "target"] {
         string(&mut nar, part.as_bytes());

@@ -10,16 +10,16 @@
 //! | `nix32` | Nix's alphabet of 32 characters |
 //! | `content_address` | content addresses, and the store path that follows from one |
 
-pub mod content_address;
-pub mod hash;
+pub(crate) mod content_address;
+pub(crate) mod hash;
 mod leaf;
 pub mod nix32;
 mod self_reference;
-pub mod size;
-pub mod stream;
+pub(crate) mod size;
+pub(crate) mod stream;
 
-pub use leaf::{FileHasher, hash_symlink};
-pub use self_reference::SelfReferenceHasher;
+pub(crate) use leaf::{FileHasher, hash_symlink};
+pub(crate) use self_reference::SelfReferenceHasher;
 
 /// What Nix puts after a name on a file system that does not distinguish upper from
 /// lower case, with a number after it (nix: `caseHackSuffix` in `archive.hh`).
@@ -33,7 +33,7 @@ const CASE_HACK: &[u8] = b"~nix~case~hack~";
 /// assert_eq!(name_in_nar(b"Xt.h~nix~case~hack~1", true), b"Xt.h");
 /// assert_eq!(name_in_nar(b"Xt.h~nix~case~hack~1", false), b"Xt.h~nix~case~hack~1");
 /// ```
-pub fn name_in_nar(name: &[u8], use_case_hack: bool) -> &[u8] {
+pub(crate) fn name_in_nar(name: &[u8], use_case_hack: bool) -> &[u8] {
     if !use_case_hack || name.len() < CASE_HACK.len() {
         return name;
     }

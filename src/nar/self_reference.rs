@@ -10,7 +10,7 @@ use super::hash::{Algorithm, Hash, Hasher};
 
 /// Hashes a NAR, which comes in pieces, without its self-references.
 #[derive(Clone, Debug)]
-pub struct SelfReferenceHasher {
+pub(crate) struct SelfReferenceHasher {
     hasher: Hasher,
     hash_part: Vec<u8>,
     /// What may be the beginning of a self-reference.
@@ -22,7 +22,7 @@ pub struct SelfReferenceHasher {
 
 impl SelfReferenceHasher {
     /// Begins a NAR of the store path of that hash part.
-    pub fn new(algorithm: Algorithm, hash_part: &str) -> Self {
+    pub(crate) fn new(algorithm: Algorithm, hash_part: &str) -> Self {
         Self {
             hasher: Hasher::new(algorithm),
             hash_part: hash_part.into(),
@@ -33,7 +33,7 @@ impl SelfReferenceHasher {
     }
 
     /// Takes in more bytes.
-    pub fn update(&mut self, piece: &[u8]) {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
         let length = self.hash_part.len();
         self.rest.extend_from_slice(piece);
         let mut at = 0;
@@ -53,7 +53,7 @@ impl SelfReferenceHasher {
     }
 
     /// Both hashes: with the places of the self-references, and without.
-    pub fn finish(mut self) -> [Hash; 2] {
+    pub(crate) fn finish(mut self) -> [Hash; 2] {
         self.hasher.update(&self.rest);
         let without = self.hasher.clone().finish();
         for place in &self.places {

@@ -16,14 +16,14 @@
 //! ```
 
 /// What a NAR adds around its topmost node: the string `nix-archive-1`.
-pub const NAR: u64 = string(13);
+pub(crate) const NAR: u64 = string(13);
 
 /// A directory node without its entries.
-pub const DIRECTORY: u64 = string(1) + string(4) + string(9) + string(1);
+pub(crate) const DIRECTORY: u64 = string(1) + string(4) + string(9) + string(1);
 
 /// The size of a string of `length` bytes: 8 bytes of length, then the bytes
 /// padded to a multiple of 8.
-pub const fn string(length: u64) -> u64 {
+pub(crate) const fn string(length: u64) -> u64 {
     match length.checked_next_multiple_of(8) {
         Some(padded) => padded.saturating_add(8),
         None => u64::MAX,
@@ -32,7 +32,7 @@ pub const fn string(length: u64) -> u64 {
 
 /// A regular file's node: `size` bytes of contents (`st_size`), and whether
 /// its owner may execute it (mode & 0100).
-pub const fn file(size: u64, executable: bool) -> u64 {
+pub(crate) const fn file(size: u64, executable: bool) -> u64 {
     // ( type regular [executable ""] contents <bytes> )
     const PLAIN: u64 = string(1) + string(4) + string(7) + string(8) + string(1);
     const EXECUTABLE: u64 = string(10) + string(0);
@@ -40,7 +40,7 @@ pub const fn file(size: u64, executable: bool) -> u64 {
 }
 
 /// A symlink's node: `target` is the length of its target, which is its `st_size`.
-pub const fn symlink(target: u64) -> u64 {
+pub(crate) const fn symlink(target: u64) -> u64 {
     // ( type symlink target <bytes> )
     const AROUND: u64 = string(1) + string(4) + string(7) + string(6) + string(1);
     string(target).saturating_add(AROUND)
@@ -48,7 +48,7 @@ pub const fn symlink(target: u64) -> u64 {
 
 /// What one entry adds to a directory besides its node: `name` is the length
 /// of its name.
-pub const fn entry(name: u64) -> u64 {
+pub(crate) const fn entry(name: u64) -> u64 {
     // entry ( name <bytes> node … )
     const AROUND: u64 = string(5) + string(1) + string(4) + string(4) + string(1);
     string(name).saturating_add(AROUND)

@@ -23,7 +23,7 @@ const OPEN: usize = 64;
 /// Why there is no NAR of a tree.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {problem}", path.escape_ascii())]
-pub struct NarError {
+pub(crate) struct NarError {
     /// What is wrong: a path below the tree's top, empty for the top itself.
     pub path: Vec<u8>,
     /// What is wrong with it.
@@ -32,7 +32,7 @@ pub struct NarError {
 
 /// What is wrong with a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NarProblem {
+pub(crate) enum NarProblem {
     /// It cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] Errno),
@@ -60,12 +60,12 @@ impl From<io::Error> for NarProblem {
 }
 
 /// What is wrong with a file's extended attributes, judged by their names.
-pub type XattrJudge = Box<dyn Fn(&[u8]) -> Option<String>>;
+pub(crate) type XattrJudge = Box<dyn Fn(&[u8]) -> Option<String>>;
 
 /// What was found of the extended attributes of a tree. Paths are below its
 /// top, empty for the top itself.
 #[derive(Debug, Default)]
-pub struct Judged {
+pub(crate) struct Judged {
     /// What the judge said.
     pub said: Vec<(Vec<u8>, String)>,
     /// What could not be asked.
@@ -73,7 +73,7 @@ pub struct Judged {
 }
 
 /// Writes NARs of trees; keeps its buffers between them.
-pub struct NarWriter {
+pub(crate) struct NarWriter {
     buffer: Box<[u8]>,
     filled: usize,
     entries: Vec<u8>,
@@ -112,17 +112,17 @@ struct Level {
 impl NarWriter {
     /// Has `judge` look at the names of the extended attributes (each followed
     /// by a NUL) of each file and directory that has any.
-    pub fn judge_xattrs(&mut self, judge: XattrJudge) {
+    pub(crate) fn judge_xattrs(&mut self, judge: XattrJudge) {
         self.judge = Some(judge);
     }
 
     /// Whether names lose the suffix that Nix's setting `use-case-hack` is about.
-    pub fn use_case_hack(&mut self, use_it: bool) {
+    pub(crate) fn use_case_hack(&mut self, use_it: bool) {
         self.use_case_hack = use_it;
     }
 
     /// What was said of the extended attributes of the tree written last.
-    pub fn take_judged(&mut self) -> Judged {
+    pub(crate) fn take_judged(&mut self) -> Judged {
         std::mem::take(&mut self.judged)
     }
 
@@ -139,7 +139,7 @@ impl NarWriter {
     ///
     /// # Errors
     /// See [`NarError`].
-    pub fn hash(
+    pub(crate) fn hash(
         &mut self,
         algorithm: Algorithm,
         dir: &Directory,
@@ -155,7 +155,7 @@ impl NarWriter {
     ///
     /// # Errors
     /// See [`NarError`]; what was written by then is worth nothing.
-    pub fn write(
+    pub(crate) fn write(
         &mut self,
         dir: &Directory,
         name: &CStr,
@@ -321,7 +321,7 @@ impl NarWriter {
 }
 
 /// The SHA-256 of the NAR of an empty file: a name that `.links` often has.
-pub fn empty_file_hash(executable: bool) -> [u8; 32] {
+pub(crate) fn empty_file_hash(executable: bool) -> [u8; 32] {
     let (mut writer, mut nar) = (NarWriter::default(), Vec::new());
     let mut out = |piece: &[u8]| nar.extend_from_slice(piece);
     let parts: &[&[u8]] = &[b"nix-archive-1", b"(", b"type", b"regular"];

@@ -7,6 +7,7 @@ mod junit;
 mod show;
 mod table;
 
+pub use crate::text::Units;
 pub use show::Style;
 
 use crate::answer::Document;

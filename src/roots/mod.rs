@@ -14,10 +14,9 @@ mod nix_conf;
 mod profiles;
 mod runtime;
 
-pub use nix_conf::{
-    DEFAULT_IGNORED_ACLS, DEFAULT_KEY, GcSetting, GcSettings, Settings, SettingsFiles,
-    read_settings,
-};
+#[cfg(test)]
+pub(crate) use nix_conf::DEFAULT_KEY;
+pub use nix_conf::{GcSetting, GcSettings, Settings, SettingsFiles, TextSetting, read_settings};
 pub use profiles::{Caller, CleanedBy, Generation, Profile, ProfileRule};
 
 use crate::catalog::{Catalog, PathId};

@@ -20,9 +20,11 @@ const MAX_FILE: u64 = 1 << 20;
 const MAX_FILES: usize = 256;
 
 /// The key that Nix trusts unless its settings say otherwise.
-pub const DEFAULT_KEY: &str = "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
+pub(crate) const DEFAULT_KEY: &str =
+    "cache.nixos.org-1:6NCHdD59X431o0gWypbMrAURkbJ16ZPMQFGspcDShjY=";
 /// The extended attributes that Nix leaves alone unless its settings say otherwise.
-pub const DEFAULT_IGNORED_ACLS: [&str; 3] = ["security.csm", "security.selinux", "system.nfs4_acl"];
+pub(crate) const DEFAULT_IGNORED_ACLS: [&str; 3] =
+    ["security.csm", "security.selinux", "system.nfs4_acl"];
 
 /// One setting, and where it comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,9 +8,9 @@ pub const DEFAULT_STORE_DIR: &str = "/nix/store";
 pub const DEFAULT_STATE_DIR: &str = "/nix/var/nix";
 
 /// Guix's store directory.
-pub const GUIX_STORE_DIR: &str = "/gnu/store";
+pub(crate) const GUIX_STORE_DIR: &str = "/gnu/store";
 /// Guix's state directory.
-pub const GUIX_STATE_DIR: &str = "/var/guix";
+pub(crate) const GUIX_STATE_DIR: &str = "/var/guix";
 
 /// Where a store lies: the names it goes by, and where those are on this
 /// machine. [`locate`](crate::fs::locate) finds that out.
@@ -55,7 +55,7 @@ impl StoreLocation {
 
 /// An absolute name without `.`, `..` and doubled slashes, by its text alone
 /// (nix: `canonPath`).
-pub fn plain_path(path: &Path) -> PathBuf {
+pub(crate) fn plain_path(path: &Path) -> PathBuf {
     let mut plain = PathBuf::from("/");
     for part in path.components() {
         match part {

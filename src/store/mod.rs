@@ -5,9 +5,8 @@ mod package;
 mod path;
 mod uri;
 
-pub use location::{
-    DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, GUIX_STATE_DIR, GUIX_STORE_DIR, StoreLocation, plain_path,
-};
+pub use location::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+pub(crate) use location::{GUIX_STATE_DIR, GUIX_STORE_DIR, plain_path};
 pub use package::Package;
-pub use path::{NameError, StorePath, parse_drv_name};
-pub use uri::{StoreAccess, StoreUri, StoreUriError};
+pub use path::{NameError, StorePath};
+pub(crate) use uri::{StoreAccess, StoreUri};

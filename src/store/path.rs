@@ -105,13 +105,13 @@ impl<'a> StorePath<'a> {
         &self.0[HASH_LEN + 1..]
     }
 
-    /// The `name` of Nix's `builtins.parseDrvName`: see [`parse_drv_name`].
+    /// The `name` of Nix's `builtins.parseDrvName`.
     pub fn pname(self) -> &'a str {
         parse_drv_name(self.name()).0
     }
 
     /// The `version` of Nix's `builtins.parseDrvName`, empty where the name has
-    /// none: see [`parse_drv_name`].
+    /// none.
     pub fn version(self) -> &'a str {
         parse_drv_name(self.name()).1
     }
@@ -151,7 +151,7 @@ impl fmt::Display for StorePath<'_> {
 /// assert_eq!(parse_drv_name("source"), ("source", ""));
 /// assert_eq!(parse_drv_name("odd-"), ("odd-", ""));
 /// ```
-pub fn parse_drv_name(name: &str) -> (&str, &str) {
+pub(crate) fn parse_drv_name(name: &str) -> (&str, &str) {
     let bytes = name.as_bytes();
     for i in 0..bytes.len().saturating_sub(1) {
         if bytes[i] == b'-' && !bytes[i + 1].is_ascii_alphabetic() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// How Nix reaches the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StoreAccess {
+pub(crate) enum StoreAccess {
     /// As it finds: directly if it may, else through the daemon.
     Auto,
     /// Directly.
@@ -19,7 +19,7 @@ pub enum StoreAccess {
 
 /// A store on this machine, as a URI names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreUri {
+pub(crate) struct StoreUri {
     /// How Nix reaches it.
     pub access: StoreAccess,
     /// `root`: the directory of a chroot store, below which `nix/store` and
@@ -35,7 +35,7 @@ pub struct StoreUri {
 
 /// Why a URI names no store that can be examined here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StoreUriError {
+pub(crate) enum StoreUriError {
     /// It is on another machine, or is a binary cache.
     #[error("{0} is a remote store; only a store on this machine can be examined")]
     Remote(String),
@@ -55,14 +55,14 @@ pub enum StoreUriError {
 
 impl StoreUri {
     /// What Nix uses by default.
-    pub const AUTO: Self =
+    pub(crate) const AUTO: Self =
         Self { access: StoreAccess::Auto, root: None, store_dir: None, real: None, state: None };
 
     /// Reads a URI; a path in it may be relative to `current`.
     ///
     /// # Errors
     /// If it names no store on this machine.
-    pub fn parse(uri: &OsStr, current: &Path) -> Result<Self, StoreUriError> {
+    pub(crate) fn parse(uri: &OsStr, current: &Path) -> Result<Self, StoreUriError> {
         let shown = || uri.to_string_lossy().into_owned();
         let text = uri.as_bytes();
         let (base, query) = match text.iter().position(|&b| b == b'?') {
@@ -119,7 +119,7 @@ impl StoreUri {
     }
 
     /// Whether it names any directory.
-    pub fn is_plain(&self) -> bool {
+    pub(crate) fn is_plain(&self) -> bool {
         *self == Self { access: self.access, ..Self::AUTO }
     }
 }

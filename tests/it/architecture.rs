@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 fn rooms() -> Vec<String> {
     let text = fs::read_to_string(src().join("lib.rs")).unwrap();
     let name = |line: &str| {
-        let rest = line.strip_prefix("//! | [`")?;
+        // In brackets where it is public.
+        let rest = line.strip_prefix("//! | ")?.trim_start_matches('[').strip_prefix('`')?;
         Some(rest.split('`').next()?.to_owned())
     };
     text.lines().filter_map(name).collect()

@@ -11,11 +11,9 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix_census::disk::{
-    self, DiskScan, EntryStat, Progress, ScanOptions, Top, Total, Usage, Visitor, WalkDirectory,
-    WalkEntry, Walker,
-};
+use nix_census::disk::{self, DiskScan, Progress, ScanOptions, Total, Usage};
 use nix_census::fs::{FileType, StoreFiles, Tree};
+use nix_census::internals::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry, Walker};
 use nix_census::warning::WarningKind;
 use proptest::prelude::*;
 use rustix::fs::{Mode, OFlags, mkdirat, openat};

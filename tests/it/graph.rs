@@ -1,7 +1,7 @@
 //! The graph room on graphs shaped like real stores: how the work grows, and
 //! that results at that size are right.
 
-use nix_census::graph::{closure, closure_sizes};
+use nix_census::internals::{closure, closure_sizes};
 
 #[path = "../../benches/generate/mod.rs"]
 mod generate;

@@ -286,7 +286,7 @@ fn warn_of_upper_copies(catalog: &Catalog, lower: &Path, goes: &[u32], warnings:
 /// collect what is said to be dead: the row at the other end of a reference
 /// cannot be read (nix: `LocalStore::collectGarbage`, `markAlive` and
 /// `queryReferrers`).
-pub fn warn_where_nix_stops(
+pub(crate) fn warn_where_nix_stops(
     catalog: &Catalog,
     found: &FoundRoots,
     settings: &GcSettings,

@@ -43,7 +43,8 @@ pub struct Why {
     pub path: PathId,
     /// Why it is alive, or why it is dead.
     pub answer: WhyAnswer,
-    /// Whether it is alive under each of [`Keep::ALL`].
+    /// Whether it is alive under each pair of settings: neither, `keep-derivations`,
+    /// `keep-outputs`, both.
     pub under: [bool; 4],
 }
 

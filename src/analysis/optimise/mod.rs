@@ -23,7 +23,7 @@ mod gathered;
 mod kind;
 mod link_table;
 mod reader;
-pub mod simulate;
+mod simulate;
 mod unordered;
 mod version;
 

@@ -8,7 +8,7 @@ use crate::graph::NodeSet;
 
 /// The files that Nix would meet, in the order in which it would meet them.
 #[derive(Clone, Debug, Default)]
-pub struct Layout {
+pub(crate) struct Layout {
     /// Each inode that a name below leads to, once.
     pub inodes: Vec<LayoutInode>,
     /// The entries of all directories, each directory's together and in the
@@ -30,7 +30,7 @@ pub struct Layout {
 
 /// A regular file or symlink; sizes in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct LayoutInode {
+pub(crate) struct LayoutInode {
     /// `st_size`.
     pub size: u64,
     /// `st_blocks` × 512.
@@ -46,31 +46,31 @@ pub struct LayoutInode {
 }
 
 /// The class of contents that no other inode and no name in `.links` has.
-pub const UNIQUE: u32 = u32::MAX;
+pub(crate) const UNIQUE: u32 = u32::MAX;
 
 /// An entry of a directory: a file or symlink by its inode, or a directory;
 /// other kinds of files are left out, as Nix passes over them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LayoutEntry(u32);
+pub(crate) struct LayoutEntry(u32);
 
 impl LayoutEntry {
     const DIRECTORY: u32 = 1 << 31;
 
     /// An entry that leads to `Layout::inodes[index]`.
-    pub fn inode(index: u32) -> Self {
+    pub(crate) fn inode(index: u32) -> Self {
         debug_assert!(index < Self::DIRECTORY, "fewer than 2^31 inodes");
         Self(index)
     }
 
     /// An entry that is `Layout::directories[index]`.
-    pub fn directory(index: u32) -> Self {
+    pub(crate) fn directory(index: u32) -> Self {
         debug_assert!(index < Self::DIRECTORY, "fewer than 2^31 directories");
         Self(index | Self::DIRECTORY)
     }
 
     /// What it leads to.
     #[inline]
-    pub fn target(self) -> EntryTarget {
+    pub(crate) fn target(self) -> EntryTarget {
         match self.0 & Self::DIRECTORY {
             0 => EntryTarget::Inode(self.0),
             _ => EntryTarget::Directory(self.0 & !Self::DIRECTORY),
@@ -79,7 +79,7 @@ impl LayoutEntry {
 
     /// The inode that it leads to, if it is not a directory.
     #[inline]
-    pub fn as_inode(self) -> Option<u32> {
+    pub(crate) fn as_inode(self) -> Option<u32> {
         match self.target() {
             EntryTarget::Inode(inode) => Some(inode),
             EntryTarget::Directory(_) => None,
@@ -89,7 +89,7 @@ impl LayoutEntry {
 
 /// What a [`LayoutEntry`] leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EntryTarget {
+pub(crate) enum EntryTarget {
     /// A file or symlink, by its place in [`Layout::inodes`].
     Inode(u32),
     /// A directory, by its place in [`Layout::directories`].
@@ -98,7 +98,7 @@ pub enum EntryTarget {
 
 /// An entry of `.links`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LayoutLink {
+pub(crate) struct LayoutLink {
     /// Its inode: an index into [`Layout::inodes`].
     pub inode: u32,
     /// The class that its *name* stands for, which Nix goes by; [`UNIQUE`] if
@@ -139,13 +139,13 @@ pub enum Stop {
     /// A file with all the names that the file system allows, none of them in
     /// `.links`, cannot be linked there.
     LinkLimit,
-    /// The path at this position of [`Layout::paths`] is not on disk.
+    /// The path at this position in the order of linking is not on disk.
     MissingPath(u32),
 }
 
 /// What happens to a file, as [`simulate`] reports it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub(crate) enum Event {
     /// A name of `inode` in the path at position `path` of [`Layout::paths`]
     /// becomes a name of `kept`.
     Replaced {
@@ -170,7 +170,7 @@ pub enum Event {
 const NONE: u32 = u32::MAX;
 
 /// Optimises the layout as Nix would, calling `on` for each change.
-pub fn simulate(
+pub(crate) fn simulate(
     layout: &Layout,
     rules: impl Into<NixRules>,
     mut on: impl FnMut(Event),

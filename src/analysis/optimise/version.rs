@@ -184,7 +184,7 @@ impl NixVersion {
     }
 
     /// The table in which it looks for outputs of content-addressed derivations.
-    pub fn trace_table(self) -> TraceTable {
+    pub(crate) fn trace_table(self) -> TraceTable {
         match (self.flavour, self.minor) {
             (Flavour::Nix, 35..) => TraceTable::BuildTraceV3,
             _ => TraceTable::Realisations,

@@ -17,7 +17,7 @@ use std::collections::{HashMap, HashSet};
 pub type RootSizes = [u64; 4];
 
 /// The NAR size of what was weighed, if all of it is known.
-pub fn known_nar_size(sizes: RootSizes) -> Option<u64> {
+pub(crate) fn known_nar_size(sizes: RootSizes) -> Option<u64> {
     (sizes[2] == 0).then_some(sizes[0])
 }
 

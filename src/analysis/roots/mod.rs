@@ -4,7 +4,8 @@ mod document;
 mod holders;
 mod of;
 
-pub use holders::{Group, Holders, RootSizes, known_nar_size};
+pub(crate) use holders::known_nar_size;
+pub use holders::{Group, Holders, RootSizes};
 pub(crate) use of::chain_text;
 pub use of::{Keeper, RootsOf};
 
@@ -312,7 +313,7 @@ fn matches(options: &RootsOptions, index: u32, root: &Root) -> bool {
 ///
 /// # Errors
 /// If it is neither a name nor a glob.
-pub fn filter_roots(
+pub(crate) fn filter_roots(
     census: &Census,
     found: &FoundRoots,
     filter: &str,

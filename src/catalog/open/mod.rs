@@ -53,9 +53,9 @@ pub(crate) use limits::is_limit;
 pub use limits::{Exceeded, Quota};
 
 /// The oldest database schema that is read: Nix 1.0's.
-pub const OLDEST_SCHEMA: u32 = 6;
+pub(crate) const OLDEST_SCHEMA: u32 = 6;
 /// The newest database schema known: that of Nix 2.0 and later.
-pub const NEWEST_SCHEMA: u32 = 10;
+pub(crate) const NEWEST_SCHEMA: u32 = 10;
 
 /// How often a database that changes under the reading is read again.
 const TRIES: u32 = 8;
@@ -95,7 +95,7 @@ impl fmt::Display for Journal {
 /// How the file says the database's schema stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Schema {
-    /// A number from [`OLDEST_SCHEMA`] to [`NEWEST_SCHEMA`].
+    /// A number that is known, 6 to 10.
     Known(u32),
     /// A later number: what this program reads may mean something else there.
     Newer(u32),
@@ -153,7 +153,7 @@ pub struct Database {
 
 impl Database {
     /// The connection, in its read transaction.
-    pub fn connection(&self) -> &Connection {
+    pub(crate) fn connection(&self) -> &Connection {
         &self.connection
     }
 
@@ -169,7 +169,7 @@ impl Database {
 
     /// Whether the files changed since they were opened without a lock, or
     /// others were put in their place, so that what was read may be wrong.
-    pub fn changed(&self) -> bool {
+    pub(crate) fn changed(&self) -> bool {
         let Ok(now) = look(&self.found) else { return true };
         let kept = match self.mode {
             // SQLite's locks see to the rest.
@@ -184,7 +184,7 @@ impl Database {
     ///
     /// # Errors
     /// [`OpenError::Changed`] if what was read may be wrong: read again.
-    pub fn finish(self) -> Result<(), OpenError> {
+    pub(crate) fn finish(self) -> Result<(), OpenError> {
         match self.changed() {
             true => Err(OpenError::Changed { path: self.found.path().to_owned() }),
             false => Ok(()),
@@ -196,7 +196,7 @@ impl Database {
 ///
 /// # Errors
 /// See [`OpenError`].
-pub fn open(db: &DatabaseFile) -> Result<Database, OpenError> {
+pub(crate) fn open(db: &DatabaseFile) -> Result<Database, OpenError> {
     let mut tries = 0;
     loop {
         tries += 1;

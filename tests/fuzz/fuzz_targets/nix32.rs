@@ -1,8 +1,7 @@
 //! nix32 and hashes: there and back.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use nix_census::nar::hash::{Algorithm, Hash};
-use nix_census::nar::nix32;
+use nix_census::internals::{Algorithm, Hash, nix32};
 
 fuzz_target!(|bytes: &[u8]| {
     assert_eq!(nix32::decode(&nix32::encode(bytes)).as_deref(), Some(bytes));

@@ -3,7 +3,8 @@
 //! past its checksums: its header and frames stay unless the input says else.
 #![no_main]
 use libfuzzer_sys::fuzz_target;
-use nix_census::catalog::{DatabaseFile, OpenError, open};
+use nix_census::catalog::{DatabaseFile, OpenError};
+use nix_census::internals::read_database;
 use std::fs;
 use std::path::PathBuf;
 use std::sync::OnceLock;
@@ -51,7 +52,7 @@ fuzz_target!(|input: (u16, Option<u16>, &[u8])| {
     let file = base.path.with_file_name("db.sqlite-wal");
     fs::write(&file, &log).unwrap();
     let main = fs::read(&base.path).unwrap();
-    let rows = open::read(&DatabaseFile::at(&base.path).unwrap(), |c| {
+    let rows = read_database(&DatabaseFile::at(&base.path).unwrap(), |c| {
         let count = c.query_row("SELECT count(*) FROM ValidPaths", [], |r| r.get::<_, i64>(0));
         count.map_err(|source| OpenError::Sqlite { path: base.path.clone(), source })
     });
