@@ -87,7 +87,7 @@ fn make(
         };
         let number = builder.add(&Record {
             path: names[i].as_bytes(),
-            nar_size: Some(weights[i][0]),
+            nar_size: Some(weights[i].nar),
             deriver: deriver.map_or(b"", |d| names[d as usize].as_bytes()),
             ..Record::default()
         })?;

@@ -156,6 +156,7 @@ pub mod internals {
     pub use crate::graph::closure_sizes::{ClosureSizes, closure_sizes};
     pub use crate::graph::dominators::{Dominator, Dominators, roots};
     pub use crate::graph::node_set::NodeSet;
+    pub use crate::graph::weights::Weight;
     pub use crate::nar::hash::{Algorithm, Hash};
     pub use crate::nar::nix32;
 }

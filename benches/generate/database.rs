@@ -148,7 +148,7 @@ fn write_database(
             // A thousand paths an hour.
             let time = 1_600_000_000 + i * 18 / 5;
             let id = i + 1;
-            let size = weights[i][0] as i64;
+            let size = weights[i].nar as i64;
             path.execute(params![
                 id as i64,
                 paths[i],

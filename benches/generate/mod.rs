@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each user takes what it needs")]
 
+use nix_census::analysis::retained::Sizes;
 use nix_census::graph::Rows;
 
 /// SplitMix64 (Steele, Lea, Flood 2014): small, fast, the same everywhere.
@@ -199,13 +200,13 @@ pub(crate) fn shuffled(rows: &Rows, seed: u64) -> Rows {
 }
 
 /// Sizes as stores have them: most small, few large, in bytes.
-pub(crate) fn weights(paths: usize, seed: u64) -> Vec<[u64; 2]> {
+pub(crate) fn weights(paths: usize, seed: u64) -> Vec<Sizes> {
     let mut random = Random(seed);
     (0..paths)
         .map(|_| {
             let bits = 9 + random.low(18, 2) as u32;
             let nar = 112 + (random.next() % (1 << bits)) / 8 * 8;
-            [nar, nar.div_ceil(4096) * 4096]
+            Sizes { nar, disk: nar.div_ceil(4096) * 4096, inodes: 1 }
         })
         .collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
-use crate::graph::{Dominator, Dominators, NodeSet, Rows, TooHeavy, Weights, roots};
+use crate::graph::{Dominator, Dominators, NodeSet, Rows, TooHeavy, roots, weight};
 
 /// NAR size and disk size of a set of paths in bytes, and its inodes; each
 /// inode once.
@@ -26,11 +26,7 @@ impl Sizes {
     }
 }
 
-impl From<Weights<3>> for Sizes {
-    fn from([nar, disk, inodes]: Weights<3>) -> Self {
-        Self { nar, disk, inodes }
-    }
-}
+weight!(Sizes { nar, disk, inodes });
 
 /// Which size an answer goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,12 +95,12 @@ impl Retained {
     pub(super) fn of(
         census: &Census,
         graph: &Rows,
-        weights: &[Weights<3>],
+        weights: &[Sizes],
         roots: &[u32],
     ) -> Result<Self, TooHeavy> {
         let dominators = Dominators::new(graph, roots);
-        let sizes = dominators.retained(weights)?;
-        let sizes = sizes.into_iter().take(census.len()).map(Sizes::from).collect();
+        let mut sizes = dominators.retained(weights)?;
+        sizes.truncate(census.len());
         let mut unknown = NodeSet::new(graph.len());
         if !census.sizes_known() {
             let paths = census.indexes();
@@ -135,20 +131,22 @@ pub(super) fn examined_roots(census: &Census) -> Vec<u32> {
 
 /// The examined graph with a node for each class of shared inodes after the
 /// paths, and NAR size, disk size and inodes of each node.
-pub(super) fn weighted(census: &Census) -> (Rows, Vec<Weights<3>>) {
+pub(super) fn weighted(census: &Census) -> (Rows, Vec<Sizes>) {
     let paths = census.indexes();
     match census.shared() {
         None => {
-            let weights = paths.map(|i| [census.nar_size(i), 0, 0]).collect();
+            let nar = |i| Sizes { nar: census.nar_size(i), ..Sizes::default() };
+            let weights = paths.map(nar).collect();
             (census.references().clone(), weights)
         }
         Some(shared) => {
-            let own = paths.map(|i| {
-                let at = i.index();
-                [census.nar_size(i), shared.own_disk_sizes[at], shared.own_inodes[at]]
+            let own = paths.map(|i| Sizes {
+                nar: census.nar_size(i),
+                disk: shared.own_disk_sizes[i.index()],
+                inodes: shared.own_inodes[i.index()],
             });
             let classes = shared.disk_sizes.iter().zip(&shared.inodes);
-            let classes = classes.map(|(&size, &inodes)| [0, size, inodes]);
+            let classes = classes.map(|(&disk, &inodes)| Sizes { nar: 0, disk, inodes });
             (shared.extend(census.references()), own.chain(classes).collect())
         }
     }

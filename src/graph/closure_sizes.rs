@@ -17,8 +17,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use rayon::prelude::*;
 
 use super::node_set::Bits;
-use super::weights::{add, check, subtract};
-use super::{Components, Rows, TooHeavy, Weights};
+use super::weights::check;
+use super::{Components, Rows, TooHeavy, Weight};
 
 /// Words in a mask: 512 bits are one cache line.
 const WORDS: usize = 8;
@@ -41,15 +41,15 @@ type Mask = [u64; WORDS];
 
 /// What [`closure_sizes`] found.
 #[derive(Clone, Debug)]
-pub struct ClosureSizes<const W: usize> {
+pub struct ClosureSizes<W: Weight> {
     /// The weight of the closure of each source.
-    pub sizes: Vec<Weights<W>>,
+    pub sizes: Vec<W>,
     /// How much had to be done: references followed, for all blocks together.
     pub work: u64,
 }
 
 /// The weights of the closures of nodes `0..sources`, each node of a closure
-/// counted once, in each column of `weights`. Nodes from `sources` on have
+/// counted once, each size of `weights` summed apart. Nodes from `sources` on have
 /// weight but the size of their own closure is not asked for: what several nodes hold in
 /// common (an inode with names in several paths) can be such a node.
 ///
@@ -57,13 +57,13 @@ pub struct ClosureSizes<const W: usize> {
 /// twice the graph.
 ///
 /// # Errors
-/// `TooHeavy` if a column sums to 2^64 or more.
+/// `TooHeavy` if sizes sum to 2^64 or more.
 ///
 /// # Panics
 /// If there is not one weight a row, or there are fewer rows than sources.
-pub fn closure_sizes<const W: usize>(
+pub fn closure_sizes<W: Weight>(
     rows: &Rows,
-    weights: &[Weights<W>],
+    weights: &[W],
     sources: usize,
 ) -> Result<ClosureSizes<W>, TooHeavy> {
     assert_eq!(weights.len(), rows.len(), "one weight a node");
@@ -101,7 +101,7 @@ pub fn closure_sizes<const W: usize>(
     for component in 0..graph.len() {
         if let &[only] = graph.row(component as u32) {
             let below = size[only as usize];
-            add(&mut size[component], &below);
+            size[component].add(&below);
         }
     }
     let of = &components.as_slice()[..sources];
@@ -110,22 +110,18 @@ pub fn closure_sizes<const W: usize>(
 
 /// The graph of the components and their weights, without self references and
 /// repeated entries.
-fn condense<const W: usize>(
-    rows: &Rows,
-    components: &Components,
-    weights: &[Weights<W>],
-) -> (Rows, Vec<Weights<W>>) {
+fn condense<W: Weight>(rows: &Rows, components: &Components, weights: &[W]) -> (Rows, Vec<W>) {
     let of = components.as_slice();
     let members = Rows::from_pairs(components.len(), of.iter().copied().zip(0..));
     let mut graph = Rows::default();
-    let mut weight = vec![[0; W]; components.len()];
+    let mut weight = vec![W::ZERO; components.len()];
     let mut seen_by = vec![u32::MAX; components.len()];
     let mut row = Vec::new();
     for (component, nodes) in (0u32..).zip(members.iter()) {
         row.clear();
         seen_by[component as usize] = component;
         for &node in nodes {
-            add(&mut weight[component as usize], &weights[node as usize]);
+            weight[component as usize].add(&weights[node as usize]);
             for &reference in rows.row(node) {
                 let reference = of[reference as usize];
                 if seen_by[reference as usize] != component {
@@ -238,11 +234,7 @@ fn neighbourhoods(graph: &Rows) -> Vec<u32> {
 
 /// The closure weights of `sources` in an acyclic graph whose references go to
 /// lower nodes, and the references followed.
-fn in_blocks<const W: usize>(
-    graph: &Rows,
-    weight: &[Weights<W>],
-    sources: &[u32],
-) -> (Vec<Weights<W>>, u64) {
+fn in_blocks<W: Weight>(graph: &Rows, weight: &[W], sources: &[u32]) -> (Vec<W>, u64) {
     let next = AtomicUsize::new(0);
     let blocks: Vec<&[u32]> = sources.chunks(BLOCK).collect();
     let workers = rayon::current_num_threads().min(blocks.len());
@@ -259,7 +251,7 @@ fn in_blocks<const W: usize>(
             (found, scratch.work)
         })
         .collect();
-    let mut sizes = vec![[0; W]; sources.len()];
+    let mut sizes = vec![W::ZERO; sources.len()];
     let mut work = 0;
     for (blocks, done) in found {
         work += done;
@@ -271,7 +263,7 @@ fn in_blocks<const W: usize>(
 }
 
 /// What one thread needs. Between blocks all masks and bits are zero.
-struct Scratch<const W: usize> {
+struct Scratch<W: Weight> {
     masks: Vec<Mask>,
     /// A bit for each node with a mask.
     touched: Vec<u64>,
@@ -279,13 +271,13 @@ struct Scratch<const W: usize> {
     work: u64,
 }
 
-impl<const W: usize> Scratch<W> {
+impl<W: Weight> Scratch<W> {
     fn new(nodes: usize) -> Self {
         let touched = vec![0; nodes.div_ceil(64)];
         Self { masks: vec![[0; WORDS]; nodes], touched, sums: Sums::new(), work: 0 }
     }
 
-    fn block(&mut self, graph: &Rows, weight: &[Weights<W>], sources: &[u32]) -> Vec<Weights<W>> {
+    fn block(&mut self, graph: &Rows, weight: &[W], sources: &[u32]) -> Vec<W> {
         let Self { masks, touched, sums, work } = self;
         let mut words = 0;
         for (i, &source) in sources.iter().enumerate() {
@@ -320,35 +312,35 @@ impl<const W: usize> Scratch<W> {
 }
 
 /// Sums of weights, one for each bit of a mask.
-struct Sums<const W: usize> {
-    bits: Vec<Weights<W>>,
+struct Sums<W: Weight> {
+    bits: Vec<W>,
     /// What goes to every bit.
-    all: Weights<W>,
+    all: W,
     /// What goes to the bits of each byte: 256 sums for each byte of a mask.
-    bytes: Vec<[Weights<W>; 256]>,
+    bytes: Vec<[W; 256]>,
     /// Recent masks and the weight not yet added to their bits, each in the slot
     /// of its hash: a few masks occur often.
-    recent: Vec<(Mask, Weights<W>)>,
+    recent: Vec<(Mask, W)>,
 }
 
-impl<const W: usize> Sums<W> {
+impl<W: Weight> Sums<W> {
     fn new() -> Self {
         Self {
-            bits: vec![[0; W]; BLOCK],
-            all: [0; W],
-            bytes: vec![[[0; W]; 256]; BLOCK / 8],
-            recent: vec![([0; WORDS], [0; W]); RECENT],
+            bits: vec![W::ZERO; BLOCK],
+            all: W::ZERO,
+            bytes: vec![[W::ZERO; 256]; BLOCK / 8],
+            recent: vec![([0; WORDS], W::ZERO); RECENT],
         }
     }
 
     #[inline]
-    fn add(&mut self, mask: &Mask, weight: &Weights<W>) {
+    fn add(&mut self, mask: &Mask, weight: &W) {
         let hash = mask.iter().fold(0u64, |hash, word| {
             (hash.rotate_left(5) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15)
         });
         let (recent, pending) = &mut self.recent[(hash >> 32) as usize % RECENT];
         if recent == mask {
-            add(pending, weight);
+            pending.add(weight);
         } else {
             let mask = std::mem::replace(recent, *mask);
             let pending = std::mem::replace(pending, *weight);
@@ -357,29 +349,29 @@ impl<const W: usize> Sums<W> {
     }
 
     /// Adds a weight to each bit of a mask.
-    fn spread(&mut self, mask: &Mask, weight: &Weights<W>) {
-        if *weight == [0; W] {
+    fn spread(&mut self, mask: &Mask, weight: &W) {
+        if *weight == W::ZERO {
             return;
         }
         let ones: u32 = mask.iter().map(|word| word.count_ones()).sum();
         if ones <= FEW {
             for (word, bits) in mask.iter().zip(self.bits.chunks_exact_mut(64)) {
                 for bit in Bits(*word) {
-                    add(&mut bits[bit as usize], weight);
+                    bits[bit as usize].add(weight);
                 }
             }
         } else if ones >= BLOCK as u32 - FEW {
-            add(&mut self.all, weight);
+            self.all.add(weight);
             for (word, bits) in mask.iter().zip(self.bits.chunks_exact_mut(64)) {
                 for bit in Bits(!*word) {
-                    subtract(&mut bits[bit as usize], weight);
+                    bits[bit as usize].subtract(weight);
                 }
             }
         } else {
             for (word, bytes) in mask.iter().zip(self.bytes.chunks_exact_mut(8)) {
                 if *word != 0 {
                     for (byte, sums) in word.to_le_bytes().into_iter().zip(bytes) {
-                        add(&mut sums[byte as usize], weight);
+                        sums[byte as usize].add(weight);
                     }
                 }
             }
@@ -387,9 +379,9 @@ impl<const W: usize> Sums<W> {
     }
 
     /// The sums of all bits; all is zero afterwards.
-    fn take(&mut self) -> Vec<Weights<W>> {
+    fn take(&mut self) -> Vec<W> {
         for slot in 0..RECENT {
-            let (mask, pending) = std::mem::replace(&mut self.recent[slot], ([0; WORDS], [0; W]));
+            let (mask, pending) = std::mem::replace(&mut self.recent[slot], ([0; WORDS], W::ZERO));
             self.spread(&mask, &pending);
         }
         for (sums, bits) in self.bytes.iter_mut().zip(self.bits.chunks_exact_mut(8)) {
@@ -398,17 +390,17 @@ impl<const W: usize> Sums<W> {
             for bit in (0..8).rev() {
                 let (lower, upper) = sums[..2 << bit].split_at_mut(1 << bit);
                 for (low, high) in lower.iter_mut().zip(upper) {
-                    add(&mut bits[bit], high);
-                    add(low, high);
-                    *high = [0; W];
+                    bits[bit].add(high);
+                    low.add(high);
+                    *high = W::ZERO;
                 }
             }
-            sums[0] = [0; W];
+            sums[0] = W::ZERO;
         }
-        let all = std::mem::replace(&mut self.all, [0; W]);
-        let mut sizes = std::mem::replace(&mut self.bits, vec![[0; W]; BLOCK]);
+        let all = std::mem::replace(&mut self.all, W::ZERO);
+        let mut sizes = std::mem::replace(&mut self.bits, vec![W::ZERO; BLOCK]);
         for size in &mut sizes {
-            add(size, &all);
+            size.add(&all);
         }
         sizes
     }
@@ -421,11 +413,11 @@ mod tests {
     use super::*;
     use crate::graph::closure;
 
-    fn brute<const W: usize>(rows: &Rows, weights: &[Weights<W>]) -> Vec<Weights<W>> {
+    fn brute<W: Weight>(rows: &Rows, weights: &[W]) -> Vec<W> {
         (0..rows.len() as u32)
             .map(|node| {
-                let mut sum = [0; W];
-                closure(rows, [node]).iter().for_each(|&n| add(&mut sum, &weights[n as usize]));
+                let mut sum = W::ZERO;
+                closure(rows, [node]).iter().for_each(|&n| sum.add(&weights[n as usize]));
                 sum
             })
             .collect()
@@ -453,7 +445,7 @@ mod tests {
         let rows = Rows::from_lists(&(0..2000).map(row).collect::<Vec<_>>());
         let weights: Vec<_> = (0..2000u64).map(|i| [i * i + 1]).collect();
         assert_eq!(closure_sizes(&rows, &weights, 2000).unwrap().sizes, brute(&rows, &weights));
-        assert!(closure_sizes::<2>(&Rows::default(), &[], 0).unwrap().sizes.is_empty());
+        assert!(closure_sizes::<u64>(&Rows::default(), &[], 0).unwrap().sizes.is_empty());
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Which node keeps which: the dominator tree, and what each node retains.
 
-use super::weights::{add, check};
-use super::{Components, NodeSet, Rows, TooHeavy, Weights};
+use super::weights::check;
+use super::{Components, NodeSet, Rows, TooHeavy, Weight};
 
 /// The dominator tree of what is reached from some roots.
 ///
@@ -121,26 +121,23 @@ impl Dominators {
     /// dominates. Zero where unreached.
     ///
     /// # Errors
-    /// [`TooHeavy`] if a column sums to 2^64 or more.
+    /// [`TooHeavy`] if sizes sum to 2^64 or more.
     ///
     /// # Panics
     /// If there is not one weight a node.
-    pub fn retained<const W: usize>(
-        &self,
-        weights: &[Weights<W>],
-    ) -> Result<Vec<Weights<W>>, TooHeavy> {
+    pub fn retained<W: Weight>(&self, weights: &[W]) -> Result<Vec<W>, TooHeavy> {
         assert_eq!(weights.len(), self.number.len(), "one weight a node");
         check(weights)?;
-        let mut retained = vec![[0; W]; weights.len()];
+        let mut retained = vec![W::ZERO; weights.len()];
         // A dominator has a lower number than what it dominates, so each sum is
         // whole before it is added to the one above.
         for (v, &node) in self.node.iter().enumerate().skip(1).rev() {
             let node = node as usize;
-            add(&mut retained[node], &weights[node]);
+            retained[node].add(&weights[node]);
             let dominator = self.dominator[v];
             if dominator != 0 {
                 let sum = retained[node];
-                add(&mut retained[self.node[dominator as usize] as usize], &sum);
+                retained[self.node[dominator as usize] as usize].add(&sum);
             }
         }
         Ok(retained)
@@ -256,7 +253,7 @@ mod tests {
                 let left = reachable(&rows, roots.iter().copied(), &Cuts { nodes, ..Cuts::default() });
                 let mut gone = [0, 0];
                 for &lost in all.iter().filter(|&&n| !left.contains(n)) {
-                    add(&mut gone, &weights[lost as usize]);
+                    gone.add(&weights[lost as usize]);
                 }
                 prop_assert_eq!(retained[node as usize], gone);
             }

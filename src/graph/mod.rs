@@ -14,7 +14,7 @@ pub(crate) mod node_set;
 mod rows;
 mod scc;
 mod shortest_path;
-mod weights;
+pub(crate) mod weights;
 
 pub(crate) use closure::{Cuts, closure, reachable};
 pub(crate) use closure_sizes::closure_sizes;
@@ -25,4 +25,4 @@ pub use rows::Rows;
 pub(crate) use scc::Components;
 pub(crate) use shortest_path::{ShortestPaths, between};
 pub use weights::TooHeavy;
-pub(crate) use weights::{Weights, saturating_add, saturating_sum};
+pub(crate) use weights::{Weight, saturating_add, saturating_sum, weight};

@@ -1,4 +1,4 @@
-//! Weights of nodes, several columns at once.
+//! Weights of nodes: one size, or several that are summed side by side.
 //!
 //! The one rule for sums that do not fit in 64 bits, which only forged sizes
 //! reach: a source whose NAR sizes do not fit is refused, algorithms over a
@@ -6,10 +6,54 @@
 //! number ([`saturating_sum`]). Where sizes of the disk may do that, the census
 //! has a warning, which makes the answer incomplete.
 
-/// The weights of one node in `W` columns, such as NAR bytes and disk bytes.
-pub(crate) type Weights<const W: usize> = [u64; W];
+/// What a node weighs: one size, or several with names, each summed apart.
+pub trait Weight: Copy + PartialEq + Send + Sync {
+    /// The weight of nothing.
+    const ZERO: Self;
 
-/// A column of weights sums to 2^64 or more, so sums over it do not fit.
+    /// Each size of one weight and the same of another made into one.
+    fn zip(self, other: Self, combine: impl FnMut(u64, u64) -> u64) -> Self;
+
+    /// Adds. It wraps, so that a sum may be reached by subtracting from a
+    /// larger one; that the sums fit is checked beforehand.
+    #[inline]
+    fn add(&mut self, weight: &Self) {
+        *self = self.zip(*weight, u64::wrapping_add);
+    }
+
+    /// Subtracts, as [`add`](Self::add) adds.
+    #[inline]
+    fn subtract(&mut self, weight: &Self) {
+        *self = self.zip(*weight, u64::wrapping_sub);
+    }
+}
+
+impl Weight for u64 {
+    const ZERO: Self = 0;
+
+    #[inline]
+    fn zip(self, other: Self, mut combine: impl FnMut(u64, u64) -> u64) -> Self {
+        combine(self, other)
+    }
+}
+
+/// Makes a weight of a type that has these sizes and nothing else.
+macro_rules! weight {
+    ($name:ident { $($size:ident),+ }) => {
+        impl $crate::graph::Weight for $name {
+            const ZERO: Self = Self { $($size: 0),+ };
+
+            #[inline]
+            fn zip(self, other: Self, mut combine: impl FnMut(u64, u64) -> u64) -> Self {
+                Self { $($size: combine(self.$size, other.$size)),+ }
+            }
+        }
+    };
+}
+
+pub(crate) use weight;
+
+/// Weights sum to 2^64 or more, so sums over them do not fit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the sizes sum to 2^64 bytes or more")]
 pub struct TooHeavy;
@@ -26,30 +70,25 @@ pub(crate) fn saturating_sum(sizes: impl IntoIterator<Item = u64>) -> u64 {
 
 /// Checks that every sum of some of the weights fits: what follows may then
 /// add without checks.
-pub(super) fn check<const W: usize>(weights: &[Weights<W>]) -> Result<(), TooHeavy> {
-    let mut total = [0u64; W];
-    for weight in weights {
-        for (sum, w) in total.iter_mut().zip(weight) {
-            *sum = sum.checked_add(*w).ok_or(TooHeavy)?;
-        }
+pub(super) fn check<W: Weight>(weights: &[W]) -> Result<(), TooHeavy> {
+    let (mut total, mut fit) = (W::ZERO, true);
+    for &weight in weights {
+        total = total.zip(weight, |sum, size| {
+            let (sum, beyond) = sum.overflowing_add(size);
+            fit &= !beyond;
+            sum
+        });
     }
-    Ok(())
+    if fit { Ok(()) } else { Err(TooHeavy) }
 }
 
-/// Adds `weight` to `sum`, column by column. It wraps, so that a sum may be
-/// reached by subtracting from a larger one.
-#[inline]
-pub(super) fn add<const W: usize>(sum: &mut Weights<W>, weight: &Weights<W>) {
-    for (s, w) in sum.iter_mut().zip(weight) {
-        *s = s.wrapping_add(*w);
-    }
-}
+/// Several sizes without names.
+#[cfg(test)]
+impl<const W: usize> Weight for [u64; W] {
+    const ZERO: Self = [0; W];
 
-/// Subtracts, as [`add`] adds.
-#[inline]
-pub(super) fn subtract<const W: usize>(sum: &mut Weights<W>, weight: &Weights<W>) {
-    for (s, w) in sum.iter_mut().zip(weight) {
-        *s = s.wrapping_sub(*w);
+    fn zip(self, other: Self, mut combine: impl FnMut(u64, u64) -> u64) -> Self {
+        std::array::from_fn(|i| combine(self[i], other[i]))
     }
 }
 

@@ -6,7 +6,7 @@ mod tests;
 
 pub use column::Column;
 
-use super::retained::{Retained, within};
+use super::retained::{Retained, Sizes, weighted, within};
 use crate::answer::{Cell, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
@@ -254,7 +254,6 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
 fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<(), TooHeavy> {
     let count = census.len();
     let references = census.references();
-    let nar = |index: PathIndex| census.nar_size(index);
     if !census.is_closed() {
         // The targets alone were examined: their closures are the catalog's.
         for row in &mut *rows {
@@ -265,18 +264,18 @@ fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<()
             row.closure_nar_size = known.then(sum).flatten();
         }
     } else if disk && census.disk.is_some() {
-        let (graph, weights) = super::retained::weighted(census);
+        let (graph, weights) = weighted(census);
         let sizes = closure_sizes(&graph, &weights, count)?.sizes;
         for row in &mut *rows {
-            let [nar, disk, inodes] = sizes[row.index.index()];
+            let Sizes { nar, disk, inodes } = sizes[row.index.index()];
             (row.closure_nar_size, row.closure_disk_size) = (Some(nar), Some(disk));
             row.closure_inodes = Some(inodes);
         }
     } else {
-        let weights: Vec<[u64; 1]> = census.indexes().map(|i| [nar(i)]).collect();
+        let weights: Vec<u64> = census.indexes().map(|i| census.nar_size(i)).collect();
         let sizes = closure_sizes(references, &weights, count)?.sizes;
         for row in &mut *rows {
-            row.closure_nar_size = Some(sizes[row.index.index()][0]);
+            row.closure_nar_size = Some(sizes[row.index.index()]);
         }
     }
     // Of what is not known to the end, only what the source itself states.

@@ -1,6 +1,6 @@
 //! The roots for printing.
 
-use super::{ProfileRow, RootRow, RootSizes, RootSort, Roots, SharedGroup, known_nar_size};
+use super::{ProfileRow, RootRow, RootSizes, RootSort, Roots, SharedGroup};
 use crate::analysis::liveness::settings_fields;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
@@ -174,16 +174,16 @@ impl Roots<'_> {
         let (old, older) = (row.old, row.older);
         vec![
             Cell::optional(old, |old| nar_size(old.sizes)),
-            Cell::optional(old, |old| disk(old.sizes[1])),
-            Cell::optional(old, |old| inodes(old.sizes[3])),
+            Cell::optional(old, |old| disk(old.sizes.disk)),
+            Cell::optional(old, |old| inodes(old.sizes.inodes)),
             Cell::optional(old, |old| Cell::Count(old.generations)),
             Cell::optional(older, |older| nar_size(older.sizes)),
-            Cell::optional(older, |older| disk(older.sizes[1])),
-            Cell::optional(older, |older| inodes(older.sizes[3])),
+            Cell::optional(older, |older| disk(older.sizes.disk)),
+            Cell::optional(older, |older| inodes(older.sizes.inodes)),
             Cell::optional(older, |older| Cell::Count(older.generations)),
             nar_size(row.all.sizes),
-            disk(row.all.sizes[1]),
-            inodes(row.all.sizes[3]),
+            disk(row.all.sizes.disk),
+            inodes(row.all.sizes.inodes),
             Cell::optional(profile.current, Cell::Count),
             Cell::optional(profile.owner.as_deref(), Cell::text),
             Cell::optional(profile.uid, |uid| Cell::Count(uid.into())),
@@ -213,11 +213,11 @@ impl Roots<'_> {
             });
             vec![
                 nar_size(group.group.sizes),
-                size(group.group.sizes[1]),
+                size(group.group.sizes.disk),
                 Cell::Count(group.group.paths),
                 nar_size(group.freed),
-                size(group.freed[1]),
-                if self.disk { Cell::Count(group.freed[3]) } else { Cell::Missing },
+                size(group.freed.disk),
+                if self.disk { Cell::Count(group.freed.inodes) } else { Cell::Missing },
                 Cell::List(links.collect()),
             ]
         });
@@ -265,7 +265,7 @@ impl Roots<'_> {
 }
 
 fn nar_size(sizes: RootSizes) -> Cell<'static> {
-    Cell::optional(known_nar_size(sizes), Cell::Size)
+    Cell::optional(sizes.known_nar_size(), Cell::Size)
 }
 
 /// What is removed as one, by name: a link, or a process.

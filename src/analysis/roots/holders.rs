@@ -5,20 +5,53 @@
 //! that only it leads to. So one dominator tree answers for every root alone,
 //! for every profile's old generations together, exactly and in linear memory.
 
+use crate::analysis::retained::SizeKind;
 use crate::catalog::{Catalog, PathId};
 use crate::census::Freeable;
 use crate::disk::Space;
-use crate::graph::{Components, Cuts, Dominators, Rows, TooHeavy, reachable};
+use crate::graph::{Components, Cuts, Dominators, Rows, TooHeavy, Weight, reachable, weight};
 use crate::roots::{FoundRoots, Generation};
 use std::collections::{HashMap, HashSet};
 
-/// NAR size and disk size in bytes, for how many paths among them the NAR size
-/// is not known, and the number of inodes.
-pub type RootSizes = [u64; 4];
+/// What some paths and inodes weigh; sizes in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RootSizes {
+    /// The NAR sizes that are known.
+    pub nar: u64,
+    /// The disk size; 0 where the disk was not asked.
+    pub disk: u64,
+    /// How many paths have no known NAR size.
+    pub unknown: u64,
+    /// How many inodes; 0 where the disk was not asked.
+    pub inodes: u64,
+}
 
-/// The NAR size of what was weighed, if all of it is known.
-pub(crate) fn known_nar_size(sizes: RootSizes) -> Option<u64> {
-    (sizes[2] == 0).then_some(sizes[0])
+weight!(RootSizes { nar, disk, unknown, inodes });
+
+impl From<Space> for RootSizes {
+    fn from(space: Space) -> Self {
+        Self { disk: space.disk_size, inodes: space.inodes, ..Self::default() }
+    }
+}
+
+impl RootSizes {
+    /// The NAR size of all of it, if that is known.
+    pub fn known_nar_size(self) -> Option<u64> {
+        (self.unknown == 0).then_some(self.nar)
+    }
+
+    /// The size of that kind.
+    pub(super) fn get(self, kind: SizeKind) -> u64 {
+        match kind {
+            SizeKind::Nar => self.nar,
+            SizeKind::Disk => self.disk,
+        }
+    }
+
+    /// What both weigh; sizes stop at the largest number.
+    pub(super) fn plus(self, other: Self) -> Self {
+        self.zip(other, u64::saturating_add)
+    }
 }
 
 /// What a path weighs. A path that refers to one that the source does not list
@@ -26,7 +59,7 @@ pub(crate) fn known_nar_size(sizes: RootSizes) -> Option<u64> {
 pub(super) fn weight(catalog: &Catalog, path: PathId, disk: Space) -> RootSizes {
     let nar = catalog.nar_size(path);
     let known = nar.is_some() && catalog.unlisted_references(path).is_empty();
-    [nar.unwrap_or(0), disk.disk_size, u64::from(!known), disk.inodes]
+    RootSizes { nar: nar.unwrap_or(0), unknown: u64::from(!known), ..disk.into() }
 }
 
 /// What is removed as one: a link, or a process with all that it uses.
@@ -84,9 +117,19 @@ pub(in crate::analysis) struct HolderGraph<'a> {
 pub(in crate::analysis) struct Freed {
     /// Each holder alone.
     pub(in crate::analysis) holders: Vec<RootSizes>,
-    /// Each profile: all of it, all generations but the current, those that
-    /// are older than asked.
-    pub(in crate::analysis) profiles: Vec<[RootSizes; 3]>,
+    /// Each profile.
+    pub(in crate::analysis) profiles: Vec<FreedOfProfile>,
+}
+
+/// What removing generations of a profile would free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::analysis) struct FreedOfProfile {
+    /// All of them.
+    pub(super) all: RootSizes,
+    /// All but the current one.
+    pub(super) old: RootSizes,
+    /// Those that are older than asked.
+    pub(super) older: RootSizes,
 }
 
 impl<'a> HolderGraph<'a> {
@@ -119,13 +162,13 @@ impl<'a> HolderGraph<'a> {
         for class in 0..classes {
             rows.push(&[]);
             let disk = freeable.map_or(Space::default(), |f| f.class_sizes[class as usize]);
-            weights.push([0, disk.disk_size, 0, disk.inodes]);
+            weights.push(disk.into());
         }
         for roots in holders.roots.iter() {
             row.clear();
             row.extend(roots.iter().map(|&root| found.roots[root as usize].path.node()));
             rows.push(&row);
-            weights.push([0; 4]);
+            weights.push(RootSizes::default());
         }
         let node = |generation: &Generation| {
             generation.root.map(|root| first_holder + holders.of[root as usize])
@@ -147,7 +190,7 @@ impl<'a> HolderGraph<'a> {
             rows.push(&old);
             let oldest: Vec<u32> = members(&is_older);
             rows.push(&oldest);
-            weights.extend([[0; 4]; 3]);
+            weights.extend([RootSizes::default(); 3]);
         }
         Self { rows, weights, found, holders, first_class: paths, first_holder, first_profile }
     }
@@ -165,10 +208,13 @@ impl<'a> HolderGraph<'a> {
             .collect();
         tops.extend((self.first_profile..).step_by(3).take(self.found.profiles.len()));
         let retained = Dominators::new(&self.rows, &tops).retained(&self.weights)?;
-        let profiles = retained[self.first_profile as usize..].chunks_exact(3);
+        let (profiles, _) = retained[self.first_profile as usize..].as_chunks::<3>();
+        let profiles = profiles.iter();
         Ok(Freed {
             holders: retained[self.first_holder as usize..self.first_profile as usize].to_vec(),
-            profiles: profiles.map(|c| [c[0], c[1], c[2]]).collect(),
+            profiles: profiles
+                .map(|&[all, old, older]| FreedOfProfile { all, old, older })
+                .collect(),
         })
     }
 
@@ -232,7 +278,7 @@ impl<'a> HolderGraph<'a> {
                 if node < self.first_holder && set.is_few() {
                     let group = groups.entry(set.0).or_default();
                     group.paths += u64::from(node < self.first_class);
-                    group.add(self.weights[node as usize]);
+                    group.sizes = group.sizes.plus(self.weights[node as usize]);
                 }
             }
         }
@@ -247,14 +293,6 @@ pub struct Group {
     pub paths: u64,
     /// Their NAR size, and the disk size that goes with them.
     pub sizes: RootSizes,
-}
-
-impl Group {
-    fn add(&mut self, sizes: RootSizes) {
-        for (sum, size) in self.sizes.iter_mut().zip(sizes) {
-            *sum = sum.saturating_add(size);
-        }
-    }
 }
 
 const NONE: u32 = u32::MAX;

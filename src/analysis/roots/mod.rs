@@ -4,12 +4,12 @@ mod document;
 mod holders;
 mod of;
 
-pub(crate) use holders::known_nar_size;
 pub use holders::{Group, Holders, RootSizes};
 pub(crate) use of::chain_text;
 pub use of::{Keeper, RootsOf};
 
 use super::liveness::{Keep, freeable, keep_graph, kept_entries};
+use super::retained::SizeKind;
 use crate::catalog::PathId;
 use crate::census::{Census, WholeCensus};
 use crate::disk::Space;
@@ -17,6 +17,7 @@ use crate::graph::{Cuts, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use crate::warning::Warnings;
 use globset::Glob;
+use holders::FreedOfProfile;
 pub(super) use holders::HolderGraph;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -231,7 +232,7 @@ impl<'f> Roots<'f> {
         let disk = freeable.is_some();
         let profiles = (0u32..).zip(&found.profiles).zip(&freed.profiles);
         let mut profiles: Vec<ProfileRow> = profiles
-            .map(|((profile, p), &[all, old, older])| {
+            .map(|((profile, p), &FreedOfProfile { all, old, older })| {
                 let freed = |generations, sizes| FreedGenerations {
                     generations: generations as u64,
                     sizes,
@@ -245,14 +246,14 @@ impl<'f> Roots<'f> {
                 }
             })
             .collect();
-        let heaviest = |p: &ProfileRow| p.old.map(|old| old.sizes[usize::from(disk)]);
+        let by = if disk { SizeKind::Disk } else { SizeKind::Nar };
+        let heaviest = |p: &ProfileRow| p.old.map(|old| old.sizes.get(by));
         profiles.sort_by_key(|p| (Reverse(heaviest(p)), p.profile));
         let limit = options.limit.unwrap_or(usize::MAX);
         profiles.truncate(limit);
-        let shared = options.shared.then(|| {
-            let heaviest = usize::from(disk);
-            shared_groups(&graph.shared(), &freed.holders, &holders, heaviest, limit)
-        });
+        let shared = options
+            .shared
+            .then(|| shared_groups(&graph.shared(), &freed.holders, &holders, by, limit));
         drop(graph);
 
         let closures = closures(census, found)?;
@@ -264,12 +265,12 @@ impl<'f> Roots<'f> {
                 let closure = closures.of(root.path);
                 RootRow {
                     root: index,
-                    closure_nar_size: known_nar_size(closure),
-                    closure_disk_size: disk.then_some(closure[1]),
-                    freed_nar_size: known_nar_size(freed),
-                    freed_disk_size: disk.then_some(freed[1]),
-                    closure_inodes: disk.then_some(closure[3]),
-                    freed_inodes: disk.then_some(freed[3]),
+                    closure_nar_size: closure.known_nar_size(),
+                    closure_disk_size: disk.then_some(closure.disk),
+                    freed_nar_size: freed.known_nar_size(),
+                    freed_disk_size: disk.then_some(freed.disk),
+                    closure_inodes: disk.then_some(closure.inodes),
+                    freed_inodes: disk.then_some(freed.inodes),
                 }
             })
             .collect();
@@ -365,24 +366,22 @@ fn shared_groups(
     groups: &HashMap<[u32; 3], Group>,
     alone: &[RootSizes],
     holders: &Holders,
-    heaviest: usize,
+    by: SizeKind,
     limit: usize,
 ) -> Vec<SharedGroup> {
     let mut sets: Vec<(&[u32; 3], &Group)> = groups.iter().collect();
-    sets.sort_by_key(|(set, group)| (Reverse(group.sizes[heaviest]), **set));
+    sets.sort_by_key(|(set, group)| (Reverse(group.sizes.get(by)), **set));
     sets.truncate(limit);
     let members =
         |set: &[u32; 3]| set.iter().copied().filter(|&h| h != u32::MAX).collect::<Vec<_>>();
     let list = sets.into_iter().map(|(set, group)| {
         let members = members(set);
         let mut freed = group.sizes;
-        let mut add = |sizes: RootSizes| {
-            freed.iter_mut().zip(sizes).for_each(|(sum, size)| *sum = sum.saturating_add(size));
-        };
+        let mut add = |sizes: RootSizes| freed = freed.plus(sizes);
         for (i, &a) in members.iter().enumerate() {
             add(alone[a as usize]);
             for &b in members[i + 1..].iter().filter(|_| members.len() == 3) {
-                add(groups.get(&[a, b, u32::MAX]).map_or([0; 4], |pair| pair.sizes));
+                add(groups.get(&[a, b, u32::MAX]).map_or(RootSizes::default(), |pair| pair.sizes));
             }
         }
         let roots = members.iter().map(|&h| holders.roots.row(h)[0]).collect();
@@ -443,8 +442,7 @@ fn closures(census: WholeCensus<'_>, found: &FoundRoots) -> Result<Closures, Too
                 holders::weight(&census.catalog, PathId::new(node), disk)
             }
             Some(class) => {
-                let disk = shared.map_or(Space::default(), |s| s.class_space(class as usize));
-                [0, disk.disk_size, 0, disk.inodes]
+                shared.map_or(Space::default(), |s| s.class_space(class as usize)).into()
             }
         });
     }

@@ -1,7 +1,8 @@
 //! What removals free, against following every root anew.
 
-use super::holders::{HolderGraph, Holders};
+use super::holders::{FreedOfProfile, HolderGraph, Holders};
 use super::{RootSizes, shared_groups};
+use crate::analysis::retained::SizeKind;
 use crate::catalog::{Builder, Catalog, PathId, Record};
 use crate::census::Freeable;
 use crate::disk::Space;
@@ -127,22 +128,18 @@ impl Case {
             reachable(catalog.references(), paths, &Cuts::default())
         };
         let (before, after) = (alive(&[]), alive(removed));
-        let mut freed = [0; 4];
-        let add = |space: Space, freed: &mut RootSizes| {
-            freed[1] += space.disk_size;
-            freed[3] += space.inodes;
-        };
+        let mut freed = RootSizes::default();
         for path in before.iter().filter(|&p| !after.contains(p)) {
             match catalog.nar_size(PathId::new(path)) {
-                Some(size) => freed[0] += size,
-                None => freed[2] += 1,
+                Some(size) => freed.nar += size,
+                None => freed.unknown += 1,
             }
-            add(freeable.own_sizes[path as usize], &mut freed);
+            freed = freed.plus(freeable.own_sizes[path as usize].into());
         }
         for (paths, size) in self.classes.iter().zip(&freeable.class_sizes) {
             let was = paths.iter().any(|&p| before.contains(p));
             if was && !paths.iter().any(|&p| after.contains(p)) {
-                add(*size, &mut freed);
+                freed = freed.plus((*size).into());
             }
         }
         freed
@@ -176,12 +173,13 @@ proptest! {
                 roots(profile.old().collect()),
                 roots(profile.older_than(older_than).collect()),
             ];
-            let expected = sets.map(|set| case.freed(&catalog, &freeable, &set));
+            let [all, old, older] = sets.map(|set| case.freed(&catalog, &freeable, &set));
+            let expected = FreedOfProfile { all, old, older };
             prop_assert_eq!(*freed, expected);
         }
 
         let groups = graph.shared();
-        let listed = shared_groups(&groups, &freed.holders, &holders, 1, usize::MAX);
+        let listed = shared_groups(&groups, &freed.holders, &holders, SizeKind::Disk, usize::MAX);
         for group in &listed {
             let removed: Vec<u32> = (group.roots.iter())
                 .flat_map(|&root| holders.roots.row(holders.of[root as usize]).to_vec())
@@ -192,9 +190,9 @@ proptest! {
         for a in 0..holders.len() as u32 {
             for b in a + 1..holders.len() as u32 {
                 let removed = [holders.roots.row(a), holders.roots.row(b)].concat();
-                let mut sum = groups.get(&[a, b, u32::MAX]).map_or([0; 4], |g| g.sizes);
+                let mut sum = groups.get(&[a, b, u32::MAX]).map_or(RootSizes::default(), |g| g.sizes);
                 for h in [a, b] {
-                    sum.iter_mut().zip(freed.holders[h as usize]).for_each(|(a, b)| *a += b);
+                    sum = sum.plus(freed.holders[h as usize]);
                 }
                 prop_assert_eq!(sum, case.freed(&catalog, &freeable, &removed));
             }
