@@ -145,7 +145,7 @@ impl Builder {
         let c = &mut self.catalog;
         let number = u32::try_from(c.names.len())
             .ok()
-            .filter(|&n| n < u32::MAX - 1)
+            .filter(|&n| n < u32::MAX)
             .ok_or(TooLarge("2^32 paths or more"))?;
         let Some(base) = record.path.strip_prefix(&*self.prefix) else {
             let message = format!("{} names a path outside {}", self.source, c.store_dir);

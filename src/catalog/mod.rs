@@ -130,7 +130,7 @@ pub fn load(location: &StoreLocation) -> Result<Catalog, CatalogError> {
 node_number! {
     /// The number of a valid path in its [`Catalog`]. Ids are in the bytewise
     /// order of base names, so comparing ids compares names.
-    PathId
+    pub struct PathId
 }
 
 /// At which end of a reference a row is that Nix cannot read.
@@ -173,7 +173,7 @@ pub struct Catalog {
     references: Rows,
     referrers: Rows,
     index: OnceLock<NameIndex>,
-    deriver_ids: OnceLock<Vec<PathId>>,
+    deriver_ids: OnceLock<Vec<Option<PathId>>>,
     all_outputs: OnceLock<Rows>,
     has_provenance: bool,
     /// What was odd about the source.
@@ -306,14 +306,12 @@ impl Catalog {
 
     /// The deriver, if it is a valid path itself.
     pub fn deriver_id(&self, id: PathId) -> Option<PathId> {
-        // Half as large as options are.
-        const NONE: PathId = PathId::new(u32::MAX);
         let ids = self.deriver_ids.get_or_init(|| {
             let ids = (0..self.len() as u32).into_par_iter().map(PathId::new);
             let find = |id| self.deriver_base_name(id).and_then(|name| self.find(name));
-            ids.map(|id| find(id).unwrap_or(NONE)).collect()
+            ids.map(find).collect()
         });
-        Some(ids[id.index()]).filter(|&id| id != NONE)
+        ids[id.index()]
     }
 
     /// The signatures, each `<key name>:<base64>`.

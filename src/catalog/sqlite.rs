@@ -52,6 +52,8 @@ enum Numbers {
     Sparse(HashMap<i64, u32>),
 }
 
+// Two marks among the numbers: an enum would take eight bytes for each id up to
+// the largest, which a hostile database chooses.
 /// No row has that id.
 const NONE: u32 = u32::MAX;
 /// The row with that id is odd, and was warned of.

@@ -17,14 +17,14 @@ pub use targets::{NameContext, Named, NamedBy, TargetError, resolve_target};
 use crate::catalog::{Catalog, PathId};
 use crate::disk::{self, DiskError, DiskScan, Inode, KindScan, Progress, ScanOptions, Usage};
 use crate::fs::StoreFiles;
-use crate::graph::{Cuts, NodeSet, Rows, node_number, reachable};
+use crate::graph::{Cuts, Node, NodeSet, Rows, node_number, reachable};
 use crate::warning::{WarningKind, Warnings};
 use std::ops::Deref;
 use std::sync::OnceLock;
 
 node_number! {
     /// The number of a path among those that a [`Census`] examines.
-    PathIndex
+    pub struct PathIndex
 }
 
 /// Which paths a census examines.
@@ -425,16 +425,16 @@ fn narrow(scan: &DiskScan, catalog: &Catalog, ids: &[PathId]) -> DiskScan {
 /// The rows of `ids` (ascending), with both ends renumbered by their place in
 /// `ids`; entries that are not in `ids` are left out.
 fn restrict(rows: &Rows, ids: &[PathId]) -> Rows {
-    let mut index = vec![u32::MAX; rows.len()];
+    let mut index: Vec<Option<Node>> = vec![None; rows.len()];
     for (i, &id) in ids.iter().enumerate() {
-        index[id.index()] = i as u32;
+        index[id.index()] = Some(Node::new(i as u32));
     }
     let mut restricted = Rows::default();
     let mut row = Vec::new();
     for &id in ids {
         row.clear();
-        let kept = rows.row(id.node()).iter().map(|&t| index[t as usize]);
-        row.extend(kept.filter(|&t| t != u32::MAX));
+        let kept = rows.row(id.node()).iter().filter_map(|&t| index[t as usize]);
+        row.extend(kept.map(Node::node));
         restricted.push(&row);
     }
     restricted

@@ -19,7 +19,7 @@ pub(crate) mod weights;
 pub(crate) use closure::{Cuts, closure, reachable};
 pub(crate) use closure_sizes::closure_sizes;
 pub(crate) use dominators::{Dominator, Dominators, roots};
-pub(crate) use node::node_number;
+pub(crate) use node::{Node, node_number};
 pub(crate) use node_set::NodeSet;
 pub use rows::Rows;
 pub(crate) use scc::Components;

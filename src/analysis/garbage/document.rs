@@ -1,6 +1,6 @@
 //! The garbage for printing.
 
-use super::{Dead, FAILS, Garbage, Why, WhyAnswer};
+use super::{Dead, Garbage, Why, WhyAnswer};
 use crate::analysis::liveness::{Keep, settings_fields};
 use crate::analysis::roots::chain_text;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
@@ -219,7 +219,7 @@ impl Garbage<'_> {
                 Cell::Count(alive.map_or(0, |a| a.roots)),
                 Cell::optional(alive, |a| paths(&a.chain)),
                 Cell::optional(dead, |d| paths(&d.keepers)),
-                Cell::optional(dead.filter(|d| d.step != FAILS), |d| Cell::Count(d.step.into())),
+                Cell::optional(dead.and_then(|d| d.step), |step| Cell::Count(step.into())),
                 Cell::Cells(
                     (Keep::ALL.iter().zip(why.under))
                         .map(|(keep, alive)| {
@@ -252,11 +252,11 @@ impl Garbage<'_> {
             }
             WhyAnswer::Dead(dead) => {
                 let when = match dead.step {
-                    0 => "no root reaches it".to_owned(),
-                    FAILS => "no root reaches it, but Nix fails to delete it: a row that refers \
+                    Some(0) => "no root reaches it".to_owned(),
+                    None => "no root reaches it, but Nix fails to delete it: a row that refers \
                               to it, or to which it refers, is odd or gone"
                         .to_owned(),
-                    step => {
+                    Some(step) => {
                         format!(
                             "no root reaches it after removing {}",
                             self.steps[step as usize].label

@@ -187,11 +187,26 @@ pub struct Garbage<'f> {
     pub warnings: Warnings,
 }
 
-/// The step of what does not go.
-const NEVER: u32 = u32::MAX;
+/// What becomes of a path or root, in the order in which it happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Fate {
+    /// It goes in this step; 0 is now.
+    Goes(u32),
+    /// It is dead, but Nix fails to delete it.
+    Fails,
+    /// It does not go.
+    Stays,
+}
 
-/// The step of what is dead, but what Nix fails to delete.
-const FAILS: u32 = u32::MAX - 1;
+impl Fate {
+    /// The step in which it goes, if it does.
+    fn step(self) -> Option<u32> {
+        match self {
+            Self::Goes(step) => Some(step),
+            Self::Fails | Self::Stays => None,
+        }
+    }
+}
 
 impl<'f> Garbage<'f> {
     /// Finds what is dead.
@@ -214,13 +229,14 @@ impl<'f> Garbage<'f> {
             others.iter().find(|(_, set)| set.contains(path.node())).map(|(name, _)| *name)
         };
         let mut paths: Vec<DeadPath> = (catalog.ids())
-            .filter(|&path| goes[path.index()] < FAILS)
-            .map(|path| DeadPath {
-                path,
-                step: goes[path.index()],
-                freed: freeable.as_ref().map(|f| f.own_sizes[path.index()]),
-                kept_by: kept_by(path),
-                held: false,
+            .filter_map(|path| {
+                Some(DeadPath {
+                    path,
+                    step: goes[path.index()].step()?,
+                    freed: freeable.as_ref().map(|f| f.own_sizes[path.index()]),
+                    kept_by: kept_by(path),
+                    held: false,
+                })
             })
             .collect();
         let packages = packages(census, freeable.as_ref(), &paths, &goes, options.limit);
@@ -269,9 +285,9 @@ impl<'f> Garbage<'f> {
 
 /// Warns of dead paths that the store beneath an overlay has too: which of them
 /// have a copy in the upper layer, which Nix would delete, is not known.
-fn warn_of_upper_copies(catalog: &Catalog, lower: &Path, goes: &[u32], warnings: &mut Warnings) {
+fn warn_of_upper_copies(catalog: &Catalog, lower: &Path, goes: &[Fate], warnings: &mut Warnings) {
     let is_below = in_store_beneath(lower);
-    let dead = catalog.ids().filter(|path| goes[path.index()] < FAILS);
+    let dead = catalog.ids().filter(|path| goes[path.index()].step().is_some());
     let both = dead.filter(|&path| is_below(catalog.base_name(path).as_bytes())).count();
     if both > 0 {
         let message = format!(
@@ -317,13 +333,13 @@ pub(crate) fn warn_where_nix_stops(
 
 /// Marks what is dead but what Nix fails to delete, and all that it keeps: Nix
 /// comes to each such path by those that keep it. How many those are.
-fn mark_failing(catalog: &Catalog, graph: &Rows, goes: &mut [u32]) -> u64 {
+fn mark_failing(catalog: &Catalog, graph: &Rows, goes: &mut [Fate]) -> u64 {
     let mut todo: Vec<u32> = catalog.undeletable().iter().map(|id| id.node()).collect();
     let mut failing = 0;
-    todo.retain(|&path| goes[path as usize] < FAILS);
+    todo.retain(|&path| goes[path as usize].step().is_some());
     while let Some(path) = todo.pop() {
-        if goes[path as usize] < FAILS {
-            goes[path as usize] = FAILS;
+        if goes[path as usize].step().is_some() {
+            goes[path as usize] = Fate::Fails;
             failing += 1;
             todo.extend(graph.row(path));
         }
@@ -331,31 +347,33 @@ fn mark_failing(catalog: &Catalog, graph: &Rows, goes: &mut [u32]) -> u64 {
     failing
 }
 
-/// The step in which each path goes: 0 now, [`NEVER`] if it stays.
+/// What becomes of each path: it goes in some step, or stays.
 ///
 /// The roots that stay are followed first, then those removed last, and so on
 /// backwards: a path belongs to the first that reaches it, so each path and
 /// reference is visited once for all steps together.
-fn goes_in(graph: &Rows, found: &FoundRoots, removed: &[u32], steps: usize) -> Vec<u32> {
+fn goes_in(graph: &Rows, found: &FoundRoots, removed: &[Fate], steps: usize) -> Vec<Fate> {
+    const UNREACHED: Fate = Fate::Goes(0);
+    // Those that stay have the place of step 0, in which no root goes.
+    let place = |fate: Fate| fate.step().unwrap_or(0) as usize;
     let mut by_step: Vec<Vec<u32>> = vec![Vec::new(); steps + 1];
-    for (root, &step) in found.roots.iter().zip(removed) {
-        by_step[if step == NEVER { 0 } else { step as usize }].push(root.path.node());
+    for (root, &fate) in found.roots.iter().zip(removed) {
+        by_step[place(fate)].push(root.path.node());
     }
-    let mut goes = vec![0; graph.len()];
+    let mut goes = vec![UNREACHED; graph.len()];
     let mut todo = Vec::new();
-    let order = std::iter::once(NEVER).chain((1..=steps as u32).rev());
-    for step in order {
-        let from = &by_step[if step == NEVER { 0 } else { step as usize }];
-        for &path in from {
-            if goes[path as usize] == 0 {
-                goes[path as usize] = step;
+    let order = std::iter::once(Fate::Stays).chain((1..=steps as u32).rev().map(Fate::Goes));
+    for fate in order {
+        for &path in &by_step[place(fate)] {
+            if goes[path as usize] == UNREACHED {
+                goes[path as usize] = fate;
                 todo.push(path);
             }
         }
         while let Some(path) = todo.pop() {
             for &next in graph.row(path) {
-                if goes[next as usize] == 0 {
-                    goes[next as usize] = step;
+                if goes[next as usize] == UNREACHED {
+                    goes[next as usize] = fate;
                     todo.push(next);
                 }
             }
@@ -369,8 +387,8 @@ fn step_results(
     found: &FoundRoots,
     freeable: Option<&Freeable>,
     kept: &[bool],
-    goes: &[u32],
-    removed: &[u32],
+    goes: &[Fate],
+    removed: &[Fate],
     options: &GarbageOptions,
 ) -> Vec<RemovalResult> {
     let (zero, nothing) = (freeable.map(|_| 0), freeable.map(|_| Space::default()));
@@ -384,8 +402,9 @@ fn step_results(
         ..Dead::default()
     };
     let mut dead = vec![none; options.steps.len() + 1];
-    for (path, &step) in census.catalog.ids().zip(goes) {
-        if let Some(dead) = dead.get_mut(step as usize) {
+    for (path, fate) in census.catalog.ids().zip(goes) {
+        if let Some(step) = fate.step() {
+            let dead = &mut dead[step as usize];
             dead.paths += 1;
             dead.nar_size =
                 dead.nar_size.and_then(|sum| Some(sum + census.catalog.nar_size(path)?));
@@ -396,14 +415,15 @@ fn step_results(
     }
     if let Some(freeable) = freeable {
         // A class goes with the last of its paths.
-        let mut last = vec![0u32; freeable.class_sizes.len()];
+        let mut last = vec![Fate::Goes(0); freeable.class_sizes.len()];
         for (path, classes) in freeable.classes.iter().enumerate() {
             for &class in classes {
                 last[class as usize] = last[class as usize].max(goes[path]);
             }
         }
-        for (&step, &size) in last.iter().zip(&freeable.class_sizes) {
-            if let Some(sum) = dead.get_mut(step as usize).and_then(|d| d.paths_freed.as_mut()) {
+        for (fate, &size) in last.iter().zip(&freeable.class_sizes) {
+            let step = fate.step().map(|step| step as usize);
+            if let Some(sum) = step.and_then(|step| dead[step].paths_freed.as_mut()) {
                 *sum += size;
             }
         }
@@ -417,10 +437,8 @@ fn step_results(
             Some(if overlay { Space::default() } else { links.unused_space() });
     }
     let mut roots = vec![0; dead.len()];
-    for &step in removed {
-        if let Some(count) = roots.get_mut(step as usize) {
-            *count += 1;
-        }
+    for step in removed.iter().filter_map(|fate| fate.step()) {
+        roots[step as usize] += 1;
     }
     let labels = std::iter::once("").chain(options.steps.iter().map(|s| s.label.as_str()));
     (labels.zip(roots).zip(dead))
@@ -434,7 +452,7 @@ fn alive_otherwise(
     census: WholeCensus<'_>,
     found: &FoundRoots,
     keep: Keep,
-    removed: &[u32],
+    removed: &[Fate],
 ) -> Vec<(&'static str, NodeSet)> {
     let others = [
         ("keep-derivations", Keep { derivations: true, ..keep }),
@@ -453,13 +471,29 @@ fn alive_otherwise(
 }
 
 /// The paths of roots that stay after all steps.
-fn staying<'a>(found: &'a FoundRoots, removed: &'a [u32]) -> impl Iterator<Item = PathId> + 'a {
-    found.roots.iter().zip(removed).filter(|(_, step)| **step == NEVER).map(|(root, _)| root.path)
+fn staying<'a>(found: &'a FoundRoots, removed: &'a [Fate]) -> impl Iterator<Item = PathId> + 'a {
+    found
+        .roots
+        .iter()
+        .zip(removed)
+        .filter(|(_, fate)| **fate == Fate::Stays)
+        .map(|(root, _)| root.path)
 }
 
-fn alive_sums(census: WholeCensus<'_>, found: &FoundRoots, removed: &[u32], goes: &[u32]) -> Alive {
-    let live =
-        || census.catalog.ids().zip(goes).filter(|(_, step)| **step == NEVER).map(|(path, _)| path);
+fn alive_sums(
+    census: WholeCensus<'_>,
+    found: &FoundRoots,
+    removed: &[Fate],
+    goes: &[Fate],
+) -> Alive {
+    let live = || {
+        census
+            .catalog
+            .ids()
+            .zip(goes)
+            .filter(|(_, fate)| **fate == Fate::Stays)
+            .map(|(path, _)| path)
+    };
     let plain = Keep { outputs: false, derivations: false };
     let referenced = alive(&census.catalog, plain, staying(found, removed));
     let by_settings = || live().filter(|&path| !referenced.contains(path.node()));
@@ -478,14 +512,13 @@ fn packages(
     census: WholeCensus<'_>,
     freeable: Option<&Freeable>,
     paths: &[DeadPath],
-    goes: &[u32],
+    goes: &[Fate],
     limit: Option<usize>,
 ) -> Vec<DeadPackage> {
-    const NONE: u32 = u32::MAX;
     let mut numbers: HashMap<&str, u32> = HashMap::new();
     let mut names: Vec<DeadPackage> = Vec::new();
     let mut sizes: Vec<(Option<u64>, Space)> = Vec::new();
-    let mut of_path = vec![NONE; if freeable.is_some() { goes.len() } else { 0 }];
+    let mut of_path: Vec<Option<u32>> = vec![None; if freeable.is_some() { goes.len() } else { 0 }];
     for dead in paths {
         let package = census.catalog.package(dead.path).name;
         let number = *numbers.entry(package).or_insert_with(|| {
@@ -498,23 +531,23 @@ fn packages(
         *nar = nar.and_then(|sum| Some(sum + census.catalog.nar_size(dead.path)?));
         *freed += dead.freed.unwrap_or_default();
         if let Some(of) = of_path.get_mut(dead.path.index()) {
-            *of = number;
+            *of = Some(number);
         }
     }
     if let Some(freeable) = freeable {
-        // The one name of a class's paths; NONE if one stays or names differ.
-        let mut of_class: Vec<Option<u32>> = vec![None; freeable.class_sizes.len()];
+        // The one name of a class's paths, once one was met; none if one stays or names differ.
+        let mut of_class: Vec<Option<Option<u32>>> = vec![None; freeable.class_sizes.len()];
         for (path, classes) in freeable.classes.iter().enumerate() {
             for &class in classes {
                 let of = &mut of_class[class as usize];
                 *of = Some(match *of {
-                    Some(name) if name != of_path[path] => NONE,
+                    Some(name) if name != of_path[path] => None,
                     _ => of_path[path],
                 });
             }
         }
         for (of, size) in of_class.iter().zip(&freeable.class_sizes) {
-            if let Some(sum) = of.and_then(|name| sizes.get_mut(name as usize)) {
+            if let Some(sum) = of.flatten().and_then(|name| sizes.get_mut(name as usize)) {
                 sum.1 += *size;
             }
         }

@@ -1,6 +1,6 @@
 //! Which roots a user thinks away.
 
-use super::NEVER;
+use super::Fate;
 use crate::roots::{CleanedBy, FoundRoots, Generation, Profile};
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
@@ -158,14 +158,14 @@ fn named(found: &FoundRoots, name: &str, also: &[Vec<u8>]) -> Result<RemovalStep
     Ok(RemovalStep { label: escape(name.as_bytes()), roots: meant_roots })
 }
 
-/// The step in which each root goes, from 1; [`NEVER`] if it stays. A root
+/// What becomes of each root: it goes in a step, from 1, or stays. A root
 /// goes in the first step that names it.
-pub(super) fn steps_of_roots(found: &FoundRoots, steps: &[RemovalStep]) -> Vec<u32> {
-    let mut of = vec![NEVER; found.roots.len()];
+pub(super) fn steps_of_roots(found: &FoundRoots, steps: &[RemovalStep]) -> Vec<Fate> {
+    let mut of = vec![Fate::Stays; found.roots.len()];
     for (number, step) in (1u32..).zip(steps) {
         for &root in &step.roots {
             let at = &mut of[root as usize];
-            *at = (*at).min(number);
+            *at = (*at).min(Fate::Goes(number));
         }
     }
     of

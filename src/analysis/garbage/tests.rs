@@ -1,7 +1,7 @@
 //! Steps, against following the roots anew after each.
 
 use super::removal::steps_of_roots;
-use super::{NEVER, Removal, RemovalError, RemovalStep, goes_in};
+use super::{Fate, Removal, RemovalError, RemovalStep, goes_in};
 use crate::catalog::PathId;
 use crate::graph::{Cuts, Rows, reachable};
 use crate::roots::{FoundRoots, Generation, Profile, Root, RootKind};
@@ -44,10 +44,10 @@ proptest! {
         let removed = steps_of_roots(&found, &steps);
         let goes = goes_in(&graph, &found, &removed, steps.len());
         for step in 0..=steps.len() as u32 {
-            let left = roots.iter().zip(&removed).filter(|(_, at)| **at > step).map(|(p, _)| *p);
+            let left = roots.iter().zip(&removed).filter(|(_, at)| **at > Fate::Goes(step)).map(|(p, _)| *p);
             let alive = reachable(&graph, left, &Cuts::default());
             for node in 0..nodes {
-                prop_assert_eq!(alive.contains(node), goes[node as usize] > step);
+                prop_assert_eq!(alive.contains(node), goes[node as usize] > Fate::Goes(step));
             }
         }
     }
@@ -94,5 +94,6 @@ fn roots_by_any_of_their_names() {
         RemovalStep { label: String::new(), roots: vec![1, 2] },
         RemovalStep { label: String::new(), roots: vec![2, 3] },
     ];
-    assert_eq!(steps_of_roots(&found, &steps), [NEVER, 1, 1, 2]);
+    let expected = [Fate::Stays, Fate::Goes(1), Fate::Goes(1), Fate::Goes(2)];
+    assert_eq!(steps_of_roots(&found, &steps), expected);
 }

@@ -1,6 +1,6 @@
 //! Why a path is dead or alive.
 
-use super::{NEVER, alive, staying};
+use super::{Fate, alive, staying};
 use crate::analysis::liveness::{Keep, Keepers};
 use crate::catalog::PathId;
 use crate::census::WholeCensus;
@@ -21,8 +21,8 @@ pub struct WhyAlive {
 /// Why one path is dead.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WhyDead {
-    /// The step in which it goes; 0 now.
-    pub step: u32,
+    /// The step in which it goes, 0 now; `None` if Nix fails to delete it.
+    pub step: Option<u32>,
     /// What would keep it were it alive, itself left out; all of it is dead.
     pub keepers: Vec<PathId>,
 }
@@ -52,23 +52,27 @@ impl Why {
     pub(super) fn new(
         census: WholeCensus<'_>,
         found: &FoundRoots,
-        removed: &[u32],
+        removed: &[Fate],
         graph: &Rows,
-        goes: u32,
+        goes: Fate,
         path: PathId,
     ) -> Self {
         let under = Keep::ALL
             .map(|k| alive(&census.catalog, k, staying(found, removed)).contains(path.node()));
-        if goes != NEVER {
+        if goes != Fate::Stays {
             let keepers = (census.catalog.ids())
                 .filter(|&id| id != path && graph.row(id.node()).contains(&path.node()))
                 .collect();
-            return Self { path, answer: WhyAnswer::Dead(WhyDead { step: goes, keepers }), under };
+            return Self {
+                path,
+                answer: WhyAnswer::Dead(WhyDead { step: goes.step(), keepers }),
+                under,
+            };
         }
         let chains = Keepers::new(graph, path);
         let keeping = (0u32..).zip(found.roots.iter().zip(removed));
         let mut chains: Vec<(u32, Vec<PathId>)> = keeping
-            .filter(|(_, (_, step))| **step == NEVER)
+            .filter(|(_, (_, fate))| **fate == Fate::Stays)
             .filter_map(|(index, (root, _))| Some((index, chains.chain(root.path)?)))
             .collect();
         let roots = chains.len() as u64;
