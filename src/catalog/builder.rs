@@ -1,7 +1,8 @@
 //! From rows in any order to a [`Catalog`].
 
 use super::build_trace::Trace;
-use super::{Catalog, OddEnd, PathId, Strings, UNKNOWN_SIZE, UNKNOWN_TIME};
+use super::niche::{Size, Time};
+use super::{Catalog, OddEnd, PathId, Strings};
 use crate::graph::Rows;
 use crate::store::StorePath;
 use crate::warning::{WarningKind, Warnings};
@@ -178,9 +179,9 @@ impl Builder {
         if !room {
             return Err(TooLarge("4 GiB of text or more"));
         }
-        c.nar_sizes.push(record.nar_size.unwrap_or(UNKNOWN_SIZE));
+        c.nar_sizes.push(record.nar_size.and_then(Size::new));
         c.hashes.push(record.hash.unwrap_or([0; 32]));
-        c.registration_times.push(record.registration_time.unwrap_or(UNKNOWN_TIME));
+        c.registration_times.push(record.registration_time.and_then(Time::new));
         c.ultimate.push(record.ultimate);
         Ok(Some(number))
     }

@@ -16,6 +16,7 @@ mod builder;
 pub(crate) mod derivation;
 mod import;
 mod index;
+mod niche;
 pub(crate) mod open;
 pub(crate) mod overlay;
 pub(crate) mod path_info;
@@ -40,6 +41,7 @@ use crate::graph::{Rows, closure, node_number};
 use crate::store::{Package, StoreLocation, StorePath};
 use crate::warning::{WarningKind, Warnings};
 use index::NameIndex;
+use niche::{Size, Time};
 use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -148,9 +150,9 @@ pub enum OddEnd {
 pub struct Catalog {
     store_dir: String,
     names: Strings,
-    nar_sizes: Vec<u64>,
+    nar_sizes: Vec<Option<Size>>,
     hashes: Vec<[u8; 32]>,
-    registration_times: Vec<i64>,
+    registration_times: Vec<Option<Time>>,
     derivers: Strings,
     signatures: Strings,
     content_addresses: Strings,
@@ -179,11 +181,6 @@ pub struct Catalog {
     /// What was odd about the source.
     pub warnings: Warnings,
 }
-
-/// Stands in `nar_sizes` for a NULL or absurd one.
-const UNKNOWN_SIZE: u64 = u64::MAX;
-/// Stands in `registration_times` for an unknown one.
-const UNKNOWN_TIME: i64 = i64::MIN;
 
 /// The schema that brought each column of `ValidPaths` that older schemas lack
 /// (nix: `upgradeDBSchema` in `local-store.cc`). Guix stays at schema 7.
@@ -271,7 +268,7 @@ impl Catalog {
 
     /// The NAR size in bytes, if the database knows it.
     pub fn nar_size(&self, id: PathId) -> Option<u64> {
-        Some(self.nar_sizes[id.index()]).filter(|&s| s != UNKNOWN_SIZE)
+        self.nar_sizes[id.index()].map(Size::get)
     }
 
     /// The sum of the NAR sizes of some paths in bytes; `None` if one is unknown.
@@ -287,7 +284,7 @@ impl Catalog {
 
     /// When the path was registered, in seconds since 1970, if the source knows.
     pub fn registration_time(&self, id: PathId) -> Option<i64> {
-        Some(self.registration_times[id.index()]).filter(|&t| t != UNKNOWN_TIME)
+        self.registration_times[id.index()].map(Time::get)
     }
 
     /// The full path of the derivation that built the path, if known.
@@ -544,7 +541,7 @@ impl Catalog {
 
     /// The time of the newest registration, in seconds since 1970.
     pub fn newest_registration(&self) -> Option<i64> {
-        self.registration_times.iter().copied().filter(|&t| t != UNKNOWN_TIME).max()
+        self.registration_times.iter().flatten().map(|time| time.get()).max()
     }
 }
 

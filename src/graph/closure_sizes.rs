@@ -18,7 +18,7 @@ use rayon::prelude::*;
 
 use super::node_set::Bits;
 use super::weights::check;
-use super::{Components, Rows, TooHeavy, Weight};
+use super::{Components, Node, Rows, TooHeavy, Weight};
 
 /// Words in a mask: 512 bits are one cache line.
 const WORDS: usize = 8;
@@ -115,17 +115,18 @@ fn condense<W: Weight>(rows: &Rows, components: &Components, weights: &[W]) -> (
     let members = Rows::from_pairs(components.len(), of.iter().copied().zip(0..));
     let mut graph = Rows::default();
     let mut weight = vec![W::ZERO; components.len()];
-    let mut seen_by = vec![u32::MAX; components.len()];
+    let mut seen_by: Vec<Option<Node>> = vec![None; components.len()];
     let mut row = Vec::new();
     for (component, nodes) in (0u32..).zip(members.iter()) {
         row.clear();
-        seen_by[component as usize] = component;
+        let own = Some(Node::new(component));
+        seen_by[component as usize] = own;
         for &node in nodes {
             weight[component as usize].add(&weights[node as usize]);
             for &reference in rows.row(node) {
                 let reference = of[reference as usize];
-                if seen_by[reference as usize] != component {
-                    seen_by[reference as usize] = component;
+                if seen_by[reference as usize] != own {
+                    seen_by[reference as usize] = own;
                     row.push(reference);
                 }
             }
@@ -138,21 +139,22 @@ fn condense<W: Weight>(rows: &Rows, components: &Components, weights: &[W]) -> (
 /// The graph without the references that one of their neighbours implies:
 /// from `u`, when some `v` that `u` refers to refers to the same.
 fn without_implied(graph: &Rows) -> Rows {
-    let mut implied_for = vec![u32::MAX; graph.len()];
+    let mut implied_for: Vec<Option<Node>> = vec![None; graph.len()];
     let mut left = Rows::default();
     let mut kept = Vec::new();
     for (node, row) in (0u32..).zip(graph.iter()) {
         kept.clear();
+        let own = Some(Node::new(node));
         if row.len() > 1 {
             for &reference in row {
                 let next = graph.row(reference);
                 if next.len() <= LONG {
                     for &implied in next {
-                        implied_for[implied as usize] = node;
+                        implied_for[implied as usize] = own;
                     }
                 }
             }
-            kept.extend(row.iter().filter(|&&r| implied_for[r as usize] != node));
+            kept.extend(row.iter().filter(|&&r| implied_for[r as usize] != own));
         } else {
             kept.extend(row);
         }
@@ -180,7 +182,7 @@ fn unreferred(rows: &Rows) -> Vec<u32> {
 /// refers to: what that node holds and none before did. A stretch (the twelfth
 /// generation of a system) mostly refers to one other (the first generation,
 /// which came with the packages), and shall come next to it.
-fn neighbourhoods(graph: &Rows) -> Vec<u32> {
+fn neighbourhoods(graph: &Rows) -> Vec<Option<Node>> {
     let mut referred = vec![false; graph.len()];
     graph.iter().flatten().for_each(|&reference| referred[reference as usize] = true);
     let mut stretch = Vec::with_capacity(graph.len());
@@ -217,13 +219,13 @@ fn neighbourhoods(graph: &Rows) -> Vec<u32> {
     let below = Rows::from_pairs(stretches, below.iter().copied());
 
     // Each stretch, then those that lead to it. None but a first one leads nowhere.
-    let mut numbers = vec![u32::MAX; stretches];
+    let mut numbers: Vec<Option<Node>> = vec![None; stretches];
     let mut next = 0;
     for first in 0..stretches as u32 {
         let mut todo = vec![first];
         while let Some(own) = todo.pop() {
-            if numbers[own as usize] == u32::MAX {
-                numbers[own as usize] = next;
+            if numbers[own as usize].is_none() {
+                numbers[own as usize] = Some(Node::new(next));
                 next += 1;
                 todo.extend(below.row(own).iter().rev());
             }

@@ -40,6 +40,7 @@ impl Dominators {
     /// If a root is not below `rows.len()`.
     pub fn new(rows: &Rows, roots: &[u32]) -> Self {
         let mut number = vec![0u32; rows.len()];
+        // Number 0 is no node of the graph: whoever takes it for one goes out of bounds.
         let mut node = vec![u32::MAX];
         let mut parent = vec![0u32];
         // Depth-first: a number and the next entry of its node's row.

@@ -3,7 +3,26 @@
 
 use super::Rows;
 
-const UNSEEN: u32 = u32::MAX;
+/// How far the walk is with a node.
+#[derive(Clone, Copy)]
+enum State {
+    /// It was not met.
+    Unseen,
+    /// It was met, and of what it reaches and whose component is not known yet,
+    /// this was found first: a count of the nodes found before.
+    Open(u32),
+    /// Its component is known.
+    Done,
+}
+
+impl State {
+    /// It reaches what was found then.
+    fn reach(&mut self, reached: u32) {
+        if let Self::Open(lowest) = self {
+            *lowest = reached.min(*lowest);
+        }
+    }
+}
 
 /// The strongly connected components, numbered so that every component comes
 /// after all that it refers to (the order in which a depth-first walk leaves
@@ -22,48 +41,44 @@ impl Components {
     /// If a node of `first` is not below `rows.len()`.
     pub(crate) fn new<I: IntoIterator<Item = u32>>(rows: &Rows, first: I) -> Self {
         let nodes = rows.len();
-        // When a node was found; once its component is known, UNSEEN - 1.
-        const DONE: u32 = UNSEEN - 1;
-        let mut low = vec![UNSEEN; nodes];
+        let mut state = vec![State::Unseen; nodes];
         let mut of = vec![0u32; nodes];
         let mut count = 0u32;
         let mut found = 0u32;
         // Nodes found whose component is not known yet.
         let mut open: Vec<u32> = Vec::new();
-        // The walk: node, next entry of its row, when it was found.
+        // The walk: node, next entry of its row, how many were found before it.
         let mut walk: Vec<(u32, u32, u32)> = Vec::new();
         for start in first.into_iter().chain(0..nodes as u32) {
-            if low[start as usize] != UNSEEN {
-                continue;
-            }
+            let State::Unseen = state[start as usize] else { continue };
             walk.push((start, 0, found));
-            low[start as usize] = found;
+            state[start as usize] = State::Open(found);
             open.push(start);
             found += 1;
             while let Some((node, at, when)) = walk.last_mut() {
                 let node = *node;
                 if let Some(&next) = rows.row(node).get(*at as usize) {
                     *at += 1;
-                    match low[next as usize] {
-                        UNSEEN => {
+                    match state[next as usize] {
+                        State::Unseen => {
                             walk.push((next, 0, found));
-                            low[next as usize] = found;
+                            state[next as usize] = State::Open(found);
                             open.push(next);
                             found += 1;
                         }
-                        DONE => {}
-                        reached => low[node as usize] = low[node as usize].min(reached),
+                        State::Done => {}
+                        State::Open(reached) => state[node as usize].reach(reached),
                     }
                     continue;
                 }
                 let when = *when;
                 walk.pop();
-                let reached = low[node as usize];
+                let State::Open(reached) = state[node as usize] else { continue };
                 // It reaches nothing found before it: all that is open from it
                 // on is one component. What it refers to was numbered before it.
                 if reached == when {
                     while let Some(member) = open.pop() {
-                        low[member as usize] = DONE;
+                        state[member as usize] = State::Done;
                         of[member as usize] = count;
                         if member == node {
                             break;
@@ -71,7 +86,7 @@ impl Components {
                     }
                     count += 1;
                 } else if let Some(&(parent, ..)) = walk.last() {
-                    low[parent as usize] = low[parent as usize].min(reached);
+                    state[parent as usize].reach(reached);
                 }
             }
         }

@@ -1,17 +1,16 @@
 //! Shortest chains of references, and all that lies between two sets of nodes.
 
-use super::{Cuts, NodeSet, Rows, reachable};
+use super::{Cuts, Node, NodeSet, Rows, reachable};
 
 /// The shortest chains of references from some nodes to all they reach.
 #[derive(Clone, Debug)]
 pub(crate) struct ShortestPaths {
-    /// The node before each on its chain; itself where the chain begins.
-    before: Vec<u32>,
+    /// The node before each on its chain, itself where the chain begins; none
+    /// where no chain leads.
+    before: Vec<Option<Node>>,
 }
 
 impl ShortestPaths {
-    const NONE: u32 = u32::MAX;
-
     /// Finds a shortest chain from one of `from` to every node; of several, the
     /// one whose nodes are lowest, compared from the far end. Of the
     /// [transposed](Rows::transpose) rows: chains that lead to `from`.
@@ -19,10 +18,10 @@ impl ShortestPaths {
     /// # Panics
     /// If a node of `from` is not below `rows.len()`.
     pub(crate) fn new(rows: &Rows, from: &[u32]) -> Self {
-        let mut before = vec![Self::NONE; rows.len()];
+        let mut before = vec![None; rows.len()];
         let mut level: Vec<u32> = from.to_vec();
         for &node in from {
-            before[node as usize] = node;
+            before[node as usize] = Some(Node::new(node));
         }
         while !level.is_empty() {
             // Levels ascend, so each node is first reached from the lowest one.
@@ -30,8 +29,8 @@ impl ShortestPaths {
             let mut next = Vec::new();
             for &node in &level {
                 for &reference in rows.row(node) {
-                    if before[reference as usize] == Self::NONE {
-                        before[reference as usize] = node;
+                    if before[reference as usize].is_none() {
+                        before[reference as usize] = Some(Node::new(node));
                         next.push(reference);
                     }
                 }
@@ -46,12 +45,12 @@ impl ShortestPaths {
         let mut chain = vec![node];
         let mut at = node;
         loop {
-            match *self.before.get(at as usize)? {
-                Self::NONE => return None,
-                before if before == at => break,
-                before => at = before,
+            let before = (*self.before.get(at as usize)?)?.node();
+            if before == at {
+                break;
             }
-            chain.push(at);
+            chain.push(before);
+            at = before;
         }
         chain.reverse();
         Some(chain)

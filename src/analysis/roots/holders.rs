@@ -41,7 +41,7 @@ impl RootSizes {
     }
 
     /// The size of that kind.
-    pub(super) fn get(self, kind: SizeKind) -> u64 {
+    pub(in crate::analysis) fn get(self, kind: SizeKind) -> u64 {
         match kind {
             SizeKind::Nar => self.nar,
             SizeKind::Disk => self.disk,
@@ -49,7 +49,7 @@ impl RootSizes {
     }
 
     /// What both weigh; sizes stop at the largest number.
-    pub(super) fn plus(self, other: Self) -> Self {
+    pub(in crate::analysis) fn plus(self, other: Self) -> Self {
         self.zip(other, u64::saturating_add)
     }
 }
@@ -242,25 +242,22 @@ impl<'a> HolderGraph<'a> {
         let stay = from(&mut (0..self.holders.len() as u32).filter(|h| !gone.contains(h)));
         let mut freed = RootSizes::default();
         for node in from(&mut gone.iter().copied()).iter().filter(|&node| !stay.contains(node)) {
-            for (sum, size) in freed.iter_mut().zip(self.weights[node as usize]) {
-                *sum = sum.saturating_add(size);
-            }
+            freed = freed.plus(self.weights[node as usize]);
         }
         freed
     }
 
     /// What each set of two or three holders keeps that no other set keeps:
     /// the set, its paths, and their weight.
-    pub(in crate::analysis) fn shared(&self) -> HashMap<[u32; 3], Group> {
+    pub(in crate::analysis) fn shared(&self) -> HashMap<HeldBy, Group> {
         let components = Components::new(&self.rows, []);
         let members =
             Rows::from_pairs(components.len(), components.as_slice().iter().copied().zip(0..));
-        let mut holders_of = vec![Set::default(); components.len()];
+        let mut holders_of = vec![HeldBy::Nobody; components.len()];
         for holder in 0..self.holders.len() as u32 {
-            holders_of[components.of(self.first_holder + holder) as usize] =
-                Set([holder, NONE, NONE]);
+            holders_of[components.of(self.first_holder + holder) as usize] = HeldBy::One(holder);
         }
-        let mut groups: HashMap<[u32; 3], Group> = HashMap::new();
+        let mut groups: HashMap<HeldBy, Group> = HashMap::new();
         // Components come after all that they refer to, so the highest first.
         for component in (0..components.len()).rev() {
             let set = holders_of[component];
@@ -275,8 +272,8 @@ impl<'a> HolderGraph<'a> {
                         holders_of[next].join(set);
                     }
                 }
-                if node < self.first_holder && set.is_few() {
-                    let group = groups.entry(set.0).or_default();
+                if node < self.first_holder && set.holders().len() > 1 {
+                    let group = groups.entry(set).or_default();
                     group.paths += u64::from(node < self.first_class);
                     group.sizes = group.sizes.plus(self.weights[node as usize]);
                 }
@@ -295,46 +292,56 @@ pub struct Group {
     pub sizes: RootSizes,
 }
 
-const NONE: u32 = u32::MAX;
-const MANY: u32 = u32::MAX - 1;
-
-/// Up to three holders, ascending, or a mark that there are more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Set([u32; 3]);
-
-impl Default for Set {
-    fn default() -> Self {
-        Self([NONE; 3])
-    }
+/// The holders from which something is reached, ascending.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub(in crate::analysis) enum HeldBy {
+    /// None.
+    #[default]
+    Nobody,
+    /// This one alone.
+    One(u32),
+    /// These two.
+    Two([u32; 2]),
+    /// These three.
+    Three([u32; 3]),
+    /// More than three.
+    Many,
 }
 
-impl Set {
-    /// Whether there are two or three.
-    fn is_few(self) -> bool {
-        self.0[0] != MANY && self.0[1] != NONE
+impl HeldBy {
+    /// The holders, ascending; none where they are many.
+    pub(in crate::analysis) fn holders(&self) -> &[u32] {
+        match self {
+            Self::Nobody | Self::Many => &[],
+            Self::One(holder) => std::slice::from_ref(holder),
+            Self::Two(holders) => holders,
+            Self::Three(holders) => holders,
+        }
     }
 
+    /// Adds the holders of `other`.
     fn join(&mut self, other: Self) {
-        if *self == other || self.0[0] == MANY || other.0[0] == NONE {
-            return;
+        if *self == Self::Many || other == Self::Many {
+            *self = Self::Many;
         }
-        if other.0[0] == MANY || self.0[0] == NONE {
-            *self = other;
-            return;
+        for &holder in other.holders() {
+            *self = self.with(holder);
         }
-        for holder in other.0 {
-            if holder == NONE || self.0.contains(&holder) {
-                continue;
+    }
+
+    /// The same with one more.
+    fn with(self, holder: u32) -> Self {
+        match self {
+            _ if self.holders().contains(&holder) => self,
+            Self::Nobody => Self::One(holder),
+            Self::One(other) => Self::Two([other.min(holder), other.max(holder)]),
+            Self::Two([a, b]) => {
+                let mut three = [a, b, holder];
+                three.sort_unstable();
+                Self::Three(three)
             }
-            match self.0.iter().position(|&h| h == NONE) {
-                Some(free) => self.0[free] = holder,
-                None => {
-                    self.0 = [MANY, NONE, NONE];
-                    return;
-                }
-            }
+            Self::Three(_) | Self::Many => Self::Many,
         }
-        self.0.sort_unstable();
     }
 }
 

@@ -13,12 +13,12 @@ use super::retained::SizeKind;
 use crate::catalog::PathId;
 use crate::census::{Census, WholeCensus};
 use crate::disk::Space;
-use crate::graph::{Cuts, Rows, TooHeavy, closure_sizes, reachable};
+use crate::graph::{Cuts, Node, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use crate::warning::Warnings;
 use globset::Glob;
 use holders::FreedOfProfile;
-pub(super) use holders::HolderGraph;
+pub(super) use holders::{HeldBy, HolderGraph};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -363,25 +363,25 @@ fn sort(rows: &mut [RootRow], found: &FoundRoots, options: &RootsOptions) {
 }
 
 fn shared_groups(
-    groups: &HashMap<[u32; 3], Group>,
+    groups: &HashMap<HeldBy, Group>,
     alone: &[RootSizes],
     holders: &Holders,
     by: SizeKind,
     limit: usize,
 ) -> Vec<SharedGroup> {
-    let mut sets: Vec<(&[u32; 3], &Group)> = groups.iter().collect();
-    sets.sort_by_key(|(set, group)| (Reverse(group.sizes.get(by)), **set));
+    let mut sets: Vec<(&HeldBy, &Group)> = groups.iter().collect();
+    sets.sort_by_key(|(set, group)| (Reverse(group.sizes.get(by)), set.holders()));
     sets.truncate(limit);
-    let members =
-        |set: &[u32; 3]| set.iter().copied().filter(|&h| h != u32::MAX).collect::<Vec<_>>();
     let list = sets.into_iter().map(|(set, group)| {
-        let members = members(set);
+        let members = set.holders();
         let mut freed = group.sizes;
         let mut add = |sizes: RootSizes| freed = freed.plus(sizes);
         for (i, &a) in members.iter().enumerate() {
             add(alone[a as usize]);
             for &b in members[i + 1..].iter().filter(|_| members.len() == 3) {
-                add(groups.get(&[a, b, u32::MAX]).map_or(RootSizes::default(), |pair| pair.sizes));
+                add(groups
+                    .get(&HeldBy::Two([a, b]))
+                    .map_or(RootSizes::default(), |pair| pair.sizes));
             }
         }
         let roots = members.iter().map(|&h| holders.roots.row(h)[0]).collect();
@@ -392,14 +392,16 @@ fn shared_groups(
 
 /// The closure sizes of the paths that roots keep.
 struct Closures {
-    /// For each path its place in `sizes`.
-    place: Vec<u32>,
+    /// For each path its place in `sizes`, if a root keeps it.
+    place: Vec<Option<Node>>,
     sizes: Vec<RootSizes>,
 }
 
 impl Closures {
+    /// That of a path that a root names.
     fn of(&self, path: PathId) -> RootSizes {
-        self.sizes[self.place[path.index()] as usize]
+        let place = self.place[path.index()].expect("the paths of all roots have a place");
+        self.sizes[place.index()]
     }
 }
 
@@ -409,23 +411,22 @@ fn closures(census: WholeCensus<'_>, found: &FoundRoots) -> Result<Closures, Too
     let shared = census.shared();
     let extended = shared.filter(|s| !s.is_empty()).map(|s| s.extend(census.references()));
     let rows = extended.as_ref().unwrap_or(census.references());
-    const NONE: u32 = u32::MAX;
-    let mut place = vec![NONE; rows.len()];
+    let mut place: Vec<Option<Node>> = vec![None; rows.len()];
     let mut order: Vec<u32> = Vec::new();
+    let mut reach = |node: u32, order: &mut Vec<u32>| {
+        place[node as usize].get_or_insert_with(|| {
+            order.push(node);
+            Node::new(order.len() as u32 - 1)
+        });
+    };
     for root in &found.roots {
-        if place[root.path.index()] == NONE {
-            place[root.path.index()] = order.len() as u32;
-            order.push(root.path.node());
-        }
+        reach(root.path.node(), &mut order);
     }
     let sources = order.len();
     let mut at = 0;
     while at < order.len() {
         for &next in rows.row(order[at]) {
-            if place[next as usize] == NONE {
-                place[next as usize] = order.len() as u32;
-                order.push(next);
-            }
+            reach(next, &mut order);
         }
         at += 1;
     }
@@ -434,7 +435,7 @@ fn closures(census: WholeCensus<'_>, found: &FoundRoots) -> Result<Closures, Too
     let mut weights: Vec<RootSizes> = Vec::with_capacity(order.len());
     for &node in &order {
         row.clear();
-        row.extend(rows.row(node).iter().map(|&next| place[next as usize]));
+        row.extend(rows.row(node).iter().filter_map(|&next| place[next as usize]).map(Node::node));
         graph.push(&row);
         weights.push(match node.checked_sub(census.len() as u32) {
             None => {

@@ -1,6 +1,6 @@
 //! What removals free, against following every root anew.
 
-use super::holders::{FreedOfProfile, HolderGraph, Holders};
+use super::holders::{FreedOfProfile, HeldBy, HolderGraph, Holders};
 use super::{RootSizes, shared_groups};
 use crate::analysis::retained::SizeKind;
 use crate::catalog::{Builder, Catalog, PathId, Record};
@@ -190,7 +190,7 @@ proptest! {
         for a in 0..holders.len() as u32 {
             for b in a + 1..holders.len() as u32 {
                 let removed = [holders.roots.row(a), holders.roots.row(b)].concat();
-                let mut sum = groups.get(&[a, b, u32::MAX]).map_or(RootSizes::default(), |g| g.sizes);
+                let mut sum = groups.get(&HeldBy::Two([a, b])).map_or(RootSizes::default(), |g| g.sizes);
                 for h in [a, b] {
                     sum = sum.plus(freed.holders[h as usize]);
                 }
