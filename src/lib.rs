@@ -145,7 +145,7 @@ pub mod warning;
 /// it may change in any version.
 #[doc(hidden)]
 pub mod internals {
-    pub use crate::catalog::open::read as read_database;
+    pub use crate::catalog::open::{Database, read as read_database};
     pub use crate::catalog::path_info::load as load_path_info;
     pub use crate::catalog::registration::load as load_registration;
     pub use crate::disk::engine::Walker;

@@ -99,7 +99,7 @@ pub(crate) fn escape(bytes: &[u8]) -> String {
 /// Whether a character does something to a terminal or draws nothing: control
 /// characters, and those that change how others are drawn, such as the ones that
 /// turn the direction of writing. No format writes one of an examined name as it is.
-pub fn is_unsafe(c: char) -> bool {
+pub(crate) fn is_unsafe(c: char) -> bool {
     c.is_control()
         || matches!(
             c,

@@ -29,7 +29,7 @@ mod strings;
 
 pub use builder::{Builder, Record, TooLarge};
 pub use import::{ImportError, PathInfo};
-pub use open::{DatabaseFile, Journal, OpenError, Schema};
+pub use open::{DatabaseFile, Exceeded, Journal, OpenError, Schema};
 pub use scan::ScanError;
 pub use sniff::{Compression, OtherFormat};
 pub use source::{Loaded, Source, load_over};

@@ -96,7 +96,7 @@ impl Numbers {
 ///
 /// # Errors
 /// See [`LoadError`]. Odd rows are warnings in the catalog instead.
-pub fn load(database: &Database, store_dir: &str) -> Result<Catalog, LoadError> {
+pub(crate) fn load(database: &Database, store_dir: &str) -> Result<Catalog, LoadError> {
     let mut builder = Builder::new(store_dir);
     let mut reader = Reader { connection: database.connection(), quota: database.quota() };
     let (numbers, odd) = reader.load_paths(&mut builder)?;

@@ -5,7 +5,7 @@
 //! `nix-store --delete` and `nix store delete --recursive --skip-alive`
 //! (nix: `LocalStore::collectGarbage` under `gcDeleteSpecific`).
 
-use super::FAILS;
+use super::Fate;
 use crate::answer::{Cell, Field, Section};
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Census, Freeable};
@@ -51,7 +51,7 @@ impl Chosen {
     pub(super) fn new(
         catalog: &Catalog,
         graph: &Rows,
-        goes: &[u32],
+        goes: &[Fate],
         freeable: Option<&Freeable>,
         choice: &Choice,
         warnings: &mut Warnings,
@@ -62,7 +62,7 @@ impl Chosen {
         });
         let (mut paths, mut others) = (NodeSet::new(goes.len()), Vec::new());
         let mut unknown = 0u64;
-        for id in catalog.ids().filter(|id| goes[id.index()] < FAILS) {
+        for id in catalog.ids().filter(|id| goes[id.index()].step().is_some()) {
             let old_enough = choice.registered_before.is_none_or(|before| {
                 let time = catalog.registration_time(id);
                 unknown += u64::from(time.is_none());

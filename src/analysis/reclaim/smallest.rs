@@ -8,7 +8,7 @@
 
 use super::{Measure, Need};
 use crate::analysis::liveness::{Keep, freeable, keep_graph, kept_entries};
-use crate::analysis::roots::{Group, HolderGraph, Holders, RootSizes, known_nar_size};
+use crate::analysis::roots::{Group, HeldBy, HolderGraph, Holders, RootSizes};
 use crate::answer::{Cell, Column, Field, Section};
 use crate::catalog::PathId;
 use crate::census::WholeCensus;
@@ -184,8 +184,8 @@ impl SmallestSet {
             need: options.need,
             roots: members.iter().map(|&holder| holders.roots.row(holder)[0]).collect(),
             tiers: members.iter().map(|&holder| tier_of[holder as usize]).collect(),
-            freed: Space { disk_size: freed[1], inodes: freed[3] },
-            nar_size: known_nar_size(freed),
+            freed: Space { disk_size: freed.disk, inodes: freed.inodes },
+            nar_size: freed.known_nar_size(),
             proof,
         }))
     }
@@ -252,26 +252,21 @@ struct Search<'g> {
     /// What each holder frees alone.
     alone: Vec<RootSizes>,
     /// What exactly two or three keep together.
-    groups: HashMap<[u32; 3], Group>,
-    column: usize,
-    amount: u64,
+    groups: HashMap<HeldBy, Group>,
+    need: Need,
 }
-
-const NONE: u32 = u32::MAX;
 
 impl<'g> Search<'g> {
     fn new(graph: &'g HolderGraph<'g>, need: Need) -> Result<Self, TooHeavy> {
-        let column = match need.measure {
-            Measure::Disk => 1,
-            Measure::Inodes => 3,
-        };
-        Ok(Self {
-            graph,
-            alone: graph.freed()?.holders,
-            groups: graph.shared(),
-            column,
-            amount: need.amount,
-        })
+        Ok(Self { graph, alone: graph.freed()?.holders, groups: graph.shared(), need })
+    }
+
+    /// What is needed of what is freed.
+    fn of(&self, freed: RootSizes) -> u64 {
+        match self.need.measure {
+            Measure::Disk => freed.disk,
+            Measure::Inodes => freed.inodes,
+        }
     }
 
     /// What removing these holders frees, by following all others.
@@ -280,7 +275,7 @@ impl<'g> Search<'g> {
     }
 
     fn suffices(&self, removed: &[u32]) -> bool {
-        self.freed(removed)[self.column] >= self.amount
+        self.of(self.freed(removed)) >= self.need.amount
     }
 
     /// A smallest set of these holders; `None` if all of them are not enough.
@@ -289,7 +284,7 @@ impl<'g> Search<'g> {
             return Ok(None);
         }
         for best in self.best_of_up_to_three(may) {
-            if self.sum(&best) >= self.amount {
+            if self.sum(&best) >= self.need.amount {
                 return Ok(Some((best, Proof::Smallest)));
             }
         }
@@ -300,15 +295,15 @@ impl<'g> Search<'g> {
     fn sum(&self, set: &[u32]) -> u64 {
         let mut set = set.to_vec();
         set.sort_unstable();
-        let group = |key: [u32; 3]| self.groups.get(&key).map_or(0, |g| g.sizes[self.column]);
-        let mut sum: u64 = set.iter().map(|&h| self.alone[h as usize][self.column]).sum();
+        let group = |key| self.groups.get(&key).map_or(0, |g| self.of(g.sizes));
+        let mut sum: u64 = set.iter().map(|&h| self.of(self.alone[h as usize])).sum();
         for (i, &a) in set.iter().enumerate() {
             for &b in &set[i + 1..] {
-                sum = sum.saturating_add(group([a, b, NONE]));
+                sum = sum.saturating_add(group(HeldBy::Two([a, b])));
             }
         }
         if let [a, b, c] = set[..] {
-            sum = sum.saturating_add(group([a, b, c]));
+            sum = sum.saturating_add(group(HeldBy::Three([a, b, c])));
         }
         sum
     }
@@ -317,20 +312,19 @@ impl<'g> Search<'g> {
     /// so many holders.
     fn best_of_up_to_three(&self, may: &[u32]) -> Vec<Vec<u32>> {
         let mut order = may.to_vec();
-        order.sort_by_key(|&h| (Reverse(self.alone[h as usize][self.column]), h));
+        order.sort_by_key(|&h| (Reverse(self.of(self.alone[h as usize])), h));
         let member: HashSet<u32> = may.iter().copied().collect();
         let mut linked: HashMap<u32, Vec<u32>> = HashMap::new();
         let mut pairs: Vec<[u32; 2]> = Vec::new();
         let mut triples: Vec<[u32; 3]> = Vec::new();
         for &set in self.groups.keys() {
             match set {
-                [a, b, NONE] if member.contains(&a) && member.contains(&b) => {
+                HeldBy::Two([a, b]) if member.contains(&a) && member.contains(&b) => {
                     pairs.push([a, b]);
                     linked.entry(a).or_default().push(b);
                     linked.entry(b).or_default().push(a);
                 }
-                [_, _, NONE] => {}
-                _ if set.iter().all(|h| member.contains(h)) => triples.push(set),
+                HeldBy::Three(set) if set.iter().all(|h| member.contains(h)) => triples.push(set),
                 _ => {}
             }
         }
@@ -369,11 +363,9 @@ impl<'g> Search<'g> {
         while !self.suffices(&chosen) {
             let gains = self.graph.freed_after(&chosen)?;
             let next =
-                left.iter().copied().max_by_key(|&h| (gains[h as usize][self.column], Reverse(h)));
+                left.iter().copied().max_by_key(|&h| (self.of(gains[h as usize]), Reverse(h)));
             match next {
-                Some(next)
-                    if gains[next as usize][self.column] > 0 && chosen.len() < MOST_STEPS =>
-                {
+                Some(next) if self.of(gains[next as usize]) > 0 && chosen.len() < MOST_STEPS => {
                     chosen.push(next);
                     left.retain(|&h| h != next);
                 }
@@ -383,7 +375,7 @@ impl<'g> Search<'g> {
         }
         // Those that free least alone are put back first.
         let mut order = chosen.clone();
-        order.sort_by_key(|&h| (self.alone[h as usize][self.column], Reverse(h)));
+        order.sort_by_key(|&h| (self.of(self.alone[h as usize]), Reverse(h)));
         for holder in order.into_iter() {
             let without: Vec<u32> = chosen.iter().copied().filter(|&h| h != holder).collect();
             if self.suffices(&without) {
@@ -429,20 +421,20 @@ mod tests {
                 let taken = (0..).zip(&may).filter(|(bit, _)| bits & (1 << bit) != 0);
                 taken.map(|(_, &holder)| holder).collect::<Vec<u32>>()
             });
-            let enough = sets.filter(|set| freed(set)[search.column] >= amount);
+            let enough = sets.filter(|set| search.of(freed(set)) >= amount);
             let least = enough.map(|set| set.len()).min();
             let answer = search.smallest(&may).unwrap();
             prop_assert_eq!(answer.is_some(), least.is_some());
             if let (Some((set, proof)), Some(least)) = (answer, least) {
                 prop_assert_eq!(search.freed(&set), freed(&set));
-                prop_assert!(freed(&set)[search.column] >= amount);
+                prop_assert!(search.of(freed(&set)) >= amount);
                 prop_assert_eq!(proof == Proof::Smallest, least <= 3);
                 if proof == Proof::Smallest {
                     prop_assert_eq!(set.len(), least);
                 }
                 for left in &set {
                     let rest: Vec<u32> = set.iter().copied().filter(|h| h != left).collect();
-                    prop_assert!(freed(&rest)[search.column] < amount, "{left} is not needed");
+                    prop_assert!(search.of(freed(&rest)) < amount, "{left} is not needed");
                 }
             }
         }

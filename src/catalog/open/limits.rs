@@ -94,13 +94,13 @@ pub struct Exceeded;
 
 /// How many bytes may still be read from a database.
 #[derive(Debug)]
-pub struct Quota {
+pub(crate) struct Quota {
     left: u64,
 }
 
 impl Quota {
     /// How many bytes are left.
-    pub fn left(&self) -> u64 {
+    pub(crate) fn left(&self) -> u64 {
         self.left
     }
 
@@ -109,7 +109,7 @@ impl Quota {
     /// # Errors
     /// [`Exceeded`] if that is more than the files hold.
     #[inline]
-    pub fn row(&mut self) -> Result<(), Exceeded> {
+    pub(crate) fn row(&mut self) -> Result<(), Exceeded> {
         self.bytes(ROW as usize)
     }
 
@@ -118,7 +118,7 @@ impl Quota {
     /// # Errors
     /// [`Exceeded`] if that is more than the files hold.
     #[inline]
-    pub fn bytes(&mut self, count: usize) -> Result<(), Exceeded> {
+    pub(crate) fn bytes(&mut self, count: usize) -> Result<(), Exceeded> {
         self.left = self.left.checked_sub(count as u64).ok_or(Exceeded)?;
         Ok(())
     }

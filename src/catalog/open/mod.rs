@@ -48,9 +48,10 @@ mod tests;
 pub use error::OpenError;
 pub use file::DatabaseFile;
 use file::FoundDatabase;
+pub use limits::Exceeded;
+pub(crate) use limits::Quota;
 use limits::Weight;
 pub(crate) use limits::is_limit;
-pub use limits::{Exceeded, Quota};
 
 /// The oldest database schema that is read: Nix 1.0's.
 pub(crate) const OLDEST_SCHEMA: u32 = 6;
@@ -158,13 +159,8 @@ impl Database {
     }
 
     /// Counts what is read over the connection.
-    pub fn quota(&self) -> Quota {
+    pub(crate) fn quota(&self) -> Quota {
         self.files.weight().quota()
-    }
-
-    /// The log or journal that was read along, if one was left behind.
-    pub fn journal(&self) -> Option<&Journal> {
-        self.journal.as_ref()
     }
 
     /// Whether the files changed since they were opened without a lock, or

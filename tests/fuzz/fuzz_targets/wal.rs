@@ -52,7 +52,8 @@ fuzz_target!(|input: (u16, Option<u16>, &[u8])| {
     let file = base.path.with_file_name("db.sqlite-wal");
     fs::write(&file, &log).unwrap();
     let main = fs::read(&base.path).unwrap();
-    let rows = read_database(&DatabaseFile::at(&base.path).unwrap(), |c| {
+    let rows = read_database(&DatabaseFile::at(&base.path).unwrap(), |database| {
+        let c = database.connection();
         let count = c.query_row("SELECT count(*) FROM ValidPaths", [], |r| r.get::<_, i64>(0));
         count.map_err(|source| OpenError::Sqlite { path: base.path.clone(), source })
     });
