@@ -154,7 +154,7 @@ pub struct Database {
 
 impl Database {
     /// The connection, in its read transaction.
-    pub(crate) fn connection(&self) -> &Connection {
+    pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
