@@ -48,11 +48,10 @@ pub(crate) use inodes::spread;
 pub use kinds::{KindScan, KindSums, SharedName, scan_kinds};
 pub use links::Links;
 pub(crate) use links::{LINKS_DIRECTORIES, is_shard, is_shard_name};
-pub(crate) use observe::{Observed, Observer, Shared};
 pub use progress::{Progress, Snapshot, Total};
 pub(crate) use references::{HashParts, each_candidate, find_references};
-pub use scan::{DiskScan, ScanOptions, Usage, scan};
 pub(crate) use scan::scan_observed;
+pub use scan::{DiskScan, ScanOptions, Usage, scan};
 pub use space::Space;
 pub(crate) use walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
 

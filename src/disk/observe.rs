@@ -7,7 +7,7 @@ use crate::warning::Warnings;
 
 /// A name of an inode with several names, as an [`Observer`] is shown it.
 #[derive(Clone, Copy, Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// Its number during the walk; [`Observed::inode`] turns it into an index.
     pub(super) number: u32,
     /// Whether its owner may execute it.
@@ -16,16 +16,9 @@ pub struct Shared {
     pub node: u64,
 }
 
-impl Shared {
-    /// A number that stands for the inode while the walk lasts.
-    pub fn number(self) -> u32 {
-        self.number
-    }
-}
-
 /// Shown all that a scan sums, from many threads at once, each with that
 /// thread's own state.
-pub trait Observer: Sync {
+pub(crate) trait Observer: Sync {
     /// What one thread gathers.
     type State: Send;
 
@@ -75,7 +68,7 @@ impl Observer for Unobserved {
 
 /// What the threads of an observed scan gathered.
 #[derive(Debug)]
-pub struct Observed<S> {
+pub(crate) struct Observed<S> {
     /// The state of each thread.
     pub states: Vec<S>,
     /// By the number of an inode of a shard: its index in the scan.
@@ -85,7 +78,7 @@ pub struct Observed<S> {
 impl<S> Observed<S> {
     /// The index into [`DiskScan::inodes`](super::DiskScan::inodes) of the
     /// inode with this [`Shared::number`].
-    pub fn inode(&self, number: u32) -> u32 {
+    pub(crate) fn inode(&self, number: u32) -> u32 {
         self.renumbered.index(number)
     }
 }

@@ -220,7 +220,7 @@ pub fn scan<N: AsRef<[u8]> + Sync>(
 ///
 /// # Errors
 /// As [`scan`].
-pub fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
+pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     files: &StoreFiles,
     names: &[N],
     options: &ScanOptions,
