@@ -16,14 +16,6 @@ pub enum Units {
 }
 
 /// A size for people.
-///
-/// ```
-/// use nix_census::text::{Units, format_size};
-/// assert_eq!(format_size(1_310_720, Units::Binary), "1.2 MiB");
-/// assert_eq!(format_size(1_310_720, Units::Si), "1.3 MB");
-/// assert_eq!(format_size(1_310_720, Units::Bytes), "1310720");
-/// assert_eq!(format_size(0, Units::Binary), "0.0 KiB");
-/// ```
 pub(crate) fn format_size(bytes: u64, units: Units) -> String {
     let (base, names): (f64, [&str; 6]) = match units {
         Units::Binary => (1024.0, ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]),
@@ -43,17 +35,6 @@ pub(crate) fn format_size(bytes: u64, units: Units) -> String {
 
 /// A time for people, in a time zone and with its offset from UTC; the number
 /// where no calendar has that time.
-///
-/// ```
-/// use jiff::tz::TimeZone;
-/// use nix_census::text::format_time;
-/// let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3")?;
-/// assert_eq!(format_time(1_784_512_860, &TimeZone::UTC), "2026-07-20 02:01 +00:00");
-/// assert_eq!(format_time(1_784_512_860, &berlin), "2026-07-20 04:01 +02:00");
-/// assert_eq!(format_time(1_800_000_000, &berlin), "2027-01-15 09:00 +01:00");
-/// assert_eq!(format_time(i64::MAX, &berlin), "9223372036854775807");
-/// # Ok::<(), jiff::Error>(())
-/// ```
 pub(crate) fn format_time(seconds: i64, time_zone: &TimeZone) -> String {
     match jiff::Timestamp::from_second(seconds) {
         Ok(t) => t.to_zoned(time_zone.clone()).strftime("%Y-%m-%d %H:%M %:z").to_string(),
@@ -63,11 +44,6 @@ pub(crate) fn format_time(seconds: i64, time_zone: &TimeZone) -> String {
 
 /// A name made safe for a terminal: control characters (also those that turn
 /// the direction of writing) and bytes that are not UTF-8 become escapes.
-///
-/// ```
-/// use nix_census::text::escape;
-/// assert_eq!(escape(b"a\x1b[31m\n\xff\xc3\xa9"), "a\\x1b[31m\\n\\xffé");
-/// ```
 pub(crate) fn escape(bytes: &[u8]) -> String {
     // Nearly all there is to show, in one go.
     if bytes.iter().all(|b| matches!(b, b' '..=b'~')) {
@@ -107,4 +83,32 @@ pub(crate) fn is_unsafe(c: char) -> bool {
                 | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}'
                 | '\u{e0000}'..='\u{e0fff}'
         )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_escaped() {
+        assert_eq!(escape(b"a\x1b[31m\n\xff\xc3\xa9"), "a\\x1b[31m\\n\\xffé");
+    }
+
+    #[test]
+    fn times_with_their_offset() {
+        use jiff::tz::TimeZone;
+        let berlin = TimeZone::posix("CET-1CEST,M3.5.0,M10.5.0/3").unwrap();
+        assert_eq!(format_time(1_784_512_860, &TimeZone::UTC), "2026-07-20 02:01 +00:00");
+        assert_eq!(format_time(1_784_512_860, &berlin), "2026-07-20 04:01 +02:00");
+        assert_eq!(format_time(1_800_000_000, &berlin), "2027-01-15 09:00 +01:00");
+        assert_eq!(format_time(i64::MAX, &berlin), "9223372036854775807");
+    }
+
+    #[test]
+    fn sizes_in_each_unit() {
+        assert_eq!(format_size(1_310_720, Units::Binary), "1.2 MiB");
+        assert_eq!(format_size(1_310_720, Units::Si), "1.3 MB");
+        assert_eq!(format_size(1_310_720, Units::Bytes), "1310720");
+        assert_eq!(format_size(0, Units::Binary), "0.0 KiB");
+    }
 }

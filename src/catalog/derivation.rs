@@ -14,13 +14,6 @@ const MAX: u64 = 64 << 20;
 
 /// The input derivations and sources of a derivation's text, full paths.
 /// `None` if it is not a derivation, or of a form that is not known.
-///
-/// ```
-/// use nix_census::catalog::derivation::inputs;
-/// let text = br#"Derive([("out","/s/o","","")],[("/s/d.drv",["out","dev"])],["/s/src"],"x","/b",[],[])"#;
-/// assert_eq!(inputs(text), Some(vec![b"/s/d.drv".to_vec(), b"/s/src".to_vec()]));
-/// assert_eq!(inputs(b"Derive("), None);
-/// ```
 pub(crate) fn inputs(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     let mut parser = Parser { rest: text.strip_prefix(b"Derive(")? };
     let mut found = Vec::new();
@@ -301,6 +294,13 @@ impl Parser<'_> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn inputs_are_derivations_and_sources() {
+        let text = br#"Derive([("out","/s/o","","")],[("/s/d.drv",["out","dev"])],["/s/src"],"x","/b",[],[])"#;
+        assert_eq!(inputs(text), Some(vec![b"/s/d.drv".to_vec(), b"/s/src".to_vec()]));
+        assert_eq!(inputs(b"Derive("), None);
+    }
 
     #[test]
     fn escapes_and_empty_lists() {

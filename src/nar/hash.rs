@@ -69,14 +69,6 @@ impl Hash {
 
     /// Reads a hash that names its algorithm, or one that does not and is of
     /// `default`.
-    ///
-    /// ```
-    /// use nix_census::nar::hash::Hash;
-    /// let sri = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
-    /// let hash = Hash::parse(sri, None).unwrap();
-    /// assert_eq!(hash.nix32(), "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73");
-    /// assert_eq!(Hash::parse(&hash.base16(), None), Some(hash));
-    /// ```
     pub fn parse(text: &str, default: Option<Algorithm>) -> Option<Self> {
         if let Some((name, rest)) = text.split_once(':') {
             return Self::decode(Algorithm::from_name(name)?, rest);
@@ -201,6 +193,14 @@ impl Hasher {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn one_hash_in_three_forms() {
+        let sri = "sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=";
+        let hash = Hash::parse(sri, None).unwrap();
+        assert_eq!(hash.nix32(), "sha256:0mdqa9w1p6cmli6976v4wi0sw9r4p5prkj7lzfd1877wk11c9c73");
+        assert_eq!(Hash::parse(&hash.base16(), None), Some(hash));
+    }
 
     fn of_nothing(algorithm: Algorithm) -> String {
         Hasher::new(algorithm).finish().base16()

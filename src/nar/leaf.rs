@@ -3,12 +3,6 @@
 use sha2::{Digest, Sha256};
 
 /// Hashes the NAR of one regular file, whose contents come in pieces.
-///
-/// ```
-/// use nix_census::nar::{FileHasher, nix32};
-/// let empty = FileHasher::new(0, false).finish();
-/// assert_eq!(nix32::encode(&empty), "0ip26j2h11n1kgkz36rl4akv694yz65hr72q4kv4b3lxcbi65b3p");
-/// ```
 #[derive(Clone, Debug)]
 pub(crate) struct FileHasher {
     sha: Sha256,
@@ -70,6 +64,13 @@ fn string(out: &mut Vec<u8>, text: &[u8]) {
 mod tests {
     use super::*;
     use crate::nar::nix32;
+
+    #[test]
+    fn the_empty_file() {
+        use crate::nar::nix32;
+        let empty = FileHasher::new(0, false).finish();
+        assert_eq!(nix32::encode(&empty), "0ip26j2h11n1kgkz36rl4akv694yz65hr72q4kv4b3lxcbi65b3p");
+    }
 
     /// `nix-hash --type sha256 --base32` of such files.
     #[test]

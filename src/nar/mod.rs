@@ -27,16 +27,21 @@ const CASE_HACK: &[u8] = b"~nix~case~hack~";
 
 /// The name that an entry of a directory has in the NAR: with Nix's setting
 /// `use-case-hack`, what comes before the suffix of such a name.
-///
-/// ```
-/// use nix_census::nar::name_in_nar;
-/// assert_eq!(name_in_nar(b"Xt.h~nix~case~hack~1", true), b"Xt.h");
-/// assert_eq!(name_in_nar(b"Xt.h~nix~case~hack~1", false), b"Xt.h~nix~case~hack~1");
-/// ```
 pub(crate) fn name_in_nar(name: &[u8], use_case_hack: bool) -> &[u8] {
     if !use_case_hack || name.len() < CASE_HACK.len() {
         return name;
     }
     let at = name.windows(CASE_HACK.len()).position(|part| part == CASE_HACK);
     at.map_or(name, |at| &name[..at])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_suffix_is_left_out_where_nix_leaves_it_out() {
+        assert_eq!(name_in_nar(b"Xt.h~nix~case~hack~1", true), b"Xt.h");
+        assert_eq!(name_in_nar(b"Xt.h~nix~case~hack~1", false), b"Xt.h~nix~case~hack~1");
+    }
 }

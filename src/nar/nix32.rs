@@ -34,13 +34,6 @@ pub const fn encoded_length(bytes: usize) -> usize {
 }
 
 /// Writes bytes.
-///
-/// ```
-/// use nix_census::nar::nix32;
-/// assert_eq!(nix32::encode(&[0x00]), "00");
-/// assert_eq!(nix32::encode(&[0x1f]), "0z");
-/// assert_eq!(nix32::decode("0z"), Some(vec![0x1f]));
-/// ```
 pub fn encode(bytes: &[u8]) -> String {
     let digit = |n: usize| {
         let (byte, bit) = (n * 5 / 8, n * 5 % 8);
@@ -81,6 +74,14 @@ pub fn decode(text: &str) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn low_bits_come_last() {
+        use crate::nar::nix32;
+        assert_eq!(nix32::encode(&[0x00]), "00");
+        assert_eq!(nix32::encode(&[0x1f]), "0z");
+        assert_eq!(nix32::decode("0z"), Some(vec![0x1f]));
+    }
 
     #[test]
     fn as_nix_writes() {

@@ -7,13 +7,6 @@
 //! symlink targets, and which files are executable.
 //!
 //! All functions saturate: a hostile `st_size` gives a wrong size, not a panic.
-//!
-//! ```
-//! use nix_census::nar::size;
-//! // A directory with one empty file called "empty":
-//! let node = size::DIRECTORY + size::entry(5) + size::file(0, false);
-//! assert_eq!(size::NAR + node, 24 + 72 + (88 + 8) + 88);
-//! ```
 
 /// What a NAR adds around its topmost node: the string `nix-archive-1`.
 pub(crate) const NAR: u64 = string(13);
@@ -57,6 +50,14 @@ pub(crate) const fn entry(name: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_directory_with_an_empty_file() {
+        use crate::nar::size;
+        // A directory with one empty file called "empty":
+        let node = size::DIRECTORY + size::entry(5) + size::file(0, false);
+        assert_eq!(size::NAR + node, 24 + 72 + (88 + 8) + 88);
+    }
 
     #[test]
     fn as_nix_says() {

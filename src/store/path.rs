@@ -142,15 +142,6 @@ impl fmt::Display for StorePath<'_> {
 /// Splits a name as Nix's `builtins.parseDrvName` does: at the first dash that
 /// is followed by something other than a letter. The suffix of an output and
 /// `.drv` stay in the version; [`Package`](super::Package) takes them off.
-///
-/// ```
-/// use nix_census::store::parse_drv_name;
-/// assert_eq!(parse_drv_name("systemd-minimal-libs-253.5"), ("systemd-minimal-libs", "253.5"));
-/// assert_eq!(parse_drv_name("glibc-2.35-dev"), ("glibc", "2.35-dev"));
-/// assert_eq!(parse_drv_name("hello-2.12.drv"), ("hello", "2.12.drv"));
-/// assert_eq!(parse_drv_name("source"), ("source", ""));
-/// assert_eq!(parse_drv_name("odd-"), ("odd-", ""));
-/// ```
 pub(crate) fn parse_drv_name(name: &str) -> (&str, &str) {
     let bytes = name.as_bytes();
     for i in 0..bytes.len().saturating_sub(1) {
@@ -164,6 +155,15 @@ pub(crate) fn parse_drv_name(name: &str) -> (&str, &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_and_versions() {
+        assert_eq!(parse_drv_name("systemd-minimal-libs-253.5"), ("systemd-minimal-libs", "253.5"));
+        assert_eq!(parse_drv_name("glibc-2.35-dev"), ("glibc", "2.35-dev"));
+        assert_eq!(parse_drv_name("hello-2.12.drv"), ("hello", "2.12.drv"));
+        assert_eq!(parse_drv_name("source"), ("source", ""));
+        assert_eq!(parse_drv_name("odd-"), ("odd-", ""));
+    }
 
     const H: &str = "0c5b8vw40dy178xlpddw65q9gf1h2186";
 
