@@ -44,13 +44,25 @@ pub(crate) fn inputs(text: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(found)
 }
 
-/// The inputs of the derivation that is the store path of this base name.
-///
-/// # Errors
-/// If it cannot be read. `None` as for [`inputs`], and where it is not a
-/// regular file of at most 64 MiB.
-pub(crate) fn inputs_of(store: &Directory, base_name: &str) -> io::Result<Option<Vec<Vec<u8>>>> {
-    Ok(text_of(store, base_name)?.and_then(|text| inputs(&text)))
+/// The inputs of a store path that is a derivation: those are its references,
+/// though it names its outputs too. Inputs that `find` does not find by their
+/// base names are left out. `None` if the path is no derivation, or cannot be
+/// read: whoever searched its contents warned of that.
+pub(crate) fn inputs_of<T>(
+    store: &Directory,
+    store_dir: &str,
+    base_name: &str,
+    find: impl Fn(&str) -> Option<T>,
+) -> Option<Vec<T>> {
+    if !base_name.ends_with(".drv") {
+        return None;
+    }
+    let inputs = inputs(&text_of(store, base_name).ok()??)?;
+    let find = |input: &Vec<u8>| {
+        let name = input.strip_prefix(store_dir.as_bytes())?.strip_prefix(b"/")?;
+        find(std::str::from_utf8(name).ok()?)
+    };
+    Some(inputs.iter().filter_map(find).collect())
 }
 
 /// The text of a derivation; `None` if it is not a regular file of at most 64 MiB.

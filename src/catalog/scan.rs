@@ -54,7 +54,12 @@ pub(crate) fn scan(
         numbers.push(builder.add(&Record { path: &path, nar_size, ..Record::default() })?);
     }
     for (at, from) in numbers.iter().enumerate() {
-        let inputs = derivation_inputs(location, files, &names, at);
+        let find = |name: &str| {
+            let at = names.binary_search_by(|other| other.as_str().cmp(name)).ok()?;
+            u32::try_from(at).ok()
+        };
+        let inputs =
+            derivation::inputs_of(files.directory(), &location.store_dir, &names[at], find);
         for &to in inputs.as_ref().unwrap_or(&found.references[at]) {
             if let (Some(from), Some(to)) = (*from, numbers[to as usize]) {
                 builder.add_reference(from, to);
@@ -62,27 +67,4 @@ pub(crate) fn scan(
         }
     }
     Ok(builder.finish()?)
-}
-
-/// The inputs of a path that is a derivation, by number.
-fn derivation_inputs(
-    location: &StoreLocation,
-    files: &StoreFiles,
-    names: &[String],
-    at: usize,
-) -> Option<Vec<u32>> {
-    if !names[at].ends_with(".drv") {
-        return None;
-    }
-    // What cannot be read was warned of by the search already.
-    let Ok(Some(inputs)) = derivation::inputs_of(files.directory(), &names[at]) else {
-        return None;
-    };
-    let prefix = format!("{}/", location.store_dir);
-    let number = |input: &Vec<u8>| {
-        let name = std::str::from_utf8(input.strip_prefix(prefix.as_bytes())?).ok()?;
-        let at = names.binary_search_by(|n| n.as_str().cmp(name)).ok()?;
-        u32::try_from(at).ok()
-    };
-    Some(inputs.iter().filter_map(number).collect())
 }

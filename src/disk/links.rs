@@ -9,7 +9,7 @@ use super::engine::Walker;
 use super::inodes::{Inode, InodeTable};
 use super::progress::Progress;
 use super::space::Space;
-use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
+use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry, Walked};
 use crate::fs::{FileType, Stat};
 use crate::warning::{WarningKind, Warnings};
 
@@ -29,8 +29,123 @@ pub(crate) fn is_shard_name(name: &[u8]) -> bool {
 
 /// Whether a directory of links is gone into: `parent` is its parent's name
 /// below the store directory.
-pub(crate) fn is_shard(parent: &[u8]) -> bool {
+fn is_shard(parent: &[u8]) -> bool {
     parent.iter().filter(|&&b| b == b'/').count() + 1 < DEPTH
+}
+
+/// What somebody wants to know of the entries of `.links`: shown them by
+/// [`read_links`], from many threads at once, each with that thread's own state.
+pub(crate) trait LinksReader: Sync {
+    /// What one thread gathers.
+    type State: Send;
+
+    /// The state a thread starts with.
+    fn state(&self) -> Self::State;
+
+    /// As [`Visitor::known`]: whether the link with this inode number needs no
+    /// `stat`.
+    fn known(&self, _state: &mut Self::State, _ino: u64) -> bool {
+        false
+    }
+
+    /// Shown what `stat` says of a link, right after the call.
+    fn met(&self, _state: &mut Self::State, _stat: &Stat) {}
+
+    /// Whether a directory of that name is one of links; else it is shown as if
+    /// it were a link.
+    fn is_shard(&self, _name: &[u8]) -> bool {
+        true
+    }
+
+    /// Shown each directory of links; no `stat` where that failed.
+    fn directory(&self, _state: &mut Self::State, _at: &LinksPlace<'_>, _stat: Option<&Stat>) {}
+
+    /// Shown what else there is: links, and whatever should not be there.
+    fn link(&self, _: &mut Self::State, _: &LinksPlace<'_>, _: &WalkEntry<'_, ()>) {}
+}
+
+/// Where in `.links` something is.
+pub(crate) struct LinksPlace<'a> {
+    /// The directory it is in, relative to the store directory; empty for the
+    /// topmost directories of links.
+    pub(crate) directory: &'a [u8],
+    /// The device of that directory.
+    pub(crate) device: u64,
+    /// Its name in there.
+    pub(crate) name: &'a [u8],
+}
+
+impl LinksPlace<'_> {
+    /// Whether it is in `.links` itself, where each Nix has its links.
+    pub(crate) fn in_links(&self) -> bool {
+        self.directory == LINKS_DIRECTORIES[0]
+    }
+}
+
+/// Shows a reader all directories of links and what is in them.
+pub(crate) fn read_links<R: LinksReader>(
+    walker: &Walker<'_>,
+    reader: &R,
+    progress: &Progress,
+) -> Walked<R::State> {
+    walker.walk(&Top::numbered(LINKS_DIRECTORIES), &LinksVisitor(reader), progress)
+}
+
+/// The walk over the directories of links.
+struct LinksVisitor<'r, R>(&'r R);
+
+impl<R: LinksReader> Visitor for LinksVisitor<'_, R> {
+    type State = R::State;
+    type Tag = ();
+
+    fn state(&self) -> R::State {
+        self.0.state()
+    }
+
+    fn known(&self, state: &mut R::State, ino: u64) -> Option<()> {
+        self.0.known(state, ino).then_some(())
+    }
+
+    fn met(&self, state: &mut R::State, stat: &Stat) -> Option<()> {
+        self.0.met(state, stat);
+        None
+    }
+
+    fn descend(&self, directory: &WalkDirectory<'_>, name: &[u8]) -> bool {
+        is_shard(&directory.relative_path()) && self.0.is_shard(name)
+    }
+
+    fn top(&self, state: &mut R::State, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
+        if let (FileType::Directory, EntryStat::Stat(stat)) = (entry.file_type, &entry.stat) {
+            let device = directory.identity().0;
+            let at = LinksPlace { directory: b"", device, name: entry.name() };
+            self.0.directory(state, &at, Some(stat));
+        }
+    }
+
+    fn directory<'e>(
+        &self,
+        state: &mut R::State,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
+    ) {
+        let place = directory.relative_path();
+        for entry in entries {
+            let device = directory.identity().0;
+            let at = LinksPlace { directory: &place, device, name: entry.name() };
+            if entry.file_type == FileType::Directory && self.descend(directory, entry.name()) {
+                let stat = match &entry.stat {
+                    EntryStat::Stat(stat) => Some(stat),
+                    EntryStat::Known(()) | EntryStat::Failed => None,
+                };
+                self.0.directory(state, &at, stat);
+            } else {
+                self.0.link(state, &at, &entry);
+            }
+        }
+    }
+
+    fn failed(&self, _: &mut R::State, _: u32) {}
 }
 
 /// What `.links` holds; sizes in bytes.
@@ -65,6 +180,20 @@ pub struct Links {
 }
 
 impl Links {
+    /// Counts the inode of an entry: unused, or what its further names save.
+    pub(crate) fn count(&mut self, nlink: u32, size: u64, disk_size: u64) {
+        let (sums, times) = match nlink {
+            0 | 1 => {
+                self.unused += 1;
+                ([&mut self.unused_apparent_size, &mut self.unused_disk_size], 1)
+            }
+            n => ([&mut self.saved_apparent_size, &mut self.saved_disk_size], u64::from(n) - 2),
+        };
+        for (sum, size) in sums.into_iter().zip([size, disk_size]) {
+            *sum = sum.saturating_add(size.saturating_mul(times));
+        }
+    }
+
     /// What its unused entries take.
     pub fn unused_space(&self) -> Space {
         Space { disk_size: self.unused_disk_size, inodes: self.unused }
@@ -84,7 +213,7 @@ pub(super) struct LinksRead {
 
 /// Stats all of `.links`.
 pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) -> LinksRead {
-    let walked = walker.walk(&TOPS, &LinksVisitor { devices }, progress);
+    let walked = read_links(walker, &LinksSummer { devices }, progress);
     let mut read = LinksRead {
         entries: walked.entries,
         stat_calls: walked.stat_calls,
@@ -147,121 +276,74 @@ pub(super) fn members(
     table: &InodeTable,
     progress: &Progress,
 ) -> (Vec<u32>, u64, u64, Warnings) {
-    let walked = walker.walk(&TOPS, &Members { devices, table }, progress);
+    let walked = read_links(walker, &Members { devices, table }, progress);
     (walked.states.concat(), walked.entries, walked.stat_calls, walked.warnings)
 }
 
-const TOPS: [Top<'static>; 2] =
-    [Top::named(LINKS_DIRECTORIES[0], 0), Top::named(LINKS_DIRECTORIES[1], 1)];
-
-struct LinksVisitor<'a> {
+struct LinksSummer<'a> {
     devices: &'a Devices,
 }
 
 #[derive(Default)]
-struct LinksVisitorState {
+struct LinksState {
     links: Links,
     directory: Option<u64>,
     inodes: Vec<Inode>,
 }
 
-impl Visitor for LinksVisitor<'_> {
-    type State = LinksVisitorState;
-    type Tag = ();
+impl LinksReader for LinksSummer<'_> {
+    type State = LinksState;
 
-    fn state(&self) -> LinksVisitorState {
-        LinksVisitorState::default()
+    fn state(&self) -> LinksState {
+        LinksState::default()
     }
 
-    fn descend(&self, directory: &WalkDirectory<'_>, _: &[u8]) -> bool {
-        is_shard(&directory.relative_path())
-    }
-
-    fn top(&self, state: &mut LinksVisitorState, _: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
-        if let (FileType::Directory, EntryStat::Stat(meta)) = (entry.file_type, entry.stat) {
-            *state.directory.get_or_insert(0) += meta.disk_size;
+    fn directory(&self, state: &mut LinksState, _: &LinksPlace<'_>, stat: Option<&Stat>) {
+        if let Some(stat) = stat {
+            *state.directory.get_or_insert(0) += stat.disk_size;
             state.links.directories += 1;
         }
     }
 
-    fn directory<'e>(
-        &self,
-        state: &mut LinksVisitorState,
-        directory: &WalkDirectory<'_>,
-        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
-    ) {
-        let later = directory.relative_path() != LINKS_DIRECTORIES[0];
-        for entry in entries {
-            if let (FileType::Directory, EntryStat::Stat(meta)) = (entry.file_type, entry.stat) {
-                *state.directory.get_or_insert(0) += meta.disk_size;
-                state.links.directories += 1;
-                continue;
-            }
-            state.links.entries += 1;
-            state.links.later += u64::from(later);
-            let EntryStat::Stat(meta) = entry.stat else { continue };
-            if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
-                continue;
-            }
-            if meta.nlink <= 1 {
-                state.links.unused += 1;
-                state.links.unused_apparent_size =
-                    state.links.unused_apparent_size.saturating_add(meta.size);
-                state.links.unused_disk_size =
-                    state.links.unused_disk_size.saturating_add(meta.disk_size);
-            } else {
-                let names = u64::from(meta.nlink - 2);
-                let saved = &mut state.links.saved_apparent_size;
-                *saved = saved.saturating_add(names.saturating_mul(meta.size));
-                let saved = &mut state.links.saved_disk_size;
-                *saved = saved.saturating_add(names.saturating_mul(meta.disk_size));
-                let device = self.devices.index(meta.dev);
-                state.inodes.push(Inode::new(device, &meta));
-            }
+    fn link(&self, state: &mut LinksState, at: &LinksPlace<'_>, entry: &WalkEntry<'_, ()>) {
+        if let (FileType::Directory, EntryStat::Stat(stat)) = (entry.file_type, &entry.stat) {
+            return self.directory(state, at, Some(stat));
+        }
+        state.links.entries += 1;
+        state.links.later += u64::from(!at.in_links());
+        let EntryStat::Stat(meta) = entry.stat else { return };
+        if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
+            return;
+        }
+        state.links.count(meta.nlink, meta.size, meta.disk_size);
+        if meta.nlink > 1 {
+            let device = self.devices.index(meta.dev);
+            state.inodes.push(Inode::new(device, &meta));
         }
     }
-
-    fn failed(&self, _: &mut LinksVisitorState, _: u32) {}
 }
 
+/// Finds which inodes of a table have a name in `.links`.
 struct Members<'a> {
     devices: &'a Devices,
     table: &'a InodeTable,
 }
 
-impl Visitor for Members<'_> {
+impl LinksReader for Members<'_> {
     type State = Vec<u32>;
-    type Tag = ();
 
     fn state(&self) -> Vec<u32> {
         Vec::new()
     }
 
-    fn descend(&self, directory: &WalkDirectory<'_>, _: &[u8]) -> bool {
-        is_shard(&directory.relative_path())
-    }
-
-    fn known(&self, state: &mut Vec<u32>, ino: u64) -> Option<()> {
+    fn known(&self, state: &mut Vec<u32>, ino: u64) -> bool {
         state.extend(self.table.find(0, ino));
-        Some(())
+        true
     }
 
-    fn met(&self, state: &mut Vec<u32>, meta: &Stat) -> Option<()> {
+    fn met(&self, state: &mut Vec<u32>, meta: &Stat) {
         state.extend(self.table.find(self.devices.index(meta.dev), meta.ino));
-        Some(())
     }
-
-    fn top(&self, _: &mut Vec<u32>, _: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {}
-
-    fn directory<'e>(
-        &self,
-        _: &mut Vec<u32>,
-        _: &WalkDirectory<'_>,
-        _: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
-    ) {
-    }
-
-    fn failed(&self, _: &mut Vec<u32>, _: u32) {}
 }
 
 #[cfg(test)]

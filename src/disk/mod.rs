@@ -47,7 +47,7 @@ pub use inodes::Inode;
 pub(crate) use inodes::spread;
 pub use kinds::{KindScan, KindSums, SharedName, scan_kinds};
 pub use links::Links;
-pub(crate) use links::{LINKS_DIRECTORIES, is_shard, is_shard_name};
+pub(crate) use links::{LINKS_DIRECTORIES, LinksPlace, LinksReader, is_shard_name, read_links};
 pub use progress::{Progress, Snapshot, Total};
 pub(crate) use references::{HashParts, each_candidate, find_references};
 pub(crate) use scan::scan_observed;

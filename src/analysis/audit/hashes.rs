@@ -4,7 +4,7 @@
 use super::sizes::link_hash;
 use super::{Finding, FindingKind, Gathered, Subject};
 use crate::catalog::{PathId, Source};
-use crate::disk::{self, DiskError, Total};
+use crate::disk::{self, DiskError, LinksPlace, LinksReader, Total, WalkEntry, Walker};
 use crate::fs::{Directory, FileType, StoreFiles};
 use crate::nar::SelfReferenceHasher;
 use crate::nar::content_address::{ContentAddress, Method};
@@ -14,7 +14,7 @@ use crate::nar::stream::{NarError, NarProblem, NarWriter};
 use crate::store::StorePath;
 use crate::warning::WarningKind;
 use rustix::io::Errno;
-use std::ffi::{CStr, CString};
+use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -44,7 +44,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
     if subject.whole
         && subject.options.wants_any(&[FindingKind::LinkHash, FindingKind::LinkedToCorrupt])
     {
-        read_links(&mut shared, &mut gathered);
+        read_links(&mut shared, &mut gathered)?;
     }
     let mut jobs: Vec<Job> = (0..shared.links.len().div_ceil(LINKS))
         .map(|n| Job::Links(n * LINKS, shared.links.len().min((n + 1) * LINKS)))
@@ -108,48 +108,57 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
     Ok(gathered)
 }
 
-fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) {
-    let mut pending: Vec<Vec<u8>> = disk::LINKS_DIRECTORIES.map(Vec::from).into();
-    while let Some(place) = pending.pop() {
-        if let Err(e) = read_links_of(shared, &place, &mut pending) {
-            let path = shared.files.path().join(std::ffi::OsStr::from_bytes(&place));
-            let message = format!("cannot be read: {e}");
-            let kind = WarningKind::of_error(&e);
-            gathered.warnings.push(kind, path.as_os_str().as_bytes(), message);
+/// Finds the links whose names are hashes, and opens the directories they are in.
+fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), DiskError> {
+    let subject = shared.subject;
+    let walker = Walker::new(shared.files, subject.options.threads)?;
+    let walked = disk::read_links(&walker, &HashNames, subject.progress);
+    gathered.warnings.extend(walked.warnings);
+    let mut links = walked.states.concat();
+    links.sort();
+    for links in links.chunk_by(|(one, _), (other, _)| one == other) {
+        let place = &links[0].0;
+        let opened = shared.files.directory().pass_path(place);
+        match opened.and_then(|directory| directory.open_directory(c".")) {
+            Ok(directory) => {
+                let index = shared.links_dirs.len();
+                shared.links_dirs.push((directory, place.clone()));
+                shared.links.extend(links.iter().map(|(_, name)| (index, name.clone())));
+            }
+            Err(e) => {
+                let path = shared.files.path().join(OsStr::from_bytes(place));
+                let (kind, message) = (WarningKind::of_error(&e), format!("cannot be read: {e}"));
+                gathered.warnings.push(kind, path.as_os_str().as_bytes(), message);
+            }
         }
     }
-    shared.links.sort();
+    Ok(())
 }
 
-/// Reads a directory of links, and adds those below it to `pending`.
-fn read_links_of(
-    shared: &mut Shared<'_>,
-    place: &[u8],
-    pending: &mut Vec<Vec<u8>>,
-) -> io::Result<()> {
-    let store = shared.files.directory();
-    let opened = store.pass_path(place).and_then(|dir| dir.open_directory(c"."));
-    let dir = match opened {
-        Err(error) => match Errno::from_io_error(&error) {
-            Some(Errno::NOENT) => return Ok(()),
-            // Below `.links`: a file of such a name, which is found by its name.
-            Some(Errno::NOTDIR | Errno::LOOP) if place.contains(&b'/') => return Ok(()),
-            _ => return Err(error),
-        },
-        Ok(dir) => dir,
-    };
-    let index = shared.links_dirs.len();
-    dir.read(&mut Vec::new(), |entry| {
-        let name = entry.name;
-        // Others are found by their names alone.
-        if link_hash(place, name.to_bytes()).is_some() {
-            shared.links.push((index, name.to_owned()));
-        } else if disk::is_shard(place) && disk::is_shard_name(name.to_bytes()) {
-            pending.push([place, b"/", name.to_bytes()].concat());
+/// Lists the links whose names are hashes, each with its directory; others are
+/// found by their names alone.
+struct HashNames;
+
+impl LinksReader for HashNames {
+    type State = Vec<(Vec<u8>, CString)>;
+
+    fn state(&self) -> Self::State {
+        Vec::new()
+    }
+
+    fn known(&self, _: &mut Self::State, _: u64) -> bool {
+        true
+    }
+
+    fn is_shard(&self, name: &[u8]) -> bool {
+        disk::is_shard_name(name)
+    }
+
+    fn link(&self, found: &mut Self::State, at: &LinksPlace<'_>, entry: &WalkEntry<'_, ()>) {
+        if link_hash(at.directory, at.name).is_some() {
+            found.push((at.directory.to_owned(), entry.c_name().to_owned()));
         }
-    })?;
-    shared.links_dirs.push((dir, place.to_vec()));
-    Ok(())
+    }
 }
 
 impl Shared<'_> {

@@ -21,7 +21,9 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
     let hash_part = |id: PathId| catalog.store_path(id).hash_part();
     for (index, &id) in subject.ids.iter().enumerate() {
         let declared: Vec<PathId> = catalog.references_of(id).collect();
-        let inputs = derivation_inputs(subject, files, id);
+        let find = |name: &str| catalog.find(name);
+        let base_name = catalog.base_name(id);
+        let inputs = derivation::inputs_of(files.directory(), catalog.store_dir(), base_name, find);
         let held = inputs
             .unwrap_or_else(|| found.references[index].iter().copied().map(PathId::new).collect());
         for &to in &held {
@@ -57,20 +59,4 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
         found.warnings.split(|kind| kind == crate::warning::WarningKind::UnsupportedFile);
     gathered.warnings.extend(rest);
     Ok(gathered)
-}
-
-/// The inputs of a path that is a derivation, by id: those are its references,
-/// though it names its outputs too.
-fn derivation_inputs(subject: &Subject<'_>, files: &StoreFiles, id: PathId) -> Option<Vec<PathId>> {
-    let catalog = subject.catalog;
-    if !catalog.store_path(id).is_derivation() {
-        return None;
-    }
-    let prefix = format!("{}/", catalog.store_dir());
-    // What cannot be read was warned of by the search already.
-    let inputs = derivation::inputs_of(files.directory(), catalog.base_name(id)).ok()??;
-    let id = |input: &Vec<u8>| {
-        catalog.find(std::str::from_utf8(input.strip_prefix(prefix.as_bytes())?).ok()?)
-    };
-    Some(inputs.iter().filter_map(id).collect())
 }

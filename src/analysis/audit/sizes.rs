@@ -6,7 +6,8 @@
 
 use super::{Canonical, Finding, FindingKind, Gathered, Subject};
 use crate::disk::{
-    self, DiskError, EntryStat, ScanOptions, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker,
+    self, DiskError, EntryStat, LinksPlace, LinksReader, ScanOptions, Top, Total, Visitor,
+    WalkDirectory, WalkEntry, Walker,
 };
 use crate::fs::{FileType, Stat, StoreFiles};
 use crate::nar::{name_in_nar, nix32, size, stream};
@@ -410,63 +411,46 @@ struct LinksChecker {
     wants_unused: bool,
 }
 
-impl Visitor for LinksChecker {
+impl LinksReader for LinksChecker {
     type State = (Vec<Finding>, u64);
-    type Tag = ();
 
     fn state(&self) -> Self::State {
         Self::State::default()
     }
 
-    fn descend(&self, directory: &WalkDirectory<'_>, name: &[u8]) -> bool {
-        disk::is_shard(&directory.relative_path()) && disk::is_shard_name(name)
+    fn is_shard(&self, name: &[u8]) -> bool {
+        disk::is_shard_name(name)
     }
 
-    fn top(&self, _: &mut Self::State, _: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {}
-
-    fn directory<'e>(
+    fn link(
         &self,
         (findings, count): &mut Self::State,
-        directory: &WalkDirectory<'_>,
-        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
+        at: &LinksPlace<'_>,
+        entry: &WalkEntry<'_, ()>,
     ) {
-        let place = directory.relative_path();
-        for entry in entries {
-            let EntryStat::Stat(meta) = &entry.stat else { continue };
-            if entry.file_type == FileType::Directory && self.descend(directory, entry.name()) {
-                continue;
-            }
-            *count += 1;
-            let mut add = |kind, expected: &str, found: String| {
-                let mut path = format!("{}/", self.store_dir).into_bytes();
-                path.extend_from_slice(&place);
-                path.push(b'/');
-                path.extend(entry.name());
-                findings.push(Finding::new(kind, path, expected, found));
-            };
-            let name = link_hash(&place, entry.name());
-            let hash = name.and_then(nix32::decode);
-            let mut empty = self.empty.iter().chain([&self.empty_b3]);
-            if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
-                add(FindingKind::CorruptLink, "file or symlink", "another type".to_owned());
-            } else if hash.is_none() {
-                add(
-                    FindingKind::CorruptLink,
-                    "the hash of its contents as name",
-                    "no hash".to_owned(),
-                );
-            } else if entry.file_type == FileType::Regular
-                && (meta.size == 0) != name.is_some_and(|n| empty.any(|e| e == n))
-            {
-                let expected = if meta.size == 0 { "contents" } else { "an empty file" };
-                add(FindingKind::CorruptLink, expected, format!("{} bytes", meta.size));
-            } else if meta.nlink <= 1 && self.wants_unused {
-                add(FindingKind::UnusedLink, "", format!("{} bytes on disk", meta.disk_size));
-            }
+        let EntryStat::Stat(meta) = &entry.stat else { return };
+        *count += 1;
+        let mut add = |kind, expected: &str, found: String| {
+            let path = [self.store_dir.as_bytes(), at.directory, at.name].join(&b'/');
+            findings.push(Finding::new(kind, path, expected, found));
+        };
+        let name = link_hash(at.directory, at.name);
+        let hash = name.and_then(nix32::decode);
+        let mut empty = self.empty.iter().chain([&self.empty_b3]);
+        if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
+            add(FindingKind::CorruptLink, "file or symlink", "another type".to_owned());
+        } else if hash.is_none() {
+            let expected = "the hash of its contents as name";
+            add(FindingKind::CorruptLink, expected, "no hash".to_owned());
+        } else if entry.file_type == FileType::Regular
+            && (meta.size == 0) != name.is_some_and(|n| empty.any(|e| e == n))
+        {
+            let expected = if meta.size == 0 { "contents" } else { "an empty file" };
+            add(FindingKind::CorruptLink, expected, format!("{} bytes", meta.size));
+        } else if meta.nlink <= 1 && self.wants_unused {
+            add(FindingKind::UnusedLink, "", format!("{} bytes on disk", meta.disk_size));
         }
     }
-
-    fn failed(&self, _: &mut Self::State, _: u32) {}
 }
 
 /// The hash in the name of a link that is in the directory `place`.
@@ -484,15 +468,14 @@ pub(super) fn link_hash<'n>(place: &[u8], name: &'n [u8]) -> Option<&'n str> {
 }
 
 fn links(subject: &Subject<'_>, walker: &Walker<'_>) -> Gathered {
-    let visitor = LinksChecker {
+    let checker = LinksChecker {
         store_dir: subject.catalog.store_dir().to_owned(),
         empty: [false, true].map(|executable| nix32::encode(&stream::empty_file_hash(executable))),
         empty_b3: nix32::encode(blake3::hash(b"").as_bytes()),
         wants_unused: subject.options.wants(FindingKind::UnusedLink),
     };
-    let tops = disk::LINKS_DIRECTORIES.map(|name| Top::named(name, 0));
     subject.progress.begin("reading .links", Total::Unknown);
-    let walked = walker.walk(&tops, &visitor, subject.progress);
+    let walked = disk::read_links(walker, &checker, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
     for (findings, count) in walked.states {
         gathered.findings.extend(findings);

@@ -4,6 +4,7 @@
 #[cfg(test)]
 use super::simulate::LayoutEntry;
 use super::simulate::{Layout, LayoutInode, UNIQUE};
+use crate::disk::Links;
 use crate::fs::{FileType, Stat};
 
 /// A list's numbers that lead nowhere.
@@ -72,19 +73,6 @@ pub(super) struct NamedLink {
     pub(super) inode: u32,
 }
 
-/// What `.links` costs and saves; sizes in bytes.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct LinksSums {
-    pub(super) entries: u64,
-    pub(super) directory_disk_size: u64,
-    pub(super) unused: u64,
-    pub(super) unused_apparent_size: u64,
-    pub(super) unused_disk_size: u64,
-    /// Σ (nlink - 2) × size over the rest.
-    pub(super) saved_apparent_size: u64,
-    pub(super) saved_disk_size: u64,
-}
-
 /// All entries of the examined paths.
 #[derive(Debug, Default)]
 pub(super) struct GatheredTree {
@@ -98,7 +86,7 @@ pub(super) struct GatheredTree {
     /// that stands alone: those that a file of it is a name of.
     pub(super) named_links: Vec<NamedLink>,
     /// Of all of `.links`; zero of a closure that stands alone.
-    pub(super) links: LinksSums,
+    pub(super) links: Links,
     /// Of each directory: the entry that leads to it. The first directory is
     /// the store directory, its entries the paths.
     pub(super) directory_entry: Vec<u32>,
@@ -224,20 +212,8 @@ impl Names {
         }
     }
 }
-impl LinksSums {
-    pub(super) fn count(&mut self, inode: &LayoutInode) {
-        let (sums, times) = match inode.nlink {
-            0 | 1 => {
-                self.unused += 1;
-                ([&mut self.unused_apparent_size, &mut self.unused_disk_size], 1)
-            }
-            n => ([&mut self.saved_apparent_size, &mut self.saved_disk_size], u64::from(n) - 2),
-        };
-        for (sum, size) in sums.into_iter().zip([inode.size, inode.disk_size]) {
-            *sum = sum.saturating_add(size.saturating_mul(times));
-        }
-    }
-}
+
+/// What the simulation knows of an inode.
 pub(super) fn inode(meta: &Stat) -> LayoutInode {
     LayoutInode {
         size: meta.size,

@@ -3,13 +3,13 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
-use super::gathered::{Flags, GatheredTree, LinksSums, NamedLink, inode};
+use super::gathered::{Flags, GatheredTree, NamedLink, inode};
 use super::simulate::{LayoutInode, LayoutLink, UNIQUE};
 use crate::disk::{
-    EntryStat, LINKS_DIRECTORIES, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker,
-    is_shard, spread,
+    EntryStat, LINKS_DIRECTORIES, Links, LinksPlace, LinksReader, Progress, WalkEntry, Walker,
+    read_links, spread,
 };
-use crate::fs::FileType;
+use crate::fs::{FileType, Stat};
 use crate::nar::nix32;
 use crate::warning::{WarningKind, Warnings};
 
@@ -30,9 +30,8 @@ impl LinkTable {
         progress: &Progress,
         warnings: &mut Warnings,
     ) -> Self {
-        let [links, b3] = LINKS_DIRECTORIES;
-        let visitor = LinksWalk { stat: whole, device: walker.files().stat().dev };
-        let walked = walker.walk(&[Top::named(links, 0), Top::named(b3, 1)], &visitor, progress);
+        let reader = LinksGatherer { stat: whole, device: walker.files().stat().dev };
+        let walked = read_links(walker, &reader, progress);
         warnings.extend(walked.warnings);
         tree.entries += walked.entries;
         let mut table = Self::default();
@@ -55,7 +54,7 @@ impl LinkTable {
                 }
             }
         };
-        let mut sums = LinksSums::default();
+        let mut sums = Links::default();
         let mut later = 0u64;
         for state in walked.states {
             later += state.later;
@@ -65,7 +64,7 @@ impl LinkTable {
             sums.entries += state.entries;
             for link in state.met {
                 if whole {
-                    sums.count(&link.inode);
+                    sums.count(link.inode.nlink, link.inode.size, link.inode.disk_size);
                 }
                 add(link);
             }
@@ -75,7 +74,7 @@ impl LinkTable {
                 "{later} links in .links-b3 or in directories below .links are of a later Nix, \
                  which would not link their files anew; the version mimicked here would"
             );
-            warnings.push(WarningKind::Uncertain, links, message);
+            warnings.push(WarningKind::Uncertain, LINKS_DIRECTORIES[0], message);
         }
         if whole {
             tree.links = sums;
@@ -106,8 +105,9 @@ impl Hasher for NumberHasher {
         self.0 = spread(number);
     }
 }
-/// The walk over `.links`.
-struct LinksWalk {
+
+/// Gathers the links that Nix knows.
+struct LinksGatherer {
     stat: bool,
     device: u64,
 }
@@ -128,67 +128,45 @@ struct LinksState {
     met: Vec<MetLink>,
 }
 
-impl Visitor for LinksWalk {
+impl LinksReader for LinksGatherer {
     type State = LinksState;
-    type Tag = ();
 
     fn state(&self) -> LinksState {
         LinksState::default()
     }
 
-    fn known(&self, _: &mut LinksState, _: u64) -> Option<()> {
-        (!self.stat).then_some(())
+    fn known(&self, _: &mut LinksState, _: u64) -> bool {
+        !self.stat
     }
 
-    fn descend(&self, directory: &WalkDirectory<'_>, _: &[u8]) -> bool {
-        is_shard(&directory.relative_path())
-    }
-
-    fn top(
-        &self,
-        state: &mut LinksState,
-        directory: &WalkDirectory<'_>,
-        entry: &WalkEntry<'_, ()>,
-    ) {
-        if let (FileType::Directory, EntryStat::Stat(meta), 0) =
-            (entry.file_type, entry.stat, directory.path())
-        {
-            state.directory = Some(meta.disk_size);
+    fn directory(&self, state: &mut LinksState, at: &LinksPlace<'_>, stat: Option<&Stat>) {
+        if at.directory.is_empty() && at.name == LINKS_DIRECTORIES[0] {
+            state.directory = stat.map(|stat| stat.disk_size);
         }
+        // Nix takes a directory in there for an entry like others.
+        state.entries += u64::from(at.in_links() && at.device == self.device);
     }
 
-    fn directory<'e>(
-        &self,
-        state: &mut LinksState,
-        directory: &WalkDirectory<'_>,
-        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
-    ) {
-        if directory.identity().0 != self.device {
+    fn link(&self, state: &mut LinksState, at: &LinksPlace<'_>, entry: &WalkEntry<'_, ()>) {
+        if at.device != self.device {
             return;
         }
-        if directory.relative_path() != LINKS_DIRECTORIES[0] {
-            let links = entries
-                .filter(|entry| matches!(entry.file_type, FileType::Regular | FileType::Symlink));
-            state.later += links.count() as u64;
+        let is_link = matches!(entry.file_type, FileType::Regular | FileType::Symlink);
+        if !at.in_links() {
+            state.later += u64::from(is_link);
             return;
         }
-        for entry in entries {
-            state.entries += 1;
-            if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
-                continue;
-            }
-            let (inode, flags) = match entry.stat {
-                EntryStat::Stat(meta) if meta.dev == self.device => {
-                    (inode(&meta), Flags::new(&meta))
-                }
-                EntryStat::Known(()) => (LayoutInode::default(), Flags::default()),
-                _ => continue,
-            };
-            let hash = std::str::from_utf8(entry.name()).ok().and_then(nix32::decode);
-            let hash = hash.and_then(|hash| hash.try_into().ok());
-            state.met.push(MetLink { number: entry.ino, hash, inode, flags });
+        state.entries += 1;
+        if !is_link {
+            return;
         }
+        let (inode, flags) = match entry.stat {
+            EntryStat::Stat(meta) if meta.dev == self.device => (inode(&meta), Flags::new(&meta)),
+            EntryStat::Known(()) => (LayoutInode::default(), Flags::default()),
+            _ => return,
+        };
+        let hash = std::str::from_utf8(entry.name()).ok().and_then(nix32::decode);
+        let hash = hash.and_then(|hash| hash.try_into().ok());
+        state.met.push(MetLink { number: entry.ino, hash, inode, flags });
     }
-
-    fn failed(&self, _: &mut LinksState, _: u32) {}
 }
