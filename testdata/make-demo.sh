@@ -67,6 +67,8 @@ mkdir -p "$state/gcroots/auto"
 ln -s /nix/var/nix/profiles "$state/gcroots/profiles"
 ln -s /run/current-system "$state/gcroots/current-system"
 ln -s /run/booted-system "$state/gcroots/booted-system"
+mkdir -p "$store/run" # as a NixOS that runs has it
+ln -s "$newer" "$store/run/current-system"
 for n in 1 2; do
   link=/nix/var/nix/profiles/system-$n-link
   ln -s "$link" "$state/gcroots/auto/$(printf %s $link | nix-hash --flat --type sha1 --base32 /dev/stdin)"
@@ -86,7 +88,7 @@ cp -a "$state/gcroots" "$state/profiles" "$scratch/out/nix/var/nix/"
 find "$scratch/out/nix/var" -type d -empty -delete
 mkdir -p "$scratch/out/nix/var/nix/db"
 cp -a "$store"/nix/store/* "$scratch/out/nix/store/"
-cp -a "$store/home" "$scratch/out/"
+cp -a "$store/home" "$store/run" "$scratch/out/"
 cp "$state/db/schema" "$state/db/db.sqlite" "$scratch/out/nix/var/nix/db/"
 sqlite3 "$scratch/out/nix/var/nix/db/db.sqlite" 'PRAGMA journal_mode = DELETE; VACUUM; PRAGMA integrity_check;'
 if [ -n "$(find "$scratch/out" -type d -empty)" ] || [ -n "$(find "$scratch/out" -type f -links +1)" ]; then
@@ -98,3 +100,4 @@ cp -a -T "$scratch/out" "$demo"
 # As git would check it out.
 chmod -R u+w "$demo"
 du -sh --apparent-size "$demo"
+echo "now: NIX_CENSUS_UPDATE=1 cargo test --test it demo::"

@@ -16,6 +16,8 @@ mod builder;
 pub(crate) mod derivation;
 mod import;
 mod index;
+#[cfg(feature = "cli")]
+mod names;
 mod niche;
 pub(crate) mod open;
 pub(crate) mod overlay;
@@ -29,6 +31,8 @@ mod strings;
 
 pub use builder::{Builder, Record, TooLarge};
 pub use import::{ImportError, PathInfo};
+#[cfg(feature = "cli")]
+pub(crate) use names::for_each_path;
 pub use open::{DatabaseFile, Exceeded, Journal, OpenError, Schema};
 pub use scan::ScanError;
 pub use sniff::{Compression, OtherFormat};
@@ -63,7 +67,7 @@ pub enum CatalogError {
         source: LoadError,
     },
     /// A registration or the like could not be read.
-    #[error("{}", path.display())]
+    #[error("cannot read {}", path.display())]
     Import {
         /// The file.
         path: PathBuf,

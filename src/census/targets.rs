@@ -19,7 +19,7 @@ pub struct NameContext {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// Nothing is called so.
-    #[error("no valid path is called ‘{target}’{}", list("; near names:", near))]
+    #[error("no valid path is called ‘{target}’")]
     Unknown {
         /// What was asked for, escaped.
         target: String,
@@ -37,10 +37,7 @@ pub enum TargetError {
         candidates: Vec<String>,
     },
     /// A path in the store that the database does not know.
-    #[error(
-        "{path} is not a valid path: the database does not know it{}",
-        list("; near names:", near)
-    )]
+    #[error("{path} is not a valid path: the database does not list it")]
     Invalid {
         /// The full path, escaped.
         path: String,
@@ -64,7 +61,7 @@ pub enum TargetError {
         referrers: Vec<String>,
     },
     /// A path that exists but is not among those examined.
-    #[error("no examined path is called ‘{target}’{}", list("; near names:", near))]
+    #[error("no examined path is called ‘{target}’")]
     NotExamined {
         /// What was asked for, escaped.
         target: String,

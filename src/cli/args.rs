@@ -1,5 +1,6 @@
 //! The arguments that all commands take: which store, and how the answer is written.
 
+use super::exit::Failure;
 use crate::output::Format;
 use crate::text::Units;
 use clap::{Args, ValueEnum};
@@ -10,49 +11,49 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Store")]
 pub(super) struct StoreArgs {
-    /// Examine the system under DIR, such as a mounted image: DIR/nix/store
-    /// and DIR/nix/var/nix. Every symlink is resolved inside DIR
+    /// Examine the small demo store that comes with this program
+    #[arg(long, global = true, conflicts_with_all = ["root", "root_kind", "store", "store_dir", "state_dir", "db", "registration", "path_info", "scan", "lower"])]
+    pub(super) demo: bool,
+    /// Examine the system under DIR, such as a mounted image: DIR/nix/store and
+    /// DIR/nix/var/nix; symlinks are resolved inside DIR
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) root: Option<PathBuf>,
-    /// What DIR of --root is: the root of another system, or a chroot store of this
-    /// machine's Nix (nix --store DIR), whose GC roots are links on this machine
-    /// [default: image]
+    /// Say what the DIR of --root is [default: image]
     #[arg(long, global = true, value_enum, value_name = "KIND")]
     pub(super) root_kind: Option<RootKindArg>,
-    /// Examine the store that Nix means by this URI, such as local?root=DIR, or DIR for
-    /// a chroot store [default: NIX_REMOTE or the setting store]
+    /// Examine the store of this URI, such as local?root=DIR, or DIR for a chroot store
+    /// [default: NIX_REMOTE, or `store` in nix.conf]
     #[arg(long, global = true, value_name = "URI", conflicts_with_all = ["root", "state_dir"])]
     pub(super) store: Option<OsString>,
-    /// The store directory [default: /nix/store, or NIX_STORE_DIR without --root]
+    /// Set the store directory [default: /nix/store, or NIX_STORE_DIR without --root]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) store_dir: Option<String>,
-    /// The state directory [default: /nix/var/nix, or NIX_STATE_DIR without --root]
+    /// Set the state directory [default: /nix/var/nix, or NIX_STATE_DIR without --root]
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) state_dir: Option<PathBuf>,
-    /// The database file [default: db/db.sqlite in the state directory]
+    /// Set the database file [default: db/db.sqlite in the state directory]
     #[arg(long, global = true, value_name = "FILE")]
     pub(super) db: Option<PathBuf>,
-    /// Read the valid paths from FILE, as nix-store --dump-db or closureInfo write it,
-    /// not from a database. Where an image has no database, this file is looked for
-    /// where NixOS puts it. `-` reads standard input
+    /// Read the valid paths from FILE as written by nix-store --dump-db or closureInfo,
+    /// `-` for standard input. An image without a database is searched for such a file
     #[arg(long, global = true, value_name = "FILE", conflicts_with = "db")]
     pub(super) registration: Option<PathBuf>,
-    /// Read the valid paths from FILE, as nix path-info --json prints it; `-` reads
+    /// Read the valid paths from FILE as printed by nix path-info --json, `-` for
     /// standard input
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["db", "registration"])]
     pub(super) path_info: Option<PathBuf>,
-    /// Read the store directory alone: every store path found is taken as valid,
-    /// its references are searched for in its contents
+    /// Use no database: take every store path on disk as valid, and search its files
+    /// for references
     #[arg(long, global = true, conflicts_with_all = ["db", "registration", "path_info", "no_disk"])]
     pub(super) scan: bool,
-    /// The root of the store beneath this one, if it is a local-overlay store: both
-    /// databases are joined. The store directory is where both are mounted
+    /// Join the database of the store beneath, whose root is DIR: for a local-overlay
+    /// store, mounted at the store directory
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) lower: Option<PathBuf>,
-    /// Ask the database alone: no walk, no disk sizes
+    /// Read the database only: no walk, no disk sizes
     #[arg(long, global = true)]
     pub(super) no_disk: bool,
-    /// How many threads walk the disk [default: 4 a core, at least 8]
+    /// Walk the disk with N threads [default: 4 a core, at least 8]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(super) threads: Option<u16>,
 }
@@ -60,9 +61,9 @@ pub(super) struct StoreArgs {
 /// What the directory of `--root` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum RootKindArg {
-    /// The root of a system: every link is followed inside it
+    /// The root of another system: links are followed inside it
     Image,
-    /// A chroot store: links are followed on this machine, as Nix does
+    /// A chroot store (nix --store DIR): links are followed on this machine, as Nix does
     Chroot,
 }
 
@@ -70,23 +71,26 @@ pub(super) enum RootKindArg {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Output")]
 pub(super) struct OutputArgs {
-    /// The format [default: the one that the name of --output ends with, else table]
+    /// Choose the format [default: that of the ending of --output, else table]
     #[arg(long, global = true, value_enum, value_name = "FORMAT")]
     pub(super) format: Option<FormatArg>,
-    /// Write the answer to FILE, `-` for standard output; .json, .csv and .xml
-    /// (JUnit) choose the format
+    /// Write JSON: the same as --format json
+    #[arg(long, global = true, conflicts_with = "format")]
+    pub(super) json: bool,
+    /// Write the answer to FILE, `-` for standard output; .json, .csv, .xml (JUnit)
+    /// and .txt (a table) choose the format
     #[arg(long, short, global = true, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
-    /// Sizes in tables in kB, MB, GB
+    /// Show sizes in kB, MB, GB
     #[arg(long, global = true, conflicts_with = "bytes")]
     pub(super) si: bool,
-    /// Sizes in tables in bytes
+    /// Show sizes in bytes
     #[arg(long, global = true)]
     pub(super) bytes: bool,
     /// Hide progress and informational notes
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
-    /// All warnings, not only the first ones
+    /// Show all warnings, not only the first 10
     #[arg(long, short, global = true)]
     pub(super) verbose: bool,
 }
@@ -95,25 +99,28 @@ pub(super) struct OutputArgs {
 pub(super) enum FormatArg {
     /// For people
     Table,
-    /// One object, its lists streamed one element a line
+    /// For programs: one object
     Json,
-    /// The answer's main list
+    /// For spreadsheets: the main list
     Csv,
-    /// Findings of an audit, for continuous integration
+    /// For continuous integration: the findings of an audit as JUnit XML
     Junit,
 }
 
 impl OutputArgs {
-    /// The format asked for; else that of the output file's name, as far as
-    /// its ending is known.
-    pub(super) fn format(&self) -> Format {
-        match self.format {
-            Some(FormatArg::Table) => Format::Table,
-            Some(FormatArg::Json) => Format::Json,
-            Some(FormatArg::Csv) => Format::Csv,
-            Some(FormatArg::Junit) => Format::Junit,
-            None => self.output.as_deref().and_then(format_of_name).unwrap_or_default(),
-        }
+    /// The format asked for; else that of the output file's name. A name
+    /// without an ending gets a table.
+    pub(super) fn format(&self) -> Result<Format, Failure> {
+        Ok(match (self.format, self.json) {
+            (_, true) | (Some(FormatArg::Json), _) => Format::Json,
+            (Some(FormatArg::Table), _) => Format::Table,
+            (Some(FormatArg::Csv), _) => Format::Csv,
+            (Some(FormatArg::Junit), _) => Format::Junit,
+            (None, _) => match &self.output {
+                Some(file) if !is_open(file) => format_of_name(file)?,
+                _ => Format::Table,
+            },
+        })
     }
 
     pub(super) fn units(&self) -> Units {
@@ -125,14 +132,25 @@ impl OutputArgs {
     }
 }
 
+/// Whether the name is that of what a process has open.
+fn is_open(file: &Path) -> bool {
+    file.as_os_str() == "-" || file.starts_with("/dev/fd") || file.starts_with("/proc")
+}
+
 /// The format that a file's name asks for by its ending.
-fn format_of_name(file: &Path) -> Option<Format> {
-    let extension = file.extension()?.to_str()?.to_ascii_lowercase();
-    match extension.as_str() {
-        "json" => Some(Format::Json),
-        "csv" => Some(Format::Csv),
-        "xml" => Some(Format::Junit),
-        _ => None,
+fn format_of_name(file: &Path) -> Result<Format, Failure> {
+    let Some(ending) = file.extension() else { return Ok(Format::Table) };
+    match ending.to_str().map(str::to_ascii_lowercase).as_deref() {
+        Some("json") => Ok(Format::Json),
+        Some("csv") => Ok(Format::Csv),
+        Some("xml") => Ok(Format::Junit),
+        Some("txt") => Ok(Format::Table),
+        _ => {
+            let (name, ending) = (file.display(), ending.display());
+            let message = format!("--output {name}: no format has the ending '.{ending}'");
+            Err(Failure::usage(message)
+                .hint("use .json, .csv, .xml (JUnit) or .txt, or choose one with --format"))
+        }
     }
 }
 
@@ -140,9 +158,7 @@ fn format_of_name(file: &Path) -> Option<Format> {
 /// KiB, MiB, GiB, … are powers of 1024; kB, MB, GB, … are powers of 1000.
 pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     let wrong = || {
-        format!(
-            "‘{text}’ is not a size; write 4096, 500K, 20MiB (units of 1024) or 1.5GB (of 1000)"
-        )
+        "not a size\nhint: write 4096, 500K, 20MiB (units of 1024) or 1.5GB (of 1000)".to_owned()
     };
     let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic() || c == ' ');
     let unit = text[digits.len()..].trim();
@@ -219,19 +235,19 @@ mod tests {
     fn the_output_files_name_chooses_the_format_unless_one_is_asked_for() {
         let format = |format: Option<FormatArg>, file: &str| {
             let output = Some(PathBuf::from(file)).filter(|f| !f.as_os_str().is_empty());
-            let (si, bytes, quiet, verbose) = (false, false, false, false);
-            OutputArgs { format, output, si, bytes, quiet, verbose }.format()
+            let (json, si, bytes, quiet, verbose) = (false, false, false, false, false);
+            OutputArgs { format, json, output, si, bytes, quiet, verbose }.format().ok()
         };
-        assert_eq!(format(None, ""), Format::Table);
-        assert_eq!(format(None, "-"), Format::Table);
-        assert_eq!(format(None, "x"), Format::Table);
-        assert_eq!(format(None, "x.txt"), Format::Table);
-        assert_eq!(format(None, "json"), Format::Table);
-        assert_eq!(format(None, "a/x.json"), Format::Json);
-        assert_eq!(format(None, "x.JSON"), Format::Json);
-        assert_eq!(format(None, "x.csv"), Format::Csv);
-        assert_eq!(format(None, "x.xml"), Format::Junit);
-        assert_eq!(format(Some(FormatArg::Csv), "x.json"), Format::Csv);
-        assert_eq!(format(Some(FormatArg::Table), "x.json"), Format::Table);
+        for table in ["", "-", "x", "x.txt", "json", "a.d/x", "/dev/stderr", "/proc/self/fd/1.x"] {
+            assert_eq!(format(None, table), Some(Format::Table), "{table}");
+        }
+        assert_eq!(format(None, "a/x.json"), Some(Format::Json));
+        assert_eq!(format(None, "x.JSON"), Some(Format::Json));
+        assert_eq!(format(None, "x.csv"), Some(Format::Csv));
+        assert_eq!(format(None, "x.xml"), Some(Format::Junit));
+        assert_eq!(format(Some(FormatArg::Csv), "x.json"), Some(Format::Csv));
+        assert_eq!(format(Some(FormatArg::Table), "x.json"), Some(Format::Table));
+        assert_eq!(format(None, "x.jsn"), None);
+        assert_eq!(format(Some(FormatArg::Csv), "x.jsn"), Some(Format::Csv));
     }
 }

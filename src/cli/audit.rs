@@ -1,6 +1,7 @@
 //! `nix-census audit`.
 
 use super::exit::{Exit, Failure};
+use super::near::no_such;
 use super::progress::with_progress;
 use super::request::Request;
 use super::subject::Subject;
@@ -10,47 +11,50 @@ use crate::roots::Settings;
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 
-/// Check the store for damage; nothing is repaired or removed
+/// Check the store for damage, without changing it
 ///
-/// What stat shows is always checked; the other levels come on top.
-/// Exit status: 0 nothing found; 1 findings; 3 something could not be read.
+/// Sizes, modes, owners and the database are always checked; --contents,
+/// --references and --signatures check more. Exit status: 0 nothing found;
+/// 1 findings; 3 something could not be read.
 #[derive(Debug, Args)]
-#[command(after_help = format!("Kinds: {}", kinds()))]
 pub(super) struct AuditArgs {
-    /// Audit the closure of these [default: the whole store]
+    /// Check the closure of these paths [default: the whole store]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// The targets alone, not their closure
+    /// Check the targets only, not their closure
     #[arg(long, requires = "targets")]
     no_closure: bool,
-    /// Check what the database and stat show (the default)
+    /// Check the database and what stat shows (the default)
     #[arg(long)]
     sizes: bool,
-    /// Read all files: NAR hashes, `.links` against its names, content addresses
+    /// Read all files and check NAR hashes, content addresses and .links
     #[arg(long)]
     contents: bool,
-    /// Read all files: references found in them against those declared
+    /// Read all files and compare the references found with those declared
     #[arg(long)]
     references: bool,
-    /// Check signatures against these keys, each name:base64 [default: those
-    /// the store's own nix.conf trusts]
+    /// Check signatures, against these keys (name:base64) or those that nix.conf
+    /// trusts
     #[arg(long, value_name = "KEY", num_args = 0.., value_parser = parse_key)]
     signatures: Option<Vec<PublicKey>>,
-    /// Only findings of these kinds, separated by commas
-    #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
+    /// Show only findings of these kinds, separated by commas
+    #[arg(long, long_help = only_help(), value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
     only: Vec<FindingKind>,
-    /// No findings of these kinds
+    /// Hide findings of these kinds
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
     except: Vec<FindingKind>,
 }
 
-fn kinds() -> String {
-    FindingKind::ALL.iter().map(|k| k.name()).collect::<Vec<_>>().join(", ")
+fn only_help() -> String {
+    let kinds: Vec<_> = FindingKind::ALL.iter().map(|k| k.name()).collect();
+    format!("Show only findings of these kinds, separated by commas: {}", kinds.join(", "))
 }
 
 fn parse_kind(name: &str) -> Result<FindingKind, String> {
-    FindingKind::from_name(name)
-        .ok_or_else(|| format!("there is no such kind; there are: {}", kinds()))
+    let names = FindingKind::ALL.iter().map(|k| k.name());
+    FindingKind::from_name(name).ok_or_else(|| {
+        no_such("kind of finding", name, names, "`nix-census audit --help` lists them")
+    })
 }
 
 fn parse_key(text: &str) -> Result<PublicKey, String> {
@@ -59,7 +63,9 @@ fn parse_key(text: &str) -> Result<PublicKey, String> {
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &AuditArgs) -> Result<Exit, Failure> {
     if !subject.walks_disk() && (args.contents || args.references || args.sizes) {
-        return Err(Failure::usage("this reads the disk, --no-disk forbids it"));
+        return Err(Failure::usage(
+            "--sizes, --contents and --references cannot be used with --no-disk",
+        ));
     }
     request.rows().check_targets(&args.targets)?;
     let mut catalog = subject.catalog(request)?;

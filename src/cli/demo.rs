@@ -1,35 +1,81 @@
-//! The demo store of a checkout, for a machine that has no store to examine.
+//! The demo store, which comes with the program: for `--demo`, and for a machine
+//! that has no store to examine.
 
-use super::args::StoreArgs;
-use super::exit::{Failure, say};
+use super::args::{RootKindArg, StoreArgs};
+use super::exit::Failure;
 use crate::catalog;
-use crate::fs::{self, Tree};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+use flate2::read::GzDecoder;
+use std::fs::{self, File, FileTimes, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, UNIX_EPOCH};
 
-/// The demo store, if there is one and this machine's own store is meant but
-/// has nothing to show.
-pub(super) fn instead_of(
-    args: &StoreArgs,
-    location: &StoreLocation,
-    current: &Path,
-) -> Result<Option<(Tree, StoreLocation)>, Failure> {
-    if is_default(args, location)
-        && let Some(demo) = find_demo(current)
-        && let Some(lack) = nothing_to_examine(location)
-    {
-        let name = demo.to_string_lossy();
-        say(format_args!("note: {lack}; examining the demo store {name}"));
-        let tree = Tree::live(&demo).map_err(|e| Failure::failed(format!("{name}: {e}")))?;
-        let location = fs::locate(&tree, DEFAULT_STORE_DIR, Path::new(DEFAULT_STATE_DIR))
-            .map_err(|e| Failure::because(&e))?;
-        return Ok(Some((tree, location)));
+/// `testdata/demo`, made by `tests/it/demo.rs`: modes and times are those of a store.
+const ARCHIVE: &[u8] = include_bytes!("../../testdata/demo.tar.gz");
+
+/// Where it lies while the program runs.
+static UNPACKED: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// The demo store in a directory that is removed with this.
+#[derive(Debug)]
+pub(super) struct Demo(());
+
+impl Demo {
+    /// Unpacks it where `TMPDIR` says.
+    fn unpack() -> io::Result<(Self, PathBuf)> {
+        let dir = tempfile::Builder::new().prefix("nix-census-demo-").tempdir()?.keep();
+        let demo = Self(());
+        *UNPACKED.lock().unwrap_or_else(PoisonError::into_inner) = Some(dir.clone());
+        let mut archive = tar::Archive::new(GzDecoder::new(ARCHIVE));
+        archive.set_preserve_permissions(true);
+        archive.set_preserve_mtime(true);
+        archive.unpack(&dir)?;
+        // Unpacking what is in them has touched the directories.
+        let times = FileTimes::new().set_modified(UNIX_EPOCH + Duration::from_secs(1));
+        for entry in walkdir::WalkDir::new(dir.join("nix/store")).min_depth(1) {
+            let entry = entry?;
+            if entry.file_type().is_dir() {
+                File::open(entry.path())?.set_times(times)?;
+            }
+        }
+        Ok((demo, dir))
     }
-    Ok(None)
+
+    /// Lets the arguments mean the demo store.
+    pub(super) fn choose(args: &mut StoreArgs) -> Result<Self, Failure> {
+        let unpacked = Self::unpack();
+        let (demo, dir) =
+            unpacked.map_err(|e| Failure::failed("cannot unpack the demo store").cause(e))?;
+        args.root = Some(dir);
+        args.root_kind = Some(RootKindArg::Image);
+        Ok(demo)
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        remove();
+    }
+}
+
+/// Removes what was unpacked.
+pub(super) fn remove() {
+    if let Some(dir) = UNPACKED.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        // Who is not root cannot remove from the store's directories as they are.
+        for entry in walkdir::WalkDir::new(&dir).into_iter().flatten() {
+            if entry.file_type().is_dir() {
+                let _ = fs::set_permissions(entry.path(), Permissions::from_mode(0o755));
+            }
+        }
+        let _ = fs::remove_dir_all(&dir);
+    }
 }
 
 /// Whether this machine's own store is meant, at its usual place.
-fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
+pub(super) fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
     args.root.is_none()
         && args.db.is_none()
         && args.registration.is_none()
@@ -41,7 +87,7 @@ fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
 }
 
 /// Why this machine's store has nothing to show, if that is so.
-fn nothing_to_examine(location: &StoreLocation) -> Option<&'static str> {
+pub(super) fn nothing_to_examine(location: &StoreLocation) -> Option<&'static str> {
     /// More than the database of a store with no path takes.
     const EMPTY: u64 = 1 << 20;
     if !location.database.exists() && !location.real_store_dir.exists() {
@@ -50,13 +96,4 @@ fn nothing_to_examine(location: &StoreLocation) -> Option<&'static str> {
     let small = location.database.metadata().is_ok_and(|meta| meta.len() < EMPTY);
     (small && catalog::load(location).is_ok_and(|catalog| catalog.is_empty()))
         .then_some("this machine's Nix store holds no valid path (--root / examines it)")
-}
-
-/// The demo store of a checkout: above the current directory, or above the
-/// program in `target/`.
-fn find_demo(current: &Path) -> Option<PathBuf> {
-    let program = std::env::current_exe().ok();
-    (current.ancestors().chain(program.iter().flat_map(|p| p.ancestors())))
-        .map(|dir| dir.join("testdata/demo"))
-        .find(|demo| demo.join("nix/var/nix/db/db.sqlite").is_file())
 }

@@ -32,7 +32,8 @@ impl Destination {
         if matches!(named.to_str(), Some("-" | "/dev/stdout")) {
             return Ok(Self::StandardOutput);
         }
-        let failed = |e| Failure::failed(format!("--output {}: {e}", named.display()));
+        let failed =
+            |e: io::Error| Failure::failed(format!("cannot write to {}", named.display())).cause(e);
         let file = current_dir.join(named);
         let metadata = fs::metadata(&file).ok();
         let named = named.to_owned();
@@ -103,7 +104,9 @@ impl Destination {
                     }
                     _ => replace(file, write_to),
                 };
-                written.map_err(|e| Failure::failed(format!("{}: {e}", named.display())))
+                written.map_err(|e| {
+                    Failure::failed(format!("cannot write to {}", named.display())).cause(e)
+                })
             }
         }
     }
@@ -143,6 +146,7 @@ fn remember(unfinished: Option<PathBuf>) {
 
 /// Removes what is left of an answer that is not written to its end.
 pub(super) fn remove_unfinished() {
+    super::demo::remove();
     if let Some(file) = UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner).take() {
         let _ = fs::remove_file(file);
     }

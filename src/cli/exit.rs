@@ -1,11 +1,14 @@
 //! Exit statuses, and how each library error becomes one.
 
+use super::hints;
 use crate::census::TargetError;
 use crate::text::escape;
+use clap::builder::StyledStr;
+use clap::builder::styling::{AnsiColor, Style, Styles};
 use std::error::Error;
-use std::fmt::{Arguments, Display};
+use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -27,17 +30,22 @@ pub(super) fn standard_output() -> io::Result<File> {
     Ok(File::from(io::stdout().as_fd().try_clone_to_owned()?))
 }
 
-/// Prints what clap has to say: help and version, or what is wrong.
-pub(super) fn usage(usage: &clap::Error) -> Exit {
-    if usage.use_stderr() {
-        let _ = usage.print();
-        return Exit::Usage;
-    }
-    let printed = standard_output().and_then(|_| usage.print());
+/// Prints help or the version.
+pub(super) fn print(text: &clap::Error) -> Exit {
+    let printed = standard_output().and_then(|_| text.print());
     match printed.or_else(ignore_closed_pipe) {
         Ok(()) => Exit::Done,
         Err(e) => unwritten(&e).report(),
     }
+}
+
+/// Prints a text of ours, with colours where they show.
+pub(super) fn print_styled(text: &StyledStr) -> Result<Exit, Failure> {
+    let color = takes_color(io::stdout().is_terminal());
+    let text = if color { text.ansi().to_string() } else { text.to_string() };
+    let printed = standard_output().and_then(|mut out| writeln!(out, "{}", text.trim_end()));
+    printed.or_else(ignore_closed_pipe).map_err(|e| unwritten(&e))?;
+    Ok(Exit::Done)
 }
 
 /// A reader that went away (`| head`) wants no more; that is not a failure.
@@ -47,7 +55,7 @@ pub(super) fn ignore_closed_pipe(error: io::Error) -> io::Result<()> {
 
 /// The answer could not be written.
 pub(super) fn unwritten(error: &io::Error) -> Failure {
-    Failure::failed(format!("the answer could not be written: {error}"))
+    Failure::failed("the answer could not be written").cause(error)
 }
 
 /// How a run ended. The numbers are the process's exit status.
@@ -63,40 +71,105 @@ pub(super) enum Exit {
     Incomplete = 3,
 }
 
-/// Says a line on standard error. Where that is gone or full, nothing can be
-/// said; the exit status still shows it.
-pub(super) fn say(line: Arguments<'_>) {
-    let _ = writeln!(io::stderr(), "{line}");
+/// What a line on standard error begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Label {
+    /// It could not be done.
+    Error,
+    /// Why not.
+    Cause,
+    /// What the user can do.
+    Hint,
+    /// Something is left out.
+    Warning,
+    /// Nothing is left out.
+    Note,
 }
 
-/// Why a command gave no answer.
+impl Label {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Cause => "  cause",
+            Self::Hint => "hint",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+
+    /// As [`STYLES`] has them.
+    fn style(self) -> Style {
+        match self {
+            Self::Error => *STYLES.get_error(),
+            Self::Warning => AnsiColor::Yellow.on_default().bold(),
+            Self::Hint => *STYLES.get_valid(),
+            Self::Note => AnsiColor::Green.on_default().bold(),
+            Self::Cause => Style::new().bold(),
+        }
+    }
+}
+
+/// The colours of help and of all that is said on standard error.
+pub(super) const STYLES: Styles = Styles::styled()
+    .header(AnsiColor::Green.on_default().bold())
+    .usage(AnsiColor::Green.on_default().bold())
+    .literal(AnsiColor::Cyan.on_default().bold())
+    .placeholder(AnsiColor::Cyan.on_default())
+    .error(AnsiColor::Red.on_default().bold())
+    .valid(AnsiColor::Cyan.on_default().bold())
+    .invalid(AnsiColor::Yellow.on_default().bold());
+
+/// Says a line on standard error, or several. Where that is gone or full,
+/// nothing can be said; the exit status still shows it.
+pub(super) fn say(label: Label, line: impl Display) {
+    let style = if takes_color(io::stderr().is_terminal()) { label.style() } else { Style::new() };
+    let _ = writeln!(io::stderr(), "{style}{}:{style:#} {line}", label.text());
+}
+
+/// Whether a stream takes colours that is a terminal or is none (<https://no-color.org>,
+/// <https://bixense.com/clicolors>).
+fn takes_color(terminal: bool) -> bool {
+    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+    if set("NO_COLOR").is_some() {
+        return false;
+    }
+    if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
+        return true;
+    }
+    terminal && set("TERM").is_none_or(|term| term != "dumb")
+}
+
+/// Why a command gave no answer: an error, its cause, and a hint.
 #[derive(Debug)]
 pub(super) struct Failure {
     exit: Exit,
     message: String,
+    cause: Option<String>,
     hint: Option<String>,
 }
 
 impl Failure {
     /// Wrong usage.
     pub(super) fn usage(message: impl Display) -> Self {
-        Self { exit: Exit::Usage, message: message.to_string(), hint: None }
+        Self { exit: Exit::Usage, ..Self::failed(message) }
     }
 
     /// It could not be done.
     pub(super) fn failed(message: impl Display) -> Self {
-        Self { exit: Exit::Incomplete, message: message.to_string(), hint: None }
+        Self { exit: Exit::Incomplete, message: message.to_string(), cause: None, hint: None }
     }
 
     /// It could not be done: an error and all that caused it.
     pub(super) fn because(error: &dyn Error) -> Self {
-        let mut message = error.to_string();
-        let mut source = error.source();
-        while let Some(e) = source {
-            message = format!("{message}: {e}");
-            source = e.source();
-        }
-        Self::failed(message)
+        let mut failure = Self::failed(error);
+        failure.cause = error.source().map(chain);
+        failure
+    }
+
+    /// The same with why.
+    pub(super) fn cause(mut self, cause: impl Display) -> Self {
+        self.cause = Some(cause.to_string());
+        self
     }
 
     /// The same with what the user can do about it.
@@ -105,20 +178,44 @@ impl Failure {
         self
     }
 
+    /// The same with a hint, if there is one.
+    pub(super) fn maybe_hint(mut self, hint: Option<impl Into<String>>) -> Self {
+        self.hint = hint.map(Into::into).or(self.hint);
+        self
+    }
+
     /// Prints it.
     pub(super) fn report(self) -> Exit {
-        // Lists in messages have lines of their own; each is made safe.
-        let safe: Vec<_> = self.message.lines().map(|l| escape(l.as_bytes())).collect();
-        say(format_args!("error: {}", safe.join("\n")));
-        if let Some(hint) = self.hint {
-            say(format_args!("hint: {hint}"));
+        let parts = [
+            (Label::Error, Some(self.message)),
+            (Label::Cause, self.cause),
+            (Label::Hint, self.hint),
+        ];
+        for (label, text) in parts {
+            if let Some(text) = text {
+                // Lists have lines of their own; each is made safe.
+                let safe: Vec<_> = text.lines().map(|l| escape(l.as_bytes())).collect();
+                say(label, safe.join("\n"));
+            }
         }
         self.exit
     }
 }
 
+/// An error and what caused it, in one line.
+fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(e) = source {
+        text = format!("{text}: {e}");
+        source = e.source();
+    }
+    text
+}
+
 impl From<TargetError> for Failure {
     fn from(error: TargetError) -> Self {
-        Self { exit: Exit::Usage, ..Self::because(&error) }
+        let failure = Self { exit: Exit::Usage, ..Self::because(&error) };
+        failure.maybe_hint(hints::of_target(&error))
     }
 }

@@ -16,32 +16,33 @@ use clap::Args;
 use std::os::unix::ffi::OsStringExt;
 use std::path::Path;
 
-/// What collecting would free: what `nix-store --gc` would delete, and what the disk would gain
+/// Show what a garbage collection would delete, and how much disk space it would free
 ///
-/// "frees" is what the disk truly gains: an inode goes when all its names go;
-/// its name in `.links` goes with them.
+/// The same paths as `nix-store --gc` would delete. "frees" counts an inode only
+/// if all its names go, hard links and .links included.
 #[derive(Debug, Args)]
 pub(super) struct GarbageArgs {
     /// Explain why these paths are dead or alive
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// As if these roots were gone, one step each: a link, a profile (all its
-    /// generations), /proc/PID, or a pattern over links
+    /// Assume that these roots are removed, one after another: a link, a profile (all
+    /// its generations), /proc/PID, or a pattern over links
     #[arg(long, value_name = "ROOT", num_args = 1.., action = clap::ArgAction::Append)]
     if_removed: Vec<String>,
-    /// As if generations older than N days were deleted, in the profiles that this user's
-    /// `nix-collect-garbage --delete-older-than` cleans
-    #[arg(long, value_name = "Nd", value_parser = parse_days)]
+    /// Assume that `nix-collect-garbage --delete-older-than Nd` has deleted this user's
+    /// old generations
+    #[arg(long, alias = "delete-older-than", value_name = "Nd", value_parser = parse_days)]
     older_than: Option<u32>,
-    /// As if only the N newest generations of each of those profiles were kept, counted
-    /// from the current one (`nix-env --delete-generations +N`)
+    /// Assume that only the N newest generations of each profile are kept, counted from
+    /// the current one (`nix-env --delete-generations +N`)
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     keep_generations: Option<u64>,
-    /// Only dead paths registered more than N days ago, and what deleting them alone frees
+    /// List only dead paths registered more than N days ago, and what deleting them alone
+    /// would free
     #[arg(long, value_name = "Nd", value_parser = parse_days)]
     registered_before: Option<u32>,
-    /// Only dead paths in the closure of TARGET, and what deleting them alone frees, as
-    /// `nix store delete --recursive --skip-alive` would
+    /// List only dead paths in the closure of TARGET, and what deleting them alone would
+    /// free, as `nix store delete --recursive --skip-alive` does
     #[arg(long, value_name = "TARGET")]
     within: Vec<String>,
     #[command(flatten)]
@@ -56,7 +57,7 @@ pub(super) fn run(
     args: &GarbageArgs,
 ) -> Result<Exit, Failure> {
     if args.need.is_some() && !subject.walks_disk() {
-        return Err(Failure::usage("--need needs the disk, --no-disk forbids it"));
+        return Err(Failure::usage("--need cannot be used with --no-disk: it needs the disk"));
     }
     let removes = args.older_than.is_some() || args.keep_generations.is_some();
     if args.need.is_some() && (removes || !args.if_removed.is_empty()) {

@@ -1,6 +1,7 @@
 //! What the user can do about an error of the library, which knows no flag.
 
 use crate::catalog::{CatalogError, ImportError, LoadError, OpenError, OtherFormat};
+use crate::census::TargetError;
 use crate::disk::DiskError;
 use crate::fs::ResolveError;
 use std::io;
@@ -9,6 +10,23 @@ const RUN_AS_ROOT: &str = "run as a user who may read it, such as root";
 
 fn denied(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::PermissionDenied
+}
+
+/// For a name that is none of a path, or of several.
+pub(super) fn of_target(error: &TargetError) -> Option<String> {
+    Some(match error {
+        TargetError::Unknown { near, .. }
+        | TargetError::Invalid { near, .. }
+        | TargetError::NotExamined { near, .. } => match near.len() {
+            0 => return None,
+            _ => format!("similar: {}", near.join(", ")),
+        },
+        TargetError::Ambiguous { .. } => "name one by its hash part".to_owned(),
+        TargetError::Pattern { .. } => "`nix-census help targets` explains patterns".to_owned(),
+        TargetError::NotAStorePath { .. }
+        | TargetError::Outside { .. }
+        | TargetError::Resolve { .. } => return None,
+    })
 }
 
 /// For a catalog that could not be read.

@@ -9,7 +9,7 @@ use crate::kinds::{FileKind, NIXPKGS_TREE, RULES};
 use clap::Args;
 use std::fmt::Write;
 
-/// Bytes by kind of file: man pages, headers, locales, programs, …
+/// Show bytes by kind of file: man pages, headers, locales, programs, …
 ///
 /// Each entry of a path is of exactly one kind, by one table of rules. The kinds
 /// sum to the disk size of all that is examined, each inode once; an inode whose
@@ -18,12 +18,13 @@ use std::fmt::Write;
 #[command(after_long_help = table())]
 pub(super) struct KindsArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
+    /// [default: the running system, else all paths]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// The targets alone, not their closure
+    /// Show the targets only, not their closure
     #[arg(long)]
     no_closure: bool,
-    /// Only these kinds, separated by commas
+    /// Show only these kinds, separated by commas
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
     kind: Vec<FileKind>,
 }
@@ -63,21 +64,21 @@ pub(super) fn parse_kind(key: &str) -> Result<FileKind, String> {
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &KindsArgs) -> Result<Exit, Failure> {
     if !subject.walks_disk() {
-        return Err(Failure::usage("kinds are those of files: --no-disk forbids to look at them"));
+        return Err(Failure::usage("kinds cannot be used with --no-disk: it looks at files"));
     }
     let rows = request.rows();
-    rows.need_targets(&args.targets)?;
+    rows.check_targets(&args.targets)?;
     if rows.all && args.no_closure {
         return Err(Failure::usage(
             "--all is the whole store: it cannot be used with --no-closure",
         ));
     }
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets(request, &catalog, &args.targets)?;
-    let examine = match (rows.all, args.no_closure) {
-        (true, _) => Examine::All,
-        (false, false) => Examine::Closure(targets),
-        (false, true) => Examine::Only(targets),
+    let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
+    let examine = match (targets, args.no_closure) {
+        (None, _) => Examine::All,
+        (Some(targets), false) => Examine::Closure(targets),
+        (Some(targets), true) => Examine::Only(targets),
     };
     let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
     let options = KindsOptions { only: args.kind.clone(), limit: None };

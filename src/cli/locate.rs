@@ -14,6 +14,7 @@ use crate::warning::Warnings;
 use rustix::fs::{Access, access};
 use rustix::process::getuid;
 use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 
 /// The store that is meant.
@@ -34,7 +35,8 @@ pub(super) struct Located {
 pub(super) fn locate(args: &StoreArgs, current: &Path) -> Result<Located, Failure> {
     // Clap does not see both where one stands before the command, one after it.
     if args.root_kind.is_some() && args.root.is_none() {
-        return Err(Failure::usage("--root-kind needs --root"));
+        return Err(Failure::usage("--root-kind needs --root")
+            .hint("`nix-census help stores` explains both"));
     }
     let mut located = match (&args.root, args.root_kind) {
         (Some(root), kind) => {
@@ -84,7 +86,8 @@ fn below(
     kind: RootKindArg,
     args: &StoreArgs,
 ) -> Result<(Tree, StoreLocation), Failure> {
-    let usage = |e| Failure::usage(format!("--root {}: {e}", root.display()));
+    let usage =
+        |e: io::Error| Failure::usage(format!("cannot open --root {}", root.display())).cause(e);
     let real_root = std::fs::canonicalize(root).map_err(usage)?;
     if let Some(failure) = image::not_a_directory(&real_root) {
         return Err(failure);
@@ -112,7 +115,7 @@ fn below(
 
 /// This machine as a tree.
 pub(super) fn this_machine() -> Result<Tree, Failure> {
-    Tree::live(Path::new("/")).map_err(|e| Failure::failed(format!("/ cannot be opened: {e}")))
+    Tree::live(Path::new("/")).map_err(|e| Failure::failed("cannot open /").cause(e))
 }
 
 /// The store that Nix would use: `--store`, else the setting `store`, else
@@ -140,9 +143,12 @@ fn of_nix(args: &StoreArgs, current: &Path) -> Result<Located, Failure> {
         Err(_) if !needs_store && args.store.is_none() => StoreUri::AUTO,
         Err(e) => {
             return Err(match source {
-                None => Failure::usage(format!("--store {e}")),
-                Some(source) => Failure::failed(format!("{source} names the store: {e}"))
-                    .hint("name a store on this machine with --store, such as --store local"),
+                None => Failure::usage("the store of --store cannot be examined").cause(e),
+                Some(source) => {
+                    Failure::failed(format!("the store of {source} cannot be examined"))
+                        .cause(e)
+                        .hint("name a store on this machine with --store, such as --store local")
+                }
             });
         }
     };

@@ -3,18 +3,24 @@
 
 mod args;
 mod audit;
+mod candidates;
 mod demo;
 mod destination;
 mod environment;
 mod exit;
 mod garbage;
+mod generate;
+mod help;
 mod hints;
 mod image;
+mod input;
 mod kinds;
 mod locate;
+mod near;
 mod need;
 mod optimise;
 mod overview;
+mod path_info;
 mod progress;
 mod report;
 mod request;
@@ -23,6 +29,7 @@ mod rows;
 mod subject;
 mod suggest;
 mod tree;
+mod usage;
 mod what_if;
 mod why;
 
@@ -30,22 +37,25 @@ use args::{OutputArgs, StoreArgs};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap_complete::CompleteEnv;
 use exit::{Exit, Failure};
 use request::Request;
 use rows::RowArgs;
 use std::process::ExitCode;
 use subject::Subject;
 
-/// What is in a Nix store, what it costs on disk, why it is there, and what
-/// removing it would gain.
+/// Find out what is in a Nix store, what it costs on disk, and what keeps it there
 ///
 /// Without a command: the overview of the store. Nothing is ever written to
 /// what is examined.
-///
-/// Exit status: 0 done; 1 done and the answer is "no"; 2 wrong usage; 3 could
-/// not be done, or the answer is incomplete.
 #[derive(Debug, Parser)]
-#[command(name = "nix-census", version, max_term_width = 100)]
+#[command(
+    name = "nix-census",
+    version,
+    styles = exit::STYLES,
+    max_term_width = 100,
+    disable_help_subcommand = true
+)]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -59,16 +69,36 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(alias = "du")]
     Report(report::ReportArgs),
     Tree(tree::TreeArgs),
     Why(why::WhyArgs),
+    #[command(hide = true)]
+    WhyDepends(why::WhyArgs),
     WhatIf(what_if::WhatIfArgs),
     Suggest(suggest::SuggestArgs),
+    #[command(alias = "optimize")]
     Optimise(optimise::OptimiseArgs),
     Kinds(kinds::KindsArgs),
     Roots(roots::RootsArgs),
+    #[command(alias = "gc")]
     Garbage(garbage::GarbageArgs),
     Audit(audit::AuditArgs),
+    #[command(hide = true, disable_help_flag = true)]
+    PathInfo(path_info::PathInfoArgs),
+    Help(help::HelpArgs),
+    #[command(hide = true)]
+    Generate(generate::GenerateArgs),
+}
+
+/// The program's arguments, with help.
+fn program() -> clap::Command {
+    help::complete(Cli::command())
+}
+
+/// The same with all options shown, and what may stand for each argument.
+fn program_for_completion() -> clap::Command {
+    candidates::complete(Cli::command())
 }
 
 /// Remembers whether standard output is open. To be called before the standard
@@ -79,9 +109,16 @@ pub fn note_standard_output() {
 
 /// Runs the command that the process's arguments ask for.
 pub fn main() -> ExitCode {
+    let completion = CompleteEnv::with_factory(program_for_completion).var(generate::VARIABLE);
+    match completion.try_complete(std::env::args_os(), None) {
+        Ok(false) => {}
+        Ok(true) => return ExitCode::SUCCESS,
+        Err(error) => return ExitCode::from(usage::failure(&error).report() as u8),
+    }
     let cli = match parse() {
         Ok(cli) => cli,
-        Err(usage) => return ExitCode::from(exit::usage(&usage) as u8),
+        Err(error) if !error.use_stderr() => return ExitCode::from(exit::print(&error) as u8),
+        Err(error) => return ExitCode::from(usage::failure(&error).report() as u8),
     };
     progress::ignore_file_size_signal();
     progress::install_interrupt_handler();
@@ -93,7 +130,7 @@ pub fn main() -> ExitCode {
 
 /// The process's arguments.
 fn parse() -> Result<Cli, clap::Error> {
-    let mut command = Cli::command();
+    let mut command = program();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     refuse_conflicts(&command, &matches)?;
     Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))
@@ -119,7 +156,21 @@ fn refuse_conflicts(command: &clap::Command, matches: &ArgMatches) -> Result<(),
 }
 
 fn run(cli: Cli) -> Result<Exit, Failure> {
-    let Cli { command, store, rows, output } = cli;
+    let Cli { command, store, mut rows, mut output } = cli;
+    let command = match command {
+        Some(Command::Help(args)) => return help::run(program(), &args),
+        Some(Command::Generate(args)) => return generate::run(&args),
+        Some(Command::PathInfo(args)) => {
+            output.bytes |= !args.human_readable && !output.si;
+            Some(Command::Report(args.into_report(&mut rows)))
+        }
+        // There it means all chains.
+        Some(Command::WhyDepends(mut args)) => {
+            args.all_chains |= std::mem::take(&mut rows.all);
+            Some(Command::Why(args))
+        }
+        command => command,
+    };
     let request = &Request::new(output, rows)?;
     let subject = &Subject::new(request, store)?;
     // The document is asked too, but only when all work is done.
@@ -138,5 +189,10 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Roots(args)) => roots::run(request, subject, &args),
         Some(Command::Garbage(args)) => garbage::run(request, subject, &args),
         Some(Command::Audit(args)) => audit::run(request, subject, &args),
+        Some(
+            Command::Help(_) | Command::Generate(_) | Command::PathInfo(_) | Command::WhyDepends(_),
+        ) => {
+            unreachable!("they are done above")
+        }
     }
 }

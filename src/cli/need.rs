@@ -9,14 +9,14 @@ use clap::Args;
 /// How much is to come free.
 #[derive(Debug, Args)]
 pub(super) struct NeedArgs {
-    /// Which roots to remove so that SIZE comes free, or that part of the file system:
-    /// the smallest set, the garbage counted first
+    /// Show the smallest set of roots to remove so that SIZE (20G, …) or that part of the
+    /// file system (5%) comes free, garbage counted first
     #[arg(long, value_name = "SIZE|PERCENT", value_parser = parse_amount)]
     need: Option<Amount>,
-    /// The same for N inodes
+    /// Show the same for N inodes
     #[arg(long, value_name = "N", conflicts_with = "need")]
     need_inodes: Option<u64>,
-    /// Let the booted and the running system be removed too
+    /// Allow --need to remove the booted and the running system
     #[arg(long)]
     pub(super) include_system: bool,
 }
@@ -32,7 +32,7 @@ fn parse_amount(text: &str) -> Result<Amount, String> {
     let Some(percent) = text.strip_suffix('%') else {
         return parse_size(text).map(Amount::Bytes);
     };
-    let wrong = || format!("‘{text}’ is not a part of the file system; write 5% or 12.5%");
+    let wrong = || "not a part of the file system\nhint: write 5% or 12.5%".to_owned();
     let percent: f64 = percent.trim_end().parse().map_err(|_| wrong())?;
     if (0.0..=100.0).contains(&percent) { Ok(Amount::Percent(percent)) } else { Err(wrong()) }
 }

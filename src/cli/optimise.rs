@@ -8,18 +8,18 @@ use crate::analysis::optimise::{NixVersion, Optimise, OptimiseOptions};
 use crate::census::Examine;
 use clap::Args;
 
-/// What hard linking equal files would save: what `nix-store --optimise` would print, and what the
-/// disk would gain
+/// Show what `nix-store --optimise` would save by hard-linking equal files
 ///
-/// Without targets: all valid paths, as Nix would go over them now. Of
-/// targets: their closure, as if it stood alone on a disk. Nothing is written.
+/// Without targets, all valid paths count, in Nix's order. With targets, only
+/// their closure counts, as if nothing else were in the store. Nothing is
+/// written.
 #[derive(Debug, Args)]
 pub(super) struct OptimiseArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// Mimic this version's report: Nix as 2.36 (it differs up to 2.22, from
-    /// 2.23 and from 2.33), Lix as lix-2.94, Determinate Nix as determinate-3.22
+    /// Mimic this Nix version's report: 2.36, lix-2.94, determinate-3.22, … (Nix
+    /// differs up to 2.22, from 2.23 and from 2.33)
     #[arg(long, value_name = "VERSION", default_value_t = NixVersion::NEWEST)]
     nix_version: NixVersion,
 }
@@ -30,12 +30,12 @@ pub(super) fn run(
     args: &OptimiseArgs,
 ) -> Result<Exit, Failure> {
     if !subject.walks_disk() {
-        return Err(Failure::usage("optimise needs the disk, --no-disk forbids it"));
+        return Err(Failure::usage("optimise cannot be used with --no-disk: it reads files"));
     }
     if subject.lower_store().is_some() {
-        let message = "in an overlay store Nix links nothing and prints no line: it deletes the \
-                       upper layer’s copies of paths that are valid in the store beneath";
-        return Err(Failure::usage(message).hint("examine either store without --lower"));
+        let message = "Nix hard-links nothing in an overlay store: it only deletes copies that \
+                       the store beneath has too";
+        return Err(Failure::usage(message).hint("examine one of the two stores without --lower"));
     }
     request.rows().check_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;

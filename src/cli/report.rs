@@ -1,6 +1,7 @@
 //! `nix-census report`.
 
 use super::exit::{Exit, Failure};
+use super::near::no_such_column;
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::report::{Column, Report, ReportOptions};
@@ -9,27 +10,20 @@ use crate::census::{Examine, filter_names};
 use crate::warning::WarningKind;
 use clap::Args;
 
-/// One row a path: what each path of the targets' closure costs
+/// Show what each path of a closure costs, one row a path
 #[derive(Debug, Args)]
-#[command(after_help = format!("Columns: {}", keys(Column::ALL)))]
 pub(super) struct ReportArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
+    /// [default: the running system, else all paths]
     #[arg(value_name = "TARGET")]
-    targets: Vec<String>,
-    /// The targets alone, not their closure
+    pub(super) targets: Vec<String>,
+    /// Show the targets only, not their closure
     #[arg(long)]
-    no_closure: bool,
+    pub(super) no_closure: bool,
 }
 
-fn keys(columns: &[Column]) -> String {
-    columns.iter().map(|c| c.key()).collect::<Vec<_>>().join(", ")
-}
-
-fn parse_column(option: &str, key: &str) -> Result<Column, Failure> {
-    Column::from_key(key).ok_or_else(|| {
-        let columns = keys(Column::ALL);
-        Failure::usage(format!("--{option}: there is no column ‘{key}’; there are: {columns}"))
-    })
+fn parse_column(key: &str) -> Result<Column, Failure> {
+    Column::from_key(key).ok_or_else(|| no_such_column(key, Column::ALL.iter().map(|c| c.key())))
 }
 
 pub(super) fn run(
@@ -39,29 +33,34 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let disk = subject.walks_disk();
     let rows = request.rows();
-    rows.need_targets(&args.targets)?;
+    rows.check_targets(&args.targets)?;
     if rows.all && args.no_closure {
         return Err(Failure::usage(
             "--all is the whole store: it cannot be used with --no-closure",
         ));
     }
     let columns = choose_columns(request, subject)?;
-    let sort = rows.sort.as_ref().map(|key| parse_column("sort", key)).transpose()?;
+    let sort = rows.sort.as_ref().map(|key| parse_column(key)).transpose()?;
     let sort = sort.unwrap_or(if disk { Column::DiskSize } else { Column::NarSize });
     let named = |c: &Column| rows.columns.iter().any(|key| key == c.key());
     let asked = columns.iter().filter(|c| named(c));
     if !disk && let Some(c) = std::iter::once(&sort).chain(asked).find(|c| c.needs_disk()) {
-        return Err(Failure::usage(format!("{} needs the disk, --no-disk forbids it", c.key())));
+        return Err(Failure::usage(format!(
+            "the column {} cannot be used with --no-disk: it needs the disk",
+            c.key()
+        )));
     }
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets(request, &catalog, &args.targets)?;
+    let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
+    let all = targets.is_none();
+    let targets = targets.unwrap_or_default();
     // The disk size of a closure needs the walk of all of it, and what a path
     // retains is counted within the closure.
     let wants = |c: Column| sort == c || columns.contains(&c);
     let closure = !args.no_closure
         || (disk && (wants(Column::ClosureDiskSize) || wants(Column::ClosureInodes)))
         || Column::RETAINED.into_iter().any(wants);
-    let examine = match (rows.all, closure) {
+    let examine = match (all, closure) {
         (true, _) => Examine::All,
         (false, true) => Examine::Closure(targets),
         (false, false) => Examine::Only(targets),
@@ -72,7 +71,7 @@ pub(super) fn run(
         census.needs_column(name);
     }
     // Paths listed one by one need no closure.
-    if (rows.all || args.no_closure) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
+    if (all || args.no_closure) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
         census.warnings.demote(WarningKind::UnlistedReference);
     }
     let filter = |text: &String| filter_names(&census.catalog, census.ids(), text);
@@ -87,7 +86,7 @@ pub(super) fn run(
     };
     let report = Report::new(&census, &options).map_err(|e| Failure::because(&e))?;
     if let (0, Some(text)) = (report.total.paths, &rows.filter) {
-        return Err(Failure::usage(format!("no examined path has a name that matches ‘{text}’")));
+        return Err(Failure::usage(format!("--filter {text} matches no path that is examined")));
     }
     // Columns, order and filter are done.
     let left = Selection { limit: rows.limit(), min_size: rows.min_size(), ..Selection::default() };
@@ -108,7 +107,7 @@ fn choose_columns(request: &Request, subject: &Subject) -> Result<Vec<Column>, F
     for key in asked {
         let added = match key.as_str() {
             "all" => Column::ALL.to_vec(),
-            key => vec![parse_column("columns", key)?],
+            key => vec![parse_column(key)?],
         };
         columns.extend(added.into_iter().filter(|c| !columns.contains(c)).collect::<Vec<_>>());
     }

@@ -3,7 +3,7 @@
 
 use super::args::OutputArgs;
 use super::destination::Destination;
-use super::exit::{Exit, Failure, say};
+use super::exit::{Exit, Failure, Label, say};
 use super::rows::RowArgs;
 use crate::answer::Document;
 use crate::answer::selection::Selection;
@@ -11,7 +11,7 @@ use crate::output::{self, Format, Style};
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
 use jiff::tz::TimeZone;
-use std::fmt;
+use std::fmt::Display;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -24,18 +24,20 @@ pub(super) struct Request {
     current_dir: PathBuf,
     args: OutputArgs,
     rows: RowArgs,
+    format: Format,
     destination: Destination,
 }
 
 impl Request {
     pub(super) fn new(args: OutputArgs, rows: RowArgs) -> Result<Self, Failure> {
         let current_dir = std::env::current_dir()
-            .map_err(|e| Failure::failed(format!("the current directory cannot be read: {e}")))?;
+            .map_err(|e| Failure::failed("cannot read the current directory").cause(e))?;
         let destination = match &args.output {
             Some(file) => Destination::new(&current_dir, file)?,
             None => Destination::StandardOutput,
         };
-        Ok(Self { current_dir, args, rows, destination })
+        let format = args.format()?;
+        Ok(Self { current_dir, args, rows, format, destination })
     }
 
     /// The current directory.
@@ -49,9 +51,9 @@ impl Request {
     }
 
     /// Says something that leaves nothing out, unless it is to be quiet.
-    pub(super) fn note(&self, note: fmt::Arguments<'_>) {
+    pub(super) fn note(&self, note: impl Display) {
         if !self.args.quiet {
-            say(format_args!("note: {note}"));
+            say(Label::Note, note);
         }
     }
 
@@ -61,12 +63,12 @@ impl Request {
 
     /// Whether the format holds nothing but findings.
     pub(super) fn wants_findings(&self) -> bool {
-        self.args.format() == Format::Junit
+        self.format == Format::Junit
     }
 
     /// Whether the answer is for machines.
     pub(super) fn for_machines(&self) -> bool {
-        self.args.format() != Format::Table
+        self.format != Format::Table
     }
 
     /// Which rows are asked for.
@@ -88,7 +90,7 @@ impl Request {
         exit: Exit,
         selection: &Selection,
     ) -> Result<Exit, Failure> {
-        if !self.args.format().fits(&document) {
+        if !self.format.fits(&document) {
             return Err(no_findings());
         }
         let document = selection.apply(document)?;
@@ -98,7 +100,7 @@ impl Request {
             color: self.destination.takes_color(),
             time_zone: TimeZone::system,
         };
-        let format = self.args.format();
+        let format = self.format;
         self.destination.write(|out| output::write(document, format, &style, out))?;
         self.show_warnings(warnings);
         Ok(if warnings.complete() { exit } else { Exit::Incomplete })
@@ -110,42 +112,41 @@ impl Request {
         let (mut more, mut more_notes) =
             (warnings.incomplete(), warnings.total() - warnings.incomplete());
         for warning in warnings.iter().filter(|w| shown_kind(w.kind)).take(shown) {
-            let (word, left) = match warning.kind.incomplete() {
-                true => ("warning", &mut more),
-                false => ("note", &mut more_notes),
+            let (label, left) = match warning.kind.incomplete() {
+                true => (Label::Warning, &mut more),
+                false => (Label::Note, &mut more_notes),
             };
             *left -= 1;
             let path = escape(&warning.path);
-            say(format_args!("{word}: {path}: {}", escape(warning.message.as_bytes())));
+            say(label, format_args!("{path}: {}", escape(warning.message.as_bytes())));
         }
         let left = match (more, more_notes) {
             (0, 0) => None,
-            (more, 0) => Some(format!("warning: {more} more {}", plural("warning", more))),
-            (0, notes) => Some(format!("note: {notes} more {}", plural("note", notes))),
-            (more, notes) => Some(format!(
-                "warning: {more} more {} and {notes} more {}",
-                plural("warning", more),
-                plural("note", notes)
-            )),
+            (more, 0) => Some((Label::Warning, counted(more, "more warning"))),
+            (0, notes) => Some((Label::Note, counted(notes, "more note"))),
+            (more, notes) => {
+                let (more, notes) = (counted(more, "more warning"), counted(notes, "more note"));
+                Some((Label::Warning, format!("{more} and {notes}")))
+            }
         };
-        if let Some(left) = left.filter(|_| !self.args.quiet) {
-            say(format_args!("{left} (--verbose shows up to {})", Warnings::KEPT));
+        if let Some((label, left)) = left.filter(|_| !self.args.quiet) {
+            say(label, format_args!("{left} (--verbose shows up to {})", Warnings::KEPT));
         }
         if !warnings.complete() {
             // Notes leave nothing out.
-            let total = warnings.incomplete();
-            let word = plural("warning", total);
-            say(format_args!("warning: the answer is incomplete: {total} {word}"));
+            let total = counted(warnings.incomplete(), "warning");
+            say(Label::Warning, format_args!("the answer is incomplete: {total}"));
         }
     }
 }
 
 /// Why an answer without findings is not written in a format of findings.
 pub(super) fn no_findings() -> Failure {
-    Failure::usage("only an audit has findings to write as JUnit XML")
+    Failure::usage("only `audit` can be written as JUnit XML")
+        .hint("choose table, json or csv with --format")
 }
 
-/// The word for that many.
-fn plural(word: &str, n: u64) -> String {
-    format!("{word}{}", if n == 1 { "" } else { "s" })
+/// That many of something.
+fn counted(n: u64, what: &str) -> String {
+    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }

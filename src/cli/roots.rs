@@ -2,6 +2,7 @@
 
 use super::environment;
 use super::exit::{Exit, Failure};
+use super::near::no_such;
 use super::request::Request;
 use super::subject::{Subject, whole};
 use crate::analysis::liveness::{Keep, alive};
@@ -21,24 +22,23 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Who keeps it alive: every GC root, what it keeps, and what removing it would free
+/// Show every GC root, what it keeps alive, and what removing it would free
 ///
-/// "frees" is what the disk would gain if this root alone were gone and the
-/// garbage then collected, beyond today's garbage: hard links are in account,
-/// and what other roots keep too does not count. A process goes with all that
-/// it uses.
+/// "frees" is the disk space that a garbage collection would free if this root
+/// alone were removed, beyond today's garbage. What other roots keep too does
+/// not count; a process counts with all that it uses.
 #[derive(Debug, Args)]
 pub(super) struct RootsArgs {
-    /// Only the roots that keep TARGET, each with the chain; exit status 1 if none does
+    /// Show only the roots that keep TARGET, each with its chain; exit status 1 if none does
     #[arg(long, value_name = "TARGET", conflicts_with_all = ["shared", "kind", "older_than"])]
     of: Option<String>,
-    /// Also what exactly two or three roots keep together
+    /// Also show what exactly two or three roots keep together
     #[arg(long)]
     shared: bool,
-    /// For profiles: what deleting generations older than N days would free
+    /// Show what deleting generations older than N days would free, for each profile
     #[arg(long, value_name = "Nd", default_value = "30d", value_parser = parse_days)]
     older_than: u32,
-    /// Only roots of these kinds: profile, auto, link, file, process, kernel, temporary
+    /// Show only roots of these kinds: profile, auto, link, file, process, kernel, temporary
     #[arg(long, value_name = "KIND,…", value_delimiter = ',', value_parser = parse_kind)]
     kind: Vec<RootKind>,
     #[command(flatten)]
@@ -46,15 +46,15 @@ pub(super) struct RootsArgs {
 }
 
 fn parse_kind(kind: &str) -> Result<RootKind, String> {
-    let names = RootKind::ALL.map(RootKind::name).join(", ");
+    let names = RootKind::ALL.map(RootKind::name);
     (RootKind::ALL.into_iter().find(|k| k.name() == kind))
-        .ok_or_else(|| format!("there is no such kind; there are: {names}"))
+        .ok_or_else(|| no_such("kind of root", kind, names, ""))
 }
 
 /// `30d`, as `nix-collect-garbage --delete-older-than` has it.
 pub(super) fn parse_days(text: &str) -> Result<u32, String> {
     let days = text.strip_suffix('d').and_then(|n| n.parse().ok()).filter(|&n| n > 0);
-    days.ok_or_else(|| "expected a number of days such as 30d".to_owned())
+    days.ok_or_else(|| "not a number of days\nhint: write 30d for 30 days".to_owned())
 }
 
 /// The time now, in seconds since 1970.
@@ -71,7 +71,9 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
     let sort = match (sort, disk) {
         (Some(sort), false) if sort.needs_disk() => {
             let key = sort.key();
-            return Err(Failure::usage(format!("{key} needs the disk, --no-disk forbids it")));
+            return Err(Failure::usage(format!(
+                "the column {key} cannot be used with --no-disk: it needs the disk"
+            )));
         }
         (Some(sort), _) => sort,
         (None, true) => RootSort::FreedDiskSize,
@@ -93,7 +95,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
         return request.answer(of.document(&census), exit);
     }
     let filter = |text: &String| {
-        let wrong = |e| Failure::usage(format!("--filter {text}: {e}"));
+        let wrong = |e| Failure::usage(format!("invalid --filter {text}")).cause(e);
         filter_roots(&census, &found, text).map_err(wrong)
     };
     let filter = rows.filter.as_ref().map(filter).transpose()?;
@@ -138,9 +140,9 @@ pub(super) fn find(
     let gone = gone.count();
     if gone > 0 && subject.may_be_chroot() {
         let message = format!(
-            "{gone} of the links here lead to nothing inside the root. If it is a chroot store \
-             (nix --store DIR), --root-kind chroot follows them on this machine, as Nix does; \
-             if the links are stale, --root-kind image says so"
+            "{gone} of the links here are dangling inside the root. Say --root-kind chroot if \
+             it is a chroot store (nix --store DIR), whose links lead to files of this machine; \
+             say --root-kind image if they are stale"
         );
         census.warnings.push(WarningKind::Unreadable, auto.as_os_str().as_bytes(), message);
     }
@@ -204,24 +206,24 @@ fn caller(subject: &Subject, version: NixVersion) -> Caller {
 /// What the collector keeps.
 #[derive(Debug, Args)]
 pub(super) struct SettingsArgs {
-    /// Do not ask running processes and temporary roots
+    /// Ignore running processes and temporary roots
     #[arg(long)]
     pub(super) no_runtime: bool,
-    /// A running process that may not be examined makes the answer incomplete
+    /// Call the answer incomplete if a running process could not be checked
     #[arg(long, conflicts_with = "no_runtime")]
     strict: bool,
-    /// Also the profiles that other users' `nix-collect-garbage` cleans, and those that lie
-    /// where it does not look
+    /// Include profiles that this user's `nix-collect-garbage` does not clean, such as
+    /// other users'
     #[arg(long)]
     pub(super) all_users: bool,
-    /// The version of Nix that is taken to collect: which profiles it cleans differs
-    /// up to 2.14, in 2.15 and from 2.16
+    /// Assume that this Nix version collects: up to 2.14, in 2.15 and from 2.16 it cleans
+    /// different profiles
     #[arg(long, value_name = "VERSION", default_value_t = NixVersion::NEWEST)]
     pub(super) nix_version: NixVersion,
-    /// Whether outputs of live derivations are kept [default: the store's nix.conf]
+    /// Keep outputs of live derivations, or not [default: as in nix.conf]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     keep_outputs: Option<bool>,
-    /// Whether derivers of live paths are kept [default: the store's nix.conf]
+    /// Keep derivers of live paths, or not [default: as in nix.conf]
     #[arg(long, value_name = "BOOL", num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     keep_derivations: Option<bool>,
 }
@@ -249,9 +251,8 @@ impl SettingsArgs {
 
 /// Guix's defaults, which are Nix's too.
 fn guix_settings(subject: &Subject, warnings: &mut Warnings) -> GcSettings {
-    let message = "Guix keeps what --gc-keep-outputs and --gc-keep-derivations of guix-daemon say, \
-                   which are in no file: its defaults are taken, unless --keep-outputs and \
-                   --keep-derivations are given";
+    let message = "guix-daemon’s --gc-keep-outputs and --gc-keep-derivations are in no file: its \
+                   defaults are assumed (set --keep-outputs and --keep-derivations)";
     let state_dir = subject.location.state_dir.as_os_str().as_encoded_bytes();
     warnings.push(WarningKind::Note, state_dir, message);
     GcSettings::default()

@@ -2,6 +2,7 @@
 
 use super::args::parse_size;
 use super::exit::Failure;
+use super::near::no_such_column;
 use crate::answer::selection::{Filter, Selection, SelectionError};
 use clap::Args;
 
@@ -15,23 +16,23 @@ pub(super) struct RowArgs {
     /// Show at most N rows of each list; 0 for all [default: on a terminal what fits, else all]
     #[arg(long, short = 'n', global = true, value_name = "N")]
     limit: Option<usize>,
-    /// Sort by this column: numbers from the largest down, texts from the first up.
-    /// A sorted tree is a list
+    /// Sort by this column: numbers from the largest down, texts from A to Z; a sorted
+    /// tree is a list
     #[arg(long, global = true, value_name = "COLUMN")]
     pub(super) sort: Option<String>,
-    /// Sort the other way round
+    /// Reverse the order
     #[arg(long, global = true)]
     pub(super) reverse: bool,
-    /// Only rows of at least SIZE (such as 500K, 20M, 1G)
+    /// Show only rows of at least SIZE (500K, 20M, 1G, …)
     #[arg(long, global = true, value_name = "SIZE", value_parser = parse_size)]
     min_size: Option<u64>,
-    /// Only rows of this name or package name, or else whose name matches this glob
+    /// Show only rows whose name, package name or glob matches
     #[arg(long, global = true, value_name = "PATTERN")]
     pub(super) filter: Option<String>,
-    /// The columns, separated by commas
+    /// Show these columns, separated by commas (`help columns` lists them)
     #[arg(long, global = true, value_name = "COLUMN,…", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
-    /// Full store paths in tables, also on a terminal
+    /// Show full store paths on a terminal, too
     #[arg(long, global = true)]
     pub(super) full_paths: bool,
 }
@@ -62,7 +63,8 @@ impl RowArgs {
     /// What the names of rows are to be.
     pub(super) fn filter(&self) -> Result<Option<Filter>, Failure> {
         let parse = |text: &String| {
-            Filter::new(text).map_err(|e| Failure::usage(format!("--filter {text}: {e}")))
+            Filter::new(text)
+                .map_err(|e| Failure::usage(format!("invalid --filter {text}")).cause(e))
         };
         self.filter.as_ref().map(parse).transpose()
     }
@@ -89,6 +91,9 @@ impl RowArgs {
 
 impl From<SelectionError> for Failure {
     fn from(error: SelectionError) -> Self {
-        Self::usage(error)
+        match error {
+            SelectionError::Column { key, columns } => no_such_column(&key, columns),
+            error => Self::usage(error),
+        }
     }
 }

@@ -2,14 +2,15 @@
 //! its catalog and census, and the paths that names mean in it.
 
 use super::args::{RootKindArg, StoreArgs};
-use super::demo;
+use super::demo::{self, Demo};
 use super::environment;
-use super::exit::Failure;
+use super::exit::{Failure, Label, say};
 use super::hints;
+use super::input;
 use super::locate::{Located, locate, this_machine};
 use super::progress::with_progress;
 use super::request::Request;
-use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, PathId, STANDARD_INPUT, Source};
+use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, PathId, Source};
 use crate::census::{
     self, Census, Examine, NameContext, Named, NamedBy, TargetError, WholeCensus, match_pattern,
     resolve_target,
@@ -24,6 +25,9 @@ use crate::warning::{WarningKind, Warnings};
 use std::cell::OnceCell;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// Where NixOS links to the system that runs.
+const RUNNING_SYSTEM: &str = "/run/current-system";
 
 /// A store that is examined.
 pub(super) struct Subject {
@@ -41,24 +45,31 @@ pub(super) struct Subject {
     settings_tree: Tree,
     files: OnceCell<StoreFiles>,
     settings: OnceCell<(Settings, Warnings)>,
+    /// Removed with this, if it is what is examined.
+    _demo: Option<Demo>,
 }
 
 impl Subject {
-    pub(super) fn new(request: &Request, store: StoreArgs) -> Result<Self, Failure> {
+    pub(super) fn new(request: &Request, mut store: StoreArgs) -> Result<Self, Failure> {
         let current_dir = request.current_dir().to_owned();
-        let Located { mut tree, mut location, nix_state_dir, daemon, note } =
-            locate(&store, &current_dir)?;
-        if let Some(note) = note {
-            request.note(format_args!("{note}"));
+        let mut demo = if store.demo { Some(Demo::choose(&mut store)?) } else { None };
+        let mut located = locate(&store, &current_dir)?;
+        if let Some(note) = located.note.take() {
+            request.note(note);
         }
-        // Only people get the demo: a program that reads JSON wants an error.
-        if !request.for_machines()
-            && let Some(demo) = demo::instead_of(&store, &location, &current_dir)?
+        // Only people get the demo unasked: a program that reads JSON wants an error.
+        if demo.is_none()
+            && !request.for_machines()
+            && demo::is_default(&store, &located.location)
+            && let Some(lack) = demo::nothing_to_examine(&located.location)
         {
-            (tree, location) = demo;
+            say(Label::Note, format_args!("{lack}; examining the demo store (--demo)"));
+            demo = Some(Demo::choose(&mut store)?);
+            located = locate(&store, &current_dir)?;
         }
+        let Located { tree, mut location, nix_state_dir, daemon, .. } = located;
         catalog::find_store_at_top(&mut location);
-        let source = choose_source(&store, &location, &current_dir);
+        let source = choose_source(&store, &location, &current_dir)?;
         let settings_tree = match (&store.root, store.root_kind) {
             (Some(_), None | Some(RootKindArg::Image)) => tree.clone(),
             _ => this_machine()?,
@@ -76,6 +87,7 @@ impl Subject {
             settings_tree,
             files: OnceCell::new(),
             settings: OnceCell::new(),
+            _demo: demo,
         };
         subject.keep_off_inputs(request)?;
         Ok(subject)
@@ -144,7 +156,49 @@ impl Subject {
         catalog: &Catalog,
         names: &[String],
     ) -> Result<Vec<PathId>, Failure> {
-        names.iter().map(|name| Ok(self.target(request, catalog, None, name)?)).collect()
+        let mut ids = Vec::new();
+        for name in names {
+            if input::is_standard_input(name) {
+                for name in input::read("targets")?.lines().filter(|line| !line.is_empty()) {
+                    ids.push(self.target(request, catalog, None, name)?);
+                }
+            } else {
+                ids.push(self.target(request, catalog, None, name)?);
+            }
+        }
+        match ids.is_empty() && !names.is_empty() {
+            true => Err(Failure::usage("there is no target on standard input")),
+            false => Ok(ids),
+        }
+    }
+
+    /// The same; without names the running system, where there is one; `None` is all
+    /// paths. What is taken in place of names is said.
+    pub(super) fn targets_or_system(
+        &self,
+        request: &Request,
+        catalog: &Catalog,
+        names: &[String],
+        all: bool,
+    ) -> Result<Option<Vec<PathId>>, Failure> {
+        if all {
+            return Ok(None);
+        }
+        if !names.is_empty() {
+            return self.targets(request, catalog, names).map(Some);
+        }
+        let system = self.named_target(catalog, None, RUNNING_SYSTEM).ok();
+        let Some(system) = system.filter(|named| named.by == NamedBy::Exactly) else {
+            request.note(format_args!(
+                "no target given, and no {RUNNING_SYSTEM}: these are all valid paths"
+            ));
+            return Ok(None);
+        };
+        let path = catalog.path(system.ids[0]);
+        request.note(format_args!(
+            "no target given: this is the running system, {RUNNING_SYSTEM}, {path}"
+        ));
+        Ok(Some(system.ids))
     }
 
     /// The same; where the whole store is asked for, what nothing else refers to,
@@ -231,7 +285,8 @@ impl Subject {
     ) {
         if let (NamedBy::HashPrefix, [id]) = (named.by, &named.ids[..]) {
             let (text, path) = (escape(text.as_bytes()), catalog.path(*id));
-            request.note(format_args!("‘{text}’ is the beginning of a hash: {path}"));
+            request
+                .note(format_args!("‘{text}’ is taken for the beginning of a hash part: {path}"));
         }
     }
 
@@ -402,7 +457,7 @@ impl Subject {
 
 /// The store beneath another: its own root, the same names.
 fn lower_location(root: &Path, upper: &StoreLocation) -> Result<StoreLocation, Failure> {
-    let failed = |e| Failure::usage(format!("--lower {}: {e}", root.display()));
+    let failed = |e| Failure::usage(format!("cannot open --lower {}", root.display())).cause(e);
     let tree = std::fs::canonicalize(root).and_then(|root| Tree::live(&root)).map_err(failed)?;
     fs::locate(&tree, &upper.store_dir, &upper.state_dir).map_err(|e| Failure::because(&e))
 }
@@ -413,23 +468,26 @@ pub(super) fn whole(census: &Census) -> WholeCensus<'_> {
 }
 
 fn catalog_failure(e: &CatalogError) -> Failure {
-    let failure = Failure::because(e);
-    match hints::of_catalog(e) {
-        Some(hint) => failure.hint(hint),
-        None => failure,
-    }
+    Failure::because(e).maybe_hint(hints::of_catalog(e))
 }
 
 /// The source that the arguments name, else the one that is there.
-fn choose_source(args: &StoreArgs, location: &StoreLocation, current: &Path) -> Source {
-    let input = |file: &PathBuf| match file.as_os_str() == STANDARD_INPUT {
-        true => file.clone(),
-        false => current.join(file),
+fn choose_source(
+    args: &StoreArgs,
+    location: &StoreLocation,
+    current: &Path,
+) -> Result<Source, Failure> {
+    let input = |flag: &str, file: &PathBuf| -> Result<PathBuf, Failure> {
+        if input::is_standard_input(file) {
+            input::take(flag)?;
+            return Ok(file.clone());
+        }
+        Ok(current.join(file))
     };
-    match (&args.registration, &args.path_info) {
-        (Some(file), _) => Source::Registration(input(file)),
-        (_, Some(file)) => Source::PathInfo(input(file)),
+    Ok(match (&args.registration, &args.path_info) {
+        (Some(file), _) => Source::Registration(input("--registration", file)?),
+        (_, Some(file)) => Source::PathInfo(input("--path-info", file)?),
         _ if args.scan => Source::Scan,
         _ => Source::find(location),
-    }
+    })
 }

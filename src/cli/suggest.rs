@@ -7,7 +7,7 @@ use crate::analysis::suggest::Suggestions;
 use crate::census::Examine;
 use clap::Args;
 
-/// The cuts that gain most, best first, with the what-if flags to try them
+/// Suggest which references to cut, best first, with the what-if flags to try them
 #[derive(Debug, Args)]
 pub(super) struct SuggestArgs {
     /// Store paths, symlinks to them, hash parts, names or package names

@@ -8,18 +8,18 @@ use crate::answer::selection::Selection;
 use crate::census::Examine;
 use clap::Args;
 
-/// The references of a path as a tree with sizes, heaviest first
+/// Show the references of a path as a tree with sizes, heaviest first
 ///
-/// Retained: what would go if every reference to the path were cut. References
-/// that stand elsewhere already are marked [...].
+/// Retained sizes are what would go if every reference to the path were cut.
+/// Paths whose references are shown elsewhere are marked [...].
 #[derive(Debug, Args)]
 pub(super) struct TreeArgs {
     /// A store path, a symlink to it, a hash part, a name or a package name
     target: Option<String>,
-    /// At most N levels below the target
+    /// Show at most N levels below the target
     #[arg(long, value_name = "N")]
     depth: Option<u32>,
-    /// Who uses it, in the whole store
+    /// Show who uses it instead, in the whole store
     #[arg(long)]
     inverse: bool,
 }

@@ -1,6 +1,7 @@
 //! `nix-census what-if`.
 
 use super::exit::{Exit, Failure};
+use super::input;
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::what_if::{Change, WhatIf, WhatIfError, WhatIfStep};
@@ -9,15 +10,13 @@ use crate::census::{Examine, Named, NamedBy, parse_glob};
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::path::Path;
 
-/// What if some references were not there: sizes before and after each change
+/// Show how much smaller a closure gets without some references or files
 ///
-/// The changes are made in the order given, each on top of those before it,
-/// and all of them in thought: nothing is ever changed.
+/// Changes apply in the order given, each on top of those before it. They are
+/// simulated: nothing in the store is changed. A scenario file has one change a
+/// line, such as `remove perl` or `replace systemd-minimal=systemd`; `#` begins
+/// a comment.
 #[derive(Debug, Args)]
-#[command(after_help = "A scenario file has one change a line, such as `remove perl` or \
-    `replace systemd-minimal=systemd`; empty lines and what follows a # at the beginning of \
-    a word are left out. A PATTERN \
-    is a path, a name, a package name or a glob over names; all that match are meant.")]
 pub(super) struct WhatIfArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
     #[arg(value_name = "TARGET")]
@@ -33,16 +32,16 @@ struct Changes(Vec<(&'static str, String)>);
 const SCENARIO: &str = "scenario";
 
 const KINDS: [(&str, &str, &str); 5] = [
-    ("remove", "PATTERN", "Cut every reference to what matches"),
-    ("cut", "FROM:TO", "Cut the references from one to the other"),
-    ("replace", "OLD=NEW", "Let all references to OLD go to NEW"),
+    ("remove", "PATTERN", "Cut every reference to the paths that match"),
+    ("cut", "FROM:TO", "Cut the references from FROM to TO"),
+    ("replace", "OLD=NEW", "Make all references to OLD lead to NEW"),
     (
         "drop-files",
         "GLOB",
-        "Leave out files by their names below their store paths (such as `share/man/**`); a \
-         directory goes with all that is in it",
+        "Drop files by their names below their store paths, such as `share/man/**`; a directory \
+         goes with all that is in it",
     ),
-    (SCENARIO, "FILE", "Read changes from FILE"),
+    (SCENARIO, "FILE", "Read changes from FILE, `-` for standard input"),
 ];
 
 impl Args for Changes {
@@ -92,7 +91,7 @@ pub(super) fn run(
     }
     if changes.is_empty() {
         let kinds = "--remove, --cut, --replace, --drop-files or --scenario";
-        return Err(Failure::usage(format!("no change is asked for: give {kinds}")));
+        return Err(Failure::usage("no change given").hint(format!("use {kinds}")));
     }
     let catalog = subject.catalog(request)?;
     let targets = subject.targets_or_all(request, &catalog, &args.targets)?;
@@ -160,12 +159,16 @@ fn step(
             let new = found.ids[0];
             let old: Vec<PathId> = old.into_iter().filter(|&path| path != new).collect();
             if old.is_empty() {
-                return Err(Failure::usage(format!("--replace {value}: both are the same path")));
+                return Err(Failure::usage(format!(
+                    "--replace {value}: both sides are the same path"
+                )));
             }
             Change::Replace(old, new)
         }
         _ if !subject.walks_disk() => {
-            return Err(Failure::usage("--drop-files needs the disk, --no-disk forbids it"));
+            return Err(Failure::usage(
+                "--drop-files cannot be used with --no-disk: it reads files",
+            ));
         }
         _ => Change::DropFiles(parse_glob(value)?),
     };
@@ -185,7 +188,7 @@ fn split<'v>(
     let ways = value.match_indices(by).map(|(at, _)| (&value[..at], &value[at + by.len_utf8()..]));
     let ways: Vec<(&str, &str)> = ways.collect();
     let first = match ways[..] {
-        [] => return Err(Failure::usage(format!("--{kind} {value}: there is no ‘{by}’ in it"))),
+        [] => return Err(Failure::usage(format!("--{kind} {value} has no '{by}'"))),
         [only] => return Ok(only),
         [first, ..] => first,
     };
@@ -198,8 +201,8 @@ fn split<'v>(
             _ => {
                 let list: Vec<_> = meant().map(|((a, b), _)| format!("  {a} {by} {b}")).collect();
                 let list = list.join("\n");
-                let message = format!("--{kind} {value} can be split in several ways:\n{list}");
-                return Err(Failure::usage(message).hint("name one by its hash part"));
+                let message = format!("--{kind} {value} is ambiguous:\n{list}");
+                return Err(Failure::usage(message).hint("use the hash part of one"));
             }
         }
     }
@@ -209,8 +212,12 @@ fn split<'v>(
 
 /// One change a line, its kind first.
 fn read_scenario(file: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
-    let named = |e: std::io::Error| Failure::failed(format!("{}: {e}", file.display()));
-    let text = std::fs::read_to_string(file).map_err(named)?;
+    let text = if input::is_standard_input(file) {
+        input::read("--scenario")?
+    } else {
+        let failed = |e| Failure::failed(format!("cannot read {}", file.display())).cause(e);
+        std::fs::read_to_string(file).map_err(failed)?
+    };
     let mut changes = Vec::new();
     for (number, line) in (1..).zip(text.lines()) {
         let line = without_comment(line).trim();
@@ -224,9 +231,8 @@ fn read_scenario(file: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
         else {
             let place = format!("{}:{number}", file.display());
             let kinds = "remove PATTERN, cut FROM:TO, replace OLD=NEW or drop-files GLOB";
-            return Err(Failure::usage(format!(
-                "{place}: ‘{line}’ is not a change; one is {kinds}"
-            )));
+            return Err(Failure::usage(format!("{place}: '{line}' is not a change"))
+                .hint(format!("a change is one of {kinds}")));
         };
         changes.push((kind, value.trim().to_owned()));
     }

@@ -7,25 +7,25 @@ use crate::analysis::why::{Show, Why};
 use crate::census::Examine;
 use clap::Args;
 
-/// Why a path is there: the references that hold it
+/// Show why a path is in a closure: the shortest chain of references to it
 ///
-/// Exit status 1 if nothing holds it.
+/// Exit status 1 if nothing refers to it.
 #[derive(Debug, Args)]
 #[command(allow_missing_positional = true)]
 pub(super) struct WhyArgs {
-    /// Where to begin: within its closure. Without it: who in the whole store uses TO
+    /// Where the chain begins [default: show who uses TO in the whole store]
     from: Option<String>,
-    /// What to explain: a path, name, package name or glob; all that match are
-    /// shown. Looked for in the closure of FROM first
+    /// What to explain: a path, name, package name or glob, looked up in the closure
+    /// of FROM first
     #[arg(required = true)]
     to: String,
-    /// All chains, not only a shortest one: each reference once
+    /// Show all chains as one graph, each reference once
     #[arg(long)]
-    all_chains: bool,
-    /// Also which files inside the referrers hold the references
+    pub(super) all_chains: bool,
+    /// Show the files that contain the references, too
     #[arg(long)]
     precise: bool,
-    /// Only the direct users
+    /// Show only the direct users
     #[arg(long, conflicts_with = "all_chains")]
     referrers: bool,
 }
@@ -50,7 +50,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &WhyArgs) -> Resul
         _ => Show::Shortest,
     };
     if args.precise && !subject.walks_disk() {
-        return Err(Failure::usage("--precise reads files, --no-disk forbids it"));
+        return Err(Failure::usage("--precise cannot be used with --no-disk: it reads files"));
     }
     let census = subject.census(request, catalog, &Examine::All, false)?;
     let mut why = Why::new(&census, from, &to, show);

@@ -8,5 +8,7 @@ mod uri;
 pub use location::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
 pub(crate) use location::{GUIX_STATE_DIR, GUIX_STORE_DIR, plain_path};
 pub use package::Package;
+#[cfg(feature = "cli")]
+pub(crate) use path::parse_drv_name;
 pub use path::{NameError, StorePath};
 pub(crate) use uri::{StoreAccess, StoreUri};

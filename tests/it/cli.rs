@@ -80,7 +80,8 @@ fn version_and_wrong_usage() {
     for wrong in [
         &["--nothing"][..],
         &["nothing"],
-        &["report"],
+        &["report", "--json", "--format", "csv"],
+        &["report", "-o", "x.jsn"],
         &["report", "--all", "hello"],
         &["report", "--all", "--no-closure"],
         &["report", "--all", "--sort", "colour"],
@@ -364,7 +365,7 @@ fn no_answer_is_written_over_what_is_examined() {
         assert!(run.stderr.contains("what is examined"), "{}", run.stderr);
         assert_eq!(fs::read(file).ok(), before);
     };
-    let report = ["report", "--all"];
+    let report = ["report", "--all", "--format=table"];
     for file in [
         made.store.join("new"),
         made.store.join(base(1, "hello-1.0")),

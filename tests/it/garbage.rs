@@ -517,7 +517,7 @@ fn files_of_the_store_beneath_an_overlay_are_never_freed() {
     }
     let run = merged.run(&env, ["optimise", "--lower", lower]);
     assert_eq!(run.status, 2);
-    assert!(run.stderr.contains("Nix links nothing"), "{}", run.stderr);
+    assert!(run.stderr.contains("Nix hard-links nothing"), "{}", run.stderr);
 }
 
 /// A store over another by Nix itself, on a mounted overlay.

@@ -234,9 +234,9 @@ fn the_beginning_of_a_hash_is_told_on_standard_error() {
     let found = made.run(&env, ["report", "--no-disk", "--no-closure", begin]);
     assert_eq!(found.status, 0, "{}", found.stderr);
     assert!(found.stdout.contains("far-1.0"), "{}", found.stdout);
-    assert!(found.stderr.contains("is the beginning of a hash"), "{}", found.stderr);
+    assert!(found.stderr.contains("is taken for the beginning of a hash part"), "{}", found.stderr);
     let found = made.run(&env, ["what-if", "far", "--no-disk", "--remove", begin]);
-    assert!(found.stderr.contains("is the beginning of a hash"), "{}", found.stderr);
+    assert!(found.stderr.contains("is taken for the beginning of a hash part"), "{}", found.stderr);
     let named = made.run(&env, ["report", "--no-disk", "--no-closure", "far"]);
     assert_eq!(named.stderr, "");
     let short = made.run(&env, ["report", "--no-disk", "000000"]);

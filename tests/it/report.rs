@@ -276,7 +276,7 @@ fn unknown_and_ambiguous_targets_list_candidates() {
     assert!(ambiguous.contains("could be any of"), "{ambiguous}");
     let escaped = failing(&["\x1b[31mred"]);
     assert!(escaped.contains("\\x1b[31mred") && !escaped.contains('\x1b'), "{escaped}");
-    assert!(failing(&["--all", "--sort", "colour"]).contains("nar_size"));
+    assert!(failing(&["--all", "--sort", "size"]).contains("nar_size, disk_size"));
     assert!(failing(&["--all", "--filter", "no such name"]).contains("no such name"));
     assert!(failing(&["--all", "--filter", "[bad"]).contains("not a valid pattern"));
     assert!(failing(&["--all", "--no-disk", "--sort", "disk_size"]).contains("--no-disk"));

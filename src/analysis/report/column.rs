@@ -8,11 +8,11 @@ use std::borrow::Cow;
 use std::cmp::Reverse;
 
 macro_rules! columns {
-    ($($(#[$doc:meta])* $name:ident $type:ident $key:literal $heading:literal,)*) => {
+    ($(#[doc = $doc:literal] $name:ident $type:ident $key:literal $heading:literal,)*) => {
         /// A column of a report.
         #[derive(Clone, Copy, Debug, PartialEq, Eq)]
         pub enum Column {
-            $($(#[$doc])* $name,)*
+            $(#[doc = $doc] $name,)*
         }
 
         impl Column {
@@ -22,6 +22,11 @@ macro_rules! columns {
             /// The JSON key, CSV column and command-line name.
             pub fn key(self) -> &'static str {
                 match self { $(Self::$name => $key,)* }
+            }
+
+            /// What it holds, in a line.
+            pub fn describe(self) -> &'static str {
+                match self { $(Self::$name => $doc.trim_ascii(),)* }
             }
 
             pub(super) fn output(self) -> answer::Column {
@@ -36,49 +41,49 @@ macro_rules! columns {
 columns! {
     /// The full store path.
     Path path "path" "path",
-    /// What follows the hash part.
+    /// The name, without the hash part.
     Name text "name" "name",
-    /// The `name` of `builtins.parseDrvName`.
+    /// The package name by `builtins.parseDrvName`.
     Pname text "pname" "pname",
-    /// The `version` of `builtins.parseDrvName`, an output's suffix and all.
+    /// The version by `builtins.parseDrvName`, the output's suffix included.
     Version text "version" "version",
-    /// The package's name as people read it.
+    /// The package name as people read it, without the output's suffix.
     Package text "package" "package",
-    /// The package's version as people read it: no output's suffix, no `.drv`.
+    /// The version as people read it, without the output's suffix and `.drv`.
     PackageVersion text "package_version" "package version",
-    /// The output of its derivation, where its deriver is known.
+    /// The output's name, where the deriver is known.
     Output text "output" "output",
-    /// The NAR size in bytes, from the database.
+    /// NAR size in bytes, from the database.
     NarSize size "nar_size" "NAR size",
-    /// The NAR size in bytes, from the disk.
+    /// NAR size in bytes, computed from the disk.
     DiskNarSize size "disk_nar_size" "NAR size (disk)",
-    /// Σ st_size of regular files and symlinks in bytes, each inode once.
+    /// Lengths of files and symlinks (`st_size`) in bytes, each inode once.
     ApparentSize size "apparent_size" "apparent size",
-    /// Σ st_blocks × 512 in bytes, directories too, each inode once.
+    /// Allocated blocks (`st_blocks` × 512) in bytes, each inode once.
     DiskSize size "disk_size" "disk size",
-    /// The disk size of inodes with names elsewhere, `.links` apart.
+    /// Disk size in bytes of inodes that other paths have names of, `.links` aside.
     SharedSize size "shared_size" "shared",
-    /// The disk size freed by deleting this path alone.
+    /// Disk size in bytes that deleting this path alone frees.
     ReclaimableSize size "reclaimable_size" "reclaimable",
-    /// The sum of NAR sizes over the closure.
+    /// NAR size of the closure in bytes.
     ClosureNarSize size "closure_nar_size" "closure NAR",
-    /// The disk size of the closure, each inode once.
+    /// Disk size of the closure in bytes, each inode once.
     ClosureDiskSize size "closure_disk_size" "closure disk",
-    /// The NAR size of what would go if every reference to it were cut.
+    /// NAR size in bytes of what only this path keeps, itself included.
     RetainedNarSize size "retained_nar_size" "retained NAR",
-    /// The disk size of what would go if every reference to it were cut.
+    /// Disk size in bytes of what only this path keeps, itself included.
     RetainedDiskSize size "retained_disk_size" "retained disk",
     /// The paths it refers to.
     References paths "references" "references",
     /// The paths that refer to it.
     Referrers paths "referrers" "referrers",
-    /// Its inodes, each once.
+    /// Inodes, each once.
     Inodes count "inodes" "inodes",
-    /// The inodes that deleting this path alone frees.
+    /// Inodes that deleting this path alone frees.
     ReclaimableInodes count "reclaimable_inodes" "reclaimable inodes",
-    /// The inodes of the closure, each once.
+    /// Inodes of the closure, each once.
     ClosureInodes count "closure_inodes" "closure inodes",
-    /// The inodes that would go if every reference to it were cut.
+    /// Inodes of what only this path keeps, itself included.
     RetainedInodes count "retained_inodes" "retained inodes",
     /// Regular files.
     Files count "files" "files",
@@ -98,7 +103,7 @@ columns! {
     Signatures texts "signatures" "signatures",
     /// Its content address.
     Ca text "ca" "ca",
-    /// The size in bytes of what a binary cache serves for it.
+    /// Size in bytes of what a binary cache serves for it.
     DownloadSize size "download_size" "download",
 }
 

@@ -1,0 +1,133 @@
+//! What may stand for an argument that a shell completes: names of paths and of
+//! columns. It has to be quick, and says nothing where it finds nothing.
+
+use super::args::StoreArgs;
+use super::demo::Demo;
+use super::locate::{Located, locate};
+use crate::analysis::report::Column;
+use crate::catalog::{find_store_at_top, for_each_path};
+use crate::store::{StoreLocation, parse_drv_name};
+use clap::{Command, CommandFactory, FromArgMatches};
+use clap_complete::engine::{
+    ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
+};
+use std::collections::BTreeSet;
+use std::ffi::{OsStr, OsString};
+
+/// How many candidates a shell is given: more than this nobody reads.
+const MOST: usize = 1000;
+
+/// Lets the arguments of all commands that name paths, columns and files be completed.
+pub(super) fn complete(command: Command) -> Command {
+    let command = command.mut_args(completed);
+    command.mut_subcommands(|sub| sub.mut_args(completed))
+}
+
+fn completed(arg: clap::Arg) -> clap::Arg {
+    let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+    let completer = match (arg.get_id().as_str(), value.as_deref()) {
+        ("sort" | "columns", _) => of_columns(),
+        ("of" | "from" | "to" | "remove" | "filter", _) => of_names(),
+        (_, Some("TARGET")) => of_names(),
+        (_, Some("FILE")) => ArgValueCompleter::new(PathCompleter::file()),
+        (_, Some("DIR")) => ArgValueCompleter::new(PathCompleter::dir()),
+        _ => return arg,
+    };
+    arg.add(completer)
+}
+
+fn of_names() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let Some(text) = current.to_str() else { return Vec::new() };
+        let mut found: Vec<_> =
+            names(&asked(), text).into_iter().map(CompletionCandidate::new).collect();
+        if text.contains('/') || text.starts_with('.') || text.starts_with('~') {
+            found.extend(PathCompleter::any().complete(current));
+        }
+        found
+    })
+}
+
+fn of_columns() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let Some(text) = current.to_str() else { return Vec::new() };
+        let columns = Column::ALL.iter().filter(|c| c.key().starts_with(text));
+        let candidate = |c: &Column| {
+            CompletionCandidate::new(c.key()).help(Some(c.describe().to_owned().into()))
+        };
+        columns.map(candidate).collect()
+    })
+}
+
+/// The command line that is being completed, as the shells' scripts pass it.
+fn asked() -> Vec<OsString> {
+    let words = std::env::args_os().skip_while(|word| word != "--").skip(1);
+    words.collect()
+}
+
+/// The names of store paths that begin with `text`; where it begins a file name,
+/// whole paths.
+pub(super) fn names(words: &[OsString], text: &str) -> Vec<String> {
+    let command = super::Cli::command();
+    let matches = command.ignore_errors(true).try_get_matches_from(words);
+    let Some(mut store) = matches.ok().and_then(|m| StoreArgs::from_arg_matches(&m).ok()) else {
+        return Vec::new();
+    };
+    if store.registration.is_some() || store.path_info.is_some() || store.scan {
+        return Vec::new();
+    }
+    let demo = if store.demo { Demo::choose(&mut store).ok() } else { None };
+    let Ok(current) = std::env::current_dir() else { return Vec::new() };
+    let Ok(Located { mut location, .. }) = locate(&store, &current) else { return Vec::new() };
+    find_store_at_top(&mut location);
+    let found = if text.contains('/') { paths(&location, text) } else { named(&location, text) };
+    drop(demo);
+    found
+}
+
+/// Whole paths that begin so.
+fn paths(location: &StoreLocation, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    // Fewer letters than this do not choose among the paths.
+    if !text.starts_with(&*location.path_of("")) {
+        return found;
+    }
+    let _ = for_each_path(location, text, |path| {
+        let begins = path.starts_with(text.as_bytes());
+        if begins && let Ok(path) = str::from_utf8(path) {
+            found.push(path.to_owned());
+        }
+        begins && found.len() < MOST
+    });
+    found
+}
+
+/// Names and package names that begin so; derivations where there is nothing else.
+fn named(location: &StoreLocation, text: &str) -> Vec<String> {
+    // `/nix/store/`, the hash part, `-`.
+    let start = location.path_of("").len() + 33;
+    let (mut found, mut derivations) = (BTreeSet::new(), BTreeSet::new());
+    let _ = for_each_path(location, "", |path| {
+        let name = path.get(start..).filter(|name| name.starts_with(text.as_bytes()));
+        if let Some(name) = name.and_then(|name| str::from_utf8(name).ok()) {
+            let (all, most) = match name.ends_with(".drv") {
+                true => (&mut derivations, MOST),
+                false => (&mut found, usize::MAX),
+            };
+            if all.len() < most && !all.contains(name) {
+                all.insert(name.to_owned());
+            }
+        }
+        true
+    });
+    if found.is_empty() {
+        return derivations.into_iter().collect();
+    }
+    let mut packages = BTreeSet::new();
+    packages.extend(found.iter().map(|name| parse_drv_name(name).0.to_owned()));
+    // Among very many names the packages come first.
+    if found.len() + packages.len() <= MOST {
+        packages.extend(found);
+    }
+    packages.into_iter().filter(|name| name.starts_with(text)).take(MOST).collect()
+}
