@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(near("disk-size", COLUMNS), ["disk_size"]);
         assert_eq!(near("narsize", COLUMNS), ["nar_size"]);
         assert_eq!(near("Path", COLUMNS), ["path"]);
-        assert_eq!(near("refs", COLUMNS), ["referrers", "references"]);
+        assert_eq!(near("refer", COLUMNS), ["referrers", "references"]);
         assert_eq!(near("colour", COLUMNS), [""; 0]);
     }
 

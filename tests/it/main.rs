@@ -19,6 +19,7 @@ mod images;
 mod kinds;
 mod names;
 mod optimise;
+mod packaging;
 mod profiles;
 mod report;
 mod roots;
