@@ -56,8 +56,8 @@ pub(super) fn with_progress<T: Send>(show: bool, work: impl FnOnce(&Progress) ->
     })
 }
 
-/// How far the work is, in one line.
-fn line(now: &Snapshot) -> String {
+/// How far the work is, in one line; the stage has lasted for `elapsed`.
+fn line(now: &Snapshot, elapsed: Duration) -> String {
     let size = |bytes| format_size(bytes, Units::Binary);
     let mut parts = Vec::new();
     if let Total::Paths(total) = now.total {
@@ -71,15 +71,45 @@ fn line(now: &Snapshot) -> String {
         _ if now.bytes > 0 => parts.push(format!("{} read", size(now.bytes))),
         _ => {}
     }
+    // A rate of the first moment says nothing.
+    if elapsed >= Duration::from_secs(1) {
+        let rate = |n: u64| (n as f64 / elapsed.as_secs_f64()) as u64;
+        match (rate(now.bytes), rate(now.entries)) {
+            (0, 0) => {}
+            (0, entries) => parts.push(format!("{entries} entries/s")),
+            (bytes, _) => parts.push(format!("{}/s", size(bytes))),
+        }
+        parts.extend(left(now, elapsed).map(|left| format!("{left} left")));
+    }
     let colon = if parts.is_empty() { "" } else { ": " };
     format!("{}{colon}{}", now.stage, parts.join(", "))
+}
+
+/// How long the stage will take if it goes on as it went; `None` where the total is
+/// not known, or too little is done to tell.
+fn left(now: &Snapshot, elapsed: Duration) -> Option<String> {
+    let (done, total) = match now.total {
+        Total::Paths(total) => (now.paths, total),
+        Total::Bytes(total) => (now.bytes, total),
+        Total::Unknown => return None,
+    };
+    if done == 0 || done.saturating_mul(20) < total {
+        return None;
+    }
+    let left = elapsed.as_secs_f64() * total.saturating_sub(done) as f64 / done as f64;
+    let seconds = left.ceil() as u64;
+    Some(match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds % 3600 / 60),
+    })
 }
 
 fn draw(progress: &Progress, done: &AtomicBool) {
     let start = Instant::now();
     let tick = Duration::from_millis(20);
     // What is over at once needs no progress.
-    while start.elapsed() < Duration::from_millis(300) {
+    while start.elapsed() < Duration::from_millis(500) {
         if done.load(Ordering::Relaxed) {
             return;
         }
@@ -89,8 +119,15 @@ fn draw(progress: &Progress, done: &AtomicBool) {
     let style = ProgressStyle::with_template("{spinner} {wide_msg}");
     bar.set_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
     SHOWN.store(true, Ordering::Relaxed);
+    let mut stage = ("", start);
     while !done.load(Ordering::Relaxed) {
-        bar.set_message(line(&progress.snapshot()));
+        let now = progress.snapshot();
+        if now.stage != stage.0 {
+            // The first one began with the work.
+            let began = if stage.0.is_empty() { start } else { Instant::now() };
+            stage = (now.stage, began);
+        }
+        bar.set_message(line(&now, stage.1.elapsed()));
         bar.tick();
         std::thread::sleep(tick);
     }
@@ -105,7 +142,7 @@ mod tests {
     #[test]
     fn the_line_tells_no_total_that_is_not_known() {
         let at = |stage, total, paths, entries, bytes| {
-            line(&Snapshot { stage, total, paths, entries, bytes })
+            line(&Snapshot { stage, total, paths, entries, bytes }, Duration::from_millis(900))
         };
         assert_eq!(
             at("walking the store", Total::Paths(3274), 2036, 4000, 0),
@@ -121,5 +158,29 @@ mod tests {
             at("hashing contents", Total::Paths(2), 1, 0, 1 << 20),
             "hashing contents: 1 of 2 paths, 1.0 MiB read"
         );
+    }
+
+    #[test]
+    fn rate_and_time_left_are_those_of_the_stage() {
+        let after = |seconds, total, paths, entries, bytes| {
+            let now = Snapshot { stage: "x", total, paths, entries, bytes };
+            line(&now, Duration::from_secs(seconds))
+        };
+        assert_eq!(
+            after(2, Total::Paths(400), 100, 5000, 0),
+            "x: 100 of 400 paths, 5000 entries, 2500 entries/s, 6 s left"
+        );
+        assert_eq!(
+            after(4, Total::Bytes(300 << 20), 0, 0, 16 << 20),
+            "x: 16.0 MiB of 300.0 MiB, 4.0 MiB/s, 1 min 11 s left"
+        );
+        // Too little is done to tell.
+        assert_eq!(
+            after(4, Total::Bytes(800 << 20), 0, 0, 16 << 20),
+            "x: 16.0 MiB of 800.0 MiB, 4.0 MiB/s"
+        );
+        assert_eq!(after(3, Total::Unknown, 0, 300, 0), "x: 300 entries, 100 entries/s");
+        assert_eq!(after(9, Total::Paths(7), 7, 0, 0), "x: 7 of 7 paths, 0 s left");
+        assert_eq!(after(9000, Total::Paths(100), 50, 0, 0), "x: 50 of 100 paths, 2 h 30 min left");
     }
 }
