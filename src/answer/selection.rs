@@ -32,7 +32,7 @@ pub struct Selection {
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
     /// No list has all these columns.
-    #[error("there is no such column ‘{key}’; there are: {}", .columns.join(", "))]
+    #[error("there is no such column '{key}'; there are: {}", .columns.join(", "))]
     Column {
         /// The key that was asked for.
         key: String,
@@ -40,7 +40,7 @@ pub enum SelectionError {
         columns: Vec<&'static str>,
     },
     /// There are rows, but of none of them is the name so.
-    #[error("no row has a name that matches ‘{0}’")]
+    #[error("no row has a name that matches '{0}'")]
     NoMatch(String),
 }
 

@@ -11,7 +11,7 @@ use std::io;
 #[derive(Debug, thiserror::Error)]
 pub enum ImportError {
     /// Reading failed.
-    #[error("cannot read it")]
+    #[error(transparent)]
     Io(#[from] io::Error),
     /// It is not what it should be.
     #[error("line {line}: {problem}")]

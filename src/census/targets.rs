@@ -19,7 +19,7 @@ pub struct NameContext {
 #[derive(Debug, thiserror::Error)]
 pub enum TargetError {
     /// Nothing is called so.
-    #[error("no valid path is called ‘{target}’")]
+    #[error("no valid path is called '{target}'")]
     Unknown {
         /// What was asked for, escaped.
         target: String,
@@ -27,7 +27,7 @@ pub enum TargetError {
         near: Vec<String>,
     },
     /// Several paths are called so.
-    #[error("‘{target}’ could be any of {total} paths:{}", list("", candidates))]
+    #[error("'{target}' is ambiguous: it could be any of {total} paths:{}", list("", candidates))]
     Ambiguous {
         /// What was asked for, escaped.
         target: String,
@@ -61,7 +61,7 @@ pub enum TargetError {
         referrers: Vec<String>,
     },
     /// A path that exists but is not among those examined.
-    #[error("no examined path is called ‘{target}’")]
+    #[error("no examined path is called '{target}'")]
     NotExamined {
         /// What was asked for, escaped.
         target: String,
@@ -69,7 +69,7 @@ pub enum TargetError {
         near: Vec<String>,
     },
     /// A pattern that is none.
-    #[error("‘{pattern}’ is not a valid pattern")]
+    #[error("'{pattern}' is not a valid pattern")]
     Pattern {
         /// What was asked for, escaped.
         pattern: String,

@@ -89,7 +89,10 @@ pub(super) fn run(
         removal.warn(&found, &mut census.warnings);
     }
     let steps = removals.iter().map(|removal| removal.step(&found));
-    let steps = steps.collect::<Result<_, RemovalError>>().map_err(Failure::usage)?;
+    let steps = steps.collect::<Result<_, RemovalError>>().map_err(|e| {
+        let unknown = matches!(e, RemovalError::Unknown(_));
+        Failure::usage(e).maybe_hint(unknown.then_some("`nix-census roots` lists the roots"))
+    })?;
     let filter = |text: &String| filter_names(&census.catalog, census.catalog.ids(), text);
     let rows = request.rows();
     let filter = rows.filter.as_ref().map(filter).transpose()?;

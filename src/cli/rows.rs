@@ -73,7 +73,7 @@ impl RowArgs {
     pub(super) fn check_targets(&self, targets: &[String]) -> Result<(), Failure> {
         match (self.all, targets) {
             (true, [target, ..]) => Err(Failure::usage(format!(
-                "--all is the whole store: it cannot be used with the target ‘{target}’"
+                "--all is the whole store: it cannot be used with the target '{target}'"
             ))),
             _ => Ok(()),
         }

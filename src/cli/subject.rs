@@ -286,7 +286,7 @@ impl Subject {
         if let (NamedBy::HashPrefix, [id]) = (named.by, &named.ids[..]) {
             let (text, path) = (escape(text.as_bytes()), catalog.path(*id));
             request
-                .note(format_args!("‘{text}’ is taken for the beginning of a hash part: {path}"));
+                .note(format_args!("'{text}' is taken for the beginning of a hash part: {path}"));
         }
     }
 

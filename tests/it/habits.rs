@@ -133,7 +133,7 @@ fn mistakes_are_answered_with_what_is_near() {
         ),
         (&["tree", "x", "--min-size", "5Q"], "  cause: not a size\nhint: write 4096, "),
         (&["-o", "x.yaml"], "error: --output x.yaml: no format has the ending '.yaml'\nhint: "),
-        (&["report", "helo"], "error: no valid path is called ‘helo’\nhint: similar: hello-1.0"),
+        (&["report", "helo"], "error: no valid path is called 'helo'\nhint: similar: hello-1.0"),
         (
             &["help", "colums"],
             "error: there is no command or topic 'colums'\nhint: similar: columns\n",

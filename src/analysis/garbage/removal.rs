@@ -48,10 +48,10 @@ pub enum Removal {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RemovalError {
     /// Nothing is called so.
-    #[error("no root is called ‘{0}’; `nix-census roots` lists them")]
+    #[error("no root is called '{0}'")]
     Unknown(String),
     /// The glob is wrong.
-    #[error("‘{0}’ is not a pattern: {1}")]
+    #[error("'{0}' is not a pattern: {1}")]
     Glob(String, String),
 }
 

@@ -70,7 +70,7 @@ pub enum WhatIfError {
     #[error("dropping files needs the files of the store")]
     NoFiles,
     /// No file's name matches.
-    #[error("no file of the examined paths matches ‘{glob}’{}", near_list(near))]
+    #[error("no file of the examined paths matches '{glob}'{}", near_list(near))]
     NoFile {
         /// The glob, escaped.
         glob: String,
