@@ -4,7 +4,7 @@
 //!
 //! | file | finds |
 //! |---|---|
-//! | `links` | links and files in `gcroots` and `profiles` |
+//! | `gcroots` | links and files in `gcroots` and `profiles` |
 //! | `profiles` | profiles and their generations |
 //! | `runtime` | what running processes use, temporary roots |
 //! | `nix_conf` | Nix's settings, as far as they decide an answer |
@@ -208,7 +208,7 @@ pub fn find_roots(
         runtime::find(tree, location, catalog, options.strict, &mut found);
     }
     if options.locks_temporary_directories {
-        runtime::find_temporary_entries(tree, location, Path::new("/proc"), &mut found);
+        runtime::find_temporary_entries(tree, location, runtime::locked_inodes, &mut found);
     }
     // Of the ways to one link the shortest is reported, then that by `auto`.
     let key = |r: &Root| (r.path, r.via.is_some(), r.kind);

@@ -1,64 +1,51 @@
-//! What running processes use (nix: `src/libstore/local-gc.cc`,
-//! `findRuntimeRootsUnchecked`), and temporary roots (`findTempRoots`).
-//!
-//! Only names are read, nothing is opened that could block, and no lock is
-//! taken. `/proc` is this machine's and not part of what is examined. The reading process itself is left out: it will be gone by the time
-//! anything is collected.
+//! What `/proc` says. It is this machine's, and not part of what is examined.
+//! Nix's rules decide which of its files are read, and how; names in them need
+//! not be UTF-8 (`findRuntimeRootsUnchecked`).
 
-use super::gcroots::list;
-use super::{FoundRoots, Root, RootKind, in_store};
-use crate::catalog::Catalog;
-use crate::fs::{FileType, Resolved, Tree};
-use crate::store::{StoreLocation, StorePath};
+use super::Finder;
+use crate::roots::RootKind;
+use crate::store::StorePath;
 use crate::warning::WarningKind;
 use std::collections::HashSet;
-use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// No temporary roots file or file of /proc is longer; a longer one is odd.
+/// Where the kernel shows processes.
+const PROC: &str = "/proc";
+
+/// No file of it is longer; a longer one is odd.
 const MAX_FILE: u64 = 256 << 20;
 
 /// The inode of the PID namespace in which a Linux system starts
 /// (`PROC_PID_INIT_INO`); all others are given out from 4026531840 up.
 const FIRST_PID_NAMESPACE: &[u8] = b"pid:[4026531836]";
 
-/// Finds the roots that processes hold. `strict`: a single process that may
-/// not be examined makes the answer incomplete.
-pub(super) fn find(
-    tree: &Tree,
-    location: &StoreLocation,
-    catalog: &Catalog,
-    strict: bool,
-    found: &mut FoundRoots,
-) {
-    let proc = Path::new("/proc");
-    let mut finder = Finder { store_dir: &location.store_dir, catalog, found };
+/// Asks all processes but our own, and the kernel; which processes there are,
+/// if that is known.
+pub(super) fn processes(finder: &mut Finder<'_>) -> Option<HashSet<u32>> {
+    let proc = Path::new(PROC);
     let running = finder.processes(proc, std::process::id());
-    if finder.found.hidden_processes > 0 {
-        let message = format!(
-            "{} running processes may not be examined by this user: \
-             what only they use is not among the roots",
-            finder.found.hidden_processes
-        );
-        let kind = if strict { WarningKind::Unreadable } else { WarningKind::Note };
-        finder.found.warnings.push(kind, "/proc", message);
-    }
     for name in ["modprobe", "fbsplash", "poweroff_cmd"] {
         let file = proc.join("sys/kernel").join(name);
         if let Ok(target) = read_proc(&file) {
             finder.take(RootKind::Kernel, None, file.as_os_str().as_bytes(), &target);
         }
     }
-    finder.temporary(tree, &location.state_dir.join("temproots"), proc, running.as_ref());
+    running
 }
 
-struct Finder<'a> {
-    store_dir: &'a str,
-    catalog: &'a Catalog,
-    found: &'a mut FoundRoots,
+/// The inodes that some process has locked with `flock`.
+pub(in crate::roots) fn locked_inodes() -> io::Result<HashSet<u64>> {
+    locks_in(Path::new(PROC))
+}
+
+fn locks_in(proc: &Path) -> io::Result<HashSet<u64>> {
+    let locks = proc.join("locks");
+    let text = read_proc(&locks);
+    let text = text.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", locks.display())))?;
+    Ok(locked(&text))
 }
 
 impl Finder<'_> {
@@ -156,141 +143,6 @@ impl Finder<'_> {
     fn process_link(&mut self, pid: u32, link: &Path, target: &[u8]) {
         self.take(RootKind::Process, Some(pid), link.as_os_str().as_bytes(), target);
     }
-
-    /// Takes a name that something running holds, if it is in the store and
-    /// its path is valid; others are passed over, as Nix does.
-    fn take(&mut self, kind: RootKind, pid: Option<u32>, link: &[u8], target: &[u8]) {
-        let Some(Ok(path)) = in_store(self.store_dir, target) else { return };
-        let Some(path) = self.catalog.find(path.base_name()) else { return };
-        // A library is mapped in several pieces, one after the other.
-        if let Some(last) = self.found.roots.last()
-            && (last.path, &*last.link) == (path, link)
-        {
-            return;
-        }
-        let link = link.to_vec();
-        self.found.roots.push(Root {
-            kind,
-            link,
-            via: None,
-            path,
-            time: None,
-            pid,
-            generation: None,
-        });
-    }
-
-    /// Temporary roots: a file for each Nix process, named by its number, held
-    /// locked as long as the process lives.
-    fn temporary(&mut self, tree: &Tree, dir: &Path, proc: &Path, running: Option<&HashSet<u32>>) {
-        let unreadable = |found: &mut FoundRoots, path: &Path, e: &io::Error| {
-            let message = format!("temporary roots cannot be read: {e}");
-            found.warnings.push(WarningKind::Unreadable, path.as_os_str().as_bytes(), message);
-        };
-        let listed = tree.open_directory(dir).and_then(|directory| {
-            let entries = list(&directory)?;
-            Ok((directory, entries))
-        });
-        let (directory, entries) = match listed {
-            Ok(listed) => listed,
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return,
-            Err(e) => return unreadable(self.found, dir, &e),
-        };
-        let locks = read_proc(&proc.join("locks")).ok().map(|text| locked_inodes(&text));
-        for (name, _) in entries {
-            if name.to_bytes().starts_with(b".") {
-                continue;
-            }
-            let path = dir.join(OsStr::from_bytes(name.to_bytes()));
-            let pid = name.to_str().ok().and_then(|n| n.parse::<u32>().ok());
-            let file = match directory.open_file(&name) {
-                Ok(file) => file,
-                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
-                Err(e) => {
-                    unreadable(self.found, &path, &e);
-                    continue;
-                }
-            };
-            // Where processes cannot be listed, it may be alive.
-            let alive = running.is_none_or(|running| pid.is_some_and(|p| running.contains(&p)));
-            let locked = match &locks {
-                Some(locks) => locks.contains(&file.stat().ino),
-                None => alive,
-            };
-            // Without a lock it was left behind: Nix removes it.
-            if !locked {
-                continue;
-            }
-            let mut text = Vec::new();
-            if let Err(e) = file.take(MAX_FILE).read_to_end(&mut text) {
-                unreadable(self.found, &path, &e);
-            }
-            let link = [b"{temp:", name.to_bytes(), b"}"].concat();
-            // What follows the last NUL is being written.
-            let end = text.iter().rposition(|&b| b == 0).unwrap_or(0);
-            for target in text[..end].split(|&b| b == 0) {
-                match in_store(self.store_dir, target) {
-                    Some(Ok(path)) if self.catalog.find(path.base_name()).is_none() => {
-                        let part = path.hash_part().to_owned();
-                        self.found.temporary_hash_parts.insert(part);
-                    }
-                    _ => self.take(RootKind::Temporary, pid, &link, target),
-                }
-            }
-        }
-    }
-}
-
-/// Finds what is called `tmp-…` in the store directory and stays there
-/// (nix: `deleteFromStore` in `src/libstore/gc.cc`).
-pub(super) fn find_temporary_entries(
-    tree: &Tree,
-    location: &StoreLocation,
-    proc: &Path,
-    found: &mut FoundRoots,
-) {
-    let store_dir = location.inside(&location.real_store_dir);
-    let entries = tree.open_directory(&store_dir).and_then(|directory| list(&directory));
-    let mut locks = None;
-    for (name, _) in entries.unwrap_or_default() {
-        if !name.to_bytes().starts_with(b"tmp-") {
-            continue;
-        }
-        let file = OsStr::from_bytes(name.to_bytes());
-        // Nix opens what a link leads to.
-        let directory = match tree.resolve(&store_dir.join(file), None) {
-            Ok(Resolved::Entry(entry)) => {
-                Some(entry.stat).filter(|stat| stat.file_type() == FileType::Directory)
-            }
-            _ => None,
-        };
-        let stays = match directory {
-            None => true,
-            // Whoever locks it is on this machine.
-            Some(_) if !found.runtime => false,
-            Some(stat) => {
-                let locks = locks.get_or_insert_with(|| {
-                    read_proc(&proc.join("locks")).map(|text| locked_inodes(&text))
-                });
-                match locks {
-                    Ok(locks) => locks.contains(&stat.ino),
-                    Err(e) => {
-                        let message = format!(
-                            "whether a running Nix has it locked, so that it stays, \
-                             cannot be said: /proc/locks: {e}"
-                        );
-                        let path = Path::new(&location.store_dir).join(file);
-                        let path = path.as_os_str().as_bytes();
-                        found.warnings.push(WarningKind::Uncertain, path, message);
-                        true
-                    }
-                }
-            }
-        };
-        if stays {
-            found.temporary_entries.insert(name.into_bytes());
-        }
-    }
 }
 
 /// The file in a line of `/proc/<pid>/maps`: the sixth and last word, if it is
@@ -328,7 +180,7 @@ fn names_in<'t>(text: &'t [u8], store_dir: &str) -> impl Iterator<Item = &'t [u8
 /// The inodes that `/proc/locks` lists with a lock of `flock`:
 /// `1: FLOCK ADVISORY WRITE 1234 08:01:5678 0 EOF`. Devices are left out: on
 /// some file systems (btrfs) the one listed is not the one that stat reports.
-fn locked_inodes(text: &[u8]) -> HashSet<u64> {
+fn locked(text: &[u8]) -> HashSet<u64> {
     let lines = String::from_utf8_lossy(text);
     let inode = |line: &str| {
         let words: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -366,7 +218,10 @@ fn read_proc(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::find_temporary_entries;
     use super::*;
+    use crate::fs::Tree;
+    use crate::roots::FoundRoots;
 
     #[test]
     fn reads_lines_of_maps() {
@@ -404,7 +259,7 @@ mod tests {
         let location = crate::fs::locate(&tree, store.to_str().unwrap(), &state).unwrap();
         let names = |runtime, proc: &Path| {
             let mut found = FoundRoots { runtime, ..FoundRoots::default() };
-            find_temporary_entries(&tree, &location, proc, &mut found);
+            find_temporary_entries(&tree, &location, || locks_in(proc), &mut found);
             let mut names: Vec<_> = found.temporary_entries.iter().cloned().collect();
             names.sort();
             let names = String::from_utf8(names.join(&b' ')).unwrap();
@@ -423,7 +278,7 @@ mod tests {
         let text = b"1: POSIX  ADVISORY  WRITE 1 08:01:11 0 EOF\n\
                      2: FLOCK  ADVISORY  WRITE 2 08:01:22 0 EOF\n\
                      2: -> FLOCK  ADVISORY  READ 3 08:01:33 0 EOF\n";
-        assert_eq!(locked_inodes(text), HashSet::from([22, 33]));
+        assert_eq!(locked(text), HashSet::from([22, 33]));
     }
 
     /// What is found of a /proc with these processes and this PID namespace.

@@ -1,0 +1,195 @@
+//! What running processes use (nix: `src/libstore/local-gc.cc`,
+//! `findRuntimeRootsUnchecked`), and temporary roots (`findTempRoots`).
+//!
+//! Only names are read, nothing is opened that could block, and no lock is
+//! taken. The reading process itself is left out: it will be gone by the time
+//! anything is collected. What processes use is found in the one file that
+//! Linux alone builds, `linux`.
+
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+mod linux;
+#[cfg(not(all(target_os = "linux", not(nix_census_portable))))]
+mod portable;
+
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+use linux as native;
+#[cfg(not(all(target_os = "linux", not(nix_census_portable))))]
+use portable as native;
+
+pub(super) use native::locked_inodes;
+
+use super::gcroots::list;
+use super::{FoundRoots, Root, RootKind, in_store};
+use crate::catalog::Catalog;
+use crate::fs::{FileType, Resolved, Tree};
+use crate::store::StoreLocation;
+use crate::warning::WarningKind;
+use std::collections::HashSet;
+use std::ffi::OsStr;
+use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// No file of temporary roots is longer; a longer one is odd.
+const MAX_FILE: u64 = 256 << 20;
+
+/// Finds the roots that processes hold. `strict`: a single process that may
+/// not be examined makes the answer incomplete.
+pub(super) fn find(
+    tree: &Tree,
+    location: &StoreLocation,
+    catalog: &Catalog,
+    strict: bool,
+    found: &mut FoundRoots,
+) {
+    let mut finder = Finder { store_dir: &location.store_dir, catalog, found };
+    let running = native::processes(&mut finder);
+    if finder.found.hidden_processes > 0 {
+        let message = format!(
+            "{} running processes may not be examined by this user: \
+             what only they use is not among the roots",
+            finder.found.hidden_processes
+        );
+        let kind = if strict { WarningKind::Unreadable } else { WarningKind::Note };
+        finder.found.warnings.push(kind, "/proc", message);
+    }
+    finder.temporary(tree, &location.state_dir.join("temproots"), running.as_ref());
+}
+
+struct Finder<'a> {
+    store_dir: &'a str,
+    catalog: &'a Catalog,
+    found: &'a mut FoundRoots,
+}
+
+impl Finder<'_> {
+    /// Takes a name that something running holds, if it is in the store and
+    /// its path is valid; others are passed over, as Nix does.
+    fn take(&mut self, kind: RootKind, pid: Option<u32>, link: &[u8], target: &[u8]) {
+        let Some(Ok(path)) = in_store(self.store_dir, target) else { return };
+        let Some(path) = self.catalog.find(path.base_name()) else { return };
+        // A library is mapped in several pieces, one after the other.
+        if let Some(last) = self.found.roots.last()
+            && (last.path, &*last.link) == (path, link)
+        {
+            return;
+        }
+        let link = link.to_vec();
+        self.found.roots.push(Root {
+            kind,
+            link,
+            via: None,
+            path,
+            time: None,
+            pid,
+            generation: None,
+        });
+    }
+
+    /// Temporary roots: a file for each Nix process, named by its number, held
+    /// locked as long as the process lives.
+    fn temporary(&mut self, tree: &Tree, dir: &Path, running: Option<&HashSet<u32>>) {
+        let unreadable = |found: &mut FoundRoots, path: &Path, e: &io::Error| {
+            let message = format!("temporary roots cannot be read: {e}");
+            found.warnings.push(WarningKind::Unreadable, path.as_os_str().as_bytes(), message);
+        };
+        let listed = tree.open_directory(dir).and_then(|directory| {
+            let entries = list(&directory)?;
+            Ok((directory, entries))
+        });
+        let (directory, entries) = match listed {
+            Ok(listed) => listed,
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return,
+            Err(e) => return unreadable(self.found, dir, &e),
+        };
+        let locks = native::locked_inodes().ok();
+        for (name, _) in entries {
+            if name.to_bytes().starts_with(b".") {
+                continue;
+            }
+            let path = dir.join(OsStr::from_bytes(name.to_bytes()));
+            let pid = name.to_str().ok().and_then(|n| n.parse::<u32>().ok());
+            let file = match directory.open_file(&name) {
+                Ok(file) => file,
+                Err(e) if e.kind() == io::ErrorKind::NotFound => continue,
+                Err(e) => {
+                    unreadable(self.found, &path, &e);
+                    continue;
+                }
+            };
+            // Where processes cannot be listed, it may be alive.
+            let alive = running.is_none_or(|running| pid.is_some_and(|p| running.contains(&p)));
+            let locked = match &locks {
+                Some(locks) => locks.contains(&file.stat().ino),
+                None => alive,
+            };
+            // Without a lock it was left behind: Nix removes it.
+            if !locked {
+                continue;
+            }
+            let mut text = Vec::new();
+            if let Err(e) = file.take(MAX_FILE).read_to_end(&mut text) {
+                unreadable(self.found, &path, &e);
+            }
+            let link = [b"{temp:", name.to_bytes(), b"}"].concat();
+            // What follows the last NUL is being written.
+            let end = text.iter().rposition(|&b| b == 0).unwrap_or(0);
+            for target in text[..end].split(|&b| b == 0) {
+                match in_store(self.store_dir, target) {
+                    Some(Ok(path)) if self.catalog.find(path.base_name()).is_none() => {
+                        let part = path.hash_part().to_owned();
+                        self.found.temporary_hash_parts.insert(part);
+                    }
+                    _ => self.take(RootKind::Temporary, pid, &link, target),
+                }
+            }
+        }
+    }
+}
+
+/// Finds what is called `tmp-…` in the store directory and stays there
+/// (nix: `deleteFromStore` in `src/libstore/gc.cc`).
+pub(super) fn find_temporary_entries(
+    tree: &Tree,
+    location: &StoreLocation,
+    locked_inodes: impl Fn() -> io::Result<HashSet<u64>>,
+    found: &mut FoundRoots,
+) {
+    let store_dir = location.inside(&location.real_store_dir);
+    let entries = tree.open_directory(&store_dir).and_then(|directory| list(&directory));
+    let mut locks = None;
+    for (name, _) in entries.unwrap_or_default() {
+        if !name.to_bytes().starts_with(b"tmp-") {
+            continue;
+        }
+        let file = OsStr::from_bytes(name.to_bytes());
+        // Nix opens what a link leads to.
+        let directory = match tree.resolve(&store_dir.join(file), None) {
+            Ok(Resolved::Entry(entry)) => {
+                Some(entry.stat).filter(|stat| stat.file_type() == FileType::Directory)
+            }
+            _ => None,
+        };
+        let stays = match directory {
+            None => true,
+            // Whoever locks it is on this machine.
+            Some(_) if !found.runtime => false,
+            Some(stat) => match locks.get_or_insert_with(&locked_inodes) {
+                Ok(locks) => locks.contains(&stat.ino),
+                Err(e) => {
+                    let message = format!(
+                        "whether a running Nix has it locked, so that it stays, \
+                             cannot be said: {e}"
+                    );
+                    let path = Path::new(&location.store_dir).join(file);
+                    let path = path.as_os_str().as_bytes();
+                    found.warnings.push(WarningKind::Uncertain, path, message);
+                    true
+                }
+            },
+        };
+        if stays {
+            found.temporary_entries.insert(name.into_bytes());
+        }
+    }
+}
