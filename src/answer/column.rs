@@ -13,6 +13,8 @@ pub enum ColumnType {
     Count,
     /// Seconds since 1970.
     Time,
+    /// A length of time in seconds.
+    Seconds,
     /// Yes or no.
     Bool,
     /// Text.
@@ -37,6 +39,7 @@ impl ColumnType {
             | (Self::Change, Cell::Change(_))
             | (Self::Count, Cell::Count(_))
             | (Self::Time, Cell::Time(_))
+            | (Self::Seconds, Cell::Seconds(_))
             | (Self::Bool, Cell::Bool(_))
             | (Self::Text, Cell::Text(_) | Cell::Arguments(_))
             | (Self::Path, Cell::Text(_) | Cell::Bytes(_))

@@ -7,12 +7,14 @@
 
 mod cell;
 mod column;
+mod fields;
 mod finding;
 mod graph;
 pub mod selection;
 
 pub use cell::{Cell, Field, PathNames};
 pub use column::{Column, ColumnType};
+pub use fields::field_type;
 pub use finding::Finding;
 pub use graph::GraphLine;
 
@@ -124,6 +126,26 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// Panics if a field is not of its key's type, or the footer of a list not
+    /// as wide as its columns and of their types, or words.
+    fn check(&self) {
+        match self {
+            Self::Fields { fields, .. } => {
+                for Field { key, cell, .. } in fields {
+                    assert!(fields::fits(key, cell), "the field {key} holds {cell:?}");
+                }
+            }
+            Self::Rows { key, columns, footer, .. } if !footer.is_empty() => {
+                assert_eq!(footer.len(), columns.len(), "the footer of {key}");
+                for (column, cell) in columns.iter().zip(footer) {
+                    let fits = column.holds.fits(cell) || matches!(cell, Cell::Text(_));
+                    assert!(fits, "the footer of {key}: {column:?} holds {cell:?}");
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// A list without a footer.
     pub fn rows(
         key: &'static str,
@@ -182,11 +204,12 @@ impl<'a> Document<'a> {
         Self { head, sections, main, limit: None }
     }
 
-    /// The same document, which panics when it is written if a row is not as
-    /// its columns promise.
+    /// The same document, which panics if a field is not of its key's type, and
+    /// when it is written if a row is not as its columns promise.
     #[must_use]
     pub fn checked(mut self) -> Self {
         for section in &mut self.sections {
+            section.check();
             let (key, columns, rows) = match section {
                 Section::Rows { key, columns, rows, .. }
                 | Section::Graph { key, columns, rows, .. } => (*key, columns.clone(), rows),
