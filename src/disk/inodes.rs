@@ -1,6 +1,8 @@
 //! Inodes with several names, and finding them by number.
 
 use crate::fs::{FileType, Stat};
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry;
 
 /// An inode that has several names, somewhere.
 ///
@@ -92,78 +94,44 @@ impl Inode {
     }
 }
 
-/// Inodes in a list, found by device and number: open addressing over indexes,
-/// 5 to 8 bytes an inode beside the inode itself.
+/// Inodes in a list, found by device and number: 6 to 12 bytes an inode beside
+/// the inode itself.
 #[derive(Debug, Default)]
 pub(super) struct InodeTable {
     inodes: Vec<Inode>,
-    slots: Vec<u32>,
+    indexes: HashTable<u32>,
 }
 
 impl InodeTable {
-    const EMPTY: u32 = u32::MAX;
-
     /// A table of all of these, which are distinct.
     pub(super) fn from_distinct(inodes: Vec<Inode>) -> Self {
-        let mut table = Self { inodes, slots: Vec::new() };
-        table.rehash(table.inodes.len() + table.inodes.len() / 2 + 1);
-        table
-    }
-
-    fn rehash(&mut self, slots: usize) {
-        self.slots.clear();
-        self.slots.resize(slots, Self::EMPTY);
-        for (i, inode) in (0u32..).zip(&self.inodes) {
-            let mut at = Self::start(self.slots.len(), inode.ino);
-            while self.slots[at] != Self::EMPTY {
-                at = Self::next(self.slots.len(), at);
-            }
-            self.slots[at] = i;
+        let mut indexes = HashTable::with_capacity(inodes.len());
+        for (i, inode) in (0u32..).zip(&inodes) {
+            indexes.insert_unique(spread(inode.ino), i, |&i| spread(inodes[i as usize].ino));
         }
-    }
-
-    fn start(slots: usize, ino: u64) -> usize {
-        ((u128::from(spread(ino)) * slots as u128) >> 64) as usize
-    }
-
-    fn next(slots: usize, at: usize) -> usize {
-        if at + 1 == slots { 0 } else { at + 1 }
+        Self { inodes, indexes }
     }
 
     /// The index of an inode.
     #[inline]
     pub(super) fn find(&self, device: u32, ino: u64) -> Option<u32> {
-        if self.slots.is_empty() {
-            return None;
-        }
-        let mut at = Self::start(self.slots.len(), ino);
-        while self.slots[at] != Self::EMPTY {
-            let inode = &self.inodes[self.slots[at] as usize];
-            if inode.ino == ino && inode.device == device {
-                return Some(self.slots[at]);
-            }
-            at = Self::next(self.slots.len(), at);
-        }
-        None
+        let same = |&i: &u32| self.inodes[i as usize].key() == (device, ino);
+        self.indexes.find(spread(ino), same).copied()
     }
 
     /// The index of an inode, which is put in where it is new.
     pub(super) fn find_or_insert(&mut self, inode: Inode) -> u32 {
-        if let Some(found) = self.find(inode.device, inode.ino) {
-            return found;
-        }
-        let index = u32::try_from(self.inodes.len()).expect("fewer than 2^32 inodes");
-        self.inodes.push(inode);
-        if self.inodes.len() * 5 > self.slots.len() * 4 {
-            self.rehash((self.inodes.len() * 2).max(16));
-        } else {
-            let mut at = Self::start(self.slots.len(), inode.ino);
-            while self.slots[at] != Self::EMPTY {
-                at = Self::next(self.slots.len(), at);
+        let inodes = &mut self.inodes;
+        let same = |&i: &u32| inodes[i as usize].key() == inode.key();
+        match self.indexes.entry(spread(inode.ino), same, |&i| spread(inodes[i as usize].ino)) {
+            Entry::Occupied(found) => *found.get(),
+            Entry::Vacant(place) => {
+                let index = u32::try_from(inodes.len()).expect("fewer than 2^32 inodes");
+                place.insert(index);
+                inodes.push(inode);
+                index
             }
-            self.slots[at] = index;
         }
-        index
     }
 
     /// The inode at an index.
@@ -181,11 +149,31 @@ impl InodeTable {
     }
 }
 
+/// Indexes by inode number, of one device.
+#[derive(Debug, Default)]
+pub(crate) struct ByNumber(HashTable<(u64, u32)>);
+
+impl ByNumber {
+    /// The index of that number.
+    #[inline]
+    pub(crate) fn get(&self, number: u64) -> Option<u32> {
+        self.0.find(spread(number), |&(other, _)| other == number).map(|&(_, index)| index)
+    }
+
+    /// The index of that number; this one where it is new.
+    #[inline]
+    pub(crate) fn get_or_insert(&mut self, number: u64, index: u32) -> u32 {
+        let same = |&(other, _): &(u64, u32)| other == number;
+        let entry = self.0.entry(spread(number), same, |&(other, _)| spread(other));
+        entry.or_insert((number, index)).get().1
+    }
+}
+
 /// Spreads an inode number over 64 bits (the finisher of splitmix64). Numbers
 /// can be chosen to collide, but that only slows down the examination of the
 /// disk that has them.
 #[inline]
-pub(crate) fn spread(ino: u64) -> u64 {
+pub(super) fn spread(ino: u64) -> u64 {
     let mut x = ino.wrapping_add(0x9e37_79b9_7f4a_7c15);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

@@ -43,8 +43,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use engine::Walker;
+pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;
-pub(crate) use inodes::spread;
 pub use kinds::{KindScan, KindSums, SharedName, scan_kinds};
 pub use links::Links;
 pub(crate) use links::{LINKS_DIRECTORIES, LinksPlace, LinksReader, is_shard_name, read_links};

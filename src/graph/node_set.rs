@@ -1,21 +1,21 @@
 //! A set of nodes, one bit each.
 
+use fixedbitset::FixedBitSet;
+
 /// A set of nodes of a graph of known size, one bit a node.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct NodeSet {
-    words: Vec<u64>,
-}
+pub struct NodeSet(FixedBitSet);
 
 impl NodeSet {
     /// The empty set over nodes `0..nodes`.
     pub fn new(nodes: usize) -> Self {
-        Self { words: vec![0; nodes.div_ceil(64)] }
+        Self(FixedBitSet::with_capacity(nodes))
     }
 
     /// The set of the given nodes, all below `nodes`.
     ///
     /// # Panics
-    /// If a node is not below `nodes` rounded up to 64.
+    /// If a node is not below `nodes`.
     pub fn from_nodes<I: IntoIterator<Item = u32>>(nodes: usize, members: I) -> Self {
         let mut set = Self::new(nodes);
         for node in members {
@@ -30,41 +30,37 @@ impl NodeSet {
     /// If the node is outside the graph the set was made for.
     #[inline]
     pub fn insert(&mut self, node: u32) -> bool {
-        let word = &mut self.words[node as usize / 64];
-        let bit = 1 << (node % 64);
-        let new = *word & bit == 0;
-        *word |= bit;
-        new
+        !self.0.put(node as usize)
     }
 
     /// Removes a node; whether it was there.
     pub fn remove(&mut self, node: u32) -> bool {
-        let Some(word) = self.words.get_mut(node as usize / 64) else { return false };
-        let bit = 1 << (node % 64);
-        let was = *word & bit != 0;
-        *word &= !bit;
+        let was = self.contains(node);
+        if was {
+            self.0.remove(node as usize);
+        }
         was
     }
 
     /// Whether the node is in the set. Nodes outside the graph are not.
     #[inline]
     pub fn contains(&self, node: u32) -> bool {
-        self.words.get(node as usize / 64).is_some_and(|word| word >> (node % 64) & 1 == 1)
+        self.0.contains(node as usize)
     }
 
     /// How many nodes are in the set.
     pub fn len(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
+        self.0.count_ones(..)
     }
 
     /// Whether the set holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.words.iter().all(|&word| word == 0)
+        self.0.is_clear()
     }
 
     /// The members, ascending.
     pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        self.words.iter().zip(0u32..).flat_map(|(&word, i)| Bits(word).map(move |bit| i * 64 + bit))
+        self.0.ones().map(|node| node as u32)
     }
 }
 

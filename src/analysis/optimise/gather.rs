@@ -5,9 +5,11 @@
 //! store paths down.
 
 use super::gathered::{Flags, GatheredTree, NONE, NamedLink, Names, inode};
-use super::link_table::{ByNumber, LinkTable};
+use super::link_table::LinkTable;
 use super::simulate::{Layout, LayoutEntry, LayoutInode};
-use crate::disk::{EntryStat, Progress, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker};
+use crate::disk::{
+    ByNumber, EntryStat, Progress, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker,
+};
 use crate::fs::FileType;
 use crate::warning::{WarningKind, Warnings};
 
@@ -118,8 +120,8 @@ impl WalkState {
             {
                 // Where inode numbers in directories cannot be trusted, an inode
                 // of `.links` is known only now.
-                match walk.links.by_number.get(&meta.ino).filter(|_| walk.whole) {
-                    Some(&link) => TO_LINK | link,
+                match walk.links.by_number.get(meta.ino).filter(|_| walk.whole) {
+                    Some(link) => TO_LINK | link,
                     None => {
                         self.files.push(MetFile {
                             number: meta.ino,
@@ -154,7 +156,7 @@ impl Visitor for Walk<'_> {
     }
 
     fn known(&self, _: &mut WalkState, ino: u64) -> Option<u32> {
-        self.whole.then(|| self.links.by_number.get(&ino).copied()).flatten()
+        self.whole.then(|| self.links.by_number.get(ino)).flatten()
     }
 
     fn top(
@@ -226,7 +228,7 @@ impl Assembly {
         states: Vec<WalkState>,
     ) -> Self {
         tree.layout.paths = vec![None; gathering.names.len()];
-        let mut several: ByNumber = ByNumber::default();
+        let mut several = ByNumber::default();
         let (mut tops, mut parts, mut threads) = (Vec::new(), Vec::new(), Vec::new());
         let mut start = 0u32;
         let mut there = vec![false; gathering.names.len()];
@@ -239,7 +241,7 @@ impl Assembly {
                 let next = tree.layout.inodes.len() as u32;
                 let index = match file.inode.nlink {
                     0 | 1 => next,
-                    _ => *several.entry(file.number).or_insert(next),
+                    _ => several.get_or_insert(file.number, next),
                 };
                 if index == next {
                     tree.layout.inodes.push(file.inode);
@@ -262,8 +264,8 @@ impl Assembly {
         if !gathering.whole {
             // What `.links` says of the files of the closure.
             for (inode, flags) in (0..).zip(&mut tree.flags) {
-                let link = links.by_number.get(&tree.numbers[inode as usize]);
-                if let Some(hash) = link.and_then(|&link| links.hashes[link as usize]) {
+                let link = links.by_number.get(tree.numbers[inode as usize]);
+                if let Some(hash) = link.and_then(|link| links.hashes[link as usize]) {
                     *flags = flags.with_link();
                     tree.named_links.push(NamedLink { hash, inode });
                 }

@@ -1,13 +1,10 @@
 //! `.links`: what is linked already.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
-
 use super::gathered::{Flags, GatheredTree, NamedLink, inode};
 use super::simulate::{LayoutInode, LayoutLink, UNIQUE};
 use crate::disk::{
-    EntryStat, LINKS_DIRECTORIES, Links, LinksPlace, LinksReader, Progress, WalkEntry, Walker,
-    read_links, spread,
+    ByNumber, EntryStat, LINKS_DIRECTORIES, Links, LinksPlace, LinksReader, Progress, WalkEntry,
+    Walker, read_links,
 };
 use crate::fs::{FileType, Stat};
 use crate::nar::nix32;
@@ -37,7 +34,7 @@ impl LinkTable {
         let mut table = Self::default();
         let mut add = |link: MetLink| {
             let next = table.hashes.len() as u32;
-            let index = *table.by_number.entry(link.number).or_insert(next);
+            let index = table.by_number.get_or_insert(link.number, next);
             if index == next {
                 table.hashes.push(link.hash);
                 if whole {
@@ -80,29 +77,6 @@ impl LinkTable {
             tree.links = sums;
         }
         table
-    }
-}
-
-/// Indexes by inode number.
-pub(super) type ByNumber = HashMap<u64, u32, BuildHasherDefault<NumberHasher>>;
-
-/// Hashes inode numbers as [`spread`] does.
-#[derive(Default)]
-pub(super) struct NumberHasher(u64);
-
-impl Hasher for NumberHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(self.0.rotate_left(8) ^ u64::from(byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = spread(number);
     }
 }
 
