@@ -89,6 +89,7 @@
 //! | [`disk`] | the parallel walk, the usage of each path, inodes with several names |
 //! | [`catalog`] | path infos as columns indexed by a `u32` id, references in both directions; one file a source |
 //! | [`roots`] | the garbage collector’s roots and settings, found without Nix |
+//! | [`outside`] | what Nix keeps outside the store: free pages of the database, logs, caches, `/boot` |
 //! | [`census`] | catalog and disk joined, targets resolved |
 //! | [`answer`] | what an answer is made of: documents, sections, typed columns, cells |
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
@@ -133,6 +134,7 @@ pub mod graph;
 pub mod kinds;
 mod nar;
 pub mod output;
+pub mod outside;
 pub mod roots;
 #[cfg(test)]
 #[path = "../tests/it/support/skip.rs"]

@@ -1,10 +1,12 @@
 //! The overview of a store: what `nix-census` prints with no command.
 
+use super::reclaim::Printed;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, Union, WholeCensus};
 use crate::disk::Space;
 use crate::fs::Capacity;
+use crate::outside::Outside;
 use crate::store::StoreLocation;
 use crate::text::{Units, format_size};
 use crate::warning::Warnings;
@@ -32,6 +34,8 @@ pub struct Overview {
     /// The heaviest paths by disk size (by NAR size if the disk was not
     /// asked), heaviest first.
     pub heaviest: Vec<PathId>,
+    /// What lies outside the store, if it was looked for.
+    pub outside: Option<Outside>,
     /// How long the census took.
     pub duration: Duration,
     /// What was left out, and why: what the census warns of.
@@ -109,6 +113,7 @@ impl Overview {
             newest_registration: catalog.newest_registration(),
             disk: disk_overview(census.census()),
             heaviest,
+            outside: None,
             duration,
             warnings: census.warnings.clone(),
         }
@@ -210,14 +215,11 @@ impl Overview {
             Some("/") => format!("Store {store_dir} in {}", location.real_store_dir.display()),
             _ => format!("Store {store_dir} under {}", location.root.display()),
         };
-        Document::new(
-            Head { store_dir, warnings: &self.warnings },
-            vec![
-                Section::fields(None, title, fields),
-                Section::rows("heaviest", "Heaviest paths", columns, rows),
-            ],
-            "heaviest",
-        )
+        let sections = [Section::fields(None, title, fields)]
+            .into_iter()
+            .chain(self.outside.as_ref().map(Printed::section))
+            .chain([Section::rows("heaviest", "Heaviest paths", columns, rows)]);
+        Document::new(Head { store_dir, warnings: &self.warnings }, sections.collect(), "heaviest")
     }
 }
 

@@ -193,6 +193,7 @@ fn overview() {
     let overview = Overview::new(whole().whole().unwrap(), Duration::ZERO);
     let disk_size = 8192 + 16_384 + 4096 + 28_672 + 4096;
     let expected = Overview {
+        outside: None,
         paths: 5,
         derivations: 0,
         references: 5,

@@ -8,7 +8,7 @@ use super::subject::{Subject, whole};
 use crate::analysis::garbage::{
     Choice, Garbage, GarbageOptions, Removal, RemovalError, warn_where_nix_stops,
 };
-use crate::analysis::reclaim::{Need, Proof, SmallestOptions, SmallestSet, Tier};
+use crate::analysis::reclaim::{Proof, SmallestOptions, SmallestSet, Tier};
 use crate::answer::selection::Selection;
 use crate::census::{Examine, filter_names};
 use crate::store::plain_path;
@@ -103,14 +103,13 @@ pub(super) fn run(
     let need = args.need.need(&census)?;
     let mut garbage = Garbage::new(whole(&census), &found, &options);
     if let Some(need) = need {
-        let freed = garbage.dead.freed().unwrap_or_default();
         let options = SmallestOptions {
             settings: options.settings,
-            need: Need { amount: need.amount.saturating_sub(need.measure.of(freed)), ..need },
+            need,
             system: args.need.include_system,
             tiers: Tier::of_roots(&found, &subject.location),
         };
-        let set = SmallestSet::new(whole(&census), &found, &options);
+        let set = SmallestSet::after_garbage(whole(&census), &found, &options);
         garbage.enough = set.map_err(|e| Failure::because(&e))?;
     }
     let enough = garbage.enough.as_ref().is_none_or(|set| set.proof != Proof::NotEnough);

@@ -22,6 +22,7 @@ mod optimise;
 mod overview;
 mod path_info;
 mod progress;
+mod reclaim;
 mod report;
 mod request;
 mod roots;
@@ -83,6 +84,7 @@ enum Command {
     Roots(roots::RootsArgs),
     #[command(alias = "gc")]
     Garbage(garbage::GarbageArgs),
+    Reclaim(reclaim::ReclaimArgs),
     Audit(audit::AuditArgs),
     #[command(hide = true, disable_help_flag = true)]
     PathInfo(path_info::PathInfoArgs),
@@ -188,6 +190,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::Kinds(args)) => kinds::run(request, subject, &args),
         Some(Command::Roots(args)) => roots::run(request, subject, &args),
         Some(Command::Garbage(args)) => garbage::run(request, subject, &args),
+        Some(Command::Reclaim(args)) => reclaim::run(request, subject, &args),
         Some(Command::Audit(args)) => audit::run(request, subject, &args),
         Some(
             Command::Help(_) | Command::Generate(_) | Command::PathInfo(_) | Command::WhyDepends(_),

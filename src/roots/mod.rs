@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `gcroots` | links and files in `gcroots` and `profiles` |
 //! | `profiles` | profiles and their generations |
+//! | `users` | the users of the examined system |
 //! | `runtime` | what running processes use, temporary roots |
 //! | `nix_conf` | Nix's settings, as far as they decide an answer |
 
@@ -13,11 +14,14 @@ mod gcroots;
 mod nix_conf;
 mod profiles;
 mod runtime;
+mod users;
 
 #[cfg(test)]
 pub(crate) use nix_conf::DEFAULT_KEY;
 pub use nix_conf::{GcSetting, GcSettings, Settings, SettingsFiles, TextSetting, read_settings};
 pub use profiles::{Caller, CleanedBy, Generation, Profile, ProfileRule};
+
+pub(crate) use users::Users;
 
 use crate::catalog::{Catalog, PathId};
 use crate::fs::Tree;

@@ -4,7 +4,7 @@
 //! (nix: `src/nix/nix-collect-garbage/nix-collect-garbage.cc`).
 
 use super::gcroots::{list, modified, target_path};
-use super::{FoundRoots, RootKind, c_name};
+use super::{FoundRoots, RootKind, Users, c_name};
 use crate::fs::{Directory, FileType, Resolved, ResolvedEntry, Tree};
 use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
@@ -15,9 +15,6 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-
-/// No list of users is longer.
-const MAX_USERS: u64 = 256 << 20;
 
 /// A profile.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -346,22 +343,6 @@ impl Cleaned {
     }
 }
 
-/// The users that a system's `/etc/passwd` names.
-#[derive(Default)]
-struct Users(HashMap<u32, String>);
-
-impl Users {
-    /// Those of the system in a tree; none if it does not say.
-    fn read(tree: &Tree) -> Self {
-        let text = tree.read_file(Path::new("/etc/passwd"), MAX_USERS).unwrap_or_default();
-        let user = |line: &str| {
-            let fields: Vec<&str> = line.split(':').collect();
-            Some((fields.get(2)?.parse().ok()?, fields[0].to_owned()))
-        };
-        Self(String::from_utf8_lossy(&text).lines().filter_map(user).collect())
-    }
-}
-
 /// Whether Nix takes a link for a profile's: its target has the word in it.
 fn looks_like_profile(directory: &Directory, link: &CStr) -> bool {
     let target = directory.read_link(link);
@@ -460,7 +441,7 @@ fn profiles_in(
             _ => CleanedBy::Nobody,
         };
         let uid = directory.stat(&link).ok().map(|stat| stat.uid);
-        let owner = uid.and_then(|uid| users.0.get(&uid).cloned());
+        let owner = uid.and_then(|uid| users.name(uid).cloned());
         profiles.push(Profile {
             link: dir.join(OsStr::from_bytes(name)).into_os_string().into_vec(),
             current: current.filter(|c| generations.iter().any(|g| g.number == *c)),

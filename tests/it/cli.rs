@@ -693,7 +693,7 @@ fn the_overview_of_a_known_store() {
     let left = ["file_system_size", "free_size", "available_size"];
     assert!(left.iter().all(|key| answer[key].is_u64()));
     let inodes = ["file_system_inodes", "free_inodes"];
-    let rest = [&["duration", "entries", "heaviest"][..], &left, &inodes].concat();
+    let rest = [&["duration", "entries", "heaviest", "outside"][..], &left, &inodes].concat();
     assert_eq!(keys, expected.iter().map(|(k, _)| *k).chain(rest).collect());
     let heaviest: Vec<&Value> =
         answer["heaviest"].as_array().unwrap().iter().map(|r| &r["path"]).collect();

@@ -14,7 +14,7 @@ const SYSTEM: &str = "nixos-system-demo-24.05.2";
 fn hold_values_of_their_type_in_every_answer() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo");
     let env = TestEnv::new();
-    let questions: [(&[&str], &[&str]); 17] = [
+    let questions: [(&[&str], &[&str]); 18] = [
         (&[], &["heaviest"]),
         (&["report", "--all", "--columns", "all"], &["paths"]),
         (&["tree", SYSTEM], &["lines"]),
@@ -43,6 +43,7 @@ fn hold_values_of_their_type_in_every_answer() {
         (&["roots", "--no-runtime", "--of", SYSTEM], &["roots"]),
         (&["garbage", "--no-runtime", "--older-than", "1d"], &["dead_paths", "dead_packages"]),
         (&["garbage", "--no-runtime", "glibc"], &["why"]),
+        (&["reclaim", "--no-runtime"], &["actions", "commands"]),
         (&["audit", "--contents", "--references"], &["findings"]),
     ];
     let mut commands: Vec<(&str, Keys)> = Vec::new();

@@ -21,6 +21,7 @@ mod names;
 mod optimise;
 mod packaging;
 mod profiles;
+mod reclaim;
 mod report;
 mod roots;
 mod sources;

@@ -13,6 +13,7 @@
 //! | `breakdown`, `kind` | where the savings are |
 //! | `document` | the answer for printing |
 
+mod after;
 mod breakdown;
 #[cfg(test)]
 mod cases;
@@ -30,11 +31,12 @@ mod version;
 use std::collections::HashMap;
 use std::ffi::CString;
 
-use crate::census::{Census, PathIndex};
+use crate::census::{Census, PathIndex, WholeCensus};
 use crate::disk::{DiskError, Progress, Walker};
 use crate::fs::StoreFiles;
 use crate::warning::{WarningKind, Warnings};
 
+pub use after::Deleted;
 use breakdown::Tally;
 pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
 use classes::{Compared, classify};
@@ -164,6 +166,31 @@ impl Optimise {
         options: &OptimiseOptions,
         progress: &Progress,
     ) -> Result<Self, OptimiseError> {
+        Self::run(census, files, options, progress, None)
+    }
+
+    /// The same for all paths of a census of the disk, as if some had been
+    /// deleted and the garbage collected before.
+    ///
+    /// # Errors
+    /// As [`Optimise::new`].
+    pub fn after(
+        census: WholeCensus<'_>,
+        deleted: Deleted<'_>,
+        files: &StoreFiles,
+        options: &OptimiseOptions,
+        progress: &Progress,
+    ) -> Result<Self, OptimiseError> {
+        Self::run(census.census(), files, options, progress, Some(deleted))
+    }
+
+    fn run(
+        census: &Census,
+        files: &StoreFiles,
+        options: &OptimiseOptions,
+        progress: &Progress,
+        deleted: Option<Deleted<'_>>,
+    ) -> Result<Self, OptimiseError> {
         let mut warnings = census.warnings.clone();
         let names: Vec<&str> = census.ids().map(|id| census.catalog.base_name(id)).collect();
         let whole = census.is_whole();
@@ -191,6 +218,9 @@ impl Optimise {
             .thread_name(|i| format!("compare-{i}"))
             .build()
             .map_err(OptimiseError::Threads)?;
+        if let Some(deleted) = deleted {
+            after::delete(&mut tree, census, deleted);
+        }
         let compared = classify(&mut tree, !whole, files, &pool, progress, &mut warnings);
         warnings.sort();
         Ok(Self::of(tree, census, options, compared, warnings))

@@ -7,6 +7,7 @@
 //! something in common are among the groups that [`HolderGraph::shared`] lists.
 
 use super::{Measure, Need};
+use crate::analysis::garbage::{Choice, Garbage, GarbageOptions};
 use crate::analysis::liveness::{Keep, freeable, keep_graph, kept_entries};
 use crate::analysis::roots::{Group, HeldBy, HolderGraph, Holders, RootSizes};
 use crate::answer::{Cell, Column, Field, Section};
@@ -80,6 +81,8 @@ impl Tier {
             kind if kind.is_runtime() => Self::Runtime,
             _ if systems.contains(&root.path) => Self::System,
             RootKind::Profile if current(root).is_some() => Self::Current,
+            // home-manager keeps the home in use by a link of its own.
+            _ if root.link.ends_with(b"/home-manager/gcroots/current-home") => Self::Current,
             _ => Self::Old,
         };
         found.roots.iter().map(tier).collect()
@@ -141,6 +144,31 @@ pub struct SmallestSet {
 }
 
 impl SmallestSet {
+    /// The same where `need` is how much is to come free together with the
+    /// garbage there is now.
+    ///
+    /// # Errors
+    /// As [`SmallestSet::new`].
+    pub fn after_garbage(
+        census: WholeCensus<'_>,
+        found: &FoundRoots,
+        options: &SmallestOptions,
+    ) -> Result<Option<Self>, TooHeavy> {
+        let now = GarbageOptions {
+            settings: options.settings.clone(),
+            steps: Vec::new(),
+            choice: Choice::default(),
+            filter: None,
+            limit: Some(0),
+            why: Vec::new(),
+        };
+        let garbage = Garbage::new(census, found, &now).dead.freed().unwrap_or_default();
+        let need = options.need;
+        let amount = need.amount.saturating_sub(need.measure.of(garbage));
+        let options = SmallestOptions { need: Need { amount, ..need }, ..options.clone() };
+        Self::new(census, found, &options)
+    }
+
     /// Looks for it; `None` if the disk was not walked.
     ///
     /// # Errors
@@ -390,7 +418,64 @@ impl<'g> Search<'g> {
 mod tests {
     use super::*;
     use crate::analysis::roots::tests::case;
+    use crate::roots::{Generation, Profile};
     use proptest::prelude::*;
+    use std::path::PathBuf;
+
+    #[test]
+    fn the_system_is_known_by_its_path_too() {
+        let root = |kind, link: &str, path: u32, generation| Root {
+            kind,
+            link: link.into(),
+            via: None,
+            path: PathId::new(path),
+            time: None,
+            pid: None,
+            generation,
+        };
+        let generation = |number, root| Generation { number, time: 0, root: Some(root) };
+        let profile = |link: &str, current, generations| Profile {
+            link: link.into(),
+            current: Some(current),
+            generations,
+            ..Profile::default()
+        };
+        let found = FoundRoots {
+            roots: vec![
+                root(RootKind::Profile, "/nix/var/nix/profiles/system-1-link", 1, Some((0, 1))),
+                root(RootKind::Profile, "/nix/var/nix/profiles/system-2-link", 2, Some((0, 2))),
+                root(RootKind::Profile, "/nix/var/nix/profiles/system-3-link", 3, Some((0, 3))),
+                root(RootKind::Profile, "/home/u/p-1-link", 4, Some((1, 1))),
+                root(RootKind::Profile, "/home/u/p-2-link", 5, Some((1, 2))),
+                // The second generation was booted.
+                root(RootKind::Link, "/run/booted-system", 2, None),
+                root(RootKind::Auto, "/home/u/result", 2, None),
+                root(RootKind::Auto, "/home/u/result-2", 6, None),
+                root(RootKind::Process, "/proc/1/exe", 3, None),
+                root(RootKind::Link, "/home/u/home-manager/gcroots/current-home", 7, None),
+            ],
+            profiles: vec![
+                profile(
+                    "/nix/var/nix/profiles/system",
+                    3,
+                    vec![generation(1, 0), generation(2, 1), generation(3, 2)],
+                ),
+                profile("/home/u/p", 2, vec![generation(1, 3), generation(2, 4)]),
+            ],
+            ..FoundRoots::default()
+        };
+        let location = StoreLocation {
+            root: PathBuf::from("/"),
+            store_dir: "/nix/store".to_owned(),
+            state_dir: PathBuf::from("/nix/var/nix"),
+            real_store_dir: PathBuf::from("/nix/store"),
+            real_state_dir: PathBuf::from("/nix/var/nix"),
+            database: PathBuf::from("/nix/var/nix/db/db.sqlite"),
+        };
+        use Tier::{Current, Old, Runtime, System};
+        let expected = [Old, System, System, Old, Current, System, System, Old, Runtime, Current];
+        assert_eq!(Tier::of_roots(&found, &location), expected);
+    }
 
     proptest! {
         #[test]

@@ -2,6 +2,7 @@
 
 use super::{ProfileRow, RootRow, RootSizes, RootSort, Roots, SharedGroup};
 use crate::analysis::liveness::settings_fields;
+use crate::analysis::reclaim::Maker;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
 use std::borrow::Cow;
@@ -76,6 +77,7 @@ impl Roots<'_> {
             Column::count("freed_inodes").titled("frees inodes").hidden_if(!by_inodes),
             Column::count("closure_inodes").titled("closure inodes").hidden_if(!by_inodes),
             Column::text("kind"),
+            Column::text("made_by").hidden(),
             Column::time("time").titled("made"),
             Column::count("age_days").hidden(),
             Column::path("profile").hidden(),
@@ -113,6 +115,7 @@ impl Roots<'_> {
             Cell::optional(row.freed_inodes, Cell::Count),
             Cell::optional(row.closure_inodes, Cell::Count),
             Cell::text(root.kind.name()),
+            Cell::text(Maker::of(&root.link).name()),
             Cell::optional(root.time, Cell::Time),
             Cell::optional(root.time, |time| Cell::Count(age(time))),
             Cell::optional(generation, |(p, ..)| Cell::Bytes(Cow::Borrowed(&p.link))),

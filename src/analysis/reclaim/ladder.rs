@@ -1,0 +1,401 @@
+//! The ladder: what can be done, the best and safest first, and what each thing
+//! still brings when those above it are done.
+
+use super::commands::command;
+use super::{Maker, Need, SmallestSet, Tier};
+use crate::analysis::garbage::{Choice, Garbage, GarbageOptions, RemovalStep};
+use crate::analysis::liveness::kept_entries;
+use crate::census::WholeCensus;
+use crate::disk::Space;
+use crate::graph::NodeSet;
+use crate::outside::Outside;
+use crate::roots::{FoundRoots, GcSettings, RootKind};
+use crate::warning::Warnings;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::os::unix::ffi::OsStrExt;
+
+/// What is done. The names are stable: they are printed in JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ActionKind {
+    /// Collect the garbage there is now.
+    CollectGarbage,
+    /// The same collection deletes entries of `.links` that nothing uses.
+    UnusedLinks,
+    /// Delete the old generations of a profile, then collect.
+    OldGenerations,
+    /// Remove links that nobody has made anew for long, then collect.
+    StaleLinks,
+    /// Hard-link equal files.
+    Optimise,
+    /// Compact the database.
+    CompactDatabase,
+    /// Remove build logs.
+    Logs,
+    /// Remove a user's cache.
+    Cache,
+}
+
+impl ActionKind {
+    /// Its stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::CollectGarbage => "collect_garbage",
+            Self::UnusedLinks => "unused_links",
+            Self::OldGenerations => "old_generations",
+            Self::StaleLinks => "stale_links",
+            Self::Optimise => "optimise",
+            Self::CompactDatabase => "compact_database",
+            Self::Logs => "logs",
+            Self::Cache => "cache",
+        }
+    }
+
+    /// What it is, in words.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::CollectGarbage => "collect the garbage",
+            Self::UnusedLinks => "unused entries of .links",
+            Self::OldGenerations => "old generations",
+            Self::StaleLinks => "old links",
+            Self::Optimise => "optimise",
+            Self::CompactDatabase => "compact the database",
+            Self::Logs => "build logs",
+            Self::Cache => "cache",
+        }
+    }
+}
+
+/// One step of the ladder. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct Action {
+    /// What is done.
+    pub kind: ActionKind,
+    /// To what: a profile, who made the links, a kind of cache; empty where the
+    /// kind says all.
+    pub subject: String,
+    /// How many: paths, entries, generations, links, files or pages.
+    pub count: u64,
+    /// What it still frees when all above is done; `None` if the disk was not
+    /// walked.
+    pub freed: Option<Space>,
+    /// The NAR size of the paths that go, if known.
+    pub nar_size: Option<u64>,
+    /// Whether `freed` is a lower bound.
+    pub at_least: bool,
+    /// Whether it is on the store's file system.
+    pub on_store: bool,
+    /// What all actions so far free on the store's file system.
+    pub total: Option<Space>,
+    /// When the oldest and the newest of the links were made, in seconds since
+    /// 1970.
+    pub times: Option<(i64, i64)>,
+    /// The links removed; names inside the examined root.
+    pub links: Vec<Vec<u8>>,
+    /// What a person would run.
+    pub commands: Vec<String>,
+}
+
+/// What optimising frees after some paths are gone: asked only if the ladder
+/// comes so far. It gets the paths that go and, by the scan's `others`, the
+/// entries that go.
+pub type AskOptimise<'a> = &'a mut dyn FnMut(&NodeSet, &[bool]) -> Option<Space>;
+
+/// How to make the ladder.
+#[derive(Clone, Debug)]
+pub struct LadderOptions {
+    /// What the collector keeps beyond references.
+    pub settings: GcSettings,
+    /// Links made before this time, in seconds since 1970, are old.
+    pub older_than: i64,
+    /// Where to stop.
+    pub need: Option<Need>,
+    /// Whether the running system may go too.
+    pub system: bool,
+    /// The tier of each root.
+    pub tiers: Vec<Tier>,
+}
+
+/// The ladder.
+#[derive(Clone, Debug)]
+pub struct Reclaim<'f> {
+    /// The roots it follows from.
+    pub found: &'f FoundRoots,
+    /// What lies outside the store.
+    pub outside: Outside,
+    /// The actions, the first first.
+    pub actions: Vec<Action>,
+    /// How much was needed.
+    pub need: Option<Need>,
+    /// Whether the actions free so much; `None` if nothing was asked or the disk
+    /// was not walked.
+    pub enough: Option<bool>,
+    /// The smallest set of roots that is enough, if that was asked.
+    pub smallest: Option<SmallestSet>,
+    /// What was left out, and why: what the census warns of.
+    pub warnings: Warnings,
+}
+
+/// A step that removes roots.
+struct Removal {
+    kind: ActionKind,
+    subject: String,
+    roots: Vec<u32>,
+    before_collecting: Vec<String>,
+}
+
+const COLLECT: &str = "nix-store --gc";
+
+impl<'f> Reclaim<'f> {
+    /// Makes the ladder; `optimise` is asked what optimising frees at its place.
+    pub fn new(
+        census: WholeCensus<'_>,
+        found: &'f FoundRoots,
+        outside: Outside,
+        options: &LadderOptions,
+        optimise: AskOptimise<'_>,
+    ) -> Self {
+        let removals = removals(found, options);
+        let steps = removals.iter().map(|removal| RemovalStep {
+            label: removal.subject.clone(),
+            roots: removal.roots.clone(),
+        });
+        let garbage = Garbage::new(
+            census,
+            found,
+            &GarbageOptions {
+                settings: options.settings.clone(),
+                steps: steps.collect(),
+                choice: Choice::default(),
+                filter: None,
+                limit: None,
+                why: Vec::new(),
+            },
+        );
+        let mut ladder =
+            Ladder { actions: Vec::new(), total: Space::default(), need: options.need };
+        ladder.collect(&garbage);
+        for (removal, step) in removals.into_iter().zip(&garbage.steps[1..]) {
+            // Roots that keep nothing of their own bring nothing.
+            if step.dead.paths > 0 {
+                ladder.remove(found, &removal, step.dead.freed(), step.dead.nar_size);
+            }
+        }
+        if !ladder.done() {
+            let paths = garbage.paths.iter().map(|dead| dead.path.node());
+            let gone = NodeSet::from_nodes(census.len(), paths);
+            let others: Vec<bool> = kept_entries(census, found).iter().map(|kept| !kept).collect();
+            if let Some(space) = optimise(&gone, &others) {
+                let commands = vec!["nix-store --optimise".to_owned()];
+                ladder.push(ActionKind::Optimise, "", space.inodes, Some(space), commands);
+            }
+        }
+        let device = census.disk.as_ref().and_then(|disk| disk.devices.first().copied());
+        ladder.outside(&outside, device);
+        let (actions, done) = (
+            ladder.actions,
+            census.disk.is_some().then(|| {
+                options.need.is_none_or(|need| need.measure.of(ladder.total) >= need.amount)
+            }),
+        );
+        Self {
+            found,
+            outside,
+            actions,
+            need: options.need,
+            enough: done.filter(|_| options.need.is_some()),
+            smallest: None,
+            warnings: garbage.warnings,
+        }
+    }
+}
+
+/// The steps that remove roots: old generations by profile, then old links by
+/// who made them.
+fn removals(found: &FoundRoots, options: &LadderOptions) -> Vec<Removal> {
+    let may = |root: u32| match options.tiers[root as usize] {
+        Tier::Old | Tier::Current => true,
+        Tier::System => options.system,
+        Tier::Runtime => false,
+    };
+    let mut removals: Vec<Removal> = Vec::new();
+    // Without a current generation no profile is known to be in use.
+    for profile in found.profiles.iter().filter(|profile| profile.current.is_some()) {
+        let old: Vec<_> = profile
+            .old()
+            .filter_map(|g| Some((g.number, g.root.filter(|&root| may(root))?)))
+            .collect();
+        if old.is_empty() {
+            continue;
+        }
+        let numbers: Vec<String> = old.iter().map(|(number, _)| number.to_string()).collect();
+        let start = command("nix-env -p", [profile.link.as_slice()]) + " --delete-generations";
+        let mut before = vec![command(&start, numbers.iter().map(String::as_bytes))];
+        if profile.link.ends_with(b"/profiles/system") {
+            before.push("/run/current-system/bin/switch-to-configuration boot".to_owned());
+        }
+        removals.push(Removal {
+            kind: ActionKind::OldGenerations,
+            subject: String::from_utf8_lossy(&profile.link).into_owned(),
+            roots: old.into_iter().map(|(_, root)| root).collect(),
+            before_collecting: before,
+        });
+    }
+    removals.sort_by_key(|removal| Reverse(removal.roots.len()));
+    let mut by_maker: BTreeMap<Maker, Vec<u32>> = BTreeMap::new();
+    for (index, root) in (0u32..).zip(&found.roots) {
+        let old = root.time.is_some_and(|time| time < options.older_than);
+        let tier = options.tiers[index as usize];
+        if root.kind == RootKind::Auto && tier == Tier::Old && old {
+            by_maker.entry(Maker::of(&root.link)).or_default().push(index);
+        }
+    }
+    removals.extend(by_maker.into_iter().map(|(maker, roots)| {
+        let links = roots.iter().map(|&root| found.roots[root as usize].link.as_slice());
+        let before_collecting = vec![command("rm", links)];
+        let subject = maker.name().to_owned();
+        Removal { kind: ActionKind::StaleLinks, subject, roots, before_collecting }
+    }));
+    removals
+}
+
+struct Ladder {
+    actions: Vec<Action>,
+    /// What the actions free on the store's file system.
+    total: Space,
+    need: Option<Need>,
+}
+
+impl Ladder {
+    /// Whether no more is needed.
+    fn done(&self) -> bool {
+        self.need.is_some_and(|need| need.measure.of(self.total) >= need.amount)
+    }
+
+    /// Adds an action, unless enough is free before it.
+    fn add(&mut self, mut action: Action) {
+        // What brings nothing is no step.
+        if self.done() || action.freed == Some(Space::default()) {
+            return;
+        }
+        if action.on_store {
+            self.total += action.freed.unwrap_or_default();
+        }
+        action.total = action.freed.map(|_| self.total);
+        self.actions.push(action);
+    }
+
+    fn push(
+        &mut self,
+        kind: ActionKind,
+        subject: &str,
+        count: u64,
+        freed: Option<Space>,
+        commands: Vec<String>,
+    ) {
+        self.add(Action {
+            kind,
+            subject: subject.to_owned(),
+            count,
+            freed,
+            nar_size: None,
+            at_least: false,
+            on_store: true,
+            total: None,
+            times: None,
+            links: Vec::new(),
+            commands,
+        });
+    }
+
+    fn collect(&mut self, garbage: &Garbage<'_>) {
+        let dead = &garbage.steps[0].dead;
+        let freed =
+            dead.paths_freed.zip(dead.invalid_freed).map(|(paths, invalid)| paths + invalid);
+        let (kind, before) = (ActionKind::CollectGarbage, self.actions.len());
+        self.push(kind, "", dead.paths, freed, vec![COLLECT.to_owned()]);
+        if let Some(action) = self.actions.get_mut(before) {
+            action.nar_size = dead.nar_size;
+        }
+        if let Some(unused) = dead.unused_links.filter(|&unused| unused > 0) {
+            let commands = vec![COLLECT.to_owned()];
+            self.push(ActionKind::UnusedLinks, "", unused, dead.unused_links_freed, commands);
+        }
+    }
+
+    fn remove(
+        &mut self,
+        found: &FoundRoots,
+        removal: &Removal,
+        freed: Option<Space>,
+        nar_size: Option<u64>,
+    ) {
+        let roots = || removal.roots.iter().map(|&root| &found.roots[root as usize]);
+        let times = || roots().filter_map(|root| root.time);
+        let mut commands = removal.before_collecting.clone();
+        commands.push(COLLECT.to_owned());
+        self.add(Action {
+            kind: removal.kind,
+            count: removal.roots.len() as u64,
+            freed,
+            nar_size,
+            at_least: false,
+            on_store: true,
+            total: None,
+            times: times().min().zip(times().max()),
+            links: roots().map(|root| root.link.clone()).collect(),
+            subject: removal.subject.clone(),
+            commands,
+        });
+    }
+
+    /// What lies outside the store: the database, logs, caches.
+    fn outside(&mut self, outside: &Outside, store: Option<u64>) {
+        let on_store = |device: u64| store == Some(device);
+        if let Some(database) = outside.database.as_ref().filter(|d| d.free_pages > 0) {
+            let start = command("sqlite3", [database.path.as_os_str().as_bytes()]);
+            let action = Action {
+                kind: ActionKind::CompactDatabase,
+                subject: String::new(),
+                count: database.free_pages,
+                freed: Some(Space { disk_size: database.free_size(), inodes: 0 }),
+                nar_size: None,
+                at_least: true,
+                on_store: on_store(database.device),
+                total: None,
+                times: None,
+                links: Vec::new(),
+                commands: vec![start + " VACUUM"],
+            };
+            self.add(action);
+        }
+        let caches = outside.caches.iter().map(|cache| {
+            let names = cache.entries.iter().map(|path| path.as_os_str().as_bytes());
+            let users = cache.users.join(", ");
+            let of = if users.is_empty() { cache.kept.path.display().to_string() } else { users };
+            let subject = format!("{} of {of}", cache.kind.name());
+            (ActionKind::Cache, subject, &cache.kept, command("rm -r", names))
+        });
+        let logs = outside.logs.iter().map(|logs| {
+            let remove = command("rm -r", [logs.path.as_os_str().as_bytes()]);
+            (ActionKind::Logs, String::new(), logs, remove)
+        });
+        let mut rest: Vec<_> = caches.chain(logs).collect();
+        rest.sort_by_key(|(_, _, kept, _)| Reverse(kept.space.disk_size));
+        for (kind, subject, kept, remove) in rest {
+            self.add(Action {
+                kind,
+                subject,
+                count: kept.space.inodes,
+                freed: Some(kept.space),
+                nar_size: None,
+                at_least: false,
+                on_store: on_store(kept.device),
+                total: None,
+                times: None,
+                links: Vec::new(),
+                commands: vec![remove],
+            });
+        }
+    }
+}

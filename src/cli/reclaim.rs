@@ -1,0 +1,132 @@
+//! `nix-census reclaim`.
+
+use super::exit::{Exit, Failure};
+use super::need::NeedArgs;
+use super::progress::with_progress;
+use super::request::Request;
+use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
+use super::subject::{Subject, whole};
+use crate::analysis::garbage::warn_where_nix_stops;
+use crate::analysis::optimise::{Deleted, Optimise, OptimiseError, OptimiseOptions};
+use crate::analysis::reclaim::{LadderOptions, Need, Reclaim, SmallestOptions, SmallestSet, Tier};
+use crate::census::{Census, Examine};
+use crate::disk::Space;
+use crate::graph::NodeSet;
+use crate::outside::Outside;
+use crate::roots::{FoundRoots, GcSettings};
+use crate::warning::{WarningKind, Warnings};
+use clap::Args;
+
+/// How to get space back: what can be done, the best and safest first, and what each thing
+/// still frees when those above it are done
+///
+/// Commands are printed and never run. Amounts do not overlap: their sum is what the disk
+/// gains. The booted and the running system are left alone.
+#[derive(Debug, Args)]
+pub(super) struct ReclaimArgs {
+    #[command(flatten)]
+    need: NeedArgs,
+    /// Links such as `result` are old if they were made more than N days ago
+    #[arg(long, value_name = "Nd", default_value = "30d", value_parser = parse_days)]
+    older_than: u32,
+    /// Leave optimising out: to say what it saves, files of equal size are read
+    #[arg(long)]
+    no_optimise: bool,
+    #[command(flatten)]
+    settings: SettingsArgs,
+}
+
+pub(super) fn run(
+    request: &Request,
+    subject: &Subject,
+    args: &ReclaimArgs,
+) -> Result<Exit, Failure> {
+    let disk = subject.walks_disk();
+    if args.need.is_some() && !disk {
+        return Err(Failure::usage("--need needs the disk, --no-disk forbids it"));
+    }
+    subject.need_roots()?;
+    let catalog = subject.catalog(request)?;
+    let mut census = subject.census(request, catalog, &Examine::All, true)?;
+    let found = find(subject, &mut census, &args.settings)?;
+    let settings = args.settings.read(subject, &mut census.warnings);
+    follow_build_traces(subject, &mut census, &found, &args.settings, &settings);
+    warn_where_nix_stops(&census.catalog, &found, &settings, &mut census.warnings);
+    let outside = Outside::find(subject.tree(), &subject.location, disk);
+    census.warnings.extend(outside.warnings.clone());
+    let need = args.need.need(&census)?;
+    let options = LadderOptions {
+        settings: settings.clone(),
+        older_than: now().saturating_sub(i64::from(args.older_than) * 86_400),
+        need,
+        system: args.need.include_system,
+        tiers: Tier::of_roots(&found, &subject.location),
+    };
+    let mut optimised = Ok(None);
+    let mut ask = |gone: &NodeSet, others: &[bool]| {
+        if !disk || args.no_optimise || subject.lower_store().is_some() {
+            return None;
+        }
+        optimised = optimise(request, subject, args, &census, Deleted { paths: gone, others });
+        optimised.as_ref().ok().and_then(|found| found.as_ref()).map(|(space, _)| *space)
+    };
+    let mut reclaim = Reclaim::new(whole(&census), &found, outside, &options, &mut ask);
+    if let Some((_, warnings)) = optimised? {
+        reclaim.warnings.extend(warnings);
+    }
+    reclaim.smallest = smallest(&census, &found, &settings, &options, need)?;
+    let exit = if reclaim.enough == Some(false) { Exit::No } else { Exit::Done };
+    request.answer(reclaim.document(whole(&census)), exit)
+}
+
+/// What optimising frees after a collection, and what is to be said of it.
+fn optimise(
+    request: &Request,
+    subject: &Subject,
+    args: &ReclaimArgs,
+    census: &Census,
+    deleted: Deleted<'_>,
+) -> Result<Option<(Space, Warnings)>, Failure> {
+    let files = subject.files()?;
+    let options = OptimiseOptions {
+        nix: args.settings.nix_version,
+        guix: subject.location.is_guix(),
+        threads: subject.threads(),
+        limit: Some(0),
+        ..OptimiseOptions::default()
+    };
+    let answer = with_progress(request.shows_progress(), |progress| {
+        Optimise::after(whole(census), deleted, files, &options, progress)
+    })
+    .map_err(|e: OptimiseError| Failure::because(&e))?;
+    let outcome = answer.outcome;
+    let mut warnings = Warnings::new();
+    if answer.unreadable > 0 {
+        let message =
+            format!("{} files cannot be read: optimising may save more", answer.unreadable);
+        warnings.push(WarningKind::Unreadable, census.catalog.store_dir(), message);
+    }
+    if outcome.stopped.is_some() {
+        let message = "optimising would stop with an error: what it saves is of what comes before";
+        warnings.push(WarningKind::Uncertain, census.catalog.store_dir(), message);
+    }
+    Ok(Some((Space { disk_size: outcome.disk_freed, inodes: outcome.inodes_freed }, warnings)))
+}
+
+/// The smallest set of roots that is enough, if that was asked.
+fn smallest(
+    census: &Census,
+    found: &FoundRoots,
+    settings: &GcSettings,
+    ladder: &LadderOptions,
+    need: Option<Need>,
+) -> Result<Option<SmallestSet>, Failure> {
+    let Some(need) = need else { return Ok(None) };
+    let options = SmallestOptions {
+        settings: settings.clone(),
+        need,
+        system: ladder.system,
+        tiers: ladder.tiers.clone(),
+    };
+    SmallestSet::after_garbage(whole(census), found, &options).map_err(|e| Failure::because(&e))
+}
