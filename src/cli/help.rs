@@ -133,6 +133,14 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
         ],
     ),
     (
+        "reclaim",
+        &[
+            ("What can be done to get space back", "nix-census reclaim"),
+            ("Only until 500 KiB come free", "nix-census reclaim --need 500K"),
+            ("Without reading files of equal size", "nix-census reclaim --no-optimise"),
+        ],
+    ),
+    (
         "audit",
         &[
             ("The whole store, without reading files", "nix-census audit"),
