@@ -58,6 +58,7 @@ impl Reclaim<'_> {
                 None => "",
             };
             fields.push(Field::new("needed", "needed", amount).remark(enough));
+            fields.push(Field::hidden("measure", Cell::text(need.measure.name())));
             fields.push(Field::hidden("enough", Cell::optional(self.enough, Cell::Bool)));
         }
         fields
