@@ -123,6 +123,8 @@ pub struct Warnings {
     kept: Vec<Warning>,
     /// Those of which an audit makes findings, and for which `kept` had no room.
     more: Vec<Warning>,
+    /// How many bytes `more` holds.
+    more_bytes: usize,
     counts: BTreeMap<WarningKind, u64>,
 }
 
@@ -131,6 +133,8 @@ impl Warnings {
     pub const KEPT: usize = 1000;
     /// How many more are kept for an audit.
     const MORE: usize = 1 << 17;
+    /// How many bytes these may have together.
+    const MORE_BYTES: usize = 32 << 20;
     /// How many bytes of a path and of a message are kept: a row of a hostile
     /// database may name megabytes.
     pub const LONGEST: usize = 16 << 10;
@@ -147,9 +151,19 @@ impl Warnings {
         path: impl Into<Vec<u8>>,
         message: impl Into<String>,
     ) {
+        self.push_with(kind, path, || message.into());
+    }
+
+    /// Adds a warning whose message is only made if the warning is kept.
+    pub(crate) fn push_with(
+        &mut self,
+        kind: WarningKind,
+        path: impl Into<Vec<u8>>,
+        message: impl FnOnce() -> String,
+    ) {
         *self.counts.entry(kind).or_default() += 1;
         if self.has_room(kind) {
-            let (mut path, mut message) = (path.into(), message.into());
+            let (mut path, mut message) = (path.into(), message());
             if path.len() > Self::LONGEST {
                 path.truncate(Self::LONGEST);
                 path.extend("…".bytes());
@@ -163,14 +177,17 @@ impl Warnings {
         }
     }
 
-    fn has_room(&self, kind: WarningKind) -> bool {
-        self.kept.len() < Self::KEPT || kind.is_finding() && self.more.len() < Self::MORE
+    /// Whether one more warning of a kind would be kept, not only counted.
+    pub(crate) fn has_room(&self, kind: WarningKind) -> bool {
+        let more = self.more.len() < Self::MORE && self.more_bytes < Self::MORE_BYTES;
+        self.kept.len() < Self::KEPT || kind.is_finding() && more
     }
 
     fn keep(&mut self, warning: Warning) {
         if self.kept.len() < Self::KEPT {
             self.kept.push(warning);
         } else if self.has_room(warning.kind) {
+            self.more_bytes += warning.path.len() + warning.message.len();
             self.more.push(warning);
         }
     }
@@ -189,6 +206,7 @@ impl Warnings {
     /// could be kept, what is left is incomplete.
     pub(crate) fn split(mut self, which: impl Fn(WarningKind) -> bool) -> (Vec<Warning>, Self) {
         let all = std::mem::take(&mut self.kept).into_iter().chain(std::mem::take(&mut self.more));
+        self.more_bytes = 0;
         let (taken, kept): (Vec<_>, Vec<_>) = all.partition(|w| which(w.kind));
         for warning in &taken {
             if let Some(count) = self.counts.get_mut(&warning.kind) {
@@ -324,6 +342,22 @@ mod tests {
         assert_eq!(kind(Errno::NAMETOOLONG), WarningKind::Unreadable);
         assert_eq!(kind(Errno::NOENT), WarningKind::Vanished);
         assert_eq!(WarningKind::of_error(&io::Error::other("x")), WarningKind::Unreadable);
+    }
+
+    #[test]
+    fn long_ones_are_counted_and_not_all_kept() {
+        let mut w = Warnings::new();
+        for _ in 0..10_000 {
+            w.push(WarningKind::DanglingReference, vec![b'x'; 1 << 14], "gone");
+        }
+        let bytes: usize = w.kept.iter().chain(&w.more).map(|w| w.path.len()).sum();
+        assert!(bytes < 49 << 20, "{bytes}");
+        w.push_with(WarningKind::DanglingReference, "x", || unreachable!("there is no room"));
+        assert_eq!(w.total(), 10_001);
+        // What is split off tells that it is not all.
+        let (taken, rest) = w.split(|kind| kind == WarningKind::DanglingReference);
+        assert_eq!(taken.len() as u64 + rest.total(), 10_001);
+        assert!(!rest.complete());
     }
 
     #[test]

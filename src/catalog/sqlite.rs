@@ -8,7 +8,7 @@ use super::build_trace::{Trace, TraceTable};
 use super::open::{Database, Exceeded, Quota, is_limit};
 use super::{Builder, Catalog, OddEnd, Record, TooLarge};
 use crate::nar::hash::Hash;
-use crate::warning::WarningKind;
+use crate::warning::{WarningKind, Warnings};
 use data_encoding::HEXLOWER;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
@@ -197,11 +197,12 @@ impl Reader<'_> {
                 }
                 numbers.set(id, number.unwrap_or(ODD));
                 if number.is_none() && odd.len() < ODD_ROWS {
-                    odd.insert(id, path.to_vec());
+                    odd.insert(id, path[..path.len().min(Warnings::LONGEST)].to_vec());
                 }
             }
             if number.is_none() && outside.is_none() {
-                outside = Some(path.escape_ascii().to_string());
+                let start = &path[..path.len().min(Warnings::LONGEST)];
+                outside = Some(start.escape_ascii().to_string());
             }
         }
         match outside {
@@ -249,6 +250,18 @@ impl Reader<'_> {
             } else if from == ODD && to < ODD {
                 builder.set_beside_odd_row(to, OddEnd::Referrer);
             }
+            let what = match to {
+                ODD => "refers to what is not a store path",
+                NONE => "refers to what has no row",
+                _ if from == NONE => "its referrer has no row",
+                // An odd row is reported already; that it refers to something adds nothing.
+                _ => continue,
+            };
+            let kind = WarningKind::DanglingReference;
+            if !builder.warnings().has_room(kind) {
+                builder.warnings().push_with(kind, Vec::new(), String::new);
+                continue;
+            }
             // What is at an end of the reference: a path, or words for what is none.
             let name = |id: Option<i64>, number: u32| match (id, number) {
                 (_, number) if number < ODD => builder.path(number).into_bytes(),
@@ -260,17 +273,10 @@ impl Reader<'_> {
                 (None, _) => b"no row at all".to_vec(),
             };
             let (referrer, reference) = (name(referrer, from), name(reference, to));
-            let what = match to {
-                ODD => "refers to what is not a store path",
-                NONE => "refers to what has no row",
-                _ if from == NONE => "its referrer has no row",
-                // An odd row is reported already; that it refers to something adds nothing.
-                _ => continue,
-            };
             let (path, other) =
                 if to < ODD { (reference, referrer) } else { (referrer, reference) };
             let message = format!("{what}: {}", other.escape_ascii());
-            builder.warnings().push(WarningKind::DanglingReference, path, message);
+            builder.warnings().push(kind, path, message);
         }
         Ok(())
     }

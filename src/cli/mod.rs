@@ -123,6 +123,7 @@ pub fn main() -> ExitCode {
         Err(error) => return ExitCode::from(usage::failure(&error).report() as u8),
     };
     progress::ignore_file_size_signal();
+    crate::catalog::open::leave_owners_alone();
     progress::install_interrupt_handler();
     ExitCode::from(match run(cli) {
         Ok(exit) => exit as u8,

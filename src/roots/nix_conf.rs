@@ -14,9 +14,10 @@ use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// No settings file is longer.
+/// No settings are longer, all files together, in bytes.
 const MAX_FILE: u64 = 1 << 20;
-/// More includes than any system has end a loop through changing names.
+/// No system's settings include more files, counting those that are not there: a
+/// few that include each other would have millions read.
 const MAX_FILES: usize = 256;
 
 /// The key that Nix trusts unless its settings say otherwise.
@@ -121,7 +122,7 @@ impl Settings {
                 warnings.push(kind, file.as_os_str().as_bytes(), message);
             };
             let text = match tree.resolve(file, None) {
-                Ok(found) => read_settings_file(found).map_err(|e| e.to_string()),
+                Ok(found) => read_settings_file(found, MAX_FILE).map_err(|e| e.to_string()),
                 Err(e) => Err(e.to_string()),
             };
             match text.as_deref().map(public_half) {
@@ -174,6 +175,7 @@ pub fn read_settings(tree: &Tree, files: &SettingsFiles, warnings: &mut Warnings
         warnings,
         open: Vec::new(),
         files: 0,
+        bytes: 0,
         user: false,
     };
     for file in &files.system {
@@ -197,7 +199,9 @@ struct SettingsReader<'a> {
     warnings: &'a mut Warnings,
     /// The files being read, each included by the one before.
     open: Vec<PathBuf>,
+    /// How many were looked for, and how many bytes were read.
     files: usize,
+    bytes: u64,
     /// Whether the file is one of the user's.
     user: bool,
 }
@@ -205,6 +209,15 @@ struct SettingsReader<'a> {
 impl SettingsReader<'_> {
     /// Reads a file; whether there is one.
     fn read(&mut self, file: &Path) -> bool {
+        if self.files >= MAX_FILES {
+            // Said once, at the file that is the first beyond them.
+            if self.files == MAX_FILES {
+                self.warn(file, format!("is not read: more files than {MAX_FILES} are included"));
+            }
+            self.files += 1;
+            return true;
+        }
+        self.files += 1;
         let found = match self.tree.resolve(file, None) {
             Ok(found) => found,
             Err(ResolveError::Missing { .. } | ResolveError::NotADirectory { .. }) => return false,
@@ -217,13 +230,13 @@ impl SettingsReader<'_> {
             Resolved::Entry(entry) => entry.path.clone(),
             Resolved::StorePath { .. } => unreachable!("no store directory was given"),
         };
-        if self.open.contains(&real) || self.files >= MAX_FILES {
+        if self.open.contains(&real) {
             self.warn(file, "includes itself".to_owned());
             return true;
         }
-        self.files += 1;
-        match read_settings_file(found) {
+        match read_settings_file(found, MAX_FILE - self.bytes) {
             Ok(text) => {
+                self.bytes += text.len() as u64;
                 self.open.push(real);
                 self.parse(file, &text);
                 self.open.pop();
@@ -235,6 +248,9 @@ impl SettingsReader<'_> {
 
     fn parse(&mut self, file: &Path, text: &[u8]) {
         for (number, line) in (1..).zip(text.split(|&b| b == b'\n')) {
+            if self.files > MAX_FILES {
+                return;
+            }
             let line = line.split(|&b| b == b'#').next().unwrap_or_default();
             let words = line.split(|b| b" \t\r".contains(b)).filter(|w| !w.is_empty());
             let words: Vec<&[u8]> = words.collect();
@@ -337,9 +353,9 @@ fn list<T>(setting: &mut Vec<T>, extra: bool, values: impl Iterator<Item = T>) -
 }
 
 /// The text of a file that is short enough.
-fn read_settings_file(found: Resolved) -> io::Result<Vec<u8>> {
+fn read_settings_file(found: Resolved, longest: u64) -> io::Result<Vec<u8>> {
     let entry = found.into_entry().ok_or(io::ErrorKind::NotFound)?;
-    entry.open_file()?.read_all(MAX_FILE).map_err(|e| match e.kind() {
+    entry.open_file()?.read_all(longest).map_err(|e| match e.kind() {
         io::ErrorKind::FileTooLarge => io::Error::other("it is too long for a settings file"),
         _ => e,
     })

@@ -10,7 +10,7 @@
 //! |---|---|
 //! | a rollback journal with a header | as an image in memory, in which it is rolled back |
 //! | `-wal` and a readable `-shm` | shared: `mode=ro&readonly_shm=1`, locks as any reader's; where nobody else has it open, SQLite ignores the `-shm` and builds an index of its own in memory |
-//! | `-wal` with frames, no `-shm` to read | alone: no locks and no shared memory, the log read where it is |
+//! | `-wal` with frames and no `-shm` to read, or without frames | alone: no locks and no shared memory, the log read where it is |
 //! | anything else | `immutable=1` |
 //!
 //! The last two and the image take no lock, so [`Database::finish`] looks again
@@ -41,6 +41,8 @@ use std::time::{Duration, SystemTime};
 mod error;
 mod file;
 mod limits;
+#[cfg(feature = "cli")]
+mod owner;
 mod replay;
 #[cfg(test)]
 mod tests;
@@ -52,6 +54,8 @@ pub use limits::Exceeded;
 pub(crate) use limits::Quota;
 use limits::Weight;
 pub(crate) use limits::is_limit;
+#[cfg(feature = "cli")]
+pub(crate) use owner::leave_owners_alone;
 
 /// The oldest database schema that is read: Nix 1.0's.
 pub(crate) const OLDEST_SCHEMA: u32 = 6;
@@ -276,15 +280,19 @@ fn attempt(found: FoundDatabase) -> Result<Database, OpenError> {
         found.check_readable("-wal")?;
     }
     // SQLite, run by root, gives what lies beside the database to the database's
-    // owner. (Where it is the owner's already, that moves its ctime alone.)
+    // owner. (Where it is the owner's already, that moves its ctime alone: see
+    // [`leave_owners_alone`].)
     let root = rustix::process::geteuid().is_root();
     let owner = |stat: &Stat| (stat.uid, stat.gid);
     let same_owner = |stat: &Stat| !root || owner(stat) == owner(&files.db);
+    // Of a log that is a header alone SQLite waits half a minute for the rest,
+    // where an index tells of frames.
     let mut journal = None;
     let mode = if let Some(bytes) = hot_journal(&found, &files)? {
         journal = Some(Journal::Rollback { bytes });
         OpenMode::InMemory
     } else if found.path_for_sqlite().is_some()
+        && wal_bytes != replay::WAL_HEADER as u64
         && files.wal.as_ref().is_some_and(same_owner)
         && found.look_at("-shm")?.as_ref().is_some_and(same_owner)
         && found.check_readable("-shm").is_ok()

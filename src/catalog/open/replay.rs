@@ -11,10 +11,11 @@ use std::io;
 
 /// What a rollback journal begins with, and each further header in it.
 const JOURNAL_MAGIC: [u8; 8] = [0xd9, 0xd5, 0x05, 0xf9, 0x20, 0xa1, 0x63, 0xd7];
-/// What follows the name of a super-journal at the end of a journal.
+/// The length of a journal's header, without what fills its sector.
 const HEADER: usize = 28;
 const FRAME_HEADER: usize = 24;
-const WAL_HEADER: usize = 32;
+/// The length of a write-ahead log without a frame.
+pub(super) const WAL_HEADER: usize = 32;
 /// The byte that SQLite locks; no data is in its page.
 const LOCK_BYTE: u64 = 1 << 30;
 

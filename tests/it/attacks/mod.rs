@@ -1,0 +1,406 @@
+//! Attacks on the program: what it examines is made to harm it, its surroundings
+//! fail, or it is ended. One function a kind; each runs every command, and after
+//! every run the same must hold ([`Case::check`]):
+//!
+//! - it ends by itself, within limits of time and memory, without a panic;
+//! - nothing that a terminal would obey is written, in any format;
+//! - exit status, `complete` and what is said on standard error agree;
+//! - nothing examined has changed: names, bytes, modes, owners, times, attributes;
+//! - nothing that lies outside the root is told, and nothing is left in `TMPDIR`.
+//!
+//! With `NIX_CENSUS_SWEEP=1` each kind is tried in all formats, and system calls
+//! fail at more places.
+#![allow(clippy::unwrap_used)]
+
+mod databases;
+mod faults;
+mod files;
+mod limits;
+mod live;
+mod logs;
+mod names;
+mod settings;
+
+use super::support::store_in_code::{Made, base, insert, path, refer};
+use super::support::{Run, TestEnv, have, run};
+use rusqlite::Connection;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// What lies outside the root, in a file's name and its contents.
+const CANARY: &str = "canary-5be1";
+/// Characters that do something to a terminal, change how others are drawn, or
+/// are not seen.
+fn is_unsafe(c: char) -> bool {
+    c.is_control()
+        || matches!(c as u32, 0xad | 0x61c | 0x180e | 0x200b..=0x200f | 0x2028..=0x202e)
+        || matches!(c as u32, 0x2060..=0x206f | 0xfeff | 0xfff9..=0xfffb | 0xe0000..=0xe0fff)
+}
+
+/// Seconds of processor time that no run needs; the program is not optimised here.
+const CPU: u64 = 40;
+/// Address space that no run needs, beside what the database weighs. Most of it is
+/// reserved alone.
+const MEMORY: u64 = 768 << 20;
+
+/// Every command, with what it needs to have something to do.
+const COMMANDS: [&[&str]; 13] = [
+    &[],
+    &["report", "--all"],
+    &["report", "tree"],
+    &["tree", "tree"],
+    &["why", "tree", "hello"],
+    &["why", "--precise", "tree", "hello"],
+    &["what-if", "tree", "--remove", "hello"],
+    &["suggest", "tree"],
+    &["optimise"],
+    &["roots", "--no-runtime"],
+    &["garbage", "--no-runtime"],
+    &["audit"],
+    &["audit", "--contents", "--references"],
+];
+
+/// Whether everything is to be tried.
+fn sweep() -> bool {
+    std::env::var_os("NIX_CENSUS_SWEEP").is_some_and(|value| value == "1")
+}
+
+/// The formats that there are.
+fn formats() -> Vec<String> {
+    // Said wherever a value is none of them.
+    let run = TestEnv::new().run(["report", "--format", "none of them"]);
+    let (_, values) = run.stderr.split_once("[possible values: ").unwrap();
+    let (values, _) = values.split_once(']').unwrap();
+    values.split(',').map(|value| value.split_whitespace().collect()).collect()
+}
+
+/// A sound store that is about to be attacked.
+struct Case {
+    env: TestEnv,
+    made: Made,
+    /// What may be asked of it.
+    commands: Vec<Vec<OsString>>,
+    /// Put before the program.
+    before: Vec<OsString>,
+    /// More memory than others get, in bytes.
+    more_memory: u64,
+    before_attack: Option<Manifest>,
+}
+
+/// All that can be said of each file below a directory.
+type Manifest = BTreeMap<PathBuf, (Vec<u8>, [u64; 6], [i64; 4], Vec<Vec<u8>>)>;
+
+/// What a run was, and what it gave.
+struct Ran {
+    command: Vec<OsString>,
+    run: Run,
+}
+
+impl Case {
+    /// Three paths and a derivation, roots, settings, links of equal files; and
+    /// beside the root what must never be told.
+    fn new() -> Self {
+        let env = TestEnv::new();
+        let (made, db) = Made::sound(&env, "root");
+        let drv = r#"Derive([("out","/nix/store/00000000000000000000000000000001-hello-1.0","","")],[],[],"x","/b",[],[])"#;
+        fs::write(made.store.join(base(4, "hello-1.0.drv")), drv).unwrap();
+        let nar = 112 + drv.len().next_multiple_of(8) as i64;
+        insert(&db, 4, path(4, "hello-1.0.drv").as_bytes(), Some(nar));
+        db.execute_batch("UPDATE ValidPaths SET deriver = '/nix/store/00000000000000000000000000000004-hello-1.0.drv' WHERE id = 1")
+            .unwrap();
+        drop(db);
+        let state = made.dir.join("nix/var/nix");
+        for dir in ["gcroots/auto", "profiles", "temproots"] {
+            fs::create_dir_all(state.join(dir)).unwrap();
+        }
+        symlink(path(2, "world-2.0"), state.join("gcroots/root")).unwrap();
+        symlink("/nix/var/nix/profiles", state.join("gcroots/profiles")).unwrap();
+        symlink(path(1, "hello-1.0"), state.join("profiles/default-1-link")).unwrap();
+        symlink("default-1-link", state.join("profiles/default")).unwrap();
+        fs::create_dir_all(made.dir.join("etc/nix")).unwrap();
+        fs::write(made.dir.join("etc/nix/nix.conf"), "keep-outputs = false\n").unwrap();
+        fs::create_dir(made.store.join(".links")).unwrap();
+        let link = made.store.join(".links/0q5nsnzzpxdv8a0rwyk0gmlvpbfhqd9y21ch3mzsj5kvd1bm0000");
+        fs::hard_link(made.store.join(base(2, "world-2.0")), link).unwrap();
+        let outside = env.join("outside");
+        fs::create_dir(&outside).unwrap();
+        fs::write(outside.join(CANARY), CANARY).unwrap();
+        fs::write(outside.join("secret"), CANARY).unwrap();
+        fs::create_dir(env.join("tmp")).unwrap();
+        let words = |words: &[&str]| words.iter().map(Into::into).collect();
+        let commands = COMMANDS.iter().map(|command| words(command)).collect();
+        Self { env, made, commands, before: Vec::new(), more_memory: 0, before_attack: None }
+    }
+
+    /// A connection that changes the database.
+    fn db(&self) -> Connection {
+        let db = Connection::open(&self.made.database).unwrap();
+        db.pragma_update(None, "synchronous", "OFF").unwrap();
+        db
+    }
+
+    /// Runs SQL on the database.
+    fn sql(&self, sql: &str) {
+        self.db().execute_batch(sql).unwrap();
+    }
+
+    /// Writes the tables of the schema as they are, whatever SQLite thinks of it.
+    fn edit_schema(&self, sql: &str) {
+        let db = self.db();
+        db.execute_batch(&format!("PRAGMA writable_schema = ON; {sql}")).unwrap();
+    }
+
+    /// A name inside the root.
+    fn at(&self, name: &str) -> PathBuf {
+        self.made.dir.join(name)
+    }
+
+    /// A name beside the database.
+    fn beside(&self, suffix: &str) -> PathBuf {
+        self.made.database.with_file_name(format!("db.sqlite{suffix}"))
+    }
+
+    /// The database's bytes, changed.
+    fn bytes(&self, change: impl FnOnce(&mut Vec<u8>)) {
+        let mut bytes = fs::read(&self.made.database).unwrap();
+        change(&mut bytes);
+        fs::write(&self.made.database, bytes).unwrap();
+    }
+
+    /// Only these commands.
+    fn only(&mut self, commands: &[&[&str]]) {
+        let words = |words: &&[&str]| words.iter().map(Into::into).collect();
+        self.commands = commands.iter().map(words).collect();
+    }
+
+    /// Runs commands on what was attacked; each must end well. In a sweep that is
+    /// all of them in all formats, otherwise the report and the audit, and one more
+    /// that is another for each kind.
+    #[track_caller]
+    fn attack(&mut self) -> Vec<Ran> {
+        self.settle();
+        if sweep() {
+            let formats = formats();
+            let pairs = self.commands.iter().flat_map(|c| formats.iter().map(move |f| (c, f)));
+            return pairs.map(|(command, format)| self.run_once(command, format)).collect();
+        }
+        if self.commands.len() <= 3 {
+            return self.commands.iter().map(|command| self.run_once(command, "json")).collect();
+        }
+        let last = self.commands.len() - 1;
+        let name = std::thread::current().name().unwrap_or_default().to_owned();
+        let other = name.bytes().fold(0, |sum, b| (sum * 31 + usize::from(b)) % 1009);
+        let format = ["table", "csv"][other % 2];
+        [(1, "json"), (last, "json"), (other % last, format)]
+            .map(|(command, format)| self.run_once(&self.commands[command], format))
+            .into()
+    }
+
+    /// Notes what is there before a run; file times a while back, as of a store
+    /// that nobody writes to.
+    fn settle(&mut self) {
+        let ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30);
+        for name in [&self.made.database, &self.beside("-wal"), &self.beside("-journal")] {
+            if fs::symlink_metadata(name).is_ok_and(|m| m.is_file()) {
+                let _ = fs::File::options().write(true).open(name).map(|f| f.set_modified(ago));
+            }
+        }
+        self.before_attack = Some(manifest(self.env.path()));
+    }
+
+    #[track_caller]
+    fn run_once(&self, command: &[OsString], format: &str) -> Ran {
+        let mut args = command.to_vec();
+        args.extend(["--format".into(), format.into()]);
+        let ran = Ran { run: run(&mut self.command(&args)), command: args };
+        self.check(&ran);
+        ran
+    }
+
+    /// The program with its limits. A run ends after two minutes, whatever it waits for.
+    fn command(&self, args: &[OsString]) -> Command {
+        self.command_under(&format!("--as={}", MEMORY + self.more_memory), args)
+    }
+
+    /// The same under another limit of `prlimit` than that of memory.
+    fn command_under(&self, limit: &str, args: &[OsString]) -> Command {
+        let mut all: Vec<OsString> = vec![
+            "prlimit".into(),
+            limit.into(),
+            format!("--cpu={CPU}").into(),
+            "--core=0".into(),
+            "timeout".into(),
+            "-k1".into(),
+            "120".into(),
+        ];
+        all.extend(self.before.iter().cloned());
+        all.push(env!("CARGO_BIN_EXE_nix-census").into());
+        all.extend(self.made.args(args));
+        let plain = self.env.command([""; 0]);
+        let mut command = Command::new(&all[0]);
+        command.args(&all[1..]).env_clear().stdin(Stdio::null()).current_dir(self.env.path());
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("TMPDIR", self.env.join("tmp")).env("MALLOC_ARENA_MAX", "1");
+        command
+    }
+
+    /// What must hold of every run.
+    #[track_caller]
+    fn check(&self, ran: &Ran) {
+        let Ran { command, run } = ran;
+        let context = || format!("{command:?}\n{}\n{}", run.stdout, run.stderr);
+        assert!((0..=3).contains(&run.status), "status {}: {}", run.status, context());
+        self.check_harm(ran);
+        check_agreement(command, run);
+    }
+
+    /// What must hold of every run, however it ended.
+    #[track_caller]
+    fn check_harm(&self, ran: &Ran) {
+        let Ran { command, run } = ran;
+        let context = || format!("{command:?}\n{}\n{}", run.stdout, run.stderr);
+        assert!(!run.stderr.contains("panicked"), "{}", context());
+        for text in [&run.stdout, &run.stderr] {
+            let unsafe_char = text.chars().find(|&c| c != '\n' && is_unsafe(c));
+            assert_eq!(unsafe_char, None, "{}", context());
+            assert!(!text.contains(CANARY), "{}", context());
+        }
+        let (before, after) = (self.before_attack.as_ref(), manifest(self.env.path()));
+        for (name, was) in before.unwrap() {
+            let is = after.get(name);
+            assert!(
+                is == Some(was),
+                "{} changed: {is:?}\nwas {was:?}\n{}",
+                name.display(),
+                context()
+            );
+        }
+        let new = after.keys().find(|name| !before.unwrap().contains_key(*name));
+        assert_eq!(new, None, "{}", context());
+    }
+}
+
+/// Whether status, document and messages say the same.
+#[track_caller]
+fn check_agreement(command: &[OsString], run: &Run) {
+    let context = || format!("{command:?}\n{}\n{}", run.stdout, run.stderr);
+    let warned = run.stderr.contains("the answer is incomplete");
+    if run.stdout.is_empty() && run.status > 1 {
+        assert!(run.stderr.starts_with("error: "), "{}", context());
+        return;
+    }
+    assert_eq!(warned, run.status == 3, "{}", context());
+    assert_ne!(run.status, 2, "{}", context());
+    if command.iter().any(|word| word == "json") {
+        let answer: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|e| panic!("{e}: {}", context()));
+        assert_eq!(answer["complete"], run.status != 3, "{}", context());
+    }
+}
+
+/// Some run said this on standard error, or in its answer.
+#[track_caller]
+fn said(all: &[Ran], text: &str) {
+    let found =
+        all.iter().any(|ran| ran.run.stderr.contains(text) || ran.run.stdout.contains(text));
+    let first = all.first().map(|ran| (&ran.command, &ran.run.stderr));
+    assert!(found, "nobody said ‘{text}’: {first:?}");
+}
+
+/// Every run ended with this status.
+#[track_caller]
+fn all_ended(all: &[Ran], status: i32) {
+    for ran in all {
+        let Ran { command, run } = ran;
+        assert_eq!(run.status, status, "{command:?}\n{}\n{}", run.stdout, run.stderr);
+    }
+}
+
+/// All below a directory: contents, or of large files and odd ones what they are;
+/// numbers and times that `stat` has, but for the time of the last access; the
+/// names and values of extended attributes.
+fn manifest(dir: &Path) -> Manifest {
+    let entries = walkdir::WalkDir::new(dir).into_iter().filter_map(Result::ok);
+    let state = |entry: walkdir::DirEntry| {
+        let path = entry.into_path();
+        let meta = fs::symlink_metadata(&path).unwrap();
+        let contents = match meta.file_type() {
+            kind if kind.is_file() && meta.len() <= 4 << 20 => fs::read(&path).unwrap_or_default(),
+            kind if kind.is_symlink() => {
+                fs::read_link(&path).unwrap().into_os_string().into_encoded_bytes()
+            }
+            _ => Vec::new(),
+        };
+        let numbers = [
+            u64::from(meta.mode()),
+            u64::from(meta.uid()),
+            u64::from(meta.gid()),
+            meta.ino(),
+            meta.nlink(),
+            meta.size(),
+        ];
+        let times = [meta.mtime(), meta.mtime_nsec(), meta.ctime(), meta.ctime_nsec()];
+        let mut list = vec![0; 4096];
+        let length = rustix::fs::llistxattr(&path, &mut list).unwrap_or(0);
+        let names = list[..length].split(|&b| b == 0).filter(|name| !name.is_empty());
+        let value = |name: &[u8]| {
+            let mut value = vec![0; 4096];
+            let length = rustix::fs::lgetxattr(&path, name, &mut value).unwrap_or(0);
+            [name, b"=", &value[..length]].concat()
+        };
+        let attributes = names.map(value).collect();
+        (path, (contents, numbers, times, attributes))
+    };
+    entries.map(state).collect()
+}
+
+/// One test for each kind of attack. Without the programs that bound a run there
+/// is none.
+macro_rules! attacks {
+    ($($(#[$attribute:meta])* fn $name:ident($case:ident) $body:block)*) => {$(
+        $(#[$attribute])*
+        #[test]
+        fn $name() {
+            if !crate::support::have(&["prlimit", "timeout"]) {
+                return;
+            }
+            #[allow(unused_mut)]
+            let mut $case = $crate::attacks::Case::new();
+            $body
+        }
+    )*};
+}
+use attacks;
+
+attacks! {
+    /// What all others start from: every command answers, and nothing is incomplete.
+    fn nothing(case) {
+        let all = case.attack();
+        for ran in &all {
+            let Ran { command, run } = ran;
+            let audit = command.iter().any(|word| word == "audit");
+            assert_eq!(run.status, i32::from(audit), "{command:?}\n{}\n{}", run.stdout, run.stderr);
+        }
+    }
+}
+
+/// As the user nobody; the root must be one that he can enter.
+fn as_nobody(case: &mut Case) -> bool {
+    if !super::support::root() || !have(&["setpriv"]) {
+        return false;
+    }
+    fs::set_permissions(case.env.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    case.before =
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"].map(Into::into).into();
+    true
+}
+
+/// A word as an argument.
+fn word(text: impl AsRef<OsStr>) -> OsString {
+    text.as_ref().to_owned()
+}
