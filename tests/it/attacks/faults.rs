@@ -76,7 +76,6 @@ calls! {
     mapping_fails "mmap"
     listing_attributes_fails "llistxattr,listxattr,flistxattr"
     asking_for_access_fails "faccessat2"
-    starting_a_thread_fails "clone3"
     asking_the_file_system_fails "fstatfs,statfs"
     writing_fails "write"
     closing_fails "close"
