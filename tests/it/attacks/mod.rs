@@ -74,8 +74,8 @@ fn sweep() -> bool {
 fn formats() -> Vec<String> {
     // Said wherever a value is none of them.
     let run = TestEnv::new().run(["report", "--format", "none of them"]);
-    let (_, values) = run.stderr.split_once("[possible values: ").unwrap();
-    let (values, _) = values.split_once(']').unwrap();
+    let (_, values) = run.stderr.split_once("possible values: ").unwrap();
+    let values = values.split([']', '\n']).next().unwrap();
     values.split(',').map(|value| value.split_whitespace().collect()).collect()
 }
 
