@@ -91,7 +91,7 @@
 //! | [`roots`] | the garbage collector’s roots and settings, found without Nix |
 //! | [`outside`] | what Nix keeps outside the store: free pages of the database, logs, caches, `/boot` |
 //! | [`census`] | catalog and disk joined, targets resolved |
-//! | [`answer`] | what an answer is made of: documents, sections, typed columns, cells |
+//! | [`answer`] | what an answer is made of: documents, sections, typed columns, cells; which rows are chosen |
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
 //! | [`output`] | one module a format: table, JSON, CSV, JUnit XML |
 //! | `cli` | arguments, progress, exit status |

@@ -33,6 +33,19 @@ pub(crate) fn format_size(bytes: u64, units: Units) -> String {
     format!("{value:.1} {}", names[unit])
 }
 
+/// A number of things for people: with commas between thousands.
+pub(crate) fn format_count(n: u64) -> String {
+    let digits = n.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 /// A time for people, in a time zone and with its offset from UTC; the number
 /// where no calendar has that time.
 pub(crate) fn format_time(seconds: i64, time_zone: &TimeZone) -> String {
@@ -92,6 +105,12 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_escaped() {
         assert_eq!(escape(b"a\x1b[31m\n\xff\xc3\xa9"), "a\\x1b[31m\\n\\xffé");
+    }
+
+    #[test]
+    fn counts_have_commas_between_thousands() {
+        let counts = [0, 999, 1000, 1_234_567].map(format_count);
+        assert_eq!(counts, ["0", "999", "1,000", "1,234,567"]);
     }
 
     #[test]

@@ -109,17 +109,17 @@ impl Kinds {
         };
         let size_columns = || {
             vec![
-                Column::size("disk_size").titled("disk size"),
-                Column::size("apparent_size").titled("apparent"),
-                Column::size("nar_size").titled("NAR size"),
+                Column::size("disk_size").titled("disk size").weight().share(),
+                Column::size("apparent_size").titled("apparent").rank(4),
+                Column::size("nar_size").titled("NAR size").rank(4),
                 Column::count("entries"),
             ]
         };
         let mut columns = size_columns();
         columns.extend([
-            Column::count("paths"),
-            Column::text("kind"),
-            Column::text("description").titled("what it is"),
+            Column::count("paths").rank(6),
+            Column::text("kind").rank(0),
+            Column::text("description").titled("what it is").rank(1),
         ]);
         let rows = self.kinds.iter().map(move |row| {
             let mut cells = sizes(&row.sums);
@@ -137,7 +137,7 @@ impl Kinds {
             Cell::text("all kinds, each inode once"),
         ]);
         let mut path_columns = size_columns();
-        path_columns.extend([Column::text("kind"), Column::path("path")]);
+        path_columns.extend([Column::text("kind").rank(1), Column::path("path")]);
         let path_rows = self.by_path.iter().map(move |row| {
             let mut cells = sizes(&row.sums);
             cells.extend([
@@ -155,6 +155,7 @@ impl Kinds {
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             vec![
                 Section::fields(Some("total"), "", total),
+                Section::rows("paths", title, path_columns, path_rows),
                 Section::Rows {
                     key: "kinds",
                     title: String::new(),
@@ -163,7 +164,6 @@ impl Kinds {
                     footer,
                     summary: false,
                 },
-                Section::rows("paths", title, path_columns, path_rows),
             ],
             "kinds",
         )

@@ -8,7 +8,7 @@ use crate::disk::Space;
 use crate::fs::Capacity;
 use crate::outside::Outside;
 use crate::store::StoreLocation;
-use crate::text::{Units, format_size};
+use crate::text::{Units, format_count, format_size};
 use crate::warning::Warnings;
 use std::path::Path;
 use std::time::Duration;
@@ -124,7 +124,7 @@ impl Overview {
         let catalog = &census.catalog;
         let mut fields = vec![
             Field::new("paths", "valid paths", Cell::Count(self.paths))
-                .remark(format!("{} of them derivations (.drv)", self.derivations)),
+                .remark(format!("{} of them derivations (.drv)", format_count(self.derivations))),
             Field::hidden("derivations", Cell::Count(self.derivations)),
             Field::new("references", "references", Cell::Count(self.references)),
             Field::new("nar_size", "NAR size", Cell::optional(self.nar_size, Cell::Size)),
@@ -141,42 +141,45 @@ impl Overview {
                     .remark("each inode once"),
                 Field::new("disk_size", "disk size", Cell::Size(d.disk_size))
                     .remark("each inode once"),
-                Field::new("links_savings", "saved through .links", Cell::Size(d.links_savings))
+                size_if("links_savings", "saved through .links", d.links_savings)
                     .remark("by nix-store --optimise"),
-                Field::new(
-                    "other_link_savings",
-                    "by other hard links",
-                    Cell::Size(d.other_link_savings),
-                )
-                .remark(format!("{} names beyond their inode’s first", d.other_linked_names)),
+                size_if("other_link_savings", "saved by hard links", d.other_link_savings)
+                    .remark(format!("{} more names of files", format_count(d.other_linked_names))),
                 Field::hidden("other_linked_names", Cell::Count(d.other_linked_names)),
                 Field::hidden("hard_link_savings", Cell::Size(d.hard_link_savings)),
                 Field::hidden("hard_linked_names", Cell::Count(d.hard_linked_names)),
-                Field::new("copied_disk_size", "every name copied", Cell::Size(d.copied_disk_size))
-                    .remark("without hard links, as du -l counts"),
                 Field::new(
-                    "links_directory_disk_size",
-                    ".links itself",
-                    Cell::Size(d.links_directory_disk_size),
+                    "copied_disk_size",
+                    if d.copied_disk_size > d.disk_size { "every name copied" } else { "" },
+                    Cell::Size(d.copied_disk_size),
                 )
-                .remark(format!("{} entries", d.links_entries)),
+                .remark("without hard links, as du -l counts"),
+                size_if("links_directory_disk_size", ".links itself", d.links_directory_disk_size)
+                    .remark(format!("{} entries", format_count(d.links_entries))),
                 Field::hidden("links_entries", Cell::Count(d.links_entries)),
-                Field::new(
-                    "unused_links_disk_size",
-                    "unused links",
-                    Cell::Size(d.unused_links_disk_size),
-                )
-                .remark(format!("{} entries of .links with no other name", d.unused_links)),
+                size_if("unused_links_disk_size", "unused links", d.unused_links_disk_size).remark(
+                    format!(
+                        "{} entries of .links with no other name",
+                        format_count(d.unused_links)
+                    ),
+                ),
                 Field::hidden("unused_links", Cell::Count(d.unused_links)),
-                Field::new("invalid_disk_size", "other entries", Cell::Size(d.invalid_disk_size))
-                    .remark(format!(
-                        "{} entries of the store directory that are not valid paths",
-                        d.invalid_entries
-                    )),
+                count_size(
+                    "invalid_disk_size",
+                    "other entries",
+                    d.invalid_entries,
+                    d.invalid_disk_size,
+                )
+                .remark(format!(
+                    "{} entries of the store directory that are not valid paths",
+                    format_count(d.invalid_entries)
+                )),
                 Field::hidden("invalid_entries", Cell::Count(d.invalid_entries)),
                 Field::new("store_disk_size", "whole store on disk", Cell::Size(d.store_disk_size)),
-                Field::new("inodes", "inodes", Cell::Count(d.inodes))
-                    .remark(format!("{} in the whole store directory", d.store_inodes)),
+                Field::new("inodes", "inodes", Cell::Count(d.inodes)).remark(format!(
+                    "{} in the whole store directory",
+                    format_count(d.store_inodes)
+                )),
                 Field::hidden("store_inodes", Cell::Count(d.store_inodes)),
                 Field::hidden("invalid_inodes", Cell::Count(d.invalid_inodes)),
             ]);
@@ -189,16 +192,22 @@ impl Overview {
         }
         let seconds = self.duration.as_secs_f64();
         let entries = self.disk.map(|d| d.entries);
-        fields.push(
-            Field::new("duration", "examined in", Cell::Seconds(seconds))
-                .remark(entries.map(|n| format!("{n} entries seen")).unwrap_or_default()),
-        );
+        fields.push(Field::new("duration", "examined in", Cell::Seconds(seconds)).remark(
+            entries.map(|n| format!("{} entries seen", format_count(n))).unwrap_or_default(),
+        ));
         fields.push(Field::hidden("entries", Cell::optional(entries, Cell::Count)));
-        let mut columns = vec![Column::size("nar_size").titled("NAR size")];
-        if self.disk.is_some() {
-            columns.push(Column::size("disk_size").titled("disk size"));
+        let disk = self.disk.map(|d| d.disk_size);
+        let nar_size = Column::size("nar_size").titled("NAR size");
+        let mut columns = vec![];
+        columns.push(if disk.is_some() { nar_size.rank(2) } else { nar_size.weight().share() });
+        if disk.is_some() {
+            columns.push(Column::size("disk_size").titled("disk size").weight().share());
         }
-        columns.extend([Column::count("referrers"), Column::path("path")]);
+        columns.extend([Column::count("referrers").rank(4), Column::path("path")]);
+        let mut footer = vec![Cell::optional(self.nar_size, Cell::Size)];
+        footer.extend(disk.map(Cell::Size));
+        let all = format!("all {} paths", format_count(self.paths));
+        footer.extend([Cell::text(""), Cell::text(all)]);
         let usage = |id| census.usage(census.index_of(id)?);
         let rows = self.heaviest.clone().into_iter().map(move |id| {
             let mut row = vec![Cell::optional(catalog.nar_size(id), Cell::Size)];
@@ -215,12 +224,30 @@ impl Overview {
             Some("/") => format!("Store {store_dir} in {}", location.real_store_dir.display()),
             _ => format!("Store {store_dir} under {}", location.root.display()),
         };
-        let sections = [Section::fields(None, title, fields)]
+        let heaviest = Section::Rows {
+            key: "heaviest",
+            title: "Heaviest paths".to_owned(),
+            columns,
+            rows: Box::new(rows),
+            footer,
+            summary: false,
+        };
+        let sections = [heaviest]
             .into_iter()
             .chain(self.outside.as_ref().map(Printed::section))
-            .chain([Section::rows("heaviest", "Heaviest paths", columns, rows)]);
+            .chain([Section::fields(None, title, fields)]);
         Document::new(Head { store_dir, warnings: &self.warnings }, sections.collect(), "heaviest")
     }
+}
+
+/// A size that people see where there is any.
+fn size_if(key: &'static str, label: &'static str, size: u64) -> Field<'static> {
+    count_size(key, label, size, size)
+}
+
+/// The size of so many things, which people see where there are any.
+fn count_size(key: &'static str, label: &'static str, things: u64, size: u64) -> Field<'static> {
+    Field::new(key, if things > 0 { label } else { "" }, Cell::Size(size))
 }
 
 /// What the store's file system has left. JSON keys are there in any case.
@@ -236,7 +263,9 @@ fn capacity_fields(capacity: Option<Capacity>) -> Vec<Field<'static>> {
         free.remark = format!("{} of {whole}", percent(c.available, c.size)).into();
         inodes.label = "inodes left".into();
         inodes.remark = match (c.free_inodes, c.inodes) {
-            (Some(free), Some(all)) => format!("{} of {all}", percent(free, all)).into(),
+            (Some(free), Some(all)) => {
+                format!("{} of {}", percent(free, all), format_count(all)).into()
+            }
             _ => "the file system has no limit on inodes".into(),
         };
     }

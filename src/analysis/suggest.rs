@@ -187,7 +187,7 @@ impl Suggestions {
         ];
         let disk_column = |key, heading| Column::size(key).titled(heading).hidden_if(!disk);
         let columns = vec![
-            Column::size("gain_nar_size").titled("gain NAR"),
+            Column::size("gain_nar_size").titled("gain NAR").rank(5),
             disk_column("gain_disk_size", "gain disk").weight(),
             if disk {
                 Column::size("alone_nar_size").hidden()
@@ -195,12 +195,12 @@ impl Suggestions {
                 Column::size("alone_nar_size").titled("alone")
             },
             disk_column("alone_disk_size", "alone"),
-            Column::count("paths"),
+            Column::count("paths").rank(4),
             Column::text("action").hidden(),
             Column::path("path").hidden(),
-            Column::text("flags").titled("what-if flags to try it"),
-            Column::text("holder").titled("held by"),
-            Column::paths("held_by").titled("holders"),
+            Column::text("flags").titled("what-if flags to try it").rank(0),
+            Column::text("holder").titled("held by").rank(7),
+            Column::paths("held_by").titled("holders").rank(6),
         ];
         let handles = Handles::new(census);
         let catalog = &census.catalog;
@@ -236,11 +236,11 @@ impl Suggestions {
         };
         let handles = Handles::new(census);
         let columns = vec![
-            Column::size("gain_nar_size").titled("gain NAR"),
+            Column::size("gain_nar_size").titled("gain NAR").rank(5),
             disk_column("gain_disk_size", "gain disk").weight(),
-            Column::text("flags").titled("what-if flags to try it"),
-            Column::path("old").hidden(),
-            Column::path("new").hidden(),
+            Column::text("flags").titled("what-if flags to try it").rank(0),
+            Column::path("old").named().hidden(),
+            Column::path("new").named().hidden(),
         ];
         let rows = self.replacements.iter().map(move |r| {
             vec![
@@ -261,9 +261,9 @@ impl Suggestions {
             Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
             vec![
                 Section::fields(Some("total"), "", total),
+                twins,
                 suggestions,
                 Section::Note(note),
-                twins,
             ],
             "suggestions",
         )

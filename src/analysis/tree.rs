@@ -72,13 +72,13 @@ impl ReferenceTree {
         let catalog = &census.catalog;
         let disk = census.disk.is_some();
         let mut columns = vec![
-            Column::size("nar_size").titled("NAR size"),
+            Column::size("nar_size").titled("NAR size").rank(4),
             Column::size("retained_nar_size").titled("retained NAR"),
+            Column::size("disk_size").titled("disk size").rank(2).hidden_if(!disk),
+            Column::size("retained_disk_size").titled("retained disk").hidden_if(!disk),
         ];
-        let on_disk = [("disk_size", "disk size"), ("retained_disk_size", "retained disk")];
-        columns.extend(
-            on_disk.map(|(key, heading)| Column::size(key).titled(heading).hidden_if(!disk)),
-        );
+        let weight = if disk { &mut columns[3] } else { &mut columns[1] };
+        *weight = weight.weight();
         columns.extend([
             Column::path("path"),
             Column::count("depth").hidden(),

@@ -246,10 +246,10 @@ impl Why {
     fn users_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let catalog = &census.catalog;
         let columns = vec![
-            Column::count("steps"),
-            Column::path("user"),
-            Column::path("referrer").titled("direct user"),
-            Column::path("to"),
+            Column::count("steps").rank(4),
+            Column::path("user").named(),
+            Column::path("referrer").titled("direct user").rank(2),
+            Column::path("to").rank(1),
             Column::paths("chain").hidden(),
         ];
         let rows = self.users.iter().map(|user| {
@@ -269,12 +269,12 @@ impl Why {
 fn locations_section<'a>(census: &'a Census, locations: &'a [ReferenceLocation]) -> Section<'a> {
     let catalog = &census.catalog;
     let columns = vec![
-        Column::path("file"),
-        Column::count("line"),
+        Column::path("file").named(),
+        Column::count("line").rank(3),
         Column::count("offset").titled("byte"),
         Column::count("count"),
-        Column::text("kind").titled("type"),
-        Column::text("excerpt"),
+        Column::text("kind").titled("type").rank(4),
+        Column::text("excerpt").rank(1),
         Column::path("referrer").hidden(),
         Column::path("reference").hidden(),
     ];

@@ -67,6 +67,9 @@ pub struct Column {
     pub hidden: bool,
     /// Whether rows are weighed by it: it decides what is large.
     pub weight: bool,
+    /// Whether a terminal shows what part of the whole each row is; for columns
+    /// by which rows are weighed, in lists whose footer has the whole.
+    pub share: bool,
     /// Whether it names what the row is about: a filter looks there.
     pub named: bool,
     /// How soon a narrow table does without it: the highest goes first, 0 stays.
@@ -81,7 +84,16 @@ impl Column {
             ColumnType::Text | ColumnType::Size | ColumnType::Change => 3,
             _ => 5,
         };
-        Self { key, holds, heading: key, hidden: false, weight: false, named: false, rank }
+        Self {
+            key,
+            holds,
+            heading: key,
+            hidden: false,
+            weight: false,
+            share: false,
+            named: false,
+            rank,
+        }
     }
 
     /// A column of sizes in bytes.
@@ -144,6 +156,12 @@ impl Column {
     #[must_use]
     pub const fn weight(self) -> Self {
         Self { weight: true, rank: 0, ..self }
+    }
+
+    /// The same, with the part of the whole on a terminal.
+    #[must_use]
+    pub const fn share(self) -> Self {
+        Self { share: true, ..self }
     }
 
     /// The same, which names what the row is about.

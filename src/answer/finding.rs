@@ -24,11 +24,11 @@ impl<'a> Finding<'a> {
     /// The columns of a list of findings.
     pub fn columns() -> Vec<Column> {
         vec![
-            Column::text("kind"),
-            Column::text("severity"),
+            Column::text("kind").rank(1),
+            Column::text("severity").rank(4),
             Column::path("path"),
             Column::text("expected"),
-            Column::text("found"),
+            Column::text("found").rank(2),
             Column::text("hint").hidden(),
         ]
     }

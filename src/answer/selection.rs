@@ -250,13 +250,13 @@ impl Selection {
 
 /// The column that a list is weighed by: the one said to be, else the first of
 /// sizes that tables show.
-pub fn weight_of(columns: &[Column]) -> Option<usize> {
+pub(crate) fn weight_of(columns: &[Column]) -> Option<usize> {
     let size = |c: &Column| c.holds == ColumnType::Size && !c.hidden;
     (columns.iter().position(|c| c.weight && size(c))).or_else(|| columns.iter().position(size))
 }
 
 /// Keeps the lines that are above those to keep.
-pub fn keep_ancestors(lines: &[GraphLine], keep: &mut [bool]) {
+pub(crate) fn keep_ancestors(lines: &[GraphLine], keep: &mut [bool]) {
     // Whether a line one level down is kept since the last line of this level.
     let mut below: Vec<bool> = Vec::new();
     for (i, line) in lines.iter().enumerate().rev() {
@@ -406,7 +406,7 @@ fn best(how: Vec<Option<Match>>) -> Vec<bool> {
 
 /// The store path that a text names, by its base name or with a directory before
 /// it, and what follows it: empty, or a file below.
-pub fn store_path_in(text: &str) -> Option<(StorePath<'_>, &str)> {
+pub(crate) fn store_path_in(text: &str) -> Option<(StorePath<'_>, &str)> {
     let plain = |base: &'_ str| StorePath::parse(base.as_bytes()).is_ok();
     if !text.contains('/') {
         return StorePath::parse(text.as_bytes()).ok().map(|path| (path, ""));

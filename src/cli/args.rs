@@ -1,6 +1,7 @@
 //! The arguments that all commands take: which store, and how the answer is written.
 
 use super::exit::Failure;
+use super::screen::NARROWEST;
 use crate::output::Format;
 use crate::text::Units;
 use clap::{Args, ValueEnum};
@@ -87,12 +88,32 @@ pub(super) struct OutputArgs {
     /// Show sizes in bytes
     #[arg(long, global = true)]
     pub(super) bytes: bool,
+    /// Colours: auto is on a terminal, unless NO_COLOR is set or TERM is dumb;
+    /// CLICOLOR_FORCE is everywhere
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value = "auto")]
+    pub(super) color: ColorArg,
+    /// Lay tables out for N columns [default: the terminal's width or COLUMNS; not on a
+    /// terminal any]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(i64::from(NARROWEST)..))]
+    pub(super) width: Option<u16>,
     /// Hide progress and informational notes
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
     /// Show all warnings, not only the first 10
     #[arg(long, short, global = true)]
     pub(super) verbose: bool,
+}
+
+/// When colours are used.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorArg {
+    /// On a terminal
+    #[default]
+    Auto,
+    /// Everywhere
+    Always,
+    /// Nowhere
+    Never,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -236,7 +257,9 @@ mod tests {
         let format = |format: Option<FormatArg>, file: &str| {
             let output = Some(PathBuf::from(file)).filter(|f| !f.as_os_str().is_empty());
             let (json, si, bytes, quiet, verbose) = (false, false, false, false, false);
-            OutputArgs { format, json, output, si, bytes, quiet, verbose }.format().ok()
+            let (color, width) = (ColorArg::Auto, None);
+            let args = OutputArgs { format, json, output, si, bytes, color, width, quiet, verbose };
+            args.format().ok()
         };
         for table in ["", "-", "x", "x.txt", "json", "a.d/x", "/dev/stderr", "/proc/self/fd/1.x"] {
             assert_eq!(format(None, table), Some(Format::Table), "{table}");

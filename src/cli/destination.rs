@@ -2,7 +2,7 @@
 
 use super::exit::{Failure, ignore_closed_pipe, standard_output, unwritten};
 use std::fs::{self, File, OpenOptions, Permissions};
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -52,13 +52,6 @@ impl Destination {
                 Ok(Self::File { file: directory.join(name), named })
             }
         }
-    }
-
-    /// Whether it shows colours.
-    pub(super) fn takes_color(&self) -> bool {
-        matches!(self, Self::StandardOutput)
-            && io::stdout().is_terminal()
-            && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty())
     }
 
     /// Refuses to be written over a file that is read, or inside a directory

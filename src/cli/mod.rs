@@ -27,6 +27,7 @@ mod report;
 mod request;
 mod roots;
 mod rows;
+mod screen;
 mod subject;
 mod suggest;
 mod tree;

@@ -98,7 +98,9 @@ pub(super) fn run(
 fn choose_columns(request: &Request, subject: &Subject) -> Result<Vec<Column>, Failure> {
     let asked = &request.rows().columns;
     if asked.is_empty() && !request.for_machines() {
-        return Ok(Column::readable(subject.walks_disk()));
+        let disk = subject.walks_disk();
+        let short = request.has_width();
+        return Ok(if short { Column::short(disk) } else { Column::readable(disk) });
     }
     if asked.is_empty() {
         return Ok(Column::ALL.to_vec());

@@ -5,6 +5,7 @@ use super::args::OutputArgs;
 use super::destination::Destination;
 use super::exit::{Exit, Failure, Label, say};
 use super::rows::RowArgs;
+use super::screen::Screen;
 use crate::answer::Document;
 use crate::answer::selection::Selection;
 use crate::output::{self, Format, Style};
@@ -26,6 +27,7 @@ pub(super) struct Request {
     rows: RowArgs,
     format: Format,
     destination: Destination,
+    screen: Screen,
 }
 
 impl Request {
@@ -37,7 +39,8 @@ impl Request {
             None => Destination::StandardOutput,
         };
         let format = args.format()?;
-        Ok(Self { current_dir, args, rows, format, destination })
+        let screen = Screen::of(&args, &destination);
+        Ok(Self { current_dir, args, rows, format, destination, screen })
     }
 
     /// The current directory.
@@ -71,6 +74,11 @@ impl Request {
         self.format != Format::Table
     }
 
+    /// Whether tables are laid out for a width.
+    pub(super) fn has_width(&self) -> bool {
+        self.screen.width.is_some()
+    }
+
     /// Which rows are asked for.
     pub(super) fn rows(&self) -> &RowArgs {
         &self.rows
@@ -97,8 +105,13 @@ impl Request {
         let warnings = document.head.warnings;
         let style = Style {
             units: self.args.units(),
-            color: self.destination.takes_color(),
             time_zone: TimeZone::system,
+            color: self.screen.color,
+            width: self.screen.width,
+            height: self.screen.height,
+            ascii: self.screen.ascii,
+            full_paths: self.rows.full_paths,
+            expand: self.rows.expand,
         };
         let format = self.format;
         self.destination.write(|out| output::write(document, format, &style, out))?;

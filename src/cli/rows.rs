@@ -32,6 +32,9 @@ pub(super) struct RowArgs {
     /// Show these columns, separated by commas (`help columns` lists them)
     #[arg(long, global = true, value_name = "COLUMN,…", value_delimiter = ',')]
     pub(super) columns: Vec<String>,
+    /// Show findings one by one, not a row for each kind and path
+    #[arg(long, global = true)]
+    pub(super) expand: bool,
     /// Show full store paths on a terminal, too
     #[arg(long, global = true)]
     pub(super) full_paths: bool,

@@ -2,11 +2,14 @@
 
 use crate::answer::GraphLine;
 
-/// Levels drawn; deeper ones are numbered.
-const DRAWN: usize = 48;
+/// Levels drawn where there is room for any; deeper ones are numbered.
+pub(super) const DRAWN: usize = 48;
 
-/// What stands before each line's name: the branches.
-pub(super) fn branches(lines: &[GraphLine]) -> Vec<String> {
+/// Columns of a level.
+pub(super) const LEVEL: usize = 4;
+
+/// What stands before each line's name: the branches of at most `drawn` levels.
+pub(super) fn branches(lines: &[GraphLine], drawn: usize) -> Vec<String> {
     // Whether a level has another line further down, from the last line up.
     let mut open: Vec<bool> = Vec::new();
     let mut drawn: Vec<String> = (lines.iter().rev())
@@ -18,11 +21,13 @@ pub(super) fn branches(lines: &[GraphLine]) -> Vec<String> {
             if depth == 0 {
                 return String::new();
             }
-            if depth > DRAWN {
-                return format!("{}… level {depth}: ", "    ".repeat(DRAWN));
+            let bar = |&open: &bool| if open { "│   " } else { "    " };
+            if depth > drawn {
+                let above: String = open[1..drawn.max(1)].iter().map(bar).collect();
+                return format!("{above}…{depth}: ");
             }
-            let above = open[1..depth].iter().map(|&open| if open { "│   " } else { "    " });
-            above.chain([if more { "├───" } else { "└───" }]).collect()
+            let above = open[1..depth].iter().map(bar);
+            above.chain([if more { "├── " } else { "└── " }]).collect()
         })
         .collect();
     drawn.reverse();
@@ -38,10 +43,10 @@ pub(super) fn mark(line: &GraphLine) -> &'static str {
 mod tests {
     use super::*;
 
-    fn draw(lines: &[(u32, u32, bool)]) -> Vec<String> {
+    fn draw(lines: &[(u32, u32, bool)], levels: usize) -> Vec<String> {
         let line = |&(depth, node, repeated)| GraphLine { node, parent: None, depth, repeated };
         let lines: Vec<_> = lines.iter().map(line).collect();
-        let drawn = lines.iter().zip(branches(&lines));
+        let drawn = lines.iter().zip(branches(&lines, levels));
         drawn.map(|(line, before)| format!("{before}{}{}", line.node, mark(line))).collect()
     }
 
@@ -50,16 +55,18 @@ mod tests {
         let lines = [(0, 0), (1, 1), (2, 3), (3, 4), (1, 2), (2, 0), (2, 3)];
         let lines: Vec<_> =
             lines.iter().enumerate().map(|(i, &(depth, node))| (depth, node, i > 4)).collect();
-        let expected = ["0", "├───1", "│   └───3", "│       └───4", "└───2"];
-        let tail = ["    ├───0 [...]", "    └───3 [...]"];
-        assert_eq!(draw(&lines), [&expected[..], &tail].concat());
+        let expected = ["0", "├── 1", "│   └── 3", "│       └── 4", "└── 2"];
+        let tail = ["    ├── 0 [...]", "    └── 3 [...]"];
+        assert_eq!(draw(&lines, DRAWN), [&expected[..], &tail].concat());
+        assert_eq!(draw(&lines, 1)[..2], ["0", "├── 1"]);
+        assert_eq!(draw(&lines[..4], 2)[2..], ["    └── 3", "    …3: 4"]);
     }
 
     #[test]
     fn a_very_deep_graph_is_not_drawn_in_quadratic_time() {
         let lines: Vec<_> = (0..=100_000).map(|i| (i, i, false)).collect();
-        let drawn = draw(&lines);
+        let drawn = draw(&lines, DRAWN);
         assert_eq!(drawn.len(), 100_001);
-        assert!(drawn[100_000].ends_with("level 100000: 100000"));
+        assert!(drawn[100_000].ends_with("…100000: 100000"));
     }
 }

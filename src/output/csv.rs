@@ -1,6 +1,6 @@
 //! CSV: the main list of an answer.
 
-use super::{Style, show::show};
+use super::{Style, show::show_with};
 use crate::answer::{Cell, Document, Section};
 use crate::text::{Units, escape};
 use std::io::{self, Write};
@@ -56,15 +56,15 @@ fn field(cell: &Cell<'_>) -> String {
         | Cell::Count(_)
         | Cell::Paths(_)
         | Cell::StorePaths(..) => {
-            return show(cell, &style);
+            return show_with(cell, &style, false);
         }
         // They begin with a dash, and are made of names of store paths, which
         // hold nothing that a formula could be made of.
-        Cell::Arguments(_) => return show(cell, &style),
+        Cell::Arguments(_) => return show_with(cell, &style, false),
         Cell::Bool(b) => b.to_string(),
         Cell::Both(_, cell) => return field(cell),
         Cell::Text(t) => escape(t.as_bytes()),
-        _ => show(cell, &style),
+        _ => show_with(cell, &style, false),
     };
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text }
 }

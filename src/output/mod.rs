@@ -1,11 +1,19 @@
 //! Writing answers: one module a format, one place for all commands.
 
+mod bars;
 mod branches;
 mod csv;
+mod fields;
+mod findings;
+mod grid;
+mod heaviest;
 mod json;
 mod junit;
+mod names;
+mod plan;
 mod show;
 mod table;
+mod width;
 
 pub use crate::text::Units;
 pub use show::Style;

@@ -7,30 +7,32 @@ use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::Census;
 use crate::disk::Space;
+use crate::text::format_count;
 use std::borrow::Cow;
 
 impl Garbage<'_> {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let disk = census.disk.is_some();
         let mut sections = vec![
-            Section::fields(Some("settings"), "", settings_fields(&self.options.settings)),
-            Section::fields(Some("dead"), "Garbage", dead_fields(&self.dead, self.failing)),
-            Section::fields(Some("alive"), "Alive", self.alive_fields()),
+            self.invalid_section(census),
+            self.packages_section(disk),
+            self.paths_section(census),
         ];
         if let (Some(enough), Some(whole)) = (&self.enough, census.whole()) {
             sections.extend(enough.sections(whole, self.found));
         }
         sections.extend(self.chosen.iter().map(|chosen| chosen.section(census)));
-        if self.steps.len() > 1 {
-            sections.push(self.steps_section(census.disk.is_some()));
-        }
         if !self.why.is_empty() {
             sections.push(self.why_section(census));
         }
+        if self.steps.len() > 1 {
+            sections.push(self.steps_section(disk));
+        }
         sections.extend([
-            self.packages_section(census.disk.is_some()),
-            self.paths_section(census),
-            self.invalid_section(census),
+            Section::fields(Some("settings"), "", settings_fields(&self.options.settings)),
+            Section::fields(Some("alive"), "Alive", self.alive_fields()),
+            Section::fields(Some("dead"), "Garbage", dead_fields(&self.dead, self.failing)),
         ]);
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
@@ -73,7 +75,7 @@ impl Garbage<'_> {
             Column::size("total_nar_size").titled("NAR").hidden_if(disk),
             Column::size("total_disk_freed").titled("frees in all").hidden_if(!disk),
             Column::count("total_inodes_freed").titled("inodes").hidden_if(!disk),
-            Column::text("removed").titled("after removing"),
+            Column::text("removed").titled("after removing").rank(0),
         ];
         let mut total: Option<Dead> = None;
         let rows: Vec<Vec<Cell<'_>>> = (self.steps.iter())
@@ -103,16 +105,23 @@ impl Garbage<'_> {
                 ]
             })
             .collect();
-        Section::rows("steps", "Step by step", columns, rows.into_iter())
+        Section::Rows {
+            key: "steps",
+            title: "Step by step".to_owned(),
+            columns,
+            rows: Box::new(rows.into_iter()),
+            footer: Vec::new(),
+            summary: true,
+        }
     }
 
     fn packages_section(&self, disk: bool) -> Section<'_> {
         let columns = vec![
-            Column::size("disk_freed").titled("frees").hidden_if(!disk),
+            Column::size("disk_freed").titled("frees").weight().hidden_if(!disk),
             Column::count("inodes_freed").titled("inodes").hidden_if(!disk),
             Column::size("nar_size").titled("NAR size"),
-            Column::count("paths"),
-            Column::text("package"),
+            Column::count("paths").rank(4),
+            Column::text("package").rank(0).named(),
         ];
         let rows = self.packages.iter().map(|p| {
             vec![
@@ -133,12 +142,12 @@ impl Garbage<'_> {
         let held = self.paths.iter().any(|dead| dead.held);
         let dated = self.options.choice.registered_before.is_some();
         let columns = vec![
-            Column::size("disk_freed").titled("frees alone").hidden_if(!disk),
+            Column::size("disk_freed").titled("frees alone").weight().hidden_if(!disk),
             Column::count("inodes_freed").hidden(),
             Column::size("disk_size").titled("disk size").hidden_if(!disk),
             Column::count("inodes").hidden_if(!disk),
-            Column::size("nar_size").titled("NAR size"),
-            Column::count("step").hidden_if(!steps),
+            Column::size("nar_size").titled("NAR size").rank(4),
+            Column::count("step").rank(2).hidden_if(!steps),
             Column::text("kept_by").hidden(),
             Column::bool("held").hidden_if(!held),
             Column::time("registration_time").titled("registered").hidden_if(!dated),
@@ -160,12 +169,7 @@ impl Garbage<'_> {
                 Cell::text(catalog.path(dead.path)),
             ]
         });
-        let shown = self.paths.len() as u64;
-        let title = match (self.paths.is_empty(), shown < self.matched) {
-            (true, _) => String::new(),
-            (_, true) => format!("Dead paths: {shown} of {}", self.matched),
-            (_, false) => "Dead paths".to_owned(),
-        };
+        let title = if self.paths.is_empty() { "" } else { "Dead paths" };
         Section::rows("dead_paths", title, columns, rows)
     }
 
@@ -173,7 +177,7 @@ impl Garbage<'_> {
         let columns = vec![
             Column::size("disk_size").titled("disk size"),
             Column::bool("dead").titled("goes"),
-            Column::path("name"),
+            Column::path("name").named(),
         ];
         let others = census.disk.as_ref().map(|d| d.others.as_slice()).unwrap_or_default();
         let rows = self.invalid.iter().filter_map(move |&(index, kept)| {
@@ -192,14 +196,14 @@ impl Garbage<'_> {
         let columns = vec![
             Column::bool("alive"),
             Column::path("path").hidden(),
-            Column::text("name"),
+            Column::text("name").rank(0),
             Column::path("root").hidden(),
             Column::count("roots").hidden(),
             Column::paths("chain").hidden(),
             Column::paths("keepers").hidden(),
             Column::count("step").hidden(),
             Column::records("alive_under").hidden(),
-            Column::text("because"),
+            Column::text("because").rank(0),
         ];
         let catalog = &census.catalog;
         let paths = |ids: &[PathId]| {
@@ -301,12 +305,16 @@ fn optional_count(key: &'static str, label: &'static str, count: Option<u64>) ->
 
 fn dead_fields(dead: &Dead, failing: u64) -> Vec<Field<'static>> {
     let of = |count: Option<u64>, word: &str| match count {
-        Some(count) => format!("{count} {word}"),
+        Some(count) => format!("{} {word}", format_count(count)),
         None => String::new(),
     };
     let disk = |freed: Option<Space>| freed.map(|f| f.disk_size);
     let inodes = |freed: Option<Space>| freed.map(|f| f.inodes);
     let count = |key, count| Field::hidden(key, Cell::optional(count, Cell::Count));
+    // People see what there is.
+    let of_some = |key, label, things: Option<u64>, freed| {
+        optional(key, if things == Some(0) { "" } else { label }, disk(freed))
+    };
     vec![
         Field::new("paths", "paths", Cell::Count(dead.paths)).remark(match failing {
             0 => String::new(),
@@ -319,14 +327,25 @@ fn dead_fields(dead: &Dead, failing: u64) -> Vec<Field<'static>> {
         optional_count("inodes_freed", "inodes freed", dead.freed().map(|f| f.inodes)),
         optional("paths_disk_freed", "by dead paths", disk(dead.paths_freed)),
         count("paths_inodes_freed", inodes(dead.paths_freed)),
-        optional("invalid_disk_freed", "by invalid entries", disk(dead.invalid_freed)).remark(of(
+        of_some(
+            "invalid_disk_freed",
+            "by invalid entries",
+            dead.invalid_entries,
+            dead.invalid_freed,
+        )
+        .remark(of(
             dead.invalid_entries,
             "entries of the store directory that are not valid paths",
         )),
         count("invalid_entries", dead.invalid_entries),
         count("invalid_inodes_freed", inodes(dead.invalid_freed)),
-        optional("unused_links_disk_freed", "by unused links", disk(dead.unused_links_freed))
-            .remark(of(dead.unused_links, "entries of .links with no other name")),
+        of_some(
+            "unused_links_disk_freed",
+            "by unused links",
+            dead.unused_links,
+            dead.unused_links_freed,
+        )
+        .remark(of(dead.unused_links, "entries of .links with no other name")),
         count("unused_links", dead.unused_links),
     ]
 }

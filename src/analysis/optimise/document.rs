@@ -3,7 +3,7 @@
 use super::{AnyOrder, Flavour, NixRule, Optimise, OwnerSaving, Range, Saving, Stop};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::{Census, PathIndex};
-use crate::text::{Units, escape, format_size};
+use crate::text::{Units, escape, format_count, format_size};
 
 /// How many partners a table names in one row, and names of one group.
 const NAMED: usize = 3;
@@ -17,20 +17,18 @@ impl Optimise {
             false => format!("As {} {} would report", self.nix.program(), self.nix.number()),
         };
         let mut sections = vec![
-            Section::fields(Some("nix_report"), title, self.report_fields(guix)),
+            self.groups_section(),
+            self.kinds_section(),
+            self.packages_section(census),
+            self.paths_section(census),
+            Section::fields(Some("unused_links"), "Unused links", self.unused_fields()),
+            Section::fields(Some("already_saved"), "Already saved", self.saved_fields(guix)),
             Section::fields(None, "What the disk gains", self.gain_fields()),
         ];
         if let (Some(note), false) = (self.overstatement(), guix) {
             sections.push(Section::Note(note));
         }
-        sections.extend([
-            Section::fields(Some("already_saved"), "Already saved", self.saved_fields(guix)),
-            Section::fields(Some("unused_links"), "Unused links", self.unused_fields()),
-            self.paths_section(census),
-            self.packages_section(census),
-            self.kinds_section(),
-            self.groups_section(),
-        ]);
+        sections.push(Section::fields(Some("nix_report"), title, self.report_fields(guix)));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
@@ -103,10 +101,13 @@ impl Optimise {
         };
         let links = match (outcome.links_added, outcome.links_removed) {
             (0, 0) => String::new(),
-            (added, 0) => format!("minus what .links takes for {added} new entries"),
+            (added, 0) => {
+                format!("minus what .links takes for {} new entries", format_count(added))
+            }
             (added, removed) => {
                 format!(
-                    "minus what .links takes for {added} new entries; {removed} corrupted ones go"
+                    "minus what .links takes for {} new entries; {removed} corrupted ones go",
+                    format_count(added)
                 )
             }
         };
@@ -180,7 +181,11 @@ impl Optimise {
         let note = saved.note.as_deref();
         let printed = note.filter(|_| !guix);
         let apparent = |size| format!("{} in apparent size", format_size(size, Units::Binary));
-        let label = if note.is_some() { "through .links" } else { "by hard links" };
+        let label = match (saved.disk_size, note) {
+            (0, _) => "",
+            (_, Some(_)) => "through .links",
+            (_, None) => "by hard links",
+        };
         let other = saved.other_apparent_size;
         vec![
             Field::hidden("apparent_size", Cell::Size(saved.apparent_size)),
@@ -189,20 +194,24 @@ impl Optimise {
             Field::hidden("other_apparent_size", Cell::optional(other, Cell::Size)),
             Field::new(
                 "other_disk_size",
-                if note.is_some() { "by other hard links" } else { "" },
+                if other > Some(0) { "by other hard links" } else { "" },
                 Cell::optional(saved.other_disk_size, Cell::Size),
             )
             .remark(other.map(apparent).unwrap_or_default()),
             Field::hidden("links_entries", Cell::Count(saved.links_entries)),
             Field::new(
                 "links_directory_disk_size",
-                if note.is_some() { ".links itself" } else { "" },
+                if saved.links_entries > 0 { ".links itself" } else { "" },
                 Cell::Size(saved.links_directory_disk_size),
             )
-            .remark(format!("{} entries", saved.links_entries)),
+            .remark(format!("{} entries", format_count(saved.links_entries))),
             Field::new(
                 "note",
-                if printed.is_some() { "as the collector notes" } else { "" },
+                if printed.is_some() && saved.apparent_size > 0 {
+                    "as the collector notes"
+                } else {
+                    ""
+                },
                 Cell::optional(printed, Cell::text),
             ),
         ]
@@ -210,7 +219,7 @@ impl Optimise {
 
     fn unused_fields(&self) -> Vec<Field<'static>> {
         let unused = &self.unused_links;
-        let shown = self.already_saved.note.is_some();
+        let shown = unused.entries > 0;
         let label = |label| if shown { label } else { "" };
         vec![
             Field::new("entries", label("entries"), Cell::Count(unused.entries))
@@ -246,11 +255,11 @@ impl Optimise {
         let own = if by_path { "path" } else { "package" };
         let mut columns = saving_columns();
         columns.extend([
-            Column::size("disk_size").titled("of"),
-            Column::size("also_elsewhere").titled("also elsewhere"),
+            Column::size("disk_size").titled("of").rank(1),
+            Column::size("also_elsewhere").titled("also elsewhere").rank(4),
             Column::count("paths").hidden_if(by_path),
-            if by_path { Column::path(own) } else { Column::text(own) },
-            Column::records("shared_with").titled("shared with"),
+            if by_path { Column::path(own) } else { Column::text(own).rank(0).named() },
+            Column::records("shared_with").titled("shared with").rank(3),
         ]);
         let rows = owners.iter().map(move |of| {
             let mut row = saving_cells(&of.saving);
@@ -283,7 +292,7 @@ impl Optimise {
 
     fn kinds_section(&self) -> Section<'_> {
         let mut columns = saving_columns();
-        columns.push(Column::text("kind"));
+        columns.push(Column::text("kind").rank(0));
         let rows = self.breakdown.by_kind.iter().map(|of| {
             let mut row = saving_cells(&of.saving);
             row.push(Cell::text(of.kind.as_str()));
@@ -296,7 +305,8 @@ impl Optimise {
         let groups = &self.breakdown.groups;
         let title = match groups.len() as u64 {
             n if n < self.breakdown.groups_total => {
-                format!("Equal files ({n} of {} groups)", self.breakdown.groups_total)
+                let of = format_count(self.breakdown.groups_total);
+                format!("Equal files ({} of {of} groups)", format_count(n))
             }
             _ => "Equal files".to_owned(),
         };
@@ -305,7 +315,7 @@ impl Optimise {
             Column::size("size"),
             Column::count("inodes"),
             Column::text("kind").hidden(),
-            Column::paths("names"),
+            Column::paths("names").rank(0).named(),
         ]);
         let rows = groups.iter().map(|group| {
             let mut row = saving_cells(&group.saving);
@@ -364,10 +374,10 @@ fn without_hash_part(name: &[u8]) -> String {
 
 fn saving_columns() -> Vec<Column> {
     vec![
-        Column::size("disk_freed").titled("frees"),
+        Column::size("disk_freed").titled("frees").weight(),
         Column::size("apparent_freed").hidden(),
         Column::count("inodes_freed").hidden(),
-        Column::count("files_linked").titled("files linked"),
+        Column::count("files_linked").titled("files linked").rank(4),
         Column::size("bytes_freed").hidden(),
     ]
 }

@@ -30,9 +30,10 @@ macro_rules! columns {
             }
 
             pub(super) fn output(self) -> answer::Column {
-                match self {
+                let column = match self {
                     $(Self::$name => answer::Column::$type($key).titled($heading),)*
-                }
+                };
+                column.rank(self.rank())
             }
         }
     };
@@ -148,6 +149,27 @@ impl Column {
         }
         columns.extend([Self::Referrers, Self::Path]);
         columns
+    }
+
+    /// The same on a terminal, where a bar shows what part of the whole each is.
+    pub fn short(disk: bool) -> Vec<Self> {
+        match disk {
+            true => vec![Self::DiskSize, Self::RetainedDiskSize, Self::Path],
+            false => vec![Self::NarSize, Self::RetainedNarSize, Self::Path],
+        }
+    }
+
+    /// How soon a narrow table does without it.
+    fn rank(self) -> u8 {
+        match self {
+            Self::Path => 0,
+            Self::Name | Self::DiskSize => 1,
+            Self::RetainedDiskSize | Self::NarSize => 2,
+            Self::RetainedNarSize | Self::ClosureDiskSize | Self::ReclaimableSize => 3,
+            Self::Deriver | Self::Hash | Self::Signatures | Self::Ca => 8,
+            Self::Pname | Self::Version | Self::Package | Self::PackageVersion => 5,
+            _ => 4,
+        }
     }
 
     /// Whether the disk must be walked to fill it.
@@ -273,6 +295,11 @@ impl Column {
                 _ => SortKey::Number(Reverse(None)),
             },
         }
+    }
+
+    /// Whether its values are sizes.
+    pub(super) fn is_size(self) -> bool {
+        self.output().holds == answer::ColumnType::Size
     }
 
     fn is_text(self) -> bool {

@@ -7,10 +7,11 @@ mod tests;
 pub use column::Column;
 
 use super::retained::{Retained, Sizes, weighted, within};
-use crate::answer::{Cell, Document, Field, Head, Section};
+use crate::answer::{self, Cell, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::graph::{TooHeavy, closure_sizes, saturating_sum};
+use crate::text::format_count;
 use crate::warning::Warnings;
 use std::cmp::Reverse;
 
@@ -90,6 +91,7 @@ pub struct Report {
     /// What was left out, and why: what the census warns of.
     pub warnings: Warnings,
     columns: Vec<Column>,
+    sort: Column,
 }
 
 impl Report {
@@ -126,12 +128,13 @@ impl Report {
             total,
             warnings: census.warnings.clone(),
             columns: options.columns.clone(),
+            sort: options.sort,
         })
     }
 
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
-        let columns: Vec<_> = self.columns.iter().map(|c| c.output()).collect();
+        let columns: Vec<_> = self.columns.iter().map(|c| self.output(*c)).collect();
         let rows = (self.rows.iter())
             .map(|row| self.columns.iter().map(|c| c.cell(census, row)).collect::<Vec<_>>());
         let footer = self.columns.iter().enumerate().map(|(i, c)| self.footer(i, *c)).collect();
@@ -162,6 +165,25 @@ impl Report {
         )
     }
 
+    /// A column of the list. Rows are weighed by what they are sorted by, else by
+    /// the size that they have themselves.
+    fn output(&self, column: Column) -> answer::Column {
+        let output = column.output();
+        let own = [Column::DiskSize, Column::NarSize];
+        let weight = match column.is_size() && column == self.sort {
+            true => true,
+            false => {
+                !self.sort.is_size()
+                    && own.iter().find(|c| self.columns.contains(c)) == Some(&column)
+            }
+        };
+        match (weight, own.contains(&column)) {
+            (true, true) => output.weight().share(),
+            (true, false) => output.weight(),
+            (false, _) => output,
+        }
+    }
+
     /// The total's cell below a column; the last one says what it is.
     fn footer(&self, at: usize, column: Column) -> Cell<'static> {
         let optional = |size: Option<u64>| size.map_or(Cell::text(""), Cell::Size);
@@ -177,12 +199,8 @@ impl Report {
             Column::Symlinks => count(self.total.symlinks),
             _ if at + 1 == self.columns.len() || matches!(column, Column::Path | Column::Name) => {
                 let paths = self.total.paths;
-                let shown = self.rows.len() as u64;
                 let s = if paths == 1 { "" } else { "s" };
-                Cell::text(match shown < paths {
-                    true => format!("total of {paths} path{s}, {shown} shown"),
-                    false => format!("total of {paths} path{s}"),
-                })
+                Cell::text(format!("total of {} path{s}", format_count(paths)))
             }
             _ => Cell::text(""),
         }

@@ -15,16 +15,16 @@ impl Roots<'_> {
             "older_than_days",
             Cell::Count(u64::from(self.options.older_than_days)),
         ));
-        let mut sections = vec![
-            Section::fields(Some("settings"), "", settings),
-            Section::fields(Some("total"), "", self.total_fields()),
-            self.roots(census),
-            self.profiles_section(census),
-        ];
+        let mut sections = vec![self.stale_section(census)];
         if let Some(shared) = &self.shared {
             sections.push(self.shared_section(shared));
         }
-        sections.push(self.stale_section(census));
+        sections.extend([
+            self.profiles_section(census),
+            self.roots(census),
+            Section::fields(Some("settings"), "", settings),
+            Section::fields(Some("total"), "", self.total_fields()),
+        ]);
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
@@ -70,13 +70,13 @@ impl Roots<'_> {
         let by_inodes =
             matches!(self.options.sort, RootSort::ClosureInodes | RootSort::FreedInodes);
         let columns = vec![
-            Column::size("freed_nar_size").titled("frees NAR").hidden_if(self.disk),
-            disk("freed_disk_size", "frees"),
+            Column::size("freed_nar_size").titled("frees NAR").weight().hidden_if(self.disk),
+            disk("freed_disk_size", "frees").weight(),
             Column::size("closure_nar_size").titled("closure NAR").hidden_if(self.disk),
             disk("closure_disk_size", "closure"),
             Column::count("freed_inodes").titled("frees inodes").hidden_if(!by_inodes),
             Column::count("closure_inodes").titled("closure inodes").hidden_if(!by_inodes),
-            Column::text("kind"),
+            Column::text("kind").rank(4),
             Column::text("made_by").hidden(),
             Column::time("time").titled("made"),
             Column::count("age_days").hidden(),
@@ -84,18 +84,13 @@ impl Roots<'_> {
             Column::count("generation").hidden(),
             Column::bool("current").hidden(),
             Column::count("pid").hidden(),
-            Column::path("link"),
+            Column::path("link").named(),
             Column::path("via").hidden(),
             Column::path("path").hidden(),
             Column::text("name").hidden(),
         ];
         let rows = self.rows.iter().map(move |row| self.root_cells(census, row));
-        let shown = self.rows.len() as u64;
-        let title = match (shown < self.matched, self.rows.is_empty()) {
-            (true, _) => format!("Roots: {shown} of {}", self.matched),
-            (false, true) => "Roots: none".to_owned(),
-            (false, false) => "Roots".to_owned(),
-        };
+        let title = if self.rows.is_empty() { "Roots: none" } else { "Roots" };
         Section::rows("roots", title, columns, rows)
     }
 
@@ -141,14 +136,14 @@ impl Roots<'_> {
             disk("older_freed_disk_size", "older: frees"),
             Column::count("older_freed_inodes").hidden(),
             Column::count("older_generations").titled("older"),
-            nar("freed_nar_size", "all free NAR"),
-            disk("freed_disk_size", "all free"),
+            nar("freed_nar_size", "all free NAR").rank(4),
+            disk("freed_disk_size", "all free").rank(4),
             Column::count("freed_inodes").hidden(),
-            Column::count("current"),
-            Column::text("owner"),
+            Column::count("current").rank(7),
+            Column::text("owner").rank(6),
             Column::count("uid").hidden(),
-            Column::text("cleaned_by").titled("cleaned by"),
-            Column::path("profile"),
+            Column::text("cleaned_by").titled("cleaned by").rank(6),
+            Column::path("profile").named(),
             Column::records("generations").hidden(),
         ];
         let rows = self.profiles.iter().map(move |row| self.profile_cells(census, row));
@@ -236,9 +231,9 @@ impl Roots<'_> {
         let ends = self.found.stale.iter().any(|stale| !stale.would_keep.is_empty());
         let columns = vec![
             Column::text("reason"),
-            Column::path("link"),
+            Column::path("link").named(),
             Column::path("via").hidden(),
-            Column::path("target").titled("points to"),
+            Column::path("target").titled("points to").rank(1),
             Column::paths("would_keep").hidden(),
             Column::text("would_keep_text").titled("would keep").hidden_if(!ends),
         ];

@@ -52,13 +52,13 @@ impl<'f> RootsOf<'f> {
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let catalog = &census.catalog;
         let columns = vec![
-            Column::text("kind"),
-            Column::path("link"),
+            Column::text("kind").rank(4),
+            Column::path("link").named(),
             Column::path("via").hidden(),
             Column::path("path").hidden(),
             Column::paths("chain").hidden(),
             Column::texts("chain_links").hidden(),
-            Column::text("chain_text").titled("chain"),
+            Column::text("chain_text").titled("chain").rank(1),
         ];
         let rows = self.keepers.iter().map(move |keeper| {
             let root = &self.found.roots[keeper.root as usize];

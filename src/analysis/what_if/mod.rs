@@ -203,13 +203,13 @@ impl WhatIf {
             Field::hidden("paths_before", Cell::Count(self.before.paths)),
             Field::hidden("paths_after", Cell::Count(last.paths)),
         ];
-        let mut sections =
-            vec![Section::fields(Some("total"), "", total), self.steps_section(census)];
+        let mut sections = vec![Section::fields(Some("total"), "", total)];
         sections.push(self.paths_section(census, "gone", "What went", |o| &o.gone));
         if self.after.iter().any(|o| !o.added.is_empty()) {
             sections.push(self.paths_section(census, "added", "What came", |o| &o.added));
         }
         sections.push(self.kept_section(census));
+        sections.push(self.steps_section(census));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
@@ -221,15 +221,15 @@ impl WhatIf {
         let disk = census.disk.is_some();
         let on_disk = |key, heading| Column::size(key).titled(heading).hidden_if(!disk);
         let columns = vec![
-            Column::size("nar_size").titled("NAR size"),
+            Column::size("nar_size").titled("NAR size").rank(4),
             Column::change("nar_change").titled("change"),
-            on_disk("disk_size", "disk size"),
-            Column::change("disk_change").titled("change").hidden_if(!disk),
-            Column::count("paths"),
+            on_disk("disk_size", "disk size").rank(2),
+            Column::change("disk_change").titled("change").rank(1).hidden_if(!disk),
+            Column::count("paths").rank(6),
             Column::count("gone"),
             Column::count("added").hidden(),
             Column::count("files_dropped").hidden(),
-            Column::text("step"),
+            Column::text("step").rank(0),
         ];
         let row = |from: &StepResult,
                    to: &StepResult,
@@ -281,7 +281,7 @@ impl WhatIf {
         paths: impl Fn(&'a StepResult) -> &'a [PathIndex],
     ) -> Section<'a> {
         let columns = vec![
-            Column::size("nar_size").titled("NAR size"),
+            nar_column(census),
             disk_column(census),
             Column::path("path"),
             Column::text("step"),
@@ -299,12 +299,12 @@ impl WhatIf {
 
     fn kept_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let columns = vec![
-            Column::size("nar_size").titled("NAR size"),
+            nar_column(census),
             disk_column(census),
             Column::path("path"),
-            Column::text("holder").titled("held by"),
+            Column::text("holder").titled("held by").rank(1),
             Column::paths("held_by").titled("holders"),
-            Column::text("step"),
+            Column::text("step").rank(6),
         ];
         let all: Vec<(&Kept, &str)> = (self.after.iter().zip(&self.steps))
             .flat_map(|(outcome, step)| outcome.kept.iter().map(move |k| (k, step.as_str())))
@@ -326,9 +326,14 @@ impl WhatIf {
     }
 }
 
+fn nar_column(census: &Census) -> Column {
+    let column = Column::size("nar_size").titled("NAR size");
+    if census.disk.is_some() { column.rank(4) } else { column.weight() }
+}
+
 fn disk_column(census: &Census) -> Column {
     match census.disk {
-        Some(_) => Column::size("disk_size").titled("disk size"),
+        Some(_) => Column::size("disk_size").titled("disk size").weight(),
         None => Column::size("disk_size").hidden(),
     }
 }
