@@ -69,7 +69,9 @@ fn print(made: &Made, style: &Style, limit: Option<usize>) -> String {
         title: "All of the paths there are".to_owned(),
         columns: columns.clone(),
         rows: Box::new(made.rows.iter().map(cells)),
-        footer: std::iter::once(Cell::Size(u64::MAX)).chain((1..6).map(|_| Cell::text(""))).collect(),
+        footer: std::iter::once(Cell::Size(u64::MAX))
+            .chain((1..6).map(|_| Cell::text("")))
+            .collect(),
         summary: false,
     };
     let rows = lines.iter().map(|line| cells(&(line.node.into(), 1 << 30, 0, made.note.clone())));
