@@ -80,6 +80,7 @@
 //! | room | holds |
 //! |---|---|
 //! | [`warning`] | what makes an answer incomplete, collected instead of lost |
+//! | `threads` | as many threads as the system gives, at last the caller's own |
 //! | `text` | sizes, times and names as people read them |
 //! | [`store`] | names and places: store paths, where a store lies |
 //! | [`fs`] | the room through which every examined file is reached: live directories, trees in memory |
@@ -141,6 +142,7 @@ pub mod roots;
 mod skip;
 pub mod store;
 mod text;
+mod threads;
 pub mod warning;
 
 /// What benches, integration tests and fuzz targets need and no other program:

@@ -5,6 +5,7 @@ use super::niche::{Size, Time};
 use super::{Catalog, OddEnd, PathId, Strings};
 use crate::graph::Rows;
 use crate::store::StorePath;
+use crate::threads;
 use crate::warning::{WarningKind, Warnings};
 use rayon::slice::ParallelSliceMut;
 use std::collections::HashMap;
@@ -253,6 +254,7 @@ impl Builder {
         };
         let mut order: Vec<(u128, u32)> =
             (0..count as u32).map(|number| (prefix(number), number)).collect();
+        threads::ready();
         order.par_sort_unstable_by(|(a, m), (b, n)| {
             let names = || c.names.get(*m as usize).cmp(c.names.get(*n as usize));
             a.cmp(b).then_with(names).then(m.cmp(n))

@@ -43,6 +43,7 @@ pub(crate) use strings::Strings;
 
 use crate::graph::{Rows, closure, node_number};
 use crate::store::{Package, StoreLocation, StorePath};
+use crate::threads;
 use crate::warning::{WarningKind, Warnings};
 use index::NameIndex;
 use niche::{Size, Time};
@@ -308,6 +309,7 @@ impl Catalog {
     /// The deriver, if it is a valid path itself.
     pub fn deriver_id(&self, id: PathId) -> Option<PathId> {
         let ids = self.deriver_ids.get_or_init(|| {
+            threads::ready();
             let ids = (0..self.len() as u32).into_par_iter().map(PathId::new);
             let find = |id| self.deriver_base_name(id).and_then(|name| self.find(name));
             ids.map(find).collect()

@@ -3,6 +3,7 @@
 use super::destination;
 use crate::disk::{Progress, Snapshot, Total};
 use crate::text::{Units, format_size};
+use crate::threads;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,9 +42,8 @@ pub(super) fn with_progress<T: Send>(show: bool, work: impl FnOnce(&Progress) ->
     }
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            draw(&progress, &done);
-        });
+        // Where no thread can be started, nothing is shown.
+        let _ = threads::start(scope, || draw(&progress, &done));
         // The thread above must end even if `work` panics.
         struct Finish<'a>(&'a AtomicBool);
         impl Drop for Finish<'_> {

@@ -14,11 +14,12 @@ use std::mem;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
-use rayon::{Scope, ThreadPool, ThreadPoolBuilder};
+use rayon::Scope;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::fs::{self, FileType, Stat, StoreFiles};
+use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
 
 use super::DiskError;
@@ -34,10 +35,14 @@ const PART: usize = 1024;
 const TOPS: usize = 16;
 /// Open files to ask for; the system's hard limit may be lower.
 const OPEN_FILES: u64 = 65_536;
+/// Files that are open beside the walk's: standard input and output, the tree.
+const OTHER_FILES: usize = 10;
+/// Files that a thread opens at once: a directory, the one below it, a file.
+const FILES_OF_THREAD: usize = 3;
 
 /// The threads that walk a store directory, any number of times.
 pub struct Walker<'f> {
-    pool: ThreadPool,
+    pool: Pool,
     files: &'f StoreFiles,
     /// Directories that may be open at once.
     budget: usize,
@@ -46,18 +51,20 @@ pub struct Walker<'f> {
 
 impl<'f> Walker<'f> {
     /// Starts the threads; `threads` defaults to four a core and at least
-    /// eight: cold disks want more than cores.
+    /// eight: cold disks want more than cores. Fewer are started where the
+    /// system does not give so many, or not enough open files for them.
     ///
     /// # Errors
-    /// When the threads cannot be started.
+    /// When no thread can be used, not even this one.
     pub fn new(files: &'f StoreFiles, threads: Option<usize>) -> Result<Self, DiskError> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads.unwrap_or((4 * cores).max(8)))
-            .thread_name(|i| format!("walk-{i}"))
-            .build()
-            .map_err(DiskError::Threads)?;
-        Ok(Self { pool, files, budget: open_files_budget(), open: Arc::default() })
+        let open_files = open_files();
+        let most = open_files.saturating_sub(OTHER_FILES) / FILES_OF_THREAD;
+        let threads = threads.unwrap_or((4 * cores).max(8)).min(most);
+        let pool = Pool::new(threads, "walk").map_err(DiskError::Threads)?;
+        let spare = OTHER_FILES + FILES_OF_THREAD * pool.current_num_threads();
+        let budget = (open_files / 2).min(open_files.saturating_sub(spare));
+        Ok(Self { pool, files, budget, open: Arc::default() })
     }
 
     /// The files that are walked.
@@ -394,6 +401,11 @@ impl<'w, V: Visitor> Walk<'w, V> {
         match handle.directory.stat(name) {
             Ok(stat) => {
                 gathered.stat_calls += 1;
+                if !job.trusted && self.is_torn(item.ino, &stat) {
+                    let path = self.path(Some(&job.trail), name.to_bytes());
+                    let message = "overlayfs shows the names of one inode as several inodes";
+                    gathered.warnings.push(WarningKind::Uncertain, path, message);
+                }
                 self.stat_known(&mut gathered.state, stat, item);
             }
             Err(error) => {
@@ -491,6 +503,17 @@ impl<'w, V: Visitor> Walk<'w, V> {
         self.walker.files.facts().trusted_inodes && dev == self.walker.files.stat().dev
     }
 
+    /// Whether names of this inode may have other numbers: overlayfs keeps the
+    /// number of a file that it copied to its upper layer, but where it finds the
+    /// copy by another name it gives the copy's own, which directories have.
+    #[cold]
+    fn is_torn(&self, ino: u64, stat: &Stat) -> bool {
+        self.walker.files.facts().copies_up
+            && stat.nlink > 1
+            && stat.file_type() != FileType::Directory
+            && ino & fs::LAYER_INODE != stat.ino & fs::LAYER_INODE
+    }
+
     /// What the visitor knows of an entry by its inode number alone. Not asked
     /// for directories, as they are opened anyway.
     #[inline(always)]
@@ -515,9 +538,8 @@ fn warn_mount(warnings: &mut Warnings, path: Vec<u8>) {
     warnings.push(WarningKind::MountPoint, path, "another file system is mounted here");
 }
 
-/// How many directories may be open at once: half of what the system lets us
-/// open, having asked for more.
-fn open_files_budget() -> usize {
+/// How many files may be open at once, having asked for more.
+fn open_files() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES));
     if limit.current.is_some_and(|soft| soft < wanted) {
@@ -526,5 +548,5 @@ fn open_files_budget() -> usize {
             limit.current = Some(wanted);
         }
     }
-    usize::try_from(limit.current.unwrap_or(OPEN_FILES) / 2).unwrap_or(512)
+    usize::try_from(limit.current.unwrap_or(OPEN_FILES)).unwrap_or(1024)
 }

@@ -255,6 +255,7 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
 
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
     visitor.use_case_hack = options.use_case_hack;
+    visitor.mounts_below = files.facts().mounts_below;
     let walked = walker.walk(&tops, &Observing { sums: &visitor, observer }, progress);
     drop(tops);
     let (mut entries, mut stat_calls) =
@@ -344,6 +345,9 @@ pub(super) struct Summing<'a> {
     shards: Vec<Mutex<InodeTable>>,
     usages: Mutex<Vec<Usage>>,
     use_case_hack: bool,
+    /// Whether inodes may have more names than they count, directories too:
+    /// all of them are told apart by number.
+    mounts_below: bool,
 }
 
 const SHARDS: u32 = 64;
@@ -382,6 +386,7 @@ impl<'a> Summing<'a> {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             usages: Mutex::new(vec![Usage { complete: true, ..Usage::default() }; paths]),
             use_case_hack: false,
+            mounts_below: false,
         }
     }
 
@@ -431,11 +436,19 @@ impl<'a> Summing<'a> {
         }
     }
 
-    fn sum(tally: &mut Tally, entry: &WalkEntry<'_, Shared>) {
+    fn sum(&self, tally: &mut Tally, entry: &WalkEntry<'_, Shared>) {
         let usage = &mut tally.usage;
         match entry.stat {
             EntryStat::Known(shared) => {
                 usage.count(entry.file_type, shared.node);
+                tally.numbers.push(shared.number);
+            }
+            EntryStat::Stat(meta)
+                if self.mounts_below && entry.file_type == FileType::Directory =>
+            {
+                // Of a directory, the number of names says how many are in it.
+                let shared = self.share(&Stat { nlink: 1, ..meta });
+                usage.count(entry.file_type, size::DIRECTORY);
                 tally.numbers.push(shared.number);
             }
             EntryStat::Stat(meta) => {
@@ -455,6 +468,22 @@ impl<'a> Summing<'a> {
             }
             EntryStat::Failed => usage.complete = false,
         }
+    }
+
+    /// Finds an inode that is not for one path alone, or puts it in.
+    fn share(&self, meta: &Stat) -> Shared {
+        let device = self.devices.index(meta.dev);
+        if let Some(index) = self.links.find(device, meta.ino) {
+            return Self::shared(index, self.links.get(index));
+        }
+        let hash = spread(meta.ino);
+        let (shard, mut table) = self.shard(hash);
+        let index = table.find_or_insert(Inode::new(device, meta));
+        let shared = Self::shared(self.number(shard, index), table.get(index));
+        drop(table);
+        let (word, bit) = Self::bit(hash);
+        self.filter[word].fetch_or(bit, Ordering::Relaxed);
+        shared
     }
 
     /// Gathers what the threads did.
@@ -537,28 +566,17 @@ impl Visitor for Summing<'_> {
 
     #[inline]
     fn met(&self, _: &mut Tally, meta: &Stat) -> Option<Shared> {
-        if meta.nlink <= 1 {
+        if meta.nlink <= 1 && !self.mounts_below {
             return None;
         }
-        let device = self.devices.index(meta.dev);
-        if let Some(index) = self.links.find(device, meta.ino) {
-            return Some(Self::shared(index, self.links.get(index)));
-        }
-        let hash = spread(meta.ino);
-        let (shard, mut table) = self.shard(hash);
-        let index = table.find_or_insert(Inode::new(device, meta));
-        let shared = Self::shared(self.number(shard, index), table.get(index));
-        drop(table);
-        let (word, bit) = Self::bit(hash);
-        self.filter[word].fetch_or(bit, Ordering::Relaxed);
-        Some(shared)
+        Some(self.share(meta))
     }
 
     fn top(&self, tally: &mut Tally, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, Shared>) {
         self.turn_to(tally, directory.path());
         tally.usage.present = true;
         tally.usage.nar_size = tally.usage.nar_size.saturating_add(size::NAR);
-        Self::sum(tally, entry);
+        self.sum(tally, entry);
         warn_unsupported(tally, directory, entry);
     }
 
@@ -575,7 +593,7 @@ impl Visitor for Summing<'_> {
                 tally.usage.nar_size =
                     tally.usage.nar_size.saturating_add(size::entry(name as u64));
             }
-            Self::sum(tally, &entry);
+            self.sum(tally, &entry);
             warn_unsupported(tally, directory, &entry);
         }
     }

@@ -58,6 +58,7 @@ pub use locate::locate;
 pub(crate) use locate::{locate_elsewhere, locate_guix};
 pub use memory::MemoryFile;
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
+pub(crate) use stat::LAYER_INODE;
 pub use stat::{Capacity, Facts, FileType, Stat};
 pub use store_files::StoreFiles;
 
@@ -329,6 +330,16 @@ impl Directory {
             Self::Native(directory) => directory.capacity(),
             Self::Portable(directory) => directory.capacity(),
             Self::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// The same directory; files below it have identities ([`Stat::identity`])
+    /// that tell them apart and are in its file system, on overlayfs too, whose
+    /// layers have devices and numbers of their own.
+    fn with_layers(self) -> Self {
+        match self {
+            Self::Native(directory) => Self::Native(directory.with_layers()),
+            other => other,
         }
     }
 

@@ -130,12 +130,24 @@ impl From<rustix::fs::StatVfs> for Capacity {
     }
 }
 
+/// The bits of an inode number that are not those of a layer, where `stat` tells
+/// the layers of overlayfs apart.
+pub(crate) const LAYER_INODE: u64 = (1 << 48) - 1;
+
 /// What holds for all files of a directory's file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {
     /// Whether directories report the inode numbers that `stat` reports. If
     /// not, every entry has to be asked itself.
+    /// Not where something is mounted below: a directory reports the number of
+    /// what is covered.
     pub trusted_inodes: bool,
+    /// Whether something may be mounted below, as far as is known: on Linux. A directory that is mounted a
+    /// second time has files with more names than their inodes count.
+    pub mounts_below: bool,
+    /// Whether it is overlayfs, which copies a file of a lower layer before it
+    /// gives it a name more.
+    pub copies_up: bool,
     /// How many names the file system allows an inode, where that is known.
     pub link_limit: Option<u32>,
 }

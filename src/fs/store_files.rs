@@ -24,7 +24,7 @@ impl StoreFiles {
     /// # Errors
     /// Those of the system.
     pub fn open(tree: &Tree, store_dir: &Path) -> io::Result<Self> {
-        let directory = tree.open_directory(store_dir)?;
+        let directory = tree.open_directory(store_dir)?.with_layers();
         let stat = directory.stat(c"")?;
         let facts = directory.facts();
         // For messages alone: what the name leads to at this moment.

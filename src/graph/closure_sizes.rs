@@ -12,6 +12,7 @@
 //! become one node, a reference that another one implies goes, and a node
 //! left with at most one reference needs no place in a block.
 
+use crate::threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use rayon::prelude::*;
@@ -239,6 +240,7 @@ fn neighbourhoods(graph: &Rows) -> Vec<Option<Node>> {
 fn in_blocks<W: Weight>(graph: &Rows, weight: &[W], sources: &[u32]) -> (Vec<W>, u64) {
     let next = AtomicUsize::new(0);
     let blocks: Vec<&[u32]> = sources.chunks(BLOCK).collect();
+    threads::ready();
     let workers = rayon::current_num_threads().min(blocks.len());
     let found: Vec<_> = (0..workers)
         .into_par_iter()

@@ -18,6 +18,8 @@ mod habits;
 mod hostile_database;
 mod images;
 mod kinds;
+mod layers;
+mod limits;
 mod names;
 mod optimise;
 mod packaging;

@@ -12,6 +12,7 @@ use crate::nar::hash::{Algorithm, Hash, Hasher};
 use crate::nar::nix32;
 use crate::nar::stream::{NarError, NarProblem, NarWriter};
 use crate::store::StorePath;
+use crate::threads;
 use crate::warning::WarningKind;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString, OsStr};
@@ -63,7 +64,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
         gathered.warnings.push(WarningKind::Unchecked, path, message);
     }
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = subject.options.threads.unwrap_or(cores);
+    let wanted = threads::at_most(subject.options.threads.unwrap_or(cores));
     let next = AtomicUsize::new(0);
     let parts: Vec<Gathered> = std::thread::scope(|scope| {
         let work = || {
@@ -92,7 +93,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
             }
             gathered
         };
-        let handles: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let handles: Vec<_> = (1..wanted).map_while(|_| threads::start(scope, work)).collect();
         let mut parts = vec![work()];
         for handle in handles {
             match handle.join() {

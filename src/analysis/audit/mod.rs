@@ -29,6 +29,7 @@ use crate::catalog::{Catalog, DatabaseFile, PathId, Source};
 use crate::disk::{DiskError, Progress};
 use crate::fs::StoreFiles;
 use crate::roots::Settings;
+use crate::threads;
 use crate::warning::{WarningKind, Warnings};
 use std::path::Path;
 
@@ -399,9 +400,15 @@ impl Audit {
             let check = subject.whole
                 && *source == Source::Database
                 && options.wants(FindingKind::Database);
-            let integrity = check.then(|| scope.spawn(|| database::integrity(database)));
+            let work = || database::integrity(database);
+            let thread = check.then(|| threads::start(scope, work)).flatten();
             let walked = files.filter(|_| options.disk).map(|files| sizes::check(&subject, files));
-            (integrity.map(|t| database::checked(database.path(), t.join())), walked)
+            let integrity = match thread {
+                Some(thread) => Some(database::checked(database.path(), thread.join())),
+                // Where no thread can be started, one after the other.
+                None => check.then(work),
+            };
+            (integrity, walked)
         });
         all.extend(integrity.unwrap_or_default());
         if let Some(walked) = walked {

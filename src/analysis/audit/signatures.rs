@@ -5,6 +5,7 @@ use super::database::is_content_addressed;
 use super::{Finding, FindingKind, Gathered, Subject};
 use crate::catalog::PathId;
 use crate::nar::nix32;
+use crate::threads;
 use crate::warning::WarningKind;
 use data_encoding::BASE64;
 use ed25519_dalek::{Signature, VerifyingKey};
@@ -46,6 +47,7 @@ pub(super) fn check(subject: &Subject<'_>, keys: &[PublicKey]) -> Gathered {
     if subject.catalog.lacks("sigs") {
         return not_recorded(subject);
     }
+    threads::ready();
     let parts = subject.ids.par_iter().map(|&id| path(subject, keys, id));
     parts.collect::<Vec<_>>().into_iter().fold(Gathered::default(), |mut all, part| {
         all.extend(part);

@@ -34,6 +34,7 @@ use std::ffi::CString;
 use crate::census::{Census, PathIndex, WholeCensus};
 use crate::disk::{DiskError, Progress, Walker};
 use crate::fs::StoreFiles;
+use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
 
 pub use after::Deleted;
@@ -150,6 +151,20 @@ pub struct Optimise {
     tree: GatheredTree,
 }
 
+/// Warns where the file system decides what linking does.
+fn warn_of_file_system(files: &StoreFiles, store_dir: &str, warnings: &mut Warnings) {
+    if files.facts().copies_up {
+        let message = "on overlayfs a file of a lower layer is copied before it is linked, so \
+                       the disk gains less than is said here, or loses; and Nix tells files \
+                       apart by their inode numbers, which layers may share";
+        warnings.push(WarningKind::Uncertain, store_dir, message);
+    }
+    if files.facts().mounts_below {
+        let message = "something is mounted in the store, and Nix cannot link across mounts";
+        warnings.push(WarningKind::Uncertain, store_dir, message);
+    }
+}
+
 impl Optimise {
     /// Answers for the paths that a census examines: for all of them as Nix
     /// would go over them now; for a closure as if it stood alone on a disk,
@@ -210,14 +225,12 @@ impl Optimise {
             warnings.push(WarningKind::Uncertain, census.catalog.store_dir(), message);
         }
         drop(names);
+        warn_of_file_system(files, census.catalog.store_dir(), &mut warnings);
 
         // Cold disks want more threads than cores.
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.unwrap_or((4 * cores).max(8)))
-            .thread_name(|i| format!("compare-{i}"))
-            .build()
-            .map_err(OptimiseError::Threads)?;
+        let threads = options.threads.unwrap_or((4 * cores).max(8));
+        let pool = Pool::new(threads, "compare").map_err(OptimiseError::Threads)?;
         if let Some(deleted) = deleted {
             after::delete(&mut tree, census, deleted);
         }

@@ -6,6 +6,7 @@
 //! at which a name that was checked is looked up again.
 
 use super::super::{Capacity, DirEntry, Facts, FileType, Stat, not_regular};
+use super::layers::Layers;
 use super::{list_xattrs, open_file_xattrs};
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, openat, openat2,
@@ -17,6 +18,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 /// Bytes that one getdents64 may fill; more gains nothing.
@@ -34,6 +36,9 @@ pub struct Directory {
     noatime: AtomicBool,
     /// The call that stats entries: [`STATX`] or [`FSTATAT`]. Handed down too.
     call: AtomicU8,
+    /// The layers of the overlayfs that it is in, where files of it have to be
+    /// told apart. Handed down too.
+    layers: Option<Arc<Layers>>,
 }
 
 const STATX: u8 = 0;
@@ -48,7 +53,7 @@ pub(crate) struct FoundInRoot {
 
 impl Directory {
     fn new(fd: OwnedFd) -> Self {
-        Self { fd, noatime: AtomicBool::new(true), call: AtomicU8::new(STATX) }
+        Self { fd, noatime: AtomicBool::new(true), call: AtomicU8::new(STATX), layers: None }
     }
 
     fn inherit(&self, fd: OwnedFd) -> Self {
@@ -56,6 +61,7 @@ impl Directory {
             fd,
             noatime: AtomicBool::new(self.noatime.load(Ordering::Relaxed)),
             call: AtomicU8::new(self.call.load(Ordering::Relaxed)),
+            layers: self.layers.clone(),
         }
     }
 
@@ -89,7 +95,13 @@ impl Directory {
         if self.call.load(Ordering::Relaxed) == STATX {
             let flags = Self::stat_flags(name);
             match rustix::fs::statx(&self.fd, name, flags, StatxFlags::BASIC_STATS) {
-                Ok(found) => return Ok(from_statx(&found)),
+                Ok(found) => {
+                    let mut stat = from_statx(&found);
+                    if let Some(layers) = &self.layers {
+                        layers.unify(&mut stat, mount(&found));
+                    }
+                    return Ok(stat);
+                }
                 // Older containers' seccomp filters know no statx.
                 Err(Errno::NOSYS | Errno::PERM) => self.call.store(FSTATAT, Ordering::Relaxed),
                 Err(errno) => return Err(errno.into()),
@@ -100,7 +112,24 @@ impl Directory {
 
     #[cold]
     fn stat_by_fstatat(&self, name: &CStr) -> io::Result<Stat> {
-        Ok(from_stat(&rustix::fs::statat(&self.fd, name, Self::stat_flags(name))?))
+        let mut stat = from_stat(&rustix::fs::statat(&self.fd, name, Self::stat_flags(name))?);
+        if let Some(layers) = &self.layers {
+            layers.unify(&mut stat, None);
+        }
+        Ok(stat)
+    }
+
+    /// The same directory; what is opened from it has identities that hold on
+    /// overlayfs too.
+    pub(crate) fn with_layers(mut self) -> Self {
+        let overlay = rustix::fs::fstatfs(&self.fd).is_ok_and(|fs| fs.f_type as u32 == OVERLAYFS);
+        if overlay && let Ok(stat) = self.stat(c"") {
+            let flags = Self::stat_flags(c"");
+            let found = rustix::fs::statx(&self.fd, c"", flags, StatxFlags::BASIC_STATS);
+            let mount = found.ok().and_then(|found| mount(&found));
+            self.layers = Some(Arc::new(Layers::new(stat.dev, mount)));
+        }
+        self
     }
 
     #[inline(always)]
@@ -162,7 +191,17 @@ impl Directory {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         let fd = self.open_without_trace(name, flags)?;
-        let stat = from_stat(&rustix::fs::fstat(&fd)?);
+        let stat = match &self.layers {
+            None => from_stat(&rustix::fs::fstat(&fd)?),
+            Some(_) => {
+                let opened = self.inherit(fd);
+                let stat = opened.stat(c"")?;
+                return match stat.file_type() {
+                    FileType::Regular => Ok((opened.fd.into(), stat)),
+                    _ => Err(not_regular()),
+                };
+            }
+        };
         match stat.file_type() {
             FileType::Regular => Ok((fd.into(), stat)),
             _ => Err(not_regular()),
@@ -182,7 +221,8 @@ impl Directory {
 
     pub(crate) fn open_unknown_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let found = FoundInRoot::new(openat(&self.fd, name, flags, Mode::empty())?)?;
+        let found = self.inherit(openat(&self.fd, name, flags, Mode::empty())?);
+        let found = FoundInRoot::of(found)?;
         let stat = found.stat;
         match found.into_file() {
             // Without /proc: by name again, and compared after.
@@ -221,8 +261,14 @@ impl Directory {
     pub(crate) fn facts(&self) -> Facts {
         let file_system = rustix::fs::fstatfs(&self.fd).map_or(0, |statfs| statfs.f_type as u32);
         let path = std::fs::read_link(proc_path(self.fd.as_fd())).ok();
+        let mounts_below = path.is_none_or(|path| {
+            let mounts = std::fs::read("/proc/self/mountinfo");
+            mounts.map_or(true, |mounts| mounted_below(&mounts, &path))
+        });
         Facts {
-            trusted_inodes: path.is_some_and(|path| tells_inodes_truly(file_system, &path)),
+            trusted_inodes: tells_inodes_truly(file_system) && !mounts_below,
+            mounts_below,
+            copies_up: file_system == OVERLAYFS,
             link_limit: link_limit(file_system),
         }
     }
@@ -230,9 +276,13 @@ impl Directory {
 
 impl FoundInRoot {
     fn new(fd: OwnedFd) -> io::Result<Self> {
-        let stat = Directory::new(fd);
-        let found = stat.stat(c"")?;
-        Ok(Self { fd: stat.fd, stat: found })
+        Self::of(Directory::new(fd))
+    }
+
+    /// What a directory's calls say of a file of any type.
+    fn of(found: Directory) -> io::Result<Self> {
+        let stat = found.stat(c"")?;
+        Ok(Self { fd: found.fd, stat })
     }
 
     /// The directory, which need not be readable.
@@ -280,6 +330,15 @@ pub(crate) fn has_open(identity: (u64, u64)) -> Option<bool> {
     let open = |entry: io::Result<std::fs::DirEntry>| std::fs::metadata(entry?.path());
     let mut open = descriptors.filter_map(|entry| open(entry).ok());
     Some(open.any(|found| Stat::from(&found).identity() == identity))
+}
+
+/// `f_type` of overlayfs.
+const OVERLAYFS: u32 = 0x794c_7630;
+
+/// The number of the mount that a file is in, since Linux 5.8.
+fn mount(statx: &Statx) -> Option<u64> {
+    let told = statx.stx_mask & StatxFlags::MNT_ID.bits() != 0;
+    told.then_some(statx.stx_mnt_id)
 }
 
 /// The name by which the kernel leads to an open file.
@@ -339,9 +398,8 @@ fn link_limit(file_system: u32) -> Option<u32> {
 
 /// Whether directories report the inode numbers that statx reports.
 ///
-/// Not so on overlayfs and others that make numbers up, nor where something is
-/// mounted below: a directory reports the number of what is covered.
-fn tells_inodes_truly(file_system: u32, path: &Path) -> bool {
+/// Not so on overlayfs and others that make numbers up.
+fn tells_inodes_truly(file_system: u32) -> bool {
     /// `f_type` of file systems known to: ext2, ext3 and ext4, xfs, btrfs,
     /// tmpfs, squashfs, erofs, f2fs, bcachefs, zfs.
     const TRUE: [u32; 9] = [
@@ -356,7 +414,6 @@ fn tells_inodes_truly(file_system: u32, path: &Path) -> bool {
         0x2fc1_2fc1,
     ];
     TRUE.contains(&file_system)
-        && std::fs::read("/proc/self/mountinfo").is_ok_and(|mounts| !mounted_below(&mounts, path))
 }
 
 /// Whether `/proc/self/mountinfo` lists a mount below `dir`.

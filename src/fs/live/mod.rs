@@ -1,6 +1,8 @@
 //! A directory of this machine and all below it.
 
 #[cfg(all(target_os = "linux", not(nix_census_portable)))]
+mod layers;
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
 pub(super) mod linux;
 pub(super) mod portable;
 

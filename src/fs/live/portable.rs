@@ -110,8 +110,13 @@ impl Directory {
         Ok(rustix::fs::statvfs(self.at(c""))?.into())
     }
 
+    /// The same: there is no overlayfs here.
+    pub(crate) fn with_layers(self) -> Self {
+        self
+    }
+
     pub(crate) fn facts(&self) -> Facts {
-        Facts { trusted_inodes: false, link_limit: None }
+        Facts { trusted_inodes: false, mounts_below: false, copies_up: false, link_limit: None }
     }
 
     pub(crate) fn open_file(&self, name: &CStr) -> io::Result<(File, Stat)> {

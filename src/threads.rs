@@ -1,0 +1,140 @@
+//! Threads, as many as the system gives: where none can be started
+//! (`RLIMIT_NPROC`, a container's `pids.max`) the work is done on the caller's
+//! own thread, with the same answer.
+
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use std::error::Error;
+use std::ops::Deref;
+use std::sync::OnceLock;
+use std::thread::{Builder, Scope, ScopedJoinHandle};
+
+/// A pool of threads, or of the thread that made it alone.
+#[derive(Debug)]
+pub(crate) struct Pool(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Started(ThreadPool),
+    /// To be used on the thread that made it, as it is part of it for good.
+    Own(&'static ThreadPool),
+}
+
+impl Pool {
+    /// A pool of at most `threads` threads, whose names begin with `name`: half
+    /// as many, and so on, where so many cannot be started.
+    ///
+    /// # Errors
+    /// If not even this thread can be used, as it is one of another pool.
+    pub(crate) fn new(threads: usize, name: &'static str) -> Result<Self, ThreadPoolBuildError> {
+        let mut threads = at_most(threads);
+        while threads > 0 {
+            let pool = ThreadPoolBuilder::new().num_threads(threads);
+            if let Ok(pool) = pool.thread_name(move |i| format!("{name}-{i}")).build() {
+                return Ok(Self(Kind::Started(pool)));
+            }
+            threads /= 2;
+        }
+        own().map(|pool| Self(Kind::Own(pool)))
+    }
+}
+
+impl Deref for Pool {
+    type Target = ThreadPool;
+
+    fn deref(&self) -> &ThreadPool {
+        match &self.0 {
+            Kind::Started(pool) => pool,
+            Kind::Own(pool) => pool,
+        }
+    }
+}
+
+/// The pool of this thread alone.
+fn own() -> Result<&'static ThreadPool, ThreadPoolBuildError> {
+    thread_local! {
+        static OWN: std::cell::OnceCell<&'static ThreadPool> = const { std::cell::OnceCell::new() };
+    }
+    OWN.with(|own| match own.get() {
+        Some(pool) => Ok(*pool),
+        None => {
+            let pool = ThreadPoolBuilder::new().num_threads(1).use_current_thread().build()?;
+            // A thread never leaves such a pool, so the pool has to stay.
+            Ok(*own.get_or_init(|| Box::leak(Box::new(pool))))
+        }
+    })
+}
+
+/// To be called before anything parallel that names no pool: rayon panics where
+/// the threads of its global pool cannot be started.
+pub(crate) fn ready() {
+    static GLOBAL: OnceLock<bool> = OnceLock::new();
+    if rayon::current_thread_index().is_some() {
+        return;
+    }
+    // That there is one already is an error without a cause.
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let start = || ThreadPoolBuilder::new().num_threads(at_most(cores)).build_global();
+    if at_most(1) == 0 {
+        let _ = own();
+        return;
+    }
+    let started = GLOBAL.get_or_init(|| start().map_or_else(|e| e.source().is_none(), |()| true));
+    if !started {
+        // From now on, what this thread does in parallel it does itself. It was
+        // in no pool, so that cannot fail.
+        let _ = own();
+    }
+}
+
+/// Bytes of addresses that a thread takes: its stack, and what the C library
+/// sets aside for what it allocates.
+const ADDRESSES: u64 = 256 << 20;
+
+/// How many of the `wanted` threads there is room for where the process may have
+/// only so many addresses (`RLIMIT_AS`): without room for its stack a thread does
+/// not start, without room for the rest the process ends.
+pub(crate) fn at_most(wanted: usize) -> usize {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current;
+    limit.map_or(wanted.max(1), |bytes| {
+        usize::try_from(bytes / ADDRESSES).unwrap_or(wanted).min(wanted.max(1))
+    })
+}
+
+/// Starts a thread; `None` if it cannot be started.
+pub(crate) fn start<'scope, 'env, T: Send + 'scope>(
+    scope: &'scope Scope<'scope, 'env>,
+    work: impl FnOnce() -> T + Send + 'scope,
+) -> Option<ScopedJoinHandle<'scope, T>> {
+    if at_most(1) == 0 {
+        return None;
+    }
+    Builder::new().spawn_scoped(scope, work).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rayon::prelude::*;
+
+    #[test]
+    fn the_own_thread_does_all_of_it() {
+        std::thread::scope(|scope| {
+            let run = || {
+                let id = std::thread::current().id();
+                let pool = Pool(Kind::Own(own().unwrap()));
+                let again = Pool(Kind::Own(own().unwrap()));
+                let ids: Vec<_> = pool.install(|| {
+                    (0..8).into_par_iter().map(|_| std::thread::current().id()).collect()
+                });
+                assert!(ids.iter().all(|&other| other == id));
+                let mut done = 0;
+                again.scope(|scope| scope.spawn(|_| done += 1));
+                assert_eq!(done, 1);
+                // Without a pool's name too.
+                ready();
+                assert!((0..8).into_par_iter().all(|_| std::thread::current().id() == id));
+            };
+            start(scope, run).unwrap().join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,80 @@
+//! Limits of the system: threads that cannot be started, few open files. The
+//! answer is the same with fewer of them; never a panic.
+
+use crate::support::store_in_code::Made;
+use crate::support::{Run, TestEnv, have, nobody, root, run};
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+const COMMANDS: [&[&str]; 8] = [
+    &["report", "--all"],
+    &["optimise"],
+    &["audit", "--contents", "--references"],
+    &["garbage"],
+    &["roots"],
+    &["tree", "tree"],
+    &["why", "tree", "hello-1.0", "--precise"],
+    &["--scan", "report", "--all"],
+];
+
+/// Runs each command by `limited`, which gets a program to run, and checks that
+/// it answers as without limits.
+fn same_answers(limited: impl Fn(&TestEnv) -> Command, check: impl Fn(&Run, &Run)) {
+    let env = TestEnv::new();
+    fs::set_permissions(env.path(), Permissions::from_mode(0o755)).unwrap();
+    let (made, _db) = Made::sound(&env, "store");
+    for command in COMMANDS {
+        let args = made.args(command.iter().chain(&["--format", "csv"]));
+        let expected = run(nobody(&env).args(&args));
+        let found = run(limited(&env).args(&args));
+        assert!(!found.stderr.contains("panicked"), "{command:?}: {}", found.stderr);
+        check(&found, &expected);
+    }
+}
+
+fn equal(found: &Run, expected: &Run) {
+    assert_eq!(
+        (found.status, &found.stdout, &found.stderr),
+        (expected.status, &expected.stdout, &expected.stderr)
+    );
+}
+
+/// `nobody` may have other processes, so that the limit may be reached at once
+/// or a few threads later; the answer is the same.
+#[test]
+fn threads_that_cannot_be_started() {
+    if !root() || !have(&["setpriv", "prlimit"]) {
+        return;
+    }
+    for most in [1, 2, 3, 5, 9] {
+        let limited = |env: &TestEnv| {
+            let nobody = nobody(env);
+            let mut setpriv = Command::new(nobody.get_program());
+            // The limit is set as the user it is for: root has none.
+            let (user, program): (Vec<_>, Vec<_>) =
+                nobody.get_args().partition(|arg| arg.as_encoded_bytes().starts_with(b"--"));
+            setpriv.args(user).arg("prlimit").arg(format!("--nproc={most}")).args(program);
+            setpriv
+        };
+        same_answers(limited, equal);
+    }
+}
+
+#[test]
+fn few_open_files() {
+    if !root() || !have(&["setpriv", "prlimit"]) {
+        return;
+    }
+    for most in [16, 24, 40] {
+        same_answers(|env| before(env, &format!("--nofile={most}")), equal);
+    }
+}
+
+/// nobody's program under one more limit.
+fn before(env: &TestEnv, limit: &str) -> Command {
+    let nobody = nobody(env);
+    let mut command = Command::new("prlimit");
+    command.arg(limit).arg(nobody.get_program()).args(nobody.get_args());
+    command
+}
