@@ -2,6 +2,7 @@
 //! turns it into a [`Document`](crate::answer::Document) for printing.
 
 pub mod audit;
+pub mod files;
 pub mod garbage;
 mod graph_changes;
 mod graph_lines;
@@ -17,6 +18,7 @@ pub mod retained;
 pub mod roots;
 pub mod suggest;
 pub mod tree;
+pub mod variants;
 pub mod what_if;
 pub mod why;
 

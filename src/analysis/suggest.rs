@@ -3,10 +3,10 @@
 use super::graph_changes::{Dropped, Edited, known_nar_change, known_nar_size, measure};
 use super::path_names::list_of;
 use super::retained::{Retained, SizeKind, Sizes};
+use super::variants::{families, in_place_of};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::{Census, PathIndex};
 use crate::graph::{Dominator, NodeSet, TooHeavy};
-use crate::store::Package;
 use crate::warning::Warnings;
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -16,14 +16,9 @@ use std::collections::HashMap;
 /// to nothing) says little about what to cut.
 const OWN_PART: u64 = 20;
 
-/// Parts of package names that mark a smaller or fuller build of the same.
-const FLAVOURS: &[&str] =
-    &["minimal", "mini", "slim", "small", "light", "lite", "headless", "nox", "full"];
-
-/// How many paths are tried to be replaced, those that retain most, and by how
-/// many siblings each, the fullest: each try goes over the whole graph.
+/// How many paths are tried to be replaced, those that retain most: each try
+/// goes over the whole graph.
 const TRIED: usize = 64;
-const TRIED_BY: usize = 3;
 
 /// What to do to a path. All are indexes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -294,7 +289,7 @@ fn best(
     retained: &Retained,
     reached: &NodeSet,
     now: Sizes,
-    siblings: &HashMap<PathIndex, Vec<PathIndex>>,
+    siblings: &HashMap<PathIndex, PathIndex>,
     by: SizeKind,
 ) -> Option<(Action, Edited)> {
     let gain = |i: PathIndex| retained.sizes[i.index()].get(by);
@@ -311,15 +306,14 @@ fn best(
     let path = examined.filter(candidate).min_by_key(|&i| (Reverse(gain(i)), i))?;
     // Letting a sibling take its place costs nobody anything, so it is
     // preferred where it gains at least half as much.
-    let replaced =
-        siblings.get(&path).into_iter().flatten().filter(|new| reached.contains(new.node()));
+    let replaced = siblings.get(&path).filter(|new| reached.contains(new.node()));
     let replaced = replaced.map(|&new| {
         let action = Action::Replace(path, new);
         let next = apply(graph, action);
         let left = measure(census, &next.reached(), &Dropped::default());
         (now.get(by).saturating_sub(left.get(by)), action, next)
     });
-    if let Some((much, action, next)) = replaced.max_by_key(|(much, ..)| *much)
+    if let Some((much, action, next)) = replaced
         && much >= gain(path) / 2
         && much > 0
     {
@@ -345,86 +339,48 @@ fn best(
     Some((action, apply(graph, action)))
 }
 
-/// For each path that a sibling could replace: the one that gains most, by itself.
+/// What each path that a sibling could replace gains, by itself.
 fn replacements(
     census: &Census,
     graph: &Edited,
     before: (&NodeSet, Sizes),
-    siblings: &HashMap<PathIndex, Vec<PathIndex>>,
+    siblings: &HashMap<PathIndex, PathIndex>,
     by: SizeKind,
 ) -> Result<Vec<Replacement>, TooHeavy> {
     let retained = graph.retained(census)?.sizes;
-    let mut olds: Vec<(&PathIndex, &Vec<PathIndex>)> = siblings.iter().collect();
+    let mut olds: Vec<(&PathIndex, &PathIndex)> = siblings.iter().collect();
     olds.sort_by_key(|(old, _)| (Reverse(retained[old.index()].get(by)), **old));
     olds.truncate(TRIED);
-    let one = |(&old, all): (&PathIndex, &Vec<PathIndex>)| {
-        let tried = all.iter().map(|&new| {
-            let reached = apply(graph, Action::Replace(old, new)).reached();
-            let after = measure(census, &reached, &Dropped::default());
-            let gain = Gain::between(census, before, (&reached, after));
-            (before.1.get(by).saturating_sub(after.get(by)), Replacement { old, new, gain })
-        });
-        tried.max_by_key(|(gain, r)| (*gain, Reverse(r.new))).filter(|(gain, _)| *gain > 0)
+    let one = |(&old, &new): (&PathIndex, &PathIndex)| {
+        let reached = apply(graph, Action::Replace(old, new)).reached();
+        let after = measure(census, &reached, &Dropped::default());
+        let gain = Gain::between(census, before, (&reached, after));
+        let much = before.1.get(by).saturating_sub(after.get(by));
+        (much > 0).then_some((much, Replacement { old, new, gain }))
     };
     let mut found: Vec<(u64, Replacement)> = olds.into_iter().filter_map(one).collect();
     found.sort_by_key(|(gain, r)| (Reverse(*gain), r.old));
     Ok(found.into_iter().map(|(_, replacement)| replacement).collect())
 }
 
-/// For each path the examined ones that could take its place: other builds of
-/// the same package and output, at least as large.
-fn siblings(census: &Census) -> HashMap<PathIndex, Vec<PathIndex>> {
-    // Package, words of the version, output.
-    type BuildKind<'a> = (&'a str, Vec<&'a str>, Option<&'a str>);
-    let mut kinds: HashMap<BuildKind<'_>, Vec<PathIndex>> = HashMap::new();
-    for index in census.indexes() {
-        let id = census.id(index);
-        if census.catalog.store_path(id).is_derivation() {
-            continue;
-        }
-        let Package { name, version, output } = census.catalog.package(id);
-        if version.is_empty() {
-            continue;
-        }
-        // `perl-5.38-env` is not a build of `perl-5.38`.
-        let words = version.split('-').filter(|w| w.starts_with(|c: char| c.is_alphabetic()));
-        let kind = (flavourless(name), words.collect(), output);
-        kinds.entry(kind).or_default().push(index);
-    }
-    let mut siblings = HashMap::new();
-    for group in kinds.into_values().filter(|group| group.len() > 1) {
-        for &old in &group {
-            let size = |i: PathIndex| (census.nar_size(i), i);
-            let mut fuller: Vec<PathIndex> = group.clone();
-            fuller.retain(|&new| size(new) > size(old));
-            fuller.sort_by_key(|&new| Reverse(size(new)));
-            fuller.truncate(TRIED_BY);
-            siblings.insert(old, fuller);
-        }
-    }
-    siblings
-}
-
-/// The package name without words that name a flavour of it.
-fn flavourless(package: &str) -> &str {
-    let mut name = package;
-    while let Some((before, last)) = name.rsplit_once('-') {
-        if !FLAVOURS.contains(&last) {
-            break;
-        }
-        name = before;
-    }
-    name
+/// For each path the examined one that could take its place: a larger build of
+/// the same package and output, as [`variants`](super::variants) has it.
+fn siblings(census: &Census) -> HashMap<PathIndex, PathIndex> {
+    let families = families(census);
+    let pairs = families.values().flat_map(|builds| {
+        builds.iter().filter_map(move |&old| Some((old, in_place_of(census, builds, old)?)))
+    });
+    pairs.collect()
 }
 
 /// Short names that mean one examined path each, for `what-if`.
-struct Handles<'a> {
+pub(super) struct Handles<'a> {
     census: &'a Census,
     names: HashMap<&'a str, u32>,
 }
 
 impl<'a> Handles<'a> {
-    fn new(census: &'a Census) -> Self {
+    pub(super) fn new(census: &'a Census) -> Self {
         let mut names = HashMap::new();
         for index in census.indexes() {
             let path = census.catalog.store_path(census.id(index));
@@ -444,24 +400,12 @@ impl<'a> Handles<'a> {
         }
     }
 
-    fn flags(&self, action: Action) -> String {
+    /// The flags of `what-if` for an action.
+    pub(super) fn flags(&self, action: Action) -> String {
         match action {
             Action::Remove(path) => format!("--remove {}", self.of(path)),
             Action::Cut(from, to) => format!("--cut {}:{}", self.of(from), self.of(to)),
             Action::Replace(old, new) => format!("--replace {}={}", self.of(old), self.of(new)),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn flavours_are_one_package() {
-        assert_eq!(flavourless("systemd-minimal"), "systemd");
-        assert_eq!(flavourless("util-linux-minimal"), "util-linux");
-        assert_eq!(flavourless("systemd-minimal-libs"), "systemd-minimal-libs");
-        assert_eq!(flavourless("minimal"), "minimal");
     }
 }

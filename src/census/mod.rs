@@ -15,7 +15,9 @@ pub use shared::{SharedInodes, Union};
 pub use targets::{NameContext, Named, NamedBy, TargetError, resolve_target};
 
 use crate::catalog::{Catalog, PathId};
-use crate::disk::{self, DiskError, DiskScan, Inode, KindScan, Progress, ScanOptions, Usage};
+use crate::disk::{
+    self, DiskError, DiskScan, Inode, KindScan, Observed, Observer, Progress, ScanOptions, Usage,
+};
 use crate::fs::StoreFiles;
 use crate::graph::{Cuts, Node, NodeSet, Rows, node_number, reachable};
 use crate::warning::{WarningKind, Warnings};
@@ -103,6 +105,22 @@ pub fn scan_kinds(
 ) -> Result<(DiskScan, KindScan), DiskError> {
     let (names, options) = scanned(catalog, examine, options);
     disk::scan_kinds(files, &names, &options, progress)
+}
+
+/// The same, and in the same walk what an observer gathers.
+///
+/// # Errors
+/// As [`scan`].
+pub fn scan_observed<O: Observer>(
+    files: &StoreFiles,
+    catalog: &Catalog,
+    examine: &Examine,
+    options: &ScanOptions,
+    progress: &Progress,
+    observer: &O,
+) -> Result<(DiskScan, Observed<O::State>), DiskError> {
+    let (names, options) = scanned(catalog, examine, options);
+    disk::scan_observed(files, &names, &options, progress, observer)
 }
 
 /// The base names of the paths to examine, and how to scan them.

@@ -8,6 +8,7 @@ mod demo;
 mod destination;
 mod environment;
 mod exit;
+mod files;
 mod garbage;
 mod generate;
 mod help;
@@ -32,6 +33,7 @@ mod subject;
 mod suggest;
 mod tree;
 mod usage;
+mod variants;
 mod what_if;
 mod why;
 
@@ -81,6 +83,8 @@ enum Command {
     Suggest(suggest::SuggestArgs),
     #[command(alias = "optimize")]
     Optimise(optimise::OptimiseArgs),
+    Variants(variants::VariantsArgs),
+    Files(files::FilesArgs),
     Kinds(kinds::KindsArgs),
     Roots(roots::RootsArgs),
     #[command(alias = "gc")]
@@ -189,6 +193,8 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         Some(Command::WhatIf(args)) => what_if::run(request, subject, &args),
         Some(Command::Suggest(args)) => suggest::run(request, subject, &args),
         Some(Command::Optimise(args)) => optimise::run(request, subject, &args),
+        Some(Command::Variants(args)) => variants::run(request, subject, &args),
+        Some(Command::Files(args)) => files::run(request, subject, &args),
         Some(Command::Kinds(args)) => kinds::run(request, subject, &args),
         Some(Command::Roots(args)) => roots::run(request, subject, &args),
         Some(Command::Garbage(args)) => garbage::run(request, subject, &args),

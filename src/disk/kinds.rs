@@ -92,12 +92,7 @@ pub fn scan_kinds<N: AsRef<[u8]> + Sync>(
     options: &ScanOptions,
     progress: &Progress,
 ) -> Result<(DiskScan, KindScan), DiskError> {
-    let sorter = Sorter {
-        use_case_hack: options.use_case_hack,
-        heads: Mutex::default(),
-        nixpkgs: Mutex::default(),
-        any_nixpkgs: AtomicBool::new(false),
-    };
+    let sorter = Sorter { use_case_hack: options.use_case_hack, finder: KindFinder::default() };
     let (scan, observed) = scan_observed(files, names, options, progress, &sorter)?;
     Ok((scan, gather(&observed)))
 }
@@ -123,14 +118,175 @@ fn gather(observed: &Observed<Sorted>) -> KindScan {
     KindScan { own, names }
 }
 
-/// The observer that sorts entries into kinds.
-struct Sorter {
-    use_case_hack: bool,
+/// What is known of an inode that `stat` was not called for.
+pub trait KnownInode: Copy {
+    /// Whether its owner may execute it.
+    fn executable(self) -> bool;
+
+    /// A number that stands for it, so that its first bytes are read once.
+    fn number(self) -> Option<u32>;
+}
+
+impl KnownInode for Shared {
+    fn executable(self) -> bool {
+        self.executable
+    }
+
+    fn number(self) -> Option<u32> {
+        Some(Self::number(self))
+    }
+}
+
+/// `stat` is called for every entry.
+impl KnownInode for () {
+    fn executable(self) -> bool {
+        false
+    }
+
+    fn number(self) -> Option<u32> {
+        None
+    }
+}
+
+/// Finds out in a walk of which kind each entry is.
+#[derive(Debug, Default)]
+pub struct KindFinder {
     /// The first bytes of inodes with several names, by number: read once.
     heads: Mutex<HashMap<u32, Head>>,
     /// Directories that are trees of nixpkgs, by their names below the store directory.
     nixpkgs: Mutex<HashSet<Vec<u8>>>,
     any_nixpkgs: AtomicBool,
+}
+
+impl KindFinder {
+    /// The kind of a store path itself. What cannot be read is `other`, and
+    /// warned of.
+    pub fn top<T: KnownInode>(
+        &self,
+        warnings: &mut Warnings,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, T>,
+    ) -> FileKind {
+        let name = without_hash_part(entry.name());
+        self.kind(warnings, Place::of(b""), name, directory, entry)
+    }
+
+    /// Shows each entry of a directory with its kind. To be called for each
+    /// directory before those in it, as a walk does.
+    pub fn directory<'e, T: KnownInode>(
+        &self,
+        warnings: &mut Warnings,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, T>> + Clone,
+        mut each: impl FnMut(&WalkEntry<'e, T>, FileKind),
+    ) {
+        let mut name = directory.relative_path();
+        // Where the names below the store path begin.
+        let below = name.iter().position(|&b| b == b'/').unwrap_or(name.len()) + 1;
+        let depth = name.iter().filter(|&&b| b == b'/').count();
+        if depth <= NIXPKGS_DEPTH {
+            let has = |wanted: &&str| entries.clone().any(|e| e.name() == wanted.as_bytes());
+            if NIXPKGS_TREE.iter().all(has) {
+                lock(&self.nixpkgs).insert(name.clone());
+                self.any_nixpkgs.store(true, Ordering::Release);
+            }
+        }
+        let place = match self.in_nixpkgs(&name) {
+            true => Place::all(FileKind::Sources),
+            false => Place::of(name.get(below..).unwrap_or_default()),
+        };
+        let length = name.len();
+        for entry in entries {
+            // A directory that is a place is of that kind itself.
+            let of_entry = if entry.file_type == FileType::Directory && place.kind().is_none() {
+                name.truncate(length);
+                name.push(b'/');
+                name.extend_from_slice(entry.name());
+                Place::of(&name[below..])
+            } else {
+                place
+            };
+            let kind = self.kind(warnings, of_entry, entry.name(), directory, &entry);
+            each(&entry, kind);
+        }
+    }
+
+    fn kind<T: KnownInode>(
+        &self,
+        warnings: &mut Warnings,
+        place: Place,
+        name: &[u8],
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, T>,
+    ) -> FileKind {
+        let executable = match entry.stat {
+            EntryStat::Stat(meta) => meta.executable(),
+            EntryStat::Known(inode) => inode.executable(),
+            EntryStat::Failed => return FileKind::Other,
+        };
+        match place.named(name, entry.file_type, executable) {
+            Named::Kind(kind) => kind,
+            Named::NeedsHead => match self.head(directory, entry) {
+                Ok(head) => place.with_head(head),
+                Err(error) => {
+                    let path = directory.full_path(entry.name());
+                    let message = format!("its kind is not known: {error}");
+                    warnings.push(WarningKind::of_error(&error), path, message);
+                    FileKind::Other
+                }
+            },
+        }
+    }
+
+    fn head<T: KnownInode>(
+        &self,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, T>,
+    ) -> io::Result<Head> {
+        let number = match entry.stat {
+            EntryStat::Known(inode) => inode.number(),
+            _ => None,
+        };
+        if let Some(number) = number
+            && let Some(&head) = lock(&self.heads).get(&number)
+        {
+            return Ok(head);
+        }
+        let file = directory.open_file(entry)?;
+        let mut bytes = [0; Head::LENGTH];
+        let mut length = 0;
+        while length < bytes.len() {
+            match file.read_at(&mut bytes[length..], length as u64) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let head = Head::of(&bytes[..length]);
+        if let Some(number) = number {
+            lock(&self.heads).insert(number, head);
+        }
+        Ok(head)
+    }
+
+    /// Whether a directory, by its name below the store directory, lies in a
+    /// tree of nixpkgs.
+    fn in_nixpkgs(&self, directory: &[u8]) -> bool {
+        if !self.any_nixpkgs.load(Ordering::Acquire) {
+            return false;
+        }
+        let ends = directory.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(at, _)| at);
+        let mut ends = ends.chain([directory.len()]).take(NIXPKGS_DEPTH + 1);
+        let trees = lock(&self.nixpkgs);
+        ends.any(|end| trees.contains(&directory[..end]))
+    }
+}
+
+/// The observer that sorts entries into kinds.
+struct Sorter {
+    use_case_hack: bool,
+    finder: KindFinder,
 }
 
 /// What one thread gathers.
@@ -187,79 +343,6 @@ impl Sorted {
     }
 }
 
-impl Sorter {
-    fn kind(
-        &self,
-        sorted: &mut Sorted,
-        place: Place,
-        name: &[u8],
-        directory: &WalkDirectory<'_>,
-        entry: &WalkEntry<'_, Shared>,
-    ) -> FileKind {
-        let executable = match entry.stat {
-            EntryStat::Stat(meta) => meta.executable(),
-            EntryStat::Known(shared) => shared.executable,
-            EntryStat::Failed => return FileKind::Other,
-        };
-        match place.named(name, entry.file_type, executable) {
-            Named::Kind(kind) => kind,
-            Named::NeedsHead => match self.head(directory, entry) {
-                Ok(head) => place.with_head(head),
-                Err(error) => {
-                    let path = directory.full_path(entry.name());
-                    let message = format!("its kind is not known: {error}");
-                    sorted.warnings.push(WarningKind::of_error(&error), path, message);
-                    FileKind::Other
-                }
-            },
-        }
-    }
-
-    fn head(
-        &self,
-        directory: &WalkDirectory<'_>,
-        entry: &WalkEntry<'_, Shared>,
-    ) -> io::Result<Head> {
-        let number = match entry.stat {
-            EntryStat::Known(shared) => Some(shared.number),
-            _ => None,
-        };
-        if let Some(number) = number
-            && let Some(&head) = lock(&self.heads).get(&number)
-        {
-            return Ok(head);
-        }
-        let file = directory.open_file(entry)?;
-        let mut bytes = [0; Head::LENGTH];
-        let mut length = 0;
-        while length < bytes.len() {
-            match file.read_at(&mut bytes[length..], length as u64) {
-                Ok(0) => break,
-                Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let head = Head::of(&bytes[..length]);
-        if let Some(number) = number {
-            lock(&self.heads).insert(number, head);
-        }
-        Ok(head)
-    }
-
-    /// Whether a directory, by its name below the store directory, lies in a
-    /// tree of nixpkgs.
-    fn in_nixpkgs(&self, directory: &[u8]) -> bool {
-        if !self.any_nixpkgs.load(Ordering::Acquire) {
-            return false;
-        }
-        let ends = directory.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(at, _)| at);
-        let mut ends = ends.chain([directory.len()]).take(NIXPKGS_DEPTH + 1);
-        let trees = lock(&self.nixpkgs);
-        ends.any(|end| trees.contains(&directory[..end]))
-    }
-}
-
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -292,8 +375,7 @@ impl Observer for Sorter {
         entry: &WalkEntry<'_, Shared>,
     ) {
         sorted.turn_to(directory.path());
-        let name = without_hash_part(entry.name());
-        let kind = self.kind(sorted, Place::of(b""), name, directory, entry);
+        let kind = self.finder.top(&mut sorted.warnings, directory, entry);
         sorted.count(entry, kind, size::NAR);
     }
 
@@ -304,39 +386,16 @@ impl Observer for Sorter {
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
     ) {
         sorted.turn_to(directory.path());
-        let mut name = directory.relative_path();
-        // Where the names below the store path begin.
-        let below = name.iter().position(|&b| b == b'/').unwrap_or(name.len()) + 1;
-        let depth = name.iter().filter(|&&b| b == b'/').count();
-        if depth <= NIXPKGS_DEPTH {
-            let has = |wanted: &&str| entries.clone().any(|e| e.name() == wanted.as_bytes());
-            if NIXPKGS_TREE.iter().all(has) {
-                lock(&self.nixpkgs).insert(name.clone());
-                self.any_nixpkgs.store(true, Ordering::Release);
-            }
-        }
-        let place = match self.in_nixpkgs(&name) {
-            true => Place::all(FileKind::Sources),
-            false => Place::of(name.get(below..).unwrap_or_default()),
-        };
-        let length = name.len();
-        for entry in entries {
-            // A directory that is a place is of that kind itself.
-            let of_entry = if entry.file_type == FileType::Directory && place.kind().is_none() {
-                name.truncate(length);
-                name.push(b'/');
-                name.extend_from_slice(entry.name());
-                Place::of(&name[below..])
-            } else {
-                place
-            };
-            let kind = self.kind(sorted, of_entry, entry.name(), directory, &entry);
+        // Taken out for the call, to count beside it.
+        let mut warnings = std::mem::take(&mut sorted.warnings);
+        self.finder.directory(&mut warnings, directory, entries, |entry, kind| {
             let in_nar = match entry.file_type < FileType::Other {
                 true => size::entry(name_in_nar(entry.name(), self.use_case_hack).len() as u64),
                 false => 0,
             };
-            sorted.count(&entry, kind, in_nar);
-        }
+            sorted.count(entry, kind, in_nar);
+        });
+        sorted.warnings = warnings;
     }
 
     fn warnings(&self, sorted: &mut Sorted) -> Warnings {

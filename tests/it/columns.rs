@@ -14,7 +14,7 @@ const SYSTEM: &str = "nixos-system-demo-24.05.2";
 fn hold_values_of_their_type_in_every_answer() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo");
     let env = TestEnv::new();
-    let questions: [(&[&str], &[&str]); 18] = [
+    let questions: [(&[&str], &[&str]); 22] = [
         (&[], &["heaviest"]),
         (&["report", "--all", "--columns", "all"], &["paths"]),
         (&["tree", SYSTEM], &["lines"]),
@@ -38,6 +38,10 @@ fn hold_values_of_their_type_in_every_answer() {
         ),
         (&["suggest", SYSTEM], &["suggestions"]),
         (&["kinds", SYSTEM], &["kinds", "paths"]),
+        (&["files", SYSTEM], &["directories", "files"]),
+        (&["files", SYSTEM, "--tree"], &["entries"]),
+        (&["files", SYSTEM, "--group-by", "extension"], &["groups"]),
+        (&["variants", SYSTEM], &["groups", "variants"]),
         (&["optimise"], &["by_path", "by_package", "by_kind"]),
         (&["roots", "--no-runtime", "--shared"], &["roots", "profiles"]),
         (&["roots", "--no-runtime", "--of", SYSTEM], &["roots"]),
@@ -54,7 +58,7 @@ fn hold_values_of_their_type_in_every_answer() {
         }
         let Some((_, keys)) = commands.last_mut() else { unreachable!() };
         for disk in [&[][..], &["--no-disk"]] {
-            let reads = ["--precise", "--drop-files", "kinds", "optimise", "--contents"]
+            let reads = ["--precise", "--drop-files", "kinds", "files", "optimise", "--contents"]
                 .iter()
                 .any(|word| question.contains(word));
             if reads && !disk.is_empty() {

@@ -1,0 +1,393 @@
+//! What is inside paths: directories with sizes, the largest files, and sums
+//! by kind, by extension, by path.
+
+mod document;
+mod gather;
+#[cfg(test)]
+mod tests;
+
+use crate::answer::GraphLine;
+use crate::catalog::Catalog;
+use crate::census::{Census, Examine, PathIndex, scan_observed};
+use crate::disk::{DiskError, DiskScan, Inode, Progress, ScanOptions};
+use crate::fs::{FileType, StoreFiles};
+use crate::graph::{Rows, saturating_add};
+use crate::warning::Warnings;
+use gather::{Gatherer, Node, OWN};
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
+pub use gather::Listing;
+
+/// What entries are summed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GroupFilesBy {
+    /// What they are for.
+    Kind,
+    /// What their names end with.
+    Extension,
+    /// The store path they are in.
+    Path,
+}
+
+/// What of the entries is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShowFiles {
+    /// The largest directories, and the largest files.
+    Largest,
+    /// A tree.
+    Tree,
+    /// Sums by group.
+    Groups(GroupFilesBy),
+}
+
+/// Which rows the answer has.
+#[derive(Clone, Copy, Debug)]
+pub struct FilesOptions {
+    /// What is shown.
+    pub show: ShowFiles,
+    /// Only entries at most so many levels below their store path.
+    pub depth: Option<u32>,
+    /// Only entries (or groups) of at least so many bytes on disk.
+    pub min_size: u64,
+    /// At most so many rows, the largest; of a list each.
+    pub limit: Option<usize>,
+}
+
+/// Walks the paths to examine and keeps every entry: what a census is made of,
+/// and the listing that [`Files`] is made of.
+///
+/// # Errors
+/// As [`census::scan`](crate::census::scan).
+pub fn list(
+    files: &StoreFiles,
+    catalog: &Catalog,
+    examine: &Examine,
+    options: &ScanOptions,
+    progress: &Progress,
+) -> Result<(DiskScan, Listing), DiskError> {
+    let gatherer = Gatherer::default();
+    let (scan, observed) = scan_observed(files, catalog, examine, options, progress, &gatherer)?;
+    Ok((scan, Listing::new(&observed)))
+}
+
+/// Sizes of an entry with all that is in it, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FileSizes {
+    /// Blocks, each inode once: `du -s`.
+    pub disk_size: u64,
+    /// `st_size` of regular files and symlinks, each inode once.
+    pub apparent_size: u64,
+    /// Blocks, every name of an inode counted: `du -s -l`.
+    pub every_name_size: u64,
+    /// Blocks that would go with it: of inodes that have all their names in
+    /// it, `.links` apart.
+    pub reclaimable_size: u64,
+    /// Names, its own among them.
+    pub entries: u64,
+}
+
+/// A group of entries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileGroup {
+    /// The kind's name, the extension, or the path's name below the store
+    /// directory.
+    pub name: Vec<u8>,
+    /// Blocks in bytes, each inode once.
+    pub disk_size: u64,
+    /// `st_size` in bytes of regular files and symlinks, each inode once.
+    pub apparent_size: u64,
+    /// Names.
+    pub entries: u64,
+}
+
+/// The extension that directories are grouped under, as no name ends so.
+const DIRECTORIES: &[u8] = b"directories/";
+
+/// What is inside paths.
+#[derive(Debug)]
+pub struct Files {
+    /// What the examined paths take together.
+    pub total: FileSizes,
+    /// Groups, largest first, if that was asked; limited.
+    pub groups: Vec<FileGroup>,
+    /// What was left out, and why: what the census warns of.
+    pub warnings: Warnings,
+    listing: Listing,
+    /// By node.
+    sizes: Vec<FileSizes>,
+    /// By inode of the scan: the nodes that are names of it.
+    names: Rows,
+    options: FilesOptions,
+    /// Nodes to show, in order: directories, then files; or those of the tree.
+    directories: Vec<u32>,
+    files: Vec<u32>,
+    lines: Vec<GraphLine>,
+}
+
+impl Files {
+    /// Sums up the listing of what the census examines.
+    pub fn new(census: &Census, listing: Listing, options: FilesOptions) -> Self {
+        let inodes = census.disk.as_ref().map_or(0, |disk| disk.inodes.len());
+        let pairs = (0u32..).zip(&listing.nodes).filter(|(_, node)| node.inode != OWN);
+        let names = Rows::from_pairs(inodes, pairs.map(|(at, node)| (node.inode, at)));
+        let sizes = sum(census, &listing, &names);
+        let mut files = Self {
+            total: sizes[0],
+            groups: Vec::new(),
+            warnings: census.warnings.clone(),
+            listing,
+            sizes,
+            names,
+            options,
+            directories: Vec::new(),
+            files: Vec::new(),
+            lines: Vec::new(),
+        };
+        files.total.entries -= 1;
+        match options.show {
+            ShowFiles::Largest => files.find_largest(),
+            ShowFiles::Tree => files.find_lines(),
+            ShowFiles::Groups(by) => files.find_groups(census, by),
+        }
+        files
+    }
+
+    /// Sizes and name (below the store directory) of every entry.
+    pub fn entries(&self) -> impl Iterator<Item = (Vec<u8>, &FileSizes)> + '_ {
+        (1..self.sizes.len() as u32)
+            .map(|node| (self.listing.relative_name(node), &self.sizes[node as usize]))
+    }
+
+    /// Whether an entry is to be shown, by its depth and size.
+    fn shows(&self, node: u32) -> bool {
+        let depth = self.listing.nodes[node as usize].depth;
+        self.options.depth.is_none_or(|most| depth <= most.saturating_add(1))
+            && self.sizes[node as usize].disk_size >= self.options.min_size
+    }
+
+    fn find_largest(&mut self) {
+        let shown = (1..self.listing.nodes.len() as u32).filter(|&node| self.shows(node));
+        let is_directory =
+            |node: &u32| self.listing.nodes[*node as usize].file_type == FileType::Directory;
+        let (mut directories, mut files): (Vec<u32>, Vec<u32>) = shown.partition(is_directory);
+        // Of an inode with several names the first stands for all.
+        files.retain(|&node| self.is_first_name(node));
+        for list in [&mut directories, &mut files] {
+            list.sort_by_cached_key(|&node| self.order(node));
+            list.truncate(self.options.limit.unwrap_or(usize::MAX));
+        }
+        (self.directories, self.files) = (directories, files);
+    }
+
+    /// Largest first, then by name.
+    fn order(&self, node: u32) -> (Reverse<u64>, Vec<u8>) {
+        (Reverse(self.sizes[node as usize].disk_size), self.listing.relative_name(node))
+    }
+
+    /// Whether an entry is, of the names of its inode, the first in order.
+    fn is_first_name(&self, node: u32) -> bool {
+        let inode = self.listing.nodes[node as usize].inode;
+        if inode == OWN {
+            return true;
+        }
+        let names = self.names.row(inode);
+        names.iter().min_by_key(|&&name| self.listing.relative_name(name)) == Some(&node)
+    }
+
+    /// The tree: the largest entries, each below the directory that it is in,
+    /// which is as large or larger.
+    fn find_lines(&mut self) {
+        let nodes = &self.listing.nodes;
+        let mut shown: Vec<u32> =
+            (1..nodes.len() as u32).filter(|&node| self.shows(node)).collect();
+        if let Some(limit) = self.options.limit.filter(|&limit| limit < shown.len()) {
+            // Of equal ones the directory comes first: it leads to the other.
+            let key = |&node: &u32| {
+                (Reverse(self.sizes[node as usize].disk_size), nodes[node as usize].depth, node)
+            };
+            shown.select_nth_unstable_by_key(limit, key);
+            shown.truncate(limit);
+        }
+        let mut below: Vec<Vec<u32>> = Vec::new();
+        let mut place = vec![0u32; nodes.len()];
+        below.push(Vec::new());
+        shown.sort_unstable();
+        for &node in &shown {
+            place[node as usize] = below.len() as u32;
+            below.push(Vec::new());
+        }
+        for &node in &shown {
+            below[place[nodes[node as usize].parent as usize] as usize].push(node);
+        }
+        for list in &mut below {
+            list.sort_by_cached_key(|&node| Reverse(self.order_in_directory(node)));
+        }
+        // From the last to the first, as each is taken from the end.
+        let mut left = std::mem::take(&mut below[0]);
+        let mut lines = Vec::new();
+        while let Some(node) = left.pop() {
+            let Node { parent, depth, .. } = nodes[node as usize];
+            let parent = (parent != 0).then_some(parent);
+            lines.push(GraphLine { node, parent, depth: depth - 1, repeated: false });
+            left.append(&mut below[place[node as usize] as usize]);
+        }
+        self.lines = lines;
+    }
+
+    fn order_in_directory(&self, node: u32) -> (Reverse<u64>, &[u8]) {
+        (Reverse(self.sizes[node as usize].disk_size), self.listing.name(node))
+    }
+
+    fn find_groups(&mut self, census: &Census, by: GroupFilesBy) {
+        let mut groups: BTreeMap<Vec<u8>, FileGroup> = BTreeMap::new();
+        let group_of = |node: u32| -> Vec<u8> {
+            let entry = &self.listing.nodes[node as usize];
+            match by {
+                GroupFilesBy::Kind => entry.kind.key().into(),
+                GroupFilesBy::Path => {
+                    census.catalog.base_name(census.id(entry.path)).as_bytes().to_vec()
+                }
+                GroupFilesBy::Extension if entry.file_type == FileType::Directory => {
+                    DIRECTORIES.to_vec()
+                }
+                GroupFilesBy::Extension => extension(self.listing.name(node)).to_ascii_lowercase(),
+            }
+        };
+        let mut add = |name: Vec<u8>, disk_size, apparent_size, entries| {
+            let group = groups.entry(name).or_insert_with_key(|name| FileGroup {
+                name: name.clone(),
+                disk_size: 0,
+                apparent_size: 0,
+                entries: 0,
+            });
+            saturating_add(&mut group.disk_size, disk_size);
+            saturating_add(&mut group.apparent_size, apparent_size);
+            group.entries += entries;
+        };
+        for (at, node) in (0u32..).zip(&self.listing.nodes).skip(1) {
+            add(group_of(at), node.disk_size, node.size, 1);
+        }
+        let inodes = census.disk.iter().flat_map(|disk| &disk.inodes);
+        for (inode, names) in inodes.zip(self.names.iter()) {
+            let mut of: Vec<Vec<u8>> = match by {
+                // The last kind in order, as `kinds` counts it.
+                GroupFilesBy::Kind => {
+                    let kinds = names.iter().map(|&name| self.listing.nodes[name as usize].kind);
+                    kinds.max().map(|kind| kind.key().into()).into_iter().collect()
+                }
+                // Once in each path.
+                GroupFilesBy::Path => names.iter().map(|&name| group_of(name)).collect(),
+                // The first in order.
+                GroupFilesBy::Extension => {
+                    names.iter().map(|&name| group_of(name)).min().into_iter().collect()
+                }
+            };
+            of.sort();
+            of.dedup();
+            for name in of {
+                add(name, inode.disk_size(), inode.apparent_size(), 0);
+            }
+        }
+        let mut groups: Vec<FileGroup> = groups.into_values().collect();
+        groups.retain(|group| group.disk_size >= self.options.min_size);
+        groups.sort_by(|a, b| (b.disk_size, &a.name).cmp(&(a.disk_size, &b.name)));
+        groups.truncate(self.options.limit.unwrap_or(usize::MAX));
+        self.groups = groups;
+    }
+
+    /// The inode of an entry, if it has several names.
+    fn inode<'c>(&self, census: &'c Census, node: u32) -> Option<&'c Inode> {
+        let inode = self.listing.nodes[node as usize].inode;
+        census.disk.as_ref().filter(|_| inode != OWN).map(|disk| &disk.inodes[inode as usize])
+    }
+
+    /// The other examined paths that have a name of an entry's inode.
+    fn other_paths(&self, node: u32) -> Vec<PathIndex> {
+        let entry = &self.listing.nodes[node as usize];
+        if entry.inode == OWN {
+            return Vec::new();
+        }
+        let names = self.names.row(entry.inode).iter();
+        let mut paths: Vec<PathIndex> =
+            names.map(|&name| self.listing.nodes[name as usize].path).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths.retain(|&path| path != entry.path);
+        paths
+    }
+}
+
+/// What follows the last dot of a name, if that is not its first character.
+fn extension(name: &[u8]) -> &[u8] {
+    let dot = name.iter().rposition(|&b| b == b'.').filter(|&at| at > 0);
+    let extension = dot.map_or(&b""[..], |at| &name[at + 1..]);
+    let plain = extension.len() <= 16 && extension.iter().all(u8::is_ascii_alphanumeric);
+    let version = extension.iter().all(u8::is_ascii_digit);
+    if plain && !version { extension } else { b"" }
+}
+
+/// The sizes of each node with all below it.
+fn sum(census: &Census, listing: &Listing, names: &Rows) -> Vec<FileSizes> {
+    let nodes = &listing.nodes;
+    let mut sizes: Vec<FileSizes> = (nodes.iter())
+        .map(|node| FileSizes {
+            disk_size: node.disk_size,
+            apparent_size: node.size,
+            every_name_size: node.disk_size,
+            reclaimable_size: node.disk_size,
+            entries: 1,
+        })
+        .collect();
+    let inodes = census.disk.iter().flat_map(|disk| &disk.inodes);
+    // What inodes with several names add to a directory itself, however many
+    // of their names are below it: found by the last inode that it counted.
+    let mut once = vec![(0u64, 0u64); nodes.len()];
+    let mut counted = vec![OWN; nodes.len()];
+    for ((number, inode), names) in (0u32..).zip(inodes).zip(names.iter()) {
+        let mut common = names.first().copied();
+        for &name in names {
+            saturating_add(&mut sizes[name as usize].every_name_size, inode.disk_size());
+            let mut at = name;
+            while std::mem::replace(&mut counted[at as usize], number) != number {
+                saturating_add(&mut once[at as usize].0, inode.disk_size());
+                saturating_add(&mut once[at as usize].1, inode.apparent_size());
+                at = nodes[at as usize].parent;
+            }
+            common = common.map(|common| above_both(nodes, common, name));
+        }
+        // With the smallest directory that has all its names, its blocks go.
+        if let Some(common) = common.filter(|_| names.len() as u32 >= inode.names_outside_links()) {
+            saturating_add(&mut sizes[common as usize].reclaimable_size, inode.disk_size());
+        }
+    }
+    // What is below comes after what it is in.
+    for at in (1..nodes.len()).rev() {
+        let (own, parent) = (sizes[at], nodes[at].parent as usize);
+        let above = &mut sizes[parent];
+        saturating_add(&mut above.disk_size, own.disk_size);
+        saturating_add(&mut above.apparent_size, own.apparent_size);
+        saturating_add(&mut above.every_name_size, own.every_name_size);
+        saturating_add(&mut above.reclaimable_size, own.reclaimable_size);
+        above.entries += own.entries;
+    }
+    for (sizes, (disk, apparent)) in sizes.iter_mut().zip(once) {
+        saturating_add(&mut sizes.disk_size, disk);
+        saturating_add(&mut sizes.apparent_size, apparent);
+    }
+    sizes
+}
+
+/// The entry nearest to both of two that is one of them or has it below it.
+fn above_both(nodes: &[Node], a: u32, b: u32) -> u32 {
+    let (mut a, mut b) = (a, b);
+    while a != b {
+        let depth = |node: u32| nodes[node as usize].depth;
+        if depth(a) >= depth(b) {
+            a = nodes[a as usize].parent;
+        } else {
+            b = nodes[b as usize].parent;
+        }
+    }
+    a
+}

@@ -1,0 +1,122 @@
+//! Variants, for printing.
+
+use super::groups::flavour;
+use super::{Variant, VariantGroup, Variants};
+use crate::analysis::path_names::list_of;
+use crate::analysis::suggest::{Action, Handles};
+use crate::answer::{Cell, Column, Document, Head, Section};
+use crate::census::{Census, PathIndex};
+
+impl Variants {
+    /// The answer for printing.
+    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let note =
+            "Saves: with the replacements given, as what-if counts it. Where nothing can take \
+                    a build’s place, larger ones need it themselves, or there is none."
+                .to_owned();
+        let mut sections = vec![self.groups_section(census), self.variants_section(census)];
+        if !self.groups.is_empty() {
+            sections.push(Section::Note(note));
+        }
+        let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
+        Document { head, sections, main: "variants" }
+    }
+
+    fn groups_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let disk = census.disk.is_some();
+        let columns = vec![
+            Column::size("saves_nar_size").titled("saves NAR"),
+            Column::size("saves_disk_size").titled("saves disk").hidden_if(!disk),
+            Column::count("variants"),
+            Column::text("package"),
+            Column::text("output"),
+            Column::text("flags").titled("what-if flags: one in place of all"),
+        ];
+        let handles = Handles::new(census);
+        let rows = self.groups.iter().map(move |group| {
+            let flags: Vec<String> = (group.variants.iter())
+                .filter_map(|v| Some(handles.flags(Action::Replace(v.path, v.replaced_by?))))
+                .collect();
+            vec![
+                Cell::optional(group.saves.nar_size, Cell::Size),
+                Cell::optional(group.saves.disk_size, Cell::Size),
+                Cell::Count(group.variants.len() as u64),
+                Cell::text(group.family.package.as_str()),
+                Cell::text(group.family.output.as_deref().unwrap_or("out")),
+                match flags.is_empty() {
+                    true => Cell::Missing,
+                    false => Cell::Arguments(flags.join(" ")),
+                },
+            ]
+        });
+        Section::rows("groups", "Packages with several builds", columns, rows)
+    }
+
+    fn variants_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let disk = census.disk.is_some();
+        let on_disk = |column: Column| column.hidden_if(!disk);
+        let columns = vec![
+            Column::size("nar_size").titled("NAR size"),
+            on_disk(Column::size("disk_size").titled("disk size")),
+            Column::size("retained_nar_size").titled("retained NAR"),
+            on_disk(Column::size("retained_disk_size").titled("retained disk")),
+            on_disk(Column::size("identical_size").titled("identical")),
+            on_disk(Column::count("identical_files").titled("files")),
+            Column::size("saves_nar_size").titled("saves NAR").hidden(),
+            Column::size("saves_disk_size").titled("saves disk").hidden(),
+            Column::text("package").hidden(),
+            Column::text("output").hidden(),
+            Column::text("version").hidden(),
+            Column::text("flavour").hidden(),
+            Column::path("path"),
+            Column::text("holder").titled("held by"),
+            Column::paths("held_by").titled("holders"),
+            Column::text("chain").titled("from the target"),
+            Column::paths("chain_paths").hidden(),
+            Column::path("replaced_by").hidden(),
+        ];
+        let rows = self.groups.iter().flat_map(move |group| {
+            group.variants.iter().map(move |variant| row(census, group, variant))
+        });
+        Section::rows("variants", "The builds", columns, rows)
+    }
+}
+
+fn row<'a>(census: &'a Census, group: &'a VariantGroup, variant: &'a Variant) -> Vec<Cell<'a>> {
+    let catalog = &census.catalog;
+    let id = census.id(variant.path);
+    let name = |path: PathIndex| catalog.store_path(census.id(path)).name();
+    let identical = variant.identical;
+    let ids = |paths: &'a [PathIndex]| paths.iter().map(|&path| census.id(path));
+    // The ends are in the columns beside it.
+    let chain = match variant.chain.len() {
+        0..=2 => Cell::Missing,
+        n => {
+            let names: Vec<&str> = variant.chain[..n - 1].iter().map(|&path| name(path)).collect();
+            Cell::text(names.join(" → "))
+        }
+    };
+    vec![
+        Cell::optional(catalog.nar_size(id), Cell::Size),
+        Cell::optional(census.usage(variant.path).map(|u| u.disk_size), Cell::Size),
+        Cell::optional(variant.retained_nar_size, Cell::Size),
+        Cell::optional(variant.retained_disk_size, Cell::Size),
+        Cell::optional(identical.map(|i| i.size), Cell::Size),
+        Cell::optional(identical.map(|i| i.files), Cell::Count),
+        Cell::optional(variant.saves.nar_size, Cell::Size),
+        Cell::optional(variant.saves.disk_size, Cell::Size),
+        Cell::text(group.family.package.as_str()),
+        Cell::text(group.family.output.as_deref().unwrap_or("out")),
+        Cell::text(catalog.package(id).version),
+        match flavour(catalog.package(id).name) {
+            "" => Cell::Missing,
+            flavour => Cell::text(flavour),
+        },
+        Cell::text(catalog.path(id)),
+        Cell::optional(variant.held_by.first(), |&path| Cell::text(name(path))),
+        list_of(catalog, ids(&variant.held_by)),
+        chain,
+        list_of(catalog, ids(&variant.chain)),
+        Cell::optional(variant.replaced_by, |path| Cell::text(catalog.path(census.id(path)))),
+    ]
+}

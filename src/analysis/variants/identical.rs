@@ -1,0 +1,191 @@
+//! Files that paths have in common: the same contents, whatever they are called.
+
+use crate::census::{Census, PathIndex};
+use crate::disk::{DiskError, EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
+use crate::fs::{FileType, StoreFiles};
+use crate::warning::{WarningKind, Warnings};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ffi::CString;
+use std::io::Read;
+
+/// What a path has in common with other builds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Identical {
+    /// Bytes of contents: `st_size` of such files, each inode once.
+    pub size: u64,
+    /// How many files, each inode once.
+    pub files: u64,
+}
+
+/// A file of a path.
+struct File {
+    path: u32,
+    size: u64,
+    executable: bool,
+    inode: (u64, u64),
+    /// Below the store directory.
+    name: Vec<u8>,
+}
+
+/// The inodes of equal files, by path.
+type InodesOfPaths = BTreeMap<u32, BTreeSet<(u64, u64)>>;
+
+#[derive(Default)]
+struct Found {
+    files: Vec<File>,
+}
+
+struct Finder;
+
+impl Finder {
+    fn add(
+        found: &mut Found,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, ()>,
+        above: &[u8],
+    ) {
+        let EntryStat::Stat(stat) = entry.stat else { return };
+        if entry.file_type != FileType::Regular || stat.size == 0 {
+            return;
+        }
+        let mut name = above.to_vec();
+        if !name.is_empty() {
+            name.push(b'/');
+        }
+        name.extend_from_slice(entry.name());
+        found.files.push(File {
+            path: directory.path(),
+            size: stat.size,
+            executable: stat.executable(),
+            inode: stat.identity(),
+            name,
+        });
+    }
+}
+
+impl Visitor for Finder {
+    type State = Found;
+    type Tag = ();
+
+    fn state(&self) -> Found {
+        Found::default()
+    }
+
+    fn top(&self, found: &mut Found, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
+        Self::add(found, directory, entry, b"");
+    }
+
+    fn directory<'e>(
+        &self,
+        found: &mut Found,
+        directory: &WalkDirectory<'_>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
+    ) {
+        let above = directory.relative_path();
+        for entry in entries {
+            Self::add(found, directory, &entry, &above);
+        }
+    }
+
+    // The walk warns of what it cannot read.
+    fn failed(&self, _: &mut Found, _: u32) {}
+}
+
+/// For each build of each group what it has in common with another build of
+/// its group. Files of equal size are read.
+///
+/// # Errors
+/// If the store directory cannot be read.
+pub(super) fn find(
+    census: &Census,
+    files: &StoreFiles,
+    groups: &[Vec<PathIndex>],
+    threads: Option<usize>,
+    warnings: &mut Warnings,
+) -> Result<HashMap<PathIndex, Identical>, DiskError> {
+    let mut group_of: BTreeMap<u32, u32> = BTreeMap::new();
+    for (number, builds) in (0u32..).zip(groups) {
+        group_of.extend(builds.iter().map(|build| (build.node(), number)));
+    }
+    let tops: Vec<Top<'_>> = (group_of.keys())
+        .map(|&path| {
+            let name = census.catalog.base_name(census.id(PathIndex::new(path))).as_bytes();
+            Top::named(name, path)
+        })
+        .collect();
+    let walked = Walker::new(files, threads)?.walk(&tops, &Finder, &Progress::default());
+    warnings.extend(walked.warnings);
+    // Only a file of the same size in another build of the group can be equal.
+    let mut by_size: HashMap<(u32, u64, bool), Vec<File>> = HashMap::new();
+    for file in walked.states.into_iter().flat_map(|state| state.files) {
+        let group = group_of[&file.path];
+        by_size.entry((group, file.size, file.executable)).or_default().push(file);
+    }
+    let mut found: HashMap<PathIndex, Identical> = HashMap::new();
+    let mut hashes: HashMap<(u64, u64), Option<[u8; 32]>> = HashMap::new();
+    for ((_, size, _), like) in by_size {
+        let paths: BTreeSet<u32> = like.iter().map(|file| file.path).collect();
+        if paths.len() < 2 {
+            continue;
+        }
+        let inodes: BTreeSet<(u64, u64)> = like.iter().map(|file| file.inode).collect();
+        let mut classes: HashMap<[u8; 32], InodesOfPaths> = HashMap::new();
+        for file in &like {
+            // One inode alone needs no reading.
+            let hash = match inodes.len() {
+                1 => Some([0; 32]),
+                _ => *hashes.entry(file.inode).or_insert_with(|| hash(files, file, warnings)),
+            };
+            if let Some(hash) = hash {
+                let paths = classes.entry(hash).or_default();
+                paths.entry(file.path).or_default().insert(file.inode);
+            }
+        }
+        for paths in classes.into_values().filter(|paths| paths.len() > 1) {
+            for (path, inodes) in paths {
+                let identical = found.entry(PathIndex::new(path)).or_default();
+                let number = inodes.len() as u64;
+                identical.files += number;
+                identical.size = identical.size.saturating_add(size.saturating_mul(number));
+            }
+        }
+    }
+    Ok(found)
+}
+
+/// What stands for a file's contents; a warning where they cannot be read.
+fn hash(files: &StoreFiles, file: &File, warnings: &mut Warnings) -> Option<[u8; 32]> {
+    let read = || {
+        let at = file.name.iter().rposition(|&b| b == b'/');
+        let (directory, name) = match at {
+            Some(at) => (&file.name[..at], &file.name[at + 1..]),
+            None => (&b""[..], &file.name[..]),
+        };
+        let directory = files.directory().pass_path(directory)?;
+        let mut opened = directory.open_file(&CString::new(name)?)?;
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; 128 * 1024];
+        let mut left = file.size;
+        while left > 0 {
+            let want = usize::try_from(left).unwrap_or(buffer.len()).min(buffer.len());
+            match opened.read(&mut buffer[..want])? {
+                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
+                read => {
+                    hasher.update(&buffer[..read]);
+                    left -= read as u64;
+                }
+            }
+        }
+        Ok(hasher.finalize().into())
+    };
+    read()
+        .map_err(|error: std::io::Error| {
+            let mut path = files.path().as_os_str().as_encoded_bytes().to_vec();
+            path.push(b'/');
+            path.extend_from_slice(&file.name);
+            let message = format!("not compared: {error}");
+            let kind = WarningKind::of_error(&error);
+            warnings.push(kind, path, message);
+        })
+        .ok()
+}

@@ -1,0 +1,87 @@
+//! `nix-census files`.
+
+use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::Subject;
+use crate::analysis::files::{self, Files, FilesOptions, GroupFilesBy, ShowFiles};
+use crate::census::{Census, Examine};
+use clap::{Args, ValueEnum};
+
+/// Rows that people see unless they ask for more.
+const ROWS: usize = 20;
+/// The same of a tree.
+const LINES: usize = 40;
+
+/// Look inside paths: the largest directories and files
+///
+/// Sizes count each inode once; what has names in other paths too is shown.
+#[derive(Debug, Args)]
+#[command(
+    override_usage = "nix-census files [OPTIONS] <TARGET>...\n       nix-census files [OPTIONS] --all"
+)]
+pub(super) struct FilesArgs {
+    /// Store paths, symlinks to them, hash parts, names or package names
+    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    targets: Vec<String>,
+    /// Every valid path
+    #[arg(long, conflicts_with_all = ["targets", "no_closure"])]
+    all: bool,
+    /// The targets alone, not their closure
+    #[arg(long)]
+    no_closure: bool,
+    /// The largest entries as a tree
+    #[arg(long, conflicts_with = "group_by")]
+    tree: bool,
+    /// Only entries at most N levels below their store path; 0 is the path itself
+    #[arg(long, value_name = "N", conflicts_with = "group_by")]
+    depth: Option<u32>,
+    /// Sums instead of single entries
+    #[arg(long, value_enum, value_name = "WHAT")]
+    group_by: Option<GroupArg>,
+    /// Only what takes at least SIZE on disk (such as 500K, 20M, 1G)
+    #[arg(long, value_name = "SIZE", value_parser = super::args::parse_size, default_value = "0", hide_default_value = true)]
+    min_size: u64,
+    /// At most N rows [default: in tables 20 a list, 40 of a tree; else all]
+    #[arg(long, value_name = "N")]
+    limit: Option<usize>,
+}
+
+/// What entries are summed by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GroupArg {
+    /// What they are for: see `nix-census help kinds`
+    Kind,
+    /// What their names end with
+    Extension,
+    /// The store path they are in
+    Path,
+}
+
+pub(super) fn run(request: &Request, subject: &Subject, args: &FilesArgs) -> Result<Exit, Failure> {
+    if !subject.walks_disk() {
+        return Err(Failure::usage("files lists what is on the disk, --no-disk forbids it"));
+    }
+    let catalog = subject.catalog(request)?;
+    let targets = subject.targets(request, &catalog, &args.targets)?;
+    let examine = match (args.all, args.no_closure) {
+        (true, _) => Examine::All,
+        (false, false) => Examine::Closure(targets),
+        (false, true) => Examine::Only(targets),
+    };
+    let (scan, listing) = subject.scanned(request, |files, options, progress| {
+        files::list(files, &catalog, &examine, options, progress)
+    })?;
+    let census = Census::new(catalog, &examine, Some(scan)).map_err(|e| Failure::because(&e))?;
+    let show = match (args.group_by, args.tree) {
+        (Some(GroupArg::Kind), _) => ShowFiles::Groups(GroupFilesBy::Kind),
+        (Some(GroupArg::Extension), _) => ShowFiles::Groups(GroupFilesBy::Extension),
+        (Some(GroupArg::Path), _) => ShowFiles::Groups(GroupFilesBy::Path),
+        (None, true) => ShowFiles::Tree,
+        (None, false) => ShowFiles::Largest,
+    };
+    let rows = if args.tree { LINES } else { ROWS };
+    let limit = args.limit.or((!request.for_machines()).then_some(rows));
+    let options = FilesOptions { show, depth: args.depth, min_size: args.min_size, limit };
+    let answer = Files::new(&census, listing, options);
+    request.answer(answer.document(&census), Exit::Done)
+}

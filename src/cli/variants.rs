@@ -1,0 +1,34 @@
+//! `nix-census variants`.
+
+use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::Subject;
+use crate::analysis::variants::Variants;
+use crate::census::Examine;
+use clap::Args;
+
+/// The same thing twice: several versions or builds of one package in a closure
+///
+/// Each with its size, what it retains, what of it is identical in another build,
+/// who needs it, and what one in place of all would save, as what-if counts it.
+/// Outputs of one derivation are not variants of each other.
+#[derive(Debug, Args)]
+pub(super) struct VariantsArgs {
+    /// Store paths, symlinks to them, hash parts, names or package names
+    #[arg(value_name = "TARGET", required = true)]
+    targets: Vec<String>,
+}
+
+pub(super) fn run(
+    request: &Request,
+    subject: &Subject,
+    args: &VariantsArgs,
+) -> Result<Exit, Failure> {
+    let catalog = subject.catalog(request)?;
+    let targets = subject.targets(request, &catalog, &args.targets)?;
+    let census = subject.census(request, catalog, &Examine::Closure(targets), true)?;
+    let files = if subject.walks_disk() { Some(subject.files()?) } else { None };
+    let variants =
+        Variants::new(&census, files, subject.threads()).map_err(|e| Failure::because(&e))?;
+    request.answer(variants.document(&census), Exit::Done)
+}
