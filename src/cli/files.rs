@@ -7,25 +7,17 @@ use crate::analysis::files::{self, Files, FilesOptions, GroupFilesBy, ShowFiles}
 use crate::census::{Census, Examine};
 use clap::{Args, ValueEnum};
 
-/// Rows that people see unless they ask for more.
-const ROWS: usize = 20;
-/// The same of a tree.
+/// The largest entries of a tree that people see unless they ask for more.
 const LINES: usize = 40;
 
 /// Look inside paths: the largest directories and files
 ///
 /// Sizes count each inode once; what has names in other paths too is shown.
 #[derive(Debug, Args)]
-#[command(
-    override_usage = "nix-census files [OPTIONS] <TARGET>...\n       nix-census files [OPTIONS] --all"
-)]
 pub(super) struct FilesArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
-    #[arg(value_name = "TARGET", required_unless_present = "all")]
+    #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// Every valid path
-    #[arg(long, conflicts_with_all = ["targets", "no_closure"])]
-    all: bool,
     /// The targets alone, not their closure
     #[arg(long)]
     no_closure: bool,
@@ -38,12 +30,6 @@ pub(super) struct FilesArgs {
     /// Sums instead of single entries
     #[arg(long, value_enum, value_name = "WHAT")]
     group_by: Option<GroupArg>,
-    /// Only what takes at least SIZE on disk (such as 500K, 20M, 1G)
-    #[arg(long, value_name = "SIZE", value_parser = super::args::parse_size, default_value = "0", hide_default_value = true)]
-    min_size: u64,
-    /// At most N rows [default: in tables 20 a list, 40 of a tree; else all]
-    #[arg(long, value_name = "N")]
-    limit: Option<usize>,
 }
 
 /// What entries are summed by.
@@ -61,9 +47,16 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &FilesArgs) -> Res
     if !subject.walks_disk() {
         return Err(Failure::usage("files lists what is on the disk, --no-disk forbids it"));
     }
+    let rows = request.rows();
+    rows.need_targets(&args.targets)?;
+    if rows.all && args.no_closure {
+        return Err(Failure::usage(
+            "--all is the whole store: it cannot be used with --no-closure",
+        ));
+    }
     let catalog = subject.catalog(request)?;
     let targets = subject.targets(request, &catalog, &args.targets)?;
-    let examine = match (args.all, args.no_closure) {
+    let examine = match (rows.all, args.no_closure) {
         (true, _) => Examine::All,
         (false, false) => Examine::Closure(targets),
         (false, true) => Examine::Only(targets),
@@ -79,9 +72,10 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &FilesArgs) -> Res
         (None, true) => ShowFiles::Tree,
         (None, false) => ShowFiles::Largest,
     };
-    let rows = if args.tree { LINES } else { ROWS };
-    let limit = args.limit.or((!request.for_machines()).then_some(rows));
-    let options = FilesOptions { show, depth: args.depth, min_size: args.min_size, limit };
+    // Of a tree the largest entries are shown, and what leads to them.
+    let lines = rows.limit().or((!request.for_machines()).then_some(LINES));
+    let limit = if args.tree && rows.sort.is_none() { lines } else { None };
+    let options = FilesOptions { show, depth: args.depth, min_size: rows.min_size(), limit };
     let answer = Files::new(&census, listing, options);
     request.answer(answer.document(&census), Exit::Done)
 }

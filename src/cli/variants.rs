@@ -15,7 +15,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct VariantsArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
-    #[arg(value_name = "TARGET", required = true)]
+    #[arg(value_name = "TARGET")]
     targets: Vec<String>,
 }
 
@@ -24,9 +24,12 @@ pub(super) fn run(
     subject: &Subject,
     args: &VariantsArgs,
 ) -> Result<Exit, Failure> {
+    let rows = request.rows();
+    rows.need_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;
     let targets = subject.targets(request, &catalog, &args.targets)?;
-    let census = subject.census(request, catalog, &Examine::Closure(targets), true)?;
+    let examine = if rows.all { Examine::All } else { Examine::Closure(targets) };
+    let census = subject.census(request, catalog, &examine, true)?;
     let files = if subject.walks_disk() { Some(subject.files()?) } else { None };
     let variants =
         Variants::new(&census, files, subject.threads()).map_err(|e| Failure::because(&e))?;

@@ -37,7 +37,7 @@ impl Files {
             sections.push(self.note());
         }
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
-        Document { head, sections, main }
+        Document::new(head, sections, main)
     }
 
     fn note<'a>(&self) -> Section<'a> {
@@ -244,7 +244,14 @@ impl Files {
             Cell::Count(self.total.entries),
             Cell::text("total, each inode once"),
         ];
-        Section::Rows { key: "groups", title: String::new(), columns, rows: Box::new(rows), footer }
+        Section::Rows {
+            key: "groups",
+            title: String::new(),
+            columns,
+            rows: Box::new(rows),
+            footer,
+            summary: false,
+        }
     }
 }
 

@@ -19,7 +19,7 @@ impl Variants {
             sections.push(Section::Note(note));
         }
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
-        Document { head, sections, main: "variants" }
+        Document::new(head, sections, "variants")
     }
 
     fn groups_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
