@@ -111,7 +111,7 @@ pub fn scan_kinds(
 ///
 /// # Errors
 /// As [`scan`].
-pub fn scan_observed<O: Observer>(
+pub(crate) fn scan_observed<O: Observer>(
     files: &StoreFiles,
     catalog: &Catalog,
     examine: &Examine,

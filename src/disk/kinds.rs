@@ -119,7 +119,7 @@ fn gather(observed: &Observed<Sorted>) -> KindScan {
 }
 
 /// What is known of an inode that `stat` was not called for.
-pub trait KnownInode: Copy {
+pub(crate) trait KnownInode: Copy {
     /// Whether its owner may execute it.
     fn executable(self) -> bool;
 
@@ -150,7 +150,7 @@ impl KnownInode for () {
 
 /// Finds out in a walk of which kind each entry is.
 #[derive(Debug, Default)]
-pub struct KindFinder {
+pub(crate) struct KindFinder {
     /// The first bytes of inodes with several names, by number: read once.
     heads: Mutex<HashMap<u32, Head>>,
     /// Directories that are trees of nixpkgs, by their names below the store directory.
@@ -161,7 +161,7 @@ pub struct KindFinder {
 impl KindFinder {
     /// The kind of a store path itself. What cannot be read is `other`, and
     /// warned of.
-    pub fn top<T: KnownInode>(
+    pub(crate) fn top<T: KnownInode>(
         &self,
         warnings: &mut Warnings,
         directory: &WalkDirectory<'_>,
@@ -173,7 +173,7 @@ impl KindFinder {
 
     /// Shows each entry of a directory with its kind. To be called for each
     /// directory before those in it, as a walk does.
-    pub fn directory<'e, T: KnownInode>(
+    pub(crate) fn directory<'e, T: KnownInode>(
         &self,
         warnings: &mut Warnings,
         directory: &WalkDirectory<'_>,

@@ -16,6 +16,13 @@ pub(crate) struct Shared {
     pub node: u64,
 }
 
+impl Shared {
+    /// A number that stands for the inode while the walk lasts.
+    pub(crate) fn number(self) -> u32 {
+        self.number
+    }
+}
+
 /// Shown all that a scan sums, from many threads at once, each with that
 /// thread's own state.
 pub(crate) trait Observer: Sync {
