@@ -177,6 +177,8 @@ impl Files {
             Column::path("parent").hidden(),
         ]);
         columns.extend(self.link_columns());
+        // The paths are listed where each inode stands once.
+        columns.pop();
         let rows = self.lines.iter().map(move |line| {
             let node = line.node;
             let (entry, sizes) = (&self.listing.nodes[node as usize], &self.sizes[node as usize]);
@@ -200,6 +202,7 @@ impl Files {
                 Cell::optional(line.parent, |parent| self.full_path(census, parent)),
             ]);
             cells.extend(self.link_cells(census, node));
+            cells.pop();
             cells
         });
         Section::graph("entries", columns, "path", &self.lines, rows)

@@ -3,8 +3,10 @@
 use crate::census::PathIndex;
 use crate::disk::{EntryStat, KindFinder, Observed, Observer, Shared, WalkDirectory, WalkEntry};
 use crate::fs::FileType;
+use crate::graph::Rows;
 use crate::kinds::FileKind;
 use crate::warning::Warnings;
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 /// Says that an entry has no inode with several names.
@@ -19,16 +21,29 @@ pub(super) struct Met {
     /// Of an inode with several names these are the scan's.
     size: u64,
     disk_size: u64,
-    /// During the walk its number, then the index of the scan's inode; or [`OWN`].
+    /// The number of its inode during the walk, or [`OWN`].
     inode: u32,
+    /// Of a directory: the key of what is in it.
+    key: Key,
+}
+
+/// Stands for a directory's name below the store directory: names may be long,
+/// and there may be many.
+type Key = [u8; 16];
+
+fn key(hasher: &blake3::Hasher) -> Key {
+    let mut key = Key::default();
+    hasher.finalize_xof().fill(&mut key);
+    key
 }
 
 /// The entries of a directory, or some of them.
 struct Part {
     path: u32,
-    /// The directory's name below the store directory; none for the store
-    /// directory itself, whose entries are the paths.
-    directory: Vec<u8>,
+    /// How many directories are above it; 0 for the store directory, whose
+    /// entries are the paths.
+    depth: usize,
+    directory: Key,
     entries: std::ops::Range<usize>,
 }
 
@@ -47,7 +62,7 @@ pub(super) struct Gatherer {
 }
 
 impl Gathered {
-    fn push(&mut self, entry: &WalkEntry<'_, Shared>, kind: FileKind) {
+    fn push(&mut self, entry: &WalkEntry<'_, Shared>, kind: FileKind, above: &blake3::Hasher) {
         let start = self.names.len() as u32;
         self.names.extend_from_slice(entry.name());
         let (size, disk_size, inode) = match entry.stat {
@@ -58,7 +73,12 @@ impl Gathered {
             }
             EntryStat::Failed => (0, 0, OWN),
         };
+        let key = match entry.file_type {
+            FileType::Directory => key(above.clone().update(b"/").update(entry.name())),
+            _ => Key::default(),
+        };
         self.met.push(Met {
+            key,
             name: (start, self.names.len() as u32),
             file_type: entry.file_type,
             kind,
@@ -89,10 +109,11 @@ impl Observer for Gatherer {
     ) {
         let kind = self.finder.top(&mut state.warnings, directory, entry);
         let start = state.met.len();
-        state.push(entry, kind);
+        state.push(entry, kind, &blake3::Hasher::new());
         state.parts.push(Part {
             path: directory.path(),
-            directory: Vec::new(),
+            depth: 0,
+            directory: Key::default(),
             entries: start..start + 1,
         });
     }
@@ -104,14 +125,18 @@ impl Observer for Gatherer {
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
     ) {
         let start = state.met.len();
+        let name = directory.relative_path();
+        let mut above = blake3::Hasher::new();
+        above.update(b"/").update(&name);
         let mut warnings = std::mem::take(&mut state.warnings);
         self.finder.directory(&mut warnings, directory, entries, |entry, kind| {
-            state.push(entry, kind);
+            state.push(entry, kind, &above);
         });
         state.warnings = warnings;
         state.parts.push(Part {
             path: directory.path(),
-            directory: directory.relative_path(),
+            depth: 1 + name.iter().filter(|&&b| b == b'/').count(),
+            directory: key(&above),
             entries: start..state.met.len(),
         });
     }
@@ -142,6 +167,8 @@ pub(super) struct Node {
 #[derive(Clone, Debug)]
 pub struct Listing {
     pub(super) nodes: Vec<Node>,
+    /// The place of each node in the order of names.
+    pub(super) order: Vec<u32>,
     names: Vec<u8>,
 }
 
@@ -158,8 +185,8 @@ impl Listing {
         let mut parts: Vec<(&Part, &Gathered, u32)> = states
             .flat_map(|(state, base)| state.parts.iter().map(move |part| (part, state, base)))
             .collect();
-        // Each directory after the one it is in, whose name its own begins with.
-        parts.sort_by(|(a, ..), (b, ..)| (&a.directory, a.path).cmp(&(&b.directory, b.path)));
+        // Each directory after the one it is in.
+        parts.sort_by_key(|(part, ..)| (part.depth, part.path, part.directory));
         let root = Node {
             parent: 0,
             path: PathIndex::new(0),
@@ -171,19 +198,14 @@ impl Listing {
             inode: OWN,
             name: (0, 0),
         };
-        let mut listing = Self { nodes: vec![root], names };
-        let mut directories: HashMap<Vec<u8>, u32> = HashMap::from([(Vec::new(), 0)]);
+        let mut listing = Self { nodes: vec![root], names, order: Vec::new() };
+        let mut directories: HashMap<Key, u32> = HashMap::from([(Key::default(), 0)]);
         for (part, state, base) in parts {
             let Some(&parent) = directories.get(&part.directory) else { continue };
             for met in &state.met[part.entries.clone()] {
                 let name = (met.name.0 + base, met.name.1 + base);
                 if met.file_type == FileType::Directory {
-                    let mut directory = part.directory.clone();
-                    if parent != 0 {
-                        directory.push(b'/');
-                    }
-                    directory.extend_from_slice(&listing.names[name.0 as usize..name.1 as usize]);
-                    directories.insert(directory, listing.nodes.len() as u32);
+                    directories.insert(met.key, listing.nodes.len() as u32);
                 }
                 listing.nodes.push(Node {
                     parent,
@@ -201,7 +223,27 @@ impl Listing {
                 });
             }
         }
+        listing.order = listing.by_name();
         listing
+    }
+
+    /// The place of each node in the order of names: what is in a directory
+    /// comes after it, by name.
+    fn by_name(&self) -> Vec<u32> {
+        let pairs = (1u32..).zip(self.nodes.iter().skip(1)).map(|(at, node)| (node.parent, at));
+        let mut below = Rows::from_pairs(self.nodes.len(), pairs);
+        for node in 0..self.nodes.len() as u32 {
+            below.row_mut(node).sort_by_key(|&entry| Reverse(self.name(entry)));
+        }
+        let mut order = vec![0; self.nodes.len()];
+        let mut left = vec![0];
+        let mut next = 0;
+        while let Some(node) = left.pop() {
+            order[node as usize] = next;
+            next += 1;
+            left.extend_from_slice(below.row(node));
+        }
+        order
     }
 
     /// The last part of an entry's name.

@@ -116,8 +116,10 @@ pub struct Files {
     listing: Listing,
     /// By node.
     sizes: Vec<FileSizes>,
-    /// By inode of the scan: the nodes that are names of it.
+    /// By inode of the scan: the nodes that are names of it, in the order of names.
     names: Rows,
+    /// By inode of the scan: the paths that have such names, ascending.
+    paths: Rows,
     options: FilesOptions,
     /// Nodes to show, in order: directories, then files; or those of the tree.
     directories: Vec<u32>,
@@ -130,7 +132,17 @@ impl Files {
     pub fn new(census: &Census, listing: Listing, options: FilesOptions) -> Self {
         let inodes = census.disk.as_ref().map_or(0, |disk| disk.inodes.len());
         let pairs = (0u32..).zip(&listing.nodes).filter(|(_, node)| node.inode != OWN);
-        let names = Rows::from_pairs(inodes, pairs.map(|(at, node)| (node.inode, at)));
+        let mut names = Rows::from_pairs(inodes, pairs.map(|(at, node)| (node.inode, at)));
+        let mut paths = Rows::default();
+        for inode in 0..inodes as u32 {
+            let row = names.row_mut(inode);
+            row.sort_by_key(|&node| listing.order[node as usize]);
+            let mut of: Vec<u32> =
+                row.iter().map(|&node| listing.nodes[node as usize].path.node()).collect();
+            of.sort_unstable();
+            of.dedup();
+            paths.push(&of);
+        }
         let sizes = sum(census, &listing, &names);
         let mut files = Self {
             total: sizes[0],
@@ -139,6 +151,7 @@ impl Files {
             listing,
             sizes,
             names,
+            paths,
             options,
             directories: Vec::new(),
             files: Vec::new(),
@@ -174,25 +187,21 @@ impl Files {
         // Of an inode with several names the first stands for all.
         files.retain(|&node| self.is_first_name(node));
         for list in [&mut directories, &mut files] {
-            list.sort_by_cached_key(|&node| self.order(node));
+            list.sort_by_key(|&node| self.order(node));
             list.truncate(self.options.limit.unwrap_or(usize::MAX));
         }
         (self.directories, self.files) = (directories, files);
     }
 
     /// Largest first, then by name.
-    fn order(&self, node: u32) -> (Reverse<u64>, Vec<u8>) {
-        (Reverse(self.sizes[node as usize].disk_size), self.listing.relative_name(node))
+    fn order(&self, node: u32) -> (Reverse<u64>, u32) {
+        (Reverse(self.sizes[node as usize].disk_size), self.listing.order[node as usize])
     }
 
     /// Whether an entry is, of the names of its inode, the first in order.
     fn is_first_name(&self, node: u32) -> bool {
         let inode = self.listing.nodes[node as usize].inode;
-        if inode == OWN {
-            return true;
-        }
-        let names = self.names.row(inode);
-        names.iter().min_by_key(|&&name| self.listing.relative_name(name)) == Some(&node)
+        inode == OWN || self.names.row(inode).first() == Some(&node)
     }
 
     /// The tree: the largest entries, each below the directory that it is in,
@@ -204,7 +213,8 @@ impl Files {
         if let Some(limit) = self.options.limit.filter(|&limit| limit < shown.len()) {
             // Of equal ones the directory comes first: it leads to the other.
             let key = |&node: &u32| {
-                (Reverse(self.sizes[node as usize].disk_size), nodes[node as usize].depth, node)
+                let (size, name) = self.order(node);
+                (size, nodes[node as usize].depth, name)
             };
             shown.select_nth_unstable_by_key(limit, key);
             shown.truncate(limit);
@@ -221,7 +231,7 @@ impl Files {
             below[place[nodes[node as usize].parent as usize] as usize].push(node);
         }
         for list in &mut below {
-            list.sort_by_cached_key(|&node| Reverse(self.order_in_directory(node)));
+            list.sort_by_key(|&node| Reverse(self.order(node)));
         }
         // From the last to the first, as each is taken from the end.
         let mut left = std::mem::take(&mut below[0]);
@@ -233,10 +243,6 @@ impl Files {
             left.append(&mut below[place[node as usize] as usize]);
         }
         self.lines = lines;
-    }
-
-    fn order_in_directory(&self, node: u32) -> (Reverse<u64>, &[u8]) {
-        (Reverse(self.sizes[node as usize].disk_size), self.listing.name(node))
     }
 
     fn find_groups(&mut self, census: &Census, by: GroupFilesBy) {
@@ -308,13 +314,8 @@ impl Files {
         if entry.inode == OWN {
             return Vec::new();
         }
-        let names = self.names.row(entry.inode).iter();
-        let mut paths: Vec<PathIndex> =
-            names.map(|&name| self.listing.nodes[name as usize].path).collect();
-        paths.sort_unstable();
-        paths.dedup();
-        paths.retain(|&path| path != entry.path);
-        paths
+        let paths = self.paths.row(entry.inode).iter().map(|&path| PathIndex::new(path));
+        paths.filter(|&path| path != entry.path).collect()
     }
 }
 
