@@ -2,11 +2,13 @@
 
 use super::exit::{Exit, Failure};
 use super::input;
+use super::kinds::parse_kind;
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::what_if::{Change, WhatIf, WhatIfError, WhatIfStep};
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Examine, Named, NamedBy, parse_glob};
+use crate::kinds::FileKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::path::Path;
 
@@ -31,7 +33,7 @@ struct Changes(Vec<(&'static str, String)>);
 
 const SCENARIO: &str = "scenario";
 
-const KINDS: [(&str, &str, &str); 5] = [
+const KINDS: [(&str, &str, &str); 6] = [
     ("remove", "PATTERN", "Cut every reference to the paths that match"),
     ("cut", "FROM:TO", "Cut the references from FROM to TO"),
     ("replace", "OLD=NEW", "Make all references to OLD lead to NEW"),
@@ -40,6 +42,11 @@ const KINDS: [(&str, &str, &str); 5] = [
         "GLOB",
         "Drop files by their names below their store paths, such as `share/man/**`; a directory \
          goes with all that is in it",
+    ),
+    (
+        "drop-kind",
+        "KIND,…",
+        "Drop files of these kinds, such as man,doc,locale (`help kinds` lists them)",
     ),
     (SCENARIO, "FILE", "Read changes from FILE, `-` for standard input"),
 ];
@@ -90,7 +97,7 @@ pub(super) fn run(
         }
     }
     if changes.is_empty() {
-        let kinds = "--remove, --cut, --replace, --drop-files or --scenario";
+        let kinds = "--remove, --cut, --replace, --drop-files, --drop-kind or --scenario";
         return Err(Failure::usage("no change given").hint(format!("use {kinds}")));
     }
     let catalog = subject.catalog(request)?;
@@ -105,7 +112,8 @@ pub(super) fn run(
         _ => None,
     }));
     let census = subject.census(request, catalog, &Examine::Closure(examined), true)?;
-    let drops = steps.iter().any(|step| matches!(step.change, Change::DropFiles(_)));
+    let drops =
+        steps.iter().any(|step| matches!(step.change, Change::DropFiles(_) | Change::DropKinds(_)));
     let files = if drops { Some(subject.files()?) } else { None };
     let answer = WhatIf::new(&census, files, &targets, &steps, subject.threads());
     let answer = answer.map_err(|e| match e {
@@ -166,13 +174,25 @@ fn step(
             Change::Replace(old, new)
         }
         _ if !subject.walks_disk() => {
-            return Err(Failure::usage(
-                "--drop-files cannot be used with --no-disk: it reads files",
-            ));
+            return Err(Failure::usage(format!(
+                "--{kind} cannot be used with --no-disk: it reads files"
+            )));
         }
+        "drop-kind" => Change::DropKinds(kinds(value)?),
         _ => Change::DropFiles(parse_glob(value)?),
     };
     Ok(WhatIfStep { text: format!("{kind} {value}"), change })
+}
+
+/// The kinds of a list such as `man,doc`.
+fn kinds(value: &str) -> Result<Vec<FileKind>, Failure> {
+    let kinds = value.split(',').map(|key| parse_kind(key.trim())).collect::<Result<Vec<_>, _>>();
+    let kinds = kinds.map_err(|e| Failure::usage(format!("--drop-kind {value}: {e}")))?;
+    if kinds.contains(&FileKind::Directories) {
+        let message = "--drop-kind directories: what is in them would have no place";
+        return Err(Failure::usage(message));
+    }
+    Ok(kinds)
 }
 
 /// Splits such as `OLD=NEW`. Names may hold the separator too: of several ways
@@ -230,7 +250,8 @@ fn read_scenario(file: &Path) -> Result<Vec<(&'static str, String)>, Failure> {
         let (Some(kind), false) = (known.filter(|k| *k != SCENARIO), value.trim().is_empty())
         else {
             let place = format!("{}:{number}", file.display());
-            let kinds = "remove PATTERN, cut FROM:TO, replace OLD=NEW or drop-files GLOB";
+            let kinds = "remove PATTERN, cut FROM:TO, replace OLD=NEW, drop-files GLOB or \
+                         drop-kind KIND";
             return Err(Failure::usage(format!("{place}: '{line}' is not a change"))
                 .hint(format!("a change is one of {kinds}")));
         };

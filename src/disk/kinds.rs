@@ -252,18 +252,7 @@ impl KindFinder {
         {
             return Ok(head);
         }
-        let file = directory.open_file(entry)?;
-        let mut bytes = [0; Head::LENGTH];
-        let mut length = 0;
-        while length < bytes.len() {
-            match file.read_at(&mut bytes[length..], length as u64) {
-                Ok(0) => break,
-                Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        let head = Head::of(&bytes[..length]);
+        let head = Head::read(&directory.open_file(entry)?)?;
         if let Some(number) = number {
             lock(&self.heads).insert(number, head);
         }

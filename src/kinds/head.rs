@@ -1,6 +1,8 @@
 //! Programs, libraries and scripts by their first bytes.
 
 use super::FileKind;
+use crate::fs::RegularFile;
+use std::io;
 
 /// What the first bytes of a file show.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,24 @@ impl Head {
     /// What these show: [`Head::LENGTH`] of them, or all there are.
     pub fn of(bytes: &[u8]) -> Self {
         Self { among_programs: kind(bytes, true), elsewhere: kind(bytes, false) }
+    }
+
+    /// Reads the first bytes of a file.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn read(file: &RegularFile) -> io::Result<Self> {
+        let mut bytes = [0; Self::LENGTH];
+        let mut length = 0;
+        while length < bytes.len() {
+            match file.read_at(&mut bytes[length..], length as u64) {
+                Ok(0) => break,
+                Ok(read) => length += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(Self::of(&bytes[..length]))
     }
 
     pub(super) fn kind(self, among_programs: bool) -> Option<FileKind> {

@@ -5,9 +5,10 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::gathered::{GatheredTree, NONE};
-use super::kind::kind;
+use super::kind::KindsOfNames;
 use super::simulate::{Event, UNIQUE};
 use crate::graph::Rows;
+use crate::kinds::FileKind;
 
 /// What optimising changes about some files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -64,8 +65,8 @@ pub struct OwnerSaving {
 /// A kind of file and its savings.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KindSaving {
-    /// The kind, such as `man pages` or `.py`.
-    pub kind: String,
+    /// The kind.
+    pub kind: FileKind,
     /// Its savings.
     pub saving: Saving,
 }
@@ -135,6 +136,7 @@ impl Tally {
         packages: usize,
         limit: usize,
         min_size: u64,
+        kinds_of_names: &mut KindsOfNames<'_>,
     ) -> Breakdown {
         let classes = classes(tree);
         let class_of = |(entry, inode): (u32, u32)| {
@@ -159,7 +161,7 @@ impl Tally {
         Breakdown {
             by_path: owners(tree, &entries, &itself, self.by_path, limit),
             by_package: owners(tree, &entries, package_of, by_package, limit),
-            by_kind: kinds(tree, &self.by_inode, limit),
+            by_kind: kinds(tree, &self.by_inode, limit, kinds_of_names),
             groups,
             groups_total,
         }
@@ -314,16 +316,23 @@ fn add_disk_sizes(tree: &GatheredTree, owner_of: &[u32], owners: &mut [OwnerSavi
     several.into_iter().for_each(|(owner, inode)| add(owner, inode));
 }
 
-fn kinds(tree: &GatheredTree, by_inode: &HashMap<u32, Saving>, limit: usize) -> Vec<KindSaving> {
-    let mut kinds: HashMap<String, Saving> = HashMap::new();
+fn kinds(
+    tree: &GatheredTree,
+    by_inode: &HashMap<u32, Saving>,
+    limit: usize,
+    kinds_of_names: &mut KindsOfNames<'_>,
+) -> Vec<KindSaving> {
+    let mut kinds: HashMap<FileKind, Saving> = HashMap::new();
     let mut name = Vec::new();
-    for (&inode, saving) in by_inode {
+    // In order, so that warnings are in the same order each time.
+    let mut inodes: Vec<u32> = by_inode.keys().copied().collect();
+    inodes.sort_unstable();
+    for inode in inodes {
+        let saving = &by_inode[&inode];
         tree.name(tree.first_entry[inode as usize], &mut name);
-        let kind = kind(&name, tree.flags[inode as usize].symlink());
-        let sum = match kinds.get_mut(&*kind) {
-            Some(sum) => sum,
-            None => kinds.entry(kind.into_owned()).or_default(),
-        };
+        let flags = tree.flags[inode as usize];
+        let kind = kinds_of_names.kind(&name, flags.symlink(), flags.executable());
+        let sum = kinds.entry(kind).or_default();
         sum.files_linked += saving.files_linked;
         sum.bytes_freed = sum.bytes_freed.saturating_add(saving.bytes_freed);
         sum.disk_freed = sum.disk_freed.saturating_add(saving.disk_freed);
@@ -332,7 +341,7 @@ fn kinds(tree: &GatheredTree, by_inode: &HashMap<u32, Saving>, limit: usize) -> 
     }
     let mut rows: Vec<KindSaving> =
         kinds.into_iter().map(|(kind, saving)| KindSaving { kind, saving }).collect();
-    rows.sort_unstable_by(|a, b| (a.saving.order(), &a.kind).cmp(&(b.saving.order(), &b.kind)));
+    rows.sort_unstable_by_key(|row| (row.saving.order(), row.kind));
     rows.truncate(limit);
     rows
 }

@@ -295,7 +295,7 @@ impl Optimise {
         columns.push(Column::text("kind").rank(0));
         let rows = self.breakdown.by_kind.iter().map(|of| {
             let mut row = saving_cells(&of.saving);
-            row.push(Cell::text(of.kind.as_str()));
+            row.push(Cell::text(of.kind.key()));
             row
         });
         Section::rows("by_kind", "By kind of file", columns, rows)
@@ -455,7 +455,7 @@ mod tests {
                 by_path: owners.clone(),
                 by_package: owners,
                 by_kind: vec![KindSaving {
-                    kind: "shared libraries".into(),
+                    kind: crate::kinds::FileKind::Libraries,
                     saving: saving(12, 7_000_000, 7_001_088),
                 }],
                 groups: vec![Group {

@@ -1,80 +1,85 @@
-//! What kind of file a name speaks of: by a well-known place, else by its
-//! extension.
+//! The kinds of files by their names below the store directory: the same that
+//! a walk finds.
 
-use std::borrow::Cow;
+use super::gathered::GatheredTree;
+use crate::fs::{FileType, StoreFiles};
+use crate::kinds::{FileKind, Head, NIXPKGS_TREE, Named, Place};
+use crate::warning::{WarningKind, Warnings};
+use std::collections::HashSet;
+use std::ffi::CString;
+use std::io;
+use std::os::unix::ffi::OsStrExt;
 
-/// Places below a store path, and what lies there. The first that fits counts.
-const PLACES: &[(&str, &str)] = &[
-    ("/share/man/", "man pages"),
-    ("/share/info/", "info pages"),
-    ("/share/doc/", "documentation"),
-    ("/share/gtk-doc/", "documentation"),
-    ("/share/help/", "documentation"),
-    ("/share/licenses/", "licences"),
-    ("/share/locale/", "translations"),
-    ("/lib/locale/", "locales"),
-    ("/share/i18n/", "locales"),
-    ("/share/zoneinfo/", "time zones"),
-    ("/share/terminfo/", "terminfo"),
-    ("/lib/terminfo/", "terminfo"),
-    ("/share/bash-completion/", "shell completions"),
-    ("/share/zsh/", "shell completions"),
-    ("/share/fish/", "shell completions"),
-    ("/share/icons/", "icons"),
-    ("/share/fonts/", "fonts"),
-    ("/lib/modules/", "kernel modules"),
-    ("/lib/firmware/", "firmware"),
-    ("/lib/udev/", "udev"),
-    ("/lib/systemd/", "systemd units"),
-    ("/nix-support/", "nix-support"),
-    ("/include/", "headers"),
-    ("/bin/", "programs"),
-    ("/sbin/", "programs"),
-    ("/libexec/", "programs"),
-];
-
-/// The kind of a file or symlink with that name below the store directory.
-pub(super) fn kind(name: &[u8], symlink: bool) -> Cow<'static, str> {
-    if symlink {
-        return "symlinks".into();
-    }
-    let file = name.rsplit(|&b| b == b'/').next().unwrap_or_default();
-    if is_shared_library(file) {
-        return "shared libraries".into();
-    }
-    if let Some(kind) = place(name) {
-        return kind.into();
-    }
-    let dot = file.iter().rposition(|&b| b == b'.').filter(|&at| at > 0);
-    let extension = dot.map(|at| &file[at + 1..]).unwrap_or_default();
-    let plain = !extension.is_empty()
-        && extension.len() <= 8
-        && extension.iter().all(u8::is_ascii_alphanumeric)
-        && !extension.iter().all(u8::is_ascii_digit);
-    match (plain, std::str::from_utf8(extension)) {
-        (true, Ok(extension)) => format!(".{}", extension.to_ascii_lowercase()).into(),
-        _ => "other files".into(),
-    }
+/// Finds kinds by name; the first bytes of files that need it are read.
+pub(super) struct KindsOfNames<'a> {
+    files: Option<&'a StoreFiles>,
+    /// Trees of nixpkgs, by their names.
+    nixpkgs: HashSet<Vec<u8>>,
+    pub(super) warnings: Warnings,
 }
 
-/// What lies at the first of the places that the name leads through.
-fn place(name: &[u8]) -> Option<&'static str> {
-    let mut first = PLACES.len();
-    for (at, _) in name.iter().enumerate().filter(|&(_, &b)| b == b'/') {
-        let rest = &name[at..];
-        // The letter after the slash rules out most without a call.
-        let leads = |place: &str| {
-            rest.get(1) == place.as_bytes().get(1) && rest.starts_with(place.as_bytes())
+impl<'a> KindsOfNames<'a> {
+    /// For the files of a tree; without the store's files no first bytes are read.
+    pub(super) fn new(tree: &GatheredTree, files: Option<&'a StoreFiles>) -> Self {
+        Self { files, nixpkgs: nixpkgs(tree), warnings: Warnings::new() }
+    }
+
+    /// The kind of a file or symlink with that name below the store directory.
+    pub(super) fn kind(&mut self, name: &[u8], symlink: bool, executable: bool) -> FileKind {
+        let slashes = || name.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(at, _)| at);
+        if slashes().take(2).any(|at| self.nixpkgs.contains(&name[..at])) {
+            return FileKind::Sources;
+        }
+        let (place, base) = match (slashes().next(), slashes().next_back()) {
+            (Some(first), Some(last)) => {
+                (Place::of(name.get(first + 1..last).unwrap_or_default()), &name[last + 1..])
+            }
+            // The path itself: its name follows the hash part.
+            _ => (Place::of(b""), name.get(33..).unwrap_or(name)),
         };
-        first = PLACES[..first].iter().position(|(place, _)| leads(place)).unwrap_or(first);
+        let file_type = if symlink { FileType::Symlink } else { FileType::Regular };
+        match (place.named(base, file_type, executable), self.files) {
+            (Named::Kind(kind), _) => kind,
+            (Named::NeedsHead, None) => place.with_head(Head::default()),
+            (Named::NeedsHead, Some(files)) => match head(files, name) {
+                Ok(head) => place.with_head(head),
+                Err(error) => {
+                    let path = [files.path().as_os_str().as_bytes(), b"/", name].concat();
+                    let message = format!("its kind is not known: {error}");
+                    self.warnings.push(WarningKind::of_error(&error), path, message);
+                    FileKind::Other
+                }
+            },
+        }
     }
-    PLACES.get(first).map(|&(_, kind)| kind)
 }
 
-/// `libz.so`, `libz.so.1.2`.
-fn is_shared_library(file: &[u8]) -> bool {
-    let Some(at) = file.windows(3).position(|part| part == b".so") else { return false };
-    at > 0 && file[at + 3..].iter().all(|&b| b == b'.' || b.is_ascii_digit())
+fn head(files: &StoreFiles, name: &[u8]) -> io::Result<Head> {
+    let (directory, base) = match name.iter().rposition(|&b| b == b'/') {
+        Some(at) => (&name[..at], &name[at + 1..]),
+        None => (&b""[..], name),
+    };
+    let directory = files.directory().pass_path(directory)?;
+    Head::read(&directory.open_file(&CString::new(base)?)?)
+}
+
+/// The trees of nixpkgs: paths, and directories in them.
+fn nixpkgs(tree: &GatheredTree) -> HashSet<Vec<u8>> {
+    let mut found = HashSet::new();
+    // The first directory is the store directory.
+    for (directory, &(start, end)) in (0u32..).zip(&tree.layout.directories).skip(1) {
+        let parent = tree.directory_parent[directory as usize];
+        if parent != 0 && tree.directory_parent[parent as usize] != 0 {
+            continue;
+        }
+        let has = |wanted: &&str| (start..end).any(|e| tree.base_name(e) == wanted.as_bytes());
+        if NIXPKGS_TREE.iter().all(has) {
+            let mut name = Vec::new();
+            tree.directory_name(directory, &mut name);
+            found.insert(name);
+        }
+    }
+    found
 }
 
 #[cfg(test)]
@@ -82,17 +87,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn knows_places_before_extensions() {
-        let of = |name: &str| kind(name.as_bytes(), false).into_owned();
-        assert_eq!(of("h-p/share/man/man1/a.1.gz"), "man pages");
-        assert_eq!(of("h-p/lib/libz.so.1.2"), "shared libraries");
-        assert_eq!(of("h-p/bin/a.py"), "programs");
-        assert_eq!(of("h-p/bin/share/man/a"), "man pages");
-        assert_eq!(of("h-p/mybin/a.c"), ".c");
-        assert_eq!(of("h-p/lib/python3/a.PY"), ".py");
-        assert_eq!(of("h-p-1.25"), "other files");
-        assert_eq!(of("h-p/.hidden"), "other files");
-        assert_eq!(of("h-p/a.\x1b[31m"), "other files");
-        assert_eq!(kind(b"h-p/bin/a", true), "symlinks");
+    fn kinds_are_those_of_the_one_table() {
+        let tree = GatheredTree::of_names(&[]);
+        let mut kinds = KindsOfNames::new(&tree, None);
+        let hash = "0".repeat(32);
+        let mut of =
+            |name: &str| kinds.kind(format!("{hash}-{name}").as_bytes(), false, false).key();
+        assert_eq!(of("p/share/man/man1/a.1.gz"), "man");
+        assert_eq!(of("p/lib/libz.so.1.2"), "libraries");
+        assert_eq!(of("p/mybin/a.c"), "sources");
+        assert_eq!(of("p-1.25"), "other");
+        assert_eq!(of("p.json"), "data");
+        assert_eq!(of("p/README"), "doc");
+        assert_eq!(kinds.kind(b"h-p/bin/a", true, false).key(), "symlinks");
     }
 }

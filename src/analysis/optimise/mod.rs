@@ -43,6 +43,7 @@ pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
 use classes::{Compared, classify};
 use gather::{Gathering, warn_missing};
 use gathered::GatheredTree;
+use kind::KindsOfNames;
 use simulate::simulate;
 pub use simulate::{SimulatedResult, Stop};
 pub use unordered::{AnyOrder, Range};
@@ -236,7 +237,7 @@ impl Optimise {
         }
         let compared = classify(&mut tree, !whole, files, &pool, progress, &mut warnings);
         warnings.sort();
-        Ok(Self::of(tree, census, options, compared, warnings))
+        Ok(Self::of(tree, census, options, compared, files, warnings))
     }
 
     fn of(
@@ -244,6 +245,7 @@ impl Optimise {
         census: &Census,
         options: &OptimiseOptions,
         compared: Compared,
+        files: &StoreFiles,
         mut warnings: Warnings,
     ) -> Self {
         let mut tally = Tally::new(&tree);
@@ -259,7 +261,10 @@ impl Optimise {
         let other = simulate(&tree.layout, other, |_| {}).disk_freed;
         let (package_of, packages) = number_packages(census);
         let limit = options.limit.unwrap_or(usize::MAX);
-        let breakdown = tally.finish(&tree, &package_of, packages, limit, options.min_size);
+        let mut kinds = KindsOfNames::new(&tree, Some(files));
+        let breakdown =
+            tally.finish(&tree, &package_of, packages, limit, options.min_size, &mut kinds);
+        warnings.extend(kinds.warnings);
         if census.catalog.has_provenance() && options.nix.flavour() != Flavour::Determinate {
             let message = format!(
                 "this store is one of Determinate Nix, the report is that of {} {}",

@@ -1,10 +1,13 @@
-//! The files that would be dropped, found by a walk of their own.
+//! The files that would be dropped, by name or by kind, found by a walk of their own.
 
 use super::{Change, WhatIfError, WhatIfStep};
 use crate::analysis::graph_changes::Dropped;
 use crate::census::{Census, PathIndex, parse_glob};
-use crate::disk::{EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
+use crate::disk::{
+    EntryStat, KindFinder, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker,
+};
 use crate::fs::{FileType, StoreFiles};
+use crate::kinds::FileKind;
 use crate::nar::{name_in_nar, size};
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
@@ -48,6 +51,28 @@ impl File {
     }
 }
 
+/// What a step drops.
+#[derive(Clone, Copy)]
+enum Asked<'a> {
+    /// Files whose names match, and directories with all that is in them.
+    Names(&'a GlobMatcher),
+    /// Entries of these kinds.
+    Kinds(&'a [FileKind]),
+}
+
+impl<'a> Asked<'a> {
+    fn glob(self) -> Option<&'a GlobMatcher> {
+        match self {
+            Self::Names(glob) => Some(glob),
+            Self::Kinds(_) => None,
+        }
+    }
+
+    fn holds(self, kind: FileKind) -> bool {
+        matches!(self, Self::Kinds(kinds) if kinds.contains(&kind))
+    }
+}
+
 /// For each step that drops files: which; a file that several steps match goes
 /// with the first. What cannot be read becomes a warning.
 pub(super) fn find(
@@ -57,9 +82,10 @@ pub(super) fn find(
     threads: Option<usize>,
     warnings: &mut Warnings,
 ) -> Result<Vec<Vec<File>>, WhatIfError> {
-    let asked: Vec<&GlobMatcher> = (steps.iter())
+    let asked: Vec<Asked<'_>> = (steps.iter())
         .filter_map(|step| match &step.change {
-            Change::DropFiles(glob) => Some(glob),
+            Change::DropFiles(glob) => Some(Asked::Names(glob)),
+            Change::DropKinds(kinds) => Some(Asked::Kinds(kinds)),
             _ => None,
         })
         .collect();
@@ -75,25 +101,27 @@ pub(super) fn find(
         .collect();
     let use_case_hack = census.disk.as_ref().is_some_and(|disk| disk.use_case_hack);
     let exactly = exactly(&walker, &tops, &asked, use_case_hack);
-    let globs: Vec<&GlobMatcher> = asked
+    let meant: Vec<Asked<'_>> = asked
         .iter()
         .zip(&exactly)
-        .map(|(&glob, exactly)| exactly.as_ref().unwrap_or(glob))
+        .map(|(&asked, exactly)| exactly.as_ref().map_or(asked, Asked::Names))
         .collect();
-    let walked = walker.walk(&tops, &Matching::new(&globs, use_case_hack), &Progress::default());
-    let mut found: Vec<Vec<File>> = vec![Vec::new(); globs.len()];
+    let walked = walker.walk(&tops, &Matching::new(&meant, use_case_hack), &Progress::default());
+    let mut found: Vec<Vec<File>> = vec![Vec::new(); meant.len()];
     let mut inodes: HashMap<(u64, u64), u32> = HashMap::new();
     if let Some(disk) = &census.disk {
         let keys = disk.inodes.iter().map(|i| (disk.devices[i.device as usize], i.ino));
         inodes.extend(keys.zip(0..));
     }
-    let mut matched = vec![false; globs.len()];
+    // That there is nothing of a kind is an answer.
+    let mut matched: Vec<bool> = meant.iter().map(|asked| asked.glob().is_none()).collect();
     let mut directories = BTreeSet::new();
     let mut searched = vec![false; census.len()];
     let mut failed = Vec::new();
     for state in walked.states {
         state.searched.into_iter().for_each(|path| searched[path as usize] = true);
         failed.extend(state.failed);
+        warnings.extend(state.warnings);
         for (step, mut file) in state.files {
             if let Blocks::OfInode(device, number) = file.blocks
                 && let Some(&inode) = inodes.get(&(device, number))
@@ -117,16 +145,18 @@ pub(super) fn find(
         }
     }
     if !missing.is_empty() || !failed.is_empty() {
-        for glob in (globs.iter().zip(&matched)).filter_map(|(glob, any)| (!any).then_some(glob)) {
+        let unmatched = meant.iter().zip(&matched).filter(|(_, any)| !**any);
+        for glob in unmatched.filter_map(|(asked, _)| asked.glob()) {
             let message = "no file matches of those that could be searched";
             warnings.push(WarningKind::Unchecked, glob.glob().glob(), message);
         }
         return Ok(found);
     }
-    match matched.iter().position(|any| !any) {
+    let missed = matched.iter().position(|any| !any).and_then(|missed| asked[missed].glob());
+    match missed {
         None => Ok(found),
         Some(missed) => {
-            let glob = asked[missed].glob().glob();
+            let glob = missed.glob().glob();
             let near = near(&directories, glob);
             Err(WhatIfError::NoFile { glob: escape(glob.as_bytes()), near })
         }
@@ -138,16 +168,16 @@ pub(super) fn find(
 fn exactly(
     walker: &Walker<'_>,
     tops: &[Top<'_>],
-    globs: &[&GlobMatcher],
+    asked: &[Asked<'_>],
     use_case_hack: bool,
 ) -> Vec<Option<GlobMatcher>> {
-    let by_text = |glob: &&GlobMatcher| {
-        let text = glob.glob().glob();
+    let by_text = |asked: &Asked<'_>| {
+        let text = asked.glob()?.glob().glob();
         text.contains(['*', '?', '[', '{', '\\'])
             .then(|| parse_glob(&globset::escape(text)).ok())?
     };
-    let mut exactly: Vec<Option<GlobMatcher>> = globs.iter().map(by_text).collect();
-    let tried: Vec<&GlobMatcher> = exactly.iter().flatten().collect();
+    let mut exactly: Vec<Option<GlobMatcher>> = asked.iter().map(by_text).collect();
+    let tried: Vec<Asked<'_>> = exactly.iter().flatten().map(Asked::Names).collect();
     if tried.is_empty() {
         return exactly;
     }
@@ -186,12 +216,16 @@ struct Matches {
     /// Paths that are there, and those of which something could not be read.
     searched: Vec<u32>,
     failed: Vec<u32>,
+    /// About files whose kinds are not known.
+    warnings: Warnings,
 }
 
 struct Matching<'a> {
-    globs: &'a [&'a GlobMatcher],
-    /// What the names that each matches begin with.
+    asked: &'a [Asked<'a>],
+    /// What the names that each glob matches begin with.
     literals: Vec<Vec<&'a str>>,
+    /// Finds kinds, if any are asked for.
+    finder: Option<KindFinder>,
     use_case_hack: bool,
 }
 
@@ -201,18 +235,48 @@ fn literal(glob: &str) -> Vec<&str> {
 }
 
 impl<'a> Matching<'a> {
-    fn new(globs: &'a [&'a GlobMatcher], use_case_hack: bool) -> Self {
-        let literals = globs.iter().map(|glob| literal(glob.glob().glob())).collect();
-        Self { globs, literals, use_case_hack }
+    fn new(asked: &'a [Asked<'a>], use_case_hack: bool) -> Self {
+        let globs = asked.iter().filter_map(|asked| asked.glob());
+        let literals = globs.map(|glob| literal(glob.glob().glob())).collect();
+        let kinds = asked.iter().any(|asked| asked.glob().is_none());
+        Self { asked, literals, finder: kinds.then(KindFinder::default), use_case_hack }
     }
 
-    /// The first glob that matches a name relative to its store path, or one
-    /// of the directories above it.
+    /// The first step with a glob that matches a name relative to its store
+    /// path, or one of the directories above it.
     fn first(&self, name: &str) -> Option<usize> {
         let ends = name.match_indices('/').map(|(i, _)| i).chain([name.len()]);
+        let matches =
+            |name: &str, asked: &Asked<'_>| asked.glob().is_some_and(|g| g.is_match(name));
         let matching =
-            ends.filter_map(|end| self.globs.iter().position(|g| g.is_match(&name[..end])));
+            ends.filter_map(|end| self.asked.iter().position(|a| matches(&name[..end], a)));
         matching.min()
+    }
+
+    /// The first step that drops entries of a kind.
+    fn of_kind(&self, kind: FileKind) -> Option<usize> {
+        self.asked.iter().position(|asked| asked.holds(kind))
+    }
+
+    /// Drops an entry with a step; `in_nar`: what its NAR has beside its node.
+    fn drop(matches: &mut Matches, step: usize, path: u32, entry: &WalkEntry<'_, ()>, in_nar: u64) {
+        let EntryStat::Stat(meta) = entry.stat else { return };
+        let node = match entry.file_type {
+            FileType::Directory => size::DIRECTORY,
+            FileType::Regular => size::file(meta.size, meta.executable()),
+            FileType::Symlink => size::symlink(meta.size),
+            FileType::Other | FileType::Unknown => return,
+        };
+        let single = meta.nlink <= 1 || entry.file_type == FileType::Directory;
+        let file = File {
+            path: PathIndex::new(path),
+            nar_size: node.saturating_add(in_nar),
+            blocks: match single {
+                true => Blocks::Own(meta.disk_size),
+                false => Blocks::OfInode(meta.dev, meta.ino),
+            },
+        };
+        matches.files.push((step, file));
     }
 }
 
@@ -221,19 +285,23 @@ impl Visitor for Matching<'_> {
     type Tag = ();
 
     fn state(&self) -> Self::State {
-        let matched = vec![false; self.globs.len()];
+        let matched = vec![false; self.asked.len()];
         Matches {
             files: Vec::new(),
             matched,
             directories: BTreeSet::new(),
             searched: Vec::new(),
             failed: Vec::new(),
+            warnings: Warnings::new(),
         }
     }
 
     /// Only where something may match; and one level down in any case, to know
     /// what is nearly called as a glob that matches nothing.
     fn descend(&self, directory: &WalkDirectory<'_>, name: &[u8]) -> bool {
+        if self.finder.is_some() {
+            return true;
+        }
         let relative = directory.relative_path();
         let Some(at) = relative.iter().position(|&b| b == b'/') else { return true };
         let name = [&relative[at + 1..], b"/", name].concat();
@@ -242,15 +310,25 @@ impl Visitor for Matching<'_> {
         self.literals.iter().any(leads)
     }
 
-    fn top(&self, state: &mut Self::State, directory: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {
+    fn top(
+        &self,
+        state: &mut Self::State,
+        directory: &WalkDirectory<'_>,
+        entry: &WalkEntry<'_, ()>,
+    ) {
         state.searched.push(directory.path());
+        let Some(finder) = &self.finder else { return };
+        let kind = finder.top(&mut state.warnings, directory, entry);
+        if let Some(step) = self.of_kind(kind) {
+            Self::drop(state, step, directory.path(), entry, size::NAR);
+        }
     }
 
     fn directory<'e>(
         &self,
         state: &mut Self::State,
         directory: &WalkDirectory<'_>,
-        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>>,
+        entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>> + Clone,
     ) {
         let relative = directory.relative_path();
         let above = relative.iter().position(|&b| b == b'/').map_or(relative.len(), |i| i + 1);
@@ -261,7 +339,12 @@ impl Visitor for Matching<'_> {
             name.push('/');
         }
         let length = name.len();
-        for entry in entries {
+        let mut kinds = Vec::new();
+        if let Some(finder) = &self.finder {
+            let each = |_: &WalkEntry<'e, ()>, kind| kinds.push(kind);
+            finder.directory(&mut state.warnings, directory, entries.clone(), each);
+        }
+        for (at, entry) in entries.enumerate() {
             name.truncate(length);
             name.push_str(&String::from_utf8_lossy(entry.name()));
             if entry.file_type == FileType::Directory
@@ -269,32 +352,17 @@ impl Visitor for Matching<'_> {
             {
                 state.directories.insert(name.clone());
             }
-            let mut first = whole;
-            for (i, glob) in self.globs.iter().enumerate() {
-                if glob.is_match(&name) {
+            let of_kind = kinds.get(at).and_then(|&kind| self.of_kind(kind));
+            let mut first = [whole, of_kind].into_iter().flatten().min();
+            for (i, asked) in self.asked.iter().enumerate() {
+                if asked.glob().is_some_and(|glob| glob.is_match(&name)) {
                     state.matched[i] = true;
                     first = Some(first.map_or(i, |f| f.min(i)));
                 }
             }
             let Some(step) = first else { continue };
-            let EntryStat::Stat(meta) = entry.stat else { continue };
-            let node = match entry.file_type {
-                FileType::Directory => size::DIRECTORY,
-                FileType::Regular => size::file(meta.size, meta.executable()),
-                FileType::Symlink => size::symlink(meta.size),
-                FileType::Other | FileType::Unknown => continue,
-            };
-            let in_nar = name_in_nar(entry.name(), self.use_case_hack);
-            let single = meta.nlink <= 1 || entry.file_type == FileType::Directory;
-            let file = File {
-                path: PathIndex::new(directory.path()),
-                nar_size: node.saturating_add(size::entry(in_nar.len() as u64)),
-                blocks: match single {
-                    true => Blocks::Own(meta.disk_size),
-                    false => Blocks::OfInode(meta.dev, meta.ino),
-                },
-            };
-            state.files.push((step, file));
+            let in_nar = name_in_nar(entry.name(), self.use_case_hack).len() as u64;
+            Self::drop(state, step, directory.path(), &entry, size::entry(in_nar));
         }
     }
 

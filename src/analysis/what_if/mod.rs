@@ -12,6 +12,7 @@ use crate::census::{Census, PathIndex};
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
 use crate::graph::{NodeSet, closure};
+use crate::kinds::FileKind;
 use crate::warning::Warnings;
 use globset::GlobMatcher;
 use std::cmp::Reverse;
@@ -28,6 +29,8 @@ pub enum Change {
     /// Files whose names relative to their store path match go from all
     /// paths; a directory goes with all that is in it.
     DropFiles(GlobMatcher),
+    /// Entries of these kinds go from all paths.
+    DropKinds(Vec<FileKind>),
 }
 
 /// A change, and how it was asked for.
@@ -153,10 +156,10 @@ impl WhatIf {
                         graph.replace(&concerned, new);
                     }
                 }
-                Change::DropFiles(_) => {}
+                Change::DropFiles(_) | Change::DropKinds(_) => {}
             }
             let mut files = 0;
-            if matches!(step.change, Change::DropFiles(_)) {
+            if matches!(step.change, Change::DropFiles(_) | Change::DropKinds(_)) {
                 let found = drops.next().unwrap_or_default();
                 // A file that only a path gone before held is not a gain.
                 files = found.iter().filter(|f| reached.contains(f.path.node())).count() as u64;
@@ -360,6 +363,6 @@ fn concerned(census: &Census, change: &Change) -> Vec<PathIndex> {
             paths.iter().filter_map(index).collect()
         }
         Change::Cut(edges) => edges.iter().filter_map(|(_, to)| index(to)).collect(),
-        Change::DropFiles(_) => Vec::new(),
+        Change::DropFiles(_) | Change::DropKinds(_) => Vec::new(),
     }
 }
