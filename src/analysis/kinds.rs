@@ -171,7 +171,11 @@ impl Kinds {
 }
 
 /// What one path has of each kind, each of its inodes once.
-fn kinds_of_path(census: &Census, scan: &KindScan, path: PathIndex) -> [KindSums; FileKind::COUNT] {
+pub(super) fn kinds_of_path(
+    census: &Census,
+    scan: &KindScan,
+    path: PathIndex,
+) -> [KindSums; FileKind::COUNT] {
     let mut sums = [KindSums::default(); FileKind::COUNT];
     for (kind, own) in scan.own(path.node()) {
         sums[kind as usize] = *own;

@@ -266,7 +266,11 @@ impl Why {
     }
 }
 
-fn locations_section<'a>(census: &'a Census, locations: &'a [ReferenceLocation]) -> Section<'a> {
+/// The files that hold references, for printing.
+pub(super) fn locations_section<'a>(
+    census: &'a Census,
+    locations: &'a [ReferenceLocation],
+) -> Section<'a> {
     let catalog = &census.catalog;
     let columns = vec![
         Column::path("file").named(),

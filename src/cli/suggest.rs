@@ -13,6 +13,9 @@ pub(super) struct SuggestArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
+    /// Also which files hold what is left over from building
+    #[arg(long)]
+    precise: bool,
 }
 
 /// How many suggestions are made by default: each goes over the whole graph.
@@ -23,12 +26,32 @@ pub(super) fn run(
     subject: &Subject,
     args: &SuggestArgs,
 ) -> Result<Exit, Failure> {
+    if args.precise && !subject.walks_disk() {
+        return Err(Failure::usage("--precise reads files, --no-disk forbids it"));
+    }
     let rows = request.rows();
     rows.need_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;
     let targets = subject.targets_or_all(request, &catalog, &args.targets)?;
-    let census = subject.census(request, catalog, &Examine::Closure(targets), true)?;
-    let suggestions = Suggestions::new(&census, rows.limit().unwrap_or(SUGGESTED), rows.min_size())
-        .map_err(|e| Failure::because(&e))?;
+    let examine = Examine::Closure(targets);
+    let (census, scan) = match subject.walks_disk() {
+        true => {
+            let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
+            (census, Some(scan))
+        }
+        false => (subject.census(request, catalog, &examine, false)?, None),
+    };
+    let (limit, min_size) = (rows.limit().unwrap_or(SUGGESTED), rows.min_size());
+    let mut suggestions =
+        Suggestions::new(&census, limit, min_size).map_err(|e| Failure::because(&e))?;
+    if let Some(scan) = scan {
+        let found = suggestions.find_kinds(&census, &scan, min_size);
+        found.map_err(|e| Failure::because(&e))?;
+    }
+    if args.precise {
+        let files = subject.files()?;
+        let found = suggestions.find_files(&census, files, subject.threads());
+        found.map_err(|e| Failure::because(&e))?;
+    }
     request.answer(suggestions.document(&census), Exit::Done)
 }

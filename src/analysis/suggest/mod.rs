@@ -1,15 +1,27 @@
-//! The cuts that gain most.
+//! The cuts that gain most, what is left over from building, and kinds of
+//! files that could be left out.
+
+mod kinds;
+mod leftovers;
 
 use super::graph_changes::{Dropped, Edited, known_nar_change, known_nar_size, measure};
 use super::path_names::list_of;
+use super::reference_locations::{self, ReferenceLocations};
 use super::retained::{Retained, SizeKind, Sizes};
 use super::variants::{families, in_place_of};
+use super::why::locations_section;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
+use crate::disk::{DiskError, KindScan};
+use crate::fs::StoreFiles;
 use crate::graph::{Dominator, NodeSet, TooHeavy};
 use crate::warning::Warnings;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+
+pub use kinds::KindSuggestion;
+pub use leftovers::{Leftover, LeftoverReason};
 
 /// A path is a candidate only if it makes up at least this part of what it
 /// retains: what lies above (a system's `etc` retains nearly all, itself next
@@ -81,6 +93,20 @@ impl Gain {
             disk_size: before.1.disk.saturating_sub(after.1.disk),
         }
     }
+
+    /// What is gained when files of a set of paths go.
+    fn of_drop(
+        census: &Census,
+        before: (&NodeSet, Sizes),
+        after: Sizes,
+        dropped: &Dropped,
+    ) -> Self {
+        let nar = known_nar_change(census, before, (before.0, after), dropped);
+        Self {
+            nar_size: nar.map(|change| change.min(0).unsigned_abs()),
+            disk_size: before.1.disk.saturating_sub(after.disk),
+        }
+    }
 }
 
 /// A path whose place another build of the same package could take.
@@ -101,6 +127,15 @@ pub struct Suggestions {
     pub list: Vec<Suggestion>,
     /// All replacements that gain something, each by itself.
     pub replacements: Vec<Replacement>,
+    /// What was likely needed to build only.
+    pub leftovers: Vec<Leftover>,
+    /// What cutting every reference to each leftover gains together.
+    pub leftovers_gain: Gain,
+    /// Kinds of files that could be left out; empty until they are looked for
+    /// ([`Suggestions::find_kinds`]).
+    pub kinds: Vec<KindSuggestion>,
+    /// Which files hold the leftovers, if that was asked.
+    pub locations: Option<ReferenceLocations>,
     /// NAR size before, in bytes, if known.
     pub nar_size_before: Option<u64>,
     /// NAR size if all are followed, in bytes, if known.
@@ -157,16 +192,58 @@ impl Suggestions {
             });
             (graph, reached, now) = (next, left, after);
         }
+        let (leftovers, leftovers_gain) = leftovers::find(census, None)?;
         Ok(Self {
             warnings: census.warnings.clone(),
             list,
             replacements,
+            leftovers,
+            leftovers_gain,
+            kinds: Vec::new(),
+            locations: None,
             nar_size_before: known_nar_size(census, &all, before),
             nar_size_after: known_nar_size(census, &reached, now),
             disk_size_before: before.disk,
             disk_size_after: now.disk,
             gain: Gain::between(census, (&all, before), (&reached, now)),
         })
+    }
+
+    /// Looks for kinds of files that could be left out, and for leftovers by
+    /// what is in them: `scan` is of the examined paths.
+    ///
+    /// # Errors
+    /// As [`Suggestions::new`].
+    pub fn find_kinds(
+        &mut self,
+        census: &Census,
+        scan: &KindScan,
+        min_size: u64,
+    ) -> Result<(), TooHeavy> {
+        (self.leftovers, self.leftovers_gain) = leftovers::find(census, Some(scan))?;
+        self.kinds = kinds::find(census, scan, min_size);
+        Ok(())
+    }
+
+    /// Searches the holders of leftovers for the files that hold them. What
+    /// cannot be read becomes a warning.
+    ///
+    /// # Errors
+    /// If the store directory cannot be read.
+    pub fn find_files(
+        &mut self,
+        census: &Census,
+        files: &StoreFiles,
+        threads: Option<usize>,
+    ) -> Result<(), DiskError> {
+        let edges = leftovers::edges(census, &self.leftovers);
+        let catalog = &census.catalog;
+        let warnings = &mut self.warnings;
+        let mut found = reference_locations::find(files, catalog, &edges, threads, warnings)?;
+        let place = |edge: (PathId, PathId)| edges.iter().position(|&other| other == edge);
+        found.locations.sort_by_key(|location| place((location.referrer, location.reference)));
+        self.locations = Some(found);
+        Ok(())
     }
 
     /// The answer for printing.
@@ -252,16 +329,18 @@ impl Suggestions {
             "gain: after the cuts above; alone: this cut only. A path that makes up less than \
              a twentieth of what it holds is not suggested, only what it holds."
                 .to_owned();
-        Document::new(
-            Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
-            vec![
-                Section::fields(Some("total"), "", total),
-                twins,
-                suggestions,
-                Section::Note(note),
-            ],
-            "suggestions",
-        )
+        // The list that is asked for comes last, next to the prompt.
+        let mut sections = vec![
+            Section::fields(Some("total"), "", total),
+            kinds::section(&self.kinds),
+            leftovers::section(census, &self.leftovers, &self.leftovers_gain),
+        ];
+        if let Some(found) = &self.locations {
+            sections.push(locations_section(census, &found.locations));
+        }
+        sections.extend([twins, suggestions, Section::Note(note)]);
+        let head = Head { store_dir: catalog.store_dir(), warnings: &self.warnings };
+        Document::new(head, sections, "suggestions")
     }
 }
 

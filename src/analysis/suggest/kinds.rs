@@ -1,0 +1,97 @@
+//! Kinds of files that a closure can often do without.
+
+use super::Gain;
+use crate::analysis::graph_changes::{Dropped, DroppedFrom, Edited, measure};
+use crate::answer::{Cell, Column, Section};
+use crate::census::Census;
+use crate::disk::KindScan;
+use crate::kinds::FileKind;
+use std::cmp::Reverse;
+
+/// Kinds that programs run without, those together that one would drop together.
+const DROPPABLE: &[&[FileKind]] = &[
+    &[FileKind::Man, FileKind::Info, FileKind::Doc],
+    &[FileKind::Locale],
+    &[FileKind::Headers, FileKind::Static, FileKind::Pkgconfig],
+    &[FileKind::Debug],
+    &[FileKind::Tests],
+];
+
+/// Kinds that could be left out. Sizes are in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KindSuggestion {
+    /// The kinds.
+    pub kinds: &'static [FileKind],
+    /// What leaving them out of all paths gains, by itself.
+    pub gain: Gain,
+    /// How many paths have some of it.
+    pub paths: u64,
+    /// How many names go.
+    pub entries: u64,
+}
+
+/// What kinds to leave out, those that gain most first; each gains at least
+/// `min_size` bytes on disk.
+pub(super) fn find(census: &Census, scan: &KindScan, min_size: u64) -> Vec<KindSuggestion> {
+    let all = Edited::new(census, &census.targets).reached();
+    let before = measure(census, &all, &Dropped::default());
+    let one = |&kinds: &&'static [FileKind]| {
+        let (mut dropped, mut entries) = (Dropped::default(), 0);
+        for path in census.indexes().filter(|path| all.contains(path.node())) {
+            let mut from = DroppedFrom::default();
+            let mut of_path = 0;
+            for (_, own) in scan.own(path.node()).filter(|(kind, _)| kinds.contains(kind)) {
+                from.nar_size = from.nar_size.saturating_add(own.nar_size);
+                from.private_disk_size = from.private_disk_size.saturating_add(own.disk_size);
+                of_path += own.entries;
+            }
+            for name in scan.names(path.node()).filter(|name| kinds.contains(&name.kind)) {
+                *from.names.entry(name.inode).or_default() += 1;
+            }
+            if of_path > 0 {
+                entries += of_path;
+                dropped.paths.insert(path, from);
+            }
+        }
+        let after = measure(census, &all, &dropped);
+        let gain = Gain::of_drop(census, (&all, before), after, &dropped);
+        let paths = dropped.paths.len() as u64;
+        let gains = gain.disk_size > 0 && gain.disk_size >= min_size;
+        gains.then_some(KindSuggestion { kinds, gain, paths, entries })
+    };
+    let mut found: Vec<KindSuggestion> = DROPPABLE.iter().filter_map(one).collect();
+    found.sort_by_key(|suggestion| Reverse(suggestion.gain.disk_size));
+    found
+}
+
+/// The suggestions for printing.
+pub(super) fn section(suggestions: &[KindSuggestion]) -> Section<'_> {
+    let columns = vec![
+        Column::size("gain_nar_size").titled("gain NAR"),
+        Column::size("gain_disk_size").titled("gain disk").weight(),
+        Column::count("paths"),
+        Column::count("entries"),
+        Column::texts("kinds").hidden(),
+        Column::text("description").titled("what it is"),
+        Column::text("flags").titled("what-if flags to try it"),
+    ];
+    let rows = suggestions.iter().map(|suggestion| {
+        let keys: Vec<&str> = suggestion.kinds.iter().map(|kind| kind.key()).collect();
+        let descriptions: Vec<String> =
+            suggestion.kinds.iter().map(|kind| kind.description().to_lowercase()).collect();
+        vec![
+            Cell::optional(suggestion.gain.nar_size, Cell::Size),
+            Cell::Size(suggestion.gain.disk_size),
+            Cell::Count(suggestion.paths),
+            Cell::Count(suggestion.entries),
+            Cell::List(keys.iter().map(|&key| key.into()).collect()),
+            Cell::text(descriptions.join("; ")),
+            Cell::Arguments(format!("--drop-kind {}", keys.join(","))),
+        ]
+    });
+    let title = match suggestions {
+        [] => "",
+        _ => "Files that could be left out, each by itself",
+    };
+    Section::rows("kinds", title, columns, rows)
+}
