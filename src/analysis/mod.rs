@@ -2,6 +2,7 @@
 //! turns it into a [`Document`](crate::answer::Document) for printing.
 
 pub mod audit;
+pub mod derivers;
 pub mod files;
 pub mod garbage;
 mod graph_changes;

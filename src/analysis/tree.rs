@@ -1,6 +1,7 @@
 //! A path's references (or referrers) as a tree with sizes, heaviest first.
 
 use super::graph_lines::{list, row_of};
+use super::path_names::list_of;
 use super::retained::{Retained, SizeKind, within};
 use crate::answer::{Cell, Column, Document, GraphLine, Head, Section};
 use crate::census::{Census, PathIndex};
@@ -71,6 +72,10 @@ impl ReferenceTree {
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let catalog = &census.catalog;
         let disk = census.disk.is_some();
+        let is_derivation = move |line: &GraphLine| {
+            catalog.store_path(census.id(PathIndex::new(line.node))).is_derivation()
+        };
+        let derivations = self.lines.iter().any(is_derivation);
         let mut columns = vec![
             Column::size("nar_size").titled("NAR size").rank(4),
             Column::size("retained_nar_size").titled("retained NAR"),
@@ -84,10 +89,23 @@ impl ReferenceTree {
             Column::count("depth").hidden(),
             Column::path("parent").hidden(),
             Column::bool("repeated").hidden(),
+            Column::size("outputs_nar_size").titled("outputs NAR").hidden_if(!derivations),
+            Column::paths("outputs").hidden_if(!derivations),
         ]);
         let rows = self.lines.iter().map(move |line| {
             let index = PathIndex::new(line.node);
             let id = census.id(index);
+            let (outputs_nar_size, outputs) = match is_derivation(line) {
+                false => (Cell::Missing, Cell::Missing),
+                true => {
+                    let sizes = catalog.outputs_of(id).map(|output| catalog.nar_size(output));
+                    let sum: Option<u64> = sizes.sum();
+                    let none = catalog.outputs_of(id).len() == 0;
+                    // None that is known is not none that there is.
+                    let sum = sum.filter(|_| !none);
+                    (Cell::optional(sum, Cell::Size), list_of(catalog, catalog.outputs_of(id)))
+                }
+            };
             vec![
                 Cell::optional(catalog.nar_size(id), Cell::Size),
                 Cell::optional(self.retained.nar_size(index), Cell::Size),
@@ -99,6 +117,8 @@ impl ReferenceTree {
                     Cell::text(catalog.path(census.id(PathIndex::new(node))))
                 }),
                 Cell::Bool(line.repeated),
+                outputs_nar_size,
+                outputs,
             ]
         });
         Document::new(

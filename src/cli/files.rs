@@ -10,24 +10,25 @@ use clap::{Args, ValueEnum};
 /// The largest entries of a tree that people see unless they ask for more.
 const LINES: usize = 40;
 
-/// Look inside paths: the largest directories and files
+/// Show what is inside paths: the largest directories and files
 ///
 /// Sizes count each inode once; what has names in other paths too is shown.
 #[derive(Debug, Args)]
 pub(super) struct FilesArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
+    /// [default: the running system, else all paths]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// The targets alone, not their closure
+    /// Show the targets only, not their closure
     #[arg(long)]
     no_closure: bool,
-    /// The largest entries as a tree
+    /// Show the largest entries as a tree
     #[arg(long, conflicts_with = "group_by")]
     tree: bool,
-    /// Only entries at most N levels below their store path; 0 is the path itself
+    /// Show only entries at most N levels below their store path; 0 is the path itself
     #[arg(long, value_name = "N", conflicts_with = "group_by")]
     depth: Option<u32>,
-    /// Sums instead of single entries
+    /// Show sums instead of single entries
     #[arg(long, value_enum, value_name = "WHAT")]
     group_by: Option<GroupArg>,
 }
@@ -45,21 +46,21 @@ enum GroupArg {
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &FilesArgs) -> Result<Exit, Failure> {
     if !subject.walks_disk() {
-        return Err(Failure::usage("files lists what is on the disk, --no-disk forbids it"));
+        return Err(Failure::usage("files cannot be used with --no-disk: it looks at files"));
     }
     let rows = request.rows();
-    rows.need_targets(&args.targets)?;
+    rows.check_targets(&args.targets)?;
     if rows.all && args.no_closure {
         return Err(Failure::usage(
             "--all is the whole store: it cannot be used with --no-closure",
         ));
     }
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets(request, &catalog, &args.targets)?;
-    let examine = match (rows.all, args.no_closure) {
-        (true, _) => Examine::All,
-        (false, false) => Examine::Closure(targets),
-        (false, true) => Examine::Only(targets),
+    let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
+    let examine = match (targets, args.no_closure) {
+        (None, _) => Examine::All,
+        (Some(targets), false) => Examine::Closure(targets),
+        (Some(targets), true) => Examine::Only(targets),
     };
     let (scan, listing) = subject.scanned(request, |files, options, progress| {
         files::list(files, &catalog, &examine, options, progress)

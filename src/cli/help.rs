@@ -106,6 +106,22 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
         ],
     ),
     (
+        "variants",
+        &[
+            ("What the running system has twice", "nix-census variants"),
+            ("Among what one package needs", "nix-census variants firefox"),
+            ("By the database alone", "nix-census variants --no-disk"),
+        ],
+    ),
+    (
+        "files",
+        &[
+            ("The largest files of one path", "nix-census files glibc --no-closure"),
+            ("A system as a tree", "nix-census files /run/current-system --tree --depth 3"),
+            ("Sums by what names end with", "nix-census files --group-by extension"),
+        ],
+    ),
+    (
         "kinds",
         &[
             ("What the running system is made of", "nix-census kinds"),

@@ -3,12 +3,16 @@
 use super::exit::{Exit, Failure};
 use super::near::no_such_column;
 use super::request::Request;
+use super::roots::find_links;
 use super::subject::Subject;
-use crate::analysis::report::{Column, Report, ReportOptions};
+use crate::analysis::derivers::derivations_of;
+use crate::analysis::kinds::{Kinds, KindsOptions};
+use crate::analysis::report::{Column, GroupBy, GroupedReport, Report, ReportOptions};
 use crate::answer::selection::Selection;
+use crate::catalog::PathId;
 use crate::census::{Examine, filter_names};
-use crate::warning::WarningKind;
-use clap::Args;
+use crate::warning::{WarningKind, Warnings};
+use clap::{Args, ValueEnum};
 
 /// Show what each path of a closure costs, one row a path
 #[derive(Debug, Args)]
@@ -20,6 +24,27 @@ pub(super) struct ReportArgs {
     /// Show the targets only, not their closure
     #[arg(long)]
     pub(super) no_closure: bool,
+    /// Show sums over groups instead of single paths, each inode once in a group
+    #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "derivers")]
+    group_by: Option<GroupArg>,
+    /// Show the derivations that built the paths instead, with their outputs in the store
+    #[arg(long)]
+    derivers: bool,
+}
+
+/// What paths are summed by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum GroupArg {
+    /// The name without version
+    Pname,
+    /// The output: out, dev, …
+    Output,
+    /// The kind of each file: see `nix-census help kinds`
+    Kind,
+    /// The GC roots that refer to it, processes apart
+    Root,
+    /// The day of registration, in UTC
+    Day,
 }
 
 fn parse_column(key: &str) -> Result<Column, Failure> {
@@ -39,7 +64,10 @@ pub(super) fn run(
             "--all is the whole store: it cannot be used with --no-closure",
         ));
     }
-    let columns = choose_columns(request, subject)?;
+    if let Some(by) = args.group_by {
+        return grouped(request, subject, args, by);
+    }
+    let columns = choose_columns(request, subject, args.derivers)?;
     let sort = rows.sort.as_ref().map(|key| parse_column(key)).transpose()?;
     let sort = sort.unwrap_or(if disk { Column::DiskSize } else { Column::NarSize });
     let named = |c: &Column| rows.columns.iter().any(|key| key == c.key());
@@ -53,37 +81,42 @@ pub(super) fn run(
     let catalog = subject.catalog(request)?;
     let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
     let all = targets.is_none();
-    let targets = targets.unwrap_or_default();
+    let mut targets = targets.unwrap_or_default();
+    let mut notes = Warnings::new();
+    if args.derivers {
+        let paths: Vec<PathId> = match (all, args.no_closure) {
+            (true, _) => catalog.ids().collect(),
+            (false, true) => targets,
+            (false, false) => catalog.closure_of(targets),
+        };
+        targets = derivations_of(&catalog, paths, &mut notes);
+    }
+    let targets_only = args.no_closure || args.derivers;
     // The disk size of a closure needs the walk of all of it, and what a path
     // retains is counted within the closure.
     let wants = |c: Column| sort == c || columns.contains(&c);
-    let closure = !args.no_closure
+    let closure = !targets_only
         || (disk && (wants(Column::ClosureDiskSize) || wants(Column::ClosureInodes)))
         || Column::RETAINED.into_iter().any(wants);
-    let examine = match (all, closure) {
+    let examine = match (all && !args.derivers, closure) {
         (true, _) => Examine::All,
         (false, true) => Examine::Closure(targets),
         (false, false) => Examine::Only(targets),
     };
     let needs_disk = columns.iter().chain([&sort]).any(|c| c.needs_disk());
     let mut census = subject.census(request, catalog, &examine, needs_disk)?;
+    census.warnings.extend(notes);
     for name in columns.iter().chain([&sort]).filter_map(|c| c.database_column()) {
         census.needs_column(name);
     }
     // Paths listed one by one need no closure.
-    if (all || args.no_closure) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
+    if (all || targets_only) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
         census.warnings.demote(WarningKind::UnlistedReference);
     }
     let filter = |text: &String| filter_names(&census.catalog, census.ids(), text);
     let filter = rows.filter.as_ref().map(filter).transpose()?;
-    let options = ReportOptions {
-        columns,
-        sort,
-        reverse: rows.reverse,
-        limit: None,
-        filter,
-        targets_only: args.no_closure,
-    };
+    let options =
+        ReportOptions { columns, sort, reverse: rows.reverse, limit: None, filter, targets_only };
     let report = Report::new(&census, &options).map_err(|e| Failure::because(&e))?;
     if let (0, Some(text)) = (report.total.paths, &rows.filter) {
         return Err(Failure::usage(format!("--filter {text} matches no path that is examined")));
@@ -93,10 +126,61 @@ pub(super) fn run(
     request.answer_with(report.document(&census), Exit::Done, &left)
 }
 
+/// The report by group.
+fn grouped(
+    request: &Request,
+    subject: &Subject,
+    args: &ReportArgs,
+    by: GroupArg,
+) -> Result<Exit, Failure> {
+    let rows = request.rows();
+    let catalog = subject.catalog(request)?;
+    let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
+    let examine = match (targets.is_none(), args.no_closure) {
+        (true, _) => Examine::All,
+        (false, false) => Examine::Closure(targets.unwrap_or_default()),
+        (false, true) => Examine::Only(targets.unwrap_or_default()),
+    };
+    if matches!(by, GroupArg::Kind) {
+        if !subject.walks_disk() {
+            let message = "--group-by kind cannot be used with --no-disk: it looks at files";
+            return Err(Failure::usage(message));
+        }
+        let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
+        let kinds = Kinds::new(&census, &scan, &KindsOptions::default());
+        let report = GroupedReport::of_kinds(&census, &kinds);
+        return request.answer(report.document(&census), Exit::Done);
+    }
+    let mut census = subject.census(request, catalog, &examine, true)?;
+    let report = match by {
+        GroupArg::Pname => GroupedReport::new(&census, GroupBy::Pname),
+        GroupArg::Output => GroupedReport::new(&census, GroupBy::Output),
+        GroupArg::Kind => unreachable!("answered above"),
+        GroupArg::Root => {
+            subject.need_roots()?;
+            let found = find_links(subject, &mut census)?;
+            GroupedReport::of_roots(&census, &found.roots)
+        }
+        GroupArg::Day => {
+            census.needs_column("registrationTime");
+            GroupedReport::new(&census, GroupBy::Day)
+        }
+    };
+    request.answer(report.document(&census), Exit::Done)
+}
+
 /// The columns to show: those asked for; else a readable choice for people
 /// and all for machines.
-fn choose_columns(request: &Request, subject: &Subject) -> Result<Vec<Column>, Failure> {
+fn choose_columns(
+    request: &Request,
+    subject: &Subject,
+    derivers: bool,
+) -> Result<Vec<Column>, Failure> {
     let asked = &request.rows().columns;
+    if asked.is_empty() && !request.for_machines() && derivers {
+        let columns = [Column::NarSize, Column::ClosureNarSize, Column::Outputs, Column::Path];
+        return Ok(columns.to_vec());
+    }
     if asked.is_empty() && !request.for_machines() {
         let disk = subject.walks_disk();
         let short = request.has_width();

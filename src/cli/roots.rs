@@ -122,14 +122,33 @@ pub(super) fn find(
     census: &mut Census,
     settings: &SettingsArgs,
 ) -> Result<FoundRoots, Failure> {
-    let caller = caller(subject, settings.nix_version);
     let options = RootOptions {
         runtime: !settings.no_runtime,
         strict: settings.strict,
-        caller,
+        caller: caller(subject, settings.nix_version),
         locks_temporary_directories: settings.nix_version.locks_temporary_directories(),
     };
-    let mut found = find_roots(subject.tree(), &subject.location, &census.catalog, &options);
+    find_with(subject, census, &options)
+}
+
+/// The roots that are links and files: processes are not asked.
+pub(super) fn find_links(subject: &Subject, census: &mut Census) -> Result<FoundRoots, Failure> {
+    let version = NixVersion::NEWEST;
+    let options = RootOptions {
+        runtime: false,
+        strict: false,
+        caller: caller(subject, version),
+        locks_temporary_directories: version.locks_temporary_directories(),
+    };
+    find_with(subject, census, &options)
+}
+
+fn find_with(
+    subject: &Subject,
+    census: &mut Census,
+    options: &RootOptions,
+) -> Result<FoundRoots, Failure> {
+    let mut found = find_roots(subject.tree(), &subject.location, &census.catalog, options);
     found.lower_store = subject.lower_store().map(Path::to_owned);
     census.warnings.extend(std::mem::take(&mut found.warnings));
     let auto = subject.location.state_dir.join("gcroots/auto");

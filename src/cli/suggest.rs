@@ -13,7 +13,7 @@ pub(super) struct SuggestArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
-    /// Also which files hold what is left over from building
+    /// Show which files hold what is left over from building
     #[arg(long)]
     precise: bool,
 }
@@ -27,7 +27,7 @@ pub(super) fn run(
     args: &SuggestArgs,
 ) -> Result<Exit, Failure> {
     if args.precise && !subject.walks_disk() {
-        return Err(Failure::usage("--precise reads files, --no-disk forbids it"));
+        return Err(Failure::usage("--precise cannot be used with --no-disk: it reads files"));
     }
     let rows = request.rows();
     rows.need_targets(&args.targets)?;

@@ -7,7 +7,7 @@ use crate::analysis::variants::Variants;
 use crate::census::Examine;
 use clap::Args;
 
-/// The same thing twice: several versions or builds of one package in a closure
+/// Show what is there twice: several versions or builds of one package in a closure
 ///
 /// Each with its size, what it retains, what of it is identical in another build,
 /// who needs it, and what one in place of all would save, as what-if counts it.
@@ -15,6 +15,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub(super) struct VariantsArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
+    /// [default: the running system, else all paths]
     #[arg(value_name = "TARGET")]
     targets: Vec<String>,
 }
@@ -25,10 +26,10 @@ pub(super) fn run(
     args: &VariantsArgs,
 ) -> Result<Exit, Failure> {
     let rows = request.rows();
-    rows.need_targets(&args.targets)?;
+    rows.check_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets(request, &catalog, &args.targets)?;
-    let examine = if rows.all { Examine::All } else { Examine::Closure(targets) };
+    let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
+    let examine = targets.map_or(Examine::All, Examine::Closure);
     let census = subject.census(request, catalog, &examine, true)?;
     let files = if subject.walks_disk() { Some(subject.files()?) } else { None };
     let variants =

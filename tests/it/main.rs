@@ -8,6 +8,7 @@ mod cli;
 mod columns;
 mod concurrent_writer;
 mod content_addressed;
+mod contents;
 mod cost;
 mod demo;
 mod disk;

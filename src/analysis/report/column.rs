@@ -2,7 +2,7 @@
 
 use super::Row;
 use crate::answer::{self, Cell};
-use crate::census::Census;
+use crate::census::{Census, PathIndex};
 use data_encoding::BASE64;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -62,6 +62,8 @@ columns! {
     ApparentSize size "apparent_size" "apparent size",
     /// Allocated blocks (`st_blocks` × 512) in bytes, each inode once.
     DiskSize size "disk_size" "disk size",
+    /// Disk size in bytes with every name of an inode counted, as `du -l`: what a copy takes.
+    EveryNameSize size "every_name_size" "every name",
     /// Disk size in bytes of inodes that other paths have names of, `.links` aside.
     SharedSize size "shared_size" "shared",
     /// Disk size in bytes that deleting this path alone frees.
@@ -94,6 +96,8 @@ columns! {
     Symlinks count "symlinks" "symlinks",
     /// The derivation that built it.
     Deriver path "deriver" "deriver",
+    /// Of a derivation its outputs in the store, as far as they are known.
+    Outputs paths "outputs" "outputs",
     /// When it was registered.
     RegistrationTime time "registration_time" "registered",
     /// The SHA-256 of its NAR, as Nix's JSON has it (SRI).
@@ -179,6 +183,7 @@ impl Column {
             Self::DiskNarSize
                 | Self::ApparentSize
                 | Self::DiskSize
+                | Self::EveryNameSize
                 | Self::SharedSize
                 | Self::ReclaimableSize
                 | Self::ClosureDiskSize
@@ -240,6 +245,7 @@ impl Column {
             Self::DiskNarSize => size(usage.map(|u| u.nar_size)),
             Self::ApparentSize => size(usage.map(|u| u.apparent_size)),
             Self::DiskSize => size(usage.map(|u| u.disk_size)),
+            Self::EveryNameSize => size(every_name_size(census, row.index)),
             Self::SharedSize => size(row.shared_size),
             Self::ReclaimableSize => size(row.reclaimable_size),
             Self::ClosureNarSize => size(row.closure_nar_size),
@@ -261,6 +267,10 @@ impl Column {
             Self::Directories => count(usage.map(|u| u.directories)),
             Self::Symlinks => count(usage.map(|u| u.symlinks)),
             Self::Deriver => Cell::optional(catalog.deriver(id), Cell::text),
+            Self::Outputs if !catalog.store_path(id).is_derivation() => Cell::Missing,
+            Self::Outputs => {
+                Cell::StorePaths(catalog, catalog.derivation_outputs().row(id.node()).into())
+            }
             Self::RegistrationTime => Cell::optional(catalog.registration_time(id), Cell::Time),
             Self::Hash => Cell::optional(catalog.hash(id), |h| {
                 Cell::text(format!("sha256-{}", BASE64.encode(h)))
@@ -313,4 +323,13 @@ impl Column {
                 | Self::Ca
         )
     }
+}
+
+/// The disk size of a path if every name of an inode were a file of its own.
+pub(super) fn every_name_size(census: &Census, path: PathIndex) -> Option<u64> {
+    let usage = census.usage(path)?;
+    let more = census
+        .inodes(path)
+        .map(|(inode, names)| inode.disk_size().saturating_mul(u64::from(names.saturating_sub(1))));
+    Some(more.fold(usage.disk_size, u64::saturating_add))
 }
