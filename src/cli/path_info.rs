@@ -37,6 +37,11 @@ impl PathInfoArgs {
             rows.columns.extend(self.closure_size.then(|| "closure_nar_size".to_owned()));
         }
         rows.sort.get_or_insert_with(|| "path".to_owned());
-        ReportArgs { targets: self.targets, no_closure: !rows.all && !self.recursive }
+        ReportArgs {
+            targets: self.targets,
+            no_closure: !rows.all && !self.recursive,
+            group_by: None,
+            derivers: false,
+        }
     }
 }

@@ -26,15 +26,15 @@ pub(super) struct ReportArgs {
     pub(super) no_closure: bool,
     /// Show sums over groups instead of single paths, each inode once in a group
     #[arg(long, value_enum, value_name = "WHAT", conflicts_with = "derivers")]
-    group_by: Option<GroupArg>,
+    pub(super) group_by: Option<GroupArg>,
     /// Show the derivations that built the paths instead, with their outputs in the store
     #[arg(long)]
-    derivers: bool,
+    pub(super) derivers: bool,
 }
 
 /// What paths are summed by.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum GroupArg {
+pub(super) enum GroupArg {
     /// The name without version
     Pname,
     /// The output: out, dev, …
