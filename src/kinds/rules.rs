@@ -134,7 +134,7 @@ pub const RULES: &[KindRule] = &[
         kind: FileKind::Tests,
         places: &[
             "test", "tests", "testsuite", "testdata", "test-data", "installed-tests", "examples",
-            "example", "samples", "demos",
+            "samples", "demos",
         ],
         ..NONE
     },

@@ -88,9 +88,9 @@ fn row<'a>(census: &'a Census, group: &'a VariantGroup, variant: &'a Variant) ->
     let name = |path: PathIndex| catalog.store_path(census.id(path)).name();
     let identical = variant.identical;
     let ids = |paths: &'a [PathIndex]| paths.iter().map(|&path| census.id(path));
-    // The ends are in the columns beside it.
+    // The end is in the column beside it.
     let chain = match variant.chain.len() {
-        0..=2 => Cell::Missing,
+        0 | 1 => Cell::Missing,
         n => {
             let names: Vec<&str> = variant.chain[..n - 1].iter().map(|&path| name(path)).collect();
             Cell::text(names.join(" → "))
