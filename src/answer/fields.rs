@@ -73,6 +73,7 @@ const FIELDS: &[(ColumnType, &[&str])] = &[
             "files_linked_least",
             "files_linked_most",
             "free_inodes",
+            "groups",
             "hard_linked_names",
             "held_paths",
             "hidden_processes",

@@ -258,7 +258,7 @@ fn hard_links_inside_a_path_are_pointed_out() {
     let row = &rows(&answer, "paths")[0];
     let all = std::process::Command::new("du").args(["-sl", "--block-size=1"]).arg(&top).output();
     let all = String::from_utf8(all.unwrap().stdout).unwrap();
-    assert_eq!(number(row, "every_name_size").to_string(), all.split_whitespace().next().unwrap());
+    assert_eq!(number(row, "copied_disk_size").to_string(), all.split_whitespace().next().unwrap());
     let table = store.run(&env, ["report", "linked"]).stdout;
     let note = "Hard links inside linked-1.0: its NAR is";
     assert!(table.contains(note) && table.contains("unpacks 4.0 MiB more"), "{table}");

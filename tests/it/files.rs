@@ -74,7 +74,7 @@ fn check(store: &Path, names: &[String]) {
     let found: BTreeMap<Vec<u8>, [u64; 5]> = (files.entries())
         .map(|(name, s)| {
             let sizes =
-                [s.disk_size, s.apparent_size, s.every_name_size, s.reclaimable_size, s.entries];
+                [s.disk_size, s.apparent_size, s.copied_disk_size, s.reclaimable_size, s.entries];
             (name, sizes)
         })
         .collect();
@@ -175,7 +175,7 @@ fn the_demo_store_is_as_du_and_find_have_it() {
     let every = run(Command::new("du").args(["-scl", "--block-size=1"]).args(&paths)).ok();
     let every: u64 =
         every.lines().last().unwrap().split_whitespace().next().unwrap().parse().unwrap();
-    assert_eq!(answer["total"]["every_name_size"], every);
+    assert_eq!(answer["total"]["copied_disk_size"], every);
     let found = run(Command::new("find").args(&paths)).ok();
     assert_eq!(answer["total"]["entries"], found.lines().count());
     // Each directory, and all files.

@@ -13,7 +13,7 @@ impl Files {
         let total = vec![
             Field::hidden("disk_size", Cell::Size(self.total.disk_size)),
             Field::hidden("apparent_size", Cell::Size(self.total.apparent_size)),
-            Field::hidden("every_name_size", Cell::Size(self.total.every_name_size)),
+            Field::hidden("copied_disk_size", Cell::Size(self.total.copied_disk_size)),
             Field::hidden("entries", Cell::Count(self.total.entries)),
             Field::hidden("paths", Cell::Count(census.len() as u64)),
         ];
@@ -45,7 +45,7 @@ impl Files {
             "Disk size: each inode once; reclaimable: what would go with it, as far as all names \
              of it are there (.links apart)."
                 .to_owned();
-        if self.total.every_name_size > self.total.disk_size {
+        if self.total.copied_disk_size > self.total.disk_size {
             note += " Hard links: a file is listed by the first of its names.";
         }
         Section::Note(note)
@@ -63,7 +63,7 @@ impl Files {
         vec![
             Cell::Size(sizes.disk_size),
             Cell::Size(sizes.apparent_size),
-            Cell::Size(sizes.every_name_size),
+            Cell::Size(sizes.copied_disk_size),
             Cell::Size(sizes.reclaimable_size),
         ]
     }
@@ -71,11 +71,11 @@ impl Files {
     /// Columns of sizes: what takes every name of an inode into account only
     /// where there are such.
     fn size_columns(&self) -> Vec<Column> {
-        let linked = self.total.every_name_size > self.total.disk_size;
+        let linked = self.total.copied_disk_size > self.total.disk_size;
         vec![
             Column::size("disk_size").titled("disk size"),
             Column::size("apparent_size").titled("apparent"),
-            Column::size("every_name_size").titled("every name").hidden_if(!linked),
+            Column::size("copied_disk_size").titled("copied").hidden_if(!linked),
             Column::size("reclaimable_size").titled("reclaimable"),
         ]
     }

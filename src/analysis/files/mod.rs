@@ -79,7 +79,7 @@ pub struct FileSizes {
     /// `st_size` of regular files and symlinks, each inode once.
     pub apparent_size: u64,
     /// Blocks, every name of an inode counted: `du -s -l`.
-    pub every_name_size: u64,
+    pub copied_disk_size: u64,
     /// Blocks that would go with it: of inodes that have all their names in
     /// it, `.links` apart.
     pub reclaimable_size: u64,
@@ -335,7 +335,7 @@ fn sum(census: &Census, listing: &Listing, names: &Rows) -> Vec<FileSizes> {
         .map(|node| FileSizes {
             disk_size: node.disk_size,
             apparent_size: node.size,
-            every_name_size: node.disk_size,
+            copied_disk_size: node.disk_size,
             reclaimable_size: node.disk_size,
             entries: 1,
         })
@@ -348,7 +348,7 @@ fn sum(census: &Census, listing: &Listing, names: &Rows) -> Vec<FileSizes> {
     for ((number, inode), names) in (0u32..).zip(inodes).zip(names.iter()) {
         let mut common = names.first().copied();
         for &name in names {
-            saturating_add(&mut sizes[name as usize].every_name_size, inode.disk_size());
+            saturating_add(&mut sizes[name as usize].copied_disk_size, inode.disk_size());
             let mut at = name;
             while std::mem::replace(&mut counted[at as usize], number) != number {
                 saturating_add(&mut once[at as usize].0, inode.disk_size());
@@ -368,7 +368,7 @@ fn sum(census: &Census, listing: &Listing, names: &Rows) -> Vec<FileSizes> {
         let above = &mut sizes[parent];
         saturating_add(&mut above.disk_size, own.disk_size);
         saturating_add(&mut above.apparent_size, own.apparent_size);
-        saturating_add(&mut above.every_name_size, own.every_name_size);
+        saturating_add(&mut above.copied_disk_size, own.copied_disk_size);
         saturating_add(&mut above.reclaimable_size, own.reclaimable_size);
         above.entries += own.entries;
     }

@@ -62,8 +62,8 @@ columns! {
     ApparentSize size "apparent_size" "apparent size",
     /// Allocated blocks (`st_blocks` × 512) in bytes, each inode once.
     DiskSize size "disk_size" "disk size",
-    /// Disk size in bytes with every name of an inode counted, as `du -l`: what a copy takes.
-    EveryNameSize size "every_name_size" "every name",
+    /// Disk size in bytes, every name of an inode counted: `du -l`.
+    CopiedDiskSize size "copied_disk_size" "copied",
     /// Disk size in bytes of inodes that other paths have names of, `.links` aside.
     SharedSize size "shared_size" "shared",
     /// Disk size in bytes that deleting this path alone frees.
@@ -183,7 +183,7 @@ impl Column {
             Self::DiskNarSize
                 | Self::ApparentSize
                 | Self::DiskSize
-                | Self::EveryNameSize
+                | Self::CopiedDiskSize
                 | Self::SharedSize
                 | Self::ReclaimableSize
                 | Self::ClosureDiskSize
@@ -245,7 +245,7 @@ impl Column {
             Self::DiskNarSize => size(usage.map(|u| u.nar_size)),
             Self::ApparentSize => size(usage.map(|u| u.apparent_size)),
             Self::DiskSize => size(usage.map(|u| u.disk_size)),
-            Self::EveryNameSize => size(every_name_size(census, row.index)),
+            Self::CopiedDiskSize => size(copied_disk_size(census, row.index)),
             Self::SharedSize => size(row.shared_size),
             Self::ReclaimableSize => size(row.reclaimable_size),
             Self::ClosureNarSize => size(row.closure_nar_size),
@@ -326,7 +326,7 @@ impl Column {
 }
 
 /// The disk size of a path if every name of an inode were a file of its own.
-pub(super) fn every_name_size(census: &Census, path: PathIndex) -> Option<u64> {
+pub(super) fn copied_disk_size(census: &Census, path: PathIndex) -> Option<u64> {
     let usage = census.usage(path)?;
     let more = census
         .inodes(path)

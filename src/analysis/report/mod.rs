@@ -195,7 +195,7 @@ impl Report {
         let mut found: Vec<(u64, u64, PathIndex)> = (self.rows.iter())
             .filter_map(|row| {
                 let disk = census.usage(row.index)?.disk_size;
-                let more = column::every_name_size(census, row.index)?.saturating_sub(disk);
+                let more = column::copied_disk_size(census, row.index)?.saturating_sub(disk);
                 let times = census.known_nar_size(row.index)?.checked_div(disk)?;
                 (more >= LEAST && times >= 2).then_some((more, times, row.index))
             })
