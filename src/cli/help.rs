@@ -109,7 +109,7 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
         "variants",
         &[
             ("What the running system has twice", "nix-census variants"),
-            ("Among what one package needs", "nix-census variants firefox"),
+            ("For a program", "nix-census variants /run/current-system --json"),
             ("By the database alone", "nix-census variants --no-disk"),
         ],
     ),
