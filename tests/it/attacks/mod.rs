@@ -19,6 +19,7 @@ mod limits;
 mod live;
 mod logs;
 mod names;
+mod races;
 mod settings;
 
 use super::support::store_in_code::{Made, base, insert, path, refer};
