@@ -1,5 +1,6 @@
 //! What a user may call a store path.
 
+use super::patterns::match_pattern;
 use crate::catalog::{Catalog, PathId};
 use crate::fs::{ResolveError, Resolved, Tree};
 use crate::store::{self, NameError, StoreLocation, StorePath};
@@ -130,8 +131,8 @@ pub struct Named {
 /// ascending; all valid paths if `None`): a store path or a path inside one; a
 /// base name; an exact name or package name (of several outputs the one called
 /// `out`; a derivation only where nothing else is called so); a hash part; any
-/// file name whose symlinks lead into the store; or else a unique beginning of
-/// a hash part, of at least 7 characters.
+/// file name whose symlinks lead into the store; or else a glob that matches one
+/// path, or a unique beginning of a hash part, of at least 7 characters.
 ///
 /// # Errors
 /// See [`TargetError`].
@@ -147,6 +148,13 @@ pub fn resolve_target(
         [] => {}
         [id] => return Ok((id, NamedBy::Exactly)),
         ref ids => return Ok((one(catalog, target, ids)?, NamedBy::Exactly)),
+    }
+    if is_pattern(target) {
+        let named = match_pattern(location, catalog, names, among, target)?;
+        return match named.ids[..] {
+            [id] => Ok((id, named.by)),
+            ref ids => Err(ambiguous(catalog, target, ids)),
+        };
     }
     search.by_hash_prefix(target)?.map(|id| (id, NamedBy::HashPrefix)).ok_or_else(|| {
         let near = near_names_among(catalog, search.ids(), target);
@@ -315,7 +323,7 @@ fn is_symlink(file: &Path) -> bool {
 }
 
 /// Whether a text that names nothing exactly is a pattern.
-pub(super) fn is_pattern(text: &str) -> bool {
+pub(crate) fn is_pattern(text: &str) -> bool {
     text.contains(['*', '?', '[', '{'])
 }
 

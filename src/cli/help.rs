@@ -333,10 +333,11 @@ A TARGET is one of, in this order:
   ./result, /run/current-system       a symlink that leads into the store
   -                                   targets from standard input, one a line
 
-Where several paths are called so, all of them are listed and nothing is guessed.
+Where several paths are called so, all of them are listed and nothing is guessed. Where a command
+takes several targets, a glob such as 'python3*' means all paths whose names match. What is
+called exactly so comes before a glob.
 
-A PATTERN is a TARGET, or a glob over names such as 'python3*'. All that match are meant. What
-is called exactly so comes before a glob.
+A PATTERN is a TARGET or a glob, and all that match are meant.
 ";
 
 const SIZES: &str = "\

@@ -81,10 +81,8 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
     };
     subject.need_roots()?;
     let catalog = subject.catalog(request)?;
-    let target = match &args.of {
-        None => None,
-        Some(of) => subject.targets(request, &catalog, std::slice::from_ref(of))?.first().copied(),
-    };
+    let target =
+        args.of.as_ref().map(|of| subject.target(request, &catalog, None, of)).transpose()?;
     let mut census = subject.census(request, catalog, &Examine::All, args.of.is_none())?;
     let found = find(subject, &mut census, &args.settings)?;
     let settings = args.settings.read(subject, &mut census.warnings);

@@ -23,6 +23,7 @@ use crate::store::StoreLocation;
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
 use std::cell::OnceCell;
+use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -149,7 +150,7 @@ impl Subject {
         self.lower.as_ref().map(|lower| &*lower.real_store_dir)
     }
 
-    /// The ids of targets.
+    /// The ids of targets, each once; a glob means all that it matches.
     pub(super) fn targets(
         &self,
         request: &Request,
@@ -157,15 +158,30 @@ impl Subject {
         names: &[String],
     ) -> Result<Vec<PathId>, Failure> {
         let mut ids = Vec::new();
+        let mut add = |name: &str| -> Result<(), Failure> {
+            match self.target(request, catalog, None, name) {
+                Err(error @ TargetError::Ambiguous { .. }) if census::is_pattern(name) => {
+                    match self.named(catalog, None, name)? {
+                        Named { ids: all, by: NamedBy::Pattern } => ids.extend(all),
+                        _ => return Err(error.into()),
+                    }
+                }
+                found => ids.push(found?),
+            }
+            Ok(())
+        };
         for name in names {
             if input::is_standard_input(name) {
-                for name in input::read("targets")?.lines().filter(|line| !line.is_empty()) {
-                    ids.push(self.target(request, catalog, None, name)?);
-                }
+                input::read("targets")?
+                    .lines()
+                    .filter(|line| !line.is_empty())
+                    .try_for_each(&mut add)?;
             } else {
-                ids.push(self.target(request, catalog, None, name)?);
+                add(name)?;
             }
         }
+        let mut seen = HashSet::new();
+        ids.retain(|id| seen.insert(*id));
         match ids.is_empty() && !names.is_empty() {
             true => Err(Failure::usage("there is no target on standard input")),
             false => Ok(ids),

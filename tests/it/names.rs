@@ -340,3 +340,40 @@ fn why_looks_in_the_closure_first() {
     let unknown = made.run(&env, ["why", "top-3.drv", "nothing"]);
     assert_eq!(unknown.status, 2, "{}", unknown.stderr);
 }
+
+/// A glob means all paths that it matches where several targets are taken; where
+/// one is meant, several are an error; what is called exactly so comes first.
+#[test]
+fn globs_are_targets() {
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "store");
+    for (id, name) in [(4, "world-3.0"), (5, "w?rld"), (6, "w?rld")] {
+        made.file(id, name, &db);
+    }
+    drop(db);
+    let names = |targets: &[&str]| {
+        let columns = ["--no-disk", "report", "--no-closure", "--columns", "name"];
+        let (answer, run) = made.json(&env, columns.iter().chain(targets));
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let rows = answer["paths"].as_array().unwrap();
+        rows.iter().map(|row| row["name"].as_str().unwrap().to_owned()).collect::<BTreeSet<_>>()
+    };
+    let set = |names: &[&str]| names.iter().map(|&n| n.to_owned()).collect::<BTreeSet<_>>();
+    assert_eq!(names(&["world-*"]), set(&["world-2.0", "world-3.0"]));
+    assert_eq!(
+        names(&["world-*", "world-2.0", "tr[e]e"]),
+        set(&["world-2.0", "world-3.0", "tree"])
+    );
+    for (args, status, said) in [
+        // Two paths of that very name, which is no glob then.
+        (&["report", "w?rld"][..], 2, "'w?rld' is ambiguous"),
+        (&["report", "nothing-*"], 2, "no valid path is called 'nothing-*'"),
+        (&["why", "world-*", "hello"], 2, "'world-*' is ambiguous"),
+        (&["roots", "--no-runtime", "--of", "world-*"], 2, "'world-*' is ambiguous"),
+        (&["why", "tr*", "hello"], 0, ""),
+    ] {
+        let run = made.run(&env, [&["--no-disk"], args].concat());
+        assert_eq!(run.status, status, "{args:?}: {}", run.stderr);
+        assert!(run.stderr.contains(said), "{args:?}: {}", run.stderr);
+    }
+}
