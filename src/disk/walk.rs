@@ -109,6 +109,11 @@ impl WalkDirectory<'_> {
         self.position
     }
 
+    /// How many directories it lies below the store directory; 0 for that one itself.
+    pub fn depth(&self) -> u32 {
+        self.trail.map_or(0, |trail| trail.depth)
+    }
+
     /// Its name relative to the store directory (empty for that one itself).
     pub fn relative_path(&self) -> Vec<u8> {
         self.trail.map(Trail::relative_path).unwrap_or_default()
@@ -247,6 +252,8 @@ pub struct Walked<S> {
 pub(super) struct Trail {
     pub(super) parent: Option<Arc<Trail>>,
     pub(super) name: CString,
+    /// How many directories this one lies below the store directory; 1 for store paths.
+    depth: u32,
     /// Open while something below waits for it.
     pub(super) handle: OnceLock<Weak<Handle>>,
     /// Counted up when the last job below has ended; store paths only.
@@ -258,6 +265,7 @@ impl Trail {
         Arc::new(Self {
             parent: None,
             name: name.to_owned(),
+            depth: 1,
             handle: OnceLock::new(),
             done: Some(done),
         })
@@ -267,6 +275,7 @@ impl Trail {
         Arc::new(Self {
             parent: Some(Arc::clone(parent)),
             name: name.to_owned(),
+            depth: parent.depth.saturating_add(1),
             handle: OnceLock::new(),
             done: None,
         })

@@ -42,17 +42,25 @@ struct Checker<'a> {
     canonical: &'a Canonical,
 }
 
-/// Files of one path with one fault: the first by name, and how many.
+/// Files of one path with one fault: those least deep, of them the first by name,
+/// and how many. Of a tree of directories in each other, the names of all would
+/// take time with the square of its depth.
 #[derive(Default)]
 struct Faults {
-    named: Vec<Finding>,
+    /// Each with the depth of its directory.
+    named: Vec<(u32, Finding)>,
     count: u64,
+    /// Where enough are named: files deeper than this are counted alone.
+    deepest: Option<u32>,
 }
 
 impl Faults {
-    fn add(&mut self, finding: Finding) {
+    fn add(&mut self, depth: u32, finding: impl FnOnce() -> Finding) {
         self.count += 1;
-        self.named.push(finding);
+        if self.deepest.is_some_and(|deepest| depth > deepest) {
+            return;
+        }
+        self.named.push((depth, finding()));
         if self.named.len() > 4 * NAMED {
             self.cut();
         }
@@ -61,8 +69,12 @@ impl Faults {
     fn cut(&mut self) {
         self.named.sort();
         self.named.truncate(NAMED);
+        self.deepest = self.named.get(NAMED - 1).map(|&(depth, _)| depth);
     }
 }
+
+/// A fault of a file: of which kind, what was expected, and what was found.
+type Fault = (FindingKind, String, String);
 
 /// What one thread gathers.
 #[derive(Default)]
@@ -103,7 +115,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
     for ((path, kind), mut all) in faults {
         all.cut();
         let rest = all.count - all.named.len() as u64;
-        gathered.findings.append(&mut all.named);
+        gathered.findings.extend(all.named.into_iter().map(|(_, finding)| finding));
         if rest > 0 {
             let path = catalog.path(subject.ids[path as usize]);
             gathered.findings.push(Finding::new(kind, path, "", format!("{rest} more files")));
@@ -180,8 +192,11 @@ impl Checker<'_> {
                     }
                 } else {
                     let path = directory.path();
-                    for finding in faults {
-                        state.faults.entry((path, finding.kind)).or_default().add(finding);
+                    for (kind, expected, found) in faults {
+                        let finding =
+                            || Finding::new(kind, self.name(directory, entry), expected, found);
+                        let faults = state.faults.entry((path, kind)).or_default();
+                        faults.add(directory.depth(), finding);
                     }
                 }
                 (meta.size, meta.executable())
@@ -197,23 +212,28 @@ impl Checker<'_> {
         }
     }
 
+    /// The full name of an entry.
+    fn name(&self, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, Known>) -> Vec<u8> {
+        let mut path = format!("{}/", self.store_dir).into_bytes();
+        let below = directory.relative_path();
+        if !below.is_empty() {
+            path.extend(below);
+            path.push(b'/');
+        }
+        path.extend(entry.name());
+        path
+    }
+
     fn faults(
         &self,
         warnings: &mut Warnings,
         directory: &WalkDirectory<'_>,
         entry: &WalkEntry<'_, Known>,
         meta: &Stat,
-    ) -> Vec<Finding> {
+    ) -> Vec<Fault> {
         let mut faults = Vec::new();
         let mut add = |kind, expected: &str, found: String| {
-            let mut path = format!("{}/", self.store_dir).into_bytes();
-            let below = directory.relative_path();
-            if !below.is_empty() {
-                path.extend(below);
-                path.push(b'/');
-            }
-            path.extend(entry.name());
-            faults.push(Finding::new(kind, path, expected, found));
+            faults.push((kind, expected.to_owned(), found));
         };
         let mode = meta.mode & 0o7777;
         let octal = || format!("{mode:04o}");
@@ -255,7 +275,7 @@ impl Checker<'_> {
         // Asking costs as much as the walk. Where it matters most, in what can be
         // run, it is asked always; all files are asked where they are opened.
         let run = entry.file_type == FileType::Regular && mode & 0o111 != 0;
-        if (run || entry.file_type == FileType::Directory && directory.relative_path().is_empty())
+        if (run || entry.file_type == FileType::Directory && directory.depth() == 0)
             && self.xattrs
             && let Some(names) = self.xattrs(warnings, directory, entry)
         {

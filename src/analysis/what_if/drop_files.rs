@@ -218,6 +218,28 @@ struct Matches {
     failed: Vec<u32>,
     /// About files whose kinds are not known.
     warnings: Warnings,
+    /// The last directory seen.
+    above: Ancestors,
+}
+
+/// A directory's name and, for each of those above it and itself, where its name
+/// ends and the first step that drops it. The next directory mostly lies in this
+/// one: matching all above each anew takes the square of the depth.
+#[derive(Default)]
+struct Ancestors {
+    name: String,
+    ends: Vec<(usize, Option<usize>)>,
+}
+
+impl Ancestors {
+    /// Keeps those that are above this name too; where the last of them ends.
+    fn keep_common(&mut self, name: &str) -> usize {
+        let (old, new) = (self.name.as_bytes(), name.as_bytes());
+        let common = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+        let is_above = |end: usize| end <= common && new.get(end).is_none_or(|&b| b == b'/');
+        while self.ends.pop_if(|&mut (end, _)| !is_above(end)).is_some() {}
+        self.ends.last().map_or(0, |&(end, _)| end)
+    }
 }
 
 struct Matching<'a> {
@@ -244,13 +266,18 @@ impl<'a> Matching<'a> {
 
     /// The first step with a glob that matches a name relative to its store
     /// path, or one of the directories above it.
-    fn first(&self, name: &str) -> Option<usize> {
-        let ends = name.match_indices('/').map(|(i, _)| i).chain([name.len()]);
-        let matches =
-            |name: &str, asked: &Asked<'_>| asked.glob().is_some_and(|g| g.is_match(name));
-        let matching =
-            ends.filter_map(|end| self.asked.iter().position(|a| matches(&name[..end], a)));
-        matching.min()
+    fn first(&self, above: &mut Ancestors, name: &str) -> Option<usize> {
+        let start = above.keep_common(name);
+        let mut first = above.ends.last().and_then(|&(_, first)| first);
+        let ends = name.match_indices('/').map(|(end, _)| end).chain([name.len()]);
+        for end in ends.skip_while(|&end| end <= start) {
+            let matches =
+                |asked: &Asked<'_>| asked.glob().is_some_and(|glob| glob.is_match(&name[..end]));
+            first = [first, self.asked.iter().position(matches)].into_iter().flatten().min();
+            above.ends.push((end, first));
+        }
+        above.name.replace_range(.., name);
+        first
     }
 
     /// The first step that drops entries of a kind.
@@ -293,6 +320,7 @@ impl Visitor for Matching<'_> {
             searched: Vec::new(),
             failed: Vec::new(),
             warnings: Warnings::new(),
+            above: Ancestors::default(),
         }
     }
 
@@ -333,7 +361,7 @@ impl Visitor for Matching<'_> {
         let relative = directory.relative_path();
         let above = relative.iter().position(|&b| b == b'/').map_or(relative.len(), |i| i + 1);
         let above = String::from_utf8_lossy(&relative[above..]).into_owned();
-        let whole = (!above.is_empty()).then(|| self.first(&above)).flatten();
+        let whole = (!above.is_empty()).then(|| self.first(&mut state.above, &above)).flatten();
         let mut name = above;
         if !name.is_empty() {
             name.push('/');
@@ -368,5 +396,28 @@ impl Visitor for Matching<'_> {
 
     fn failed(&self, state: &mut Self::State, path: u32) {
         state.failed.push(path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever directories come one after another: as if each were matched anew.
+        #[test]
+        fn what_is_above_is_remembered_rightly(names in prop::collection::vec("[abx](/[abx]{1,2}){0,4}", 1..30)) {
+            let globs = ["a/b", "**/x", "ab", "*/bb"].map(|glob| parse_glob(glob).unwrap());
+            let asked: Vec<Asked<'_>> = globs.iter().map(Asked::Names).collect();
+            let matching = Matching::new(&asked, false);
+            let mut above = Ancestors::default();
+            for name in names {
+                let ends = name.match_indices('/').map(|(end, _)| end).chain([name.len()]);
+                let anew =
+                    ends.filter_map(|end| globs.iter().position(|g| g.is_match(&name[..end])));
+                prop_assert_eq!(matching.first(&mut above, &name), anew.min(), "{}", name);
+            }
+        }
     }
 }
