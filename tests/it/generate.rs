@@ -26,11 +26,21 @@ fn each_shell_takes_its_completions() {
     ]) {
         let script = env.ok(["generate", "completions", shell]);
         assert!(script.contains("nix-census"), "{shell}: {script}");
-        if !have(&[checks[0]]) {
+        // No package of Debian has Nushell: it is asked where it happens to be.
+        let may_lack = checks[0] == "nu" && run(Command::new("which").arg("nu")).status != 0;
+        if may_lack {
+            println!("not checked: {shell} is not installed");
+        }
+        if may_lack || !have(&[checks[0]]) {
             continue;
         }
         let file = env.join(format!("script.{shell}"));
-        fs::write(&file, &script).unwrap();
+        // Only elvish at a terminal has the module that the script sets something in.
+        let before = match *shell {
+            "elvish" => "var edit: = (ns [&completion:=(ns [&arg-completer=[&]])])\n",
+            _ => "",
+        };
+        fs::write(&file, format!("{before}{script}")).unwrap();
         let checked = run(Command::new(checks[0]).args(&checks[1..]).arg(&file));
         assert_eq!(checked.status, 0, "{shell}: {checked:?}");
         assert!(!checked.stdout.contains("\"severity\":\"Error\""), "{shell}: {checked:?}");
