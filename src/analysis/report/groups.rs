@@ -206,7 +206,7 @@ impl GroupedReport {
         let note = match self.by {
             GroupBy::Root => {
                 "A path counts for each root that refers to it, the total counts it once. Running \
-                 processes are not asked."
+                 processes are not checked."
             }
             _ => "Each inode counts once in each group; the total counts it once in all.",
         };
