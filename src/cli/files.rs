@@ -4,7 +4,7 @@ use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::files::{self, Files, FilesOptions, GroupFilesBy, ShowFiles};
-use crate::census::{Census, Examine};
+use crate::census::Census;
 use clap::{Args, ValueEnum};
 
 /// The largest entries of a tree that people see unless they ask for more.
@@ -49,19 +49,9 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &FilesArgs) -> Res
         return Err(Failure::usage("files cannot be used with --no-disk: it looks at files"));
     }
     let rows = request.rows();
-    rows.check_targets(&args.targets)?;
-    if rows.all && args.no_closure {
-        return Err(Failure::usage(
-            "--all is the whole store: it cannot be used with --no-closure",
-        ));
-    }
+    rows.check_examined(&args.targets, args.no_closure)?;
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
-    let examine = match (targets, args.no_closure) {
-        (None, _) => Examine::All,
-        (Some(targets), false) => Examine::Closure(targets),
-        (Some(targets), true) => Examine::Only(targets),
-    };
+    let examine = subject.examined(request, &catalog, &args.targets, args.no_closure)?;
     let (scan, listing) = subject.scanned(request, |files, options, progress| {
         files::list(files, &catalog, &examine, options, progress)
     })?;

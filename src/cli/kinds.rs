@@ -4,7 +4,6 @@ use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::kinds::{Kinds, KindsOptions};
-use crate::census::Examine;
 use crate::kinds::{FileKind, NIXPKGS_TREE, RULES};
 use clap::Args;
 use std::fmt::Write;
@@ -67,19 +66,9 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &KindsArgs) -> Res
         return Err(Failure::usage("kinds cannot be used with --no-disk: it looks at files"));
     }
     let rows = request.rows();
-    rows.check_targets(&args.targets)?;
-    if rows.all && args.no_closure {
-        return Err(Failure::usage(
-            "--all is the whole store: it cannot be used with --no-closure",
-        ));
-    }
+    rows.check_examined(&args.targets, args.no_closure)?;
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
-    let examine = match (targets, args.no_closure) {
-        (None, _) => Examine::All,
-        (Some(targets), false) => Examine::Closure(targets),
-        (Some(targets), true) => Examine::Only(targets),
-    };
+    let examine = subject.examined(request, &catalog, &args.targets, args.no_closure)?;
     let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
     let options = KindsOptions { only: args.kind.clone(), limit: None };
     let kinds = Kinds::new(&census, &scan, &options);

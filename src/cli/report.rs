@@ -58,12 +58,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let disk = subject.walks_disk();
     let rows = request.rows();
-    rows.check_targets(&args.targets)?;
-    if rows.all && args.no_closure {
-        return Err(Failure::usage(
-            "--all is the whole store: it cannot be used with --no-closure",
-        ));
-    }
+    rows.check_examined(&args.targets, args.no_closure)?;
     if let Some(by) = args.group_by {
         return grouped(request, subject, args, by);
     }
@@ -133,14 +128,8 @@ fn grouped(
     args: &ReportArgs,
     by: GroupArg,
 ) -> Result<Exit, Failure> {
-    let rows = request.rows();
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
-    let examine = match (targets.is_none(), args.no_closure) {
-        (true, _) => Examine::All,
-        (false, false) => Examine::Closure(targets.unwrap_or_default()),
-        (false, true) => Examine::Only(targets.unwrap_or_default()),
-    };
+    let examine = subject.examined(request, &catalog, &args.targets, args.no_closure)?;
     if matches!(by, GroupArg::Kind) {
         if !subject.walks_disk() {
             let message = "--group-by kind cannot be used with --no-disk: it looks at files";

@@ -82,7 +82,22 @@ impl RowArgs {
         }
     }
 
-    /// The same where the command needs one of both.
+    /// The same, and refuses `--all` beside `--no-closure`.
+    pub(super) fn check_examined(
+        &self,
+        targets: &[String],
+        no_closure: bool,
+    ) -> Result<(), Failure> {
+        self.check_targets(targets)?;
+        if self.all && no_closure {
+            return Err(Failure::usage(
+                "--all is the whole store: it cannot be used with --no-closure",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Refuses `--all` beside targets, and neither of both.
     pub(super) fn need_targets(&self, targets: &[String]) -> Result<(), Failure> {
         if !self.all && targets.is_empty() {
             let failure = Failure::usage("no target is given");

@@ -217,7 +217,24 @@ impl Subject {
         Ok(Some(system.ids))
     }
 
-    /// The same; where the whole store is asked for, what nothing else refers to,
+    /// What is examined for targets, the running system or `--all`: closures, or
+    /// with `no_closure` the paths alone.
+    pub(super) fn examined(
+        &self,
+        request: &Request,
+        catalog: &Catalog,
+        names: &[String],
+        no_closure: bool,
+    ) -> Result<Examine, Failure> {
+        let targets = self.targets_or_system(request, catalog, names, request.rows().all)?;
+        Ok(match (targets, no_closure) {
+            (None, _) => Examine::All,
+            (Some(targets), false) => Examine::Closure(targets),
+            (Some(targets), true) => Examine::Only(targets),
+        })
+    }
+
+    /// The ids of targets; where the whole store is asked for, what nothing else refers to,
     /// from which all of it is reached.
     pub(super) fn targets_or_all(
         &self,

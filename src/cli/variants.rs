@@ -4,7 +4,6 @@ use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::variants::Variants;
-use crate::census::Examine;
 use clap::Args;
 
 /// Show what is there twice: several versions or builds of one package in a closure
@@ -25,11 +24,9 @@ pub(super) fn run(
     subject: &Subject,
     args: &VariantsArgs,
 ) -> Result<Exit, Failure> {
-    let rows = request.rows();
-    rows.check_targets(&args.targets)?;
+    request.rows().check_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
-    let examine = targets.map_or(Examine::All, Examine::Closure);
+    let examine = subject.examined(request, &catalog, &args.targets, false)?;
     let census = subject.census(request, catalog, &examine, true)?;
     let files = if subject.walks_disk() { Some(subject.files()?) } else { None };
     let variants =

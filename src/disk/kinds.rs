@@ -314,12 +314,7 @@ impl Sorted {
                 self.names.push((self.path, shared.number, kind));
             }
             EntryStat::Stat(meta) => {
-                let node = match entry.file_type {
-                    FileType::Directory => size::DIRECTORY,
-                    FileType::Regular => size::file(meta.size, meta.executable()),
-                    FileType::Symlink => size::symlink(meta.size),
-                    FileType::Other | FileType::Unknown => 0,
-                };
+                let node = size::node(entry.file_type, meta.size, meta.executable()).unwrap_or(0);
                 more.nar_size = node.saturating_add(in_nar);
                 more.disk_size = meta.disk_size;
                 if matches!(entry.file_type, FileType::Regular | FileType::Symlink) {

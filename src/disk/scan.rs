@@ -452,12 +452,7 @@ impl<'a> Summing<'a> {
                 tally.numbers.push(shared.number);
             }
             EntryStat::Stat(meta) => {
-                let node = match entry.file_type {
-                    FileType::Directory => size::DIRECTORY,
-                    FileType::Regular => size::file(meta.size, meta.executable()),
-                    FileType::Symlink => size::symlink(meta.size),
-                    FileType::Other | FileType::Unknown => 0,
-                };
+                let node = size::node(entry.file_type, meta.size, meta.executable()).unwrap_or(0);
                 usage.count(entry.file_type, node);
                 usage.private_inodes += 1;
                 usage.private_disk_size = usage.private_disk_size.saturating_add(meta.disk_size);

@@ -8,6 +8,8 @@
 //!
 //! All functions saturate: a hostile `st_size` gives a wrong size, not a panic.
 
+use crate::fs::FileType;
+
 /// What a NAR adds around its topmost node: the string `nix-archive-1`.
 pub(crate) const NAR: u64 = string(13);
 
@@ -37,6 +39,17 @@ pub(crate) const fn symlink(target: u64) -> u64 {
     // ( type symlink target <bytes> )
     const AROUND: u64 = string(1) + string(4) + string(7) + string(6) + string(1);
     string(target).saturating_add(AROUND)
+}
+
+/// The node of an entry of `size` bytes (`st_size`); `None` for what no NAR can hold.
+#[inline]
+pub(crate) const fn node(file_type: FileType, size: u64, executable: bool) -> Option<u64> {
+    match file_type {
+        FileType::Directory => Some(DIRECTORY),
+        FileType::Regular => Some(file(size, executable)),
+        FileType::Symlink => Some(symlink(size)),
+        FileType::Other | FileType::Unknown => None,
+    }
 }
 
 /// What one entry adds to a directory besides its node: `name` is the length

@@ -204,12 +204,7 @@ impl Checker<'_> {
             EntryStat::Known(known) => *known,
             EntryStat::Failed => return None,
         };
-        match entry.file_type {
-            FileType::Directory => Some(size::DIRECTORY),
-            FileType::Regular => Some(size::file(size, executable)),
-            FileType::Symlink => Some(size::symlink(size)),
-            FileType::Other | FileType::Unknown => None,
-        }
+        size::node(entry.file_type, size, executable)
     }
 
     /// The full name of an entry.

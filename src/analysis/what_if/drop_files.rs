@@ -288,12 +288,8 @@ impl<'a> Matching<'a> {
     /// Drops an entry with a step; `in_nar`: what its NAR has beside its node.
     fn drop(matches: &mut Matches, step: usize, path: u32, entry: &WalkEntry<'_, ()>, in_nar: u64) {
         let EntryStat::Stat(meta) = entry.stat else { return };
-        let node = match entry.file_type {
-            FileType::Directory => size::DIRECTORY,
-            FileType::Regular => size::file(meta.size, meta.executable()),
-            FileType::Symlink => size::symlink(meta.size),
-            FileType::Other | FileType::Unknown => return,
-        };
+        let node = size::node(entry.file_type, meta.size, meta.executable());
+        let Some(node) = node else { return };
         let single = meta.nlink <= 1 || entry.file_type == FileType::Directory;
         let file = File {
             path: PathIndex::new(path),
