@@ -135,8 +135,11 @@ pub(super) fn apply_log(image: &mut Vec<u8>, log: &[u8]) -> io::Result<()> {
         return Err(odd("its write-ahead log is of a version that is not known"));
     }
     let longest = (image.len() + log.len()) as u64;
-    // The pages of the transaction that is read; none counts before its end.
-    let mut open: Vec<(u32, &[u8])> = Vec::new();
+    // All pages, and how many of them the last end of a transaction made count, with
+    // how many pages the database has then. The image is written once: transactions
+    // that make it shorter and longer in turn would fill it anew for each.
+    let mut pages: Vec<(u32, &[u8])> = Vec::new();
+    let mut committed = None;
     for frame in log[WAL_HEADER..].chunks_exact(FRAME_HEADER + page) {
         let (head, data) = frame.split_at(FRAME_HEADER);
         let (number, size) = (word(head, 0), word(head, 4));
@@ -148,23 +151,25 @@ pub(super) fn apply_log(image: &mut Vec<u8>, log: &[u8]) -> io::Result<()> {
         if sum != [word(head, 16), word(head, 20)] {
             break;
         }
-        open.push((number, data));
+        pages.push((number, data));
         if size != 0 {
             let length = u64::from(size) * page as u64;
             if length > longest {
                 return Err(odd("its log is of a much longer database"));
             }
-            for (number, data) in open.drain(..).filter(|&(number, _)| number <= size) {
-                put(image, number, data, longest)?;
-            }
-            image.resize(length as usize, 0);
+            committed = Some((pages.len(), size, length));
         }
     }
+    let Some((count, size, length)) = committed else { return Ok(()) };
+    for &(number, data) in pages[..count].iter().filter(|&&(number, _)| number <= size) {
+        put(image, number, data, longest)?;
+    }
+    image.resize(length as usize, 0);
     Ok(())
 }
 
 /// SQLite's checksum of a write-ahead log (`walChecksumBytes`).
-fn checksum(big_endian: bool, [mut a, mut b]: [u32; 2], bytes: &[u8]) -> [u32; 2] {
+pub(super) fn checksum(big_endian: bool, [mut a, mut b]: [u32; 2], bytes: &[u8]) -> [u32; 2] {
     for pair in bytes.chunks_exact(8) {
         let word = |at| {
             let word: [u8; 4] = std::array::from_fn(|i| pair[at + i]);

@@ -693,3 +693,51 @@ fn logs_are_replayed_as_sqlite_does() {
         assert!(compared > 100, "{log}: {compared}");
     }
 }
+
+/// A write-ahead log of these pages: number, data, and how many pages the database
+/// has where a transaction ends.
+fn log_of(pages: &[(u32, &[u8], u32)]) -> Vec<u8> {
+    let words = |words: &[u32]| words.iter().flat_map(|w| w.to_be_bytes()).collect::<Vec<u8>>();
+    let mut log = words(&[0x377f_0683, 3_007_000, 512, 0, 1, 2]);
+    let mut sum = replay::checksum(true, [0, 0], &log);
+    log.extend(words(&sum));
+    for &(number, data, size) in pages {
+        let head = words(&[number, size]);
+        sum = replay::checksum(true, replay::checksum(true, sum, &head), data);
+        log.extend(head.into_iter().chain(words(&[1, 2])).chain(words(&sum)));
+        log.extend(data);
+    }
+    log
+}
+
+/// Of a page that one transaction cut off, what an earlier one wrote counts again
+/// where a later one makes the database longer: SQLite looks for the last frame.
+#[test]
+fn pages_that_are_cut_off_and_come_back() {
+    let (dir, path) = database(false);
+    let _ = dir;
+    let c = Connection::open(&path).unwrap();
+    c.execute_batch(
+        "PRAGMA journal_mode = delete; PRAGMA page_size = 512; VACUUM; CREATE TABLE more (x)",
+    )
+    .unwrap();
+    for i in 0..9 {
+        c.execute("INSERT INTO more VALUES (?1 || hex(zeroblob(200)))", [i]).unwrap();
+    }
+    drop(c);
+    let whole = fs::read(&path).unwrap();
+    let count = (whole.len() / 512) as u32;
+    assert!(count > 6, "{count}");
+    let (first, other) = (&whole[..512], [7u8; 512]);
+    let wal = path.with_file_name("db.sqlite-wal");
+    for (what, log) in [
+        ("comes back", log_of(&[(4, &other, count), (1, first, 1), (1, first, count)])),
+        ("stays away", log_of(&[(4, &other, count), (1, first, count), (1, first, 3)])),
+        ("never ended", log_of(&[(4, &other, 0), (1, first, count), (5, &other, 0)])),
+        ("in turn", log_of(&[(1, first, 2), (1, first, count)].repeat(40))),
+    ] {
+        fs::write(&wal, log).unwrap();
+        let known = compare_with_sqlite(&path, what);
+        assert!(known || what == "stays away", "{what}");
+    }
+}
