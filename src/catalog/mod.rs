@@ -32,7 +32,7 @@ mod strings;
 pub use builder::{Builder, Record, TooLarge};
 pub use import::{ImportError, PathInfo};
 #[cfg(feature = "cli")]
-pub(crate) use names::for_each_path;
+pub(crate) use names::fold_paths;
 pub use open::{DatabaseFile, Exceeded, Journal, OpenError, Schema};
 pub use scan::ScanError;
 pub use sniff::{Compression, OtherFormat};

@@ -5,7 +5,7 @@ use super::args::StoreArgs;
 use super::demo::Demo;
 use super::locate::{Located, locate};
 use crate::analysis::report::Column;
-use crate::catalog::{find_store_at_top, for_each_path};
+use crate::catalog::{find_store_at_top, fold_paths};
 use crate::store::{StoreLocation, parse_drv_name};
 use clap::{Command, CommandFactory, FromArgMatches};
 use clap_complete::engine::{
@@ -87,32 +87,31 @@ pub(super) fn names(words: &[OsString], text: &str) -> Vec<String> {
 
 /// Whole paths that begin so.
 fn paths(location: &StoreLocation, text: &str) -> Vec<String> {
-    let mut found = Vec::new();
     // Fewer letters than this do not choose among the paths.
     if !text.starts_with(&*location.path_of("")) {
-        return found;
+        return Vec::new();
     }
-    let _ = for_each_path(location, text, |path| {
+    let found = fold_paths(location, text, |found: &mut Vec<String>, path| {
         let begins = path.starts_with(text.as_bytes());
         if begins && let Ok(path) = str::from_utf8(path) {
             found.push(path.to_owned());
         }
         begins && found.len() < MOST
     });
-    found
+    found.unwrap_or_default()
 }
 
 /// Names and package names that begin so; derivations where there is nothing else.
 fn named(location: &StoreLocation, text: &str) -> Vec<String> {
     // `/nix/store/`, the hash part, `-`.
     let start = location.path_of("").len() + 33;
-    let (mut found, mut derivations) = (BTreeSet::new(), BTreeSet::new());
-    let _ = for_each_path(location, "", |path| {
+    type Names = (BTreeSet<String>, BTreeSet<String>);
+    let all = fold_paths(location, "", |(found, derivations): &mut Names, path| {
         let name = path.get(start..).filter(|name| name.starts_with(text.as_bytes()));
         if let Some(name) = name.and_then(|name| str::from_utf8(name).ok()) {
             let (all, most) = match name.ends_with(".drv") {
-                true => (&mut derivations, MOST),
-                false => (&mut found, usize::MAX),
+                true => (&mut *derivations, MOST),
+                false => (&mut *found, usize::MAX),
             };
             if all.len() < most && !all.contains(name) {
                 all.insert(name.to_owned());
@@ -121,6 +120,7 @@ fn named(location: &StoreLocation, text: &str) -> Vec<String> {
         // More of them than anybody reads: the next letters choose.
         found.len() < 2 * MOST
     });
+    let (found, derivations) = all.unwrap_or_default();
     if found.is_empty() {
         return derivations.into_iter().collect();
     }
