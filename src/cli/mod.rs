@@ -116,6 +116,9 @@ pub fn note_standard_output() {
 
 /// Runs the command that the process's arguments ask for.
 pub fn main() -> ExitCode {
+    // Before the first database is opened: completions open one too.
+    progress::ignore_file_size_signal();
+    crate::catalog::open::leave_owners_alone();
     let completion = CompleteEnv::with_factory(program_for_completion).var(generate::VARIABLE);
     match completion.try_complete(std::env::args_os(), None) {
         Ok(false) => {}
@@ -127,8 +130,6 @@ pub fn main() -> ExitCode {
         Err(error) if !error.use_stderr() => return ExitCode::from(exit::print(&error) as u8),
         Err(error) => return ExitCode::from(usage::failure(&error).report() as u8),
     };
-    progress::ignore_file_size_signal();
-    crate::catalog::open::leave_owners_alone();
     progress::install_interrupt_handler();
     ExitCode::from(match run(cli) {
         Ok(exit) => exit as u8,
