@@ -151,19 +151,9 @@ impl Warnings {
         path: impl Into<Vec<u8>>,
         message: impl Into<String>,
     ) {
-        self.push_with(kind, path, || message.into());
-    }
-
-    /// Adds a warning whose message is only made if the warning is kept.
-    pub(crate) fn push_with(
-        &mut self,
-        kind: WarningKind,
-        path: impl Into<Vec<u8>>,
-        message: impl FnOnce() -> String,
-    ) {
-        *self.counts.entry(kind).or_default() += 1;
+        self.count(kind);
         if self.has_room(kind) {
-            let (mut path, mut message) = (path.into(), message());
+            let (mut path, mut message) = (path.into(), message.into());
             if path.len() > Self::LONGEST {
                 path.truncate(Self::LONGEST);
                 path.extend("…".bytes());
@@ -177,6 +167,11 @@ impl Warnings {
         }
     }
 
+    /// Counts a warning for which there is no [room](Self::has_room).
+    pub(crate) fn count(&mut self, kind: WarningKind) {
+        *self.counts.entry(kind).or_default() += 1;
+    }
+
     /// Whether one more warning of a kind would be kept, not only counted.
     pub(crate) fn has_room(&self, kind: WarningKind) -> bool {
         let more = self.more.len() < Self::MORE && self.more_bytes < Self::MORE_BYTES;
@@ -187,7 +182,7 @@ impl Warnings {
         if self.kept.len() < Self::KEPT {
             self.kept.push(warning);
         } else if self.has_room(warning.kind) {
-            self.more_bytes += warning.path.len() + warning.message.len();
+            self.more_bytes += bytes_of(&warning);
             self.more.push(warning);
         }
     }
@@ -236,6 +231,7 @@ impl Warnings {
         };
         self.kept.retain(&mut keep);
         self.more.retain(&mut keep);
+        self.more_bytes = self.more.iter().map(bytes_of).sum();
     }
 
     /// Without the warnings of a kind, kept or only counted.
@@ -280,6 +276,11 @@ impl Warnings {
     pub fn iter(&self) -> std::slice::Iter<'_, Warning> {
         self.kept.iter()
     }
+}
+
+/// How many bytes a warning holds.
+fn bytes_of(warning: &Warning) -> usize {
+    warning.path.len() + warning.message.len()
 }
 
 #[cfg(test)]
@@ -352,12 +353,27 @@ mod tests {
         }
         let bytes: usize = w.kept.iter().chain(&w.more).map(|w| w.path.len()).sum();
         assert!(bytes < 49 << 20, "{bytes}");
-        w.push_with(WarningKind::DanglingReference, "x", || unreachable!("there is no room"));
+        assert!(!w.has_room(WarningKind::DanglingReference));
+        w.count(WarningKind::DanglingReference);
         assert_eq!(w.total(), 10_001);
         // What is split off tells that it is not all.
         let (taken, rest) = w.split(|kind| kind == WarningKind::DanglingReference);
         assert_eq!(taken.len() as u64 + rest.total(), 10_001);
         assert!(!rest.complete());
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_room() {
+        let mut w = Warnings::new();
+        for _ in 0..10_000 {
+            w.push(WarningKind::DanglingReference, vec![b'x'; 1 << 14], "gone");
+        }
+        w.retain(|warning| warning.kind != WarningKind::DanglingReference);
+        w.kept = vec![
+            Warning { kind: WarningKind::Note, path: Vec::new(), message: String::new() };
+            Warnings::KEPT
+        ];
+        assert!(w.has_room(WarningKind::DanglingReference));
     }
 
     #[test]

@@ -259,7 +259,7 @@ impl Reader<'_> {
             };
             let kind = WarningKind::DanglingReference;
             if !builder.warnings().has_room(kind) {
-                builder.warnings().push_with(kind, Vec::new(), String::new);
+                builder.warnings().count(kind);
                 continue;
             }
             // What is at an end of the reference: a path, or words for what is none.
