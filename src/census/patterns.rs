@@ -28,25 +28,36 @@ pub(crate) fn match_pattern(
     if !exactly.is_empty() {
         return Ok(Named { ids: built(catalog, pattern, exactly), by: NamedBy::Exactly });
     }
-    if is_pattern(pattern) {
-        let glob = parse_glob(pattern)?;
-        let full = pattern.contains('/');
-        let matches = |&id: &PathId| match full {
-            true => glob.is_match(catalog.path(id)),
-            false => {
-                let path = catalog.store_path(id);
-                glob.is_match(path.name()) || glob.is_match(path.base_name())
-            }
-        };
-        let found = built(catalog, pattern, search.ids().filter(matches).collect());
-        if !found.is_empty() {
-            return Ok(Named { ids: found, by: NamedBy::Pattern });
-        }
-    } else if let Some(id) = search.by_hash_prefix(pattern)? {
+    let found = search.by_pattern(pattern)?;
+    if !found.is_empty() {
+        return Ok(Named { ids: found, by: NamedBy::Pattern });
+    }
+    if !is_pattern(pattern)
+        && let Some(id) = search.by_hash_prefix(pattern)?
+    {
         return Ok(Named { ids: vec![id], by: NamedBy::HashPrefix });
     }
     let near = near_names_among(catalog, search.ids(), pattern.trim_matches(['*', '?']));
     Err(search.not_found(pattern, near))
+}
+
+impl Search<'_> {
+    /// The paths that a glob matches, ascending; none if `text` is no glob.
+    pub(super) fn by_pattern(&self, text: &str) -> Result<Vec<PathId>, TargetError> {
+        if !is_pattern(text) {
+            return Ok(Vec::new());
+        }
+        let glob = parse_glob(text)?;
+        let full = text.contains('/');
+        let matches = |&id: &PathId| match full {
+            true => glob.is_match(self.catalog.path(id)),
+            false => {
+                let path = self.catalog.store_path(id);
+                glob.is_match(path.name()) || glob.is_match(path.base_name())
+            }
+        };
+        Ok(built(self.catalog, text, self.ids().filter(matches).collect()))
+    }
 }
 
 /// The paths among `ids` that a filter means, in their order: those of that

@@ -1,6 +1,5 @@
 //! What a user may call a store path.
 
-use super::patterns::match_pattern;
 use crate::catalog::{Catalog, PathId};
 use crate::fs::{ResolveError, Resolved, Tree};
 use crate::store::{self, NameError, StoreLocation, StorePath};
@@ -149,15 +148,13 @@ pub fn resolve_target(
         [id] => return Ok((id, NamedBy::Exactly)),
         ref ids => return Ok((one(catalog, target, ids)?, NamedBy::Exactly)),
     }
-    if is_pattern(target) {
-        let named = match_pattern(location, catalog, names, among, target)?;
-        return match named.ids[..] {
-            [id] => Ok((id, named.by)),
-            ref ids => Err(ambiguous(catalog, target, ids)),
-        };
+    match search.by_pattern(target)?[..] {
+        [] => {}
+        [id] => return Ok((id, NamedBy::Pattern)),
+        ref ids => return Err(ambiguous(catalog, target, ids)),
     }
     search.by_hash_prefix(target)?.map(|id| (id, NamedBy::HashPrefix)).ok_or_else(|| {
-        let near = near_names_among(catalog, search.ids(), target);
+        let near = near_names_among(catalog, search.ids(), target.trim_matches(['*', '?']));
         search.not_found(target, near)
     })
 }

@@ -159,14 +159,12 @@ impl Subject {
     ) -> Result<Vec<PathId>, Failure> {
         let mut ids = Vec::new();
         let mut add = |name: &str| -> Result<(), Failure> {
-            match self.target(request, catalog, None, name) {
-                Err(error @ TargetError::Ambiguous { .. }) if census::is_pattern(name) => {
-                    match self.named(catalog, None, name)? {
-                        Named { ids: all, by: NamedBy::Pattern } => ids.extend(all),
-                        _ => return Err(error.into()),
-                    }
-                }
-                found => ids.push(found?),
+            if census::is_pattern(name)
+                && let Named { ids: all, by: NamedBy::Pattern } = self.named(catalog, None, name)?
+            {
+                ids.extend(all);
+            } else {
+                ids.push(self.target(request, catalog, None, name)?);
             }
             Ok(())
         };
