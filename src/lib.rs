@@ -119,8 +119,6 @@
 #![cfg_attr(not(feature = "cli"), allow(dead_code, unused_imports))]
 // Held in CI, where warnings are errors. Tests may do without what other tests need.
 #![cfg_attr(not(test), warn(unused_crate_dependencies))]
-// Nothing is mapped yet: reading into a buffer is faster for all but large files.
-use memmap2 as _;
 
 pub mod analysis;
 pub mod answer;

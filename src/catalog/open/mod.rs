@@ -417,14 +417,14 @@ fn connect(
     mode: OpenMode,
     weight: Weight,
 ) -> Result<Connection, OpenError> {
-    let (query, flag) = match mode {
-        OpenMode::Shared => ("mode=ro&readonly_shm=1", OpenFlags::SQLITE_OPEN_READ_ONLY),
-        OpenMode::Alone => ("mode=ro&vfs=unix-none", OpenFlags::SQLITE_OPEN_READ_ONLY),
-        OpenMode::Immutable | OpenMode::InMemory => {
-            ("mode=ro&immutable=1", OpenFlags::SQLITE_OPEN_READ_ONLY)
-        }
+    let query = match mode {
+        OpenMode::Shared => "mode=ro&readonly_shm=1",
+        OpenMode::Alone => "mode=ro&vfs=unix-none",
+        OpenMode::Immutable | OpenMode::InMemory => "mode=ro&immutable=1",
     };
-    let flags = flag | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
+        | OpenFlags::SQLITE_OPEN_URI
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection =
         Connection::open_with_flags(uri(target, query), flags).map_err(|e| translate(e, path))?;
     begin(connection, path, mode == OpenMode::Alone, weight)
