@@ -37,6 +37,52 @@ fn age_links(rooted: &Rooted) {
     }
 }
 
+/// Does each step of the ladder in turn, and compares what it frees. The kinds of
+/// the steps.
+fn kinds_done<'a>(rooted: &Rooted, answer: &'a Value) -> Vec<&'a str> {
+    let mut kinds: Vec<&str> = Vec::new();
+    rooted.undone(|| {
+        let start = space(rooted);
+        for action in list(answer, "actions") {
+            let kind = action["action"].as_str().unwrap();
+            // What lies outside the store is this machine's.
+            if matches!(kind, "cache" | "logs" | "compact_database") {
+                continue;
+            }
+            kinds.push(kind);
+            let before = space(rooted);
+            for line in action["commands"].as_array().unwrap() {
+                do_it(rooted, line.as_str().unwrap());
+            }
+            let after = space(rooted);
+            // Some of the links themselves lie among the user's files.
+            let links = action["links"].as_array().unwrap().iter();
+            let user = rooted.user("");
+            let links =
+                links.filter(|link| link.as_str().unwrap().starts_with(user.to_str().unwrap()));
+            let removed = links.count() as u64;
+            let mut freed = [before[0] - after[0], before[1] - after[1] - removed];
+            let unused = |action: &&Value| action["action"] == "unused_links";
+            // One collection does both.
+            if kind == "collect_garbage"
+                && let Some(unused) = list(answer, "actions").iter().find(unused)
+            {
+                freed[0] -= number(&unused["disk_freed"]);
+                freed[1] -= number(&unused["inodes_freed"]);
+            }
+            if kind != "unused_links" {
+                let ours = [number(&action["disk_freed"]), number(&action["inodes_freed"])];
+                assert_eq!(ours, freed, "{action:#}");
+            }
+            // The sum is what all steps have freed.
+            if kind != "collect_garbage" {
+                assert_eq!(number(&action["total_disk_freed"]), start[0] - after[0]);
+            }
+        }
+    });
+    kinds
+}
+
 #[test]
 fn each_step_frees_what_doing_it_frees() {
     each_rooted(|rooted| {
@@ -76,51 +122,38 @@ fn each_step_frees_what_doing_it_frees() {
 
             let answer =
                 rooted.json("reclaim", &["--nix-version", rooted.store.nix.version.as_str()]);
-            let mut kinds: Vec<&str> = Vec::new();
-            rooted.undone(|| {
-                let start = space(rooted);
-                for action in list(&answer, "actions") {
-                    let kind = action["action"].as_str().unwrap();
-                    // What lies outside the store is this machine's.
-                    if matches!(kind, "cache" | "logs" | "compact_database") {
-                        continue;
-                    }
-                    kinds.push(kind);
-                    let before = space(rooted);
-                    for line in action["commands"].as_array().unwrap() {
-                        do_it(rooted, line.as_str().unwrap());
-                    }
-                    let after = space(rooted);
-                    // Some of the links themselves lie among the user's files.
-                    let links = action["links"].as_array().unwrap().iter();
-                    let user = rooted.user("");
-                    let links = links
-                        .filter(|link| link.as_str().unwrap().starts_with(user.to_str().unwrap()));
-                    let removed = links.count() as u64;
-                    let mut freed = [before[0] - after[0], before[1] - after[1] - removed];
-                    let unused = |action: &&Value| action["action"] == "unused_links";
-                    // One collection does both.
-                    if kind == "collect_garbage"
-                        && let Some(unused) = list(&answer, "actions").iter().find(unused)
-                    {
-                        freed[0] -= number(&unused["disk_freed"]);
-                        freed[1] -= number(&unused["inodes_freed"]);
-                    }
-                    if kind != "unused_links" {
-                        let ours = [number(&action["disk_freed"]), number(&action["inodes_freed"])];
-                        assert_eq!(ours, freed, "{action:#}");
-                    }
-                    // The sum is what all steps have freed.
-                    if kind != "collect_garbage" {
-                        assert_eq!(number(&action["total_disk_freed"]), start[0] - after[0]);
-                    }
-                }
-            });
+            let kinds = kinds_done(rooted, &answer);
             for kind in ["collect_garbage", "old_generations", "stale_links", "optimise"] {
                 assert!(kinds.contains(&kind), "no {kind} in {kinds:?}");
             }
             assert_eq!(kinds.contains(&"unused_links"), partly_optimised);
         }
+        rooted.put_back();
+    });
+}
+
+#[test]
+fn a_removal_that_frees_nothing_is_listed_before_those_that_count_on_it() {
+    each_rooted(|rooted| {
+        // An old generation and an old link keep the same path.
+        let kept = rooted.build("dead", &["-o", rooted.user("result-old").to_str().unwrap()]);
+        let other = rooted.build("other", &["--no-out-link"]);
+        let profile = rooted.store.real_state_dir.join("profiles/double");
+        for path in [&kept[0], &other[0]] {
+            rooted.store.nix("nix-env", ["-p", profile.to_str().unwrap(), "--set", path]);
+        }
+        age_links(rooted);
+        let answer = rooted.json("reclaim", &["--no-optimise"]);
+        kinds_done(rooted, &answer);
+        let actions = list(&answer, "actions");
+        let place = |end: &str| {
+            let of = |a: &Value| a["subject"].as_str().unwrap().ends_with(end);
+            actions.iter().position(of).unwrap_or_else(|| panic!("no {end}: {answer:#}"))
+        };
+        let [generation, link] = [place("/profiles/double"), place("result")];
+        assert!(generation < link);
+        assert_eq!(number(&actions[generation]["disk_freed"]), 0);
+        assert!(number(&actions[link]["disk_freed"]) > 0);
         rooted.put_back();
     });
 }
@@ -235,6 +268,22 @@ fn the_ladder_of_a_known_store() {
     assert_eq!(steps(&answer), all[..3]);
     for action in list(&answer, "actions") {
         assert_eq!((&action["disk_freed"], &action["nar_size"]), (&Value::Null, &120.into()));
+    }
+
+    // Removals that free nothing are steps only where one follows that may count on them.
+    for (number, to) in [(1, path(4, "young")), (3, path(2, "new"))] {
+        let place = made.dir.join(format!("nix/var/nix/profiles/zero-{number}-link"));
+        symlink(to, place).unwrap();
+    }
+    symlink("zero-3-link", made.dir.join("nix/var/nix/profiles/zero")).unwrap();
+    let zero = step("old_generations", "/nix/var/nix/profiles/zero");
+    for disk in [&["--no-optimise"][..], &["--no-disk"]] {
+        let ladder = |days| made.json(&env, [&["reclaim", "--older-than", days], disk].concat()).0;
+        let kinds = steps(&ladder("30d"));
+        assert!(kinds.iter().position(|s| *s == zero) < kinds.iter().position(|s| *s == all[2]));
+        assert!(kinds.contains(&zero));
+        let kinds = steps(&ladder("200d"));
+        assert!(kinds.contains(&all[1]) && !kinds.contains(&zero), "{kinds:?}");
     }
     let refused = made.run(&env, ["reclaim", "--no-disk", "--need", "1G"]);
     assert_eq!(refused.status, 2, "{}", refused.stderr);

@@ -139,6 +139,9 @@ fn what(action: &Action) -> String {
         Kind::CompactDatabase => format!("{words}: {count} free pages"),
         Kind::Cache => format!("{words}: {}", action.subject),
     };
+    if action.freed == Some(Space::default()) {
+        text.push_str(": nothing by itself, steps below may count on it");
+    }
     if action.at_least {
         text.push_str(", at least");
     }

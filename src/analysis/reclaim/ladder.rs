@@ -3,7 +3,7 @@
 
 use super::commands::command;
 use super::{Maker, Need, SmallestSet, Tier};
-use crate::analysis::garbage::{Choice, Garbage, GarbageOptions, RemovalStep};
+use crate::analysis::garbage::{Choice, Dead, Garbage, GarbageOptions, RemovalStep};
 use crate::analysis::liveness::kept_entries;
 use crate::census::WholeCensus;
 use crate::disk::Space;
@@ -77,7 +77,8 @@ pub struct Action {
     /// How many: paths, entries, generations, links, files or pages.
     pub count: u64,
     /// What it still frees when all above is done; `None` if the disk was not
-    /// walked.
+    /// walked. Nothing for a removal of roots that keep only what roots of a later
+    /// step keep too: that step counts on it.
     pub freed: Option<Space>,
     /// The NAR size of the paths that go, if known.
     pub nar_size: Option<u64>,
@@ -172,20 +173,22 @@ impl<'f> Reclaim<'f> {
                 why: Vec::new(),
             },
         );
-        let mut ladder =
-            Ladder { actions: Vec::new(), total: Space::default(), need: options.need };
+        let mut ladder = Ladder {
+            actions: Vec::new(),
+            total: Space::default(),
+            need: options.need,
+            awaited: Vec::new(),
+        };
         ladder.collect(&garbage);
         for (removal, step) in removals.into_iter().zip(&garbage.steps[1..]) {
-            // Roots that keep nothing of their own bring nothing.
-            if step.dead.paths > 0 {
-                ladder.remove(found, &removal, step.dead.freed(), step.dead.nar_size);
-            }
+            ladder.remove(found, &removal, &step.dead);
         }
         if !ladder.done() {
             let paths = garbage.paths.iter().map(|dead| dead.path.node());
             let gone = NodeSet::from_nodes(census.len(), paths);
             let others: Vec<bool> = kept_entries(census, found).iter().map(|kept| !kept).collect();
             if let Some(space) = optimise(&gone, &others) {
+                ladder.list_what_deletes(space);
                 let commands = vec!["nix-store --optimise".to_owned()];
                 ladder.push(ActionKind::Optimise, "", space.inodes, Some(space), commands);
             }
@@ -264,6 +267,12 @@ struct Ladder {
     /// What the actions free on the store's file system.
     total: Space,
     need: Option<Need>,
+    /// Removals since the last that freed something. The sizes of later steps
+    /// are of a store where these are done: they are listed before the next step
+    /// that frees something, and left out where none comes.
+    ///
+    /// Beside each, how many paths it deletes.
+    awaited: Vec<(Action, u64)>,
 }
 
 impl Ladder {
@@ -272,12 +281,14 @@ impl Ladder {
         self.need.is_some_and(|need| need.measure.of(self.total) >= need.amount)
     }
 
-    /// Adds an action, unless enough is free before it.
-    fn add(&mut self, mut action: Action) {
-        // What brings nothing is no step.
-        if self.done() || action.freed == Some(Space::default()) {
-            return;
+    /// Adds an action that frees something, unless enough is free before it.
+    fn add(&mut self, action: Action) {
+        if !self.done() && action.freed != Some(Space::default()) {
+            self.list(action);
         }
+    }
+
+    fn list(&mut self, mut action: Action) {
         if action.on_store {
             self.total += action.freed.unwrap_or_default();
         }
@@ -323,22 +334,32 @@ impl Ladder {
         }
     }
 
-    fn remove(
-        &mut self,
-        found: &FoundRoots,
-        removal: &Removal,
-        freed: Option<Space>,
-        nar_size: Option<u64>,
-    ) {
+    /// Lists the first removals that await a step that frees something.
+    fn list_awaited(&mut self, count: usize) {
+        let awaited: Vec<_> = self.awaited.drain(..count).collect();
+        awaited.into_iter().for_each(|(removal, _)| self.list(removal));
+    }
+
+    /// Lists removals that free nothing but delete paths, and those before
+    /// them: what optimising frees, `space`, is of a store without those paths.
+    fn list_what_deletes(&mut self, space: Space) {
+        let last = self.awaited.iter().rposition(|&(_, paths)| paths > 0);
+        if space != Space::default() {
+            self.list_awaited(last.map_or(0, |last| last + 1));
+        }
+    }
+
+    /// Adds a removal of roots; `dead` is what is dead after it and was not before.
+    fn remove(&mut self, found: &FoundRoots, removal: &Removal, dead: &Dead) {
         let roots = || removal.roots.iter().map(|&root| &found.roots[root as usize]);
         let times = || roots().filter_map(|root| root.time);
         let mut commands = removal.before_collecting.clone();
         commands.push(COLLECT.to_owned());
-        self.add(Action {
+        let action = Action {
             kind: removal.kind,
             count: removal.roots.len() as u64,
-            freed,
-            nar_size,
+            freed: dead.freed(),
+            nar_size: dead.nar_size,
             at_least: false,
             on_store: true,
             total: None,
@@ -346,7 +367,17 @@ impl Ladder {
             links: roots().map(|root| root.link.clone()).collect(),
             subject: removal.subject.clone(),
             commands,
-        });
+        };
+        if self.done() {
+            return;
+        }
+        // Without the disk what deletes a path is taken to free something.
+        if dead.freed().map_or(dead.paths == 0, |freed| freed == Space::default()) {
+            self.awaited.push((action, dead.paths));
+        } else {
+            self.list_awaited(self.awaited.len());
+            self.list(action);
+        }
     }
 
     /// What lies outside the store: the database, logs, caches.
