@@ -150,7 +150,24 @@ fn integrity_check(connection: &Connection) -> rusqlite::Result<Integrity> {
             let why = "pages of it are used more than once";
             return Ok(Integrity::not_to_the_end(lines, why));
         }
+        // What follows would call missing what is on that page.
+        if let Some(unread) = lines.last().and_then(|text| text.lines().position(is_unread)) {
+            let text = lines.pop().unwrap_or_default();
+            // The first line says which database it is.
+            if unread > 1 {
+                lines.push(text.lines().take(unread).collect::<Vec<_>>().join("\n"));
+            }
+            let why = text.lines().nth(unread).unwrap_or_default();
+            return Ok(Integrity::not_to_the_end(lines, why));
+        }
     }
+}
+
+/// Whether a line says that the system did not let a page be read (`SQLITE_IOERR_READ`)
+/// or that there was no memory for it (`SQLITE_NOMEM`): nothing is known of the page.
+fn is_unread(line: &str) -> bool {
+    line.contains("unable to get the page. error code=")
+        && (line.ends_with("=266") || line.ends_with("=7"))
 }
 
 /// What a check of the integrity would have to evaluate: code that is not

@@ -3,10 +3,12 @@
 
 use std::collections::{HashMap, HashSet};
 use std::ffi::CString;
+use std::io;
 
 use super::{Finding, FindingKind, Gathered, Subject};
 use crate::disk::{DiskError, EntryStat, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::{FileType, Stat, StoreFiles};
+use crate::warning::WarningKind;
 
 /// Finds them by the inodes of the corrupt entries among `found`. The paths are
 /// walked once more, but only where there is such an entry.
@@ -19,7 +21,7 @@ pub(super) fn find(
     if !subject.options.wants(FindingKind::LinkedToCorrupt) {
         return Ok(gathered);
     }
-    let corrupt = corrupt_inodes(subject, files, found);
+    let corrupt = corrupt_inodes(subject, files, found, &mut gathered);
     if corrupt.is_empty() {
         return Ok(gathered);
     }
@@ -29,7 +31,7 @@ pub(super) fn find(
     let numbers = corrupt.keys().map(|&(_, number)| number).collect();
     let visitor = Victims { store_dir: subject.catalog.store_dir(), corrupt: &corrupt, numbers };
     let walked = walker.walk(&tops, &visitor, subject.progress);
-    gathered.warnings = walked.warnings;
+    gathered.warnings.extend(walked.warnings);
     gathered.findings = walked.states.concat();
     Ok(gathered)
 }
@@ -37,28 +39,37 @@ pub(super) fn find(
 /// The names of corrupt entries that are linked, by device and inode.
 type Corrupt = HashMap<(u64, u64), String>;
 
-fn corrupt_inodes(subject: &Subject<'_>, files: &StoreFiles, found: &[Finding]) -> Corrupt {
+fn corrupt_inodes(
+    subject: &Subject<'_>,
+    files: &StoreFiles,
+    found: &[Finding],
+    gathered: &mut Gathered,
+) -> Corrupt {
     let mut corrupt = Corrupt::new();
     let kinds = [FindingKind::LinkHash, FindingKind::CorruptLink];
     for finding in found.iter().filter(|finding| kinds.contains(&finding.kind)) {
         let below = finding.path.strip_prefix(subject.catalog.store_dir().as_bytes());
         let Some(below) = below.and_then(|below| below.strip_prefix(b"/")) else { continue };
-        if let Some(stat) = stat_below(files, below)
-            && stat.file_type() != FileType::Directory
-            && stat.nlink > 1
-        {
-            let name = String::from_utf8_lossy(below).into_owned();
-            corrupt.insert(stat.identity(), name);
+        match stat_below(files, below) {
+            Ok(stat) if stat.file_type() != FileType::Directory && stat.nlink > 1 => {
+                let name = String::from_utf8_lossy(below).into_owned();
+                corrupt.insert(stat.identity(), name);
+            }
+            Ok(_) => {}
+            Err(e) => {
+                let message = format!("what is linked to it is not known: {e}");
+                gathered.warnings.push(WarningKind::of_error(&e), &*finding.path, message);
+            }
         }
     }
     corrupt
 }
 
 /// What `stat` says of a name below the store directory.
-fn stat_below(files: &StoreFiles, name: &[u8]) -> Option<Stat> {
+fn stat_below(files: &StoreFiles, name: &[u8]) -> io::Result<Stat> {
     let at = name.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
-    let directory = files.directory().pass_path(&name[..at]).ok()?;
-    directory.stat(&CString::new(&name[at..]).ok()?).ok()
+    let directory = files.directory().pass_path(&name[..at])?;
+    directory.stat(&CString::new(&name[at..])?)
 }
 
 struct Victims<'a> {
