@@ -24,7 +24,7 @@ const QUESTIONS: &[(&str, &[&str])] = &[
     ("suggest", &["suggest", SYSTEM, "--limit", "4"]),
     ("roots_of", &["roots", "--no-runtime", "--of", "openssl"]),
     ("roots", &["roots", "--no-runtime", "--columns", "freed_nar_size,kind,link"]),
-    ("garbage", &["garbage", "--no-runtime", "--older-than", "1d", "--limit", "3"]),
+    ("garbage", &["garbage", "--no-runtime", "--keep-generations", "1", "--limit", "3"]),
     ("garbage_why", &["garbage", "--no-runtime", "glibc", "hello"]),
     ("audit", &["audit"]),
 ];
