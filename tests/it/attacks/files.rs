@@ -4,7 +4,7 @@ use super::*;
 use crate::support::device;
 
 /// Every place at which something is looked for.
-const PLACES: [&str; 15] = [
+const PLACES: [&str; 24] = [
     "nix/var/nix/db/db.sqlite",
     "nix/var/nix/db/db.sqlite-wal",
     "nix/var/nix/db/db.sqlite-shm",
@@ -20,11 +20,21 @@ const PLACES: [&str; 15] = [
     "nix/store/.links",
     "nix/store/00000000000000000000000000000004-hello-1.0.drv",
     "nix/store/00000000000000000000000000000003-tree/file",
+    "boot",
+    "boot/loader/entries",
+    "boot/loader/entries/nixos-generation-1.conf",
+    "boot/EFI/nixos",
+    "home",
+    "home/u/.cache/nix",
+    "home/u/.cache/nix/eval-cache-v5",
+    "nix/var/log",
+    "nix/var/log/nix/drvs",
 ];
 
-/// Puts something in each place in turn, and runs what reads it.
+/// Puts something in each place in turn, and runs what reads it; not where it has said
+/// that there is no such thing here.
 fn everywhere(case: &mut Case, put: impl Fn(&Path) -> bool) {
-    case.only(&[&["garbage", "--no-runtime"], &["audit", "--contents"]]);
+    case.only(&[&["garbage", "--no-runtime"], &["audit", "--contents"], &["reclaim"]]);
     for place in PLACES {
         let (at, aside) = (case.at(place), case.env.join("aside"));
         let there = fs::symlink_metadata(&at).is_ok();
@@ -35,9 +45,10 @@ fn everywhere(case: &mut Case, put: impl Fn(&Path) -> bool) {
             return;
         }
         case.attack();
-        match fs::symlink_metadata(&at).unwrap().is_dir() {
-            true => fs::remove_dir_all(&at).unwrap(),
-            false => fs::remove_file(&at).unwrap(),
+        match fs::symlink_metadata(&at) {
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(&at).unwrap(),
+            Ok(_) => fs::remove_file(&at).unwrap(),
+            Err(_) => {}
         }
         if there {
             fs::rename(&aside, &at).unwrap();
@@ -47,41 +58,41 @@ fn everywhere(case: &mut Case, put: impl Fn(&Path) -> bool) {
 
 attacks! {
     fn a_fifo_everywhere(case) {
-        everywhere(&mut case, |at| run(Command::new("mkfifo").arg(at)).status == 0);
+        everywhere(&mut case, |at| run(Command::new("mkfifo").arg(at)).ok().is_empty());
     }
     fn a_socket_everywhere(case) {
         let short = tempfile::tempdir().unwrap();
         let socket = short.path().join("s");
         let _socket = std::os::unix::net::UnixListener::bind(&socket).unwrap();
         // A name of another file system cannot be linked, and a socket has a short path.
-        everywhere(&mut case, |at| run(Command::new("cp").arg("-a").arg(&socket).arg(at)).status == 0);
+        everywhere(&mut case, |at| run(Command::new("cp").arg("-a").arg(&socket).arg(at)).ok().is_empty());
     }
     fn a_device_everywhere(case) {
         everywhere(&mut case, device);
     }
     fn a_directory_everywhere(case) {
-        everywhere(&mut case, |at| fs::create_dir(at).is_ok());
+        everywhere(&mut case, |at| fs::create_dir(at).unwrap() == ());
     }
     fn a_loop_of_links_everywhere(case) {
-        everywhere(&mut case, |at| symlink(at.file_name().unwrap(), at).is_ok());
+        everywhere(&mut case, |at| symlink(at.file_name().unwrap(), at).unwrap() == ());
     }
     fn a_link_that_leads_out_everywhere(case) {
         let out = case.env.join("outside/secret");
-        everywhere(&mut case, move |at| symlink(&out, at).is_ok());
+        everywhere(&mut case, move |at| symlink(&out, at).unwrap() == ());
     }
     fn a_link_up_and_out_everywhere(case) {
         let out = format!("../../../../../../../../..{}", case.env.join("outside").display());
-        everywhere(&mut case, move |at| symlink(&out, at).is_ok());
+        everywhere(&mut case, move |at| symlink(&out, at).unwrap() == ());
     }
     fn a_link_to_what_is_not_there_everywhere(case) {
-        everywhere(&mut case, |at| symlink("/nothing/at/all", at).is_ok());
+        everywhere(&mut case, |at| symlink("/nothing/at/all", at).unwrap() == ());
     }
     fn an_empty_file_everywhere(case) {
-        everywhere(&mut case, |at| fs::write(at, "").is_ok());
+        everywhere(&mut case, |at| fs::write(at, "").unwrap() == ());
     }
     fn noise_everywhere(case) {
         let noise: Vec<u8> = (0..9000u32).map(|i| (i * 31 + i / 251) as u8).collect();
-        everywhere(&mut case, move |at| fs::write(at, &noise).is_ok());
+        everywhere(&mut case, move |at| fs::write(at, &noise).unwrap() == ());
     }
     fn a_gigabyte_of_nothing_everywhere(case) {
         case.more_memory = 3 << 30;
@@ -89,7 +100,7 @@ attacks! {
         let read = |place: &Path| place.ends_with("file") || place.ends_with("root");
         everywhere(&mut case, |at| {
             let size = if read(at) { 1 << 20 } else { 1 << 30 };
-            fs::File::create(at).and_then(|file| file.set_len(size)).is_ok()
+            fs::File::create(at).and_then(|file| file.set_len(size)).unwrap() == ()
         });
     }
     fn what_may_not_be_read_everywhere(case) {
@@ -97,14 +108,11 @@ attacks! {
             return;
         }
         everywhere(&mut case, |at| {
-            fs::create_dir(at).and_then(|()| fs::set_permissions(at, PermissionsExt::from_mode(0o000))).is_ok()
+            fs::create_dir(at).and_then(|()| fs::set_permissions(at, PermissionsExt::from_mode(0o000))).unwrap() == ()
         });
     }
     fn nothing_everywhere(case) {
-        everywhere(&mut case, |at| {
-            // What takes its place is of a name that nobody looks for.
-            fs::create_dir_all(at.parent().unwrap()).is_ok() && symlink("", at).is_err() && fs::write(at, "x").is_ok()
-        });
+        everywhere(&mut case, |at| !fs::exists(at).unwrap());
     }
     fn directories_five_hundred_deep(case) {
         let mut deep = case.made.store.join(base(3, "tree"));
@@ -151,7 +159,7 @@ attacks! {
             let file = fs::File::create(tree.join(format!("sparse{i}"))).unwrap();
             // Not every file system has such files.
             if file.set_len(i64::MAX as u64).is_err() {
-                return;
+                return skip("this file system has no files of eight exbibytes");
             }
         }
         case.only(&[&[], &["report", "--all"], &["optimise"], &["garbage", "--no-runtime"], &["tree", "tree"]]);
@@ -203,7 +211,7 @@ fn source(case: &mut Case, option: &str, bytes: &[u8]) -> Vec<Ran> {
         ["audit", "--no-disk", option, &file],
     ];
     let commands: Vec<&[&str]> = commands.iter().map(|c| &c[..]).collect();
-    case.only(&commands[..2]);
+    case.only(&commands);
     case.attack()
 }
 

@@ -2,6 +2,7 @@
 //! write to; and signals at any moment.
 
 use super::*;
+use crate::support::can_trace;
 use std::fs::File;
 
 /// One command under a limit of `prlimit`.
@@ -11,23 +12,6 @@ fn under(case: &Case, limit: &str, args: &[&str]) -> Ran {
 }
 
 const ARGS: [&str; 4] = ["report", "--all", "--format", "json"];
-
-/// A run that a signal ended, traced so that it comes at the Nth call of a kind.
-fn ended_at(case: &Case, signal: &str, call: &str, nth: usize, args: &[&str]) -> Ran {
-    let words: Vec<OsString> = args.iter().map(Into::into).collect();
-    let inject = format!("inject={call}:signal={signal}:when={nth}");
-    let mut strace = Command::new("strace");
-    strace.args(["-fqqo", "/dev/null", "-e", &format!("trace={call}"), "-e", &inject]);
-    strace.arg(env!("CARGO_BIN_EXE_nix-census")).args(case.made.args(&words));
-    strace.env_clear().env("TMPDIR", case.env.join("tmp")).env("HOME", case.env.join("home"));
-    strace.current_dir(case.env.path()).stdin(Stdio::null());
-    Ran { run: run(&mut strace), command: words }
-}
-
-/// Whether programs may be traced here.
-fn strace() -> bool {
-    have(&["strace"]) && run(Command::new("strace").args(["-o", "/dev/null", "true"])).status == 0
-}
 
 attacks! {
     fn little_memory(case) {
@@ -78,6 +62,7 @@ attacks! {
             let ran = Ran { run: run(&mut command), command: words.into() };
             assert_eq!(ran.run.status, 3, "{}", ran.run.stderr);
             assert!(ran.run.stderr.contains("No space left"), "{}", ran.run.stderr);
+            case.check_harm(&ran);
         }
     }
     fn a_reader_that_goes_away(case) {
@@ -96,9 +81,7 @@ attacks! {
         case.settle();
         for closed in ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"] {
             let plain = case.command(&ARGS.map(Into::into));
-            let mut shell = Command::new("sh");
-            shell.args(["-c", &format!("exec \"$@\" {closed}"), "sh"]).arg(plain.get_program()).args(plain.get_args());
-            shell.env_clear().envs(plain.get_envs().filter_map(|(n, v)| Some((n, v?))));
+            let mut shell = through(["sh", "-c", &format!("exec \"$@\" {closed}"), "sh"], &plain);
             let ran = Ran { run: run(shell.current_dir("/")), command: vec![word(closed)] };
             let expected = if closed.contains(" >") || closed.starts_with('>') { 3 } else { 0 };
             assert_eq!(ran.run.status, expected, "{closed}: {}", ran.run.stderr);
@@ -110,24 +93,31 @@ attacks! {
         case.settle();
         let mut command = case.command(&ARGS.map(Into::into));
         command.stderr(File::create("/dev/full").unwrap());
-        assert_eq!(run(&mut command).status, 3);
+        let ran = Ran { run: run(&mut command), command: ARGS.map(word).into() };
+        assert_eq!(ran.run.status, 3);
+        case.check_harm(&ran);
     }
     /// At each file that is opened, with a rollback journal beside the database.
     fn signals_at_any_moment(case) {
-        if !strace() {
+        if !can_trace() {
             return;
         }
         fs::write(case.beside("-journal"), [0xd9; 5000]).unwrap();
         case.settle();
+        let args = [&ARGS[..], &["--threads", "1"]].concat();
+        let args: Vec<OsString> = args.into_iter().map(word).collect();
+        let calls = ["openat", "openat2", "statx", "read"].map(|call| (call, case.count(call, &args)));
         let signals = ["SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGKILL", "SIGXFSZ", "SIGXCPU", "SIGPIPE", "SIGUSR1"];
-        let moments = if sweep() { 1..60 } else { 5..8 };
+        let moments = if sweep() { 0..60 } else { 3..6 };
         for (i, signal) in signals.iter().enumerate() {
             for nth in moments.clone() {
-                let call = ["openat", "openat2", "statx", "pread64"][(i + nth) % 4];
-                let ran = ended_at(&case, signal, call, nth * 2, &ARGS);
+                let (call, calls) = &calls[(i + nth) % 4];
+                assert!(calls.any(), "nobody calls {call}");
+                let inject = (&*format!("signal={signal}"), &*format!("--- {signal} "));
+                let (ran, what) = case.injected(call, (calls, nth * 2), inject, &args);
                 case.check_harm(&ran);
                 if ["SIGXFSZ", "SIGPIPE"].contains(signal) {
-                    assert!(ran.run.status <= 3, "{signal} at {call} {nth}: {}", ran.run.status);
+                    assert!(ran.run.status <= 3, "{what}: {}", ran.run.status);
                 }
             }
         }
@@ -156,9 +146,7 @@ attacks! {
         let gone = elsewhere.path().join("gone");
         fs::create_dir(&gone).unwrap();
         let plain = case.command(&ARGS.map(Into::into));
-        let mut shell = Command::new("sh");
-        shell.args(["-c", "rmdir \"$PWD\" && exec \"$@\"", "sh"]).arg(plain.get_program()).args(plain.get_args());
-        shell.env_clear().envs(plain.get_envs().filter_map(|(n, v)| Some((n, v?))));
+        let mut shell = through(["sh", "-c", "rmdir \"$PWD\" && exec \"$@\"", "sh"], &plain);
         let ran = Ran { run: run(shell.current_dir(&gone)), command: vec![word("gone")] };
         assert!(ran.run.status == 3 || ran.run.status == 0, "{}", ran.run.stderr);
         case.check_harm(&ran);

@@ -23,7 +23,7 @@ mod races;
 mod settings;
 
 use super::support::store_in_code::{Made, base, insert, path, refer};
-use super::support::{Run, TestEnv, have, run};
+use super::support::{Run, TestEnv, have, run, skip, tempdir, through};
 use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 /// What lies outside the root, in a file's name and its contents.
 const CANARY: &str = "canary-5be1";
@@ -50,7 +50,7 @@ const CPU: u64 = 40;
 const MEMORY: u64 = 768 << 20;
 
 /// Every command, with what it needs to have something to do.
-const COMMANDS: [&[&str]; 13] = [
+const COMMANDS: [&[&str]; 23] = [
     &[],
     &["report", "--all"],
     &["report", "tree"],
@@ -62,6 +62,16 @@ const COMMANDS: [&[&str]; 13] = [
     &["optimise"],
     &["roots", "--no-runtime"],
     &["garbage", "--no-runtime"],
+    &["files", "tree"],
+    &["files", "--all", "--group-by", "kind"],
+    &["variants", "--all"],
+    &["kinds", "--all"],
+    &["reclaim"],
+    &["report", "--all", "--group-by", "pname"],
+    &["report", "--all", "--derivers"],
+    &["why", "--build", "hello-1.0.drv", "hello-1.0.drv"],
+    &["suggest", "--precise", "tree"],
+    &["what-if", "tree", "--drop-files", "**", "--drop-kind", "other"],
     &["audit"],
     &["audit", "--contents", "--references"],
 ];
@@ -82,6 +92,8 @@ fn formats() -> Vec<String> {
 
 /// A sound store that is about to be attacked.
 struct Case {
+    /// What the attack is called.
+    name: &'static str,
     env: TestEnv,
     made: Made,
     /// What may be asked of it.
@@ -103,9 +115,9 @@ struct Ran {
 }
 
 impl Case {
-    /// Three paths and a derivation, roots, settings, links of equal files; and
-    /// beside the root what must never be told.
-    fn new() -> Self {
+    /// Three paths and a derivation, roots, settings, links of equal files, what lies
+    /// outside the store; and beside the root what must never be told.
+    fn new(name: &'static str) -> Self {
         let env = TestEnv::new();
         let (made, db) = Made::sound(&env, "root");
         let drv = r#"Derive([("out","/nix/store/00000000000000000000000000000001-hello-1.0","","")],[],[],"x","/b",[],[])"#;
@@ -125,6 +137,15 @@ impl Case {
         symlink("default-1-link", state.join("profiles/default")).unwrap();
         fs::create_dir_all(made.dir.join("etc/nix")).unwrap();
         fs::write(made.dir.join("etc/nix/nix.conf"), "keep-outputs = false\n").unwrap();
+        for (file, contents) in [
+            ("boot/loader/entries/nixos-generation-1.conf", "linux /EFI/nixos/kernel.efi\n"),
+            ("boot/EFI/nixos/kernel.efi", "kernel"),
+            ("home/u/.cache/nix/eval-cache-v5/x.sqlite", "cache"),
+            ("nix/var/log/nix/drvs/00/x.drv.bz2", "log"),
+        ] {
+            fs::create_dir_all(made.dir.join(file).parent().unwrap()).unwrap();
+            fs::write(made.dir.join(file), contents).unwrap();
+        }
         fs::create_dir(made.store.join(".links")).unwrap();
         let link = made.store.join(".links/0q5nsnzzpxdv8a0rwyk0gmlvpbfhqd9y21ch3mzsj5kvd1bm0000");
         fs::hard_link(made.store.join(base(2, "world-2.0")), link).unwrap();
@@ -135,7 +156,7 @@ impl Case {
         fs::create_dir(env.join("tmp")).unwrap();
         let words = |words: &[&str]| words.iter().map(Into::into).collect();
         let commands = COMMANDS.iter().map(|command| words(command)).collect();
-        Self { env, made, commands, before: Vec::new(), more_memory: 0, before_attack: None }
+        Self { name, env, made, commands, before: Vec::new(), more_memory: 0, before_attack: None }
     }
 
     /// A connection that changes the database.
@@ -199,8 +220,7 @@ impl Case {
             return self.commands.iter().map(|command| self.run_once(command, "json")).collect();
         }
         let last = self.commands.len() - 1;
-        let name = std::thread::current().name().unwrap_or_default().to_owned();
-        let other = name.bytes().fold(0, |sum, b| (sum * 31 + usize::from(b)) % 1009);
+        let other = self.name.bytes().fold(0, |sum, b| (sum * 31 + usize::from(b)) % 1009);
         let format = ["table", "csv"][other % 2];
         [(1, "json"), (last, "json"), (other % last, format)]
             .map(|(command, format)| self.run_once(&self.commands[command], format))
@@ -221,8 +241,8 @@ impl Case {
 
     #[track_caller]
     fn run_once(&self, command: &[OsString], format: &str) -> Ran {
-        let mut args = command.to_vec();
-        args.extend(["--format".into(), format.into()]);
+        // First, for what follows `--` is a name.
+        let args = [&["--format".into(), format.into()], command].concat();
         let ran = Ran { run: run(&mut self.command(&args)), command: args };
         self.check(&ran);
         ran
@@ -235,24 +255,66 @@ impl Case {
 
     /// The same under another limit of `prlimit` than that of memory.
     fn command_under(&self, limit: &str, args: &[OsString]) -> Command {
-        let mut all: Vec<OsString> = vec![
-            "prlimit".into(),
-            limit.into(),
-            format!("--cpu={CPU}").into(),
-            "--core=0".into(),
-            "timeout".into(),
-            "-k1".into(),
-            "120".into(),
-        ];
-        all.extend(self.before.iter().cloned());
-        all.push(env!("CARGO_BIN_EXE_nix-census").into());
-        all.extend(self.made.args(args));
-        let plain = self.env.command([""; 0]);
-        let mut command = Command::new(&all[0]);
-        command.args(&all[1..]).env_clear().stdin(Stdio::null()).current_dir(self.env.path());
-        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let cpu = format!("--cpu={CPU}");
+        let bounds = ["prlimit", limit, &cpu, "--core=0", "timeout", "-k1", "120"].map(word);
+        let plain = self.env.command(self.made.args(args));
+        let mut command = through(bounds.iter().chain(&self.before), &plain);
         command.env("TMPDIR", self.env.join("tmp")).env("MALLOC_ARENA_MAX", "1");
         command
+    }
+
+    /// A run under the same limits whose calls of one kind (or of several) are traced,
+    /// and made to fail or to bring a signal as `inject` says; and the trace.
+    #[track_caller]
+    fn strace(&self, calls: &str, inject: &str, args: &[OsString]) -> (Ran, String) {
+        // Not where it would be a file that the run has left.
+        let dir = tempdir();
+        let trace = dir.path().join("trace");
+        let plain = self.command(args);
+        let words: Vec<&OsStr> =
+            [plain.get_program()].into_iter().chain(plain.get_args()).collect();
+        let program = words.iter().position(|word| *word == env!("CARGO_BIN_EXE_nix-census"));
+        let (before, program) = words.split_at(program.unwrap());
+        let mut strace = vec![word("strace"), word("-fqqo"), trace.clone().into(), word("-e")];
+        strace.push(word(format!("trace={calls},rt_sigaction")));
+        if !inject.is_empty() {
+            strace.extend([word("-e"), word(format!("inject={calls}:{inject}"))]);
+        }
+        let mut traced = Command::new(program[0]);
+        traced.args(&program[1..]).current_dir(self.env.path());
+        traced.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let before = before.iter().copied().chain(strace.iter().map(|word| &**word));
+        let ran = Ran { run: run(&mut through(before, &traced)), command: args.to_vec() };
+        (ran, fs::read_to_string(trace).unwrap_or_default())
+    }
+
+    /// How often a run makes calls of one kind.
+    #[track_caller]
+    fn count(&self, call: &str, args: &[OsString]) -> Calls {
+        Calls::of(&self.strace(call, "", args).1)
+    }
+
+    /// A run in which the Nth call after its start brings what `inject` says, which
+    /// leaves `mark` in the trace. Where threads share the work no number of calls is
+    /// sure: then it is an earlier one, at last the first.
+    #[track_caller]
+    fn injected(
+        &self,
+        call: &str,
+        (calls, nth): (&Calls, usize),
+        (inject, mark): (&str, &str),
+        args: &[OsString],
+    ) -> (Ran, String) {
+        let mut when = (calls.before + 1 + nth).min(calls.most.max(calls.before + 1));
+        loop {
+            let what = format!("{inject}:when={when}");
+            let (ran, trace) = self.strace(call, &what, args);
+            if trace.contains(mark) || ran.run.status == 128 + 9 {
+                return (ran, format!("{call}:{what}"));
+            }
+            assert!(when > calls.before + 1, "{call}:{what} never came: {trace}");
+            when = calls.before + (when - calls.before) / 2;
+        }
     }
 
     /// What must hold of every run.
@@ -288,6 +350,37 @@ impl Case {
         }
         let new = after.keys().find(|name| !before.unwrap().contains_key(*name));
         assert_eq!(new, None, "{}", context());
+    }
+}
+
+/// Calls of one kind, as `strace` counts them: those of each thread.
+struct Calls {
+    /// Before the program begins: its first thread's, by loader and runtime.
+    before: usize,
+    /// Of the thread that makes the most.
+    most: usize,
+}
+
+impl Calls {
+    fn of(trace: &str) -> Self {
+        let mut threads: BTreeMap<&str, usize> = BTreeMap::new();
+        let mut before = None;
+        for line in trace.lines().filter(|line| line.contains('(') && !line.contains(" resumed>")) {
+            let (thread, call) = line.split_once(' ').unwrap();
+            if !call.trim_start().starts_with("rt_sigaction(") {
+                *threads.entry(thread).or_default() += 1;
+            } else if call.contains("SIGXFSZ") {
+                // The first that the program does itself.
+                before = Some(threads.values().sum());
+            }
+        }
+        let before = before.expect("the program sets what SIGXFSZ does");
+        Self { before, most: threads.into_values().max().unwrap_or(0) }
+    }
+
+    /// Whether the program makes any.
+    fn any(&self) -> bool {
+        self.most > self.before
     }
 }
 
@@ -376,7 +469,7 @@ macro_rules! attacks {
                 return;
             }
             #[allow(unused_mut)]
-            let mut $case = $crate::attacks::Case::new();
+            let mut $case = $crate::attacks::Case::new(stringify!($name));
             $body
         }
     )*};
@@ -386,7 +479,10 @@ use attacks;
 attacks! {
     /// What all others start from: every command answers, and nothing is incomplete.
     fn nothing(case) {
-        let all = case.attack();
+        case.settle();
+        let commands = case.commands.iter();
+        let mut all: Vec<Ran> = commands.map(|command| case.run_once(command, "json")).collect();
+        all.extend(case.attack());
         for ran in &all {
             let Ran { command, run } = ran;
             let audit = command.iter().any(|word| word == "audit");

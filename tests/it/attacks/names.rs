@@ -86,9 +86,15 @@ attacks! {
     }
     fn what_the_user_names(case) {
         case.settle();
-        for target in ["\x1b[31m", "\u{202e}", "-", "*", "/nix/store/../../outside", "a\nb"] {
-            let run = case.run_once(&[word("report"), word("--"), word(target)], "json");
-            assert_ne!(run.run.status, 0);
+        for target in ["\x1b[31m", "\u{202e}", "/nix/store/../../outside", "a\nb"] {
+            let ran = case.run_once(&["report", "--", target].map(word), "json");
+            assert_eq!(ran.run.status, 2, "{target:?}: {}", ran.run.stderr);
+            assert!(ran.run.stdout.is_empty() && ran.run.stderr.starts_with("error: "), "{}", ran.run.stderr);
+        }
+        // All paths; and the names on standard input, of which there are none.
+        for (target, status) in [("*", 0), ("-", 2)] {
+            let ran = case.run_once(&["report", "--", target].map(word), "json");
+            assert_eq!(ran.run.status, status, "{target:?}: {}", ran.run.stderr);
         }
     }
 }

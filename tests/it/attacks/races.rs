@@ -26,11 +26,14 @@ fn outside(env: &TestEnv) -> Made {
 /// same place of another root.
 #[track_caller]
 fn race(place: &str, command: &[&str]) {
+    if !have(&["prlimit", "timeout"]) {
+        return;
+    }
     let runs: usize = match std::env::var("NIX_CENSUS_RACE_RUNS") {
         Ok(runs) => runs.parse().expect("NIX_CENSUS_RACE_RUNS is a number"),
         Err(_) => 10,
     };
-    let case = Case::new();
+    let case = Case::new("races");
     let elsewhere = outside(&case.env);
     let control = elsewhere.run(&case.env, command);
     let told = control.stdout.contains(CANARY) || control.stderr.contains(CANARY);

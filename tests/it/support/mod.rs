@@ -171,6 +171,37 @@ pub(crate) fn have(programs: &[&str]) -> bool {
     true
 }
 
+/// Whether programs may be traced here, and their calls made to fail; the skip is
+/// printed if not.
+#[track_caller]
+pub(crate) fn can_trace() -> bool {
+    if !have(&["strace"]) {
+        return false;
+    }
+    let mut strace = Command::new("strace");
+    strace.args(["-fqqo", "/dev/null", "-e", "trace=statx"]);
+    let traced = run(strace.args(["-e", "inject=statx:error=ENOSYS:when=1000", "true"]));
+    if traced.status != 0 {
+        skip(&format!("strace may not trace here: {}", traced.stderr));
+    }
+    traced.status == 0
+}
+
+/// A command run by another program: with the environment that it was given, in its
+/// directory, and with nothing to read.
+pub(crate) fn through<S: AsRef<OsStr>>(
+    wrapper: impl IntoIterator<Item = S>,
+    command: &Command,
+) -> Command {
+    let mut words = wrapper.into_iter();
+    let mut through = Command::new(words.next().unwrap());
+    through.args(words).arg(command.get_program()).args(command.get_args());
+    through.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    through.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
+    through.stdin(Stdio::null());
+    through
+}
+
 /// Where tests make their directories: `TMPDIR`, or memory where there is enough of it,
 /// or `/tmp`. In the seconds after files are deleted, ext4 takes much longer to create
 /// others; on disk, most of the time of the tests would go there.

@@ -2,12 +2,12 @@
 //! rusqlite, so that it may hold what Nix never writes, and files beside it.
 #![allow(clippy::unwrap_used)]
 
-use super::{Run, TestEnv, run};
+use super::{Run, TestEnv, run, through};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 /// Tables and columns as Nix's schema 10 has them.
@@ -121,12 +121,7 @@ impl Made {
 
 /// The same command, killed after ten minutes.
 pub(crate) fn limited(command: &Command) -> Command {
-    let mut limited = Command::new("timeout");
-    limited.args(["-k", "5", "600"]).arg(command.get_program()).args(command.get_args());
-    limited.env_clear().stdin(std::process::Stdio::null());
-    limited.envs(command.get_envs().filter_map(|(n, v)| Some((n, v?))));
-    limited.current_dir(command.get_current_dir().unwrap_or(Path::new("/")));
-    limited
+    through(["timeout", "-k", "5", "600"], command)
 }
 
 /// The base name of a path: its number is its hash part.
