@@ -5,7 +5,7 @@ use super::{Cell, Column, ColumnType, Document, Finding, GraphLine, RowIter, Sec
 use crate::census::{TargetError, parse_glob};
 use crate::store::{Package, StorePath};
 use std::borrow::Cow;
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Reverse;
 
 /// What is asked for of the rows of an answer. The default asks for all of them.
 #[derive(Clone, Debug, Default)]
@@ -399,25 +399,25 @@ enum Match {
 /// The best way in which anything matches is what is meant.
 fn best(how: Vec<Option<Match>>) -> Vec<bool> {
     let best = how.iter().flatten().min().copied();
-    how.into_iter()
-        .map(|m| m.is_some() && m.map(|m| m.cmp(&best.unwrap_or(m))) == Some(Ordering::Equal))
-        .collect()
+    how.into_iter().map(|how| how.is_some() && how == best).collect()
 }
 
 /// The store path that a text names, by its base name or with a directory before
 /// it, and what follows it: empty, or a file below.
 pub(crate) fn store_path_in(text: &str) -> Option<(StorePath<'_>, &str)> {
-    let plain = |base: &'_ str| StorePath::parse(base.as_bytes()).is_ok();
-    if !text.contains('/') {
-        return StorePath::parse(text.as_bytes()).ok().map(|path| (path, ""));
-    }
-    let mut at = usize::from(text.starts_with('/'));
+    let (path, file) = store_path_in_bytes(text.as_bytes())?;
+    Some((path, &text[text.len() - file.len()..]))
+}
+
+/// The same of a name that need not be UTF-8.
+pub(crate) fn store_path_in_bytes(name: &[u8]) -> Option<(StorePath<'_>, &[u8])> {
+    let mut at = 0;
     loop {
-        let end = text[at..].find('/').map_or(text.len(), |n| at + n);
-        if plain(&text[at..end]) {
-            return StorePath::parse(&text.as_bytes()[at..end]).ok().map(|p| (p, &text[end..]));
+        let end = name[at..].iter().position(|&b| b == b'/').map_or(name.len(), |n| at + n);
+        if let Ok(path) = StorePath::parse(&name[at..end]) {
+            return Some((path, &name[end..]));
         }
-        if end == text.len() {
+        if end == name.len() {
             return None;
         }
         at = end + 1;

@@ -1,6 +1,6 @@
 //! Findings in groups: one row for each kind and store path.
 
-use crate::answer::selection::store_path_in;
+use crate::answer::selection::store_path_in_bytes;
 use crate::answer::{Cell, Column, Finding, RowIter};
 use std::collections::HashMap;
 
@@ -17,13 +17,13 @@ pub(super) fn grouped<'a>(
         Column::text("expected").rank(6),
         Column::text("found").rank(5),
     ];
-    let mut groups: Vec<(u64, Finding<'a>, String)> = Vec::new();
-    let mut places: HashMap<(&'static str, String), usize> = HashMap::new();
+    let mut groups: Vec<(u64, Finding<'a>, Vec<u8>)> = Vec::new();
+    let mut places: HashMap<(&'static str, Vec<u8>), usize> = HashMap::new();
     for finding in findings {
-        let whole = String::from_utf8_lossy(&finding.path).into_owned();
-        let path = match store_path_in(&whole) {
+        let whole = &*finding.path;
+        let path = match store_path_in_bytes(whole) {
             Some((_, inside)) => whole[..whole.len() - inside.len()].to_owned(),
-            None => whole,
+            None => whole.to_owned(),
         };
         let next = groups.len();
         match *places.entry((finding.kind, path.clone())).or_insert(next) {
@@ -31,7 +31,7 @@ pub(super) fn grouped<'a>(
             at => groups[at].0 += 1,
         }
     }
-    let row = |(files, finding, path): (u64, Finding<'a>, String)| {
+    let row = |(files, finding, path): (u64, Finding<'a>, Vec<u8>)| {
         let mut row = finding.row();
         row.truncate(5);
         let mut cells = row.drain(..);
@@ -42,7 +42,7 @@ pub(super) fn grouped<'a>(
             Some(cell) if alone => cell,
             _ => Cell::text(""),
         };
-        let path = if alone { whole } else { Some(Cell::Bytes(path.into_bytes().into())) };
+        let path = if alone { whole } else { Some(Cell::Bytes(path.into())) };
         let of_all = |cell: Option<Cell<'a>>| cell.unwrap_or(Cell::Missing);
         vec![
             Cell::Count(files),
@@ -54,4 +54,25 @@ pub(super) fn grouped<'a>(
         ]
     };
     (columns, Box::new(groups.into_iter().map(row)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_differ_in_bytes_that_are_no_text_are_two() {
+        let finding = |path: &'static [u8]| Finding {
+            kind: "mode",
+            severity: "error",
+            path: path.into(),
+            expected: None,
+            found: None,
+            hint: "",
+        };
+        let findings = [&b"/x/\xfe"[..], b"/x/\xff", b"/x/\xff"].map(finding);
+        let (_, rows) = grouped(Box::new(findings.into_iter()));
+        let counts: Vec<_> = rows.map(|row| format!("{:?}", row[0])).collect();
+        assert_eq!(counts, ["Count(1)", "Count(2)"]);
+    }
 }
