@@ -6,7 +6,7 @@ use super::demo::Demo;
 use super::locate::{Located, locate};
 use crate::analysis::report::Column;
 use crate::catalog::{find_store_at_top, fold_paths};
-use crate::store::{StoreLocation, parse_drv_name};
+use crate::store::{StoreLocation, StorePath, parse_drv_name};
 use clap::{Command, CommandFactory, FromArgMatches};
 use clap_complete::engine::{
     ArgValueCompleter, CompletionCandidate, PathCompleter, ValueCompleter,
@@ -85,6 +85,13 @@ pub(super) fn names(words: &[OsString], text: &str) -> Vec<String> {
     found
 }
 
+/// The store path that a row names. Other rows are not offered: a shell obeys what
+/// is in the words that it completes, and only names that Nix allows hold nothing.
+fn checked<'p>(location: &StoreLocation, path: &'p [u8]) -> Option<StorePath<'p>> {
+    let base = path.strip_prefix(location.path_of("").as_bytes())?;
+    StorePath::parse(base).ok()
+}
+
 /// Whole paths that begin so.
 fn paths(location: &StoreLocation, text: &str) -> Vec<String> {
     // Fewer letters than this do not choose among the paths.
@@ -93,8 +100,8 @@ fn paths(location: &StoreLocation, text: &str) -> Vec<String> {
     }
     let found = fold_paths(location, text, |found: &mut Vec<String>, path| {
         let begins = path.starts_with(text.as_bytes());
-        if begins && let Ok(path) = str::from_utf8(path) {
-            found.push(path.to_owned());
+        if begins && let Some(path) = checked(location, path) {
+            found.push(location.path_of(path.base_name()));
         }
         begins && found.len() < MOST
     });
@@ -103,12 +110,10 @@ fn paths(location: &StoreLocation, text: &str) -> Vec<String> {
 
 /// Names and package names that begin so; derivations where there is nothing else.
 fn named(location: &StoreLocation, text: &str) -> Vec<String> {
-    // `/nix/store/`, the hash part, `-`.
-    let start = location.path_of("").len() + 33;
     type Names = (BTreeSet<String>, BTreeSet<String>);
     let all = fold_paths(location, "", |(found, derivations): &mut Names, path| {
-        let name = path.get(start..).filter(|name| name.starts_with(text.as_bytes()));
-        if let Some(name) = name.and_then(|name| str::from_utf8(name).ok()) {
+        let name = checked(location, path).map(StorePath::name);
+        if let Some(name) = name.filter(|name| name.starts_with(text)) {
             let (all, most) = match name.ends_with(".drv") {
                 true => (&mut *derivations, MOST),
                 false => (&mut *found, usize::MAX),

@@ -1,5 +1,6 @@
 //! Completions and man pages: whole, and taken by the shells and by man.
 
+use super::support::store_in_code::{Made, SCHEMA, insert, path};
 use super::support::{TestEnv, have, run};
 use std::fs;
 use std::process::Command;
@@ -80,6 +81,26 @@ fn commands_options_columns_and_names_are_completed() {
         env.ok(["generate", "names", "--", "--demo", "report", "perl-5.38.2-"]),
         "perl-5.38.2-env\n"
     );
+}
+
+#[test]
+fn rows_that_a_shell_would_obey_are_not_offered() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "store", SCHEMA);
+    let names = ["hello;curl x|sh", "hello$(id)", "hello\nid", "hello\x1b[31m", "hello\u{202e}"];
+    for (id, name) in (1..).zip(names) {
+        insert(&db, id, path(id, name).as_bytes(), Some(120));
+    }
+    insert(&db, 8, b"/nix/store/`id;;;;;;;;;;;;;;;;;;;;;;;;;;;;;`-hello-2", Some(120));
+    insert(&db, 9, path(9, "hello-1.0").as_bytes(), Some(120));
+    drop(db);
+    let root = made.dir.to_str().unwrap();
+    let named = |text: &str| offered(&env, &["--root", root, "report", text]);
+    assert_eq!(named("hello"), ["hello", "hello-1.0"]);
+    assert_eq!(named("/nix/store/0"), [path(9, "hello-1.0")]);
+    assert!(named("/nix/store/`").is_empty());
+    let nushell = env.ok(["generate", "names", "--", "--root", root, "report", "hello"]);
+    assert_eq!(nushell, "hello\nhello-1.0\n");
 }
 
 #[test]
