@@ -48,6 +48,8 @@ struct Strip {
     texts: Vec<String>,
     footer: String,
     width: usize,
+    /// How wide it would be if there were room.
+    wanted: usize,
     least: usize,
     /// The branches before each text, and the mark after it.
     tree: Option<Tree>,
@@ -72,7 +74,10 @@ impl Grid<'_, '_> {
         let mut strips = self.strips(style);
         let missing = style.width.map(|width| fit(&mut strips, width)).unwrap_or_default();
         for strip in &mut strips {
-            if let (Some(_), Some((_, lines))) = (&strip.tree, self.tree) {
+            // A tree that fits is drawn whole.
+            if let (Some(_), Some((_, lines))) = (&strip.tree, self.tree)
+                && strip.width < strip.wanted
+            {
                 strip.tree = Some(tree_within(lines, strip.width, style));
             }
         }
@@ -157,6 +162,7 @@ impl Grid<'_, '_> {
             texts,
             footer,
             width: 0,
+            wanted: 0,
             least: 0,
             tree,
             toned: column.weight || column.holds == crate::answer::ColumnType::Path,
@@ -195,6 +201,7 @@ impl Grid<'_, '_> {
             texts: self.rows.iter().map(text).collect(),
             footer: String::new(),
             width: 0,
+            wanted: 0,
             least: 0,
             tree: None,
             toned: true,
@@ -215,7 +222,8 @@ impl Strip {
         let rows = self.texts.iter().enumerate().map(|(row, text)| before(row) + columns_of(text));
         let ends = [&self.heading, &self.footer].map(|text| columns_of(text));
         let numbers = rows.chain(ends);
-        self.width = numbers.max().unwrap_or(0);
+        self.wanted = numbers.max().unwrap_or(0);
+        self.width = self.wanted;
         self.least = if self.whole { self.width } else { self.width.min(least) };
     }
 

@@ -162,3 +162,22 @@ fn names_are_cut_in_the_middle_and_numbers_never() {
     insta::assert_snapshot!("made_in_ascii_with_colour", print(&made, &narrow, None));
     insta::assert_snapshot!("made_in_full", print(&made, &Style::default(), Some(2)));
 }
+
+#[test]
+fn a_deep_tree_of_short_names_is_drawn_where_it_fits() {
+    let warnings = Warnings::new();
+    let lines = lines_of(&[0, 1, 2, 3]);
+    let print = |width: usize| {
+        let head = Head { store_dir: "/nix/store", warnings: &warnings };
+        let rows =
+            lines.iter().map(|line| vec![Cell::text(["a", "b", "c", "d"][line.node as usize])]);
+        let graph = Section::graph("lines", vec![Column::path("path")], "path", &lines, rows);
+        let style = Style { width: Some(width), ..Style::default() };
+        let mut out = Vec::new();
+        write(Document::new(head, vec![graph], "lines"), Format::Table, &style, &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    let drawn = "path\na\n└── b\n    └── c\n        └── d [...]\n";
+    assert_eq!(print(80), drawn);
+    assert_eq!(print(20), drawn);
+}
