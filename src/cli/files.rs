@@ -64,8 +64,8 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &FilesArgs) -> Res
         (None, false) => ShowFiles::Largest,
     };
     // Of a tree the largest entries are shown, and what leads to them.
-    let lines = rows.limit().or((!request.for_machines()).then_some(LINES));
-    let limit = if args.tree && rows.sort.is_none() { lines } else { None };
+    let lines = rows.best((!request.for_machines()).then_some(LINES));
+    let limit = lines.filter(|_| args.tree);
     let options = FilesOptions { show, depth: args.depth, min_size: rows.min_size(), limit };
     let answer = Files::new(&census, listing, options);
     request.answer(answer.document(&census), Exit::Done)

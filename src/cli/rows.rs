@@ -58,6 +58,13 @@ impl RowArgs {
         self.limit.map(|limit| if limit == 0 { usize::MAX } else { limit })
     }
 
+    /// How many of the best rows are enough: so many as are asked for, else
+    /// `otherwise`. None where a filter or another order chooses among all of them.
+    pub(super) fn best(&self, otherwise: Option<usize>) -> Option<usize> {
+        let chosen = self.filter.is_some() || self.sort.is_some() || self.reverse;
+        if chosen { None } else { self.limit().or(otherwise) }
+    }
+
     /// The smallest size of a row in bytes; 0 for any.
     pub(super) fn min_size(&self) -> u64 {
         self.min_size.unwrap_or(0)

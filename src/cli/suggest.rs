@@ -41,7 +41,8 @@ pub(super) fn run(
         }
         false => (subject.census(request, catalog, &examine, false)?, None),
     };
-    let (limit, min_size) = (rows.limit().unwrap_or(SUGGESTED), rows.min_size());
+    let limit = rows.best(Some(SUGGESTED)).unwrap_or(usize::MAX);
+    let min_size = rows.min_size();
     let mut suggestions =
         Suggestions::new(&census, limit, min_size).map_err(|e| Failure::because(&e))?;
     if let Some(scan) = scan {

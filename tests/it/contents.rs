@@ -143,6 +143,40 @@ fn what_is_left_over_from_building_is_known_by_output_name_and_contents() {
 }
 
 #[test]
+fn a_filter_chooses_among_all_suggestions_and_all_files() {
+    let env = TestEnv::new();
+    let (store, db) = Made::with(&env, "store", SCHEMA);
+    insert(&db, 1, path(1, "app").as_bytes(), Some(120));
+    let app = store.store.join(base(1, "app"));
+    fs::create_dir(&app).unwrap();
+    for n in 1..=60 {
+        let size = 100_000 + n * 5000;
+        fs::write(app.join(format!("f{n}")), vec![b'x'; size]).unwrap();
+        let id = n as i64 + 1;
+        insert(&db, id, path(id, &format!("p{n}-1.0")).as_bytes(), Some(size as i64));
+        refer(&db, 1, id);
+    }
+    drop(db);
+    let suggested = |args: &[&str]| {
+        let all = [&["suggest", "app", "--no-disk"], args].concat();
+        let (answer, run) = store.json(&env, all);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let name = |row: &Value| row["path"].as_str().unwrap()[44..].to_owned();
+        rows(&answer, "suggestions").iter().map(name).collect::<Vec<_>>()
+    };
+    assert_eq!(suggested(&[]).len(), 20);
+    assert_eq!(suggested(&["--filter", "p1"]), ["p1-1.0"]);
+    assert_eq!(suggested(&["--reverse", "--limit", "2"]), ["p1-1.0", "p2-1.0"]);
+    let tree = |args: &[&str]| {
+        let all = [&["files", "app", "--tree", "--no-closure", "--quiet"], args].concat();
+        store.run(&env, all).stdout
+    };
+    assert!(!tree(&[]).contains("f1\n"));
+    assert!(tree(&["--filter", "app/f1"]).contains("f1\n"));
+    assert!(tree(&["--filter", "app/f1", "--limit", "5"]).contains("f1\n"));
+}
+
+#[test]
 fn groups_of_a_report_count_each_inode_once() {
     let env = TestEnv::new();
     let report = demo(&env, &["report", SYSTEM]);
