@@ -41,9 +41,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         all_users: false,
         shared: true,
         kinds: Vec::new(),
-        filter: None,
         sort: RootSort::FreedNarSize,
-        reverse: false,
         limit: Some(20),
     };
     let answer = step("roots", || Roots::new(whole, &found, &options))?;

@@ -416,9 +416,7 @@ fn roots() {
         all_users: false,
         shared: false,
         kinds: Vec::new(),
-        filter: None,
         sort: RootSort::Link,
-        reverse: false,
         limit: None,
     };
     let roots = Roots::new(census.whole().unwrap(), &found, &options).unwrap();

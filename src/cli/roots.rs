@@ -7,8 +7,7 @@ use super::request::Request;
 use super::subject::{Subject, whole};
 use crate::analysis::liveness::{Keep, alive};
 use crate::analysis::optimise::NixVersion;
-use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions, filter_roots};
-use crate::answer::selection::Selection;
+use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions};
 use crate::catalog::{PathId, build_trace};
 use crate::census::{Census, Examine};
 use crate::fs::StoreFiles;
@@ -92,11 +91,6 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
         let exit = if of.keepers.is_empty() { Exit::No } else { Exit::Done };
         return request.answer(of.document(&census), exit);
     }
-    let filter = |text: &String| {
-        let wrong = |e| Failure::usage(format!("invalid --filter {text}")).cause(e);
-        filter_roots(&census, &found, text).map_err(wrong)
-    };
-    let filter = rows.filter.as_ref().map(filter).transpose()?;
     let options = RootsOptions {
         settings,
         now: now(),
@@ -104,14 +98,11 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
         all_users: args.settings.all_users,
         shared: args.shared,
         kinds: args.kind.clone(),
-        filter,
         sort,
-        reverse: false,
         limit: None,
     };
     let roots = Roots::new(whole(&census), &found, &options).map_err(|e| Failure::because(&e))?;
-    let left = Selection { filter: None, ..rows.selection()? };
-    request.answer_with(roots.document(&census), Exit::Done, &left)
+    request.answer(roots.document(&census), Exit::Done)
 }
 
 /// The roots of a census's store; what could not be read joins its warnings.

@@ -11,12 +11,11 @@ pub use of::{Keeper, RootsOf};
 use super::liveness::{Keep, freeable, keep_graph, kept_entries};
 use super::retained::SizeKind;
 use crate::catalog::PathId;
-use crate::census::{Census, WholeCensus};
+use crate::census::WholeCensus;
 use crate::disk::Space;
 use crate::graph::{Cuts, Node, Rows, TooHeavy, closure_sizes, reachable};
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use crate::warning::Warnings;
-use globset::Glob;
 use holders::FreedOfProfile;
 pub(super) use holders::{HeldBy, HolderGraph};
 use std::cmp::Reverse;
@@ -27,12 +26,6 @@ use std::collections::HashMap;
 pub enum RootSort {
     /// The link's name, from the first up.
     Link,
-    /// The kind, then the link.
-    Kind,
-    /// The path's name.
-    Path,
-    /// The oldest first; those without a time last.
-    Time,
     /// The closure's NAR size, from the largest down.
     ClosureNarSize,
     /// The closure's disk size.
@@ -49,11 +42,8 @@ pub enum RootSort {
 
 impl RootSort {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 7] = [
         Self::Link,
-        Self::Kind,
-        Self::Path,
-        Self::Time,
         Self::ClosureNarSize,
         Self::ClosureDiskSize,
         Self::FreedNarSize,
@@ -66,9 +56,6 @@ impl RootSort {
     pub fn key(self) -> &'static str {
         match self {
             Self::Link => "link",
-            Self::Kind => "kind",
-            Self::Path => "path",
-            Self::Time => "time",
             Self::ClosureNarSize => "closure_nar_size",
             Self::ClosureDiskSize => "closure_disk_size",
             Self::FreedNarSize => "freed_nar_size",
@@ -107,12 +94,8 @@ pub struct RootsOptions {
     pub shared: bool,
     /// Only roots of these kinds; all if empty.
     pub kinds: Vec<RootKind>,
-    /// Only roots whose link, or whose path's name, matches.
-    pub filter: Option<Vec<u32>>,
     /// What roots are sorted by.
     pub sort: RootSort,
-    /// Whether to sort the other way round.
-    pub reverse: bool,
     /// How many roots, profiles and groups to list at most.
     pub limit: Option<usize>,
 }
@@ -259,7 +242,7 @@ impl<'f> Roots<'f> {
         let closures = closures(census, found)?;
         let mut rows: Vec<RootRow> = (0u32..)
             .zip(&found.roots)
-            .filter(|&(index, root)| matches(options, index, root))
+            .filter(|(_, root)| matches(options, root))
             .map(|(index, root)| {
                 let freed = freed.holders[holders.of[index as usize] as usize];
                 let closure = closures.of(root.path);
@@ -275,7 +258,7 @@ impl<'f> Roots<'f> {
             })
             .collect();
         let matched = rows.len() as u64;
-        sort(&mut rows, found, options);
+        sort(&mut rows, options.sort);
         rows.truncate(limit);
         let paths = found.roots.iter().map(|r| r.path.node());
         let live = reachable(&keep_rows, paths, &Cuts::default());
@@ -302,53 +285,14 @@ impl<'f> Roots<'f> {
     }
 }
 
-fn matches(options: &RootsOptions, index: u32, root: &Root) -> bool {
-    (options.kinds.is_empty() || options.kinds.contains(&root.kind))
-        && options.filter.as_ref().is_none_or(|chosen| chosen.binary_search(&index).is_ok())
+fn matches(options: &RootsOptions, root: &Root) -> bool {
+    options.kinds.is_empty() || options.kinds.contains(&root.kind)
 }
 
-/// The roots that a filter means, as indexes into [`FoundRoots::roots`],
-/// ascending: those whose link, or whose path's name or package name, is called
-/// exactly so; if there are none, those whose link or whose path's name matches
-/// the glob. May be none.
-///
-/// # Errors
-/// If it is neither a name nor a glob.
-pub(crate) fn filter_roots(
-    census: &Census,
-    found: &FoundRoots,
-    filter: &str,
-) -> Result<Vec<u32>, globset::Error> {
-    let catalog = &census.catalog;
-    let roots = || (0u32..).zip(&found.roots);
-    let path = |root: &Root| catalog.store_path(root.path);
-    let link = |root: &Root| root.link == filter.as_bytes();
-    let name = |root: &Root| path(root).name() == filter;
-    let package = |root: &Root| catalog.package(root.path).name == filter;
-    for called in [&link as &dyn Fn(&Root) -> bool, &name, &package] {
-        let exactly: Vec<u32> = roots().filter(|(_, root)| called(root)).map(|(i, _)| i).collect();
-        if !exactly.is_empty() {
-            return Ok(exactly);
-        }
-    }
-    let glob = Glob::new(filter)?.compile_matcher();
-    let matches = |root: &Root| {
-        glob.is_match(&*String::from_utf8_lossy(&root.link)) || glob.is_match(path(root).name())
-    };
-    Ok(roots().filter(|(_, root)| matches(root)).map(|(i, _)| i).collect())
-}
-
-fn sort(rows: &mut [RootRow], found: &FoundRoots, options: &RootsOptions) {
-    let root = |row: &RootRow| &found.roots[row.root as usize];
+fn sort(rows: &mut [RootRow], by: RootSort) {
     rows.sort_by(|a, b| {
-        let order = match options.sort {
+        let order = match by {
             RootSort::Link => std::cmp::Ordering::Equal,
-            RootSort::Kind => root(a).kind.cmp(&root(b).kind),
-            RootSort::Path => root(a).path.cmp(&root(b).path),
-            RootSort::Time => {
-                let key = |row| (root(row).time.is_none(), root(row).time);
-                key(a).cmp(&key(b))
-            }
             RootSort::ClosureNarSize => b.closure_nar_size.cmp(&a.closure_nar_size),
             RootSort::ClosureDiskSize => b.closure_disk_size.cmp(&a.closure_disk_size),
             RootSort::FreedNarSize => b.freed_nar_size.cmp(&a.freed_nar_size),
@@ -357,8 +301,7 @@ fn sort(rows: &mut [RootRow], found: &FoundRoots, options: &RootsOptions) {
             RootSort::FreedInodes => b.freed_inodes.cmp(&a.freed_inodes),
         };
         // Roots are in the order of their links.
-        let order = order.then(a.root.cmp(&b.root));
-        if options.reverse { order.reverse() } else { order }
+        order.then(a.root.cmp(&b.root))
     });
 }
 
