@@ -106,35 +106,38 @@ impl Selection {
                 self.graph(key, columns, node, lines, rows, before, after)
             }
             Section::Findings { title, findings } => {
+                let findings = self.findings(findings.collect());
                 let columns = Finding::columns();
-                if !self.columns.is_empty() || self.sort.is_some() {
-                    let rows: RowIter<'a> = Box::new(findings.map(Finding::row));
-                    let list = Section::Rows {
-                        key: Section::FINDINGS,
-                        title,
-                        columns,
-                        rows,
-                        footer: Vec::new(),
-                        summary: false,
-                    };
-                    return self.section(list, before, after);
+                if self.columns.is_empty() {
+                    return Section::Findings { title, findings: Box::new(findings.into_iter()) };
                 }
-                let mut findings: Vec<Finding<'a>> = findings.collect();
-                if let Some(filter) = &self.filter {
-                    // That nothing is wrong with a path is an answer.
-                    let paths: Vec<_> =
-                        findings.iter().map(|f| String::from_utf8_lossy(&f.path)).collect();
-                    let keep = filter.matching(&paths);
-                    let mut keep = keep.into_iter();
-                    findings.retain(|_| keep.next().unwrap_or(false));
-                }
-                if self.reverse {
-                    findings.reverse();
-                }
-                Section::Findings { title, findings: Box::new(findings.into_iter()) }
+                let rows = findings.into_iter().map(Finding::row);
+                let chosen = Self { columns: self.columns.clone(), ..Self::default() };
+                let list = Section::rows(Section::FINDINGS, title, columns, rows);
+                chosen.section(list, before, after)
             }
             other => other,
         }
+    }
+
+    /// The findings that are left, in their order. That nothing is wrong with what the
+    /// filter means is an answer.
+    fn findings<'a>(&self, mut findings: Vec<Finding<'a>>) -> Vec<Finding<'a>> {
+        if let Some(filter) = &self.filter {
+            let paths: Vec<_> = findings.iter().map(|f| String::from_utf8_lossy(&f.path)).collect();
+            let mut keep = filter.matching(&paths).into_iter();
+            findings.retain(|_| keep.next().unwrap_or(false));
+        }
+        if let Some(at) = self.sort_column(&Finding::columns()) {
+            findings.sort_by_cached_key(|finding| {
+                let cell = finding.clone().row().swap_remove(at);
+                (matches!(cell, Cell::Missing), text(&cell).into_owned())
+            });
+        }
+        if self.reverse {
+            findings.reverse();
+        }
+        findings
     }
 
     /// The rows that are left, in their order.
@@ -493,6 +496,47 @@ mod tests {
         assert_eq!(by("*vim*").unwrap(), NAMES);
         assert_eq!(by(&path("neovim-0.10")).unwrap(), ["neovim-0.10"]);
         assert!(by("emacs").unwrap_err().contains("emacs"));
+    }
+
+    #[test]
+    fn findings_that_are_sorted_and_filtered_stay_findings() {
+        let warnings = Warnings::new();
+        let left = |selection: &Selection| {
+            let head = Head { store_dir: "/nix/store", warnings: &warnings };
+            let finding = |kind, name| Finding {
+                kind,
+                severity: "error",
+                path: path(name).into_bytes().into(),
+                expected: None,
+                found: None,
+                hint: "",
+            };
+            let findings = [finding("b", "two"), finding("a", "one"), finding("c", "two")];
+            let findings = Box::new(findings.into_iter());
+            let section = Section::Findings { title: String::new(), findings };
+            let document = Document::new(head, vec![section], Section::FINDINGS);
+            let mut document = selection.apply(document).unwrap();
+            let kinds = |finding: Finding<'_>| finding.kind;
+            match document.sections.remove(0) {
+                Section::Findings { findings, .. } => findings.map(kinds).collect::<String>(),
+                list => list
+                    .into_list(None)
+                    .unwrap()
+                    .rows
+                    .map(|row| text(&row[0]).into_owned())
+                    .collect(),
+            }
+        };
+        let sort = Some("kind".to_owned());
+        assert_eq!(left(&Selection { sort: sort.clone(), ..Selection::default() }), "abc");
+        assert_eq!(left(&Selection { sort, reverse: true, ..Selection::default() }), "cba");
+        for columns in [vec![], vec!["kind".to_owned()]] {
+            let by = |filter| {
+                let filter = Some(Filter::new(filter).unwrap());
+                left(&Selection { filter, columns: columns.clone(), ..Selection::default() })
+            };
+            assert_eq!((by("two").as_str(), by("three").as_str()), ("bc", ""));
+        }
     }
 
     #[test]
