@@ -1,5 +1,6 @@
 //! The arguments that all commands take: which store, and how the answer is written.
 
+use super::destination::is_open;
 use super::exit::Failure;
 use super::screen::NARROWEST;
 use crate::output::Format;
@@ -116,6 +117,21 @@ pub(super) enum ColorArg {
     Never,
 }
 
+/// What a command line says of colours, whatever else is wrong with it.
+pub(super) fn color_of(words: impl IntoIterator<Item = OsString>) -> ColorArg {
+    let mut words = words.into_iter().take_while(|word| word != "--");
+    let mut color = ColorArg::default();
+    while let Some(word) = words.next() {
+        let value = match word.to_str().and_then(|word| word.strip_prefix("--color=")) {
+            Some(value) => Some(value.to_owned()),
+            None if word == "--color" => words.next().and_then(|value| value.into_string().ok()),
+            None => None,
+        };
+        color = value.and_then(|value| ColorArg::from_str(&value, false).ok()).unwrap_or(color);
+    }
+    color
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum FormatArg {
     /// For people
@@ -138,7 +154,7 @@ impl OutputArgs {
             (Some(FormatArg::Csv), _) => Format::Csv,
             (Some(FormatArg::Junit), _) => Format::Junit,
             (None, _) => match &self.output {
-                Some(file) if !is_open(file) => format_of_name(file)?,
+                Some(file) if !is_open(file) && file.as_os_str() != "-" => format_of_name(file)?,
                 _ => Format::Table,
             },
         })
@@ -151,11 +167,6 @@ impl OutputArgs {
             _ => Units::Binary,
         }
     }
-}
-
-/// Whether the name is that of what a process has open.
-fn is_open(file: &Path) -> bool {
-    file.as_os_str() == "-" || file.starts_with("/dev/fd") || file.starts_with("/proc")
 }
 
 /// The format that a file's name asks for by its ending.

@@ -82,6 +82,7 @@ pub(super) fn is_default(args: &StoreArgs, location: &StoreLocation) -> bool {
         && args.path_info.is_none()
         && !args.scan
         && args.store.is_none()
+        && args.lower.is_none()
         && location.store_dir == DEFAULT_STORE_DIR
         && location.state_dir == Path::new(DEFAULT_STATE_DIR)
 }
@@ -96,4 +97,34 @@ pub(super) fn nothing_to_examine(location: &StoreLocation) -> Option<&'static st
     let small = location.database.metadata().is_ok_and(|meta| meta.len() < EMPTY);
     (small && catalog::load(location).is_ok_and(|catalog| catalog.is_empty()))
         .then_some("this machine's Nix store holds no valid path (--root / examines it)")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        store: StoreArgs,
+    }
+
+    #[test]
+    fn the_default_store_is_meant_where_nothing_else_is() {
+        let location = StoreLocation {
+            root: PathBuf::from("/"),
+            store_dir: DEFAULT_STORE_DIR.to_owned(),
+            real_store_dir: PathBuf::from(DEFAULT_STORE_DIR),
+            state_dir: PathBuf::from(DEFAULT_STATE_DIR),
+            real_state_dir: PathBuf::from(DEFAULT_STATE_DIR),
+            database: PathBuf::from(DEFAULT_STATE_DIR).join("db/db.sqlite"),
+        };
+        let is_default =
+            |args: &[&str]| is_default(&Line::parse_from([&["x"], args].concat()).store, &location);
+        assert!(is_default(&[]) && is_default(&["--no-disk"]));
+        for other in ["--root", "--lower", "--store", "--db", "--registration", "--path-info"] {
+            assert!(!is_default(&[other, "/x"]), "{other}");
+        }
+    }
 }

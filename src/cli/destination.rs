@@ -26,6 +26,13 @@ pub(super) enum Destination {
     },
 }
 
+/// Whether a name is that of what a process has open. What it leads to may have a name
+/// of its own, but has to be written as it is open.
+pub(super) fn is_open(file: &Path) -> bool {
+    const PLACES: [&str; 5] = ["/dev/fd", "/dev/stdin", "/dev/stdout", "/dev/stderr", "/proc"];
+    PLACES.iter().any(|place| file.starts_with(place))
+}
+
 impl Destination {
     /// The file called `named`; `-` is standard output.
     pub(super) fn new(current_dir: &Path, named: &Path) -> Result<Self, Failure> {
@@ -37,12 +44,9 @@ impl Destination {
         let file = current_dir.join(named);
         let metadata = fs::metadata(&file).ok();
         let named = named.to_owned();
-        // What /dev/fd/N leads to may have a name, but has to be written as it is open.
-        let open = ["/dev/fd", "/dev/stdin", "/dev/stderr", "/proc"];
-        let open = open.iter().any(|place| file.starts_with(place));
         match metadata {
             Some(m) if m.is_dir() => Err(failed(io::ErrorKind::IsADirectory.into())),
-            Some(m) if open || !m.is_file() => Ok(Self::Open { named, file }),
+            Some(m) if is_open(&file) || !m.is_file() => Ok(Self::Open { named, file }),
             Some(_) => Ok(Self::File { file: fs::canonicalize(&file).map_err(failed)?, named }),
             None => {
                 let (Some(directory), Some(name)) = (file.parent(), file.file_name()) else {

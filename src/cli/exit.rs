@@ -1,15 +1,18 @@
 //! Exit statuses, and how each library error becomes one.
 
+use super::args::ColorArg;
 use super::hints;
 use crate::census::TargetError;
 use crate::text::escape;
 use clap::builder::StyledStr;
 use clap::builder::styling::{AnsiColor, Style, Styles};
 use std::error::Error;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::fs::File;
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Whether standard output was closed when the program started.
@@ -32,16 +35,12 @@ pub(super) fn standard_output() -> io::Result<File> {
 
 /// Prints help or the version.
 pub(super) fn print(text: &clap::Error) -> Exit {
-    let printed = standard_output().and_then(|_| text.print());
-    match printed.or_else(ignore_closed_pipe) {
-        Ok(()) => Exit::Done,
-        Err(e) => unwritten(&e).report(),
-    }
+    print_styled(&text.render()).unwrap_or_else(Failure::report)
 }
 
 /// Prints a text of ours, with colours where they show.
 pub(super) fn print_styled(text: &StyledStr) -> Result<Exit, Failure> {
-    let color = takes_color(io::stdout().is_terminal());
+    let color = takes_color(asked_color(), io::stdout().is_terminal(), variable);
     let text = if color { text.ansi().to_string() } else { text.to_string() };
     let printed = standard_output().and_then(|mut out| writeln!(out, "{}", text.trim_end()));
     printed.or_else(ignore_closed_pipe).map_err(|e| unwritten(&e))?;
@@ -122,21 +121,42 @@ pub(super) const STYLES: Styles = Styles::styled()
 /// Says a line on standard error, or several. Where that is gone or full,
 /// nothing can be said; the exit status still shows it.
 pub(super) fn say(label: Label, line: impl Display) {
-    let style = if takes_color(io::stderr().is_terminal()) { label.style() } else { Style::new() };
+    let color = takes_color(asked_color(), io::stderr().is_terminal(), variable);
+    let style = if color { label.style() } else { Style::new() };
     let _ = writeln!(io::stderr(), "{style}{}:{style:#} {line}", label.text());
+}
+
+/// What `--color` says, once it is known.
+static COLOR: OnceLock<ColorArg> = OnceLock::new();
+
+/// Lets all that is said from now on have the colours that `--color` asks for.
+pub(super) fn set_color(color: ColorArg) {
+    let _ = COLOR.set(color);
+}
+
+fn asked_color() -> ColorArg {
+    COLOR.get().copied().unwrap_or_default()
+}
+
+fn variable(name: &str) -> Option<OsString> {
+    std::env::var_os(name)
 }
 
 /// Whether a stream takes colours that is a terminal or is none (<https://no-color.org>,
 /// <https://bixense.com/clicolors>).
-fn takes_color(terminal: bool) -> bool {
-    let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
-    if set("NO_COLOR").is_some() {
-        return false;
+pub(super) fn takes_color(
+    asked: ColorArg,
+    terminal: bool,
+    variable: impl Fn(&str) -> Option<OsString>,
+) -> bool {
+    let set = |name| variable(name).filter(|value| !value.is_empty());
+    match asked {
+        ColorArg::Always => true,
+        ColorArg::Never => false,
+        ColorArg::Auto if set("NO_COLOR").is_some() => false,
+        ColorArg::Auto if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") => true,
+        ColorArg::Auto => terminal && set("TERM").is_none_or(|term| term != "dumb"),
     }
-    if set("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
-        return true;
-    }
-    terminal && set("TERM").is_none_or(|term| term != "dumb")
 }
 
 /// Why a command gave no answer: an error, its cause, and a hint.

@@ -8,7 +8,7 @@ use super::subject::{Subject, whole};
 use crate::analysis::garbage::{
     Choice, Garbage, GarbageOptions, Removal, RemovalError, warn_where_nix_stops,
 };
-use crate::analysis::reclaim::{Proof, SmallestOptions, SmallestSet, Tier};
+use crate::analysis::reclaim::Proof;
 use crate::answer::selection::Selection;
 use crate::census::{Examine, filter_names};
 use crate::store::plain_path;
@@ -56,8 +56,9 @@ pub(super) fn run(
     subject: &Subject,
     args: &GarbageArgs,
 ) -> Result<Exit, Failure> {
-    if args.need.is_some() && !subject.walks_disk() {
-        return Err(Failure::usage("--need cannot be used with --no-disk: it needs the disk"));
+    args.need.check(subject)?;
+    if args.need.include_system && !args.need.is_some() {
+        return Err(Failure::usage("--include-system says what --need may remove: it needs that"));
     }
     let removes = args.older_than.is_some() || args.keep_generations.is_some();
     if args.need.is_some() && (removes || !args.if_removed.is_empty()) {
@@ -100,18 +101,9 @@ pub(super) fn run(
         args.registered_before.map(|days| now().saturating_sub(i64::from(days) * 86_400));
     let choice = Choice { registered_before, within };
     let options = GarbageOptions { choice, settings, steps, filter, limit: None, why };
-    let need = args.need.need(&census)?;
+    let smallest = args.need.smallest(subject, &census, &found, &options.settings)?;
     let mut garbage = Garbage::new(whole(&census), &found, &options);
-    if let Some(need) = need {
-        let options = SmallestOptions {
-            settings: options.settings,
-            need,
-            system: args.need.include_system,
-            tiers: Tier::of_roots(&found, &subject.location),
-        };
-        let set = SmallestSet::after_garbage(whole(&census), &found, &options);
-        garbage.enough = set.map_err(|e| Failure::because(&e))?;
-    }
+    garbage.enough = smallest;
     let enough = garbage.enough.as_ref().is_none_or(|set| set.proof != Proof::NotEnough);
     let left = Selection { filter: None, ..rows.selection()? };
     let exit = if enough { Exit::Done } else { Exit::No };

@@ -2,8 +2,9 @@
 //! commands share.
 
 use super::args::{OutputArgs, StoreArgs};
+use super::columns::LISTED;
 use super::exit::{Exit, Failure, STYLES, print_styled};
-use super::near::near;
+use super::near::{near, similar};
 use crate::analysis::report::Column;
 use clap::builder::StyledStr;
 use clap::{Args, Command};
@@ -276,11 +277,8 @@ pub(super) fn run(mut command: Command, args: &HelpArgs) -> Result<Exit, Failure
     let names = command.get_subcommands().filter(|sub| !sub.is_hide_set());
     let names: Vec<&str> =
         names.map(Command::get_name).chain(TOPICS.iter().map(|(name, _)| *name)).collect();
-    let near = near(about, names.iter().copied());
-    let hint = match near.len() {
-        0 => format!("there are: {}", names.join(", ")),
-        _ => format!("similar: {}", near.join(", ")),
-    };
+    let hint = similar(&near(about, names.iter().copied()))
+        .unwrap_or_else(|| format!("there are: {}", names.join(", ")));
     Err(Failure::usage(format!("there is no command or topic '{about}'")).hint(hint))
 }
 
@@ -359,7 +357,8 @@ const EXIT: &str = "\
 Exit statuses.
 
   0  done
-  1  done, and the answer is \"no\": an audit with findings, a path that nothing holds
+  1  done, and the answer is \"no\": an audit with findings, a path that nothing holds,
+     a --need that all there is to remove does not meet
   2  wrong usage
   3  failed, or the answer is incomplete: what was left out is said on standard error
 ";
@@ -375,6 +374,6 @@ fn columns() -> String {
         text += &format!("  {literal}{:<20}{literal:#}  {}\n", column.key(), column.describe());
     }
     text += "\n";
-    text += include_str!("columns.txt");
+    text += LISTED;
     text
 }

@@ -1,5 +1,6 @@
 //! What the user can do about an error of the library, which knows no flag.
 
+use super::near::similar;
 use crate::catalog::{CatalogError, ImportError, LoadError, OpenError, OtherFormat};
 use crate::census::TargetError;
 use crate::disk::DiskError;
@@ -17,10 +18,7 @@ pub(super) fn of_target(error: &TargetError) -> Option<String> {
     Some(match error {
         TargetError::Unknown { near, .. }
         | TargetError::Invalid { near, .. }
-        | TargetError::NotExamined { near, .. } => match near.len() {
-            0 => return None,
-            _ => format!("similar: {}", near.join(", ")),
-        },
+        | TargetError::NotExamined { near, .. } => similar(near)?,
         TargetError::Ambiguous { .. } => "name one by its hash part".to_owned(),
         TargetError::Pattern { .. } => "`nix-census help targets` explains patterns".to_owned(),
         TargetError::NotAStorePath { .. }

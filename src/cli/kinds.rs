@@ -1,6 +1,7 @@
 //! `nix-census kinds`.
 
 use super::exit::{Exit, Failure};
+use super::near::no_such;
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::kinds::{Kinds, KindsOptions};
@@ -55,10 +56,8 @@ fn table() -> String {
 
 /// A kind by its name.
 pub(super) fn parse_kind(key: &str) -> Result<FileKind, String> {
-    FileKind::from_key(key).ok_or_else(|| {
-        let keys: Vec<&str> = FileKind::ALL.iter().map(|kind| kind.key()).collect();
-        format!("there is no such kind; there are: {}", keys.join(", "))
-    })
+    let keys = FileKind::ALL.iter().map(|kind| kind.key());
+    FileKind::from_key(key).ok_or_else(|| no_such("kind of file", key, keys, ""))
 }
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &KindsArgs) -> Result<Exit, Failure> {

@@ -4,6 +4,7 @@
 mod args;
 mod audit;
 mod candidates;
+mod columns;
 mod demo;
 mod destination;
 mod environment;
@@ -125,24 +126,27 @@ pub fn main() -> ExitCode {
         Ok(true) => return ExitCode::SUCCESS,
         Err(error) => return ExitCode::from(usage::failure(&error).report() as u8),
     }
-    let cli = match parse() {
-        Ok(cli) => cli,
+    exit::set_color(args::color_of(std::env::args_os()));
+    let (cli, name) = match parse() {
+        Ok(parsed) => parsed,
         Err(error) if !error.use_stderr() => return ExitCode::from(exit::print(&error) as u8),
         Err(error) => return ExitCode::from(usage::failure(&error).report() as u8),
     };
     progress::install_interrupt_handler();
-    ExitCode::from(match run(cli) {
+    ExitCode::from(match run(cli, &name) {
         Ok(exit) => exit as u8,
         Err(failure) => failure.report() as u8,
     })
 }
 
-/// The process's arguments.
-fn parse() -> Result<Cli, clap::Error> {
+/// The process's arguments, and the name of the command among them.
+fn parse() -> Result<(Cli, String), clap::Error> {
     let mut command = program();
     let matches = command.try_get_matches_from_mut(std::env::args_os())?;
     refuse_conflicts(&command, &matches)?;
-    Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))
+    let name = matches.subcommand_name().unwrap_or_default().to_owned();
+    let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))?;
+    Ok((cli, name))
 }
 
 /// Refuses arguments of all commands that cannot be used together: clap does not
@@ -164,7 +168,7 @@ fn refuse_conflicts(command: &clap::Command, matches: &ArgMatches) -> Result<(),
     Ok(())
 }
 
-fn run(cli: Cli) -> Result<Exit, Failure> {
+fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
     let Cli { command, store, mut rows, mut output } = cli;
     let command = match command {
         Some(Command::Help(args)) => return help::run(program(), &args),
@@ -180,7 +184,7 @@ fn run(cli: Cli) -> Result<Exit, Failure> {
         }
         command => command,
     };
-    let request = &Request::new(output, rows)?;
+    let request = &Request::new(output, rows, name)?;
     let subject = &Subject::new(request, store)?;
     // The document is asked too, but only when all work is done.
     if request.wants_findings() && !matches!(command, Some(Command::Audit(_))) {

@@ -36,6 +36,12 @@ pub(super) fn near<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) ->
     ranked.into_iter().map(|(.., name)| name).take(LISTED).collect()
 }
 
+/// A hint at names that are near; `None` if none is.
+pub(super) fn similar(near: &[impl AsRef<str>]) -> Option<String> {
+    let near: Vec<&str> = near.iter().map(AsRef::as_ref).collect();
+    (!near.is_empty()).then(|| format!("similar: {}", near.join(", ")))
+}
+
 /// What a parser of values says of a name that does not exist: the cause, and a
 /// hint on a line of its own.
 pub(super) fn no_such<'a>(
@@ -44,24 +50,21 @@ pub(super) fn no_such<'a>(
     names: impl IntoIterator<Item = &'a str> + Clone,
     otherwise: &str,
 ) -> String {
-    let near = near(wrong, names.clone());
-    let hint = match near.len() {
-        0 if otherwise.is_empty() => {
-            let all: Vec<_> = names.into_iter().collect();
-            format!("possible values: {}", all.join(", "))
-        }
-        0 => otherwise.to_owned(),
-        _ => format!("similar: {}", near.join(", ")),
-    };
+    let hint = similar(&near(wrong, names.clone())).unwrap_or_else(|| match otherwise {
+        "" => format!("possible values: {}", names.into_iter().collect::<Vec<_>>().join(", ")),
+        _ => otherwise.to_owned(),
+    });
     format!("there is no such {what}\nhint: {hint}")
 }
 
 /// What is said of a column that the answer does not have.
 pub(super) fn no_such_column<'a>(wrong: &str, keys: impl IntoIterator<Item = &'a str>) -> Failure {
-    let near = near(wrong, keys);
-    let hint = match near.len() {
-        0 => "`nix-census help columns` lists them".to_owned(),
-        _ => format!("similar: {}", near.join(", ")),
+    let keys: Vec<&str> = keys.into_iter().collect();
+    let hint = match similar(&near(wrong, keys.iter().copied())) {
+        // So tables head it where names are short.
+        _ if wrong == "name" && keys.contains(&"path") => "it is called path here".to_owned(),
+        Some(similar) => similar,
+        None => "`nix-census help columns` lists them".to_owned(),
     };
     Failure::usage(format!("there is no column '{wrong}' here")).hint(hint)
 }

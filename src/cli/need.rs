@@ -2,8 +2,10 @@
 
 use super::args::parse_size;
 use super::exit::Failure;
-use crate::analysis::reclaim::{Measure, Need};
+use super::subject::{Subject, whole};
+use crate::analysis::reclaim::{Measure, Need, SmallestOptions, SmallestSet, Tier};
 use crate::census::Census;
+use crate::roots::{FoundRoots, GcSettings};
 use clap::Args;
 
 /// How much is to come free.
@@ -16,7 +18,7 @@ pub(super) struct NeedArgs {
     /// Show the same for N inodes
     #[arg(long, value_name = "N", conflicts_with = "need")]
     need_inodes: Option<u64>,
-    /// Allow --need to remove the booted and the running system
+    /// Let the booted and the running system be removed too
     #[arg(long)]
     pub(super) include_system: bool,
 }
@@ -41,6 +43,33 @@ impl NeedArgs {
     /// Whether something is asked for.
     pub(super) fn is_some(&self) -> bool {
         self.need.is_some() || self.need_inodes.is_some()
+    }
+
+    /// Refuses to say what comes free on a disk that is not walked.
+    pub(super) fn check(&self, subject: &Subject) -> Result<(), Failure> {
+        match self.is_some() && !subject.walks_disk() {
+            true => Err(Failure::usage("--need cannot be used with --no-disk: it needs the disk")),
+            false => Ok(()),
+        }
+    }
+
+    /// The smallest set of roots whose removal is enough, if that was asked.
+    pub(super) fn smallest(
+        &self,
+        subject: &Subject,
+        census: &Census,
+        found: &FoundRoots,
+        settings: &GcSettings,
+    ) -> Result<Option<SmallestSet>, Failure> {
+        let Some(need) = self.need(census)? else { return Ok(None) };
+        let options = SmallestOptions {
+            settings: settings.clone(),
+            need,
+            system: self.include_system,
+            tiers: Tier::of_roots(found, &subject.location),
+        };
+        let set = SmallestSet::after_garbage(whole(census), found, &options);
+        set.map_err(|e| Failure::because(&e))
     }
 
     /// How much is to come free of the file system that the store is on.

@@ -8,12 +8,11 @@ use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
 use super::subject::{Subject, whole};
 use crate::analysis::garbage::warn_where_nix_stops;
 use crate::analysis::optimise::{Deleted, Optimise, OptimiseError, OptimiseOptions};
-use crate::analysis::reclaim::{LadderOptions, Need, Reclaim, SmallestOptions, SmallestSet, Tier};
+use crate::analysis::reclaim::{LadderOptions, Reclaim, Tier};
 use crate::census::{Census, Examine};
 use crate::disk::Space;
 use crate::graph::NodeSet;
 use crate::outside::Outside;
-use crate::roots::{FoundRoots, GcSettings};
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 
@@ -42,9 +41,7 @@ pub(super) fn run(
     args: &ReclaimArgs,
 ) -> Result<Exit, Failure> {
     let disk = subject.walks_disk();
-    if args.need.is_some() && !disk {
-        return Err(Failure::usage("--need needs the disk, --no-disk forbids it"));
-    }
+    args.need.check(subject)?;
     subject.need_roots()?;
     let catalog = subject.catalog(request)?;
     let mut census = subject.census(request, catalog, &Examine::All, true)?;
@@ -74,7 +71,7 @@ pub(super) fn run(
     if let Some((_, warnings)) = optimised? {
         reclaim.warnings.extend(warnings);
     }
-    reclaim.smallest = smallest(&census, &found, &settings, &options, need)?;
+    reclaim.smallest = args.need.smallest(subject, &census, &found, &settings)?;
     let exit = if reclaim.enough == Some(false) { Exit::No } else { Exit::Done };
     request.answer(reclaim.document(whole(&census)), exit)
 }
@@ -111,22 +108,4 @@ fn optimise(
         warnings.push(WarningKind::Uncertain, census.catalog.store_dir(), message);
     }
     Ok(Some((Space { disk_size: outcome.disk_freed, inodes: outcome.inodes_freed }, warnings)))
-}
-
-/// The smallest set of roots that is enough, if that was asked.
-fn smallest(
-    census: &Census,
-    found: &FoundRoots,
-    settings: &GcSettings,
-    ladder: &LadderOptions,
-    need: Option<Need>,
-) -> Result<Option<SmallestSet>, Failure> {
-    let Some(need) = need else { return Ok(None) };
-    let options = SmallestOptions {
-        settings: settings.clone(),
-        need,
-        system: ladder.system,
-        tiers: ladder.tiers.clone(),
-    };
-    SmallestSet::after_garbage(whole(census), found, &options).map_err(|e| Failure::because(&e))
 }

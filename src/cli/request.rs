@@ -2,6 +2,7 @@
 //! answer, where it goes, and how much is said on the way.
 
 use super::args::OutputArgs;
+use super::columns;
 use super::destination::Destination;
 use super::exit::{Exit, Failure, Label, say};
 use super::rows::RowArgs;
@@ -21,6 +22,8 @@ const WARNINGS_TOLD: usize = 10;
 
 /// What was asked of the program.
 pub(super) struct Request {
+    /// The name of the command, empty for none.
+    command: String,
     /// Where it was asked: names are meant from there.
     current_dir: PathBuf,
     args: OutputArgs,
@@ -31,7 +34,9 @@ pub(super) struct Request {
 }
 
 impl Request {
-    pub(super) fn new(args: OutputArgs, rows: RowArgs) -> Result<Self, Failure> {
+    /// `command` is the name of the command, empty for none.
+    pub(super) fn new(args: OutputArgs, rows: RowArgs, command: &str) -> Result<Self, Failure> {
+        columns::check(command, rows.columns.iter().chain(&rows.sort))?;
         let current_dir = std::env::current_dir()
             .map_err(|e| Failure::failed("cannot read the current directory").cause(e))?;
         let destination = match &args.output {
@@ -39,8 +44,12 @@ impl Request {
             None => Destination::StandardOutput,
         };
         let format = args.format()?;
+        if format == Format::Junit && !rows.columns.is_empty() {
+            return Err(Failure::usage("--columns cannot be used with JUnit XML, which has none"));
+        }
+        let command = command.to_owned();
         let screen = Screen::of(&args, &destination);
-        Ok(Self { current_dir, args, rows, format, destination, screen })
+        Ok(Self { command, current_dir, args, rows, format, destination, screen })
     }
 
     /// The current directory.
@@ -100,6 +109,9 @@ impl Request {
     ) -> Result<Exit, Failure> {
         if !self.format.fits(&document) {
             return Err(no_findings());
+        }
+        if cfg!(debug_assertions) {
+            columns::check_answer(&self.command, &document);
         }
         let document = selection.apply(document)?;
         let warnings = document.head.warnings;

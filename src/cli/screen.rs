@@ -1,7 +1,8 @@
 //! What the answer is shown on: how wide and high it is, its colours, its characters.
 
-use super::args::{ColorArg, OutputArgs};
+use super::args::OutputArgs;
 use super::destination::Destination;
+use super::exit::takes_color;
 use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
@@ -48,14 +49,7 @@ impl Screen {
         let width = args.width.map(least).or_else(|| terminal.then(columns));
         let lines = || number("LINES").or(size.map(|(_, lines)| lines)).filter(|&n| n > 0);
         let height = if terminal { lines().map(usize::from) } else { None };
-        let forced = set("CLICOLOR_FORCE").is_some_and(|value| value != "0");
-        let color = match args.color {
-            ColorArg::Always => true,
-            ColorArg::Never => false,
-            ColorArg::Auto if set("NO_COLOR").is_some() => false,
-            ColorArg::Auto if forced => true,
-            ColorArg::Auto => terminal && set("TERM").is_none_or(|term| term != "dumb"),
-        };
+        let color = takes_color(args.color, terminal, &variable);
         // The first that is set decides (POSIX, "Environment Variables").
         let locale = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().find_map(set);
         let utf8 = locale.is_some_and(|locale| {

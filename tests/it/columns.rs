@@ -14,9 +14,14 @@ const SYSTEM: &str = "nixos-system-demo-24.05.2";
 fn hold_values_of_their_type_in_every_answer() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo");
     let env = TestEnv::new();
-    let questions: [(&[&str], &[&str]); 22] = [
+    let questions: [(&[&str], &[&str]); 29] = [
         (&[], &["heaviest"]),
         (&["report", "--all", "--columns", "all"], &["paths"]),
+        (&["report", "--all", "--group-by", "pname"], &["groups"]),
+        (&["report", "--all", "--group-by", "output"], &["groups"]),
+        (&["report", "--all", "--group-by", "kind"], &["groups"]),
+        (&["report", "--all", "--group-by", "root"], &["groups"]),
+        (&["report", "--all", "--group-by", "day"], &["groups"]),
         (&["tree", SYSTEM], &["lines"]),
         (&["tree", "glibc", "--inverse"], &["lines"]),
         (&["why", "systemd-minimal"], &["users"]),
@@ -41,6 +46,8 @@ fn hold_values_of_their_type_in_every_answer() {
         (&["files", SYSTEM], &["directories", "files"]),
         (&["files", SYSTEM, "--tree"], &["entries"]),
         (&["files", SYSTEM, "--group-by", "extension"], &["groups"]),
+        (&["files", SYSTEM, "--group-by", "kind"], &["groups"]),
+        (&["files", SYSTEM, "--group-by", "path"], &["groups"]),
         (&["variants", SYSTEM], &["groups", "variants"]),
         (&["optimise"], &["by_path", "by_package", "by_kind"]),
         (&["roots", "--no-runtime", "--shared"], &["roots", "profiles"]),
@@ -58,9 +65,10 @@ fn hold_values_of_their_type_in_every_answer() {
         }
         let Some((_, keys)) = commands.last_mut() else { unreachable!() };
         for disk in [&[][..], &["--no-disk"]] {
-            let reads = ["--precise", "--drop-files", "kinds", "files", "optimise", "--contents"]
-                .iter()
-                .any(|word| question.contains(word));
+            let reads =
+                ["--precise", "--drop-files", "kinds", "kind", "files", "optimise", "--contents"]
+                    .iter()
+                    .any(|word| question.contains(word));
             if reads && !disk.is_empty() {
                 continue;
             }
@@ -173,7 +181,8 @@ impl Shape {
 }
 
 /// `nix-census help columns` lists the keys of all answers. When they change on
-/// purpose: `NIX_CENSUS_UPDATE=1 cargo test --test it columns::`.
+/// purpose, name new columns there, then `NIX_CENSUS_UPDATE=1 cargo test --test it columns::`
+/// puts them into their order.
 fn is_documented(commands: &[(&str, Keys)]) {
     let mut text = String::new();
     for (command, sections) in commands {

@@ -99,6 +99,57 @@ fn dash_is_standard_input_once() {
     assert!(status == Some(2) && said.contains("read for something else"), "{said}");
 }
 
+/// `--color` decides for errors too, also for those of the arguments themselves.
+#[test]
+fn errors_are_coloured_as_asked() {
+    let env = TestEnv::new();
+    let made = store(&env);
+    let is_coloured = |args: &[&str]| {
+        let run = made.run(&env, args);
+        assert!(run.stderr.contains("error"), "{}", run.stderr);
+        run.stderr.contains('\x1b')
+    };
+    for wrong in [&["report", "nothing"][..], &["repot"], &["report", "--colums", "x"]] {
+        assert!(!is_coloured(wrong), "{wrong:?}");
+        assert!(is_coloured(&[&["--color", "always"], wrong].concat()), "{wrong:?}");
+        assert!(is_coloured(&[wrong, &["--color=always"]].concat()), "{wrong:?}");
+    }
+}
+
+/// A column that no answer of the command has is refused before anything is read.
+#[test]
+fn wrong_columns_are_found_before_the_store_is_read() {
+    let env = TestEnv::new();
+    for args in [
+        &["audit", "--sort", "severty"][..],
+        &["tree", "x", "--columns", "name"],
+        &["files", "--sort", "size"],
+        &["report", "--group-by", "pname", "--columns", "pnam"],
+    ] {
+        let run = env.run([&["--root", "/nowhere"], args].concat());
+        assert_eq!(run.status, 2, "{}", run.stderr);
+        assert!(run.stderr.contains("there is no column"), "{}", run.stderr);
+    }
+    let run = env.run(["tree", "x", "--columns", "name"]);
+    assert!(run.stderr.ends_with("hint: it is called path here\n"), "{}", run.stderr);
+}
+
+/// Sorted and filtered findings are findings: they can be written as JUnit XML.
+#[test]
+fn sorted_findings_are_junit() {
+    let env = TestEnv::new();
+    let made = store(&env);
+    let plain = made.run(&env, ["audit", "--no-disk", "--format", "junit"]);
+    let sorted = made.run(&env, ["audit", "--no-disk", "--format", "junit", "--sort", "kind"]);
+    assert!(plain.stdout.starts_with("<?xml"), "{}", plain.stderr);
+    assert_eq!(sorted.status, plain.status, "{}", sorted.stderr);
+    assert!(sorted.stdout.starts_with("<?xml"), "{}", sorted.stderr);
+    let filtered = ["audit", "--no-disk", "--sort", "kind", "--filter", "nothing"];
+    assert_eq!(made.run(&env, filtered).status, 0);
+    let columns = ["audit", "--no-disk", "--format", "junit", "--columns", "kind"];
+    assert_eq!(made.run(&env, columns).status, 2);
+}
+
 /// An error, its cause, a hint: in this order, each a line of its own.
 #[test]
 fn mistakes_are_answered_with_what_is_near() {
