@@ -81,6 +81,7 @@
 //! |---|---|
 //! | [`warning`] | what makes an answer incomplete, collected instead of lost |
 //! | `threads` | as many threads as the system gives, at last the caller's own |
+//! | `locks` | which files processes hold locked |
 //! | `text` | sizes, times and names as people read them |
 //! | [`store`] | names and places: store paths, where a store lies |
 //! | [`fs`] | the room through which every examined file is reached: live directories, trees in memory |
@@ -131,6 +132,7 @@ pub mod disk;
 pub mod fs;
 pub mod graph;
 pub mod kinds;
+mod locks;
 mod nar;
 pub mod output;
 pub mod outside;

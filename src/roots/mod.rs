@@ -25,6 +25,7 @@ pub(crate) use users::Users;
 
 use crate::catalog::{Catalog, PathId};
 use crate::fs::Tree;
+use crate::locks;
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::Warnings;
 use std::collections::HashSet;
@@ -212,7 +213,7 @@ pub fn find_roots(
         runtime::find(tree, location, catalog, options.strict, &mut found);
     }
     if options.locks_temporary_directories {
-        runtime::find_temporary_entries(tree, location, runtime::locked_inodes, &mut found);
+        runtime::find_temporary_entries(tree, location, locks::list, &mut found);
     }
     // Of the ways to one link the shortest is reported, then that by `auto`.
     let key = |r: &Root| (r.path, r.via.is_some(), r.kind);

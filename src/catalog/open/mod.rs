@@ -27,12 +27,12 @@
 //! 64 MiB is read, and [`limits`] bound the time and memory that reading takes.
 
 use crate::fs::Stat;
+use crate::locks::{self, FileLock};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::fmt;
 use std::fmt::Write as _;
-use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::thread::sleep;
@@ -349,19 +349,9 @@ fn hot_journal(found: &FoundDatabase, files: &Files) -> Result<Option<u64>, Open
 /// whether the log is worth telling of.
 fn held(found: &FoundDatabase) -> bool {
     let Ok(Some(shm)) = found.look_at("-shm") else { return false };
-    let inode = format!(":{} 128 128\n", shm.ino);
-    // One read is one moment; more of them may miss a lock that moved between.
-    let held = || -> io::Result<bool> {
-        let mut locks = std::fs::File::open("/proc/locks")?;
-        let (mut text, mut buffer) = (Vec::new(), vec![0; 1 << 16]);
-        loop {
-            match locks.read(&mut buffer)? {
-                0 => return Ok(String::from_utf8_lossy(&text).contains(&inode)),
-                n => text.extend_from_slice(&buffer[..n]),
-            }
-        }
-    };
-    (0..3).any(|_| held().is_ok_and(|held| held))
+    let locked = |lock: &FileLock| (lock.inode, lock.bytes) == (shm.ino, (128, Some(128)));
+    // A list read in several pieces may miss a lock that moved between them.
+    (0..3).any(|_| locks::list().is_ok_and(|locks| locks.iter().any(locked)))
 }
 
 /// The database with its logs replayed, in memory: no file is made that a run

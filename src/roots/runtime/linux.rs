@@ -1,6 +1,7 @@
 //! What `/proc` says. It is this machine's, and not part of what is examined.
 //! Nix's rules decide which of its files are read, and how; names in them need
-//! not be UTF-8 (`findRuntimeRootsUnchecked`).
+//! not be UTF-8 (`findRuntimeRootsUnchecked`). The `procfs` crate reads `maps` as
+//! text and fails at such a name, so that all of that process's files were lost.
 
 use super::Finder;
 use crate::roots::RootKind;
@@ -34,18 +35,6 @@ pub(super) fn processes(finder: &mut Finder<'_>) -> Option<HashSet<u32>> {
         }
     }
     running
-}
-
-/// The inodes that some process has locked with `flock`.
-pub(in crate::roots) fn locked_inodes() -> io::Result<HashSet<u64>> {
-    locks_in(Path::new(PROC))
-}
-
-fn locks_in(proc: &Path) -> io::Result<HashSet<u64>> {
-    let locks = proc.join("locks");
-    let text = read_proc(&locks);
-    let text = text.map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", locks.display())))?;
-    Ok(locked(&text))
 }
 
 impl Finder<'_> {
@@ -177,19 +166,6 @@ fn names_in<'t>(text: &'t [u8], store_dir: &str) -> impl Iterator<Item = &'t [u8
     })
 }
 
-/// The inodes that `/proc/locks` lists with a lock of `flock`:
-/// `1: FLOCK ADVISORY WRITE 1234 08:01:5678 0 EOF`. Devices are left out: on
-/// some file systems (btrfs) the one listed is not the one that stat reports.
-fn locked(text: &[u8]) -> HashSet<u64> {
-    let lines = String::from_utf8_lossy(text);
-    let inode = |line: &str| {
-        let words: Vec<&str> = line.split_ascii_whitespace().collect();
-        let at = words.iter().position(|w| *w == "FLOCK")?;
-        words.get(at + 4)?.rsplit(':').next()?.parse().ok()
-    };
-    lines.lines().filter_map(inode).collect()
-}
-
 /// Whether a process can use files at all: no thread of the kernel, not gone,
 /// not about to go. Anybody may read `/proc/<pid>/stat`, unless /proc is
 /// mounted with hidepid.
@@ -218,9 +194,7 @@ fn read_proc(path: &Path) -> io::Result<Vec<u8>> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::find_temporary_entries;
     use super::*;
-    use crate::fs::Tree;
     use crate::roots::FoundRoots;
 
     #[test]
@@ -239,46 +213,6 @@ mod tests {
         let names: Vec<_> = names_in(text.as_bytes(), "/nix/store").collect();
         let (first, second) = (format!("/nix/store/{base}"), format!("/nix/store/{base}+b"));
         assert_eq!(names, [first.as_bytes(), second.as_bytes()]);
-    }
-
-    #[test]
-    fn temporary_directories_in_use_and_other_files_stay() {
-        let dir = tempfile::tempdir().unwrap();
-        let store = dir.path().join("store");
-        for name in ["tmp-free", "tmp-locked", "other"] {
-            std::fs::create_dir_all(store.join(name)).unwrap();
-        }
-        std::fs::write(store.join("tmp-file"), "").unwrap();
-        std::os::unix::fs::symlink("/nowhere", store.join("tmp-link")).unwrap();
-        let inode =
-            std::os::unix::fs::MetadataExt::ino(&store.join("tmp-locked").metadata().unwrap());
-        let locks = format!("1: FLOCK  ADVISORY  WRITE 2 08:01:{inode} 0 EOF\n");
-        std::fs::write(dir.path().join("locks"), locks).unwrap();
-        let state = dir.path().join("state");
-        let tree = Tree::live(Path::new("/")).unwrap();
-        let location = crate::fs::locate(&tree, store.to_str().unwrap(), &state).unwrap();
-        let names = |runtime, proc: &Path| {
-            let mut found = FoundRoots { runtime, ..FoundRoots::default() };
-            find_temporary_entries(&tree, &location, || locks_in(proc), &mut found);
-            let mut names: Vec<_> = found.temporary_entries.iter().cloned().collect();
-            names.sort();
-            let names = String::from_utf8(names.join(&b' ')).unwrap();
-            (names, found.warnings.complete())
-        };
-        let (file, locked) = ("tmp-file tmp-link", "tmp-file tmp-link tmp-locked");
-        assert_eq!(names(true, dir.path()), (locked.to_owned(), true));
-        assert_eq!(names(false, dir.path()), (file.to_owned(), true));
-        // Without the list of locks nothing can be promised.
-        let (all, complete) = names(true, &store);
-        assert_eq!((&*all, complete), ("tmp-file tmp-free tmp-link tmp-locked", false));
-    }
-
-    #[test]
-    fn reads_locks() {
-        let text = b"1: POSIX  ADVISORY  WRITE 1 08:01:11 0 EOF\n\
-                     2: FLOCK  ADVISORY  WRITE 2 08:01:22 0 EOF\n\
-                     2: -> FLOCK  ADVISORY  READ 3 08:01:33 0 EOF\n";
-        assert_eq!(locked(text), HashSet::from([22, 33]));
     }
 
     /// What is found of a /proc with these processes and this PID namespace.

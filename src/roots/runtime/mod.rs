@@ -16,12 +16,11 @@ use linux as native;
 #[cfg(not(all(target_os = "linux", not(nix_census_portable))))]
 use portable as native;
 
-pub(super) use native::locked_inodes;
-
 use super::gcroots::list;
 use super::{FoundRoots, Root, RootKind, in_store};
 use crate::catalog::Catalog;
 use crate::fs::{FileType, Resolved, Tree};
+use crate::locks::{self, FileLock};
 use crate::store::StoreLocation;
 use crate::warning::WarningKind;
 use std::collections::HashSet;
@@ -102,7 +101,7 @@ impl Finder<'_> {
             Err(e) if e.kind() == io::ErrorKind::NotFound => return,
             Err(e) => return unreadable(self.found, dir, &e),
         };
-        let locks = native::locked_inodes().ok();
+        let locks = locks::list().map(|locks| flocked(&locks)).ok();
         for (name, _) in entries {
             if name.to_bytes().starts_with(b".") {
                 continue;
@@ -147,12 +146,17 @@ impl Finder<'_> {
     }
 }
 
+/// The inodes that are locked as Nix locks.
+fn flocked(locks: &[FileLock]) -> HashSet<u64> {
+    locks.iter().filter(|lock| lock.flock).map(|lock| lock.inode).collect()
+}
+
 /// Finds what is called `tmp-…` in the store directory and stays there
 /// (nix: `deleteFromStore` in `src/libstore/gc.cc`).
 pub(super) fn find_temporary_entries(
     tree: &Tree,
     location: &StoreLocation,
-    locked_inodes: impl Fn() -> io::Result<HashSet<u64>>,
+    list_locks: impl Fn() -> io::Result<Vec<FileLock>>,
     found: &mut FoundRoots,
 ) {
     let store_dir = location.inside(&location.real_store_dir);
@@ -174,22 +178,64 @@ pub(super) fn find_temporary_entries(
             None => true,
             // Whoever locks it is on this machine.
             Some(_) if !found.runtime => false,
-            Some(stat) => match locks.get_or_insert_with(&locked_inodes) {
-                Ok(locks) => locks.contains(&stat.ino),
-                Err(e) => {
-                    let message = format!(
-                        "whether a running Nix has it locked, so that it stays, \
+            Some(stat) => {
+                match locks.get_or_insert_with(|| list_locks().map(|locks| flocked(&locks))) {
+                    Ok(locks) => locks.contains(&stat.ino),
+                    Err(e) => {
+                        let message = format!(
+                            "whether a running Nix has it locked, so that it stays, \
                              cannot be said: {e}"
-                    );
-                    let path = Path::new(&location.store_dir).join(file);
-                    let path = path.as_os_str().as_bytes();
-                    found.warnings.push(WarningKind::Uncertain, path, message);
-                    true
+                        );
+                        let path = Path::new(&location.store_dir).join(file);
+                        let path = path.as_os_str().as_bytes();
+                        found.warnings.push(WarningKind::Uncertain, path, message);
+                        true
+                    }
                 }
-            },
+            }
         };
         if stays {
             found.temporary_entries.insert(name.into_bytes());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_directories_in_use_and_other_files_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store");
+        for name in ["tmp-free", "tmp-locked", "other"] {
+            std::fs::create_dir_all(store.join(name)).unwrap();
+        }
+        std::fs::write(store.join("tmp-file"), "").unwrap();
+        std::os::unix::fs::symlink("/nowhere", store.join("tmp-link")).unwrap();
+        let inode =
+            std::os::unix::fs::MetadataExt::ino(&store.join("tmp-locked").metadata().unwrap());
+        let lock = |flock| FileLock { inode, flock, bytes: (0, None) };
+        let unknown = || Err(io::Error::from(io::ErrorKind::Unsupported));
+        let state = dir.path().join("state");
+        let tree = Tree::live(Path::new("/")).unwrap();
+        let location = crate::fs::locate(&tree, store.to_str().unwrap(), &state).unwrap();
+        let names = |runtime, locks: &dyn Fn() -> io::Result<Vec<FileLock>>| {
+            let mut found = FoundRoots { runtime, ..FoundRoots::default() };
+            find_temporary_entries(&tree, &location, locks, &mut found);
+            let mut names: Vec<_> = found.temporary_entries.iter().cloned().collect();
+            names.sort();
+            let names = String::from_utf8(names.join(&b' ')).unwrap();
+            (names, found.warnings.complete())
+        };
+        let (file, locked) = ("tmp-file tmp-link", "tmp-file tmp-link tmp-locked");
+        assert_eq!(names(true, &|| Ok(vec![lock(true)])), (locked.to_owned(), true));
+        assert_eq!(names(false, &|| Ok(vec![lock(true)])), (file.to_owned(), true));
+        // One of `fcntl` is not Nix's.
+        let (free, complete) = names(true, &|| Ok(vec![lock(false)]));
+        assert_eq!((&*free, complete), (file, true));
+        // Without the list of locks nothing can be promised.
+        let (all, complete) = names(true, &unknown);
+        assert_eq!((&*all, complete), ("tmp-file tmp-free tmp-link tmp-locked", false));
     }
 }
