@@ -1,8 +1,10 @@
 //! JUnit XML: one test case a finding, one for each warning, and a passed one
 //! where there is neither. Only documents with findings have it.
 
-use crate::answer::{Document, Section};
-use crate::text::{escape, is_unsafe};
+use crate::answer::{Document, Finding, Section};
+use crate::text::escape;
+use crate::warning::Warning;
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
@@ -13,62 +15,51 @@ pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<(
     let Some(findings) = findings else {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "the answer has no findings"));
     };
-    // The number of failures stands before them.
-    let findings: Vec<_> = findings.collect();
-    let warnings: Vec<_> = document.head.warnings.iter().filter(|w| w.kind.incomplete()).collect();
-    let tests = (findings.len() + warnings.len()).max(1);
-    writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
-    writeln!(
-        out,
-        r#"<testsuites><testsuite name="nix-census audit of {}" tests="{tests}" failures="{}" errors="{}">"#,
-        xml(document.head.store_dir),
-        findings.len(),
-        warnings.len(),
-    )?;
-    for finding in &findings {
-        let mut message = Vec::new();
-        for (word, text) in [("expected", finding.expected), ("found", finding.found)] {
-            if let Some(text) = text {
-                message.push(format!("{word} {}", escape(text.as_bytes())));
-            }
-        }
-        writeln!(
-            out,
-            r#"<testcase classname="{}" name="{}"><failure type="{}" message="{}">{}</failure></testcase>"#,
-            xml(finding.kind),
-            xml(&escape(&finding.path)),
-            xml(finding.severity),
-            xml(&message.join(", ")),
-            xml(finding.hint),
-        )?;
+    let name = format!("nix-census audit of {}", safe(document.head.store_dir.as_bytes()));
+    let mut suite = TestSuite::new(name);
+    suite.add_test_cases(findings.map(|finding| failure(&finding)));
+    let warnings = document.head.warnings.iter();
+    suite.add_test_cases(warnings.filter(|w| w.kind.incomplete()).map(error));
+    if suite.tests == 0 {
+        suite.add_test_case(case("audit", "no findings", TestCaseStatus::success()));
     }
-    for warning in &warnings {
-        writeln!(
-            out,
-            r#"<testcase classname="{}" name="{}"><error type="{0}" message="{}"/></testcase>"#,
-            xml(warning.kind.name()),
-            xml(&escape(&warning.path)),
-            xml(&escape(warning.message.as_bytes())),
-        )?;
-    }
-    if findings.is_empty() && warnings.is_empty() {
-        writeln!(out, r#"<testcase classname="audit" name="no findings"/>"#)?;
-    }
-    writeln!(out, "</testsuite></testsuites>")
+    let mut report = Report::unnamed();
+    report.add_test_suite(suite);
+    report.serialize(out).map_err(io::Error::other)
 }
 
-/// Text made safe for XML, which has no place for most control characters.
-fn xml(text: &str) -> String {
+fn case(class: &str, name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(class);
+    case
+}
+
+fn failure(finding: &Finding<'_>) -> TestCase {
+    let mut message = Vec::new();
+    for (word, text) in [("expected", finding.expected), ("found", finding.found)] {
+        if let Some(text) = text {
+            message.push(format!("{word} {}", safe(text.as_bytes())));
+        }
+    }
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    status.set_type(finding.severity).set_message(message.join(", "));
+    status.set_description(finding.hint);
+    case(finding.kind, &safe(&finding.path), status)
+}
+
+fn error(warning: &Warning) -> TestCase {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type(warning.kind.name()).set_message(safe(warning.message.as_bytes()));
+    case(warning.kind.name(), &safe(&warning.path), status)
+}
+
+/// Text without what XML has no place for, which the library would take out of
+/// names: it is escaped, as in tables.
+fn safe(text: &[u8]) -> String {
     let mut safe = String::with_capacity(text.len());
-    for c in text.chars() {
+    for c in escape(text).chars() {
         match c {
-            '&' => safe.push_str("&amp;"),
-            '<' => safe.push_str("&lt;"),
-            '>' => safe.push_str("&gt;"),
-            '"' => safe.push_str("&quot;"),
-            c if is_unsafe(c) || matches!(c, '\u{fffe}' | '\u{ffff}') => {
-                safe.extend(c.escape_default());
-            }
+            '\u{fffe}' | '\u{ffff}' => safe.extend(c.escape_default()),
             c => safe.push(c),
         }
     }
@@ -77,8 +68,49 @@ fn xml(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::answer::Head;
+    use crate::warning::{WarningKind, Warnings};
+
+    fn read_back(findings: Vec<Finding<'_>>, warnings: &Warnings) -> (String, Report) {
+        let head = Head { store_dir: "/nix/<store>", warnings };
+        let section =
+            Section::Findings { title: String::new(), findings: Box::new(findings.into_iter()) };
+        let mut out = Vec::new();
+        write(Document::new(head, vec![section], "findings"), &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        let report = Report::deserialize_from_str(&text).unwrap();
+        (text, report)
+    }
+
     #[test]
     fn nothing_breaks_out() {
-        assert_eq!(super::xml("a<b>&\"\x1b\n"), "a&lt;b&gt;&amp;&quot;\\u{1b}\\n");
+        let name = "a<b>&\"]]>\x1b[31m\n\u{ffff}\u{202e}";
+        let finding = Finding {
+            kind: "mode",
+            severity: "error",
+            path: name.as_bytes().into(),
+            expected: Some(name),
+            found: None,
+            hint: "a & b",
+        };
+        let mut warnings = Warnings::new();
+        warnings.push(WarningKind::Unreadable, name, name);
+        let (text, report) = read_back(vec![finding], &warnings);
+        assert!(!text.contains(|c: char| c != '\n' && (c.is_control() || c == '\u{202e}')));
+        assert_eq!((report.tests, report.failures, report.errors), (2, 1, 1));
+        let escaped = "a<b>&\"]]>\\x1b[31m\\n\\u{ffff}\\u{202e}";
+        let cases = &report.test_suites[0].test_cases;
+        for case in cases {
+            assert_eq!(case.name.as_str(), escaped);
+            let TestCaseStatus::NonSuccess { message, .. } = &case.status else { panic!() };
+            assert!(message.as_ref().unwrap().as_str().ends_with(escaped));
+        }
+    }
+
+    #[test]
+    fn no_findings_is_a_test_that_passed() {
+        let (_, report) = read_back(Vec::new(), &Warnings::new());
+        assert_eq!((report.tests, report.failures, report.errors), (1, 0, 0));
     }
 }
