@@ -4,9 +4,9 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
-use super::gathered::{GatheredTree, NONE};
+use super::gathered::GatheredTree;
 use super::kind::KindsOfNames;
-use super::simulate::{Event, UNIQUE};
+use super::simulate::{Class, Event};
 use crate::graph::Rows;
 use crate::kinds::FileKind;
 
@@ -123,7 +123,9 @@ impl Tally {
         let Event::Replaced { path, inode, last, .. } = event else { return };
         let of = &tree.layout.inodes[inode as usize];
         self.by_path[path as usize].add(of.size, of.disk_size, last);
-        self.by_class[of.class as usize].add(of.size, of.disk_size, last);
+        if let Some(class) = of.class {
+            self.by_class[class.index()].add(of.size, of.disk_size, last);
+        }
         self.by_inode.entry(inode).or_default().add(of.size, of.disk_size, last);
     }
 
@@ -139,10 +141,7 @@ impl Tally {
         kinds_of_names: &mut KindsOfNames<'_>,
     ) -> Breakdown {
         let classes = classes(tree);
-        let class_of = |(entry, inode): (u32, u32)| {
-            let class = classes[inode as usize];
-            (class != UNIQUE).then_some((class, entry))
-        };
+        let class_of = |(entry, inode): (u32, u32)| Some((classes[inode as usize]?.node(), entry));
         let pairs: Vec<(u32, u32)> = tree.names_of_inodes().filter_map(class_of).collect();
         let entries = Rows::from_pairs(tree.layout.classes as usize, pairs.iter().copied());
         drop(pairs);
@@ -169,16 +168,16 @@ impl Tally {
 }
 
 /// The class of each inode; of one in `.links`, the one that its name stands for.
-fn classes(tree: &GatheredTree) -> Vec<u32> {
-    let mut classes: Vec<u32> = tree.layout.inodes.iter().map(|inode| inode.class).collect();
-    for link in tree.layout.links.iter().filter(|link| link.class != UNIQUE) {
+fn classes(tree: &GatheredTree) -> Vec<Option<Class>> {
+    let mut classes: Vec<_> = tree.layout.inodes.iter().map(|inode| inode.class).collect();
+    for link in tree.layout.links.iter().filter(|link| link.class.is_some()) {
         classes[link.inode as usize] = link.class;
     }
     classes
 }
 
-fn inode_of(tree: &GatheredTree, entry: u32) -> u32 {
-    tree.layout.entries[entry as usize].as_inode().unwrap_or(NONE)
+fn inode_of(tree: &GatheredTree, entry: u32) -> Option<u32> {
+    tree.layout.entries[entry as usize].as_inode()
 }
 
 /// The savings of owners: paths, or what `owner_of` makes of them.
@@ -191,11 +190,13 @@ fn owners(
 ) -> Vec<OwnerSaving> {
     let mut owners: Vec<OwnerSaving> = savings
         .into_iter()
-        .map(|saving| OwnerSaving { path: NONE, saving, ..OwnerSaving::default() })
+        .map(|saving| OwnerSaving { saving, ..OwnerSaving::default() })
         .collect();
     for (path, &owner) in (0u32..).zip(owner_of) {
         let of = &mut owners[owner as usize];
-        of.path = of.path.min(path);
+        if of.paths == 0 {
+            of.path = path;
+        }
         of.paths += 1;
     }
     add_disk_sizes(tree, owner_of, &mut owners);
@@ -207,10 +208,9 @@ fn owners(
     let mut starts = vec![0u32];
     for (class, row) in (0u32..).zip(entries.iter()) {
         let start = of_class.len();
-        of_class.extend(
-            row.iter()
-                .map(|&entry| (owner_of[tree.path_of(entry) as usize], inode_of(tree, entry))),
-        );
+        of_class.extend(row.iter().filter_map(|&entry| {
+            Some((owner_of[tree.path_of(entry) as usize], inode_of(tree, entry)?))
+        }));
         of_class[start..].sort_unstable();
         let mut last = None;
         let mut keep = start;
@@ -329,7 +329,9 @@ fn kinds(
     inodes.sort_unstable();
     for inode in inodes {
         let saving = &by_inode[&inode];
-        tree.name(tree.first_entry[inode as usize], &mut name);
+        // A name that was replaced leads to it.
+        let Some(entry) = tree.first_entry[inode as usize] else { continue };
+        tree.name(entry.node(), &mut name);
         let flags = tree.flags[inode as usize];
         let kind = kinds_of_names.kind(&name, flags.symlink(), flags.executable());
         let sum = kinds.entry(kind).or_default();
@@ -354,9 +356,9 @@ fn groups(
     limit: usize,
     min_size: u64,
 ) -> (Vec<Group>, u64) {
-    let size = |class: u32| match entries.row(class).first() {
-        Some(&entry) => tree.layout.inodes[inode_of(tree, entry) as usize].size,
-        None => 0,
+    let size = |class: u32| {
+        let inode = entries.row(class).first().and_then(|&entry| inode_of(tree, entry));
+        inode.map_or(0, |inode| tree.layout.inodes[inode as usize].size)
     };
     let mut listed: Vec<u32> = (0..by_class.len() as u32)
         .filter(|&class| by_class[class as usize].files_linked > 0 && size(class) >= min_size)
@@ -370,7 +372,8 @@ fn groups(
         .into_iter()
         .map(|class| {
             let row = entries.row(class);
-            let mut inodes: Vec<u32> = row.iter().map(|&entry| inode_of(tree, entry)).collect();
+            let mut inodes: Vec<u32> =
+                row.iter().filter_map(|&entry| inode_of(tree, entry)).collect();
             inodes.sort_unstable();
             inodes.dedup();
             let flags = tree.flags[inodes[0] as usize];

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 
 use serde::Deserialize;
 
-use super::simulate::{Layout, LayoutEntry, LayoutInode, LayoutLink, simulate};
+use super::simulate::{Class, Layout, LayoutEntry, LayoutInode, LayoutLink, simulate};
 use super::version::NixVersion;
 
 #[derive(Deserialize)]
@@ -60,6 +60,7 @@ impl Builder {
     fn file(&mut self, file: &File) -> u32 {
         let classes = self.classes.len() as u32;
         let class = *self.classes.entry((file.content, file.kind.clone())).or_insert(classes);
+        let class = Some(Class::new(class));
         let index = *self.inodes.entry(file.inode).or_insert_with(|| {
             self.layout.inodes.push(LayoutInode {
                 size: file.size,

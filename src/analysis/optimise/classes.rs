@@ -13,16 +13,18 @@
 //! and links that look changed, by their time of modification, or that have no
 //! other name, are read, and if one lies, every file not in `.links` is hashed.
 
+use std::cmp::Reverse;
 use std::io;
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::gathered::{GatheredTree, NONE, NamedLink};
-use super::reader::{ContentsReader, Hash, Item, KNOWN, PREFIX, ReadBuffers};
-use super::simulate::{LayoutLink, UNIQUE};
+use super::gathered::{GatheredTree, NamedLink};
+use super::reader::{ContentsReader, Hash, Item, PREFIX, ReadBuffers};
+use super::simulate::{Class, LayoutLink};
 use crate::disk::{Progress, Total};
 use crate::fs::StoreFiles;
+use crate::graph::Node;
 use crate::warning::{WarningKind, Warnings};
 
 /// Files from this size on are hashed first, the largest before others.
@@ -98,26 +100,32 @@ fn assign(tree: &mut GatheredTree, alone: bool, hashes: &[(Hash, u32)]) {
         let mut named = None;
         if !alone {
             let below = links.partition_point(|link| link.hash < group[0].0);
-            layout.links.extend(links[..below].iter().map(|link| add(link, UNIQUE)));
+            layout.links.extend(links[..below].iter().map(|link| add(link, None)));
             links = &links[below..];
             named = links.first().filter(|link| link.hash == group[0].0);
         }
         if named.is_none() && group.len() == 1 {
             continue;
         }
+        let class = Some(Class::new(classes));
         for &(_, inode) in group {
-            layout.inodes[inode as usize].class = classes;
+            layout.inodes[inode as usize].class = class;
         }
         if let Some(link) = named {
-            layout.links.push(add(link, classes));
+            layout.links.push(add(link, class));
             links = &links[1..];
         }
         classes += 1;
     }
     if !alone {
-        layout.links.extend(links.iter().map(|link| add(link, UNIQUE)));
+        layout.links.extend(links.iter().map(|link| add(link, None)));
     }
     layout.classes = classes;
+}
+
+/// Of sorted items: those whose hash `.links` has, and the others.
+fn known_and_others(items: &[Item]) -> (&[Item], &[Item]) {
+    items.split_at(items.partition_point(|item| item.kind.is_none()))
 }
 
 struct Run<'a> {
@@ -135,7 +143,7 @@ impl Run<'_> {
         let tree = self.reader.tree;
         (0..tree.layout.inodes.len() as u32)
             .filter(|&i| {
-                let examined = tree.first_entry[i as usize] != NONE;
+                let examined = tree.first_entry[i as usize].is_some();
                 let flags = tree.flags[i as usize];
                 // What `.links` says of a changed file says nothing.
                 let known = flags.linked() && (!self.alone || !flags.touched());
@@ -146,7 +154,7 @@ impl Run<'_> {
 
     fn item(&self, inode: u32) -> Item {
         let tree = self.reader.tree;
-        let kind = tree.flags[inode as usize].kind();
+        let kind = Some(Node::new(tree.flags[inode as usize].kind()));
         Item { size: tree.layout.inodes[inode as usize].size, prefix: 0, kind, index: inode }
     }
 
@@ -163,35 +171,34 @@ impl Run<'_> {
                 self.hashes.push((named.hash, named.inode));
             }
             let size = tree.layout.inodes[inode].size;
-            items.push(Item { size, prefix: 0, kind: KNOWN, index: link });
+            items.push(Item { size, prefix: 0, kind: None, index: link });
         }
         items.sort_unstable();
 
         // Of one size: small ones are hashed, of others the first bytes come next.
         let (mut whole, mut first) = (Vec::new(), Vec::new());
         for group in items.chunk_by(|a, b| a.size == b.size) {
-            let known = group[group.len() - 1].kind == KNOWN;
+            let (known, others) = known_and_others(group);
             let before = first.len();
-            for like in group.chunk_by(|a, b| a.kind == b.kind) {
-                if like[0].kind == KNOWN {
-                    // Only to be compared with files that may be alike.
-                    if first.len() > before {
-                        first.extend_from_slice(like);
-                    }
-                } else if like.len() > 1 || known {
+            for like in others.chunk_by(|a, b| a.kind == b.kind) {
+                if like.len() > 1 || !known.is_empty() {
                     let small =
                         like[0].size <= PREFIX || tree.flags[like[0].index as usize].symlink();
                     if small { &mut whole } else { &mut first }.extend_from_slice(like);
                 }
+            }
+            // Only to be compared with files that may be alike.
+            if first.len() > before {
+                first.extend_from_slice(known);
             }
         }
         drop(items);
         self.read_first(&mut first);
         first.sort_unstable();
         for group in first.chunk_by(|a, b| (a.size, a.prefix) == (b.size, b.prefix)) {
-            let known = group[group.len() - 1].kind == KNOWN;
-            for like in group.chunk_by(|a, b| a.kind == b.kind) {
-                if like[0].kind != KNOWN && (like.len() > 1 || known) {
+            let (known, others) = known_and_others(group);
+            for like in others.chunk_by(|a, b| a.kind == b.kind) {
+                if like.len() > 1 || !known.is_empty() {
                     whole.extend_from_slice(like);
                 }
             }
@@ -235,7 +242,7 @@ impl Run<'_> {
         reader.progress.begin(stage, Total::Bytes(to_read));
         // Large ones first, so that none is left to one thread at the end; the
         // rest in the order in which they may lie on the disk.
-        let order = |&i: &u32| (u64::MAX - size(i) / LARGE, reader.tree.numbers[i as usize]);
+        let order = |&i: &u32| (Reverse(size(i) / LARGE), reader.tree.numbers[i as usize]);
         inodes.par_sort_unstable_by_key(order);
         self.hashes.reserve_exact(inodes.len());
         // In batches: what the threads hand over takes more than what is kept.
@@ -323,7 +330,7 @@ impl Run<'_> {
             let Ok(at) = found else { continue };
             let link = tree.named_links[at].inode as usize;
             let size = |inode: usize| tree.layout.inodes[inode].size;
-            let examined = tree.first_entry[link] != NONE && !tree.layout.inodes[link].writable;
+            let examined = tree.first_entry[link].is_some() && !tree.layout.inodes[link].writable;
             if size(link) != size(inode as usize) && examined {
                 inodes.push(link as u32);
             }

@@ -4,13 +4,14 @@
 //! it met as it came; [`Assembly`] then puts the directories together, from the
 //! store paths down.
 
-use super::gathered::{Flags, GatheredTree, NONE, NamedLink, Names, inode};
+use super::gathered::{DirectoryPlace, Flags, GatheredTree, NamedLink, Names, inode};
 use super::link_table::LinkTable;
 use super::simulate::{Layout, LayoutEntry, LayoutInode};
 use crate::disk::{
     ByNumber, EntryStat, Progress, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker,
 };
 use crate::fs::FileType;
+use crate::graph::Node;
 use crate::warning::{WarningKind, Warnings};
 
 /// More entries than the numbers here can count: a thousand million.
@@ -279,13 +280,10 @@ impl Assembly {
     }
 
     fn finish(mut self) -> GatheredTree {
-        self.tree.first_entry = vec![NONE; self.tree.layout.inodes.len()];
-        // A directory's place in this list is its number; the parts of each
-        // are put in when its turn comes, after all those above it.
-        let mut waiting: Vec<usize> = vec![usize::MAX];
-        self.tree.directory_entry.push(NONE);
-        self.tree.directory_parent.push(NONE);
-        self.tree.directory_path.push(NONE);
+        self.tree.first_entry = vec![None; self.tree.layout.inodes.len()];
+        // The directories after the first, in the order of their numbers; the
+        // parts of each are put in when its turn comes, after all those above it.
+        let mut waiting: Vec<usize> = Vec::new();
         for (path, thread, child) in std::mem::take(&mut self.tops) {
             let entry = self.add(0, path, thread, child, &mut waiting);
             self.tree.tops.push(path);
@@ -293,9 +291,11 @@ impl Assembly {
         }
         let end = self.tree.layout.entries.len() as u32;
         self.tree.layout.directories.push((0, end));
-        let mut turn = 1;
+        let mut turn = 0;
         while let Some(&first) = waiting.get(turn) {
-            let path = self.tree.directory_path[turn];
+            turn += 1;
+            let directory = turn as u32;
+            let path = self.tree.place(directory).path;
             let start = self.tree.layout.entries.len() as u32;
             let mut at = first;
             while let Some(&part) = self.parts.get(at)
@@ -303,13 +303,12 @@ impl Assembly {
             {
                 for i in part.start..part.end {
                     let child = self.threads[part.thread as usize].children[i as usize];
-                    self.add(turn as u32, path, part.thread, child, &mut waiting);
+                    self.add(directory, path, part.thread, child, &mut waiting);
                 }
                 at += 1;
             }
             let end = self.tree.layout.entries.len() as u32;
             self.tree.layout.directories.push((start, end));
-            turn += 1;
         }
         if !self.whole {
             self.stand_alone();
@@ -347,18 +346,15 @@ impl Assembly {
                 if !read || std::mem::replace(&mut self.placed[first], true) {
                     return None;
                 }
-                let directory = waiting.len() as u32;
                 waiting.push(first);
-                tree.directory_entry.push(index);
-                tree.directory_parent.push(parent);
-                tree.directory_path.push(path);
-                LayoutEntry::directory(directory)
+                tree.places.push(DirectoryPlace { entry: index, parent, path });
+                LayoutEntry::directory(waiting.len() as u32)
             }
             kind => {
                 let inode = if kind == TO_LINK { at as u32 } else { lists.files[at] };
                 let first = &mut tree.first_entry[inode as usize];
-                if *first == NONE {
-                    *first = index;
+                if first.is_none() {
+                    *first = Some(Node::new(index));
                 }
                 LayoutEntry::inode(inode)
             }

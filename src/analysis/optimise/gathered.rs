@@ -3,12 +3,10 @@
 
 #[cfg(test)]
 use super::simulate::LayoutEntry;
-use super::simulate::{Layout, LayoutInode, UNIQUE};
+use super::simulate::{Layout, LayoutInode};
 use crate::disk::Links;
 use crate::fs::{FileType, Stat};
-
-/// A list's numbers that lead nowhere.
-pub(super) const NONE: u32 = u32::MAX;
+use crate::graph::Node;
 
 /// What is known of an inode beside what the simulation needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -73,6 +71,17 @@ pub(super) struct NamedLink {
     pub(super) inode: u32,
 }
 
+/// Where a directory is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct DirectoryPlace {
+    /// The entry that leads to it.
+    pub(super) entry: u32,
+    /// The directory that entry is in.
+    pub(super) parent: u32,
+    /// The index of the path it belongs to.
+    pub(super) path: u32,
+}
+
 /// All entries of the examined paths.
 #[derive(Debug, Default)]
 pub(super) struct GatheredTree {
@@ -80,20 +89,16 @@ pub(super) struct GatheredTree {
     pub(super) flags: Vec<Flags>,
     /// Inode numbers, which show where on a disk contents may lie.
     pub(super) numbers: Vec<u64>,
-    /// An entry that leads to each inode; `NONE` for one only in `.links`.
-    pub(super) first_entry: Vec<u32>,
+    /// An entry that leads to each inode; none for one only in `.links`.
+    pub(super) first_entry: Vec<Option<Node>>,
     /// The entries of `.links` whose names are hashes, by hash. Of a closure
     /// that stands alone: those that a file of it is a name of.
     pub(super) named_links: Vec<NamedLink>,
     /// Of all of `.links`; zero of a closure that stands alone.
     pub(super) links: Links,
-    /// Of each directory: the entry that leads to it. The first directory is
-    /// the store directory, its entries the paths.
-    pub(super) directory_entry: Vec<u32>,
-    /// Of each directory: the directory that entry is in.
-    pub(super) directory_parent: Vec<u32>,
-    /// Of each directory: the index of the path it belongs to.
-    pub(super) directory_path: Vec<u32>,
+    /// Where the directories are. The first directory is the store directory,
+    /// its entries the paths; it is not among them.
+    pub(super) places: Vec<DirectoryPlace>,
     /// The indexes of the paths that are there.
     pub(super) tops: Vec<u32>,
     /// The indexes of those that are not on disk, ascending.
@@ -114,11 +119,16 @@ impl GatheredTree {
         after.saturating_sub(1) as u32
     }
 
+    /// Where a directory, not the first, is.
+    pub(super) fn place(&self, directory: u32) -> DirectoryPlace {
+        self.places[directory as usize - 1]
+    }
+
     /// The index of the path that an entry belongs to.
     pub(super) fn path_of(&self, entry: u32) -> u32 {
         match self.directory_of(entry) {
             0 => self.tops[entry as usize],
-            directory => self.directory_path[directory as usize],
+            directory => self.place(directory).path,
         }
     }
 
@@ -130,7 +140,7 @@ impl GatheredTree {
     /// The name of a directory, not the first, below the store directory, put
     /// into `out`.
     pub(super) fn directory_name(&self, directory: u32, out: &mut Vec<u8>) {
-        self.name(self.directory_entry[directory as usize], out);
+        self.name(self.place(directory).entry, out);
     }
 
     /// The name of an entry below the store directory, put into `out`.
@@ -145,8 +155,8 @@ impl GatheredTree {
                 break;
             }
             out.push(b'/');
-            at = self.directory_entry[directory as usize];
-            directory = self.directory_parent[directory as usize];
+            let place = self.place(directory);
+            (at, directory) = (place.entry, place.parent);
         }
         out.reverse();
     }
@@ -154,7 +164,7 @@ impl GatheredTree {
     /// A tree of nothing but these names, each an inode of its own.
     #[cfg(test)]
     pub(super) fn of_names(names: &[&str]) -> Self {
-        let mut tree = Self { directory_path: vec![NONE], ..Self::default() };
+        let mut tree = Self::default();
         tree.names.starts.push(0);
         tree.names.of_threads.push(Vec::new());
         for (i, name) in (0..).zip(names) {
@@ -219,7 +229,7 @@ pub(super) fn inode(meta: &Stat) -> LayoutInode {
         size: meta.size,
         disk_size: meta.disk_size,
         nlink: meta.nlink,
-        class: UNIQUE,
+        class: None,
         writable: meta.file_type() == FileType::Regular && meta.mode & 0o200 != 0,
     }
 }

@@ -68,8 +68,8 @@ fn nixpkgs(tree: &GatheredTree) -> HashSet<Vec<u8>> {
     let mut found = HashSet::new();
     // The first directory is the store directory.
     for (directory, &(start, end)) in (0u32..).zip(&tree.layout.directories).skip(1) {
-        let parent = tree.directory_parent[directory as usize];
-        if parent != 0 && tree.directory_parent[parent as usize] != 0 {
+        let parent = tree.place(directory).parent;
+        if parent != 0 && tree.place(parent).parent != 0 {
             continue;
         }
         let has = |wanted: &&str| (start..end).any(|e| tree.base_name(e) == wanted.as_bytes());

@@ -1,7 +1,7 @@
 //! `.links`: what is linked already.
 
 use super::gathered::{Flags, GatheredTree, NamedLink, inode};
-use super::simulate::{LayoutInode, LayoutLink, UNIQUE};
+use super::simulate::{LayoutInode, LayoutLink};
 use crate::disk::{
     ByNumber, EntryStat, LINKS_DIRECTORIES, Links, LinksPlace, LinksReader, Progress, WalkEntry,
     Walker, read_links,
@@ -47,7 +47,7 @@ impl LinkTable {
                 if let Some(hash) = link.hash {
                     tree.named_links.push(NamedLink { hash, inode: index });
                 } else {
-                    tree.layout.links.push(LayoutLink { inode: index, class: UNIQUE });
+                    tree.layout.links.push(LayoutLink { inode: index, class: None });
                 }
             }
         };

@@ -5,9 +5,10 @@ use std::ffi::CStr;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::gathered::{GatheredTree, NONE, NamedLink};
+use super::gathered::{GatheredTree, NamedLink};
 use crate::disk::Progress;
 use crate::fs::{Directory, RegularFile, StoreFiles};
+use crate::graph::Node;
 use crate::nar::{FileHasher, hash_symlink, nix32};
 
 /// How many first bytes are compared before the whole is.
@@ -25,17 +26,11 @@ pub(super) struct Item {
     pub(super) size: u64,
     /// Of the first bytes, once they were read.
     pub(super) prefix: u64,
-    /// The kind; `KNOWN` where `.links` has the hash.
-    pub(super) kind: u32,
+    /// The kind; none where `.links` has the hash. Those sort first.
+    pub(super) kind: Option<Node>,
     /// The inode, or a link whose hash is known.
     pub(super) index: u32,
 }
-
-/// The number that stands for `.links` among directories.
-const LINKS: u32 = u32::MAX;
-
-/// Sorts after all kinds.
-pub(super) const KNOWN: u32 = u32::MAX;
 
 /// What a thread reads with.
 #[derive(Default)]
@@ -44,11 +39,14 @@ pub(super) struct ReadBuffers {
     last: LastDirectory,
 }
 
+/// A directory by its number; none for `.links`.
+type LinksOr = Option<u32>;
+
 /// The directory that was opened last: files that lie together on a disk are
 /// mostly of one, and opened from there at half the cost.
 #[derive(Default)]
 struct LastDirectory {
-    open: Option<(u32, Directory)>,
+    open: Option<(LinksOr, Directory)>,
     /// Its name, or that of a file in it with a NUL after it.
     name: Vec<u8>,
 }
@@ -78,9 +76,8 @@ impl<'t> ContentsReader<'t> {
     /// Where an inode is found, below the store directory.
     pub(super) fn path(&self, inode: u32, link: Option<&NamedLink>) -> Vec<u8> {
         let mut path = Vec::new();
-        let entry = self.tree.first_entry[inode as usize];
-        if entry != NONE {
-            self.tree.name(entry, &mut path);
+        if let Some(entry) = self.tree.first_entry[inode as usize] {
+            self.tree.name(entry.node(), &mut path);
             return path;
         }
         let find = || self.tree.named_links.iter().find(|link| link.inode == inode);
@@ -92,7 +89,7 @@ impl<'t> ContentsReader<'t> {
     }
 
     fn link(&self, item: &Item) -> Option<&NamedLink> {
-        (item.kind == KNOWN).then(|| &self.tree.named_links[item.index as usize])
+        item.kind.is_none().then(|| &self.tree.named_links[item.index as usize])
     }
 
     pub(super) fn inode(&self, item: &Item) -> u32 {
@@ -110,20 +107,21 @@ impl<'t> ContentsReader<'t> {
         link: Option<&NamedLink>,
         last: &'a mut LastDirectory,
     ) -> io::Result<(&'a Directory, &'a CStr)> {
-        let entry = self.tree.first_entry[inode as usize];
-        let (directory, name) = if entry == NONE {
-            let path = self.path(inode, link);
-            let at = path.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
-            (LINKS, Cow::Owned(path[at..].to_vec()))
-        } else {
-            (self.tree.directory_of(entry), self.tree.base_name(entry).into())
+        let (directory, name) = match self.tree.first_entry[inode as usize].map(Node::node) {
+            Some(entry) => (Some(self.tree.directory_of(entry)), self.tree.base_name(entry).into()),
+            None => {
+                let path = self.path(inode, link);
+                let at = path.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+                (None, Cow::Owned(path[at..].to_vec()))
+            }
         };
-        if directory != 0 && last.open.as_ref().is_none_or(|&(open, _)| open != directory) {
-            if directory == LINKS {
-                last.name.clear();
-                last.name.extend_from_slice(b".links");
-            } else {
-                self.tree.directory_name(directory, &mut last.name);
+        if directory != Some(0) && last.open.as_ref().is_none_or(|&(open, _)| open != directory) {
+            match directory {
+                Some(directory) => self.tree.directory_name(directory, &mut last.name),
+                None => {
+                    last.name.clear();
+                    last.name.extend_from_slice(b".links");
+                }
             }
             last.open = Some((directory, self.files.directory().pass_path(&last.name)?));
         }
@@ -132,7 +130,7 @@ impl<'t> ContentsReader<'t> {
         last.name.push(0);
         let name = CStr::from_bytes_with_nul(&last.name).unwrap_or_default();
         Ok(match &last.open {
-            Some((_, opened)) if directory != 0 => (opened, name),
+            Some((_, opened)) if directory != Some(0) => (opened, name),
             _ => (self.files.directory(), name),
         })
     }

@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 
 use super::version::{NixRule, NixRules};
-use crate::graph::NodeSet;
+use crate::graph::{Node, NodeSet, node_number};
 
 /// The files that Nix would meet, in the order in which it would meet them.
 #[derive(Clone, Debug, Default)]
@@ -37,16 +37,19 @@ pub(crate) struct LayoutInode {
     pub disk_size: u64,
     /// How many names it has, those that Nix does not meet included.
     pub nlink: u32,
-    /// Its class: the same number for the same kind of file, executable bit
-    /// and contents (or target); or [`UNIQUE`].
-    pub class: u32,
+    /// Its class: the same for the same kind of file, executable bit and
+    /// contents (or target); none if no other inode and no name in `.links`
+    /// has its contents.
+    pub class: Option<Class>,
     /// Whether it is a regular file that its owner may write to. Nix passes
     /// over such a file.
     pub writable: bool,
 }
 
-/// The class of contents that no other inode and no name in `.links` has.
-pub(crate) const UNIQUE: u32 = u32::MAX;
+node_number! {
+    /// A class of equal contents.
+    pub(crate) struct Class
+}
 
 /// An entry of a directory: a file or symlink by its inode, or a directory;
 /// other kinds of files are left out, as Nix passes over them.
@@ -101,9 +104,9 @@ pub(crate) enum EntryTarget {
 pub(crate) struct LayoutLink {
     /// Its inode: an index into [`Layout::inodes`].
     pub inode: u32,
-    /// The class that its *name* stands for, which Nix goes by; [`UNIQUE`] if
-    /// no examined file has the hash that is its name.
-    pub class: u32,
+    /// The class that its *name* stands for, which Nix goes by; none if no
+    /// examined file has the hash that is its name.
+    pub class: Option<Class>,
 }
 
 /// What came of it; sizes in bytes.
@@ -167,8 +170,6 @@ pub(crate) enum Event {
     },
 }
 
-const NONE: u32 = u32::MAX;
-
 /// Optimises the layout as Nix would, calling `on` for each change.
 pub(crate) fn simulate(
     layout: &Layout,
@@ -205,7 +206,7 @@ pub(super) struct Run<'a> {
     /// How many names each inode has now.
     names: Vec<u32>,
     /// The inode that is each class's entry of `.links` now.
-    link_of: Vec<u32>,
+    link_of: Vec<Option<Node>>,
     pub(super) outcome: SimulatedResult,
     on: &'a mut dyn FnMut(Event),
 }
@@ -217,14 +218,14 @@ impl<'a> Run<'a> {
             rule,
             linked: NodeSet::new(layout.inodes.len()),
             names: layout.inodes.iter().map(|inode| inode.nlink).collect(),
-            link_of: vec![NONE; layout.classes as usize],
+            link_of: vec![None; layout.classes as usize],
             outcome: SimulatedResult::default(),
             on,
         };
         for link in &layout.links {
             run.linked.insert(link.inode);
-            if link.class != UNIQUE {
-                run.link_of[link.class as usize] = link.inode;
+            if let Some(class) = link.class {
+                run.link_of[class.index()] = Some(Node::new(link.inode));
             }
         }
         run
@@ -267,19 +268,16 @@ impl Run<'_> {
         if self.names[index as usize] > 1 && self.linked.contains(index) {
             return;
         }
-        let mut link = match inode.class {
-            UNIQUE => NONE,
-            class => self.link_of[class as usize],
-        };
+        let link = inode.class.and_then(|class| self.link_of[class.index()]).map(Node::node);
         // Nix takes an entry of another size for corrupt, and goes on as if it
         // had not been there.
-        if link != NONE && self.layout.inodes[link as usize].size != inode.size {
+        let corrupt = |&link: &u32| self.layout.inodes[link as usize].size != inode.size;
+        if let Some(link) = link.filter(corrupt) {
             self.outcome.links_removed += 1;
             let last = self.lose_name(link);
             (self.on)(Event::LinkRemoved { inode: link, last });
-            link = NONE;
         }
-        if link == NONE {
+        let Some(link) = link.filter(|link| !corrupt(link)) else {
             // Making the new entry of `.links` fails, and Nix does not go on.
             if self.names[index as usize] >= self.layout.link_limit {
                 self.outcome.stopped = Some(Stop::LinkLimit);
@@ -288,11 +286,11 @@ impl Run<'_> {
             self.outcome.links_added += 1;
             self.names[index as usize] += 1;
             self.linked.insert(index);
-            if inode.class != UNIQUE {
-                self.link_of[inode.class as usize] = index;
+            if let Some(class) = inode.class {
+                self.link_of[class.index()] = Some(Node::new(index));
             }
             return;
-        }
+        };
         if link == index {
             return;
         }
@@ -352,27 +350,30 @@ mod tests {
         }
     }
 
-    fn file(class: u32, size: u64, nlink: u32) -> LayoutInode {
+    const UNIQUE: Option<Class> = None;
+    const EQUAL: Option<Class> = Some(Class::new(0));
+
+    fn file(class: Option<Class>, size: u64, nlink: u32) -> LayoutInode {
         LayoutInode { size, disk_size: 4096, nlink, class, writable: false }
     }
 
     #[test]
     fn links_up_to_the_limit() {
-        let layout = flat(vec![file(0, 1, 1); 5], &[0, 1, 2, 3, 4], vec![], 3);
+        let layout = flat(vec![file(EQUAL, 1, 1); 5], &[0, 1, 2, 3, 4], vec![], 3);
         let outcome = simulate(&layout, NixRule::UpTo2_22, |_| {});
         assert_eq!((outcome.files_linked, outcome.at_link_limit, outcome.disk_freed), (1, 3, 4096));
     }
 
     #[test]
     fn stops_where_nix_fails() {
-        let layout = flat(vec![file(UNIQUE, 1, 3), file(0, 1, 1)], &[0, 1], vec![], 3);
+        let layout = flat(vec![file(UNIQUE, 1, 3), file(EQUAL, 1, 1)], &[0, 1], vec![], 3);
         let stopped = simulate(&layout, NixRule::From2_23, |_| {}).stopped;
         assert_eq!(stopped, Some(Stop::LinkLimit));
     }
 
     #[test]
     fn stops_at_a_missing_path_but_for_determinate_nix() {
-        let mut layout = flat(vec![file(0, 1, 1); 3], &[0, 1, 2], vec![], 100);
+        let mut layout = flat(vec![file(EQUAL, 1, 1); 3], &[0, 1, 2], vec![], 100);
         layout.missing = Some(0);
         let outcome = simulate(&layout, NixRule::From2_23, |_| {});
         assert_eq!((outcome.files_linked, outcome.stopped), (0, Some(Stop::MissingPath(0))));
@@ -384,7 +385,7 @@ mod tests {
     #[test]
     fn breadth_first_keeps_another_file() {
         // A directory with a file, then a file beside that directory.
-        let inodes = vec![LayoutInode { disk_size: 8192, ..file(0, 1, 1) }, file(0, 1, 1)];
+        let inodes = vec![LayoutInode { disk_size: 8192, ..file(EQUAL, 1, 1) }, file(EQUAL, 1, 1)];
         let mut layout = flat(inodes, &[], vec![], 100);
         layout.entries =
             vec![LayoutEntry::directory(1), LayoutEntry::inode(1), LayoutEntry::inode(0)];
@@ -397,8 +398,8 @@ mod tests {
     #[test]
     fn replaces_a_corrupted_link() {
         // Inode 0 is the link, of another size; its only name. 1 and 2 are equal.
-        let inodes = vec![file(UNIQUE, 7, 1), file(0, 1, 1), file(0, 1, 1)];
-        let layout = flat(inodes, &[1, 2], vec![LayoutLink { inode: 0, class: 0 }], 100);
+        let inodes = vec![file(UNIQUE, 7, 1), file(EQUAL, 1, 1), file(EQUAL, 1, 1)];
+        let layout = flat(inodes, &[1, 2], vec![LayoutLink { inode: 0, class: EQUAL }], 100);
         let mut events = Vec::new();
         let outcome = simulate(&layout, NixRule::UpTo2_22, |e| events.push(e));
         assert_eq!((outcome.links_removed, outcome.links_added, outcome.files_linked), (1, 1, 1));
@@ -415,14 +416,14 @@ mod tests {
     #[test]
     fn trusts_a_link_of_the_right_size() {
         // The link's own contents are of no class: only its name counts.
-        let inodes = vec![file(UNIQUE, 1, 1), file(0, 1, 1)];
-        let layout = flat(inodes, &[1], vec![LayoutLink { inode: 0, class: 0 }], 100);
+        let inodes = vec![file(UNIQUE, 1, 1), file(EQUAL, 1, 1)];
+        let layout = flat(inodes, &[1], vec![LayoutLink { inode: 0, class: EQUAL }], 100);
         assert_eq!(simulate(&layout, NixRule::From2_23, |_| {}).files_linked, 1);
     }
 
     #[test]
     fn passes_over_writable_files() {
-        let inodes = vec![LayoutInode { writable: true, ..file(0, 1, 1) }, file(0, 1, 1)];
+        let inodes = vec![LayoutInode { writable: true, ..file(EQUAL, 1, 1) }, file(EQUAL, 1, 1)];
         let layout = flat(inodes, &[0, 1], vec![], 100);
         let outcome = simulate(&layout, NixRule::UpTo2_22, |_| {});
         assert_eq!((outcome.writable, outcome.files_linked), (1, 0));

@@ -7,9 +7,10 @@
 //! replaced. So each figure has a least and a greatest value.
 
 use super::simulate::{
-    EntryTarget, Event, Layout, LayoutInode, LayoutLink, SimulatedResult, UNIQUE, simulate,
+    Class, EntryTarget, Event, Layout, LayoutInode, LayoutLink, SimulatedResult, simulate,
 };
 use super::version::NixRule;
+use crate::graph::Node;
 
 /// The least and the greatest value of a figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -77,15 +78,13 @@ impl AnyOrder {
     }
 }
 
-const NONE: u32 = u32::MAX;
-
 /// Where the names of an inode are.
 #[derive(Clone, Copy)]
 struct Names {
     /// How many there are in the paths.
     visits: u32,
     /// The path of the last one found.
-    path: u32,
+    path: Option<Node>,
     /// Whether they are in several paths.
     scattered: bool,
 }
@@ -106,30 +105,32 @@ pub(super) fn any_order(layout: &Layout, outcome: &SimulatedResult) -> AnyOrder 
         return AnyOrder::of(outcome);
     }
     let classes = layout.classes as usize;
-    let mut link_of = vec![NONE; classes];
-    for link in layout.links.iter().filter(|link| link.class != UNIQUE) {
-        link_of[link.class as usize] = link.inode;
+    let mut link_of: Vec<Option<Node>> = vec![None; classes];
+    for link in &layout.links {
+        if let Some(class) = link.class {
+            link_of[class.index()] = Some(Node::new(link.inode));
+        }
     }
     let names = names(layout);
     let size_of = sizes(layout);
     let spoilt: Vec<bool> = (0..classes)
         .map(|class| {
-            let link = link_of[class];
-            size_of[class]
-                .is_some_and(|size| link != NONE && layout.inodes[link as usize].size != size)
+            let link_size = link_of[class].map(|link| layout.inodes[link.index()].size);
+            size_of[class].zip(link_size).is_some_and(|(size, of_link)| of_link != size)
         })
         .collect();
     // A spoilt link loses a name at some time, which decides whether its
     // inode is passed over.
-    let mut unlinked: Vec<u32> =
-        (0..classes).filter(|&class| spoilt[class]).map(|class| link_of[class]).collect();
+    let mut unlinked: Vec<u32> = (0..classes)
+        .filter(|&class| spoilt[class])
+        .filter_map(|class| link_of[class])
+        .map(Node::node)
+        .collect();
     unlinked.sort_unstable();
-    let mut members: Vec<(u32, u32)> = (0..)
+    let mut members: Vec<(Class, u32)> = (0..)
         .zip(&layout.inodes)
-        .filter(|(index, inode)| {
-            inode.class != UNIQUE && !inode.writable && names[*index as usize].visits > 0
-        })
-        .map(|(index, inode)| (inode.class, index))
+        .filter(|(index, inode)| !inode.writable && names[*index as usize].visits > 0)
+        .filter_map(|(index, inode)| Some((inode.class?, index)))
         .collect();
     members.sort_unstable();
     let mut linked = vec![false; layout.inodes.len()];
@@ -140,17 +141,18 @@ pub(super) fn any_order(layout: &Layout, outcome: &SimulatedResult) -> AnyOrder 
     let stops = outcome.stopped.is_some();
     let mut all = AnyOrder::default();
     for of_class in members.chunk_by(|a, b| a.0 == b.0) {
-        let class = of_class[0].0 as usize;
-        let link = link_of[class];
+        let number = of_class[0].0;
+        let class = number.index();
+        let link = link_of[class].map(Node::node);
         let size = size_of[class].unwrap_or_default();
         let (mut files, mut disk, mut gone) =
             (Range::default(), Range::default(), Range::default());
-        let mut kept: [(u64, u64); 3] = [(0, u64::MAX); 3];
+        let mut kept: [Option<(u64, u64)>; 3] = [None; 3];
         let mut several = 0u64;
         for &(_, index) in of_class {
             let inode = &layout.inodes[index as usize];
             several = several.max(u64::from(inode.nlink));
-            if index == link && !spoilt[class] {
+            if Some(index) == link && !spoilt[class] {
                 continue;
             }
             let of = replaced[index as usize];
@@ -158,20 +160,22 @@ pub(super) fn any_order(layout: &Layout, outcome: &SimulatedResult) -> AnyOrder 
             for (sum, of) in [&mut files, &mut disk, &mut gone].into_iter().zip(sums) {
                 sum.add(of);
             }
-            if first.binary_search(&(class as u32, index)).is_ok() {
+            if first.binary_search(&(number, index)).is_ok() {
                 for (kept, of) in kept.iter_mut().zip(sums) {
-                    *kept = (kept.0.max(of.least), kept.1.min(of.most));
+                    let (least, most) = kept.unwrap_or((of.least, of.most));
+                    *kept = Some((least.max(of.least), most.min(of.most)));
                 }
             }
         }
-        if link == NONE && !spoilt[class] {
+        if link.is_none() && !spoilt[class] {
             // One of those that are met first in their paths is kept.
-            for (sum, (least, most)) in [&mut files, &mut disk, &mut gone].into_iter().zip(kept) {
+            for (sum, kept) in [&mut files, &mut disk, &mut gone].into_iter().zip(kept) {
+                let (least, most) = kept.unwrap_or_default();
                 sum.least = sum.least.saturating_sub(least);
-                sum.most = sum.most.saturating_sub(if most == u64::MAX { 0 } else { most });
+                sum.most = sum.most.saturating_sub(most);
             }
         }
-        let of_link = if link == NONE { 0 } else { u64::from(layout.inodes[link as usize].nlink) };
+        let of_link = link.map_or(0, |link| u64::from(layout.inodes[link as usize].nlink));
         let full = files.most.saturating_add(several.max(of_link)).saturating_add(1);
         if stops || spoilt[class] || full >= u64::from(layout.link_limit) {
             // Whether any is linked depends on what came before.
@@ -184,7 +188,7 @@ pub(super) fn any_order(layout: &Layout, outcome: &SimulatedResult) -> AnyOrder 
         all.disk_freed.add(disk);
         all.apparent_freed.add(gone.times(size));
         all.inodes_freed.add(gone);
-        if spoilt[class] {
+        if let Some(link) = link.filter(|_| spoilt[class]) {
             let link = &layout.inodes[link as usize];
             all.disk_freed.add(Range::upto(link.disk_size));
             all.apparent_freed.add(Range::upto(link.size));
@@ -196,10 +200,11 @@ pub(super) fn any_order(layout: &Layout, outcome: &SimulatedResult) -> AnyOrder 
 
 /// Where the names of each inode are.
 fn names(layout: &Layout) -> Vec<Names> {
-    let none = Names { visits: 0, path: NONE, scattered: false };
+    let none = Names { visits: 0, path: None, scattered: false };
     let mut names = vec![none; layout.inodes.len()];
     each_entry(layout, |path, inode| {
         let of = &mut names[inode as usize];
+        let path = Some(Node::new(path));
         of.scattered |= of.visits > 0 && of.path != path;
         of.visits += 1;
         of.path = path;
@@ -214,22 +219,18 @@ fn firsts(
     layout: &Layout,
     passed: impl Fn(u32) -> bool,
     may_be_passed: impl Fn(u32) -> bool,
-) -> Vec<(u32, u32)> {
-    let mut last_path = vec![NONE; layout.classes as usize];
+) -> Vec<(Class, u32)> {
+    let mut last_path: Vec<Option<Node>> = vec![None; layout.classes as usize];
     let mut firsts = Vec::new();
     each_entry(layout, |path, index| {
         let inode = &layout.inodes[index as usize];
-        if inode.class == UNIQUE || inode.writable || passed(index) {
-            return;
+        let Some(class) = inode.class.filter(|_| !inode.writable && !passed(index)) else { return };
+        let (last, path) = (&mut last_path[class.index()], Some(Node::new(path)));
+        if *last != path {
+            firsts.push((class, index));
         }
-        if may_be_passed(index) {
-            if last_path[inode.class as usize] != path {
-                firsts.push((inode.class, index));
-            }
-            return;
-        }
-        if std::mem::replace(&mut last_path[inode.class as usize], path) != path {
-            firsts.push((inode.class, index));
+        if !may_be_passed(index) {
+            *last = path;
         }
     });
     firsts.sort_unstable();
@@ -256,8 +257,10 @@ fn each_entry(layout: &Layout, mut on: impl FnMut(u32, u32)) {
 /// The size of the files of each class that has any.
 fn sizes(layout: &Layout) -> Vec<Option<u64>> {
     let mut sizes = vec![None; layout.classes as usize];
-    for inode in layout.inodes.iter().filter(|inode| inode.class != UNIQUE) {
-        sizes[inode.class as usize] = Some(inode.size);
+    for inode in &layout.inodes {
+        if let Some(class) = inode.class {
+            sizes[class.index()] = Some(inode.size);
+        }
     }
     sizes
 }
@@ -274,16 +277,15 @@ fn replaced(
     let mut with_links = layout.clone();
     with_links.link_limit = u32::MAX;
     with_links.missing = None;
-    with_links.links.iter_mut().for_each(|link| link.class = UNIQUE);
+    with_links.links.iter_mut().for_each(|link| link.class = None);
     for (class, &size) in (0..).zip(size_of) {
         let inode = with_links.inodes.len() as u32;
         with_links.inodes.push(LayoutInode {
             size: size.unwrap_or_default(),
             nlink: 1,
-            class: UNIQUE,
             ..LayoutInode::default()
         });
-        with_links.links.push(LayoutLink { inode, class });
+        with_links.links.push(LayoutLink { inode, class: Some(Class::new(class)) });
     }
     let mut exact = vec![(0u64, 0u64); with_links.inodes.len()];
     simulate(&with_links, NixRule::From2_23, |event| {
@@ -334,7 +336,7 @@ mod tests {
                 size: 10 + u64::from(class),
                 disk_size: 4096,
                 nlink: u32::from(outside),
-                class,
+                class: Some(Class::new(class)),
                 writable: false,
             })
             .collect();
@@ -360,6 +362,7 @@ mod tests {
             layout.paths.push(Some(LayoutEntry::directory(layout.directories.len() as u32 - 1)));
         }
         for &(inode, class) in links {
+            let class = Some(Class::new(class));
             if layout.links.iter().all(|link| link.class != class && link.inode != inode as u32) {
                 layout.inodes[inode].nlink += 1;
                 layout.links.push(LayoutLink { inode: inode as u32, class });
