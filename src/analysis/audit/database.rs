@@ -163,11 +163,15 @@ fn integrity_check(connection: &Connection) -> rusqlite::Result<Integrity> {
     }
 }
 
-/// Whether a line says that the system did not let a page be read (`SQLITE_IOERR_READ`)
-/// or that there was no memory for it (`SQLITE_NOMEM`): nothing is known of the page.
+/// Whether a line says that the system did not let a page be read (`SQLITE_IOERR` and
+/// its kinds) or that there was no memory for it (`SQLITE_NOMEM`): nothing is known of
+/// the page. What lies beyond the end of the file is damage.
 fn is_unread(line: &str) -> bool {
-    line.contains("unable to get the page. error code=")
-        && (line.ends_with("=266") || line.ends_with("=7"))
+    const SHORT_READ: u32 = 522;
+    let Some((_, code)) = line.split_once("unable to get the page. error code=") else {
+        return false;
+    };
+    code.parse().is_ok_and(|code: u32| code != SHORT_READ && matches!(code & 0xff, 7 | 10))
 }
 
 /// What a check of the integrity would have to evaluate: code that is not
@@ -196,6 +200,18 @@ fn program(connection: &Connection) -> rusqlite::Result<Option<String>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pages_that_the_system_gives_are_damaged_and_others_unread() {
+        let unread = |code: u32| {
+            is_unread(&format!("Tree 5 page 5: unable to get the page. error code={code}"))
+        };
+        // SQLITE_IOERR_READ, _CORRUPTFS, SQLITE_NOMEM.
+        assert!([266, 8458, 7].into_iter().all(unread));
+        // SQLITE_IOERR_SHORT_READ, SQLITE_CORRUPT.
+        assert!(![522, 11].into_iter().any(unread));
+        assert!(!is_unread("Tree 5 page 5: btreeInitPage() returns error code 11"));
+    }
 
     #[test]
     fn what_a_check_would_run_is_found() {

@@ -37,16 +37,17 @@ fn failing(case: &mut Case, call: &str) {
         let inject = (&*format!("error={error}"), "(INJECTED)");
         let (ran, what) = case.injected(call, place, inject, &plain.command);
         let context = format!("{what}: {}", ran.run.stderr);
-        // The language's runtime, when a thread begins.
-        if ran.run.stderr.contains("failed to allocate an alternative stack") {
+        // The language's runtime when a thread begins; and what it says where directories
+        // of /proc cannot be closed, which never fails.
+        let not_ours = ["failed to allocate an alternative stack", "error during closedir"];
+        if not_ours.iter().any(|text| ran.run.stderr.contains(text)) {
             continue;
         }
         case.check_harm(&ran);
         match ran.run.status {
-            // Said to be whole: then it is, but for what an audit found.
+            // Said to be whole: then it is, but for what an audit says that it found.
             0 | 1 => assert!(
-                ran.run.stdout == plain.run.stdout
-                    || ran.run.stdout.contains(r#""found":"Input/output error (os error 5)""#),
+                ran.run.stdout == plain.run.stdout || ran.run.stdout.contains(" (os error "),
                 "{context}: {}\n{}",
                 ran.run.stdout,
                 plain.run.stdout

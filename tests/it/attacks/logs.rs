@@ -143,7 +143,8 @@ attacks! {
         let all = case.attack();
         said(&all, "rollback journal");
         // What it undoes is not counted.
-        let report = all.iter().find(|ran| ran.command.contains(&word("--all"))).unwrap();
+        let json = |ran: &&Ran| ["--all", "json"].map(word).iter().all(|w| ran.command.contains(w));
+        let report = all.iter().find(json).unwrap();
         let answer: Value = serde_json::from_str(&report.run.stdout).unwrap();
         assert!(answer["total"]["nar_size"].as_u64() > Some(500), "{answer}");
     }
