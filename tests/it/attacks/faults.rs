@@ -88,3 +88,83 @@ calls! {
     seeking_fails "lseek"
     starting_a_thread_fails "clone3"
 }
+
+/// What a run said that something failed in: either it is what is said where nothing
+/// fails, or it is called incomplete, or an audit's finding.
+#[track_caller]
+fn honest(case: &Case, plain: &Ran, ran: &Ran, what: &str) {
+    case.check(ran);
+    assert!(
+        ran.run.status == 3
+            || ran.run.stdout == plain.run.stdout
+            || ran.run.stdout.contains(" (os error "),
+        "{what}: {}\n{}",
+        ran.run.stdout,
+        plain.run.stdout
+    );
+}
+
+/// Calls of one kind fail from the Nth on, as where a disk or a server has gone, or only
+/// the Nth, as where a block is bad. All of them are tried in a sweep, else some.
+fn gone_half_way(case: &mut Case, call: &str) {
+    if !can_trace() {
+        return;
+    }
+    case.only(&[
+        &["report", "--all"],
+        &["audit", "--contents"],
+        &["optimise"],
+        &["kinds", "--all"],
+    ]);
+    case.settle();
+    for command in &case.commands {
+        let args = [&command[..], &["--threads", "1"].map(word)].concat();
+        let plain = case.run_once(&args, "json");
+        let calls = case.count(call, &plain.command);
+        let last = calls.most.saturating_sub(calls.before);
+        for nth in (0..last).rev().step_by(if sweep() { 1 } else { (last / 3).max(1) }) {
+            for (error, more) in [("EIO", ""), ("ESTALE", "+"), ("EIO", "+")] {
+                let what = format!("error={error}:when={}{more}", calls.before + 1 + nth);
+                let (ran, _) = case.strace(call, &what, &plain.command);
+                honest(case, &plain, &ran, &what);
+            }
+        }
+    }
+}
+
+attacks! {
+    fn media_that_fail_in_the_middle_of_a_directory(case) {
+        let tree = case.made.store.join(base(3, "tree"));
+        for i in 0..1500 {
+            fs::write(tree.join(format!("{i:040}")), "").unwrap();
+        }
+        gone_half_way(&mut case, "getdents64");
+    }
+    fn media_that_fail_in_the_middle_of_a_file(case) {
+        let tree = case.made.store.join(base(3, "tree"));
+        for name in ["one", "other"] {
+            fs::write(tree.join(name), vec![b'x'; 1 << 20]).unwrap();
+        }
+        gone_half_way(&mut case, "read");
+    }
+    fn media_that_fail_in_the_middle_of_a_database(case) {
+        case.sql("WITH RECURSIVE r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r WHERE n < 3000)
+                  INSERT INTO DerivationOutputs SELECT 4, n, hex(zeroblob(50)) FROM r");
+        gone_half_way(&mut case, "pread64");
+    }
+    /// As under `RLIMIT_NPROC`, whoever runs this and whatever else he runs.
+    fn threads_that_never_start(case) {
+        if !can_trace() {
+            return;
+        }
+        case.settle();
+        // The overview says how long it took, and what the disk has left.
+        for command in case.commands.iter().filter(|command| !command.is_empty()) {
+            let plain = case.run_once(command, "json");
+            let (ran, trace) = case.strace("clone3", "error=EAGAIN", &plain.command);
+            assert!(trace.contains("(INJECTED)") || !trace.contains("clone3("), "{trace}");
+            case.check(&ran);
+            assert_eq!((&ran.run.stdout, ran.run.status), (&plain.run.stdout, plain.run.status));
+        }
+    }
+}
