@@ -163,4 +163,47 @@ pub mod internals {
     pub use crate::graph::weights::Weight;
     pub use crate::nar::hash::{Algorithm, Hash};
     pub use crate::nar::nix32;
+
+    /// The input derivations and sources of a derivation's text.
+    pub fn derivation_inputs(text: &[u8]) -> Option<Vec<Vec<u8>>> {
+        crate::catalog::derivation::inputs(text)
+    }
+
+    /// The outputs of a derivation and their hashes; `read` gives the text of each
+    /// derivation by its path.
+    pub fn derivation_outputs(
+        drv: &[u8],
+        read: &dyn Fn(&[u8]) -> Option<Vec<u8>>,
+    ) -> Option<Vec<(String, String)>> {
+        crate::catalog::derivation::Modulo::new(read).of_outputs(drv)
+    }
+
+    /// A database's bytes with its write-ahead log applied, or else with its rollback
+    /// journal undone.
+    ///
+    /// # Errors
+    /// If the log or journal is none, or is not this database's.
+    pub fn replay(mut image: Vec<u8>, log: &[u8], ahead: bool) -> std::io::Result<Vec<u8>> {
+        let apply = match ahead {
+            true => crate::catalog::open::apply_log,
+            false => crate::catalog::open::roll_back,
+        };
+        apply(&mut image, log).map(|()| image)
+    }
+
+    /// The hash part of the store path without references that has this content address
+    /// and this name.
+    pub fn content_address_hash_part(content_address: &str, name: &str) -> Option<String> {
+        let parsed = crate::nar::content_address::ContentAddress::parse(content_address)?;
+        parsed.hash_part(crate::store::DEFAULT_STORE_DIR, name, &[], false)
+    }
+
+    /// Where a store URI says that its store lies; `None` if that is the default.
+    ///
+    /// # Errors
+    /// If it is no store on this machine.
+    pub fn store_uri_root(uri: &std::ffi::OsStr) -> Result<Option<std::path::PathBuf>, String> {
+        let parsed = crate::store::StoreUri::parse(uri, std::path::Path::new("/here"));
+        parsed.map(|parsed| parsed.root).map_err(|e| e.to_string())
+    }
 }

@@ -202,20 +202,20 @@ fn sha256(text: &[u8]) -> String {
 
 /// Hashes of derivations modulo their inputs, each made once
 /// (nix: `hashDerivationModulo`, `staticOutputHashes`).
-pub(super) struct Modulo<'a> {
+pub(crate) struct Modulo<'a> {
     read: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>,
     known: HashMap<Vec<u8>, Hashes>,
 }
 
 impl<'a> Modulo<'a> {
     /// `read` gives the text of a derivation by its full path.
-    pub(super) fn new(read: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Self {
+    pub(crate) fn new(read: &'a dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Self {
         Self { read, known: HashMap::new() }
     }
 
     /// The outputs of a derivation and their hashes, by which `Realisations`
     /// knows them; `None` if it, or one of its inputs, cannot be read.
-    pub(super) fn of_outputs(&mut self, drv: &[u8]) -> Option<Hashes> {
+    pub(crate) fn of_outputs(&mut self, drv: &[u8]) -> Option<Hashes> {
         let parts = Parts::parse(&(self.read)(drv)?)?;
         if !parts.is_fixed() {
             for (input, _) in &parts.inputs {

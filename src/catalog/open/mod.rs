@@ -56,6 +56,7 @@ use limits::Weight;
 pub(crate) use limits::is_limit;
 #[cfg(feature = "cli")]
 pub(crate) use owner::leave_owners_alone;
+pub(crate) use replay::{apply_log, roll_back};
 
 /// The oldest database schema that is read: Nix 1.0's.
 pub(crate) const OLDEST_SCHEMA: u32 = 6;

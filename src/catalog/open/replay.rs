@@ -53,7 +53,7 @@ fn put(image: &mut Vec<u8>, number: u32, page: &[u8], longest: u64) -> io::Resul
 ///
 /// # Errors
 /// If the transaction spanned several databases, or the journal is odd.
-pub(super) fn roll_back(image: &mut Vec<u8>, journal: &[u8]) -> io::Result<()> {
+pub(crate) fn roll_back(image: &mut Vec<u8>, journal: &[u8]) -> io::Result<()> {
     // The name of a super-journal, its length and a checksum.
     if journal.ends_with(&JOURNAL_MAGIC) && journal.len() > HEADER {
         return Err(odd("its journal is of a transaction over several databases"));
@@ -119,7 +119,7 @@ pub(super) fn roll_back(image: &mut Vec<u8>, journal: &[u8]) -> io::Result<()> {
 ///
 /// # Errors
 /// If the log is of a form that is not known, or odd.
-pub(super) fn apply_log(image: &mut Vec<u8>, log: &[u8]) -> io::Result<()> {
+pub(crate) fn apply_log(image: &mut Vec<u8>, log: &[u8]) -> io::Result<()> {
     let Some(header) = log.get(..WAL_HEADER) else { return Ok(()) };
     let word = |bytes, at| word(bytes, at).unwrap_or_default();
     let magic = word(header, 0);
