@@ -93,6 +93,7 @@
 //! | [`roots`] | the garbage collector’s roots and settings, found without Nix |
 //! | [`outside`] | what Nix keeps outside the store: free pages of the database, logs, caches, `/boot` |
 //! | [`census`] | catalog and disk joined, targets resolved |
+//! | [`snapshot`] | a census in a file, and back |
 //! | [`answer`] | what an answer is made of: documents, sections, typed columns, cells; which rows are chosen |
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
 //! | [`output`] | one module a format: table, JSON, CSV, JUnit XML |
@@ -140,6 +141,7 @@ pub mod roots;
 #[cfg(test)]
 #[path = "../tests/it/support/skip.rs"]
 mod skip;
+pub mod snapshot;
 pub mod store;
 mod text;
 mod threads;

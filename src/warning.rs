@@ -251,6 +251,36 @@ impl Warnings {
         }
     }
 
+    /// All of them: those kept, those kept for an audit, and how many there were
+    /// of each kind.
+    pub(crate) fn parts(&self) -> (&[Warning], &[Warning], &BTreeMap<WarningKind, u64>) {
+        (&self.kept, &self.more, &self.counts)
+    }
+
+    /// Warnings of such parts; `None` if they do not fit together.
+    pub(crate) fn from_parts(
+        kept: Vec<Warning>,
+        more: Vec<Warning>,
+        counts: BTreeMap<WarningKind, u64>,
+    ) -> Option<Self> {
+        let mut left = counts.clone();
+        for warning in kept.iter().chain(&more) {
+            let left = left.get_mut(&warning.kind)?;
+            *left = left.checked_sub(1)?;
+            // As `push` cuts them.
+            let longest = Self::LONGEST + '…'.len_utf8();
+            if warning.path.len().max(warning.message.len()) > longest {
+                return None;
+            }
+        }
+        let more_bytes = more.iter().map(bytes_of).sum();
+        let fits = kept.len() <= Self::KEPT
+            && more.len() <= Self::MORE
+            && more.iter().all(|warning| warning.kind.is_finding())
+            && counts.values().all(|&count| (1..1 << 48).contains(&count));
+        fits.then_some(Self { kept, more, more_bytes, counts })
+    }
+
     /// Sorts the kept warnings by kind and path, so that a parallel walk gives
     /// them in the same order each time.
     pub(crate) fn sort(&mut self) {

@@ -97,6 +97,7 @@ impl ReferenceTree {
             let id = census.id(index);
             let (outputs_nar_size, outputs) = match is_derivation(line) {
                 false => (Cell::Missing, Cell::Missing),
+                true if catalog.is_part() => (Cell::Missing, Cell::Missing),
                 true => {
                     let sizes = catalog.outputs_of(id).map(|output| catalog.nar_size(output));
                     let sum: Option<u64> = sizes.sum();

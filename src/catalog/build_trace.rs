@@ -21,6 +21,9 @@ pub(crate) enum TraceTable {
 }
 
 impl TraceTable {
+    /// All tables.
+    pub(crate) const ALL: [Self; 2] = [Self::Realisations, Self::BuildTraceV3];
+
     /// Its name in the database.
     pub(crate) fn name(self) -> &'static str {
         match self {

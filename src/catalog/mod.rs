@@ -21,6 +21,7 @@ mod names;
 mod niche;
 pub(crate) mod open;
 pub(crate) mod overlay;
+mod parts;
 pub(crate) mod path_info;
 pub(crate) mod registration;
 pub(crate) mod scan;
@@ -34,6 +35,7 @@ pub use import::{ImportError, PathInfo};
 #[cfg(feature = "cli")]
 pub(crate) use names::fold_paths;
 pub use open::{DatabaseFile, Exceeded, Journal, OpenError, Schema};
+pub(crate) use parts::{CatalogParts, MoreParts, OddParts};
 pub use scan::ScanError;
 pub use sniff::{Compression, OtherFormat};
 pub use source::{Loaded, Source, load_over};
@@ -183,6 +185,7 @@ pub struct Catalog {
     deriver_ids: OnceLock<Vec<Option<PathId>>>,
     all_outputs: OnceLock<Rows>,
     has_provenance: bool,
+    is_part: bool,
     /// What was odd about the source.
     pub warnings: Warnings,
 }
@@ -530,6 +533,11 @@ impl Catalog {
     /// Nix cannot read; ascending. Nix fails even where such a path is alive.
     pub(crate) fn beside_odd_rows(&self) -> &[(PathId, OddEnd)] {
         &self.beside_odd_rows
+    }
+
+    /// Whether the source has a build trace.
+    pub(crate) fn has_traces(&self) -> bool {
+        !self.traces.is_empty() || !self.unknown_traces.is_empty()
     }
 
     /// Adds outputs of derivations: pairs of derivation and output.

@@ -19,6 +19,21 @@ impl Strings {
         Self { text: String::new(), ends: Vec::new() }
     }
 
+    /// A column of strings that lie end to end in `text`, by where each ends;
+    /// `None` if they do not.
+    pub(crate) fn from_parts(text: String, ends: Vec<u32>) -> Option<Self> {
+        let last = ends.last().copied().unwrap_or(0);
+        let fits = ends.is_sorted()
+            && last as usize == text.len()
+            && ends.iter().all(|&end| text.is_char_boundary(end as usize));
+        fits.then_some(Self { text, ends })
+    }
+
+    /// All of them end to end.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Appends a string; `false` if the column would pass 4 GiB, and then
     /// nothing was appended.
     #[must_use]

@@ -108,6 +108,21 @@ pub fn scan_kinds(
     disk::scan_kinds(files, &names, &options, progress)
 }
 
+/// The same; what kept kinds from being known is among the warnings of the kinds.
+///
+/// # Errors
+/// As [`scan`].
+pub(crate) fn scan_kinds_apart(
+    files: &StoreFiles,
+    catalog: &Catalog,
+    examine: &Examine,
+    options: &ScanOptions,
+    progress: &Progress,
+) -> Result<(DiskScan, KindScan), DiskError> {
+    let (names, options) = scanned(catalog, examine, options);
+    disk::scan_kinds_apart(files, &names, &options, progress)
+}
+
 /// The same, and in the same walk what an observer gathers.
 ///
 /// # Errors

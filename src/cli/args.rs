@@ -14,8 +14,12 @@ use std::path::{Path, PathBuf};
 #[command(next_help_heading = "Store")]
 pub(super) struct StoreArgs {
     /// Examine the small demo store that comes with this program
-    #[arg(long, global = true, conflicts_with_all = ["root", "root_kind", "store", "store_dir", "state_dir", "db", "registration", "path_info", "scan", "lower"])]
+    #[arg(long, global = true, conflicts_with_all = ["root", "root_kind", "store", "store_dir", "state_dir", "db", "registration", "path_info", "scan", "lower", "snapshot"])]
     pub(super) demo: bool,
+    /// Examine the store as it was when FILE was written by `nix-census snapshot`, `-` for
+    /// standard input; what needs the contents of files cannot be answered
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["root", "root_kind", "store", "store_dir", "state_dir", "db", "registration", "path_info", "scan", "lower"])]
+    pub(super) snapshot: Option<PathBuf>,
     /// Examine the system under DIR, such as a mounted image: DIR/nix/store and
     /// DIR/nix/var/nix; symlinks are resolved inside DIR
     #[arg(long, global = true, value_name = "DIR")]
@@ -158,6 +162,11 @@ impl OutputArgs {
                 _ => Format::Table,
             },
         })
+    }
+
+    /// Takes this format, whatever the output file is called.
+    pub(super) fn set_table(&mut self) {
+        self.format = Some(FormatArg::Table);
     }
 
     pub(super) fn units(&self) -> Units {

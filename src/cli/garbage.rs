@@ -66,6 +66,7 @@ pub(super) fn run(
                        --keep-generations cannot be used with it";
         return Err(Failure::usage(message));
     }
+    subject.need_whole("`garbage`")?;
     subject.need_roots()?;
     let catalog = subject.catalog(request)?;
     let why = subject.targets(request, &catalog, &args.targets)?;

@@ -158,6 +158,20 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
         ],
     ),
     (
+        "snapshot",
+        &[
+            ("The whole store", "nix-census snapshot -o store.census"),
+            (
+                "One system and all it needs",
+                "nix-census snapshot /run/current-system -o system.census",
+            ),
+            (
+                "For a pipe, with the name of this host",
+                "nix-census snapshot --host-name -o - >host.census",
+            ),
+        ],
+    ),
+    (
         "audit",
         &[
             ("The whole store, without reading files", "nix-census audit"),

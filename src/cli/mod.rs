@@ -16,6 +16,7 @@ mod help;
 mod hints;
 mod image;
 mod input;
+mod kept;
 mod kinds;
 mod locate;
 mod near;
@@ -30,6 +31,7 @@ mod request;
 mod roots;
 mod rows;
 mod screen;
+mod snapshot;
 mod subject;
 mod suggest;
 mod tree;
@@ -92,6 +94,7 @@ enum Command {
     Garbage(garbage::GarbageArgs),
     Reclaim(reclaim::ReclaimArgs),
     Audit(audit::AuditArgs),
+    Snapshot(snapshot::SnapshotArgs),
     #[command(hide = true, disable_help_flag = true)]
     PathInfo(path_info::PathInfoArgs),
     Help(help::HelpArgs),
@@ -184,6 +187,9 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
         }
         command => command,
     };
+    if let Some(Command::Snapshot(_)) = command {
+        snapshot::check_output(&mut output)?;
+    }
     let request = &Request::new(output, rows, name)?;
     let subject = &Subject::new(request, store)?;
     // The document is asked too, but only when all work is done.
@@ -205,6 +211,7 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
         Some(Command::Garbage(args)) => garbage::run(request, subject, &args),
         Some(Command::Reclaim(args)) => reclaim::run(request, subject, &args),
         Some(Command::Audit(args)) => audit::run(request, subject, &args),
+        Some(Command::Snapshot(args)) => snapshot::run(request, subject, &args),
         Some(
             Command::Help(_) | Command::Generate(_) | Command::PathInfo(_) | Command::WhyDepends(_),
         ) => {

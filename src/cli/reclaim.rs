@@ -12,7 +12,6 @@ use crate::analysis::reclaim::{LadderOptions, Reclaim, Tier};
 use crate::census::{Census, Examine};
 use crate::disk::Space;
 use crate::graph::NodeSet;
-use crate::outside::Outside;
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 
@@ -42,6 +41,7 @@ pub(super) fn run(
 ) -> Result<Exit, Failure> {
     let disk = subject.walks_disk();
     args.need.check(subject)?;
+    subject.need_whole("`reclaim`")?;
     subject.need_roots()?;
     let catalog = subject.catalog(request)?;
     let mut census = subject.census(request, catalog, &Examine::All, true)?;
@@ -49,7 +49,7 @@ pub(super) fn run(
     let settings = args.settings.read(subject, &mut census.warnings);
     follow_build_traces(subject, &mut census, &found, &args.settings, &settings);
     warn_where_nix_stops(&census.catalog, &found, &settings, &mut census.warnings);
-    let outside = Outside::find(subject.tree(), &subject.location, disk);
+    let outside = subject.outside()?;
     census.warnings.extend(outside.warnings.clone());
     let need = args.need.need(&census)?;
     let options = LadderOptions {
@@ -61,7 +61,8 @@ pub(super) fn run(
     };
     let mut optimised = Ok(None);
     let mut ask = |gone: &NodeSet, others: &[bool]| {
-        if !disk || args.no_optimise || subject.lower_store().is_some() {
+        if !disk || args.no_optimise || subject.lower_store().is_some() || subject.kept().is_some()
+        {
             return None;
         }
         optimised = optimise(request, subject, args, &census, Deleted { paths: gone, others });
@@ -70,6 +71,11 @@ pub(super) fn run(
     let mut reclaim = Reclaim::new(whole(&census), &found, outside, &options, &mut ask);
     if let Some((_, warnings)) = optimised? {
         reclaim.warnings.extend(warnings);
+    }
+    if disk && !args.no_optimise && subject.kept().is_some() {
+        let message =
+            "optimising is left out: what it saves is in the files, which a snapshot has not";
+        reclaim.warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
     }
     reclaim.smallest = args.need.smallest(subject, &census, &found, &settings)?;
     let exit = if reclaim.enough == Some(false) { Exit::No } else { Exit::Done };

@@ -79,6 +79,7 @@ pub(super) fn run(
     let mut targets = targets.unwrap_or_default();
     let mut notes = Warnings::new();
     if args.derivers {
+        subject.need_whole("--derivers")?;
         let paths: Vec<PathId> = match (all, args.no_closure) {
             (true, _) => catalog.ids().collect(),
             (false, true) => targets,
@@ -146,6 +147,7 @@ fn grouped(
         GroupArg::Output => GroupedReport::new(&census, GroupBy::Output),
         GroupArg::Kind => unreachable!("answered above"),
         GroupArg::Root => {
+            subject.need_whole("--group-by root")?;
             subject.need_roots()?;
             let found = find_links(subject, &mut census)?;
             GroupedReport::of_roots(&census, &found.roots)

@@ -14,7 +14,7 @@ use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
 use jiff::tz::TimeZone;
 use std::fmt::Display;
-use std::io::{self, IsTerminal};
+use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 
 /// How many warnings are shown unless all are asked for.
@@ -129,6 +129,22 @@ impl Request {
         self.destination.write(|out| output::write(document, format, &style, out))?;
         self.show_warnings(warnings);
         Ok(if warnings.complete() { exit } else { Exit::Incomplete })
+    }
+
+    /// Writes what is no document, and shows warnings about it.
+    pub(super) fn write_file(
+        &self,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+        warnings: &Warnings,
+    ) -> Result<Exit, Failure> {
+        self.destination.write(write)?;
+        self.show_warnings(warnings);
+        Ok(if warnings.complete() { Exit::Done } else { Exit::Incomplete })
+    }
+
+    /// Whether what is written goes to a terminal.
+    pub(super) fn writes_to_terminal(&self) -> bool {
+        matches!(self.destination, Destination::StandardOutput) && io::stdout().is_terminal()
     }
 
     fn show_warnings(&self, warnings: &Warnings) {

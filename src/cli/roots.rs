@@ -8,12 +8,15 @@ use super::subject::{Subject, whole};
 use crate::analysis::liveness::{Keep, alive};
 use crate::analysis::optimise::NixVersion;
 use crate::analysis::roots::{RootSort, Roots, RootsOf, RootsOptions};
-use crate::catalog::{PathId, build_trace};
+use crate::catalog::build_trace::{self, TraceTable};
+use crate::catalog::{Catalog, PathId};
 use crate::census::{Census, Examine};
 use crate::fs::StoreFiles;
 use crate::roots::{
-    Caller, FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, StaleReason, find_roots,
+    Caller, CallerKind, FoundRoots, GcSetting, GcSettings, RootKind, RootOptions, RootSurvey,
+    StaleReason, find_roots,
 };
+use crate::snapshot::TraceOutputs;
 use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 use std::ffi::OsStr;
@@ -78,6 +81,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
         (None, true) => RootSort::FreedDiskSize,
         (None, false) => RootSort::FreedNarSize,
     };
+    subject.need_whole("`roots`")?;
     subject.need_roots()?;
     let catalog = subject.catalog(request)?;
     let target =
@@ -117,7 +121,7 @@ pub(super) fn find(
         caller: caller(subject, settings.nix_version),
         locks_temporary_directories: settings.nix_version.locks_temporary_directories(),
     };
-    find_with(subject, census, &options)
+    find_with(subject, census, &options, settings.nix_version)
 }
 
 /// The roots that are links and files: processes are not asked.
@@ -129,15 +133,25 @@ pub(super) fn find_links(subject: &Subject, census: &mut Census) -> Result<Found
         caller: caller(subject, version),
         locks_temporary_directories: version.locks_temporary_directories(),
     };
-    find_with(subject, census, &options)
+    find_with(subject, census, &options, version)
 }
 
 fn find_with(
     subject: &Subject,
     census: &mut Census,
     options: &RootOptions,
+    version: NixVersion,
 ) -> Result<FoundRoots, Failure> {
-    let mut found = find_roots(subject.tree(), &subject.location, &census.catalog, options);
+    let mut found = match subject.kept() {
+        None => find_roots(subject.tree(), &subject.location, &census.catalog, options),
+        Some(kept) => {
+            let survey = kept.surroundings()?.roots.as_ref();
+            let caller = caller_kind(version);
+            survey
+                .and_then(|survey| survey.found(&subject.location, options, caller))
+                .ok_or_else(|| kept.no_roots())?
+        }
+    };
     found.lower_store = subject.lower_store().map(Path::to_owned);
     census.warnings.extend(std::mem::take(&mut found.warnings));
     let auto = subject.location.state_dir.join("gcroots/auto");
@@ -170,13 +184,23 @@ pub(super) fn follow_build_traces(
     if !settings.keep_outputs.value || !features.iter().any(|f| f == "ca-derivations") {
         return;
     }
+    let keep = Keep::from(settings);
+    let table = args.nix_version.trace_table();
+    let kept = subject.kept().and_then(|kept| kept.surroundings().ok());
     // Without files the answer says which derivations could not be read.
     let files = if subject.walks_disk() { subject.files().ok() } else { None };
     let store = files.map(StoreFiles::directory);
-    let table = args.nix_version.trace_table();
     let mut warnings = Warnings::new();
-    let pairs = build_trace::outputs(&census.catalog, table, store, &mut warnings);
-    let keep = Keep::from(settings);
+    let pairs = match kept {
+        None => build_trace::outputs(&census.catalog, table, store, &mut warnings),
+        Some(kept) => {
+            let found = TraceTable::ALL.iter().zip(&kept.traces).find(|(of, _)| **of == table);
+            found.map_or_else(Vec::new, |(_, found)| {
+                warnings.extend(found.warnings.clone());
+                found.pairs.clone()
+            })
+        }
+    };
     let roots = || found.roots.iter().map(|root| root.path);
     let before = alive(&census.catalog, keep, roots());
     census.catalog.add_derivation_outputs(&pairs);
@@ -188,6 +212,34 @@ pub(super) fn follow_build_traces(
         warnings.push(WarningKind::Uncertain, census.catalog.path(path), message);
     }
     census.warnings.extend(warnings);
+}
+
+/// What of a caller depends on the version of Nix.
+fn caller_kind(version: NixVersion) -> CallerKind {
+    CallerKind { rule: version.profile_rule(), knows_state_home: version.has_state_home() }
+}
+
+/// All that may be asked of the roots, for a snapshot.
+pub(super) fn survey(subject: &Subject, catalog: &Catalog) -> RootSurvey {
+    // One version of each kind.
+    let versions = ["2.14", "2.15", "2.24", "2.36"].map(|v| v.parse().unwrap_or_default());
+    let callers = versions.map(|version| (caller_kind(version), caller(subject, version)));
+    RootSurvey::take(subject.tree(), &subject.location, catalog, &callers, (true, true))
+}
+
+/// What build traces know, for a snapshot.
+pub(super) fn trace_outputs(subject: &Subject, catalog: &Catalog) -> Vec<TraceOutputs> {
+    if !catalog.has_traces() {
+        return Vec::new();
+    }
+    let files = if subject.walks_disk() { subject.files().ok() } else { None };
+    let outputs = TraceTable::ALL.map(|table| {
+        let mut warnings = Warnings::new();
+        let store = files.map(StoreFiles::directory);
+        let pairs = build_trace::outputs(catalog, table, store, &mut warnings);
+        TraceOutputs { pairs, warnings }
+    });
+    outputs.into()
 }
 
 /// Who is taken to call `nix-collect-garbage`: this user; an image's superuser.

@@ -7,6 +7,7 @@ use super::environment;
 use super::exit::{Failure, Label, say};
 use super::hints;
 use super::input;
+use super::kept::Kept;
 use super::locate::{Located, locate, this_machine};
 use super::progress::with_progress;
 use super::request::Request;
@@ -15,9 +16,10 @@ use crate::census::{
     self, Census, Examine, NameContext, Named, NamedBy, TargetError, WholeCensus, match_pattern,
     resolve_target,
 };
-use crate::disk::{DiskError, KindScan, Progress, ScanOptions};
+use crate::disk::{DiskError, DiskScan, KindScan, Progress, ScanOptions};
 use crate::fs::{self, StoreFiles, Tree};
 use crate::graph::{NodeSet, roots};
+use crate::outside::Outside;
 use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::StoreLocation;
 use crate::text::escape;
@@ -46,6 +48,8 @@ pub(super) struct Subject {
     settings_tree: Tree,
     files: OnceCell<StoreFiles>,
     settings: OnceCell<(Settings, Warnings)>,
+    /// The snapshot that is asked in its place.
+    kept: Option<Kept>,
     /// Removed with this, if it is what is examined.
     _demo: Option<Demo>,
 }
@@ -53,6 +57,10 @@ pub(super) struct Subject {
 impl Subject {
     pub(super) fn new(request: &Request, mut store: StoreArgs) -> Result<Self, Failure> {
         let current_dir = request.current_dir().to_owned();
+        if let Some(file) = &store.snapshot {
+            let kept = Kept::open(request, file, !store.no_disk)?;
+            return Self::of_snapshot(kept, store, current_dir);
+        }
         let mut demo = if store.demo { Some(Demo::choose(&mut store)?) } else { None };
         let mut located = locate(&store, &current_dir)?;
         if let Some(note) = located.note.take() {
@@ -88,10 +96,63 @@ impl Subject {
             settings_tree,
             files: OnceCell::new(),
             settings: OnceCell::new(),
+            kept: None,
             _demo: demo,
         };
         subject.keep_off_inputs(request)?;
         Ok(subject)
+    }
+
+    /// The store that a snapshot is of.
+    fn of_snapshot(kept: Kept, store: StoreArgs, current_dir: PathBuf) -> Result<Self, Failure> {
+        let tree = this_machine()?;
+        Ok(Self {
+            location: kept.location.clone(),
+            lower: None,
+            source: Source::Database,
+            names: NameContext { tree: tree.clone(), current_dir },
+            store,
+            nix_state_dir: None,
+            daemon: false,
+            settings_tree: tree,
+            files: OnceCell::new(),
+            settings: OnceCell::new(),
+            kept: Some(kept),
+            _demo: None,
+        })
+    }
+
+    /// Refuses a snapshot of a closure alone, where `question` is about the whole store.
+    pub(super) fn need_whole(&self, question: &str) -> Result<(), Failure> {
+        self.kept.as_ref().map_or(Ok(()), |kept| kept.need_whole(question))
+    }
+
+    /// The snapshot that is asked, if it is not a store.
+    pub(super) fn kept(&self) -> Option<&Kept> {
+        self.kept.as_ref()
+    }
+
+    /// What Nix keeps outside the store.
+    pub(super) fn outside(&self) -> Result<Outside, Failure> {
+        let walk = self.walks_disk();
+        let Some(kept) = &self.kept else {
+            return Ok(Outside::find(self.tree(), &self.location, walk));
+        };
+        let outside = kept.surroundings()?.outside.clone();
+        match walk || !outside.walked {
+            true => Ok(outside),
+            false => Ok(Outside { database: outside.database, ..Outside::default() }),
+        }
+    }
+
+    /// Refuses a snapshot, where files are needed.
+    pub(super) fn need_files(&self) -> Result<(), Failure> {
+        self.kept.as_ref().map_or(Ok(()), |kept| Err(kept.no_files()))
+    }
+
+    /// Where names lead to, on this machine or under the root.
+    fn names_location(&self) -> &StoreLocation {
+        self.kept.as_ref().map_or(&self.location, |kept| &kept.here)
     }
 
     /// The tree that the store lies in.
@@ -101,6 +162,9 @@ impl Subject {
 
     /// The catalog of the store.
     pub(super) fn catalog(&self, request: &Request) -> Result<Catalog, Failure> {
+        if let Some(kept) = &self.kept {
+            return Ok(kept.catalog());
+        }
         let mut catalog = self.load(request, &self.location, &self.source)?;
         if let Some(lower) = &self.lower {
             let below = self.load(request, lower, &Source::find(lower))?;
@@ -111,6 +175,7 @@ impl Subject {
 
     /// The store's database file.
     pub(super) fn database(&self) -> Result<DatabaseFile, Failure> {
+        self.need_files()?;
         DatabaseFile::of(&self.location).map_err(|e| catalog_failure(&e.into()))
     }
 
@@ -147,6 +212,9 @@ impl Subject {
 
     /// The store directory of the store beneath, if there is one.
     pub(super) fn lower_store(&self) -> Option<&Path> {
+        if let Some(kept) = self.kept.as_ref().and_then(|kept| kept.surroundings().ok()) {
+            return kept.lower_store.as_deref();
+        }
         self.lower.as_ref().map(|lower| &*lower.real_store_dir)
     }
 
@@ -196,23 +264,36 @@ impl Subject {
         all: bool,
     ) -> Result<Option<Vec<PathId>>, Failure> {
         if all {
+            self.need_whole("--all")?;
             return Ok(None);
         }
         if !names.is_empty() {
             return self.targets(request, catalog, names).map(Some);
         }
-        let system = self.named_target(catalog, None, RUNNING_SYSTEM).ok();
-        let Some(system) = system.filter(|named| named.by == NamedBy::Exactly) else {
+        if let Some(targets) = self.kept.as_ref().and_then(Kept::targets) {
+            request.note("no target given: this is what the snapshot is of");
+            return Ok(Some(targets.to_vec()));
+        }
+        let Some(system) = self.running_system(catalog) else {
             request.note(format_args!(
                 "no target given, and no {RUNNING_SYSTEM}: these are all valid paths"
             ));
             return Ok(None);
         };
-        let path = catalog.path(system.ids[0]);
+        let path = catalog.path(system);
         request.note(format_args!(
             "no target given: this is the running system, {RUNNING_SYSTEM}, {path}"
         ));
-        Ok(Some(system.ids))
+        Ok(Some(vec![system]))
+    }
+
+    /// The running system, where there is one.
+    pub(super) fn running_system(&self, catalog: &Catalog) -> Option<PathId> {
+        if let Some(kept) = &self.kept {
+            return kept.running_system;
+        }
+        let system = self.named_target(catalog, None, RUNNING_SYSTEM).ok()?;
+        (system.by == NamedBy::Exactly).then(|| system.ids[0])
     }
 
     /// What is examined for targets, the running system or `--all`: closures, or
@@ -243,6 +324,7 @@ impl Subject {
         if !request.rows().all {
             return self.targets(request, catalog, names);
         }
+        self.need_whole("--all")?;
         let all = NodeSet::from_nodes(catalog.len(), catalog.ids().map(PathId::node));
         Ok(roots(catalog.references(), &all).into_iter().map(PathId::new).collect())
     }
@@ -267,8 +349,17 @@ impl Subject {
         among: Option<&[PathId]>,
         name: &str,
     ) -> Result<Named, TargetError> {
-        let (id, by) = resolve_target(&self.location, catalog, &self.names, among, name)?;
+        if let Some(id) = self.kept_system(among, name) {
+            return Ok(Named { ids: vec![id], by: NamedBy::Exactly });
+        }
+        let (id, by) = resolve_target(self.names_location(), catalog, &self.names, among, name)?;
         Ok(Named { ids: vec![id], by })
+    }
+
+    /// The running system of a snapshot, if a name means that: not this machine's.
+    fn kept_system(&self, among: Option<&[PathId]>, name: &str) -> Option<PathId> {
+        let system = self.kept.as_ref()?.running_system.filter(|_| name == RUNNING_SYSTEM)?;
+        among.is_none_or(|among| among.binary_search(&system).is_ok()).then_some(system)
     }
 
     /// All paths that a pattern names, among some or in all; never none.
@@ -278,7 +369,10 @@ impl Subject {
         among: Option<&[PathId]>,
         pattern: &str,
     ) -> Result<Named, TargetError> {
-        match_pattern(&self.location, catalog, &self.names, among, pattern)
+        if let Some(id) = self.kept_system(among, pattern) {
+            return Ok(Named { ids: vec![id], by: NamedBy::Exactly });
+        }
+        match_pattern(self.names_location(), catalog, &self.names, among, pattern)
     }
 
     /// The ids of all paths that a pattern names, among some or in all; never none.
@@ -365,6 +459,9 @@ impl Subject {
 
     fn settings_and_warnings(&self) -> &(Settings, Warnings) {
         self.settings.get_or_init(|| {
+            if let Some(kept) = self.kept.as_ref().and_then(|kept| kept.surroundings().ok()) {
+                return (kept.settings.clone(), kept.settings_warnings.clone());
+            }
             let mut warnings = Warnings::new();
             (self.read_settings(&mut warnings), warnings)
         })
@@ -412,6 +509,9 @@ impl Subject {
     /// Whether links are followed inside the root only because nobody said that
     /// they are this machine's.
     pub(super) fn may_be_chroot(&self) -> bool {
+        if let Some(kept) = self.kept.as_ref().and_then(|kept| kept.surroundings().ok()) {
+            return kept.may_be_chroot;
+        }
         self.store.root.is_some()
             && self.store.root_kind.is_none()
             && self.location.root != Path::new("/")
@@ -419,11 +519,12 @@ impl Subject {
 
     /// Whether the disk is walked at all.
     pub(super) fn walks_disk(&self) -> bool {
-        !self.store.no_disk
+        !self.store.no_disk && self.kept.as_ref().is_none_or(|kept| kept.has_disk)
     }
 
     /// The files of the store.
     pub(super) fn files(&self) -> Result<&StoreFiles, Failure> {
+        self.need_files()?;
         if let Some(files) = self.files.get() {
             return Ok(files);
         }
@@ -443,14 +544,27 @@ impl Subject {
         examine: &Examine,
         disk: bool,
     ) -> Result<Census, Failure> {
-        let scan = if disk && self.walks_disk() {
-            Some(self.scanned(request, |files, options, progress| {
-                census::scan(files, &catalog, examine, options, progress)
-            })?)
-        } else {
-            None
-        };
+        let scan = if disk { self.scan(request, &catalog, examine)? } else { None };
         Census::new(catalog, examine, scan).map_err(|e| Failure::because(&e))
+    }
+
+    /// What the disk says of the paths to examine, if the user wants that.
+    pub(super) fn scan(
+        &self,
+        request: &Request,
+        catalog: &Catalog,
+        examine: &Examine,
+    ) -> Result<Option<DiskScan>, Failure> {
+        if !self.walks_disk() {
+            return Ok(None);
+        }
+        if let Some(kept) = &self.kept {
+            return Ok(kept.disk());
+        }
+        let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
+            census::scan(files, catalog, examine, options, progress)
+        };
+        self.scanned(request, scan).map(Some)
     }
 
     /// A census with the disk, and what of each path is of which kind; for
@@ -461,9 +575,22 @@ impl Subject {
         catalog: Catalog,
         examine: &Examine,
     ) -> Result<(Census, KindScan), Failure> {
-        let (scan, kinds) = self.scanned(request, |files, options, progress| {
-            census::scan_kinds(files, &catalog, examine, options, progress)
-        })?;
+        let (scan, kinds) = match &self.kept {
+            Some(kept) => {
+                let (mut scan, mut kinds) = kept.disk_and_kinds()?;
+                scan.warnings.extend(std::mem::take(&mut kinds.warnings));
+                scan.warnings.sort();
+                let ids = examine.ids(&catalog).filter(|ids| ids.len() < catalog.len());
+                if let Some(ids) = ids {
+                    let places: Vec<u32> = ids.iter().map(|id| id.node()).collect();
+                    kinds = kinds.restrict(&scan, &places);
+                }
+                (scan, kinds)
+            }
+            None => self.scanned(request, |files, options, progress| {
+                census::scan_kinds(files, &catalog, examine, options, progress)
+            })?,
+        };
         let census = Census::new(catalog, examine, Some(scan)).map_err(|e| Failure::because(&e))?;
         Ok((census, kinds))
     }
@@ -474,6 +601,7 @@ impl Subject {
         request: &Request,
         scan: impl FnOnce(&StoreFiles, &ScanOptions, &Progress) -> Result<T, DiskError> + Send,
     ) -> Result<T, Failure> {
+        self.need_files()?;
         let options = ScanOptions {
             threads: self.threads(),
             // What is wrong with the settings is reported where they decide more.

@@ -31,6 +31,9 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &TreeArgs) -> Resu
     if rows.all && args.inverse {
         return Err(Failure::usage("--inverse needs a target: who uses what"));
     }
+    if args.inverse {
+        subject.need_whole("--inverse")?;
+    }
     let catalog = subject.catalog(request)?;
     let targets = subject.targets_or_all(request, &catalog, target)?;
     let whole = args.inverse || rows.all;

@@ -4,6 +4,7 @@ use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::variants::Variants;
+use crate::warning::WarningKind;
 use clap::Args;
 
 /// Show what is there twice: several versions or builds of one package in a closure
@@ -28,8 +29,13 @@ pub(super) fn run(
     let catalog = subject.catalog(request)?;
     let examine = subject.examined(request, &catalog, &args.targets, false)?;
     let census = subject.census(request, catalog, &examine, true)?;
-    let files = if subject.walks_disk() { Some(subject.files()?) } else { None };
-    let variants =
+    let kept = subject.kept().is_some();
+    let files = if subject.walks_disk() && !kept { Some(subject.files()?) } else { None };
+    let mut variants =
         Variants::new(&census, files, subject.threads()).map_err(|e| Failure::because(&e))?;
+    if kept && subject.walks_disk() {
+        let message = "what builds have in common is not said: a snapshot has no files";
+        variants.warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
+    }
     request.answer(variants.document(&census), Exit::Done)
 }

@@ -39,6 +39,12 @@ pub(super) struct WhyArgs {
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &WhyArgs) -> Result<Exit, Failure> {
     request.rows().check_targets(args.from.as_slice())?;
+    if args.from.is_none() {
+        subject.need_whole("who uses a path")?;
+    }
+    if args.build {
+        subject.need_whole("--build")?;
+    }
     let catalog = subject.catalog(request)?;
     let from =
         args.from.as_ref().map(|from| subject.target(request, &catalog, None, from)).transpose()?;

@@ -44,6 +44,29 @@ impl Inode {
         Self { ino: meta.ino, size: meta.size, packed, nlink: meta.nlink, device }
     }
 
+    /// The bits that say what it is.
+    pub(crate) fn flags(&self) -> u8 {
+        (self.packed & ((1 << Self::FLAGS) - 1)) as u8
+    }
+
+    /// Its blocks, in units of 512 bytes.
+    pub(crate) fn blocks(&self) -> u64 {
+        self.packed >> Self::FLAGS
+    }
+
+    /// An inode with such flags and blocks; `None` if there can be none.
+    pub(crate) fn from_parts(
+        (device, ino): (u32, u64),
+        size: u64,
+        blocks: u64,
+        flags: u8,
+        nlink: u32,
+    ) -> Option<Self> {
+        let fits = blocks.leading_zeros() >= Self::FLAGS && flags >> Self::FLAGS == 0;
+        let packed = blocks << Self::FLAGS | u64::from(flags);
+        fits.then_some(Self { ino, size, packed, nlink, device })
+    }
+
     /// Its blocks, in bytes.
     pub fn disk_size(&self) -> u64 {
         (self.packed >> Self::FLAGS).saturating_mul(512)
@@ -89,7 +112,7 @@ impl Inode {
     }
 
     /// The order and identity of inodes.
-    pub(super) fn key(&self) -> (u32, u64) {
+    pub(crate) fn key(&self) -> (u32, u64) {
         (self.device, self.ino)
     }
 }

@@ -62,9 +62,45 @@ pub struct KindScan {
     own: Vec<(u32, FileKind, KindSums)>,
     /// By path, then inode, then kind; one for each name.
     names: Vec<(u32, SharedName)>,
+    /// What kept kinds from being known.
+    pub(crate) warnings: Warnings,
 }
 
+/// Of each path and kind, then of each path and name.
+type KindParts<'a> = (&'a [(u32, FileKind, KindSums)], &'a [(u32, SharedName)]);
+
 impl KindScan {
+    /// Sums by path and kind, and names by path, inode and kind.
+    pub(crate) fn parts(&self) -> KindParts<'_> {
+        (&self.own, &self.names)
+    }
+
+    /// A scan of such parts; `None` if they are out of order.
+    pub(crate) fn from_parts(
+        own: Vec<(u32, FileKind, KindSums)>,
+        names: Vec<(u32, SharedName)>,
+        warnings: Warnings,
+    ) -> Option<Self> {
+        let key = |&(path, kind, _): &(u32, FileKind, KindSums)| (path, kind);
+        let fits = own.windows(2).all(|w| key(&w[0]) < key(&w[1])) && names.is_sorted();
+        fits.then_some(Self { own, names, warnings })
+    }
+
+    /// The kinds of some paths alone, as [`DiskScan::restrict`] has them: by their
+    /// places in `scan`, ascending and distinct.
+    pub(crate) fn restrict(&self, scan: &DiskScan, paths: &[u32]) -> Self {
+        let (_, renumbered) = scan.inodes_of(paths);
+        let (mut own, mut names) = (Vec::new(), Vec::new());
+        for (place, &path) in (0u32..).zip(paths) {
+            own.extend(self.own(path).map(|(kind, sums)| (place, kind, *sums)));
+            names.extend(self.names(path).map(|SharedName { inode, kind }| {
+                (place, SharedName { inode: renumbered[inode as usize], kind })
+            }));
+        }
+        names.sort_unstable();
+        Self { own, names, warnings: self.warnings.clone() }
+    }
+
     /// For the path at this place in [`DiskScan::usages`] each kind of what is
     /// in it, ascending: without the apparent and disk sizes of inodes with
     /// several names, which are [`KindScan::names`].
@@ -92,9 +128,31 @@ pub fn scan_kinds<N: AsRef<[u8]> + Sync>(
     options: &ScanOptions,
     progress: &Progress,
 ) -> Result<(DiskScan, KindScan), DiskError> {
+    let (mut scan, mut kinds) = scan_kinds_apart(files, names, options, progress)?;
+    scan.warnings.extend(std::mem::take(&mut kinds.warnings));
+    scan.warnings.sort();
+    Ok((scan, kinds))
+}
+
+/// The same; what kept kinds from being known is among the warnings of the kinds
+/// alone.
+///
+/// # Errors
+/// As [`scan`](super::scan).
+pub(crate) fn scan_kinds_apart<N: AsRef<[u8]> + Sync>(
+    files: &StoreFiles,
+    names: &[N],
+    options: &ScanOptions,
+    progress: &Progress,
+) -> Result<(DiskScan, KindScan), DiskError> {
     let sorter = Sorter { use_case_hack: options.use_case_hack, finder: KindFinder::default() };
-    let (scan, observed) = scan_observed(files, names, options, progress, &sorter)?;
-    Ok((scan, gather(&observed)))
+    let (scan, mut observed) = scan_observed(files, names, options, progress, &sorter)?;
+    let mut warnings = Warnings::new();
+    for state in &mut observed.states {
+        warnings.extend(std::mem::take(&mut state.warnings));
+    }
+    warnings.sort();
+    Ok((scan, KindScan { warnings, ..gather(&observed) }))
 }
 
 fn gather(observed: &Observed<Sorted>) -> KindScan {
@@ -115,7 +173,7 @@ fn gather(observed: &Observed<Sorted>) -> KindScan {
         same
     });
     names.sort_unstable();
-    KindScan { own, names }
+    KindScan { own, names, warnings: Warnings::new() }
 }
 
 /// What is known of an inode that `stat` was not called for.
@@ -380,9 +438,5 @@ impl Observer for Sorter {
             sorted.count(entry, kind, in_nar);
         });
         sorted.warnings = warnings;
-    }
-
-    fn warnings(&self, sorted: &mut Sorted) -> Warnings {
-        std::mem::take(&mut sorted.warnings)
     }
 }

@@ -46,6 +46,7 @@ pub(crate) use engine::Walker;
 pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;
 pub(crate) use kinds::KindFinder;
+pub(crate) use kinds::scan_kinds_apart;
 pub use kinds::{KindScan, KindSums, SharedName, scan_kinds};
 pub use links::Links;
 pub(crate) use links::{LINKS_DIRECTORIES, LinksPlace, LinksReader, is_shard_name, read_links};

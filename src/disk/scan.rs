@@ -159,10 +159,19 @@ impl DiskScan {
         [nar, apparent, disk].iter().all(|&sum| sum < u128::from(u64::MAX))
     }
 
-    /// The scan of some of its paths alone, given by their places in
-    /// [`usages`](Self::usages), ascending and distinct. What only a scan of the
-    /// whole store has (`.links`, other entries) is left out.
-    pub fn restrict(&self, paths: &[u32]) -> Self {
+    /// Sums anew what each path costs with its inodes of several names.
+    pub(crate) fn add_shared(&mut self) {
+        add_shared(&mut self.usages, &self.inodes, self.names.iter());
+        let others = &mut self.others;
+        let mut usages: Vec<Usage> = others.iter().map(|(_, usage)| *usage).collect();
+        let beyond = self.names.iter().skip(self.usages.len());
+        add_shared(&mut usages, &self.inodes, beyond);
+        others.iter_mut().zip(usages).for_each(|((_, usage), sum)| *usage = sum);
+    }
+
+    /// The inodes that some paths have names of, as a scan of these paths would
+    /// have them, and the new number of each inode.
+    pub(super) fn inodes_of(&self, paths: &[u32]) -> (Vec<u32>, Vec<u32>) {
         let mut kept: Vec<u32> =
             paths.iter().flat_map(|&path| self.names.row(path).iter().copied()).collect();
         kept.sort_unstable();
@@ -173,6 +182,14 @@ impl DiskScan {
         for (new, &old) in (0u32..).zip(&kept) {
             renumbered[old as usize] = new;
         }
+        (kept, renumbered)
+    }
+
+    /// The scan of some of its paths alone, given by their places in
+    /// [`usages`](Self::usages), ascending and distinct. What only a scan of the
+    /// whole store has (`.links`, other entries) is left out.
+    pub fn restrict(&self, paths: &[u32]) -> Self {
+        let (kept, renumbered) = self.inodes_of(paths);
         let mut names = Rows::default();
         for &path in paths {
             let row = self.names.row(path).iter().map(|&index| renumbered[index as usize]);
@@ -280,7 +297,7 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
         stat_calls += looked;
         warnings.extend(also);
     }
-    add_shared(&mut usages, &inodes, &names_of);
+    add_shared(&mut usages, &inodes, names_of.iter());
 
     for (usage, name) in usages.iter().zip(names) {
         if !usage.present && usage.complete {
@@ -315,8 +332,8 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
 }
 
 /// Adds to each path what its inodes with several names cost, each once.
-fn add_shared(usages: &mut [Usage], inodes: &[Inode], names: &Rows) {
-    for (usage, row) in usages.iter_mut().zip(names.iter()) {
+fn add_shared<'r>(usages: &mut [Usage], inodes: &[Inode], names: impl Iterator<Item = &'r [u32]>) {
+    for (usage, row) in usages.iter_mut().zip(names) {
         usage.apparent_size = usage.private_apparent_size;
         usage.disk_size = usage.private_disk_size;
         usage.inodes = usage.private_inodes;

@@ -46,6 +46,17 @@ impl Rows {
         rows
     }
 
+    /// Rows that lie end to end in `targets`, by where each begins and the last
+    /// ends.
+    ///
+    /// # Panics
+    /// If they do not.
+    pub(crate) fn from_parts(offsets: Vec<u32>, targets: Vec<u32>) -> Self {
+        assert!(offsets.first() == Some(&0) && offsets.is_sorted());
+        assert_eq!(offsets.last().map(|&end| end as usize), Some(targets.len()));
+        Self { offsets, targets }
+    }
+
     /// Appends a row.
     ///
     /// # Panics

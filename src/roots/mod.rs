@@ -8,12 +8,14 @@
 //! | `profiles` | profiles and their generations |
 //! | `users` | the users of the examined system |
 //! | `runtime` | what running processes use, temporary roots |
+//! | `survey` | all of these at once, before options choose |
 //! | `nix_conf` | Nix's settings, as far as they decide an answer |
 
 mod gcroots;
 mod nix_conf;
 mod profiles;
 mod runtime;
+mod survey;
 mod users;
 
 #[cfg(test)]
@@ -21,18 +23,20 @@ pub(crate) use nix_conf::DEFAULT_KEY;
 pub use nix_conf::{GcSetting, GcSettings, Settings, SettingsFiles, TextSetting, read_settings};
 pub use profiles::{Caller, CleanedBy, Generation, Profile, ProfileRule};
 
+pub(crate) use survey::{
+    CallerKind, CallersProfiles, RootSurvey, RuntimeRoots, Stays, TemporaryEntry,
+};
 pub(crate) use users::Users;
 
 use crate::catalog::{Catalog, PathId};
 use crate::fs::Tree;
-use crate::locks;
 use crate::store::{StoreLocation, StorePath};
 use crate::warning::Warnings;
 use std::collections::HashSet;
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What sort of root. The names are stable: they are printed in JSON.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -206,25 +210,11 @@ pub fn find_roots(
     catalog: &Catalog,
     options: &RootOptions,
 ) -> FoundRoots {
-    let mut found = FoundRoots::default();
-    gcroots::find(tree, location, catalog, &mut found);
-    if options.runtime && location.root == Path::new("/") {
-        found.runtime = true;
-        runtime::find(tree, location, catalog, options.strict, &mut found);
-    }
-    if options.locks_temporary_directories {
-        runtime::find_temporary_entries(tree, location, locks::list, &mut found);
-    }
-    // Of the ways to one link the shortest is reported, then that by `auto`.
-    let key = |r: &Root| (r.path, r.via.is_some(), r.kind);
-    found.roots.sort_by(|a, b| a.link.cmp(&b.link).then_with(|| key(a).cmp(&key(b))));
-    found.roots.dedup_by(|later, first| later.link == first.link && later.path == first.path);
-    found.stale.sort_by(|a, b| (&a.link, &a.via).cmp(&(&b.link, &b.via)));
-    // What stands there itself needs not be listed again by way of another.
-    found.stale.dedup_by(|later, first| later.link == first.link && first.via.is_none());
-    profiles::find(tree, location, &options.caller, &mut found);
-    found.warnings.sort();
-    found
+    let kind = CallerKind { rule: options.caller.rule, knows_state_home: false };
+    let callers = [(kind, options.caller.clone())];
+    let asked = (options.runtime, options.locks_temporary_directories);
+    let survey = RootSurvey::take(tree, location, catalog, &callers, asked);
+    survey.found(location, options, kind).unwrap_or_default()
 }
 
 /// The store path that a name leads to by its spelling alone: the first
@@ -250,6 +240,7 @@ mod tests {
     use super::*;
     use crate::catalog::{Builder, Record};
     use std::os::unix::fs::symlink;
+    use std::path::Path;
 
     #[test]
     fn store_paths_by_spelling() {

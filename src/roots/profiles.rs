@@ -4,7 +4,7 @@
 //! (nix: `src/nix/nix-collect-garbage/nix-collect-garbage.cc`).
 
 use super::gcroots::{list, modified, target_path};
-use super::{FoundRoots, RootKind, Users, c_name};
+use super::{Root, RootKind, Users, c_name};
 use crate::fs::{Directory, FileType, Resolved, ResolvedEntry, Tree};
 use crate::store::StoreLocation;
 use crate::warning::{WarningKind, Warnings};
@@ -349,15 +349,19 @@ fn looks_like_profile(directory: &Directory, link: &CStr) -> bool {
     target.is_ok_and(|target| target.windows(4).any(|w| w == b"link"))
 }
 
-/// Finds the profiles among the roots and those that the caller cleans, and
-/// marks the roots that are generations.
-pub(super) fn find(tree: &Tree, location: &StoreLocation, caller: &Caller, found: &mut FoundRoots) {
+/// The profiles among the roots, and those that the caller cleans. Generations
+/// say by index which root they are.
+pub(super) fn find(
+    tree: &Tree,
+    location: &StoreLocation,
+    caller: &Caller,
+    roots: &[Root],
+    warnings: &mut Warnings,
+) -> Vec<Profile> {
     let home = location.state_dir.join("profiles");
-    let mut warnings = Warnings::default();
-    let mut cleaned = Cleaned::find(tree, location, caller, &mut warnings);
-    found.warnings.extend(warnings);
+    let mut cleaned = Cleaned::find(tree, location, caller, warnings);
     let mut candidates: BTreeMap<PathBuf, Candidates> = BTreeMap::new();
-    for (index, root) in (0u32..).zip(&found.roots) {
+    for (index, root) in (0u32..).zip(roots) {
         let link = Path::new(OsStr::from_bytes(&root.link));
         if matches!(root.kind, RootKind::Link | RootKind::Auto)
             && let (Some(dir), Some(name)) = (link.parent(), link.file_name())
@@ -390,16 +394,7 @@ pub(super) fn find(tree: &Tree, location: &StoreLocation, caller: &Caller, found
         }
     }
     profiles.sort_by(|a, b| a.link.cmp(&b.link));
-    for (index, profile) in (0u32..).zip(&profiles) {
-        for generation in &profile.generations {
-            if let Some(root) = generation.root {
-                let root = &mut found.roots[root as usize];
-                root.kind = RootKind::Profile;
-                root.generation = Some((index, generation.number));
-            }
-        }
-    }
-    found.profiles = profiles;
+    profiles
 }
 
 /// The profiles in a directory that is called `dir`; `own` are those there

@@ -30,6 +30,7 @@ mod readme;
 mod reclaim;
 mod report;
 mod roots;
+mod snapshot;
 mod sources;
 mod stores;
 mod story;

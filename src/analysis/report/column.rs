@@ -258,6 +258,8 @@ impl Column {
             Self::References => {
                 Cell::StorePaths(catalog, catalog.references().row(id.node()).into())
             }
+            // Who else refers to them, or was built, is not known.
+            Self::Referrers | Self::Outputs if catalog.is_part() => Cell::Missing,
             Self::Referrers => Cell::StorePaths(catalog, catalog.referrers().row(id.node()).into()),
             Self::Inodes => count(usage.map(|u| u.inodes)),
             Self::ReclaimableInodes => count(row.reclaimable_inodes),
@@ -293,7 +295,9 @@ impl Column {
                 let listed = catalog.references_of(id).len();
                 SortKey::number((listed + catalog.unlisted_references(id).len()) as i128)
             }
-            Self::Referrers => SortKey::number(catalog.referrers_of(id).len() as i128),
+            Self::Referrers if !catalog.is_part() => {
+                SortKey::number(catalog.referrers_of(id).len() as i128)
+            }
             Self::Path => SortKey::text(Cow::Borrowed(catalog.base_name(id))),
             _ => match self.cell(census, row) {
                 Cell::Size(n) | Cell::Count(n) => SortKey::number(n),

@@ -17,7 +17,7 @@ use linux as native;
 use portable as native;
 
 use super::gcroots::list;
-use super::{FoundRoots, Root, RootKind, in_store};
+use super::{FoundRoots, Root, RootKind, Stays, TemporaryEntry, in_store};
 use crate::catalog::Catalog;
 use crate::fs::{FileType, Resolved, Tree};
 use crate::locks::{self, FileLock};
@@ -32,27 +32,30 @@ use std::path::Path;
 /// No file of temporary roots is longer; a longer one is odd.
 const MAX_FILE: u64 = 256 << 20;
 
-/// Finds the roots that processes hold. `strict`: a single process that may
-/// not be examined makes the answer incomplete.
+/// Finds the roots that processes hold.
 pub(super) fn find(
     tree: &Tree,
     location: &StoreLocation,
     catalog: &Catalog,
-    strict: bool,
     found: &mut FoundRoots,
 ) {
     let mut finder = Finder { store_dir: &location.store_dir, catalog, found };
     let running = native::processes(&mut finder);
-    if finder.found.hidden_processes > 0 {
+    finder.temporary(tree, &location.state_dir.join("temproots"), running.as_ref());
+}
+
+/// Says that there are processes which could not be examined, if so. `strict`: a
+/// single one makes the answer incomplete.
+pub(super) fn warn_of_hidden(strict: bool, found: &mut FoundRoots) {
+    if found.hidden_processes > 0 {
         let message = format!(
             "{} running processes may not be examined by this user: \
              what only they use is not among the roots",
-            finder.found.hidden_processes
+            found.hidden_processes
         );
         let kind = if strict { WarningKind::Unreadable } else { WarningKind::Note };
-        finder.found.warnings.push(kind, "/proc", message);
+        found.warnings.push(kind, "/proc", message);
     }
-    finder.temporary(tree, &location.state_dir.join("temproots"), running.as_ref());
 }
 
 struct Finder<'a> {
@@ -151,17 +154,19 @@ fn flocked(locks: &[FileLock]) -> HashSet<u64> {
     locks.iter().filter(|lock| lock.flock).map(|lock| lock.inode).collect()
 }
 
-/// Finds what is called `tmp-…` in the store directory and stays there
-/// (nix: `deleteFromStore` in `src/libstore/gc.cc`).
-pub(super) fn find_temporary_entries(
+/// What is called `tmp-…` in the store directory, and whether it stays there
+/// (nix: `deleteFromStore` in `src/libstore/gc.cc`). Who has locked it is only
+/// asked if `ask`.
+pub(super) fn temporary_entries(
     tree: &Tree,
     location: &StoreLocation,
+    ask: bool,
     list_locks: impl Fn() -> io::Result<Vec<FileLock>>,
-    found: &mut FoundRoots,
-) {
+) -> Vec<TemporaryEntry> {
     let store_dir = location.inside(&location.real_store_dir);
     let entries = tree.open_directory(&store_dir).and_then(|directory| list(&directory));
     let mut locks = None;
+    let mut found = Vec::new();
     for (name, _) in entries.unwrap_or_default() {
         if !name.to_bytes().starts_with(b"tmp-") {
             continue;
@@ -175,29 +180,19 @@ pub(super) fn find_temporary_entries(
             _ => None,
         };
         let stays = match directory {
-            None => true,
-            // Whoever locks it is on this machine.
-            Some(_) if !found.runtime => false,
+            None => Stays::Always,
+            Some(_) if !ask => Stays::Never,
             Some(stat) => {
                 match locks.get_or_insert_with(|| list_locks().map(|locks| flocked(&locks))) {
-                    Ok(locks) => locks.contains(&stat.ino),
-                    Err(e) => {
-                        let message = format!(
-                            "whether a running Nix has it locked, so that it stays, \
-                             cannot be said: {e}"
-                        );
-                        let path = Path::new(&location.store_dir).join(file);
-                        let path = path.as_os_str().as_bytes();
-                        found.warnings.push(WarningKind::Uncertain, path, message);
-                        true
-                    }
+                    Ok(locks) if locks.contains(&stat.ino) => Stays::Locked,
+                    Ok(_) => Stays::Never,
+                    Err(e) => Stays::Unknown(e.to_string()),
                 }
             }
         };
-        if stays {
-            found.temporary_entries.insert(name.into_bytes());
-        }
+        found.push(TemporaryEntry { name: name.into_bytes(), stays });
     }
+    found
 }
 
 #[cfg(test)]
@@ -222,7 +217,8 @@ mod tests {
         let location = crate::fs::locate(&tree, store.to_str().unwrap(), &state).unwrap();
         let names = |runtime, locks: &dyn Fn() -> io::Result<Vec<FileLock>>| {
             let mut found = FoundRoots { runtime, ..FoundRoots::default() };
-            find_temporary_entries(&tree, &location, locks, &mut found);
+            let entries = temporary_entries(&tree, &location, runtime, locks);
+            found.keep_temporary_entries(&location, &entries);
             let mut names: Vec<_> = found.temporary_entries.iter().cloned().collect();
             names.sort();
             let names = String::from_utf8(names.join(&b' ')).unwrap();

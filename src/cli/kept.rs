@@ -1,0 +1,156 @@
+//! A snapshot in place of a store: what it can answer, and what not.
+
+use super::exit::Failure;
+use super::input;
+use super::request::Request;
+use crate::catalog::{Catalog, PathId};
+use crate::census::Examine;
+use crate::disk::{DiskScan, KindScan};
+use crate::snapshot::{Snapshot, SnapshotError, SnapshotFile, Surroundings};
+use crate::store::StoreLocation;
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+/// A snapshot that was read.
+pub(super) struct Kept {
+    /// Its file, as it was named.
+    name: PathBuf,
+    /// Where the store lies on the machine that it was taken on.
+    pub(super) location: StoreLocation,
+    /// The same names as this machine would have them.
+    pub(super) here: StoreLocation,
+    examine: Examine,
+    pub(super) running_system: Option<PathId>,
+    /// Whether it says what the disk says.
+    pub(super) has_disk: bool,
+    catalog: RefCell<Option<Catalog>>,
+    disk: RefCell<Option<DiskScan>>,
+    surroundings: Option<Surroundings>,
+    file: SnapshotFile,
+}
+
+impl Kept {
+    /// Reads the snapshot in `file`, without what the disk says unless `disk`.
+    pub(super) fn open(request: &Request, file: &Path, disk: bool) -> Result<Self, Failure> {
+        let kept = open(request, file, "--snapshot")?;
+        let snapshot = kept.snapshot(disk).map_err(|e| failed(file, &e))?;
+        let Snapshot {
+            location,
+            examine,
+            running_system,
+            catalog,
+            disk,
+            has_disk,
+            surroundings,
+            ..
+        } = snapshot;
+        let store = PathBuf::from(&location.store_dir);
+        let here = StoreLocation {
+            root: PathBuf::from("/"),
+            store_dir: location.store_dir.clone(),
+            real_store_dir: store,
+            state_dir: location.state_dir.clone(),
+            real_state_dir: location.state_dir.clone(),
+            database: location.database.clone(),
+        };
+        Ok(Self {
+            name: file.to_owned(),
+            location,
+            here,
+            examine,
+            running_system,
+            has_disk,
+            catalog: RefCell::new(Some(catalog)),
+            disk: RefCell::new(disk),
+            surroundings,
+            file: kept,
+        })
+    }
+
+    /// The catalog. To be asked for once.
+    pub(super) fn catalog(&self) -> Catalog {
+        self.catalog.take().unwrap_or_default()
+    }
+
+    /// What the disk said. To be asked for once.
+    pub(super) fn disk(&self) -> Option<DiskScan> {
+        self.disk.take()
+    }
+
+    /// The same, and what of each path is of which kind.
+    pub(super) fn disk_and_kinds(&self) -> Result<(DiskScan, KindScan), Failure> {
+        let Some(disk) = self.disk() else { return Err(self.no_files()) };
+        let kinds = self.file.kinds(&disk).map_err(|e| failed(&self.name, &e))?;
+        Ok((disk, kinds.ok_or_else(|| self.no_files())?))
+    }
+
+    /// Roots, settings and what lies outside the store; an error if it is of a part
+    /// of the store.
+    pub(super) fn surroundings(&self) -> Result<&Surroundings, Failure> {
+        self.need_whole("this")?;
+        self.surroundings.as_ref().ok_or_else(|| self.no_files())
+    }
+
+    /// Why its roots are not known.
+    pub(super) fn no_roots(&self) -> Failure {
+        let name = self.name.display();
+        Failure::usage(format!("{name} does not say which GC roots there are"))
+            .hint("it was taken of a file of paths, without --root")
+    }
+
+    /// What it is of, unless it is of the whole store.
+    pub(super) fn targets(&self) -> Option<&[PathId]> {
+        match &self.examine {
+            Examine::All => None,
+            Examine::Closure(targets) | Examine::Only(targets) => Some(targets),
+        }
+    }
+
+    /// Refuses a question about the whole store where this is a part of it.
+    pub(super) fn need_whole(&self, question: &str) -> Result<(), Failure> {
+        if self.targets().is_none() {
+            return Ok(());
+        }
+        let name = self.name.display();
+        let message =
+            format!("{question} is about the whole store, and {name} holds only a closure");
+        Err(Failure::usage(message).hint("take the snapshot without targets"))
+    }
+
+    /// Why files cannot be looked at.
+    pub(super) fn no_files(&self) -> Failure {
+        let name = self.name.display();
+        Failure::usage(format!("this needs the files of the store, and {name} is a snapshot"))
+            .hint("ask the store itself, where it is")
+    }
+}
+
+/// Reads the file of a snapshot that an argument names.
+fn open(request: &Request, file: &Path, argument: &str) -> Result<SnapshotFile, Failure> {
+    let read = if input::is_standard_input(file) {
+        input::take(argument)?;
+        SnapshotFile::read(&mut std::io::stdin().lock())
+    } else {
+        let path = request.current_dir().join(file);
+        request.keep_off(&path)?;
+        File::open(path)
+            .map_err(SnapshotError::Io)
+            .and_then(|file| SnapshotFile::read(&mut BufReader::new(file)))
+    };
+    read.map_err(|e| failed(file, &e))
+}
+
+/// Why a snapshot cannot be read.
+fn failed(file: &Path, error: &SnapshotError) -> Failure {
+    let failure = Failure::failed(format!("cannot read the snapshot {}", file.display()));
+    match error {
+        SnapshotError::Io(e) => failure.cause(e),
+        SnapshotError::NotASnapshot => {
+            failure.cause(error).hint("`nix-census snapshot -o FILE` writes one")
+        }
+        SnapshotError::Newer { .. } => failure.cause(error).hint("a newer nix-census can read it"),
+        e => failure.cause(e),
+    }
+}

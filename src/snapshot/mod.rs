@@ -1,0 +1,402 @@
+//! A census in a file: what a store and its disk said at one time, to be asked
+//! again later and elsewhere.
+//!
+//! [`read`] gives a [`Snapshot`], which has all that a
+//! [`Census`](crate::census::Census) is made of; [`write`] writes one. What needs
+//! the contents of files cannot be answered from it.
+//!
+//! ```
+//! use nix_census::census::Census;
+//! use nix_census::snapshot::{self, Snapshot};
+//! # use nix_census::catalog::{Builder, Record};
+//! # use nix_census::census::Examine;
+//! # use nix_census::store::StoreLocation;
+//! # let mut builder = Builder::new("/nix/store");
+//! # let path = "/nix/store/00000000000000000000000000000001-hello-1.0";
+//! # builder.add(&Record { path: path.as_bytes(), nar_size: Some(120), ..Record::default() })?;
+//! # let location = StoreLocation {
+//! #     root: "/".into(),
+//! #     store_dir: "/nix/store".into(),
+//! #     state_dir: "/nix/var/nix".into(),
+//! #     real_store_dir: "/nix/store".into(),
+//! #     real_state_dir: "/nix/var/nix".into(),
+//! #     database: "/nix/var/nix/db/db.sqlite".into(),
+//! # };
+//! # let taken = Snapshot::new(location, builder.finish()?, &Examine::All, None, 0);
+//! let mut file = Vec::new();
+//! snapshot::write(&taken, &mut file)?;
+//!
+//! let snapshot = snapshot::read(&mut file.as_slice(), true)?;
+//! let census = Census::new(snapshot.catalog, &snapshot.examine, snapshot.disk)?;
+//! assert_eq!(census.len(), 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # The file
+//!
+//! Version 1. Numbers of fixed width are little-endian. There is a header, a table of
+//! sections, a table of chunks, a checksum of all three, and the chunks, with
+//! nothing between and nothing after.
+//!
+//! | header | |
+//! |---|---|
+//! | 8 bytes | `89 43 45 4e 53 55 53 0a` |
+//! | `u32` | the version |
+//! | `u32` | how many sections: at most 64 |
+//! | `u64` | the length of the whole file in bytes |
+//! | `u32` | how many chunks |
+//! | `u32` | 0 |
+//!
+//! | a section | |
+//! |---|---|
+//! | `u32` | its kind; none is there twice |
+//! | `u32` | how many chunks it has: the next ones |
+//! | `u64` | its length in bytes: the sum of theirs |
+//!
+//! | a chunk | |
+//! |---|---|
+//! | `u32` | the length of what is stored |
+//! | `u32` | the length of what it holds: 1 byte to 1 MiB. If both are the same it is stored as it is, else as one frame of zstd |
+//! | 32 bytes | the BLAKE3 of what is stored |
+//!
+//! The checksum after the tables is the BLAKE3 of all bytes before it. All
+//! sections together hold at most 16 MiB, and 64 bytes more for each byte of the
+//! file: a file asks for so much memory and no more.
+//!
+//! In a section numbers are varints: seven bits a byte, the lowest first, the
+//! highest bit set in all bytes but the last; signed ones are folded first (0, -1, 1,
+//! -2, … are 0, 1, 2, 3, …). Texts and bytes are preceded by their length,
+//! lists by their number, options by 0 or 1; a record is its fields in order (see
+//! `records`). A *column* is one field of all paths or inodes, in their order.
+//!
+//! | section | holds |
+//! |---|---|
+//! | 1 about | version of the program; when it was taken, in seconds since 1970; host name, if asked for; where the store lies (six names); whether it is of all paths (0) or of the closure of some (1); these; the running system |
+//! | 2 paths | store directory; columns: base name, NAR hash (32 bytes, zeros if unknown), NAR size (one more; 0 if unknown), registration time (-2^63 if unknown), ultimate (a byte); deriver, signatures, content address. Texts: their number, all lengths, the length of all, all |
+//! | 3 references | of each path: how many; then of each the first, and the distance from each to the next |
+//! | 4 database | outputs, build traces, odd rows, stated sizes, missing columns, schema; whether it is a part of a database; warnings of reading it |
+//! | 5 usages | number of paths; names of other entries of the store directory; columns over both: NAR size, apparent size, disk size and inodes that no other path shares, files, directories, symlinks, other files; a byte: 1 present, 2 complete; then devices, `.links`, the file system, warnings of the walk |
+//! | 6 inodes | those with several names; columns: number (distance from the one before), size, blocks (beside those that 4096-byte pages take), names, device, flags (a byte) |
+//! | 7 names | of each path, then each other entry: its names' inodes, as references are |
+//!
+//! | 8 kinds | keys of kinds; columns over sums of a path and kind: path (distance from the one before), kind (a byte), entries, NAR size, apparent size, disk size; whether the names that follow are those of section 7 (1), else these (0); of each a byte: its kind; warnings |
+//! | 9 surroundings | roots as links and files, stale links, what runs, `tmp-…`, profiles as each version of Nix cleans them; the store beneath; settings of the collector; what lies outside the store; outputs that build traces know |
+//!
+//! Sections 5 to 8 are there if the disk was examined, 9 if it is of all paths.
+//!
+//! # What a reader checks
+//!
+//! All checksums before anything else, whatever is asked: so no damaged file gives
+//! an answer. Then, since a file can be made on purpose: every length against what is
+//! there; base names are store paths, ascending; columns are of one length; every
+//! number of a path, inode or device is one that is there; rows ascend; NAR
+//! sizes sum to less than 2^64; no inode is there twice; warnings add up to their
+//! counts; roots are of paths that are there; nothing is left over in a section. A section that is not known is
+//! passed over; a version that is not known is refused.
+
+mod codec;
+mod columns;
+mod container;
+mod records;
+mod surroundings;
+
+#[cfg(test)]
+mod tests;
+
+use crate::catalog::{Catalog, PathId};
+use crate::census::Examine;
+use crate::disk::{DiskScan, KindScan};
+use crate::store::StoreLocation;
+use codec::{Decoder, Encoder, Field, Odd};
+use container::{Container, SectionKind};
+use std::io::{self, Read, Write};
+
+pub(crate) use surroundings::{Surroundings, TraceOutputs};
+
+/// A census as it is kept in a file.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The version of the program that took it.
+    pub program: String,
+    /// When it was taken, in seconds since 1970.
+    pub taken: i64,
+    /// The host it was taken on, if that was to be told.
+    pub host: Option<String>,
+    /// Where the store lies on the machine that it was taken on.
+    pub location: StoreLocation,
+    /// What the census examines: all paths of the store, or the closure of some;
+    /// either is all that the catalog has.
+    pub examine: Examine,
+    /// The running system, where it is among the paths.
+    pub running_system: Option<PathId>,
+    /// What the database says: of the whole store, or of the examined paths only
+    /// ([`Catalog::is_part`]).
+    pub catalog: Catalog,
+    /// What the disk says of all the catalog's paths; `None` if it was not
+    /// examined, or not asked for.
+    pub disk: Option<DiskScan>,
+    /// Whether the file says what the disk says.
+    pub has_disk: bool,
+    /// What of each path is of which kind; only for writing.
+    pub(crate) kinds: Option<KindScan>,
+    /// Roots, settings and what lies outside the store; `None` for a part.
+    pub(crate) surroundings: Option<Surroundings>,
+}
+
+/// Why a snapshot cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SnapshotError {
+    /// Reading failed.
+    #[error("cannot read it")]
+    Io(#[from] io::Error),
+    /// It is something else.
+    #[error("it is not a snapshot")]
+    NotASnapshot,
+    /// A later version wrote it.
+    #[error("its version is {version}, newer than {}, the newest known", container::VERSION)]
+    Newer {
+        /// The version of the file.
+        version: u32,
+    },
+    /// It is not as it was written.
+    #[error("it is damaged: {0}")]
+    Damaged(String),
+    /// It would take more memory than a file of its length may.
+    #[error("it would take too much memory for its length")]
+    TooLarge,
+}
+
+impl Snapshot {
+    /// A snapshot of what was found, taken at a time in seconds since 1970. The
+    /// scan is of the paths to examine. Paths that are not examined are left out,
+    /// too; to be examined alone (`Examine::Only`) stands for the closure.
+    pub fn new(
+        location: StoreLocation,
+        catalog: Catalog,
+        examine: &Examine,
+        disk: Option<DiskScan>,
+        taken: i64,
+    ) -> Self {
+        let (catalog, examine) = match examine {
+            Examine::All => (catalog, Examine::All),
+            Examine::Closure(targets) | Examine::Only(targets) => {
+                let ids = catalog.closure_of(targets.iter().copied());
+                // Each is in its own closure.
+                let new = |id: &PathId| PathId::new(ids.partition_point(|other| other < id) as u32);
+                let targets = targets.iter().map(new).collect();
+                (catalog.part(&ids), Examine::Closure(targets))
+            }
+        };
+        Self {
+            program: env!("CARGO_PKG_VERSION").to_owned(),
+            taken,
+            host: None,
+            location,
+            examine,
+            running_system: None,
+            has_disk: disk.is_some(),
+            catalog,
+            disk,
+            kinds: None,
+            surroundings: None,
+        }
+    }
+}
+
+/// Writes a snapshot.
+///
+/// # Errors
+/// If it cannot be written.
+pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
+    container::write(&sections(snapshot), out)
+}
+
+/// The sections of a snapshot.
+fn sections(snapshot: &Snapshot) -> Vec<(SectionKind, Vec<u8>)> {
+    let catalog = &snapshot.catalog;
+    let about = |out: &mut Encoder| {
+        out.field(&snapshot.program);
+        out.field(&snapshot.taken);
+        out.field(&snapshot.host);
+        out.field(&snapshot.location);
+        let (scope, targets): (u64, &[PathId]) = match &snapshot.examine {
+            Examine::All => (0, &[]),
+            Examine::Closure(targets) | Examine::Only(targets) => (1, targets),
+        };
+        out.field(&scope);
+        out.field(&targets.iter().map(|id| id.node()).collect::<Vec<_>>());
+        out.field(&snapshot.running_system.map(PathId::node));
+    };
+    type Put<'a> = Box<dyn Fn(&mut Encoder) + Sync + 'a>;
+    let mut parts: Vec<(SectionKind, Put<'_>)> = vec![
+        (SectionKind::About, Box::new(about)),
+        (SectionKind::Paths, Box::new(|out| columns::put_paths(out, catalog))),
+        (SectionKind::References, Box::new(|out| columns::put_references(out, catalog))),
+        (SectionKind::CatalogExtra, Box::new(|out| columns::put_more(out, catalog))),
+    ];
+    if let Some(scan) = &snapshot.disk {
+        parts.push((SectionKind::Usages, Box::new(|out| columns::put_usages(out, scan))));
+        parts.push((SectionKind::Inodes, Box::new(|out| columns::put_inodes(out, scan))));
+        parts.push((SectionKind::Names, Box::new(|out| columns::put_names(out, scan))));
+        if let Some(kinds) = &snapshot.kinds {
+            let put = |out: &mut Encoder| columns::put_kinds(out, kinds, &scan.names);
+            parts.push((SectionKind::Kinds, Box::new(put)));
+        }
+    }
+    if let Some(surroundings) = &snapshot.surroundings {
+        parts.push((SectionKind::Surroundings, Box::new(|out| out.field(surroundings))));
+    }
+    let section = |(kind, put): &(SectionKind, Put<'_>)| {
+        let mut out = Encoder::default();
+        put(&mut out);
+        (*kind, out.bytes)
+    };
+    parts.iter().map(section).collect()
+}
+
+/// Reads a snapshot to its end; without what the disk says unless `disk`.
+///
+/// # Errors
+/// If it cannot be read, or is not as it should be.
+pub fn read(input: &mut dyn Read, disk: bool) -> Result<Snapshot, SnapshotError> {
+    SnapshotFile::read(input)?.snapshot(disk)
+}
+
+/// A file that was read and whose checksums fit.
+pub(crate) struct SnapshotFile(Container);
+
+impl SnapshotFile {
+    /// Reads a file to its end.
+    ///
+    /// # Errors
+    /// If it cannot be read, or is not as it was written.
+    pub(crate) fn read(input: &mut dyn Read) -> Result<Self, SnapshotError> {
+        Container::read(input).map(Self)
+    }
+
+    /// The snapshot in it; without what the disk says unless `disk`.
+    ///
+    /// # Errors
+    /// If it is not as it should be.
+    pub(crate) fn snapshot(&self, disk: bool) -> Result<Snapshot, SnapshotError> {
+        snapshot(&self.0, disk)
+    }
+
+    /// What of each path of a scan, which is this file's, is of which kind; `None` if
+    /// the file does not say.
+    ///
+    /// # Errors
+    /// If it is not as it should be.
+    pub(crate) fn kinds(&self, scan: &DiskScan) -> Result<Option<KindScan>, SnapshotError> {
+        if !self.0.has(SectionKind::Kinds) {
+            return Ok(None);
+        }
+        section(&self.0, SectionKind::Kinds, |from| columns::take_kinds(from, scan)).map(Some)
+    }
+}
+
+fn snapshot(file: &Container, disk: bool) -> Result<Snapshot, SnapshotError> {
+    let has_disk = file.has(SectionKind::Usages);
+    let (catalog, scan) = rayon::join(
+        || catalog(file),
+        || if disk && has_disk { scan(file).map(Some) } else { Ok(None) },
+    );
+    let (catalog, disk) = (catalog?, scan?);
+    if disk.as_ref().is_some_and(|scan| scan.usages.len() != catalog.len()) {
+        return Err(SnapshotError::Damaged("its parts are of different paths".to_owned()));
+    }
+    let about = |from: &mut Decoder<'_>| {
+        let (program, taken, host, location) =
+            (from.field()?, from.field()?, from.field()?, from.field()?);
+        let scope: u64 = from.field()?;
+        let targets = columns::paths(&from.field::<Vec<u32>>()?, catalog.len())?;
+        let examine = match scope {
+            0 if targets.is_empty() => Examine::All,
+            1 => Examine::Closure(targets),
+            _ => return Err("what it examines is not known".into()),
+        };
+        let system: Option<u32> = from.field()?;
+        let system = columns::paths(system.as_slice(), catalog.len())?.first().copied();
+        Ok((program, taken, host, location, examine, system))
+    };
+    let (program, taken, host, location, examine, running_system) =
+        section(file, SectionKind::About, about)?;
+    let surroundings = match file.has(SectionKind::Surroundings) {
+        true => Some(section(file, SectionKind::Surroundings, Surroundings::take)?),
+        false => None,
+    };
+    let snapshot = Snapshot {
+        program,
+        taken,
+        host,
+        location,
+        examine,
+        running_system,
+        catalog,
+        disk,
+        has_disk,
+        kinds: None,
+        surroundings,
+    };
+    match snapshot.fault() {
+        None => Ok(snapshot),
+        Some(fault) => Err(SnapshotError::Damaged(fault.to_owned())),
+    }
+}
+
+impl Snapshot {
+    /// What in it contradicts itself.
+    fn fault(&self) -> Option<&'static str> {
+        let whole = self.examine == Examine::All;
+        if whole == self.catalog.is_part() {
+            return Some("it is of a part of the paths and of all of them");
+        }
+        if self.examine.ids(&self.catalog).is_some_and(|ids| ids.len() != self.catalog.len()) {
+            return Some("it has paths that it is not of");
+        }
+        if self.location.store_dir != self.catalog.store_dir() {
+            return Some("it is of two store directories");
+        }
+        if let Some(surroundings) = &self.surroundings {
+            return match whole {
+                true => surroundings.fault(self.catalog.len()),
+                false => Some("it has roots of more than it is of"),
+            };
+        }
+        let beyond = !whole && self.disk.as_ref().is_some_and(|scan| !scan.others.is_empty());
+        beyond.then_some("it is of a part of the paths and of all of them")
+    }
+}
+
+/// Reads one section to its end.
+fn section<T>(
+    file: &Container,
+    kind: SectionKind,
+    take: impl FnOnce(&mut Decoder<'_>) -> Result<T, Odd>,
+) -> Result<T, SnapshotError> {
+    let bytes = file.section(kind)?;
+    let mut from = Decoder::new(&bytes);
+    let read = take(&mut from).and_then(|value| from.end().map(|()| value));
+    read.map_err(|odd| SnapshotError::Damaged(format!("{}: {}", kind.name(), odd.0)))
+}
+
+fn catalog(file: &Container) -> Result<Catalog, SnapshotError> {
+    let (paths, references) = rayon::join(
+        || section(file, SectionKind::Paths, columns::take_paths),
+        || section(file, SectionKind::References, columns::take_references),
+    );
+    let (more, warnings) = section(file, SectionKind::CatalogExtra, columns::take_more)?;
+    let mut parts = paths?;
+    (parts.references, parts.more, parts.warnings) = (references?, more, warnings);
+    parts.into_catalog().map_err(|odd| SnapshotError::Damaged(format!("it has {}", odd.0)))
+}
+
+fn scan(file: &Container) -> Result<DiskScan, SnapshotError> {
+    let scan = section(file, SectionKind::Usages, columns::take_usages)?;
+    let inodes = section(file, SectionKind::Inodes, columns::take_inodes)?;
+    let paths = scan.usages.len() + scan.others.len();
+    let names =
+        section(file, SectionKind::Names, |from| columns::take_names(from, inodes.len(), paths))?;
+    columns::with_inodes(scan, inodes, names).map_err(|odd| SnapshotError::Damaged(odd.0))
+}

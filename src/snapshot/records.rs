@@ -1,0 +1,67 @@
+//! Small records: each field in the order given here.
+
+use super::codec::{Decoder, Encoder, Field, Odd, choice, record};
+use crate::disk::{Links, Space};
+use crate::fs::Capacity;
+use crate::store::StoreLocation;
+use crate::warning::{Warning, WarningKind, Warnings};
+use std::collections::BTreeMap;
+
+choice! {
+    WarningKind {
+        0 => OddRow,
+        1 => UnknownSchema,
+        2 => MissingColumn,
+        3 => SchemaMismatch,
+        4 => UnknownNarSize,
+        5 => UnlistedReference,
+        6 => DanglingReference,
+        7 => MissingPath,
+        8 => Unreadable,
+        9 => Damaged,
+        10 => Unchecked,
+        11 => Vanished,
+        12 => UnsupportedFile,
+        13 => MountPoint,
+        14 => NarSizeMismatch,
+        15 => Journal,
+        16 => Uncertain,
+        17 => Note,
+    }
+}
+
+record! {
+    StoreLocation { root, store_dir, state_dir, real_store_dir, real_state_dir, database }
+    Warning { kind, path, message }
+    Space { disk_size, inodes }
+    Capacity { size, free, available, inodes, free_inodes }
+    Links {
+        entries,
+        later,
+        apparent_size,
+        disk_size,
+        directory_disk_size,
+        directories,
+        unused,
+        unused_apparent_size,
+        unused_disk_size,
+        saved_apparent_size,
+        saved_disk_size,
+    }
+}
+
+impl Field for Warnings {
+    fn put(&self, out: &mut Encoder) {
+        let (kept, more, counts) = self.parts();
+        out.field(&kept.to_vec());
+        out.field(&more.to_vec());
+        out.field(&counts.iter().map(|(&kind, &count)| (kind, count)).collect::<Vec<_>>());
+    }
+
+    fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
+        let (kept, more) = (from.field()?, from.field()?);
+        let counts: Vec<(WarningKind, u64)> = from.field()?;
+        let counts: BTreeMap<_, _> = counts.into_iter().collect();
+        Self::from_parts(kept, more, counts).ok_or_else(|| "warnings that do not add up".into())
+    }
+}

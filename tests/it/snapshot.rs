@@ -1,0 +1,157 @@
+//! `snapshot`, and `--snapshot` in place of a store: the same answers.
+
+use super::support::{Run, TestEnv};
+use std::fs;
+
+/// What is asked: of the whole store and of closures, without files' contents.
+const QUESTIONS: &[&[&str]] = &[
+    &["report", "--all"],
+    &["report", "--all", "--no-disk"],
+    &["report", "perl", "nix", "--columns", "all"],
+    &["report", "perl", "--no-closure"],
+    &["report", "--group-by", "pname"],
+    &["report", "--group-by", "day", "--all"],
+    &["report", "--derivers", "perl"],
+    &["tree", "/run/current-system"],
+    &["tree", "perl", "--inverse"],
+    &["why", "systemd-minimal"],
+    &["why", "/run/current-system", "perl", "--all-chains"],
+    &["what-if", "/run/current-system", "--remove", "perl"],
+    &["suggest", "/run/current-system"],
+    &["suggest", "/run/current-system", "--no-disk"],
+    &["variants", "--no-disk"],
+    &["kinds"],
+    &["kinds", "--all"],
+    &["report", "--group-by", "kind", "perl"],
+    &["report", "--group-by", "root", "--all"],
+    &["roots"],
+    &["roots", "--no-disk", "--shared"],
+    &["roots", "--of", "perl"],
+    &["roots", "--nix-version", "2.14", "--all-users", "--strict"],
+    &["roots", "--nix-version", "2.15", "--older-than", "1d"],
+    &["garbage"],
+    &["garbage", "--no-disk", "perl"],
+    &["garbage", "--older-than", "1d", "--keep-outputs", "--keep-derivations=false"],
+    &["garbage", "--keep-generations", "1", "--nix-version", "2.14", "--no-runtime"],
+    &["garbage", "--nix-version", "2.8", "--need", "1M"],
+    &["reclaim", "--no-optimise"],
+    &["reclaim", "--no-optimise", "--need", "10%"],
+    &["reclaim", "--no-disk"],
+];
+
+/// The demo store, and a snapshot of what the arguments say.
+fn taken(env: &mut TestEnv, args: &[&str]) -> String {
+    let tmp = env.path().to_str().unwrap().to_owned();
+    env.set("COLUMNS", "200").set("TMPDIR", &tmp);
+    let file = format!("{tmp}/demo.census");
+    let run = env.run([&["--demo", "snapshot", "-o", &file], args].concat());
+    assert_eq!(run.status, 0, "{}", run.stderr);
+    file
+}
+
+fn ask(env: &TestEnv, store: &[&str], question: &[&str], format: &str) -> Run {
+    env.run([store, question, &["--format", format]].concat())
+}
+
+#[test]
+fn answers_are_those_of_the_store() {
+    let mut env = TestEnv::new();
+    let file = taken(&mut env, &[]);
+    for question in QUESTIONS {
+        for format in ["table", "json", "csv"] {
+            let store = ask(&env, &["--demo"], question, format);
+            let kept = ask(&env, &["--snapshot", &file], question, format);
+            assert!(kept.stdout == store.stdout, "{question:?} {format} {}", kept.stderr);
+            assert_eq!((kept.status, &kept.stderr), (store.status, &store.stderr), "{question:?}");
+        }
+    }
+}
+
+#[test]
+fn a_closure_says_no_more_than_it_knows() {
+    let mut env = TestEnv::new();
+    let file = taken(&mut env, &["perl"]);
+    let kept = |question: &[&str]| ask(&env, &["--snapshot", &file], question, "json");
+    let store = ask(&env, &["--demo"], &["report", "perl"], "json");
+    let mut store: serde_json::Value = serde_json::from_str(&store.stdout).unwrap();
+    for row in store["paths"].as_array_mut().unwrap() {
+        row["referrers"] = serde_json::Value::Null;
+        row["outputs"] = serde_json::Value::Null;
+    }
+    for question in [&["report", "perl"][..], &["report"]] {
+        let own: serde_json::Value = serde_json::from_str(&kept(question).stdout).unwrap();
+        assert_eq!(own, store);
+    }
+    for whole in [
+        &[][..],
+        &["report", "--all"],
+        &["report", "--derivers"],
+        &["report", "--group-by", "root"],
+        &["tree", "perl", "--inverse"],
+        &["tree", "--all"],
+        &["why", "perl"],
+        &["why", "perl", "perl", "--build"],
+        &["roots"],
+        &["garbage"],
+        &["reclaim"],
+    ] {
+        let run = kept(whole);
+        assert_eq!((run.status, &*run.stdout), (2, ""), "{whole:?} {}", run.stderr);
+        assert!(run.stderr.contains("about the whole store"), "{whole:?} {}", run.stderr);
+    }
+}
+
+#[test]
+fn what_needs_files_says_so() {
+    let mut env = TestEnv::new();
+    let file = taken(&mut env, &[]);
+    for question in [
+        &["audit"][..],
+        &["optimise"],
+        &["files", "perl"],
+        &["why", "/run/current-system", "perl", "--precise"],
+        &["suggest", "/run/current-system", "--precise"],
+        &["what-if", "/run/current-system", "--drop-files", "share/man/**"],
+        &["what-if", "/run/current-system", "--drop-kind", "man"],
+        &["snapshot", "-o", "again"],
+    ] {
+        let run = env.run([&["--snapshot", &file], question].concat());
+        assert_eq!((run.status, &*run.stdout), (2, ""), "{question:?} {}", run.stderr);
+        assert!(run.stderr.contains("is a snapshot"), "{question:?} {}", run.stderr);
+    }
+    assert!(!env.join("again").exists());
+}
+
+#[test]
+fn a_snapshot_goes_through_a_pipe_and_is_whole_or_absent() {
+    let mut env = TestEnv::new();
+    let file = taken(&mut env, &[]);
+    let program = env!("CARGO_BIN_EXE_nix-census");
+    let script =
+        format!("'{program}' --demo snapshot -o - | '{program}' --snapshot - report --all --json");
+    let mut piped = env.command([""; 0]);
+    let mut shell = std::process::Command::new("sh");
+    shell.args(["-c", &script]).env_clear();
+    shell.envs(
+        piped.stdin(std::process::Stdio::null()).get_envs().filter_map(|(n, v)| Some((n, v?))),
+    );
+    let run = super::support::run(&mut shell);
+    let store = ask(&env, &["--demo"], &["report", "--all"], "json");
+    assert_eq!((run.status, run.stdout), (0, store.stdout));
+
+    // A damaged one is an error, and takes nobody's place.
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, &bytes).unwrap();
+    let run = env.run(["--snapshot", &*file, "report", "--all"]);
+    assert_eq!((run.status, &*run.stdout), (3, ""));
+    assert!(run.stderr.contains("damaged"), "{}", run.stderr);
+    let run = env.run(["--demo", "snapshot", "no-such-path", "-o", &*file]);
+    assert_eq!(run.status, 2);
+    assert_eq!(fs::read(&file).unwrap(), bytes);
+    for wrong in [&["snapshot"][..], &["snapshot", "-o", "x", "--json"]] {
+        let run = env.run([&["--demo"], wrong].concat());
+        assert_eq!((run.status, env.join("x").exists()), (2, false), "{}", run.stderr);
+    }
+}
