@@ -1,4 +1,4 @@
-//! What a directory takes, as `du -sx` has it.
+//! What a directory takes, as `du -s` has it; not beyond its file system.
 
 use super::Kept;
 use crate::disk::Space;
@@ -40,10 +40,11 @@ impl Sum {
                     continue;
                 }
             };
-            if *device.get_or_insert(stat.dev) != stat.dev {
+            let is_directory = stat.file_type() == FileType::Directory;
+            // Of directories alone: on overlayfs a file has its layer's device.
+            if is_directory && *device.get_or_insert(stat.dev) != stat.dev {
                 continue;
             }
-            let is_directory = stat.file_type() == FileType::Directory;
             if stat.nlink > 1 && !is_directory && !self.seen.insert(stat.identity()) {
                 continue;
             }

@@ -6,7 +6,9 @@ use crate::images::Mount;
 use crate::support::nix::{self, Store};
 use crate::support::{TestEnv, du, du_inodes, have, root, run, skip};
 use nix_census::disk::{self, Progress, ScanOptions};
-use nix_census::fs::StoreFiles;
+use nix_census::fs::{StoreFiles, Tree};
+use nix_census::outside::Outside;
+use nix_census::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
@@ -186,4 +188,59 @@ fn a_path_bound_into_another_counts_once() {
         assert_eq!(private + scan.inodes.len() as u64, inodes);
     }
     drop(mount);
+}
+
+/// Files of an overlay over two file systems have their layer's device, and are
+/// in the overlay's file system nonetheless.
+#[test]
+fn logs_and_caches_on_layers_are_counted() {
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    let (logs, caches) = ("nix/var/log/nix/drvs/ab", "root/.cache/nix/gitv3");
+    let add = |root: &Path, name: &str, size: usize| {
+        for dir in [logs, caches] {
+            fs::create_dir_all(root.join(dir)).unwrap();
+            fs::write(root.join(dir).join(name), "x".repeat(size)).unwrap();
+        }
+    };
+    let tmpfs = |name: &str| mounted(&["-t", "tmpfs", "none"], &env.join(name));
+    let (Some(lower), Some(upper)) = (tmpfs("lower"), tmpfs("upper")) else { return };
+    add(&env.join("lower"), "below", 50_000);
+    for name in ["upper/upper", "upper/work"] {
+        fs::create_dir(env.join(name)).unwrap();
+    }
+    let dir = env.join("").display().to_string();
+    let options = format!(
+        "lowerdir={dir}/lower,upperdir={dir}/upper/upper,workdir={dir}/upper/work,xino=off"
+    );
+    let root = env.join("merged");
+    let Some(merged) = mounted(&["-t", "overlay", "overlay", "-o", &options], &root) else {
+        return;
+    };
+    add(&root, "above", 20_000);
+    // What is mounted in there is no part of it.
+    let Some(other) = mounted(&["-t", "tmpfs", "none"], &root.join(caches).join("other")) else {
+        return;
+    };
+    fs::write(root.join(caches).join("other/file"), "x".repeat(9000)).unwrap();
+
+    let inside = |name: &str| root.join(name.trim_start_matches('/'));
+    let location = StoreLocation {
+        root: root.clone(),
+        store_dir: DEFAULT_STORE_DIR.to_owned(),
+        state_dir: DEFAULT_STATE_DIR.into(),
+        real_store_dir: inside(DEFAULT_STORE_DIR),
+        real_state_dir: inside(DEFAULT_STATE_DIR),
+        database: inside("/nix/var/nix/db/db.sqlite"),
+    };
+    let outside = Outside::find(&Tree::live(&root).unwrap(), &location, true);
+    drop(other);
+    let unmounted = root.join(caches).join("other");
+    let empty = fs::metadata(&unmounted).unwrap().blocks() * 512;
+    assert_eq!(outside.logs.unwrap().space.disk_size, du(&[&root.join("nix/var/log/nix/drvs")]));
+    let kept: Vec<_> = outside.caches.iter().map(|cache| cache.kept.space.disk_size).collect();
+    assert_eq!(kept, [du(&[&root.join(caches)]) - empty]);
+    drop((merged, upper, lower));
 }
