@@ -1,13 +1,15 @@
-//! Users' caches: `~/.cache/nix` of every user that the examined system's
-//! `/etc/passwd` names (nix: `getCacheDir`).
+//! Users' caches: `~/.cache/nix` of root, of every user that the examined
+//! system's `/etc/passwd` names, and of every directory in `/home` (nix:
+//! `getCacheDir`).
 
 use super::walk::{Sum, below, names};
 use super::{Kept, found};
 use crate::fs::Tree;
 use crate::roots::Users;
 use crate::warning::Warnings;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io;
+use std::ops::Range;
 use std::path::PathBuf;
 use std::rc::Rc;
 
@@ -72,8 +74,13 @@ pub struct UserCache {
 
 /// The caches of all users that can be read, and of how many homes they cannot.
 pub(super) fn find(tree: &Tree, warnings: &mut Warnings) -> (Vec<UserCache>, u64) {
-    let (mut caches, mut unread) = (Vec::new(), 0);
-    for (home, users) in Users::read(tree).homes() {
+    let mut caches: Vec<UserCache> = Vec::new();
+    let mut unread = HashSet::new();
+    let mut seen: HashMap<(u64, u64), Range<usize>> = HashMap::new();
+    let mut homes: Vec<_> = Users::read(tree).homes(tree).into_iter().collect();
+    // One home may have several names: that of a user stands for it.
+    homes.sort_by_key(|(_, users)| users.is_empty());
+    for (home, users) in homes {
         let path = home.join(".cache/nix");
         let opened = tree.open_directory(&path).and_then(|directory| {
             let names = names(&directory)?;
@@ -81,11 +88,20 @@ pub(super) fn find(tree: &Tree, warnings: &mut Warnings) -> (Vec<UserCache>, u64
         });
         // Those of others are none of an ordinary user's business.
         if opened.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::PermissionDenied) {
-            unread += 1;
+            let known = tree.pass_directory(&home).ok().and_then(|home| home.stat(c"").ok());
+            unread.insert(known.map(|stat| stat.identity()).ok_or(home));
             continue;
         }
         let Some((directory, names)) = found(opened, &path, warnings) else { continue };
-        let device = directory.stat(c"").map_or(0, |stat| stat.dev);
+        let stat = directory.stat(c"").ok();
+        if let Some(again) = stat.and_then(|stat| seen.get(&stat.identity())) {
+            for cache in &mut caches[again.clone()] {
+                cache.users.extend(users.iter().cloned());
+            }
+            continue;
+        }
+        let device = stat.map_or(0, |stat| stat.dev);
+        let first = caches.len();
         let mut kinds: BTreeMap<CacheKind, (Sum, Vec<PathBuf>)> = BTreeMap::new();
         for name in names {
             let (sum, entries) = kinds.entry(CacheKind::of(name.to_bytes())).or_default();
@@ -98,6 +114,10 @@ pub(super) fn find(tree: &Tree, warnings: &mut Warnings) -> (Vec<UserCache>, u64
             entries,
             kept: sum.finish(&path, device, warnings),
         }));
+        if let Some(stat) = stat {
+            seen.insert(stat.identity(), first..caches.len());
+        }
     }
-    (caches, unread)
+    caches.sort_by(|a, b| a.kept.path.cmp(&b.kept.path));
+    (caches, unread.len() as u64)
 }

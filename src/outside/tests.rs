@@ -67,6 +67,27 @@ fn caches_by_user_and_kind() {
 }
 
 #[test]
+fn a_home_of_two_names_is_counted_once() {
+    let root = tempfile::tempdir().unwrap();
+    let of = |name: &str| root.path().join(name);
+    for home in ["var/home/u", "var/home/nobody"] {
+        std::fs::create_dir_all(of(home).join(".cache/nix/gitv3")).unwrap();
+        std::fs::write(of(home).join(".cache/nix/gitv3/x"), [1; 10_000]).unwrap();
+    }
+    std::os::unix::fs::symlink("var/home", of("home")).unwrap();
+    std::fs::create_dir(of("etc")).unwrap();
+    let passwd = "u:x:7:7::/var/home/u:/bin/sh\nv:x:8:8::/home/u:/bin/sh\n";
+    std::fs::write(of("etc/passwd"), passwd).unwrap();
+    let outside = Outside::find(&Tree::live(root.path()).unwrap(), &location(root.path()), true);
+    let caches: Vec<_> = (outside.caches.iter())
+        .map(|c| (c.users.join(","), c.kept.path.to_str().unwrap()))
+        .collect();
+    let expected = [("", "/home/nobody/.cache/nix"), ("v,u", "/home/u/.cache/nix")];
+    assert_eq!(caches, expected.map(|(users, path)| (users.to_owned(), path)));
+    assert_eq!(outside.caches_space().inodes, 4);
+}
+
+#[test]
 fn entries_of_systemd_boot_share_kernels() {
     let entry = |kernel: &str, initrd: &str| {
         text(&format!(

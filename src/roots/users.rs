@@ -6,8 +6,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// No list of users is longer.
-const MAX_USERS: u64 = 256 << 20;
+/// No list of users is longer, in bytes.
+const MAX_USERS: u64 = 16 << 20;
 
 /// The users that a system's `/etc/passwd` names.
 #[derive(Debug, Default)]
@@ -29,17 +29,6 @@ impl Users {
                 users.homes.entry(home.into()).or_default().push(fields[0].to_owned());
             }
         }
-        // A system that is not running may have no list yet.
-        users.homes.entry("/root".into()).or_default();
-        let home = Path::new("/home");
-        if let Ok(directory) = tree.open_directory(home) {
-            let _ = directory.read(&mut Vec::new(), |entry| {
-                if entry.file_type == FileType::Directory {
-                    let name = OsStr::from_bytes(entry.name.to_bytes());
-                    users.homes.entry(home.join(name)).or_default();
-                }
-            });
-        }
         users
     }
 
@@ -48,8 +37,40 @@ impl Users {
         self.names.get(&uid)
     }
 
-    /// The home directories, those in `/home` included, each with its users.
-    pub(crate) fn homes(self) -> BTreeMap<PathBuf, Vec<String>> {
-        self.homes
+    /// The home directories, each with its users, by name; and those in `/home`
+    /// and `/root` that no user has, as a system that is not running may have no
+    /// list of users yet.
+    pub(crate) fn homes(self, tree: &Tree) -> BTreeMap<PathBuf, Vec<String>> {
+        let mut homes = self.homes;
+        homes.entry("/root".into()).or_default();
+        let home = Path::new("/home");
+        if let Ok(directory) = tree.open_directory(home) {
+            let _ = directory.read(&mut Vec::new(), |entry| {
+                if entry.file_type == FileType::Directory {
+                    let name = OsStr::from_bytes(entry.name.to_bytes());
+                    homes.entry(home.join(name)).or_default();
+                }
+            });
+        }
+        homes
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::MemoryFile;
+
+    #[test]
+    fn a_list_without_end_is_not_read() {
+        let user = |length: usize| {
+            let mut contents = b"u:x:7:7::/home/u:/bin/sh\n".to_vec();
+            contents.resize(length, b'\n');
+            let passwd = MemoryFile::Regular { contents, executable: false };
+            Users::read(&Tree::memory([("/etc/passwd", passwd)])).name(7).cloned()
+        };
+        assert_eq!(user(1000).as_deref(), Some("u"));
+        assert_eq!(user((MAX_USERS + 1) as usize), None);
+        const { assert!(MAX_USERS <= 16 << 20) };
     }
 }
