@@ -144,6 +144,13 @@ impl Reading<'_> {
     /// Reads `loader/entries/*.conf`.
     fn systemd_boot(&mut self, warnings: &mut Warnings) {
         let path = self.path.join("loader/entries");
+/// An entry of GRUB's menu.
+struct GrubEntry {
+    title: String,
+    profile: Option<String>,
+    lines: String,
+}
+
         let Some(directory) = found(self.tree.open_directory(&path), &path, warnings) else {
             return;
         };
@@ -175,23 +182,33 @@ impl Reading<'_> {
         let read = self.tree.read_file(&path, LONGEST);
         let Some(text) = found(read, &path, warnings) else { return };
         let text = String::from_utf8_lossy(&text);
-        let mut at: Option<(String, String)> = None;
+        let mut at: Option<GrubEntry> = None;
+        // For each brace that is open the profile whose generations are in it.
+        let mut open: Vec<Option<String>> = Vec::new();
         for line in text.lines().map(str::trim) {
             if let Some(title) = line.strip_prefix("menuentry ").and_then(quoted) {
                 self.add_grub(at.take());
-                at = Some((title.to_owned(), String::new()));
-            } else if line.starts_with("submenu ") {
+                at = Some(GrubEntry { title: title.to_owned(), profile, lines: String::new() });
+            } else if let Some(menu) = line.strip_prefix("submenu ") {
                 self.add_grub(at.take());
-            } else if let Some((_, lines)) = &mut at {
-                lines.push_str(line);
-                lines.push('\n');
+                // A generation with specialisations is a menu in its profile's.
+                let own = quoted(menu).and_then(profile_of_menu);
+                inside = own.map(str::to_owned).or(profile);
+            } else if let Some(entry) = &mut at {
+                entry.lines.push_str(line);
+                entry.lines.push('\n');
+            }
+            if line.ends_with('{') {
+                open.push(inside);
+            } else if line == "}" {
+                open.pop();
             }
         }
         self.add_grub(at);
     }
 
-    fn add_grub(&mut self, entry: Option<(String, String)>) {
-        let Some((title, lines)) = entry else { return };
+    fn add_grub(&mut self, entry: Option<GrubEntry>) {
+        let Some(GrubEntry { title, profile, lines }) = entry else { return };
         let number = title.split_once("Configuration ").and_then(|(_, rest)| {
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
             digits.parse().ok()
@@ -199,7 +216,7 @@ impl Reading<'_> {
         let entry = BootEntry {
             name: title,
             loader: Loader::Grub,
-            profile: None,
+            profile,
             generation: number,
             files: Vec::new(),
             space: Space::default(),
@@ -214,6 +231,8 @@ impl Reading<'_> {
         for line in lines.lines() {
             let mut words = line.split_whitespace();
             let named = match words.next() {
+            let profile = open.last().cloned().flatten();
+            let mut inside = profile.clone();
                 Some("linux" | "initrd" | "efi" | "devicetree" | "linux16" | "initrd16") => words,
                 // The kernel below a hypervisor.
                 Some("module" | "multiboot" | "module2" | "multiboot2") => words,
@@ -320,3 +339,10 @@ fn quoted(text: &str) -> Option<&str> {
     let (mark, rest) = text[quote..].split_at(1);
     rest.split(mark).next()
 }
+/// The profile whose generations are in a menu of GRUB, by its title:
+/// `NixOS - Profile 'test'`. Those of `system` are in `NixOS - All configurations`.
+fn profile_of_menu(title: &str) -> Option<&str> {
+    let (_, name) = title.split_once("Profile '")?;
+    name.strip_suffix('\'')
+}
+

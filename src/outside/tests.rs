@@ -164,6 +164,53 @@ fn the_menu_of_grub() {
 }
 
 #[test]
+fn a_menu_of_grub_names_the_profile() {
+    // As install-grub.pl writes them, with an entry of the user's own at the end.
+    let menu = r#"
+        if [ "$saved" ]; then
+          set x="${saved}"
+        fi
+        function load {
+          insmod x
+        }
+        menuentry "NixOS" --class nixos {
+          linux ($drive1)/kernels/k
+        }
+        submenu "NixOS - All configurations" --class submenu {
+        menuentry "NixOS - Configuration 3 (2024-06-01 - 24.05)" --class nixos {
+          linux ($drive1)/kernels/k
+        }
+        }
+        submenu "NixOS - Profile 'test'" --class submenu {
+        submenu "> NixOS - Configuration 4 (2024-06-02 - 24.05)" --class submenu {
+        menuentry "NixOS - Configuration 4 - Default (2024-06-02 - 24.05)" --class nixos {
+          linux ($drive1)/kernels/k
+        }
+        }
+        menuentry "NixOS - Configuration 3 (2024-05-01 - 24.05)" --class nixos {
+          linux ($drive1)/kernels/k
+        }
+        }
+        menuentry "Configuration 2, by hand" {
+          linux ($drive1)/kernels/k
+        }
+    "#;
+    let outside = find(vec![("/boot/grub/grub.cfg", text(menu)), ("/boot/kernels/k", file(4096))]);
+    let [boot] = &outside.boot[..] else { panic!("{:?}", outside.boot) };
+    let entries: Vec<_> = (boot.entries.iter())
+        .map(|e| (e.generation, e.profile.as_deref(), e.name.contains("05-01")))
+        .collect();
+    let expected = [
+        (Some(4), Some("test"), false),
+        (Some(3), Some("test"), true),
+        (Some(3), None, false),
+        (Some(2), None, false),
+        (None, None, false),
+    ];
+    assert_eq!(entries, expected);
+}
+
+#[test]
 fn free_pages_are_those_that_sqlite_counts() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("nix/var/nix/db/db.sqlite");
