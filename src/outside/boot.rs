@@ -4,7 +4,9 @@
 //! (nixpkgs: `nixos/modules/system/boot/loader/systemd-boot`) and a menu for GRUB
 //! (nixpkgs: `nixos/modules/system/boot/loader/grub/install-grub.pl`); files of
 //! the name of a store path are copied once and shared by all entries that need
-//! them.
+//! them. For systemd-boot a unified kernel image is an entry too, without a file
+//! that says so (UAPI.1, Boot Loader Specification: *Type #2 EFI Unified Kernel
+//! Images*); those that lanzaboote makes hold names instead of the kernel.
 
 use super::walk::{below, names};
 use super::{capacity, found};
@@ -19,6 +21,15 @@ const DIRECTORIES: [&str; 5] = ["/boot", "/boot/efi", "/boot/EFI", "/efi", "/esp
 
 /// Where kernels and initrds lie in such a directory.
 const KERNELS: [&str; 3] = ["EFI/nixos", "EFI/Linux", "kernels"];
+
+/// Where unified kernel images lie in such a directory.
+const UNIFIED: &str = "EFI/Linux";
+
+/// No image that names its kernel instead of holding it is longer, in bytes.
+const LONGEST_STUB: u64 = 2 << 20;
+
+/// No image names more files: one names a kernel and an initrd.
+const MOST_NAMED: usize = 64;
 
 /// No boot entry and no menu is longer, in bytes.
 const LONGEST: u64 = 8 << 20;
@@ -123,6 +134,7 @@ pub(super) fn find(tree: &Tree, warnings: &mut Warnings) -> Vec<Boot> {
         }
         let mut reading = Reading { tree, path, files: BTreeMap::new(), entries: Vec::new() };
         reading.systemd_boot(warnings);
+        reading.unified(warnings);
         reading.grub(warnings);
         if !reading.entries.is_empty() {
             reading.unused();
@@ -130,6 +142,13 @@ pub(super) fn find(tree: &Tree, warnings: &mut Warnings) -> Vec<Boot> {
         }
     }
     all
+}
+
+/// An entry of GRUB's menu.
+struct GrubEntry {
+    title: String,
+    profile: Option<String>,
+    lines: String,
 }
 
 struct Reading<'a> {
@@ -144,13 +163,6 @@ impl Reading<'_> {
     /// Reads `loader/entries/*.conf`.
     fn systemd_boot(&mut self, warnings: &mut Warnings) {
         let path = self.path.join("loader/entries");
-/// An entry of GRUB's menu.
-struct GrubEntry {
-    title: String,
-    profile: Option<String>,
-    lines: String,
-}
-
         let Some(directory) = found(self.tree.open_directory(&path), &path, warnings) else {
             return;
         };
@@ -162,17 +174,42 @@ struct GrubEntry {
             let full = below(&path, &file);
             let read = directory.open_unknown_file(&file).and_then(|file| file.read_all(LONGEST));
             let Some(text) = found(read, &full, warnings) else { continue };
-            let (profile, generation) = generation_of(name);
-            let entry = BootEntry {
-                name: name.to_owned(),
-                loader: Loader::SystemdBoot,
-                profile,
-                generation,
-                files: Vec::new(),
-                space: Space::default(),
-                own: Space::default(),
-            };
-            self.add(entry, &String::from_utf8_lossy(&text));
+            self.add(systemd_boot_entry(name), &String::from_utf8_lossy(&text));
+        }
+    }
+
+    /// Reads `EFI/Linux/*.efi`, as systemd-boot does (systemd:
+    /// `boot_entry_add_unified` in `src/boot/efi/boot.c`).
+    fn unified(&mut self, warnings: &mut Warnings) {
+        let path = self.path.join(UNIFIED);
+        let Some(directory) = found(self.tree.open_directory(&path), &path, warnings) else {
+            return;
+        };
+        let listed = found(names(&directory), &path, warnings);
+        for file in listed.into_iter().flatten() {
+            let name = file.to_bytes();
+            let stem = name.len().saturating_sub(b".efi".len());
+            let is_image = name[stem..].eq_ignore_ascii_case(b".efi");
+            if !is_image || name.starts_with(b".") || name.starts_with(b"auto-") {
+                continue;
+            }
+            let full = below(&path, &file);
+            let Some(stat) = found(directory.stat(&file), &full, warnings) else { continue };
+            if stat.file_type() != FileType::Regular {
+                continue;
+            }
+            let mut files = BTreeSet::new();
+            if stat.size <= LONGEST_STUB {
+                let read =
+                    directory.open_unknown_file(&file).and_then(|file| file.read_all(LONGEST_STUB));
+                let image = found(read, &full, warnings).unwrap_or_default();
+                for name in named_kernels(&image).iter().take(MOST_NAMED) {
+                    self.add_file(name, &mut files);
+                }
+            }
+            self.files.insert(full.clone(), Space::inode(stat.disk_size));
+            files.insert(full);
+            self.entries.push((systemd_boot_entry(&String::from_utf8_lossy(name)), files));
         }
     }
 
@@ -186,6 +223,8 @@ struct GrubEntry {
         // For each brace that is open the profile whose generations are in it.
         let mut open: Vec<Option<String>> = Vec::new();
         for line in text.lines().map(str::trim) {
+            let profile = open.last().cloned().flatten();
+            let mut inside = profile.clone();
             if let Some(title) = line.strip_prefix("menuentry ").and_then(quoted) {
                 self.add_grub(at.take());
                 at = Some(GrubEntry { title: title.to_owned(), profile, lines: String::new() });
@@ -231,21 +270,24 @@ struct GrubEntry {
         for line in lines.lines() {
             let mut words = line.split_whitespace();
             let named = match words.next() {
-            let profile = open.last().cloned().flatten();
-            let mut inside = profile.clone();
                 Some("linux" | "initrd" | "efi" | "devicetree" | "linux16" | "initrd16") => words,
                 // The kernel below a hypervisor.
                 Some("module" | "multiboot" | "module2" | "multiboot2") => words,
                 _ => continue,
             };
             for name in named.filter(|name| name.starts_with(['/', '('])) {
-                if let Some((path, space)) = self.file(name) {
-                    self.files.insert(path.clone(), space);
-                    files.insert(path);
-                }
+                self.add_file(name, &mut files);
             }
         }
         self.entries.push((entry, files));
+    }
+
+    /// Adds a file to those of an entry, if it is there.
+    fn add_file(&mut self, name: &str, files: &mut BTreeSet<PathBuf>) {
+        if let Some((path, space)) = self.file(name) {
+            self.files.insert(path.clone(), space);
+            files.insert(path);
+        }
     }
 
     /// A file by its name as the loader has it: from the top of the file system
@@ -317,6 +359,36 @@ struct GrubEntry {
     }
 }
 
+/// An entry of systemd-boot, by the name of its file.
+fn systemd_boot_entry(name: &str) -> BootEntry {
+    let (profile, generation) = generation_of(name);
+    BootEntry {
+        name: name.to_owned(),
+        loader: Loader::SystemdBoot,
+        profile,
+        generation,
+        files: Vec::new(),
+        space: Space::default(),
+        own: Space::default(),
+    }
+}
+
+/// The kernel and initrd that an image of lanzaboote names
+/// (`esp_relative_uefi_path` in its `pe.rs`): `\EFI\nixos\kernel-….efi`, as the
+/// loader has names elsewhere.
+fn named_kernels(image: &[u8]) -> Vec<String> {
+    const BEGINS: &[u8] = br"\EFI\nixos\";
+    let mut names = Vec::new();
+    let mut rest = image;
+    while let Some(at) = rest.windows(BEGINS.len()).position(|bytes| bytes == BEGINS) {
+        rest = &rest[at..];
+        let end = rest.iter().position(|byte| !byte.is_ascii_graphic()).unwrap_or(rest.len());
+        names.push(String::from_utf8_lossy(&rest[..end]).replace('\\', "/"));
+        rest = &rest[end..];
+    }
+    names
+}
+
 /// Profile and generation in the name of an entry of systemd-boot:
 /// `nixos-generation-7`, `nixos-PROFILE-generation-7`, with
 /// `-specialisation-NAME` or a counter of boots (`+3`, `+2-1`) behind it.
@@ -333,12 +405,6 @@ fn generation_of(name: &str) -> (Option<String>, Option<u64>) {
     (profile, digits.parse().ok())
 }
 
-/// What stands in the first pair of quotes.
-fn quoted(text: &str) -> Option<&str> {
-    let quote = text.find(['"', '\''])?;
-    let (mark, rest) = text[quote..].split_at(1);
-    rest.split(mark).next()
-}
 /// The profile whose generations are in a menu of GRUB, by its title:
 /// `NixOS - Profile 'test'`. Those of `system` are in `NixOS - All configurations`.
 fn profile_of_menu(title: &str) -> Option<&str> {
@@ -346,3 +412,9 @@ fn profile_of_menu(title: &str) -> Option<&str> {
     name.strip_suffix('\'')
 }
 
+/// What stands in the first pair of quotes.
+fn quoted(text: &str) -> Option<&str> {
+    let quote = text.find(['"', '\''])?;
+    let (mark, rest) = text[quote..].split_at(1);
+    rest.split(mark).next()
+}

@@ -211,6 +211,33 @@ fn a_menu_of_grub_names_the_profile() {
 }
 
 #[test]
+fn unified_kernel_images_are_entries() {
+    let stub = |kernel: &str| {
+        let sections = format!("MZ\0.linux\0\\EFI\\nixos\\{kernel}.efi\0\0.initrd\0\\EFI\\..\\x\0");
+        text(&sections)
+    };
+    let outside = find(vec![
+        ("/boot/EFI/Linux/nixos-generation-7-abc.efi", stub("k7")),
+        ("/boot/EFI/Linux/arch.EFI", file(8192)),
+        ("/boot/EFI/Linux/auto-x.efi", file(4096)),
+        ("/boot/EFI/Linux/.hidden.efi", file(4096)),
+        ("/boot/EFI/Linux/dir.efi/x", file(4096)),
+        ("/boot/EFI/nixos/k7.efi", file(12_288)),
+        ("/boot/EFI/nixos/k6.efi", file(16_384)),
+    ]);
+    let [boot] = &outside.boot[..] else { panic!("{:?}", outside.boot) };
+    let entries: Vec<_> = (boot.entries.iter())
+        .map(|e| (e.name.as_str(), e.generation, e.space.disk_size, e.loader.name()))
+        .collect();
+    let expected = [
+        ("nixos-generation-7-abc.efi", Some(7), 4096 + 12_288, "systemd-boot"),
+        ("arch.EFI", None, 8192, "systemd-boot"),
+    ];
+    assert_eq!(entries, expected);
+    assert_eq!(boot.unused().disk_size, 4096 + 4096 + 16_384);
+}
+
+#[test]
 fn free_pages_are_those_that_sqlite_counts() {
     let root = tempfile::tempdir().unwrap();
     let path = root.path().join("nix/var/nix/db/db.sqlite");
