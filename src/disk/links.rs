@@ -4,6 +4,8 @@
 //! A later Nix may keep links in `.links-b3`, by BLAKE3 (NixOS/nix#15204), or
 //! in directories below `.links` (NixOS/nix#15590). Such links are read too.
 
+use std::ops::AddAssign;
+
 use super::devices::Devices;
 use super::engine::Walker;
 use super::inodes::{Inode, InodeTable};
@@ -200,6 +202,27 @@ impl Links {
     }
 }
 
+impl AddAssign for Links {
+    /// Stops at the largest number.
+    fn add_assign(&mut self, other: Self) {
+        for (sum, more) in [
+            (&mut self.entries, other.entries),
+            (&mut self.later, other.later),
+            (&mut self.apparent_size, other.apparent_size),
+            (&mut self.disk_size, other.disk_size),
+            (&mut self.directory_disk_size, other.directory_disk_size),
+            (&mut self.directories, other.directories),
+            (&mut self.unused, other.unused),
+            (&mut self.unused_apparent_size, other.unused_apparent_size),
+            (&mut self.unused_disk_size, other.unused_disk_size),
+            (&mut self.saved_apparent_size, other.saved_apparent_size),
+            (&mut self.saved_disk_size, other.saved_disk_size),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
 /// What reading `.links` gave.
 #[derive(Default)]
 pub(super) struct LinksRead {
@@ -221,25 +244,16 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
         ..LinksRead::default()
     };
     let mut sums = Links::default();
-    let mut directory = None;
+    let mut any = false;
     let mut inodes = Vec::with_capacity(walked.states.iter().map(|s| s.inodes.len()).sum());
     for state in walked.states {
-        let of = state.links;
-        sums.entries += of.entries;
-        sums.later += of.later;
-        sums.directories += of.directories;
-        sums.unused += of.unused;
-        sums.unused_apparent_size += of.unused_apparent_size;
-        sums.unused_disk_size += of.unused_disk_size;
-        sums.saved_apparent_size = sums.saved_apparent_size.saturating_add(of.saved_apparent_size);
-        sums.saved_disk_size = sums.saved_disk_size.saturating_add(of.saved_disk_size);
-        if let Some(size) = state.directory {
-            directory = Some(directory.unwrap_or(0) + size);
-        }
+        sums += state.links;
+        any |= state.any;
         inodes.extend(state.inodes);
     }
-    let Some(directory) = directory else { return read };
-    sums.directory_disk_size = directory;
+    if !any {
+        return read;
+    }
     radsort::sort_by_key(&mut inodes, Inode::key);
     inodes.dedup_by(|again, inode| {
         let same = again.key() == inode.key();
@@ -287,7 +301,8 @@ struct LinksSummer<'a> {
 #[derive(Default)]
 struct LinksState {
     links: Links,
-    directory: Option<u64>,
+    /// Whether there is a directory of links.
+    any: bool,
     inodes: Vec<Inode>,
 }
 
@@ -300,8 +315,10 @@ impl LinksReader for LinksSummer<'_> {
 
     fn directory(&self, state: &mut LinksState, _: &LinksPlace<'_>, stat: Option<&Stat>) {
         if let Some(stat) = stat {
-            *state.directory.get_or_insert(0) += stat.disk_size;
+            let sum = &mut state.links.directory_disk_size;
+            *sum = sum.saturating_add(stat.disk_size);
             state.links.directories += 1;
+            state.any = true;
         }
     }
 
@@ -353,6 +370,29 @@ mod tests {
     use super::super::{ScanOptions, scan};
     use super::*;
     use crate::fs::StoreFiles;
+
+    #[test]
+    fn sums_stop_at_the_largest_number() {
+        // What several threads found, each two files of a half of all bytes.
+        let mut one = Links::default();
+        let half = 1 << 63;
+        for nlink in [1, 1, 3, 3] {
+            one.count(nlink, half, half);
+        }
+        one.directory_disk_size = half;
+        let mut sums = Links::default();
+        for _ in 0..3 {
+            sums += one;
+        }
+        let sizes = [
+            sums.unused_apparent_size,
+            sums.unused_disk_size,
+            sums.saved_apparent_size,
+            sums.saved_disk_size,
+            sums.directory_disk_size,
+        ];
+        assert_eq!((sizes, sums.unused), ([u64::MAX; 5], 6));
+    }
 
     #[test]
     fn links_of_a_later_nix_are_read() {
