@@ -41,7 +41,7 @@ pub enum WarningKind {
     Vanished,
     /// A FIFO, socket or device, which no NAR can hold.
     UnsupportedFile,
-    /// Another file system is mounted inside the store.
+    /// Another file system, or a subvolume, begins inside the store.
     MountPoint,
     /// The database's NAR size and the one computed from the disk differ.
     NarSizeMismatch,

@@ -535,7 +535,9 @@ fn warn(warnings: &mut Warnings, error: &io::Error, path: Vec<u8>) {
 }
 
 fn warn_mount(warnings: &mut Warnings, path: Vec<u8>) {
-    warnings.push(WarningKind::MountPoint, path, "another file system is mounted here");
+    // Of a subvolume of btrfs the device is another, and nothing is mounted.
+    let message = "another file system begins here, or a subvolume of the same";
+    warnings.push(WarningKind::MountPoint, path, message);
 }
 
 /// How many files may be open at once, having asked for more.

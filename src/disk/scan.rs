@@ -272,7 +272,7 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
 
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
     visitor.use_case_hack = options.use_case_hack;
-    visitor.mounts_below = files.facts().mounts_below;
+    visitor.mounts_below = files.facts().mounts_below != Some(false);
     let walked = walker.walk(&tops, &Observing { sums: &visitor, observer }, progress);
     drop(tops);
     let (mut entries, mut stat_calls) =

@@ -244,7 +244,12 @@ impl Node {
 
     #[allow(clippy::unused_self, reason = "the same call as of other kinds of directory")]
     pub(super) fn facts(&self) -> Facts {
-        Facts { trusted_inodes: true, mounts_below: false, copies_up: false, link_limit: None }
+        Facts {
+            trusted_inodes: true,
+            mounts_below: Some(false),
+            copies_up: false,
+            link_limit: None,
+        }
     }
 
     pub(super) fn open_directory(&self, name: &CStr) -> io::Result<Self> {

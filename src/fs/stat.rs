@@ -139,12 +139,13 @@ pub(crate) const LAYER_INODE: u64 = (1 << 48) - 1;
 pub struct Facts {
     /// Whether directories report the inode numbers that `stat` reports. If
     /// not, every entry has to be asked itself.
-    /// Not where something is mounted below: a directory reports the number of
-    /// what is covered.
+    /// Not where something may be mounted below: a directory reports the number
+    /// of what is covered.
     pub trusted_inodes: bool,
-    /// Whether something may be mounted below, as far as is known: on Linux. A directory that is mounted a
-    /// second time has files with more names than their inodes count.
-    pub mounts_below: bool,
+    /// Whether something is mounted below; `None` where that cannot be found
+    /// out. On Linux a directory may be mounted a second time, and then has files
+    /// with more names than their inodes count.
+    pub mounts_below: Option<bool>,
     /// Whether it is overlayfs, which copies a file of a lower layer before it
     /// gives it a name more.
     pub copies_up: bool,

@@ -160,10 +160,15 @@ fn warn_of_file_system(files: &StoreFiles, store_dir: &str, warnings: &mut Warni
                        apart by their inode numbers, which layers may share";
         warnings.push(WarningKind::Uncertain, store_dir, message);
     }
-    if files.facts().mounts_below {
-        let message = "something is mounted in the store, and Nix cannot link across mounts";
-        warnings.push(WarningKind::Uncertain, store_dir, message);
-    }
+    let message = match files.facts().mounts_below {
+        Some(false) => return,
+        Some(true) => "something is mounted in the store, and Nix cannot link across mounts",
+        None => {
+            "whether something is mounted in the store cannot be found out here \
+             (/proc/self/mountinfo), and Nix cannot link across mounts"
+        }
+    };
+    warnings.push(WarningKind::Uncertain, store_dir, message);
 }
 
 impl Optimise {

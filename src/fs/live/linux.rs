@@ -261,12 +261,10 @@ impl Directory {
     pub(crate) fn facts(&self) -> Facts {
         let file_system = rustix::fs::fstatfs(&self.fd).map_or(0, |statfs| statfs.f_type as u32);
         let path = std::fs::read_link(proc_path(self.fd.as_fd())).ok();
-        let mounts_below = path.is_none_or(|path| {
-            let mounts = std::fs::read("/proc/self/mountinfo");
-            mounts.map_or(true, |mounts| mounted_below(&mounts, &path))
-        });
+        let mounts = std::fs::read("/proc/self/mountinfo").ok();
+        let mounts_below = path.zip(mounts).map(|(path, mounts)| mounted_below(&mounts, &path));
         Facts {
-            trusted_inodes: tells_inodes_truly(file_system) && !mounts_below,
+            trusted_inodes: tells_inodes_truly(file_system) && mounts_below == Some(false),
             mounts_below,
             copies_up: file_system == OVERLAYFS,
             link_limit: link_limit(file_system),

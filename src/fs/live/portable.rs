@@ -116,7 +116,12 @@ impl Directory {
     }
 
     pub(crate) fn facts(&self) -> Facts {
-        Facts { trusted_inodes: false, mounts_below: false, copies_up: false, link_limit: None }
+        Facts {
+            trusted_inodes: false,
+            mounts_below: Some(false),
+            copies_up: false,
+            link_limit: None,
+        }
     }
 
     pub(crate) fn open_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
