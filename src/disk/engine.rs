@@ -401,7 +401,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
         match handle.directory.stat(name) {
             Ok(stat) => {
                 gathered.stat_calls += 1;
-                if !job.trusted && self.is_torn(item.ino, &stat) {
+                if !job.trusted && self.is_torn(&handle.directory, item.ino, &stat) {
                     let path = self.path(Some(&job.trail), name.to_bytes());
                     let message = "overlayfs shows the names of one inode as several inodes";
                     gathered.warnings.push(WarningKind::Uncertain, path, message);
@@ -507,11 +507,11 @@ impl<'w, V: Visitor> Walk<'w, V> {
     /// number of a file that it copied to its upper layer, but where it finds the
     /// copy by another name it gives the copy's own, which directories have.
     #[cold]
-    fn is_torn(&self, ino: u64, stat: &Stat) -> bool {
+    fn is_torn(&self, directory: &fs::Directory, ino: u64, stat: &Stat) -> bool {
         self.walker.files.facts().copies_up
             && stat.nlink > 1
             && stat.file_type() != FileType::Directory
-            && ino & fs::LAYER_INODE != stat.ino & fs::LAYER_INODE
+            && !directory.agrees(ino, stat)
     }
 
     /// What the visitor knows of an entry by its inode number alone. Not asked

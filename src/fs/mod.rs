@@ -58,7 +58,6 @@ pub use locate::locate;
 pub(crate) use locate::{locate_elsewhere, locate_guix};
 pub use memory::MemoryFile;
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
-pub(crate) use stat::LAYER_INODE;
 pub use stat::{Capacity, Facts, FileType, Stat};
 pub use store_files::StoreFiles;
 
@@ -340,6 +339,15 @@ impl Directory {
         match self {
             Self::Native(directory) => Self::Native(directory.with_layers()),
             other => other,
+        }
+    }
+
+    /// Whether the inode number that `stat` says of an entry stands for the one
+    /// that the directory itself says, which is that of a layer on overlayfs.
+    pub(crate) fn agrees(&self, entry: u64, stat: &Stat) -> bool {
+        match self {
+            Self::Native(directory) => directory.agrees(entry, stat),
+            _ => entry == stat.ino,
         }
     }
 

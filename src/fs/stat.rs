@@ -130,10 +130,6 @@ impl From<rustix::fs::StatVfs> for Capacity {
     }
 }
 
-/// The bits of an inode number that are not those of a layer, where `stat` tells
-/// the layers of overlayfs apart.
-pub(crate) const LAYER_INODE: u64 = (1 << 48) - 1;
-
 /// What holds for all files of a directory's file system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Facts {

@@ -6,9 +6,9 @@
 //! one file system nonetheless: that of the overlay (Linux:
 //! `Documentation/filesystems/overlayfs.rst`, "Inode properties").
 
-use super::super::{FileType, LAYER_INODE, Stat};
+use super::super::{FileType, Stat};
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError, RwLock};
 
 /// The layers of one overlay, as they are met.
 #[derive(Debug)]
@@ -17,25 +17,28 @@ pub(super) struct Layers {
     dev: u64,
     /// The number of its mount, where the kernel says it.
     mount: Option<u64>,
-    met: Mutex<Met>,
+    /// The devices of the layers: a few, asked for at each file.
+    devices: RwLock<Vec<u64>>,
+    large: Mutex<Large>,
 }
 
+/// Inodes whose numbers leave no room for that of their layer.
 #[derive(Debug, Default)]
-struct Met {
-    devices: Vec<u64>,
-    /// Inodes whose numbers leave no room for that of their layer.
-    large: HashMap<(u64, u64), u64>,
+struct Large {
+    /// Where in `numbers`, by device and number.
+    places: HashMap<(u64, u64), usize>,
+    numbers: Vec<u64>,
 }
 
 /// Bits of an inode number beside the number of its layer.
-const BITS: u32 = LAYER_INODE.count_ones();
-/// Where the numbers of [`Met::large`] begin.
+const BITS: u32 = 48;
+/// Where the numbers that stand for [`Large`] ones begin.
 const LARGE: u64 = 1 << 59;
 
 impl Layers {
     /// Those of the overlay that has this device and mount.
     pub(super) fn new(dev: u64, mount: Option<u64>) -> Self {
-        Self { dev, mount, met: Mutex::default() }
+        Self { dev, mount, devices: RwLock::default(), large: Mutex::default() }
     }
 
     /// Gives a file of the overlay the overlay's own device, and a number that
@@ -52,19 +55,44 @@ impl Layers {
         if !own {
             return;
         }
-        let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-        let layer = met.devices.iter().position(|&dev| dev == stat.dev).unwrap_or_else(|| {
-            met.devices.push(stat.dev);
-            met.devices.len() - 1
-        });
-        let layer = layer as u64 + 1;
+        let layer = self.layer(stat.dev);
         stat.ino = if stat.ino >> BITS == 0 && layer < LARGE >> BITS {
             layer << BITS | stat.ino
         } else {
-            let next = LARGE + met.large.len() as u64;
-            *met.large.entry((stat.dev, stat.ino)).or_insert(next)
+            let mut large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+            let Large { places, numbers } = &mut *large;
+            let place = *places.entry((stat.dev, stat.ino)).or_insert_with(|| {
+                numbers.push(stat.ino);
+                numbers.len() - 1
+            });
+            LARGE + place as u64
         };
         stat.dev = self.dev;
+    }
+
+    /// The number of the layer with that device, from 1.
+    fn layer(&self, dev: u64) -> u64 {
+        let find = |devices: &[u64]| devices.iter().position(|&other| other == dev);
+        let found = find(&self.devices.read().unwrap_or_else(PoisonError::into_inner));
+        let layer = found.unwrap_or_else(|| {
+            let mut devices = self.devices.write().unwrap_or_else(PoisonError::into_inner);
+            find(&devices).unwrap_or_else(|| {
+                devices.push(dev);
+                devices.len() - 1
+            })
+        });
+        layer as u64 + 1
+    }
+
+    /// Whether `ino`, as [`Layers::unify`] made it, stands for that number.
+    pub(super) fn stands_for(&self, ino: u64, number: u64) -> bool {
+        let place = ino.checked_sub(LARGE).and_then(|place| usize::try_from(place).ok());
+        let large = self.large.lock().unwrap_or_else(PoisonError::into_inner);
+        match place.and_then(|place| large.numbers.get(place)) {
+            Some(&of_layer) => of_layer == number,
+            // With `xino` the kernel puts the layer beside it itself.
+            None => number == ino || number == ino & ((1 << BITS) - 1),
+        }
     }
 }
 
@@ -101,6 +129,11 @@ mod tests {
         assert!(found.iter().all(|&(dev, _)| dev == 40), "{found:?}");
         // The same each time, and no two alike.
         assert_eq!(all.map(|(dev, ino)| unified(dev, ino, Some(7))), found);
+        // Each stands for the number of its layer, however large.
+        for ((_, ino), (_, number)) in found.into_iter().zip(all) {
+            assert!(layers.stands_for(ino, number) && !layers.stands_for(ino, number - 1));
+            assert!(number > 1 << 48 || !layers.stands_for(ino, number + (1 << 52)));
+        }
         found.sort_unstable();
         assert!(found.windows(2).all(|two| two[0] != two[1]), "{found:?}");
         // What is mounted inside the overlay is another file system.

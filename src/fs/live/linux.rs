@@ -132,6 +132,13 @@ impl Directory {
         self
     }
 
+    pub(crate) fn agrees(&self, entry: u64, stat: &Stat) -> bool {
+        match &self.layers {
+            Some(layers) => layers.stands_for(stat.ino, entry),
+            None => stat.ino == entry,
+        }
+    }
+
     #[inline(always)]
     fn stat_flags(name: &CStr) -> AtFlags {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;

@@ -115,6 +115,11 @@ impl Directory {
         self
     }
 
+    #[allow(clippy::unused_self, reason = "the same call as on Linux")]
+    pub(crate) fn agrees(&self, entry: u64, stat: &Stat) -> bool {
+        entry == stat.ino
+    }
+
     pub(crate) fn facts(&self) -> Facts {
         Facts {
             trusted_inodes: false,
