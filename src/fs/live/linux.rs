@@ -197,20 +197,11 @@ impl Directory {
     pub(crate) fn open_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
         let flags =
             OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-        let fd = self.open_without_trace(name, flags)?;
-        let stat = match &self.layers {
-            None => from_stat(&rustix::fs::fstat(&fd)?),
-            Some(_) => {
-                let opened = self.inherit(fd);
-                let stat = opened.stat(c"")?;
-                return match stat.file_type() {
-                    FileType::Regular => Ok((opened.fd.into(), stat)),
-                    _ => Err(not_regular()),
-                };
-            }
-        };
+        // What a directory's calls say of any file: on overlayfs its layer's too.
+        let opened = self.inherit(self.open_without_trace(name, flags)?);
+        let stat = opened.stat(c"")?;
         match stat.file_type() {
-            FileType::Regular => Ok((fd.into(), stat)),
+            FileType::Regular => Ok((opened.fd.into(), stat)),
             _ => Err(not_regular()),
         }
     }
