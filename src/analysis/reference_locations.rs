@@ -313,14 +313,7 @@ fn line_of(file: &RegularFile, offset: u64, buffer: &mut [u8]) -> io::Result<Opt
 fn excerpt(file: &RegularFile, offset: u64, text: bool) -> io::Result<String> {
     let start = offset.saturating_sub(BEFORE);
     let mut around = vec![0; (offset - start + HASH as u64 + AFTER) as usize];
-    let mut filled = 0;
-    while filled < around.len() {
-        let read = file.read_at(&mut around[filled..], start + filled as u64)?;
-        if read == 0 {
-            break;
-        }
-        filled += read;
-    }
+    let filled = file.fill_at(&mut around, start)?;
     let at = ((offset - start) as usize).min(filled);
     let (mut from, mut to) = (0, filled);
     if text {

@@ -475,6 +475,24 @@ impl RegularFile {
         }
     }
 
+    /// Fills the buffer from an offset, as far as the file goes; how many bytes
+    /// that were.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub fn fill_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut filled = 0;
+        while filled < buffer.len() {
+            match self.read_at(&mut buffer[filled..], offset.saturating_add(filled as u64)) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
     /// All of it, if that is at most `longest` bytes.
     ///
     /// # Errors

@@ -29,15 +29,7 @@ impl Head {
     /// Those of the system.
     pub fn read(file: &RegularFile) -> io::Result<Self> {
         let mut bytes = [0; Self::LENGTH];
-        let mut length = 0;
-        while length < bytes.len() {
-            match file.read_at(&mut bytes[length..], length as u64) {
-                Ok(0) => break,
-                Ok(read) => length += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let length = file.fill_at(&mut bytes, 0)?;
         Ok(Self::of(&bytes[..length]))
     }
 

@@ -58,13 +58,7 @@ pub(super) fn find(tree: &Tree, name: &Path) -> Option<DatabaseSpace> {
 /// The length of a page, and how many are free.
 fn read_header(file: &RegularFile) -> Option<(u64, u64)> {
     let mut header = [0; HEADER];
-    let mut read = 0;
-    while read < HEADER {
-        match file.read_at(&mut header[read..], read as u64) {
-            Ok(0) | Err(_) => return None,
-            Ok(n) => read += n,
-        }
-    }
+    file.fill_at(&mut header, 0).ok().filter(|&read| read == HEADER)?;
     if !header.starts_with(b"SQLite format 3\0") {
         return None;
     }
