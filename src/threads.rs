@@ -72,8 +72,7 @@ pub(crate) fn ready() {
         return;
     }
     // That there is one already is an error without a cause.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let start = || ThreadPoolBuilder::new().num_threads(at_most(cores)).build_global();
+    let start = || ThreadPoolBuilder::new().num_threads(at_most(cores())).build_global();
     if at_most(1) == 0 {
         let _ = own();
         return;
@@ -84,6 +83,17 @@ pub(crate) fn ready() {
         // in no pool, so that cannot fail.
         let _ = own();
     }
+}
+
+/// How many threads can run at once.
+pub(crate) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+/// How many threads are to wait for a disk at once: more than run, as a cold
+/// disk answers several of them together.
+pub(crate) fn for_disk() -> usize {
+    (4 * cores()).max(8)
 }
 
 /// Bytes of addresses that a thread takes: its stack, and what the C library

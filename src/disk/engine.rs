@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::fs::{self, FileType, Stat, StoreFiles};
-use crate::threads::Pool;
+use crate::threads::{self, Pool};
 use crate::warning::{WarningKind, Warnings};
 
 use super::DiskError;
@@ -57,10 +57,9 @@ impl<'f> Walker<'f> {
     /// # Errors
     /// When no thread can be used, not even this one.
     pub fn new(files: &'f StoreFiles, threads: Option<usize>) -> Result<Self, DiskError> {
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let open_files = open_files();
         let most = open_files.saturating_sub(OTHER_FILES) / FILES_OF_THREAD;
-        let threads = threads.unwrap_or((4 * cores).max(8)).min(most);
+        let threads = threads.unwrap_or_else(threads::for_disk).min(most);
         let pool = Pool::new(threads, "walk").map_err(DiskError::Threads)?;
         let spare = OTHER_FILES + FILES_OF_THREAD * pool.current_num_threads();
         let budget = (open_files / 2).min(open_files.saturating_sub(spare));

@@ -63,8 +63,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
         let message = "without a database there are no hashes to check contents against";
         gathered.warnings.push(WarningKind::Unchecked, path, message);
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let wanted = threads::at_most(subject.options.threads.unwrap_or(cores));
+    let wanted = threads::at_most(subject.options.threads.unwrap_or_else(threads::cores));
     let next = AtomicUsize::new(0);
     let parts: Vec<Gathered> = std::thread::scope(|scope| {
         let work = || {

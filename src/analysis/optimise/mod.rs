@@ -34,7 +34,7 @@ use std::ffi::CString;
 use crate::census::{Census, PathIndex, WholeCensus};
 use crate::disk::{DiskError, Progress, Walker};
 use crate::fs::StoreFiles;
-use crate::threads::Pool;
+use crate::threads::{self, Pool};
 use crate::warning::{WarningKind, Warnings};
 
 pub use after::Deleted;
@@ -233,9 +233,7 @@ impl Optimise {
         drop(names);
         warn_of_file_system(files, census.catalog.store_dir(), &mut warnings);
 
-        // Cold disks want more threads than cores.
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let threads = options.threads.unwrap_or((4 * cores).max(8));
+        let threads = options.threads.unwrap_or_else(threads::for_disk);
         let pool = Pool::new(threads, "compare").map_err(OptimiseError::Threads)?;
         if let Some(deleted) = deleted {
             after::delete(&mut tree, census, deleted);
