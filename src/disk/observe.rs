@@ -154,3 +154,10 @@ impl<O: Observer> Visitor for Observing<'_, O> {
         self.sums.failed(tally, path);
     }
 }
+        let told_apart = self.sums.mounts_below.then(|| self.sums.told_apart(*entry));
+        let entry = told_apart.as_ref().unwrap_or(entry);
+        if self.sums.mounts_below {
+            let entries = entries.map(|entry| self.sums.told_apart(entry));
+            self.sums.directory(tally, directory, entries.clone());
+            return self.observer.directory(state, directory, entries);
+        }

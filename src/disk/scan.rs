@@ -364,7 +364,7 @@ pub(super) struct Summing<'a> {
     use_case_hack: bool,
     /// Whether inodes may have more names than they count, directories too:
     /// all of them are told apart by number.
-    mounts_below: bool,
+    pub(super) mounts_below: bool,
 }
 
 const SHARDS: u32 = 64;
@@ -460,14 +460,6 @@ impl<'a> Summing<'a> {
                 usage.count(entry.file_type, shared.node);
                 tally.numbers.push(shared.number);
             }
-            EntryStat::Stat(meta)
-                if self.mounts_below && entry.file_type == FileType::Directory =>
-            {
-                // Of a directory, the number of names says how many are in it.
-                let shared = self.share(&Stat { nlink: 1, ..meta });
-                usage.count(entry.file_type, size::DIRECTORY);
-                tally.numbers.push(shared.number);
-            }
             EntryStat::Stat(meta) => {
                 let node = size::node(entry.file_type, meta.size, meta.executable()).unwrap_or(0);
                 usage.count(entry.file_type, node);
@@ -480,6 +472,17 @@ impl<'a> Summing<'a> {
             }
             EntryStat::Failed => usage.complete = false,
         }
+    }
+
+    /// The same entry; where a directory may be met in two places, one is known
+    /// by its number as any inode with several names.
+    pub(super) fn told_apart<'e>(&self, mut entry: WalkEntry<'e, Shared>) -> WalkEntry<'e, Shared> {
+        if let (FileType::Directory, EntryStat::Stat(meta)) = (entry.file_type, entry.stat) {
+            // Of a directory, the number of names says how many are in it.
+            let shared = self.share(&Stat { nlink: 1, ..meta });
+            entry.stat = EntryStat::Known(Shared { node: size::DIRECTORY, ..shared });
+        }
+        entry
     }
 
     /// Finds an inode that is not for one path alone, or puts it in.
