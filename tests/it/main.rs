@@ -37,4 +37,5 @@ mod story;
 mod support;
 mod tables;
 mod variants;
+mod unopened;
 mod why_tree_what_if;
