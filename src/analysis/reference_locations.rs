@@ -153,6 +153,7 @@ struct State {
 impl Visitor for Search<'_> {
     type State = State;
     type Tag = ();
+    type Context = ();
 
     fn state(&self) -> State {
         State::default()

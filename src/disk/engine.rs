@@ -26,11 +26,11 @@ use super::DiskError;
 use super::progress::Progress;
 use super::walk::{
     EntryStat, Handle, Item, Listed, Top, Trail, Visitor, WalkDirectory, Walked, full_path,
-    is_entry_name,
+    is_entry_name, warn_of,
 };
 
 /// Entries of a directory that one job stats; a larger directory is split.
-const PART: usize = 1024;
+pub(super) const PART: usize = 1024;
 /// Store paths that one job begins with.
 const TOPS: usize = 16;
 /// Open files to ask for; the system's hard limit may be lower.
@@ -125,7 +125,7 @@ impl<'f> Walker<'f> {
     }
 
     /// Opens the directory a trail leads to, from the nearest one still open.
-    fn reopen(&self, trail: &Trail) -> io::Result<fs::Directory> {
+    fn reopen<C>(&self, trail: &Trail<C>) -> io::Result<fs::Directory> {
         // Upward to the nearest directory still open, downward from there one
         // name at a time: a whole path could be longer than PATH_MAX, and a
         // symlink put in its middle would be followed.
@@ -194,8 +194,8 @@ struct Walk<'w, V: Visitor> {
 }
 
 /// A directory to be read.
-struct Job {
-    trail: Arc<Trail>,
+struct Job<C> {
+    trail: Arc<Trail<C>>,
     /// The directory above, unless too many are open.
     parent: Option<Arc<Handle>>,
     path: u32,
@@ -253,7 +253,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
                 // A top that is not there is the caller's to judge.
                 Err(error) if is_missing(&error) => return self.progress.add_path(),
                 Err(error) => {
-                    warn(&mut thread.gathered.warnings, &error, self.path(None, top.name));
+                    self.warn(&mut thread.gathered.warnings, &error, None, top.name);
                     self.visitor.failed(&mut thread.gathered.state, top.path);
                     return self.progress.add_path();
                 }
@@ -273,12 +273,15 @@ impl<'w, V: Visitor> Walk<'w, V> {
         self.visitor.top(&mut thread.gathered.state, &directory, &item.entry(&thread.names));
         match item.stat {
             EntryStat::Stat(stat) if item.file_type == FileType::Directory => {
+                let Some(context) = self.visitor.descend(&directory, top.name) else {
+                    return self.progress.add_path();
+                };
                 if stat.dev != self.walker.files.stat().dev {
-                    warn_mount(&mut thread.gathered.warnings, self.path(None, top.name));
+                    self.warn_mount(&mut thread.gathered.warnings, None, top.name);
                 }
                 let name = item.c_name(&thread.names);
                 let job = Job {
-                    trail: Trail::top(name, self.progress.path_counter()),
+                    trail: Trail::top(name, context, self.progress.path_counter()),
                     parent: None,
                     path: top.path,
                     dev: stat.dev,
@@ -292,7 +295,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
     }
 
     /// Reads one directory.
-    fn directory<'s>(&'s self, scope: &Scope<'s>, job: Job) {
+    fn directory<'s>(&'s self, scope: &Scope<'s>, job: Job<V::Context>) {
         let mut guard = self.thread();
         let thread = &mut *guard;
         let opened = match &job.parent {
@@ -302,7 +305,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
         let opened = match opened {
             Ok(opened) => opened,
             Err(error) => {
-                warn(&mut thread.gathered.warnings, &error, self.path(Some(&job.trail), b""));
+                self.warn(&mut thread.gathered.warnings, &error, Some(&job.trail), b"");
                 return self.visitor.failed(&mut thread.gathered.state, job.path);
             }
         };
@@ -364,7 +367,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
         });
         thread.buffer = buffer;
         if let Err(error) = read {
-            warn(&mut thread.gathered.warnings, &error, self.path(Some(&job.trail), b""));
+            self.warn(&mut thread.gathered.warnings, &error, Some(&job.trail), b"");
             self.visitor.failed(&mut thread.gathered.state, job.path);
         }
         // Taken out for the call, to borrow them beside the rest.
@@ -385,7 +388,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
     fn examine(
         &self,
         gathered: &mut Gathered<V::State>,
-        job: &Job,
+        job: &Job<V::Context>,
         handle: &Handle,
         name: &CStr,
         item: &mut Item<V::Tag>,
@@ -401,15 +404,14 @@ impl<'w, V: Visitor> Walk<'w, V> {
             Ok(stat) => {
                 gathered.stat_calls += 1;
                 if !job.trusted && self.is_torn(&handle.directory, item.ino, &stat) {
-                    let path = self.path(Some(&job.trail), name.to_bytes());
+                    let path = || self.path(Some(&job.trail), name.to_bytes());
                     let message = "overlayfs shows the names of one inode as several inodes";
-                    gathered.warnings.push(WarningKind::Uncertain, path, message);
+                    warn_of(&mut gathered.warnings, WarningKind::Uncertain, message, path);
                 }
                 self.stat_known(&mut gathered.state, stat, item);
             }
             Err(error) => {
-                let path = self.path(Some(&job.trail), name.to_bytes());
-                warn(&mut gathered.warnings, &error, path);
+                self.warn(&mut gathered.warnings, &error, Some(&job.trail), name.to_bytes());
                 self.visitor.failed(&mut gathered.state, job.path);
             }
         }
@@ -437,7 +439,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
         &'s self,
         scope: &Scope<'s>,
         gathered: &mut Gathered<V::State>,
-        job: &Job,
+        job: &Job<V::Context>,
         handle: &Arc<Handle>,
         position: usize,
         names: &[u8],
@@ -472,15 +474,13 @@ impl<'w, V: Visitor> Walk<'w, V> {
             let (FileType::Directory, EntryStat::Stat(stat)) = (item.file_type, item.stat) else {
                 continue;
             };
-            if !self.visitor.descend(&directory, item.entry(names).name()) {
-                continue;
-            }
+            let name = item.entry(names).name();
+            let Some(context) = self.visitor.descend(&directory, name) else { continue };
             if stat.dev != job.dev {
-                let path = self.path(Some(&job.trail), item.entry(names).name());
-                warn_mount(&mut gathered.warnings, path);
+                self.warn_mount(&mut gathered.warnings, Some(&job.trail), name);
             }
             let below = Job {
-                trail: Trail::below(&job.trail, item.c_name(names)),
+                trail: Trail::below(&job.trail, item.c_name(names), context),
                 parent: keep.then(|| Arc::clone(handle)),
                 path: job.path,
                 dev: stat.dev,
@@ -491,8 +491,25 @@ impl<'w, V: Visitor> Walk<'w, V> {
         }
     }
 
-    fn path(&self, trail: Option<&Trail>, name: &[u8]) -> Vec<u8> {
+    fn path(&self, trail: Option<&Trail<V::Context>>, name: &[u8]) -> Vec<u8> {
         full_path(self.walker.files.path(), trail, name)
+    }
+
+    fn warn(
+        &self,
+        warnings: &mut Warnings,
+        error: &io::Error,
+        trail: Option<&Trail<V::Context>>,
+        name: &[u8],
+    ) {
+        let kind = WarningKind::of_error(error);
+        warn_of(warnings, kind, error.to_string(), || self.path(trail, name));
+    }
+
+    fn warn_mount(&self, warnings: &mut Warnings, trail: Option<&Trail<V::Context>>, name: &[u8]) {
+        // Of a subvolume of btrfs the device is another, and nothing is mounted.
+        let message = "another file system begins here, or a subvolume of the same";
+        warn_of(warnings, WarningKind::MountPoint, message, || self.path(trail, name));
     }
 
     /// Whether inode numbers of a directory of that device say which inodes are
@@ -527,16 +544,6 @@ impl<'w, V: Visitor> Walk<'w, V> {
 /// Whether there is no such entry, or can be none of such a name.
 fn is_missing(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NAMETOOLONG))
-}
-
-fn warn(warnings: &mut Warnings, error: &io::Error, path: Vec<u8>) {
-    warnings.push(WarningKind::of_error(error), path, error.to_string());
-}
-
-fn warn_mount(warnings: &mut Warnings, path: Vec<u8>) {
-    // Of a subvolume of btrfs the device is another, and nothing is mounted.
-    let message = "another file system begins here, or a subvolume of the same";
-    warnings.push(WarningKind::MountPoint, path, message);
 }
 
 /// How many files may be open at once, having asked for more.

@@ -1,22 +1,20 @@
 //! What of each path is of which kind, found in the walk that sums.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
 use std::ops::AddAssign;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::engine::PART;
 use super::observe::{Observed, Observer, Shared};
 use super::walk::{EntryStat, WalkDirectory, WalkEntry};
 use super::{DiskError, DiskScan, Progress, ScanOptions, scan_observed};
 use crate::fs::{FileType, StoreFiles};
-use crate::kinds::{FileKind, Head, NIXPKGS_TREE, Named, Place};
+use crate::kinds::{FileKind, Head, Place};
 use crate::nar::{name_in_nar, size};
+use crate::store::without_hash_part;
 use crate::warning::{WarningKind, Warnings};
-
-/// How deep below a store path a tree of nixpkgs is looked for: a channel has
-/// it in a directory.
-const NIXPKGS_DEPTH: usize = 1;
 
 /// Sums over entries of one kind, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -211,70 +209,82 @@ impl KnownInode for () {
 pub(crate) struct KindFinder {
     /// The first bytes of inodes with several names, by number: read once.
     heads: Mutex<HashMap<u32, Head>>,
-    /// Directories that are trees of nixpkgs, by their names below the store directory.
-    nixpkgs: Mutex<HashSet<Vec<u8>>>,
-    any_nixpkgs: AtomicBool,
+}
+
+/// A directory's [`Place`], passed on from directory to directory in a walk. The
+/// default is a store path's.
+#[derive(Debug, Default)]
+pub(crate) struct WalkPlace {
+    by_name: Place,
+    /// Whether it was found to be a tree of nixpkgs when it was shown.
+    nixpkgs: AtomicBool,
+}
+
+impl WalkPlace {
+    fn place(&self) -> Place {
+        match self.nixpkgs.load(Ordering::Acquire) {
+            true => Place::all(FileKind::Sources),
+            false => self.by_name,
+        }
+    }
+
+    /// That of the directory `name` in this one, which has been shown.
+    pub(crate) fn entered(&self, name: &[u8]) -> Self {
+        Self { by_name: self.place().entered(name), nixpkgs: AtomicBool::new(false) }
+    }
 }
 
 impl KindFinder {
     /// The kind of a store path itself. What cannot be read is `other`, and
     /// warned of.
-    pub(crate) fn top<T: KnownInode>(
+    pub(crate) fn top<T: KnownInode, C>(
         &self,
         warnings: &mut Warnings,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, C>,
         entry: &WalkEntry<'_, T>,
     ) -> FileKind {
         let name = without_hash_part(entry.name());
-        self.kind(warnings, Place::of(b""), name, directory, entry)
+        self.kind(warnings, Place::default(), name, directory, entry)
     }
 
-    /// Shows each entry of a directory with its kind. To be called for each
-    /// directory before those in it, as a walk does.
-    pub(crate) fn directory<'e, T: KnownInode>(
+    /// Shows each entry of a directory, which is `at`, with its kind. To be
+    /// called for each directory before those in it, as a walk does.
+    pub(crate) fn directory<'e, T: KnownInode, C>(
         &self,
         warnings: &mut Warnings,
-        directory: &WalkDirectory<'_>,
+        at: &WalkPlace,
+        directory: &WalkDirectory<'_, C>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, T>> + Clone,
         mut each: impl FnMut(&WalkEntry<'e, T>, FileKind),
     ) {
-        let mut name = directory.relative_path();
-        // Where the names below the store path begin.
-        let below = name.iter().position(|&b| b == b'/').unwrap_or(name.len()) + 1;
-        let depth = name.iter().filter(|&&b| b == b'/').count();
-        if depth <= NIXPKGS_DEPTH {
-            let has = |wanted: &&str| entries.clone().any(|e| e.name() == wanted.as_bytes());
-            if NIXPKGS_TREE.iter().all(has) {
-                lock(&self.nixpkgs).insert(name.clone());
-                self.any_nixpkgs.store(true, Ordering::Release);
-            }
-        }
-        let place = match self.in_nixpkgs(&name) {
-            true => Place::all(FileKind::Sources),
-            false => Place::of(name.get(below..).unwrap_or_default()),
+        // Of a large directory only a part is shown.
+        let has = |wanted: &str| {
+            let there = entries.clone().any(|e| e.name() == wanted.as_bytes());
+            let whole = directory.position() == 0 && entries.len() < PART;
+            let name = std::ffi::CString::new(wanted).unwrap_or_default();
+            there || !whole && directory.files().stat(&name).is_ok()
         };
-        let length = name.len();
+        let place = at.by_name.holding(directory.depth().saturating_sub(1), has);
+        if place != at.by_name {
+            at.nixpkgs.store(true, Ordering::Release);
+        }
         for entry in entries {
             // A directory that is a place is of that kind itself.
-            let of_entry = if entry.file_type == FileType::Directory && place.kind().is_none() {
-                name.truncate(length);
-                name.push(b'/');
-                name.extend_from_slice(entry.name());
-                Place::of(&name[below..])
-            } else {
-                place
+            let of_entry = match entry.file_type {
+                FileType::Directory => place.entered(entry.name()),
+                _ => place,
             };
             let kind = self.kind(warnings, of_entry, entry.name(), directory, &entry);
             each(&entry, kind);
         }
     }
 
-    fn kind<T: KnownInode>(
+    fn kind<T: KnownInode, C>(
         &self,
         warnings: &mut Warnings,
         place: Place,
         name: &[u8],
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, C>,
         entry: &WalkEntry<'_, T>,
     ) -> FileKind {
         let executable = match entry.stat {
@@ -282,23 +292,17 @@ impl KindFinder {
             EntryStat::Known(inode) => inode.executable(),
             EntryStat::Failed => return FileKind::Other,
         };
-        match place.named(name, entry.file_type, executable) {
-            Named::Kind(kind) => kind,
-            Named::NeedsHead => match self.head(directory, entry) {
-                Ok(head) => place.with_head(head),
-                Err(error) => {
-                    let path = directory.full_path(entry.name());
-                    let message = format!("its kind is not known: {error}");
-                    warnings.push(WarningKind::of_error(&error), path, message);
-                    FileKind::Other
-                }
-            },
-        }
+        let head = || self.head(directory, entry);
+        place.kind_of(name, entry.file_type, executable, head).unwrap_or_else(|error| {
+            let message = format!("its kind is not known: {error}");
+            directory.warn(warnings, WarningKind::of_error(&error), entry.name(), message);
+            FileKind::Other
+        })
     }
 
-    fn head<T: KnownInode>(
+    fn head<T: KnownInode, C>(
         &self,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, C>,
         entry: &WalkEntry<'_, T>,
     ) -> io::Result<Head> {
         let number = match entry.stat {
@@ -315,18 +319,6 @@ impl KindFinder {
             lock(&self.heads).insert(number, head);
         }
         Ok(head)
-    }
-
-    /// Whether a directory, by its name below the store directory, lies in a
-    /// tree of nixpkgs.
-    fn in_nixpkgs(&self, directory: &[u8]) -> bool {
-        if !self.any_nixpkgs.load(Ordering::Acquire) {
-            return false;
-        }
-        let ends = directory.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(at, _)| at);
-        let mut ends = ends.chain([directory.len()]).take(NIXPKGS_DEPTH + 1);
-        let trees = lock(&self.nixpkgs);
-        ends.any(|end| trees.contains(&directory[..end]))
     }
 }
 
@@ -389,16 +381,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The name of a store path without its hash part.
-fn without_hash_part(name: &[u8]) -> &[u8] {
-    match name.get(32) {
-        Some(b'-') => &name[33..],
-        _ => name,
-    }
-}
-
 impl Observer for Sorter {
     type State = Sorted;
+    type Context = WalkPlace;
 
     fn state(&self) -> Sorted {
         Sorted {
@@ -413,7 +398,7 @@ impl Observer for Sorter {
     fn top(
         &self,
         sorted: &mut Sorted,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, WalkPlace>,
         entry: &WalkEntry<'_, Shared>,
     ) {
         sorted.turn_to(directory.path());
@@ -424,13 +409,14 @@ impl Observer for Sorter {
     fn directory<'e>(
         &self,
         sorted: &mut Sorted,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, WalkPlace>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
     ) {
         sorted.turn_to(directory.path());
         // Taken out for the call, to count beside it.
         let mut warnings = std::mem::take(&mut sorted.warnings);
-        self.finder.directory(&mut warnings, directory, entries, |entry, kind| {
+        let Some(at) = directory.context() else { return };
+        self.finder.directory(&mut warnings, at, directory, entries, |entry, kind| {
             let in_nar = match entry.file_type < FileType::Other {
                 true => size::entry(name_in_nar(entry.name(), self.use_case_hack).len() as u64),
                 false => 0,
@@ -438,5 +424,9 @@ impl Observer for Sorter {
             sorted.count(entry, kind, in_nar);
         });
         sorted.warnings = warnings;
+    }
+
+    fn descend(&self, directory: &WalkDirectory<'_, WalkPlace>, name: &[u8]) -> Option<WalkPlace> {
+        Some(directory.context().map_or_else(WalkPlace::default, |at| at.entered(name)))
     }
 }

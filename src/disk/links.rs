@@ -19,7 +19,7 @@ use crate::warning::{WarningKind, Warnings};
 pub(crate) const LINKS_DIRECTORIES: [&[u8]; 2] = [b".links", b".links-b3"];
 
 /// How many directories deep links may be: `.links/sha256/0ab`.
-const DEPTH: usize = 3;
+const DEPTH: u32 = 3;
 
 /// Whether a later Nix may give that name to a directory below `.links`:
 /// `sha256`, `overflow` or the first digits of a hash.
@@ -27,12 +27,6 @@ pub(crate) fn is_shard_name(name: &[u8]) -> bool {
     let digit = |b: &u8| b.is_ascii_digit() || b.is_ascii_lowercase();
     matches!(name, b"sha256" | b"overflow")
         || (1..=3).contains(&name.len()) && name.iter().all(digit)
-}
-
-/// Whether a directory of links is gone into: `parent` is its parent's name
-/// below the store directory.
-fn is_shard(parent: &[u8]) -> bool {
-    parent.iter().filter(|&&b| b == b'/').count() + 1 < DEPTH
 }
 
 /// What somebody wants to know of the entries of `.links`: shown them by
@@ -99,6 +93,7 @@ struct LinksVisitor<'r, R>(&'r R);
 impl<R: LinksReader> Visitor for LinksVisitor<'_, R> {
     type State = R::State;
     type Tag = ();
+    type Context = ();
 
     fn state(&self) -> R::State {
         self.0.state()
@@ -113,8 +108,9 @@ impl<R: LinksReader> Visitor for LinksVisitor<'_, R> {
         None
     }
 
-    fn descend(&self, directory: &WalkDirectory<'_>, name: &[u8]) -> bool {
-        is_shard(&directory.relative_path()) && self.0.is_shard(name)
+    fn descend(&self, directory: &WalkDirectory<'_>, name: &[u8]) -> Option<()> {
+        let depth = directory.depth();
+        (depth == 0 || depth < DEPTH && self.0.is_shard(name)).then_some(())
     }
 
     fn top(&self, state: &mut R::State, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, ()>) {
@@ -135,7 +131,9 @@ impl<R: LinksReader> Visitor for LinksVisitor<'_, R> {
         for entry in entries {
             let device = directory.identity().0;
             let at = LinksPlace { directory: &place, device, name: entry.name() };
-            if entry.file_type == FileType::Directory && self.descend(directory, entry.name()) {
+            if entry.file_type == FileType::Directory
+                && self.descend(directory, entry.name()).is_some()
+            {
                 let stat = match &entry.stat {
                     EntryStat::Stat(stat) => Some(stat),
                     EntryStat::Known(()) | EntryStat::Failed => None,

@@ -28,6 +28,8 @@ impl Shared {
 pub(crate) trait Observer: Sync {
     /// What one thread gathers.
     type State: Send;
+    /// As [`Visitor::Context`].
+    type Context: Default + Send + Sync;
 
     /// The state a thread starts with.
     fn state(&self) -> Self::State;
@@ -36,7 +38,7 @@ pub(crate) trait Observer: Sync {
     fn top(
         &self,
         state: &mut Self::State,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Self::Context>,
         entry: &WalkEntry<'_, Shared>,
     );
 
@@ -44,9 +46,18 @@ pub(crate) trait Observer: Sync {
     fn directory<'e>(
         &self,
         state: &mut Self::State,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Self::Context>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
     );
+
+    /// As [`Visitor::descend`].
+    fn descend(
+        &self,
+        _directory: &WalkDirectory<'_, Self::Context>,
+        _name: &[u8],
+    ) -> Option<Self::Context> {
+        Some(Self::Context::default())
+    }
 
     /// What the state warns of, once the walk is over.
     fn warnings(&self, _state: &mut Self::State) -> Warnings {
@@ -59,6 +70,7 @@ pub(super) struct Unobserved;
 
 impl Observer for Unobserved {
     type State = ();
+    type Context = ();
 
     fn state(&self) {}
 
@@ -115,27 +127,38 @@ pub(super) struct Observing<'a, O> {
 impl<O: Observer> Visitor for Observing<'_, O> {
     type State = (Tally, O::State);
     type Tag = Shared;
+    type Context = O::Context;
 
     fn state(&self) -> Self::State {
         (self.sums.state(), self.observer.state())
     }
 
     #[inline]
-    fn known(&self, (tally, _): &mut Self::State, ino: u64) -> Option<Shared> {
-        self.sums.known(tally, ino)
+    fn known(&self, _: &mut Self::State, ino: u64) -> Option<Shared> {
+        self.sums.known(ino)
     }
 
     #[inline]
-    fn met(&self, (tally, _): &mut Self::State, meta: &Stat) -> Option<Shared> {
-        self.sums.met(tally, meta)
+    fn met(&self, _: &mut Self::State, meta: &Stat) -> Option<Shared> {
+        self.sums.met(meta)
+    }
+
+    fn descend(
+        &self,
+        directory: &WalkDirectory<'_, Self::Context>,
+        name: &[u8],
+    ) -> Option<Self::Context> {
+        self.observer.descend(directory, name)
     }
 
     fn top(
         &self,
         (tally, state): &mut Self::State,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Self::Context>,
         entry: &WalkEntry<'_, Shared>,
     ) {
+        let told_apart = self.sums.mounts_below.then(|| self.sums.told_apart(*entry));
+        let entry = told_apart.as_ref().unwrap_or(entry);
         self.sums.top(tally, directory, entry);
         self.observer.top(state, directory, entry);
     }
@@ -143,9 +166,14 @@ impl<O: Observer> Visitor for Observing<'_, O> {
     fn directory<'e>(
         &self,
         (tally, state): &mut Self::State,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Self::Context>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
     ) {
+        if self.sums.mounts_below {
+            let entries = entries.map(|entry| self.sums.told_apart(entry));
+            self.sums.directory(tally, directory, entries.clone());
+            return self.observer.directory(state, directory, entries);
+        }
         self.sums.directory(tally, directory, entries.clone());
         self.observer.directory(state, directory, entries);
     }
@@ -154,10 +182,3 @@ impl<O: Observer> Visitor for Observing<'_, O> {
         self.sums.failed(tally, path);
     }
 }
-        let told_apart = self.sums.mounts_below.then(|| self.sums.told_apart(*entry));
-        let entry = told_apart.as_ref().unwrap_or(entry);
-        if self.sums.mounts_below {
-            let entries = entries.map(|entry| self.sums.told_apart(entry));
-            self.sums.directory(tally, directory, entries.clone());
-            return self.observer.directory(state, directory, entries);
-        }

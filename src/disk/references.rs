@@ -255,6 +255,7 @@ impl Searcher<'_> {
 impl Visitor for Searcher<'_> {
     type State = State;
     type Tag = ();
+    type Context = ();
 
     fn state(&self) -> State {
         State::default()

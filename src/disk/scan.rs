@@ -18,7 +18,7 @@ use super::links::{self, LINKS_DIRECTORIES, Links};
 use super::observe::{Observed, Observer, Observing, Renumbered, Shared, Unobserved};
 use super::progress::{Progress, Total};
 use super::space::Space;
-use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
+use super::walk::{EntryStat, Top, WalkDirectory, WalkEntry};
 use crate::fs::{Capacity, FileType, Stat, StoreFiles};
 use crate::graph::Rows;
 use crate::nar::{name_in_nar, size};
@@ -550,11 +550,9 @@ impl<'a> Summing<'a> {
     }
 }
 
-impl Visitor for Summing<'_> {
-    type State = Tally;
-    type Tag = Shared;
-
-    fn state(&self) -> Tally {
+/// As those of a visitor, which [`Observing`] is.
+impl Summing<'_> {
+    pub(super) fn state(&self) -> Tally {
         Tally {
             path: u32::MAX,
             usage: Usage { complete: true, ..Usage::default() },
@@ -565,7 +563,7 @@ impl Visitor for Summing<'_> {
     }
 
     #[inline]
-    fn known(&self, _: &mut Tally, ino: u64) -> Option<Shared> {
+    pub(super) fn known(&self, ino: u64) -> Option<Shared> {
         if let Some(index) = self.links.find(0, ino) {
             return Some(Self::shared(index, self.links.get(index)));
         }
@@ -580,14 +578,19 @@ impl Visitor for Summing<'_> {
     }
 
     #[inline]
-    fn met(&self, _: &mut Tally, meta: &Stat) -> Option<Shared> {
+    pub(super) fn met(&self, meta: &Stat) -> Option<Shared> {
         if meta.nlink <= 1 && !self.mounts_below {
             return None;
         }
         Some(self.share(meta))
     }
 
-    fn top(&self, tally: &mut Tally, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, Shared>) {
+    pub(super) fn top<C>(
+        &self,
+        tally: &mut Tally,
+        directory: &WalkDirectory<'_, C>,
+        entry: &WalkEntry<'_, Shared>,
+    ) {
         self.turn_to(tally, directory.path());
         tally.usage.present = true;
         tally.usage.nar_size = tally.usage.nar_size.saturating_add(size::NAR);
@@ -595,10 +598,10 @@ impl Visitor for Summing<'_> {
         warn_unsupported(tally, directory, entry);
     }
 
-    fn directory<'e>(
+    pub(super) fn directory<'e, C>(
         &self,
         tally: &mut Tally,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, C>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>>,
     ) {
         self.turn_to(tally, directory.path());
@@ -613,20 +616,20 @@ impl Visitor for Summing<'_> {
         }
     }
 
-    fn failed(&self, tally: &mut Tally, path: u32) {
+    pub(super) fn failed(&self, tally: &mut Tally, path: u32) {
         self.turn_to(tally, path);
         tally.usage.complete = false;
     }
 }
 
 #[inline]
-fn warn_unsupported(
+fn warn_unsupported<C>(
     tally: &mut Tally,
-    directory: &WalkDirectory<'_>,
+    directory: &WalkDirectory<'_, C>,
     entry: &WalkEntry<'_, Shared>,
 ) {
     if entry.file_type == FileType::Other {
-        let path = directory.full_path(entry.name());
-        tally.warnings.push(WarningKind::UnsupportedFile, path, "no NAR can hold such a file");
+        let message = "no NAR can hold such a file";
+        directory.warn(&mut tally.warnings, WarningKind::UnsupportedFile, entry.name(), message);
     }
 }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 
 use crate::fs::{self, FileType, RegularFile, Stat};
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
 
 /// What is known of an entry beyond its name, number and type.
 #[derive(Clone, Copy, Debug)]
@@ -82,9 +82,9 @@ impl<T: Copy> Item<T> {
 }
 
 /// An open directory, as a visitor is shown it.
-pub struct WalkDirectory<'a> {
+pub struct WalkDirectory<'a, C = ()> {
     pub(super) store_dir: &'a Path,
-    pub(super) trail: Option<&'a Trail>,
+    pub(super) trail: Option<&'a Trail<C>>,
     pub(super) files: &'a fs::Directory,
     pub(super) path: u32,
     pub(super) dev: u64,
@@ -92,7 +92,7 @@ pub struct WalkDirectory<'a> {
     pub(super) position: usize,
 }
 
-impl WalkDirectory<'_> {
+impl<C> WalkDirectory<'_, C> {
     /// The index of the store path it belongs to: [`Top::path`].
     pub fn path(&self) -> u32 {
         self.path
@@ -114,7 +114,19 @@ impl WalkDirectory<'_> {
         self.trail.map_or(0, |trail| trail.depth)
     }
 
+    /// What [`Visitor::descend`] gave for it; `None` for the store directory.
+    pub fn context(&self) -> Option<&C> {
+        self.trail.map(|trail| &trail.context)
+    }
+
+    /// The last part of its name; empty for the store directory.
+    pub fn name(&self) -> &[u8] {
+        self.trail.map_or(b"", |trail| trail.name.as_bytes())
+    }
+
     /// Its name relative to the store directory (empty for that one itself).
+    /// It may be of any length: putting it together for every directory takes
+    /// the square of the depth. See [`WalkDirectory::context`].
     pub fn relative_path(&self) -> Vec<u8> {
         self.trail.map(Trail::relative_path).unwrap_or_default()
     }
@@ -122,6 +134,18 @@ impl WalkDirectory<'_> {
     /// The full path of an entry, for a warning.
     pub fn full_path(&self, name: &[u8]) -> Vec<u8> {
         full_path(self.store_dir, self.trail, name)
+    }
+
+    /// Warns of an entry. Its full path is put together only where there is
+    /// room for the warning.
+    pub(crate) fn warn(
+        &self,
+        warnings: &mut Warnings,
+        kind: WarningKind,
+        name: &[u8],
+        message: impl Into<String>,
+    ) {
+        warn_of(warnings, kind, message, || self.full_path(name));
     }
 
     /// The directory itself, to reach the files in it.
@@ -153,6 +177,9 @@ pub trait Visitor: Sync {
     type State: Send;
     /// What is known of an inode that needs no `stat`.
     type Tag: Copy + Send;
+    /// What a directory passes on to each directory in it: what depends on its
+    /// name, so that the name need not be put together.
+    type Context: Default + Send + Sync;
 
     /// The state a thread starts with.
     fn state(&self) -> Self::State;
@@ -170,9 +197,14 @@ pub trait Visitor: Sync {
         None
     }
 
-    /// Whether to go into the directory `name` of `directory`.
-    fn descend(&self, _directory: &WalkDirectory<'_>, _name: &[u8]) -> bool {
-        true
+    /// Whether to go into the directory `name` of `directory`, which has been
+    /// shown before; with what is passed on to it ([`WalkDirectory::context`]).
+    fn descend(
+        &self,
+        _directory: &WalkDirectory<'_, Self::Context>,
+        _name: &[u8],
+    ) -> Option<Self::Context> {
+        Some(Self::Context::default())
     }
 
     /// Shown each store path itself: an entry of the store directory, which is
@@ -180,7 +212,7 @@ pub trait Visitor: Sync {
     fn top(
         &self,
         state: &mut Self::State,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Self::Context>,
         entry: &WalkEntry<'_, Self::Tag>,
     );
 
@@ -189,7 +221,7 @@ pub trait Visitor: Sync {
     fn directory<'e>(
         &self,
         state: &mut Self::State,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Self::Context>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Self::Tag>> + Clone,
     );
 
@@ -249,9 +281,10 @@ pub struct Walked<S> {
 }
 
 /// A directory's name and those above it, for warnings and to open it anew.
-pub(super) struct Trail {
-    pub(super) parent: Option<Arc<Trail>>,
+pub(super) struct Trail<C> {
+    pub(super) parent: Option<Arc<Trail<C>>>,
     pub(super) name: CString,
+    context: C,
     /// How many directories this one lies below the store directory; 1 for store paths.
     depth: u32,
     /// Open while something below waits for it.
@@ -260,21 +293,23 @@ pub(super) struct Trail {
     pub(super) done: Option<Arc<AtomicU64>>,
 }
 
-impl Trail {
-    pub(super) fn top(name: &CStr, done: Arc<AtomicU64>) -> Arc<Self> {
+impl<C> Trail<C> {
+    pub(super) fn top(name: &CStr, context: C, done: Arc<AtomicU64>) -> Arc<Self> {
         Arc::new(Self {
             parent: None,
             name: name.to_owned(),
+            context,
             depth: 1,
             handle: OnceLock::new(),
             done: Some(done),
         })
     }
 
-    pub(super) fn below(parent: &Arc<Self>, name: &CStr) -> Arc<Self> {
+    pub(super) fn below(parent: &Arc<Self>, name: &CStr, context: C) -> Arc<Self> {
         Arc::new(Self {
             parent: Some(Arc::clone(parent)),
             name: name.to_owned(),
+            context,
             depth: parent.depth.saturating_add(1),
             handle: OnceLock::new(),
             done: None,
@@ -293,7 +328,7 @@ impl Trail {
     }
 }
 
-impl Drop for Trail {
+impl<C> Drop for Trail<C> {
     /// Without recursion: trails may be very long.
     fn drop(&mut self) {
         if let Some(done) = self.done.take() {
@@ -335,7 +370,7 @@ pub(super) fn is_entry_name(name: &[u8]) -> bool {
 
 /// The full path of an entry, for a warning: `name` is empty for the directory
 /// of `trail` itself.
-pub(super) fn full_path(store_dir: &Path, trail: Option<&Trail>, name: &[u8]) -> Vec<u8> {
+pub(super) fn full_path<C>(store_dir: &Path, trail: Option<&Trail<C>>, name: &[u8]) -> Vec<u8> {
     let mut path = store_dir.as_os_str().as_bytes().to_vec();
     let below = trail.map(Trail::relative_path).unwrap_or_default();
     for part in [below.as_slice(), name] {
@@ -345,4 +380,17 @@ pub(super) fn full_path(store_dir: &Path, trail: Option<&Trail>, name: &[u8]) ->
         }
     }
     path
+}
+
+/// Warns of what has that path, which may be long, where there is room for it.
+pub(super) fn warn_of(
+    warnings: &mut Warnings,
+    kind: WarningKind,
+    message: impl Into<String>,
+    path: impl FnOnce() -> Vec<u8>,
+) {
+    match warnings.has_room(kind) {
+        true => warnings.push(kind, path(), message),
+        false => warnings.count(kind),
+    }
 }

@@ -19,10 +19,11 @@ mod head;
 mod rules;
 
 pub use head::Head;
-pub use rules::{KindRule, NIXPKGS_TREE, RULES};
+pub use rules::{KindRule, NIXPKGS_DEPTH, NIXPKGS_TREE, RULES};
 
 use crate::fs::FileType;
 use std::collections::HashMap;
+use std::io;
 use std::sync::OnceLock;
 
 macro_rules! kinds {
@@ -117,7 +118,7 @@ pub enum Named {
     NeedsHead,
 }
 
-/// What a directory says of the files in it.
+/// What a directory says of the files in it. The default is a store path itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
     /// The kind of all that is below it.
@@ -126,6 +127,10 @@ pub struct Place {
     top: Option<FileKind>,
     /// Whether it is one for programs.
     programs: bool,
+    /// Whether it lies below the store path.
+    below: bool,
+    /// How far into which place its last names lead: an index into [`Table::steps`].
+    step: u16,
 }
 
 impl Place {
@@ -137,27 +142,53 @@ impl Place {
     /// The directory of that name below its store path: names with `/` between
     /// them, none for the path itself.
     pub fn of(directory: &[u8]) -> Self {
-        let table = Table::get();
-        let mut place = Self::default();
-        let mut rest = directory;
-        let mut first = true;
-        while !rest.is_empty() {
-            let (name, after) = split(rest);
-            if first {
-                place.top = table.tops.get(name).copied();
-                first = false;
-            }
-            if let Some(places) = table.places.get(name)
-                && let Some(&(_, kind)) =
-                    places.iter().find(|(more, _)| begins_with(after, more.as_bytes()))
-            {
-                place.kind = Some(kind);
-                return place;
-            }
-            place.programs |= matches!(name, b"bin" | b"sbin" | b"libexec");
-            rest = after;
+        let names = directory.split(|&b| b == b'/').filter(|name| !name.is_empty());
+        names.fold(Self::default(), Self::entered)
+    }
+
+    /// The directory of that name in this one.
+    #[must_use]
+    pub fn entered(self, name: &[u8]) -> Self {
+        if self.kind.is_some() {
+            return self;
         }
-        place
+        let table = Table::get();
+        let step = table.step(self.step, name);
+        Self {
+            kind: table.steps[usize::from(step)].kind,
+            top: if self.below { self.top } else { table.tops.get(name).copied() },
+            programs: self.programs || matches!(name, b"bin" | b"sbin" | b"libexec"),
+            below: true,
+            step,
+        }
+    }
+
+    /// The same directory, given what is in it: all of a tree of nixpkgs is
+    /// sources. `depth`: how many directories it lies below its store path.
+    #[must_use]
+    pub(crate) fn holding(self, depth: u32, has: impl Fn(&str) -> bool) -> Self {
+        match depth <= NIXPKGS_DEPTH && NIXPKGS_TREE.iter().all(|name| has(name)) {
+            true => Self::all(FileKind::Sources),
+            false => self,
+        }
+    }
+
+    /// The kind of an entry of this directory, as [`Place::named`] and
+    /// [`Place::with_head`] say it.
+    ///
+    /// # Errors
+    /// Those of reading its first bytes.
+    pub(crate) fn kind_of(
+        self,
+        name: &[u8],
+        file_type: FileType,
+        executable: bool,
+        head: impl FnOnce() -> io::Result<Head>,
+    ) -> io::Result<FileKind> {
+        match self.named(name, file_type, executable) {
+            Named::Kind(kind) => Ok(kind),
+            Named::NeedsHead => head().map(|head| self.with_head(head)),
+        }
     }
 
     /// The kind of all that is below it, if its place decides that.
@@ -194,24 +225,22 @@ impl Place {
     }
 }
 
-/// The first name of a relative path, and what follows it.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().position(|&b| b == b'/') {
-        Some(at) => (&path[..at], &path[at + 1..]),
-        None => (path, b""),
-    }
-}
-
-/// Whether a relative path is `start` or below it; all are below nothing.
-fn begins_with(path: &[u8], start: &[u8]) -> bool {
-    start.is_empty()
-        || path.strip_prefix(start).is_some_and(|rest| rest.is_empty() || rest[0] == b'/')
+/// The first names of a place: with each name more they lead on, or back.
+#[derive(Default)]
+struct Step {
+    /// The step that one name more leads to.
+    next: HashMap<&'static [u8], u16>,
+    /// The step of the same names but the first, or but the first two, …: that
+    /// which leads on where this does not.
+    shorter: u16,
+    /// The kind of a place of these names, or of the last of them.
+    kind: Option<FileKind>,
 }
 
 /// The rules, ready to be looked up.
 struct Table {
-    /// By the first name of a place: the names after it, and the kind.
-    places: HashMap<&'static [u8], Vec<(&'static str, FileKind)>>,
+    /// An automaton over the names of places (Aho and Corasick's); it begins at 0.
+    steps: Vec<Step>,
     tops: HashMap<&'static [u8], FileKind>,
     exact: HashMap<&'static [u8], FileKind>,
     /// By what a name ends with, the dot included.
@@ -229,7 +258,7 @@ impl Table {
 
     fn new() -> Self {
         let mut table = Self {
-            places: HashMap::new(),
+            steps: vec![Step::default()],
             tops: HashMap::new(),
             exact: HashMap::new(),
             endings: HashMap::new(),
@@ -237,10 +266,7 @@ impl Table {
             beginnings: Vec::new(),
         };
         for rule in RULES {
-            for place in rule.places {
-                let (first, rest) = place.split_once('/').unwrap_or((place, ""));
-                table.places.entry(first.as_bytes()).or_default().push((rest, rule.kind));
-            }
+            rule.places.iter().for_each(|place| table.add_place(place, rule.kind));
             table.tops.extend(rule.tops.iter().map(|top| (top.as_bytes(), rule.kind)));
             for name in rule.names {
                 let (map, text) = match (name.strip_prefix('*'), name.strip_suffix('*')) {
@@ -257,7 +283,56 @@ impl Table {
                 map.insert(text.as_bytes(), rule.kind);
             }
         }
+        table.find_shorter();
         table
+    }
+
+    fn add_place(&mut self, place: &'static str, kind: FileKind) {
+        let mut at = 0;
+        for name in place.split('/') {
+            let next = self.steps[at].next.get(name.as_bytes()).copied();
+            at = usize::from(next.unwrap_or_else(|| {
+                let new = u16::try_from(self.steps.len()).expect("a table of a few hundred names");
+                self.steps[at].next.insert(name.as_bytes(), new);
+                self.steps.push(Step::default());
+                new
+            }));
+        }
+        self.steps[at].kind.get_or_insert(kind);
+    }
+
+    /// Sets where each step leads back to, those of fewer names first.
+    fn find_shorter(&mut self) {
+        let mut of_length = vec![0u16];
+        while !of_length.is_empty() {
+            let mut longer = Vec::new();
+            for at in of_length {
+                let shorter = self.steps[usize::from(at)].shorter;
+                let next: Vec<_> = self.steps[usize::from(at)].next.clone().into_iter().collect();
+                for (name, next) in next {
+                    let back = if at == 0 { 0 } else { self.step(shorter, name) };
+                    let kind = self.steps[usize::from(back)].kind;
+                    let step = &mut self.steps[usize::from(next)];
+                    step.shorter = back;
+                    step.kind = step.kind.or(kind);
+                    longer.push(next);
+                }
+            }
+            of_length = longer;
+        }
+    }
+
+    /// Where one name more leads from a step.
+    fn step(&self, from: u16, name: &[u8]) -> u16 {
+        let mut at = from;
+        loop {
+            let step = &self.steps[usize::from(at)];
+            match step.next.get(name) {
+                Some(&next) => return next,
+                None if at == 0 => return 0,
+                None => at = step.shorter,
+            }
+        }
     }
 
     fn by_name(&self, name: &[u8]) -> Option<FileKind> {

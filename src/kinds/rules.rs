@@ -183,3 +183,7 @@ pub const RULES: &[KindRule] = &[
 /// What the top of a tree of nixpkgs holds: all below such a directory is of
 /// the kind `sources`.
 pub const NIXPKGS_TREE: &[&str] = &["default.nix", "lib", "nixos", "pkgs"];
+
+/// How many directories below its store path such a tree may lie: a channel has
+/// it in a directory.
+pub const NIXPKGS_DEPTH: u32 = 1;

@@ -10,5 +10,6 @@ pub(crate) use location::{GUIX_STATE_DIR, GUIX_STORE_DIR, plain_path};
 pub use package::Package;
 #[cfg(feature = "cli")]
 pub(crate) use path::parse_drv_name;
+pub(crate) use path::without_hash_part;
 pub use path::{NameError, StorePath};
 pub(crate) use uri::{StoreAccess, StoreUri};

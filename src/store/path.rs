@@ -59,6 +59,15 @@ pub enum NameError {
     Long,
 }
 
+/// What follows the hash part of a base name, or of a name below the store
+/// directory; all of a name that has none.
+pub(crate) fn without_hash_part(name: &[u8]) -> &[u8] {
+    match name.get(HASH_LEN) {
+        Some(b'-') => &name[HASH_LEN + 1..],
+        _ => name,
+    }
+}
+
 impl<'a> StorePath<'a> {
     /// Checks a base name.
     ///

@@ -479,6 +479,7 @@ struct Deleting<'a> {
 impl Visitor for Deleting<'_> {
     type State = Vec<u32>;
     type Tag = ();
+    type Context = ();
 
     fn state(&self) -> Vec<u32> {
         Vec::new()
@@ -486,11 +487,11 @@ impl Visitor for Deleting<'_> {
 
     fn top(&self, _: &mut Vec<u32>, _: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {}
 
-    fn descend(&self, _: &WalkDirectory<'_>, name: &[u8]) -> bool {
+    fn descend(&self, _: &WalkDirectory<'_>, name: &[u8]) -> Option<()> {
         if name == b"doomed" {
             fs::remove_dir_all(self.doomed).unwrap();
         }
-        true
+        Some(())
     }
 
     fn directory<'e>(
@@ -619,6 +620,7 @@ struct Reading;
 impl Visitor for Reading {
     type State = BTreeMap<Vec<u8>, (u32, FileType, Option<String>)>;
     type Tag = ();
+    type Context = ();
 
     fn state(&self) -> Self::State {
         BTreeMap::new()
@@ -695,6 +697,7 @@ fn a_path_deleted_while_it_is_walked() {
     impl Visitor for Deleting {
         type State = u32;
         type Tag = ();
+        type Context = ();
         fn state(&self) -> u32 {
             0
         }

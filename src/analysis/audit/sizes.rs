@@ -308,6 +308,7 @@ fn time(meta: &Stat) -> String {
 impl Visitor for Checker<'_> {
     type State = State;
     type Tag = Known;
+    type Context = ();
 
     fn state(&self) -> State {
         State::default()

@@ -108,6 +108,7 @@ impl Victims<'_> {
 impl Visitor for Victims<'_> {
     type State = Vec<Finding>;
     type Tag = ();
+    type Context = ();
 
     fn state(&self) -> Vec<Finding> {
         Vec::new()

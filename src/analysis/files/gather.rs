@@ -1,13 +1,17 @@
 //! All entries of the examined paths, kept by the walk that sums.
 
 use crate::census::PathIndex;
-use crate::disk::{EntryStat, KindFinder, Observed, Observer, Shared, WalkDirectory, WalkEntry};
+use crate::disk::{
+    EntryStat, KindFinder, Observed, Observer, Shared, WalkDirectory, WalkEntry, WalkPlace,
+};
 use crate::fs::FileType;
 use crate::graph::Rows;
 use crate::kinds::FileKind;
 use crate::warning::Warnings;
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Says that an entry has no inode with several names.
 pub(super) const OWN: u32 = u32::MAX;
@@ -23,18 +27,19 @@ pub(super) struct Met {
     disk_size: u64,
     /// The number of its inode during the walk, or [`OWN`].
     inode: u32,
-    /// Of a directory: the key of what is in it.
-    key: Key,
 }
 
-/// Stands for a directory's name below the store directory: names may be long,
-/// and there may be many.
-type Key = [u8; 16];
+/// The number of a directory in the walk, which stands for its name: names may
+/// be long, and there may be many. The store directory's is 0.
+type Number = u64;
 
-fn key(hasher: &blake3::Hasher) -> Key {
-    let mut key = Key::default();
-    hasher.finalize_xof().fill(&mut key);
-    key
+/// What a directory is given by the one above it.
+#[derive(Default)]
+pub(super) struct Numbered {
+    number: Number,
+    /// That of the directory above.
+    above: Number,
+    place: WalkPlace,
 }
 
 /// The entries of a directory, or some of them.
@@ -42,9 +47,13 @@ struct Part {
     path: u32,
     /// How many directories are above it; 0 for the store directory, whose
     /// entries are the paths.
-    depth: usize,
-    directory: Key,
-    entries: std::ops::Range<usize>,
+    depth: u32,
+    directory: Number,
+    /// The directory above it, and its name there.
+    above: Number,
+    name: Range<usize>,
+    position: usize,
+    entries: Range<usize>,
 }
 
 /// What one thread gathers.
@@ -59,10 +68,12 @@ pub(super) struct Gathered {
 #[derive(Default)]
 pub(super) struct Gatherer {
     finder: KindFinder,
+    /// How many directories have a number.
+    numbered: AtomicU64,
 }
 
 impl Gathered {
-    fn push(&mut self, entry: &WalkEntry<'_, Shared>, kind: FileKind, above: &blake3::Hasher) {
+    fn push(&mut self, entry: &WalkEntry<'_, Shared>, kind: FileKind) {
         let start = self.names.len() as u32;
         self.names.extend_from_slice(entry.name());
         let (size, disk_size, inode) = match entry.stat {
@@ -73,12 +84,7 @@ impl Gathered {
             }
             EntryStat::Failed => (0, 0, OWN),
         };
-        let key = match entry.file_type {
-            FileType::Directory => key(above.clone().update(b"/").update(entry.name())),
-            _ => Key::default(),
-        };
         self.met.push(Met {
-            key,
             name: (start, self.names.len() as u32),
             file_type: entry.file_type,
             kind,
@@ -91,6 +97,7 @@ impl Gathered {
 
 impl Observer for Gatherer {
     type State = Gathered;
+    type Context = Numbered;
 
     fn state(&self) -> Gathered {
         Gathered {
@@ -104,39 +111,55 @@ impl Observer for Gatherer {
     fn top(
         &self,
         state: &mut Gathered,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Numbered>,
         entry: &WalkEntry<'_, Shared>,
     ) {
         let kind = self.finder.top(&mut state.warnings, directory, entry);
         let start = state.met.len();
-        state.push(entry, kind, &blake3::Hasher::new());
+        state.push(entry, kind);
         state.parts.push(Part {
             path: directory.path(),
             depth: 0,
-            directory: Key::default(),
+            directory: 0,
+            above: 0,
+            name: 0..0,
+            position: 0,
             entries: start..start + 1,
         });
+    }
+
+    fn descend(&self, directory: &WalkDirectory<'_, Numbered>, name: &[u8]) -> Option<Numbered> {
+        let number = 1 + self.numbered.fetch_add(1, Ordering::Relaxed);
+        Some(match directory.context() {
+            Some(above) => {
+                Numbered { number, above: above.number, place: above.place.entered(name) }
+            }
+            None => Numbered { number, ..Numbered::default() },
+        })
     }
 
     fn directory<'e>(
         &self,
         state: &mut Gathered,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Numbered>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
     ) {
+        let Some(at) = directory.context() else { return };
         let start = state.met.len();
-        let name = directory.relative_path();
-        let mut above = blake3::Hasher::new();
-        above.update(b"/").update(&name);
         let mut warnings = std::mem::take(&mut state.warnings);
-        self.finder.directory(&mut warnings, directory, entries, |entry, kind| {
-            state.push(entry, kind, &above);
+        self.finder.directory(&mut warnings, &at.place, directory, entries, |entry, kind| {
+            state.push(entry, kind);
         });
         state.warnings = warnings;
+        let name = state.names.len();
+        state.names.extend_from_slice(directory.name());
         state.parts.push(Part {
             path: directory.path(),
-            depth: 1 + name.iter().filter(|&&b| b == b'/').count(),
-            directory: key(&above),
+            depth: directory.depth(),
+            directory: at.number,
+            above: at.above,
+            name: name..state.names.len(),
+            position: directory.position(),
             entries: start..state.met.len(),
         });
     }
@@ -186,7 +209,7 @@ impl Listing {
             .flat_map(|(state, base)| state.parts.iter().map(move |part| (part, state, base)))
             .collect();
         // Each directory after the one it is in.
-        parts.sort_by_key(|(part, ..)| (part.depth, part.path, part.directory));
+        parts.sort_by_key(|(part, ..)| part.depth);
         let root = Node {
             parent: 0,
             path: PathIndex::new(0),
@@ -199,28 +222,44 @@ impl Listing {
             name: (0, 0),
         };
         let mut listing = Self { nodes: vec![root], names, order: Vec::new() };
-        let mut directories: HashMap<Key, u32> = HashMap::from([(Key::default(), 0)]);
-        for (part, state, base) in parts {
-            let Some(&parent) = directories.get(&part.directory) else { continue };
-            for met in &state.met[part.entries.clone()] {
-                let name = (met.name.0 + base, met.name.1 + base);
-                if met.file_type == FileType::Directory {
-                    directories.insert(met.key, listing.nodes.len() as u32);
+        // By the directory that each is in, and its name there. One name comes
+        // twice in a directory that was changed meanwhile: the first is kept.
+        let mut directories: HashMap<(Number, &[u8]), u32> = HashMap::new();
+        for level in parts.chunk_by(|(one, ..), (other, ..)| one.depth == other.depth) {
+            let mut level: Vec<_> = level
+                .iter()
+                .filter_map(|&(part, state, base)| {
+                    let parent = match part.depth {
+                        0 => 0,
+                        _ => *directories.get(&(part.above, &state.names[part.name.clone()]))?,
+                    };
+                    Some((parent, part, state, base))
+                })
+                .collect();
+            level.sort_by_key(|(parent, part, ..)| (*parent, part.path, part.position));
+            for (parent, part, state, base) in level {
+                for met in &state.met[part.entries.clone()] {
+                    let name = (met.name.0 + base, met.name.1 + base);
+                    if met.file_type == FileType::Directory {
+                        let own = &state.names[met.name.0 as usize..met.name.1 as usize];
+                        let node = listing.nodes.len() as u32;
+                        directories.entry((part.directory, own)).or_insert(node);
+                    }
+                    listing.nodes.push(Node {
+                        parent,
+                        path: PathIndex::new(part.path),
+                        depth: listing.nodes[parent as usize].depth + 1,
+                        file_type: met.file_type,
+                        kind: met.kind,
+                        size: met.size,
+                        disk_size: met.disk_size,
+                        inode: match met.inode {
+                            OWN => OWN,
+                            number => observed.inode(number),
+                        },
+                        name,
+                    });
                 }
-                listing.nodes.push(Node {
-                    parent,
-                    path: PathIndex::new(part.path),
-                    depth: listing.nodes[parent as usize].depth + 1,
-                    file_type: met.file_type,
-                    kind: met.kind,
-                    size: met.size,
-                    disk_size: met.disk_size,
-                    inode: match met.inode {
-                        OWN => OWN,
-                        number => observed.inode(number),
-                    },
-                    name,
-                });
             }
         }
         listing.order = listing.by_name();

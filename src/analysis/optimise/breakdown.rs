@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::gathered::GatheredTree;
-use super::kind::KindsOfNames;
+use super::kind::KindsOfEntries;
 use super::simulate::{Class, Event};
 use crate::graph::Rows;
 use crate::kinds::FileKind;
@@ -138,7 +138,7 @@ impl Tally {
         packages: usize,
         limit: usize,
         min_size: u64,
-        kinds_of_names: &mut KindsOfNames<'_>,
+        kinds_of_entries: &mut KindsOfEntries<'_>,
     ) -> Breakdown {
         let classes = classes(tree);
         let class_of = |(entry, inode): (u32, u32)| Some((classes[inode as usize]?.node(), entry));
@@ -160,7 +160,7 @@ impl Tally {
         Breakdown {
             by_path: owners(tree, &entries, &itself, self.by_path, limit),
             by_package: owners(tree, &entries, package_of, by_package, limit),
-            by_kind: kinds(tree, &self.by_inode, limit, kinds_of_names),
+            by_kind: kinds(tree, &self.by_inode, limit, kinds_of_entries),
             groups,
             groups_total,
         }
@@ -320,10 +320,9 @@ fn kinds(
     tree: &GatheredTree,
     by_inode: &HashMap<u32, Saving>,
     limit: usize,
-    kinds_of_names: &mut KindsOfNames<'_>,
+    kinds_of_entries: &mut KindsOfEntries<'_>,
 ) -> Vec<KindSaving> {
     let mut kinds: HashMap<FileKind, Saving> = HashMap::new();
-    let mut name = Vec::new();
     // In order, so that warnings are in the same order each time.
     let mut inodes: Vec<u32> = by_inode.keys().copied().collect();
     inodes.sort_unstable();
@@ -331,9 +330,8 @@ fn kinds(
         let saving = &by_inode[&inode];
         // A name that was replaced leads to it.
         let Some(entry) = tree.first_entry[inode as usize] else { continue };
-        tree.name(entry.node(), &mut name);
         let flags = tree.flags[inode as usize];
-        let kind = kinds_of_names.kind(&name, flags.symlink(), flags.executable());
+        let kind = kinds_of_entries.kind(entry.node(), flags.symlink(), flags.executable());
         let sum = kinds.entry(kind).or_default();
         sum.files_linked += saving.files_linked;
         sum.bytes_freed = sum.bytes_freed.saturating_add(saving.bytes_freed);

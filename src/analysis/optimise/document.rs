@@ -3,6 +3,7 @@
 use super::{AnyOrder, Flavour, NixRule, Optimise, OwnerSaving, Range, Saving, Stop};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::{Census, PathIndex};
+use crate::store::without_hash_part;
 use crate::text::{Units, escape, format_count, format_size};
 
 /// How many partners a table names in one row, and names of one group.
@@ -325,7 +326,7 @@ impl Optimise {
                 _ => "file",
             };
             let names = self.names(group);
-            let first = names.iter().take(NAMED).map(|n| without_hash_part(n));
+            let first = names.iter().take(NAMED).map(|n| escape(without_hash_part(n)));
             let mut first = first.collect::<Vec<_>>().join(" ");
             if let Some(more @ 1..) = names.len().checked_sub(NAMED) {
                 first.push_str(&format!(", {more} more"));
@@ -361,15 +362,6 @@ fn bounds(
 
 fn count_if(key: &'static str, label: &'static str, n: u64) -> Field<'static> {
     Field::new(key, if n > 0 { label } else { "" }, Cell::Count(n))
-}
-
-/// A file name below the store directory for people, the hash part left out.
-fn without_hash_part(name: &[u8]) -> String {
-    let name = match name.get(..33) {
-        Some([.., b'-']) => &name[33..],
-        _ => name,
-    };
-    escape(name)
 }
 
 fn saving_columns() -> Vec<Column> {

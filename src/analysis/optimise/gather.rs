@@ -151,6 +151,7 @@ impl WalkState {
 impl Visitor for Walk<'_> {
     type State = WalkState;
     type Tag = u32;
+    type Context = ();
 
     fn state(&self) -> WalkState {
         WalkState::default()

@@ -1,104 +1,165 @@
-//! The kinds of files by their names below the store directory: the same that
-//! a walk finds.
+//! The kinds of the files of a gathered tree: the same that a walk finds.
 
-use super::gathered::GatheredTree;
+use super::gathered::{DirectoryPlace, GatheredTree};
 use crate::fs::{FileType, StoreFiles};
-use crate::kinds::{FileKind, Head, NIXPKGS_TREE, Named, Place};
+use crate::kinds::{FileKind, Head, Place};
+use crate::store::without_hash_part;
 use crate::warning::{WarningKind, Warnings};
-use std::collections::HashSet;
 use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
-/// Finds kinds by name; the first bytes of files that need it are read.
-pub(super) struct KindsOfNames<'a> {
+/// Finds kinds of entries; the first bytes of files that need it are read.
+pub(super) struct KindsOfEntries<'a> {
+    tree: &'a GatheredTree,
     files: Option<&'a StoreFiles>,
-    /// Trees of nixpkgs, by their names.
-    nixpkgs: HashSet<Vec<u8>>,
+    /// Of each directory, once it was asked for.
+    places: Vec<Option<Place>>,
     pub(super) warnings: Warnings,
 }
 
-impl<'a> KindsOfNames<'a> {
+impl<'a> KindsOfEntries<'a> {
     /// For the files of a tree; without the store's files no first bytes are read.
-    pub(super) fn new(tree: &GatheredTree, files: Option<&'a StoreFiles>) -> Self {
-        Self { files, nixpkgs: nixpkgs(tree), warnings: Warnings::new() }
+    pub(super) fn new(tree: &'a GatheredTree, files: Option<&'a StoreFiles>) -> Self {
+        let places = vec![None; tree.layout.directories.len()];
+        Self { tree, files, places, warnings: Warnings::new() }
     }
 
-    /// The kind of a file or symlink with that name below the store directory.
-    pub(super) fn kind(&mut self, name: &[u8], symlink: bool, executable: bool) -> FileKind {
-        let slashes = || name.iter().enumerate().filter(|&(_, &b)| b == b'/').map(|(at, _)| at);
-        if slashes().take(2).any(|at| self.nixpkgs.contains(&name[..at])) {
-            return FileKind::Sources;
-        }
-        let (place, base) = match (slashes().next(), slashes().next_back()) {
-            (Some(first), Some(last)) => {
-                (Place::of(name.get(first + 1..last).unwrap_or_default()), &name[last + 1..])
-            }
-            // The path itself: its name follows the hash part.
-            _ => (Place::of(b""), name.get(33..).unwrap_or(name)),
+    /// The kind of an entry that is a file or symlink.
+    pub(super) fn kind(&mut self, entry: u32, symlink: bool, executable: bool) -> FileKind {
+        let (tree, files) = (self.tree, self.files);
+        let base = tree.base_name(entry);
+        let (place, name) = match tree.directory_of(entry) {
+            0 => (Place::default(), without_hash_part(base)),
+            directory => (self.place(directory), base),
         };
         let file_type = if symlink { FileType::Symlink } else { FileType::Regular };
-        match (place.named(base, file_type, executable), self.files) {
-            (Named::Kind(kind), _) => kind,
-            (Named::NeedsHead, None) => place.with_head(Head::default()),
-            (Named::NeedsHead, Some(files)) => match head(files, name) {
-                Ok(head) => place.with_head(head),
-                Err(error) => {
-                    let path = [files.path().as_os_str().as_bytes(), b"/", name].concat();
-                    let message = format!("its kind is not known: {error}");
-                    self.warnings.push(WarningKind::of_error(&error), path, message);
-                    FileKind::Other
-                }
-            },
+        let head = || files.map_or_else(|| Ok(Head::default()), |files| head(tree, files, entry));
+        place.kind_of(name, file_type, executable, head).unwrap_or_else(|error| {
+            let mut path = Vec::new();
+            tree.name(entry, &mut path);
+            let store_dir = files.map_or(&b""[..], |files| files.path().as_os_str().as_bytes());
+            let path = [store_dir, b"/", &path].concat();
+            let message = format!("its kind is not known: {error}");
+            self.warnings.push(WarningKind::of_error(&error), path, message);
+            FileKind::Other
+        })
+    }
+
+    /// What a directory, not the first, says of the files in it. Those above it
+    /// are asked for once.
+    fn place(&mut self, directory: u32) -> Place {
+        let mut asked = vec![directory];
+        let mut at = directory;
+        while self.places[at as usize].is_none() && self.tree.place(at).parent != 0 {
+            at = self.tree.place(at).parent;
+            asked.push(at);
         }
+        let mut place = Place::default();
+        while let Some(at) = asked.pop() {
+            place = match self.places[at as usize] {
+                Some(known) => known,
+                None => self.enter(place, at),
+            };
+            self.places[at as usize] = Some(place);
+        }
+        place
+    }
+
+    /// The place of a directory in one of that place.
+    fn enter(&self, above: Place, directory: u32) -> Place {
+        let tree = self.tree;
+        let DirectoryPlace { entry, parent, .. } = tree.place(directory);
+        // No tree of nixpkgs is looked for deeper than in a directory of a path.
+        let (place, depth) = match parent {
+            0 => (Place::default(), 0),
+            parent => {
+                let in_path = tree.place(parent).parent == 0;
+                (above.entered(tree.base_name(entry)), if in_path { 1 } else { u32::MAX })
+            }
+        };
+        let (start, end) = tree.layout.directories[directory as usize];
+        place.holding(depth, |name| (start..end).any(|e| tree.base_name(e) == name.as_bytes()))
     }
 }
 
-fn head(files: &StoreFiles, name: &[u8]) -> io::Result<Head> {
-    let (directory, base) = match name.iter().rposition(|&b| b == b'/') {
-        Some(at) => (&name[..at], &name[at + 1..]),
-        None => (&b""[..], name),
+fn head(tree: &GatheredTree, files: &StoreFiles, entry: u32) -> io::Result<Head> {
+    let name = CString::new(tree.base_name(entry))?;
+    let file = match tree.directory_of(entry) {
+        0 => files.directory().open_file(&name)?,
+        directory => {
+            let mut path = Vec::new();
+            tree.directory_name(directory, &mut path);
+            files.directory().pass_path(&path)?.open_file(&name)?
+        }
     };
-    let directory = files.directory().pass_path(directory)?;
-    Head::read(&directory.open_file(&CString::new(base)?)?)
-}
-
-/// The trees of nixpkgs: paths, and directories in them.
-fn nixpkgs(tree: &GatheredTree) -> HashSet<Vec<u8>> {
-    let mut found = HashSet::new();
-    // The first directory is the store directory.
-    for (directory, &(start, end)) in (0u32..).zip(&tree.layout.directories).skip(1) {
-        let parent = tree.place(directory).parent;
-        if parent != 0 && tree.place(parent).parent != 0 {
-            continue;
-        }
-        let has = |wanted: &&str| (start..end).any(|e| tree.base_name(e) == wanted.as_bytes());
-        if NIXPKGS_TREE.iter().all(has) {
-            let mut name = Vec::new();
-            tree.directory_name(directory, &mut name);
-            found.insert(name);
-        }
-    }
-    found
+    Head::read(&file)
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::gather::Gathering;
     use super::*;
+    use crate::disk::{Progress, Walker};
+    use crate::fs::{MemoryFile, Tree};
+    use crate::kinds::NIXPKGS_TREE;
+    use std::path::Path;
 
     #[test]
     fn kinds_are_those_of_the_one_table() {
-        let tree = GatheredTree::of_names(&[]);
-        let mut kinds = KindsOfNames::new(&tree, None);
-        let hash = "0".repeat(32);
-        let mut of =
-            |name: &str| kinds.kind(format!("{hash}-{name}").as_bytes(), false, false).key();
-        assert_eq!(of("p/share/man/man1/a.1.gz"), "man");
-        assert_eq!(of("p/lib/libz.so.1.2"), "libraries");
-        assert_eq!(of("p/mybin/a.c"), "sources");
-        assert_eq!(of("p-1.25"), "other");
-        assert_eq!(of("p.json"), "data");
-        assert_eq!(of("p/README"), "doc");
-        assert_eq!(kinds.kind(b"h-p/bin/a", true, false).key(), "symlinks");
+        // The store path, what is in it, and the kind of each.
+        let expected: &[(&str, &[(&str, &str)])] = &[
+            ("p", &[("share/man/man1/a.1.gz", "man"), ("lib/libz.so.1.2", "libraries")]),
+            ("q", &[("mybin/a.c", "sources"), ("README", "doc"), ("bin/a", "executables")]),
+            ("p-1.25", &[("", "other")]),
+            ("p.json", &[("", "data")]),
+            // All of a tree of nixpkgs, in a path or one directory below it.
+            ("n", &[("lib/a.h", "sources"), ("pkgs/include/a", "sources")]),
+            ("channel", &[("nixos/a.1", "sources"), ("other/a.h", "headers")]),
+            ("deep", &[("x/nixos/a.h", "headers")]),
+        ];
+        let base = |name: &str| format!("{}-{name}", "0".repeat(32));
+        let mut files = Vec::new();
+        for (path, below) in expected {
+            for (name, kind) in *below {
+                let name = Path::new("/nix/store").join(base(path)).join(name);
+                let executable = *kind == "executables";
+                let contents = b"MZ".to_vec();
+                files.push((name, MemoryFile::Regular { contents, executable }));
+            }
+        }
+        for top in ["n", "channel/nixos", "deep/x/nixos"] {
+            for name in NIXPKGS_TREE {
+                let name = Path::new("/nix/store").join(base(top)).join(name).join("x");
+                files.push((name, MemoryFile::Directory));
+            }
+        }
+        let files = StoreFiles::open(&Tree::memory(files), "/nix/store".as_ref()).unwrap();
+        let walker = Walker::new(&files, Some(2)).unwrap();
+        let names: Vec<String> = expected.iter().map(|(path, _)| base(path)).collect();
+        let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        let gathering = Gathering { names: &names, whole: true, link_limit: u32::MAX };
+        let mut warnings = Warnings::new();
+        let Ok(tree) = gathering.run(&walker, &Progress::default(), &mut warnings) else {
+            panic!("a few files are too many");
+        };
+        let mut kinds = KindsOfEntries::new(&tree, Some(&files));
+        let mut name = Vec::new();
+        let mut found = 0;
+        for (entry, inode) in tree.names_of_inodes() {
+            tree.name(entry, &mut name);
+            let name = String::from_utf8(name.clone()).unwrap();
+            let mut parts = name[33..].splitn(2, '/');
+            let path = parts.next().unwrap();
+            let below = parts.next().unwrap_or_default();
+            let of_path = expected.iter().find(|(name, _)| *name == path).unwrap().1;
+            let kind = of_path.iter().find(|(name, _)| *name == below).unwrap().1;
+            let executable = tree.flags[inode as usize].executable();
+            assert_eq!(kinds.kind(entry, false, executable).key(), kind, "{name}");
+            found += 1;
+        }
+        assert_eq!(found, expected.iter().map(|(_, below)| below.len()).sum::<usize>());
+        assert_eq!(kinds.warnings.total(), 0);
     }
 }

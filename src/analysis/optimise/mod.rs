@@ -43,7 +43,7 @@ pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
 use classes::{Compared, classify};
 use gather::{Gathering, warn_missing};
 use gathered::GatheredTree;
-use kind::KindsOfNames;
+use kind::KindsOfEntries;
 use simulate::simulate;
 pub use simulate::{SimulatedResult, Stop};
 pub use unordered::{AnyOrder, Range};
@@ -264,7 +264,7 @@ impl Optimise {
         let other = simulate(&tree.layout, other, |_| {}).disk_freed;
         let (package_of, packages) = number_packages(census);
         let limit = options.limit.unwrap_or(usize::MAX);
-        let mut kinds = KindsOfNames::new(&tree, Some(files));
+        let mut kinds = KindsOfEntries::new(&tree, Some(files));
         let breakdown =
             tally.finish(&tree, &package_of, packages, limit, options.min_size, &mut kinds);
         warnings.extend(kinds.warnings);

@@ -66,6 +66,7 @@ impl Finder {
 impl Visitor for Finder {
     type State = Found;
     type Tag = ();
+    type Context = ();
 
     fn state(&self) -> Found {
         Found::default()

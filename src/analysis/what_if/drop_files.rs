@@ -1,10 +1,11 @@
 //! The files that would be dropped, by name or by kind, found by a walk of their own.
 
+use super::names::{AfterName, GlobOfNames};
 use super::{Change, WhatIfError, WhatIfStep};
 use crate::analysis::graph_changes::Dropped;
 use crate::census::{Census, PathIndex, parse_glob};
 use crate::disk::{
-    EntryStat, KindFinder, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker,
+    EntryStat, KindFinder, Progress, Top, Visitor, WalkDirectory, WalkEntry, WalkPlace, Walker,
 };
 use crate::fs::{FileType, StoreFiles};
 use crate::kinds::FileKind;
@@ -100,13 +101,15 @@ pub(super) fn find(
         })
         .collect();
     let use_case_hack = census.disk.as_ref().is_some_and(|disk| disk.use_case_hack);
+    let mounts_below = walker.files().facts().mounts_below != Some(false);
     let exactly = exactly(&walker, &tops, &asked, use_case_hack);
     let meant: Vec<Asked<'_>> = asked
         .iter()
         .zip(&exactly)
         .map(|(&asked, exactly)| exactly.as_ref().map_or(asked, Asked::Names))
         .collect();
-    let walked = walker.walk(&tops, &Matching::new(&meant, use_case_hack), &Progress::default());
+    let matching = Matching::new(&meant, use_case_hack, mounts_below);
+    let walked = walker.walk(&tops, &matching, &Progress::default());
     let mut found: Vec<Vec<File>> = vec![Vec::new(); meant.len()];
     let mut inodes: HashMap<(u64, u64), u32> = HashMap::new();
     if let Some(disk) = &census.disk {
@@ -182,7 +185,8 @@ fn exactly(
         return exactly;
     }
     // What cannot be read is warned of by the walk that follows.
-    let walked = walker.walk(tops, &Matching::new(&tried, use_case_hack), &Progress::default());
+    let matching = Matching::new(&tried, use_case_hack, false);
+    let walked = walker.walk(tops, &matching, &Progress::default());
     let mut there = vec![false; tried.len()];
     for state in walked.states {
         there.iter_mut().zip(state.matched).for_each(|(any, here)| *any |= here);
@@ -218,66 +222,63 @@ struct Matches {
     failed: Vec<u32>,
     /// About files whose kinds are not known.
     warnings: Warnings,
-    /// The last directory seen.
-    above: Ancestors,
 }
 
-/// A directory's name and, for each of those above it and itself, where its name
-/// ends and the first step that drops it. The next directory mostly lies in this
-/// one: matching all above each anew takes the square of the depth.
+/// What is known of a directory.
 #[derive(Default)]
-struct Ancestors {
-    name: String,
-    ends: Vec<(usize, Option<usize>)>,
-}
-
-impl Ancestors {
-    /// Keeps those that are above this name too; where the last of them ends.
-    fn keep_common(&mut self, name: &str) -> usize {
-        let (old, new) = (self.name.as_bytes(), name.as_bytes());
-        let common = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-        let is_above = |end: usize| end <= common && new.get(end).is_none_or(|&b| b == b'/');
-        while self.ends.pop_if(|&mut (end, _)| !is_above(end)).is_some() {}
-        self.ends.last().map_or(0, |&(end, _)| end)
-    }
+struct Entered {
+    place: WalkPlace,
+    /// Of each step with a glob.
+    after: Vec<AfterName>,
+    /// The first step that drops all of it.
+    first: Option<usize>,
 }
 
 struct Matching<'a> {
     asked: &'a [Asked<'a>],
-    /// What the names that each glob matches begin with.
-    literals: Vec<Vec<&'a str>>,
+    /// The steps with a glob.
+    globs: Vec<(usize, GlobOfNames<'a>)>,
     /// Finds kinds, if any are asked for.
     finder: Option<KindFinder>,
     use_case_hack: bool,
-}
-
-/// The directories that a glob names before its first special character.
-fn literal(glob: &str) -> Vec<&str> {
-    glob.split('/').take_while(|part| !part.contains(['*', '?', '[', '{', '\\'])).collect()
+    /// Whether inodes may have more names than they count, directories too.
+    mounts_below: bool,
 }
 
 impl<'a> Matching<'a> {
-    fn new(asked: &'a [Asked<'a>], use_case_hack: bool) -> Self {
-        let globs = asked.iter().filter_map(|asked| asked.glob());
-        let literals = globs.map(|glob| literal(glob.glob().glob())).collect();
+    fn new(asked: &'a [Asked<'a>], use_case_hack: bool, mounts_below: bool) -> Self {
+        let globs = asked.iter().enumerate();
+        let globs = globs.filter_map(|(i, asked)| Some((i, GlobOfNames::new(asked.glob()?))));
         let kinds = asked.iter().any(|asked| asked.glob().is_none());
-        Self { asked, literals, finder: kinds.then(KindFinder::default), use_case_hack }
+        Self {
+            asked,
+            globs: globs.collect(),
+            finder: kinds.then(KindFinder::default),
+            use_case_hack,
+            mounts_below,
+        }
     }
 
-    /// The first step with a glob that matches a name relative to its store
-    /// path, or one of the directories above it.
-    fn first(&self, above: &mut Ancestors, name: &str) -> Option<usize> {
-        let start = above.keep_common(name);
-        let mut first = above.ends.last().and_then(|&(_, first)| first);
-        let ends = name.match_indices('/').map(|(end, _)| end).chain([name.len()]);
-        for end in ends.skip_while(|&end| end <= start) {
-            let matches =
-                |asked: &Asked<'_>| asked.glob().is_some_and(|glob| glob.is_match(&name[..end]));
-            first = [first, self.asked.iter().position(matches)].into_iter().flatten().min();
-            above.ends.push((end, first));
-        }
-        above.name.replace_range(.., name);
-        first
+    /// The steps whose globs match an entry of a directory.
+    fn steps_of<'s>(
+        &'s self,
+        directory: &'s WalkDirectory<'_, Entered>,
+        name: &'s str,
+    ) -> impl Iterator<Item = usize> + 's {
+        let whole = move || {
+            let below = directory.relative_path();
+            let at = below.iter().position(|&b| b == b'/').map_or(below.len(), |at| at + 1);
+            let mut whole = String::from_utf8_lossy(&below[at..]).into_owned();
+            if !whole.is_empty() {
+                whole.push('/');
+            }
+            whole + name
+        };
+        let after = directory.context().into_iter().flat_map(|entered| &entered.after);
+        let globs = self.globs.iter().zip(after);
+        globs
+            .filter(move |((_, glob), after)| glob.matches(**after, name, whole))
+            .map(|((i, _), _)| *i)
     }
 
     /// The first step that drops entries of a kind.
@@ -286,11 +287,19 @@ impl<'a> Matching<'a> {
     }
 
     /// Drops an entry with a step; `in_nar`: what its NAR has beside its node.
-    fn drop(matches: &mut Matches, step: usize, path: u32, entry: &WalkEntry<'_, ()>, in_nar: u64) {
+    fn drop(
+        &self,
+        matches: &mut Matches,
+        step: usize,
+        path: u32,
+        entry: &WalkEntry<'_, ()>,
+        in_nar: u64,
+    ) {
         let EntryStat::Stat(meta) = entry.stat else { return };
         let node = size::node(entry.file_type, meta.size, meta.executable());
         let Some(node) = node else { return };
         let single = meta.nlink <= 1 || entry.file_type == FileType::Directory;
+        let single = single && !self.mounts_below;
         let file = File {
             path: PathIndex::new(path),
             nar_size: node.saturating_add(in_nar),
@@ -306,6 +315,7 @@ impl<'a> Matching<'a> {
 impl Visitor for Matching<'_> {
     type State = Matches;
     type Tag = ();
+    type Context = Entered;
 
     fn state(&self) -> Self::State {
         let matched = vec![false; self.asked.len()];
@@ -316,104 +326,76 @@ impl Visitor for Matching<'_> {
             searched: Vec::new(),
             failed: Vec::new(),
             warnings: Warnings::new(),
-            above: Ancestors::default(),
         }
     }
 
     /// Only where something may match; and one level down in any case, to know
     /// what is nearly called as a glob that matches nothing.
-    fn descend(&self, directory: &WalkDirectory<'_>, name: &[u8]) -> bool {
-        if self.finder.is_some() {
-            return true;
-        }
-        let relative = directory.relative_path();
-        let Some(at) = relative.iter().position(|&b| b == b'/') else { return true };
-        let name = [&relative[at + 1..], b"/", name].concat();
-        let name = String::from_utf8_lossy(&name);
-        let leads = |literal: &Vec<&str>| literal.iter().zip(name.split('/')).all(|(a, b)| *a == b);
-        self.literals.iter().any(leads)
+    fn descend(&self, directory: &WalkDirectory<'_, Entered>, name: &[u8]) -> Option<Entered> {
+        let Some(above) = directory.context() else {
+            let after = self.globs.iter().map(|(_, glob)| glob.start()).collect();
+            return Some(Entered { after, ..Entered::default() });
+        };
+        let text = String::from_utf8_lossy(name);
+        let depth = directory.depth();
+        let after: Vec<AfterName> = (self.globs.iter().zip(&above.after))
+            .map(|((_, glob), &after)| glob.enter(after, &text, depth))
+            .collect();
+        let leads = after.iter().any(|&after| GlobOfNames::leads(after));
+        (self.finder.is_some() || depth == 1 || leads).then(|| Entered {
+            place: above.place.entered(name),
+            after,
+            first: above.first.into_iter().chain(self.steps_of(directory, &text)).min(),
+        })
     }
 
     fn top(
         &self,
         state: &mut Self::State,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Entered>,
         entry: &WalkEntry<'_, ()>,
     ) {
         state.searched.push(directory.path());
         let Some(finder) = &self.finder else { return };
         let kind = finder.top(&mut state.warnings, directory, entry);
         if let Some(step) = self.of_kind(kind) {
-            Self::drop(state, step, directory.path(), entry, size::NAR);
+            self.drop(state, step, directory.path(), entry, size::NAR);
         }
     }
 
     fn directory<'e>(
         &self,
         state: &mut Self::State,
-        directory: &WalkDirectory<'_>,
+        directory: &WalkDirectory<'_, Entered>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>> + Clone,
     ) {
-        let relative = directory.relative_path();
-        let above = relative.iter().position(|&b| b == b'/').map_or(relative.len(), |i| i + 1);
-        let above = String::from_utf8_lossy(&relative[above..]).into_owned();
-        let whole = (!above.is_empty()).then(|| self.first(&mut state.above, &above)).flatten();
-        let mut name = above;
-        if !name.is_empty() {
-            name.push('/');
-        }
-        let length = name.len();
+        let Some(at) = directory.context() else { return };
         let mut kinds = Vec::new();
         if let Some(finder) = &self.finder {
             let each = |_: &WalkEntry<'e, ()>, kind| kinds.push(kind);
-            finder.directory(&mut state.warnings, directory, entries.clone(), each);
+            finder.directory(&mut state.warnings, &at.place, directory, entries.clone(), each);
         }
-        for (at, entry) in entries.enumerate() {
-            name.truncate(length);
-            name.push_str(&String::from_utf8_lossy(entry.name()));
-            if entry.file_type == FileType::Directory
-                && name.bytes().filter(|&b| b == b'/').count() < 2
-            {
-                state.directories.insert(name.clone());
+        for (i, entry) in entries.enumerate() {
+            let name = String::from_utf8_lossy(entry.name());
+            if entry.file_type == FileType::Directory && directory.depth() <= 2 {
+                state.directories.insert(match directory.depth() {
+                    1 => name.clone().into_owned(),
+                    _ => format!("{}/{name}", String::from_utf8_lossy(directory.name())),
+                });
             }
-            let of_kind = kinds.get(at).and_then(|&kind| self.of_kind(kind));
-            let mut first = [whole, of_kind].into_iter().flatten().min();
-            for (i, asked) in self.asked.iter().enumerate() {
-                if asked.glob().is_some_and(|glob| glob.is_match(&name)) {
-                    state.matched[i] = true;
-                    first = Some(first.map_or(i, |f| f.min(i)));
-                }
+            let of_kind = kinds.get(i).and_then(|&kind| self.of_kind(kind));
+            let mut first = [at.first, of_kind].into_iter().flatten().min();
+            for step in self.steps_of(directory, &name) {
+                state.matched[step] = true;
+                first = Some(first.map_or(step, |first| first.min(step)));
             }
             let Some(step) = first else { continue };
             let in_nar = name_in_nar(entry.name(), self.use_case_hack).len() as u64;
-            Self::drop(state, step, directory.path(), &entry, size::entry(in_nar));
+            self.drop(state, step, directory.path(), &entry, size::entry(in_nar));
         }
     }
 
     fn failed(&self, state: &mut Self::State, path: u32) {
         state.failed.push(path);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        /// Whatever directories come one after another: as if each were matched anew.
-        #[test]
-        fn what_is_above_is_remembered_rightly(names in prop::collection::vec("[abx](/[abx]{1,2}){0,4}", 1..30)) {
-            let globs = ["a/b", "**/x", "ab", "*/bb"].map(|glob| parse_glob(glob).unwrap());
-            let asked: Vec<Asked<'_>> = globs.iter().map(Asked::Names).collect();
-            let matching = Matching::new(&asked, false);
-            let mut above = Ancestors::default();
-            for name in names {
-                let ends = name.match_indices('/').map(|(end, _)| end).chain([name.len()]);
-                let anew =
-                    ends.filter_map(|end| globs.iter().position(|g| g.is_match(&name[..end])));
-                prop_assert_eq!(matching.first(&mut above, &name), anew.min(), "{}", name);
-            }
-        }
     }
 }

@@ -2,6 +2,7 @@
 //! step.
 
 mod drop_files;
+mod names;
 
 use super::graph_changes::{Dropped, Edited, change, known_nar_change, known_nar_size, measure};
 use super::path_names::list_of;
