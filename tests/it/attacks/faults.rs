@@ -73,7 +73,6 @@ calls! {
     openat_fails "openat"
     openat2_fails "openat2"
     statx_fails "statx"
-    fstat_fails "fstat"
     reading_a_directory_fails "getdents64"
     reading_a_link_fails "readlinkat"
     read_fails "read"
