@@ -4,6 +4,7 @@
 
 use crate::images::Mount;
 use crate::support::nix::{self, Store};
+use crate::support::store_in_code::{Made, SCHEMA, base, insert, path};
 use crate::support::{TestEnv, du, du_inodes, have, root, run, skip};
 use nix_census::disk::{self, Progress, ScanOptions};
 use nix_census::fs::{StoreFiles, Tree};
@@ -187,6 +188,49 @@ fn a_path_bound_into_another_counts_once() {
         let inodes = du_inodes(&[&store.join("a")]) + 1;
         assert_eq!(private + scan.inodes.len() as u64, inodes);
     }
+    drop(mount);
+}
+
+/// The same for those who look at each entry in the walk: kinds and files.
+#[test]
+fn a_path_bound_into_another_is_one_to_kinds_and_files() {
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "root", SCHEMA);
+    let place = |id, name: &str| made.store.join(base(id, name));
+    for (id, name) in [(1, "a"), (2, "b")] {
+        insert(&db, id, path(id, name).as_bytes(), None);
+        fs::create_dir_all(place(id, name).join("inner/deeper")).unwrap();
+    }
+    fs::write(place(1, "a").join("inner/deeper/file.h"), "x".repeat(9000)).unwrap();
+    drop(db);
+    let at = place(2, "b").join("inner");
+    let bound = run(Command::new("mount").arg("--bind").arg(place(1, "a")).arg(&at));
+    if bound.status != 0 {
+        return skip(&format!("nothing can be bound here: {}", bound.stderr));
+    }
+    let mount = Mount(at);
+    let own = |id, name| fs::metadata(place(id, name)).unwrap().blocks() * 512;
+    let once = du(&[&place(1, "a")]) + own(2, "b");
+    let ask = |args: &[&str]| made.json(&env, args).0;
+    assert_eq!(ask(&["report", "--all"])["total"]["disk_size"], once);
+    for command in [&["files", "--all"][..], &["kinds", "--all"]] {
+        let answer = ask(command);
+        assert_eq!(answer["total"]["disk_size"], once, "{command:?}: {answer:#}");
+    }
+    // Each kind is a part of it.
+    let sum = |answer: &Value| -> u64 {
+        let kinds = answer["kinds"].as_array().unwrap().iter();
+        kinds.map(|kind| kind["disk_size"].as_u64().unwrap()).sum()
+    };
+    assert_eq!(sum(&ask(&["kinds", "--all"])), once);
+    // Of what is dropped, too, blocks go with the last of the names.
+    let dropped = ask(&["what-if", "--all", "--drop-files", "**"]);
+    let total = &dropped["total"];
+    assert_eq!(total["disk_size_before"], once, "{dropped:#}");
+    assert_eq!(total["disk_size_after"], own(1, "a") + own(2, "b"), "{dropped:#}");
     drop(mount);
 }
 
