@@ -24,6 +24,14 @@ pub(super) fn note_standard_output() {
     CLOSED.store(closed, Ordering::Relaxed);
 }
 
+#[cold]
+#[allow(unsafe_code, reason = "the standard library ends no program without tidying up")]
+pub(super) fn out_of_memory() -> ! {
+    let _ = rustix::io::write(rustix::stdio::stderr(), b"error: there is not enough memory\n");
+    // SAFETY: it takes a number and does not come back.
+    unsafe { libc::_exit(Exit::Incomplete as i32) }
+}
+
 /// Standard output. Not the library's own handle, which takes a write that is
 /// not allowed (EBADF) for one that succeeded.
 pub(super) fn standard_output() -> io::Result<File> {

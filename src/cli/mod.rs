@@ -118,6 +118,13 @@ pub fn note_standard_output() {
     exit::note_standard_output();
 }
 
+/// Ends the program where the system has no memory left. Nothing is allocated, and
+/// nothing is tidied up: that could need memory too.
+#[cold]
+pub fn out_of_memory() -> ! {
+    exit::out_of_memory()
+}
+
 /// Runs the command that the process's arguments ask for.
 pub fn main() -> ExitCode {
     // Before the first database is opened: completions open one too.

@@ -1,7 +1,7 @@
 //! Limits of the system: threads that cannot be started, few open files. The
 //! answer is the same with fewer of them; never a panic.
 
-use crate::support::store_in_code::Made;
+use crate::support::store_in_code::{Made, insert, path, refer};
 use crate::support::{Run, TestEnv, have, nobody, root, run};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -77,4 +77,47 @@ fn before(env: &TestEnv, limit: &str) -> Command {
     let mut command = Command::new("prlimit");
     command.arg(limit).arg(nobody.get_program()).args(nobody.get_args());
     command
+}
+
+/// With little memory there is an answer or an error, never an abort.
+#[test]
+fn an_address_space_that_is_too_small_is_an_error() {
+    if !have(&["prlimit"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    let (made, db) = Made::sound(&env, "store");
+    db.execute_batch("BEGIN").unwrap();
+    for id in 10..30_000 {
+        insert(&db, id, path(id, "a-path-of-some-length").as_bytes(), Some(120));
+        refer(&db, id, 1);
+    }
+    db.execute_batch("COMMIT").unwrap();
+    drop(db);
+    let limited = |mebibytes: u64, args: &[&str]| {
+        let plain = env.command(made.args(args));
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--as={}", mebibytes << 20));
+        command.arg(plain.get_program()).args(plain.get_args()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        run(command.current_dir("/"))
+    };
+    // What is needed to begin depends on the system and on how the program was built.
+    let begins =
+        (8..2000).step_by(4).find(|&mebibytes| limited(mebibytes, &["--version"]).status == 0);
+    let begins = begins.expect("it begins with two gigabytes");
+    let (mut errors, mut answers) = (0, 0);
+    for mebibytes in begins..begins + 40 {
+        let found = limited(mebibytes, &["report", "--all", "--no-disk", "--format", "csv"]);
+        assert!([0, 3].contains(&found.status), "{mebibytes} MiB: {found:?}");
+        assert!(!found.stderr.contains("panicked"), "{mebibytes} MiB: {found:?}");
+        match found.status {
+            0 => answers += 1,
+            _ => {
+                errors += 1;
+                assert!(found.stderr.contains("memory"), "{mebibytes} MiB: {found:?}");
+            }
+        }
+    }
+    assert!(errors > 0 && answers > 0, "{errors} errors, {answers} answers from {begins} MiB");
 }
