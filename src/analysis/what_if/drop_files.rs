@@ -40,10 +40,10 @@ impl File {
     /// Takes it out of its path.
     pub(super) fn take(self, dropped: &mut Dropped) {
         let from = dropped.paths.entry(self.path).or_default();
-        from.nar_size += self.nar_size;
+        from.nar_size = from.nar_size.saturating_add(self.nar_size);
         match self.blocks {
             Blocks::Own(disk_size) => {
-                from.private_disk_size += disk_size;
+                from.private_disk_size = from.private_disk_size.saturating_add(disk_size);
                 from.private_inodes += 1;
             }
             Blocks::OfScanned(inode) => *from.names.entry(inode).or_default() += 1,
