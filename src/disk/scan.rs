@@ -413,7 +413,8 @@ impl<'a> Summing<'a> {
     }
 
     fn shard(&self, hash: u64) -> (u32, std::sync::MutexGuard<'_, InodeTable>) {
-        let shard = (hash % u64::from(SHARDS)) as u32;
+        // The table looks by the lowest bits and the highest, the filter too.
+        let shard = ((hash >> 32) % u64::from(SHARDS)) as u32;
         (shard, self.shards[shard as usize].lock().unwrap_or_else(PoisonError::into_inner))
     }
 
