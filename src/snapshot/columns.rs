@@ -348,7 +348,8 @@ pub(super) fn with_inodes(
     names: Rows,
 ) -> Result<DiskScan, Odd> {
     let devices = scan.devices.len();
-    if inodes.iter().any(|inode| inode.device as usize >= devices.max(1)) {
+    // The store directory's own is the first.
+    if devices == 0 || inodes.iter().any(|inode| inode.device as usize >= devices) {
         return Err("an inode of a device that is not there".into());
     }
     if !are_distinct(&inodes) {
