@@ -96,7 +96,7 @@
 //! | [`snapshot`] | a census in a file, and back |
 //! | [`answer`] | what an answer is made of: documents, sections, typed columns, cells; which rows are chosen |
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
-//! | [`output`] | one module a format: table, JSON, CSV, JUnit XML |
+//! | [`output`] | one module a format: table, JSON, CSV, JUnit XML, a page for a browser |
 //! | `cli` | arguments, progress, exit status |
 //!
 //! Words that have one meaning everywhere:

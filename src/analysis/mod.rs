@@ -11,6 +11,7 @@ pub mod kinds;
 pub(crate) mod liveness;
 pub mod optimise;
 pub mod overview;
+pub(crate) mod page;
 mod path_names;
 pub mod reclaim;
 pub mod reference_locations;

@@ -10,6 +10,7 @@ mod column;
 mod fields;
 mod finding;
 mod graph;
+pub(crate) mod page;
 pub mod selection;
 
 pub use cell::{Cell, Field, PathNames};

@@ -17,7 +17,8 @@ pub use targets::{NameContext, Named, NamedBy, TargetError, resolve_target};
 
 use crate::catalog::{Catalog, PathId};
 use crate::disk::{
-    self, DiskError, DiskScan, Inode, KindScan, Observed, Observer, Progress, ScanOptions, Usage,
+    self, DiskError, DiskScan, Inode, KindScan, LargestFiles, Observed, Observer, Progress,
+    ScanOptions, Usage,
 };
 use crate::fs::StoreFiles;
 use crate::graph::{Cuts, Node, NodeSet, Rows, node_number, reachable};
@@ -121,6 +122,21 @@ pub(crate) fn scan_kinds_apart(
 ) -> Result<(DiskScan, KindScan), DiskError> {
     let (names, options) = scanned(catalog, examine, options);
     disk::scan_kinds_apart(files, &names, &options, progress)
+}
+
+/// The same, and the largest files of each path.
+///
+/// # Errors
+/// As [`scan`].
+pub(crate) fn scan_contents(
+    files: &StoreFiles,
+    catalog: &Catalog,
+    examine: &Examine,
+    options: &ScanOptions,
+    progress: &Progress,
+) -> Result<(DiskScan, KindScan, LargestFiles), DiskError> {
+    let (names, options) = scanned(catalog, examine, options);
+    disk::scan_contents(files, &names, &options, progress)
 }
 
 /// The same, and in the same walk what an observer gathers.

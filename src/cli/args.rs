@@ -64,6 +64,39 @@ pub(super) struct StoreArgs {
     pub(super) threads: Option<u16>,
 }
 
+impl StoreArgs {
+    /// The arguments that chose the store, as they were given.
+    pub(super) fn arguments(&self) -> Vec<String> {
+        let root_kind = self.root_kind.map(|kind| match kind {
+            RootKindArg::Image => "image".into(),
+            RootKindArg::Chroot => "chroot".into(),
+        });
+        let text = |path: &Option<PathBuf>| path.as_ref().map(|p| p.display().to_string());
+        let store = self.store.as_ref().map(|uri| uri.display().to_string());
+        let mut all = Vec::new();
+        for (flag, value) in [
+            ("--root", text(&self.root)),
+            ("--root-kind", root_kind),
+            ("--store", store),
+            ("--store-dir", self.store_dir.clone()),
+            ("--state-dir", text(&self.state_dir)),
+            ("--db", text(&self.db)),
+            ("--registration", text(&self.registration)),
+            ("--path-info", text(&self.path_info)),
+            ("--lower", text(&self.lower)),
+            ("--snapshot", text(&self.snapshot)),
+        ] {
+            all.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
+        }
+        for (flag, given) in
+            [("--demo", self.demo), ("--scan", self.scan), ("--no-disk", self.no_disk)]
+        {
+            all.extend(given.then(|| flag.to_owned()));
+        }
+        all
+    }
+}
+
 /// What the directory of `--root` is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(super) enum RootKindArg {
@@ -83,8 +116,8 @@ pub(super) struct OutputArgs {
     /// Write JSON: the same as --format json
     #[arg(long, global = true, conflicts_with = "format")]
     pub(super) json: bool,
-    /// Write the answer to FILE, `-` for standard output; .json, .csv, .xml (JUnit)
-    /// and .txt (a table) choose the format
+    /// Write the answer to FILE, `-` for standard output; .json, .csv, .xml (JUnit),
+    /// .html and .txt (a table) choose the format
     #[arg(long, short, global = true, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Show sizes in kB, MB, GB
@@ -146,6 +179,8 @@ pub(super) enum FormatArg {
     Csv,
     /// For continuous integration: the findings of an audit as JUnit XML
     Junit,
+    /// For a browser: what `html` writes
+    Html,
 }
 
 impl OutputArgs {
@@ -157,6 +192,7 @@ impl OutputArgs {
             (Some(FormatArg::Table), _) => Format::Table,
             (Some(FormatArg::Csv), _) => Format::Csv,
             (Some(FormatArg::Junit), _) => Format::Junit,
+            (Some(FormatArg::Html), _) => Format::Html,
             (None, _) => match &self.output {
                 Some(file) if !is_open(file) && file.as_os_str() != "-" => format_of_name(file)?,
                 _ => Format::Table,
@@ -185,12 +221,13 @@ fn format_of_name(file: &Path) -> Result<Format, Failure> {
         Some("json") => Ok(Format::Json),
         Some("csv") => Ok(Format::Csv),
         Some("xml") => Ok(Format::Junit),
+        Some("html" | "htm") => Ok(Format::Html),
         Some("txt") => Ok(Format::Table),
         _ => {
             let (name, ending) = (file.display(), ending.display());
             let message = format!("--output {name}: no format has the ending '.{ending}'");
             Err(Failure::usage(message)
-                .hint("use .json, .csv, .xml (JUnit) or .txt, or choose one with --format"))
+                .hint("use .json, .csv, .xml (JUnit), .html or .txt, or choose one with --format"))
         }
     }
 }
@@ -288,6 +325,7 @@ mod tests {
         assert_eq!(format(None, "x.JSON"), Some(Format::Json));
         assert_eq!(format(None, "x.csv"), Some(Format::Csv));
         assert_eq!(format(None, "x.xml"), Some(Format::Junit));
+        assert_eq!(format(None, "x.html"), Some(Format::Html));
         assert_eq!(format(Some(FormatArg::Csv), "x.json"), Some(Format::Csv));
         assert_eq!(format(Some(FormatArg::Table), "x.json"), Some(Format::Table));
         assert_eq!(format(None, "x.jsn"), None);

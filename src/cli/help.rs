@@ -123,6 +123,17 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
         ],
     ),
     (
+        "html",
+        &[
+            ("The running system", "nix-census html -o report.html"),
+            ("One package and all it needs", "nix-census html nix -o nix.html"),
+            (
+                "The whole store by its database alone",
+                "nix-census html --all --no-disk -o store.html",
+            ),
+        ],
+    ),
+    (
         "kinds",
         &[
             ("What the running system is made of", "nix-census kinds"),

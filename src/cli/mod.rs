@@ -14,6 +14,7 @@ mod garbage;
 mod generate;
 mod help;
 mod hints;
+mod html;
 mod image;
 mod input;
 mod kept;
@@ -88,6 +89,7 @@ enum Command {
     Optimise(optimise::OptimiseArgs),
     Variants(variants::VariantsArgs),
     Files(files::FilesArgs),
+    Html(html::HtmlArgs),
     Kinds(kinds::KindsArgs),
     Roots(roots::RootsArgs),
     #[command(alias = "gc")]
@@ -203,6 +205,9 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
     if request.wants_findings() && !matches!(command, Some(Command::Audit(_))) {
         return Err(request::no_findings());
     }
+    if request.wants_page() && !matches!(command, Some(Command::Html(_))) {
+        return Err(request::no_page());
+    }
     match command {
         None => overview::run(request, subject),
         Some(Command::Report(args)) => report::run(request, subject, &args),
@@ -213,6 +218,7 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
         Some(Command::Optimise(args)) => optimise::run(request, subject, &args),
         Some(Command::Variants(args)) => variants::run(request, subject, &args),
         Some(Command::Files(args)) => files::run(request, subject, &args),
+        Some(Command::Html(args)) => html::run(request, subject, &args),
         Some(Command::Kinds(args)) => kinds::run(request, subject, &args),
         Some(Command::Roots(args)) => roots::run(request, subject, &args),
         Some(Command::Garbage(args)) => garbage::run(request, subject, &args),

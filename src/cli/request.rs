@@ -78,9 +78,36 @@ impl Request {
         self.format == Format::Junit
     }
 
+    /// Whether the format is that of a page.
+    pub(super) fn wants_page(&self) -> bool {
+        self.format == Format::Html
+    }
+
+    /// Refuses what a page cannot be: another format, some rows, a terminal.
+    pub(super) fn check_page(&self) -> Result<(), Failure> {
+        let chosen = self.args.format.is_some() || self.args.json || self.args.output.is_some();
+        if self.format != Format::Html && (chosen && self.format != Format::Table) {
+            let failure = Failure::usage("`html` writes a page for a browser, in no other format");
+            return Err(failure.hint("name it report.html; `report` has JSON and CSV"));
+        }
+        self.rows.refuse_selection("html")?;
+        if matches!(self.destination, Destination::StandardOutput) && io::stdout().is_terminal() {
+            let failure = Failure::usage("a page is not for a terminal");
+            return Err(failure.hint("name a file for it: -o report.html"));
+        }
+        Ok(())
+    }
+
+    /// Writes a page, and shows what is left out.
+    pub(super) fn page(&self, page: &[u8], warnings: &Warnings) -> Result<Exit, Failure> {
+        self.destination.write(|out| out.write_all(page))?;
+        self.show_warnings(warnings);
+        Ok(if warnings.complete() { Exit::Done } else { Exit::Incomplete })
+    }
+
     /// Whether the answer is for machines.
     pub(super) fn for_machines(&self) -> bool {
-        self.format != Format::Table
+        !matches!(self.format, Format::Table | Format::Html)
     }
 
     /// Whether tables are laid out for a width.
@@ -108,7 +135,7 @@ impl Request {
         selection: &Selection,
     ) -> Result<Exit, Failure> {
         if !self.format.fits(&document) {
-            return Err(no_findings());
+            return Err(if self.wants_page() { no_page() } else { no_findings() });
         }
         if cfg!(debug_assertions) {
             columns::check_answer(&self.command, &document);
@@ -179,6 +206,12 @@ impl Request {
             say(Label::Warning, format_args!("the answer is incomplete: {total}"));
         }
     }
+}
+
+/// Why an answer is not written as a page.
+pub(super) fn no_page() -> Failure {
+    Failure::usage("only `html` writes a page for a browser")
+        .hint("choose table, json or csv with --format")
 }
 
 /// Why an answer without findings is not written in a format of findings.

@@ -53,6 +53,26 @@ impl RowArgs {
         })
     }
 
+    /// Refuses all that chooses rows and columns, for a command whose answer has none.
+    pub(super) fn refuse_selection(&self, command: &str) -> Result<(), Failure> {
+        let chosen = [
+            ("limit", self.limit.is_some()),
+            ("sort", self.sort.is_some()),
+            ("reverse", self.reverse),
+            ("min-size", self.min_size.is_some()),
+            ("filter", self.filter.is_some()),
+            ("columns", !self.columns.is_empty()),
+            ("expand", self.expand),
+            ("full-paths", self.full_paths),
+        ];
+        match chosen.iter().find(|(_, chosen)| *chosen) {
+            Some((flag, _)) => Err(Failure::usage(format!(
+                "--{flag} cannot be used with {command}: the page holds all, and has its own"
+            ))),
+            None => Ok(()),
+        }
+    }
+
     /// How many rows of a list at most, if that was said.
     pub(super) fn limit(&self) -> Option<usize> {
         self.limit.map(|limit| if limit == 0 { usize::MAX } else { limit })

@@ -11,12 +11,13 @@ use super::kept::Kept;
 use super::locate::{Located, locate, this_machine};
 use super::progress::with_progress;
 use super::request::Request;
+use crate::analysis::page::Contents;
 use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, PathId, Source};
 use crate::census::{
     self, Census, Examine, NameContext, Named, NamedBy, TargetError, WholeCensus, match_pattern,
     resolve_target,
 };
-use crate::disk::{DiskError, DiskScan, KindScan, Progress, ScanOptions};
+use crate::disk::{DiskError, DiskScan, KindScan, LargestFiles, Progress, ScanOptions};
 use crate::fs::{self, StoreFiles, Tree};
 use crate::graph::{NodeSet, roots};
 use crate::outside::Outside;
@@ -40,6 +41,8 @@ pub(super) struct Subject {
     pub(super) source: Source,
     pub(super) names: NameContext,
     store: StoreArgs,
+    /// The arguments that chose the store.
+    pub(super) arguments: Vec<String>,
     /// Nix's own state directory, where it is not the store's.
     pub(super) nix_state_dir: Option<PathBuf>,
     /// Whether this user's Nix reaches the store through the daemon.
@@ -61,6 +64,7 @@ impl Subject {
             let kept = Kept::open(request, file, !store.no_disk)?;
             return Self::of_snapshot(kept, store, current_dir);
         }
+        let mut arguments = store.arguments();
         let mut demo = if store.demo { Some(Demo::choose(&mut store)?) } else { None };
         let mut located = locate(&store, &current_dir)?;
         if let Some(note) = located.note.take() {
@@ -74,6 +78,7 @@ impl Subject {
         {
             say(Label::Note, format_args!("{lack}; examining the demo store (--demo)"));
             demo = Some(Demo::choose(&mut store)?);
+            arguments = vec!["--demo".to_owned()];
             located = locate(&store, &current_dir)?;
         }
         let Located { tree, mut location, nix_state_dir, daemon, .. } = located;
@@ -91,6 +96,7 @@ impl Subject {
             source,
             names: NameContext { tree, current_dir },
             store,
+            arguments,
             nix_state_dir,
             daemon,
             settings_tree,
@@ -111,6 +117,7 @@ impl Subject {
             lower: None,
             source: Source::Database,
             names: NameContext { tree: tree.clone(), current_dir },
+            arguments: store.arguments(),
             store,
             nix_state_dir: None,
             daemon: false,
@@ -593,6 +600,25 @@ impl Subject {
         };
         let census = Census::new(catalog, examine, Some(scan)).map_err(|e| Failure::because(&e))?;
         Ok((census, kinds))
+    }
+
+    /// A census with the disk, and what is found in its files; a snapshot keeps kinds
+    /// alone.
+    pub(super) fn census_with_contents(
+        &self,
+        request: &Request,
+        catalog: Catalog,
+        examine: &Examine,
+    ) -> Result<(Census, Contents), Failure> {
+        if self.kept.is_some() {
+            let (census, kinds) = self.census_with_kinds(request, catalog, examine)?;
+            return Ok((census, Contents { kinds, largest: LargestFiles::default() }));
+        }
+        let (scan, kinds, largest) = self.scanned(request, |files, options, progress| {
+            census::scan_contents(files, &catalog, examine, options, progress)
+        })?;
+        let census = Census::new(catalog, examine, Some(scan)).map_err(|e| Failure::because(&e))?;
+        Ok((census, Contents { kinds, largest }))
     }
 
     /// What a scan of the store's files finds, with progress shown.

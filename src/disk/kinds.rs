@@ -143,14 +143,19 @@ pub(crate) fn scan_kinds_apart<N: AsRef<[u8]> + Sync>(
     options: &ScanOptions,
     progress: &Progress,
 ) -> Result<(DiskScan, KindScan), DiskError> {
-    let sorter = Sorter { use_case_hack: options.use_case_hack, finder: KindFinder::default() };
+    let sorter = Sorter::new(options);
     let (scan, mut observed) = scan_observed(files, names, options, progress, &sorter)?;
+    Ok((scan, found(&mut observed)))
+}
+
+/// The kinds that were found, and what kept others from being known.
+pub(super) fn found(observed: &mut Observed<Sorted>) -> KindScan {
     let mut warnings = Warnings::new();
     for state in &mut observed.states {
         warnings.extend(std::mem::take(&mut state.warnings));
     }
     warnings.sort();
-    Ok((scan, KindScan { warnings, ..gather(&observed) }))
+    KindScan { warnings, ..gather(observed) }
 }
 
 fn gather(observed: &Observed<Sorted>) -> KindScan {
@@ -323,13 +328,19 @@ impl KindFinder {
 }
 
 /// The observer that sorts entries into kinds.
-struct Sorter {
+pub(super) struct Sorter {
     use_case_hack: bool,
     finder: KindFinder,
 }
 
+impl Sorter {
+    pub(super) fn new(options: &ScanOptions) -> Self {
+        Self { use_case_hack: options.use_case_hack, finder: KindFinder::default() }
+    }
+}
+
 /// What one thread gathers.
-struct Sorted {
+pub(super) struct Sorted {
     /// The path at hand, and what was summed of it since it is.
     path: u32,
     sums: [KindSums; FileKind::COUNT],

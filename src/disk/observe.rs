@@ -102,6 +102,14 @@ impl<S> Observed<S> {
     }
 }
 
+impl<A, B> Observed<(A, B)> {
+    /// What each of two observers gathered.
+    pub(super) fn split(self) -> (Observed<A>, Vec<B>) {
+        let (states, others) = self.states.into_iter().unzip();
+        (Observed { states, renumbered: self.renumbered }, others)
+    }
+}
+
 /// Numbers of inodes during the walk, and what became of them.
 #[derive(Debug, Default)]
 pub(super) struct Renumbered {

@@ -7,6 +7,8 @@ mod fields;
 mod findings;
 mod grid;
 mod heaviest;
+#[cfg(feature = "html")]
+pub(crate) mod html;
 mod json;
 mod junit;
 mod names;
@@ -36,6 +38,8 @@ pub enum Format {
     Csv,
     /// Findings as JUnit XML, which continuous integration reads.
     Junit,
+    /// A page for a browser. No document is one: see `nix-census html`.
+    Html,
 }
 
 impl Format {
@@ -44,6 +48,7 @@ impl Format {
         match self {
             Self::Table | Self::Json | Self::Csv => true,
             Self::Junit => document.has_findings(),
+            Self::Html => false,
         }
     }
 }
@@ -64,6 +69,7 @@ pub fn write(
         Format::Json => json::write(document, out),
         Format::Csv => csv::write(document, out),
         Format::Junit => junit::write(document, out),
+        Format::Html => Err(io::Error::new(io::ErrorKind::Unsupported, "the answer is no page")),
     }?;
     out.flush()
 }

@@ -19,6 +19,7 @@ mod generate;
 mod graph;
 mod habits;
 mod hostile_database;
+mod html;
 mod images;
 mod kinds;
 mod layers;

@@ -6,6 +6,7 @@
 //! printed. With `NIX_CENSUS_REQUIRE_NIX=1` (as `.ci/run` sets) it panics instead.
 #![allow(dead_code, reason = "helpers for tests to come; each topic uses its own few")]
 
+pub(crate) mod browser;
 pub(crate) mod nix;
 mod skip;
 pub(crate) mod store_in_code;

@@ -1,0 +1,100 @@
+//! `nix-census html`.
+
+use super::exit::{Exit, Failure};
+use super::request::Request;
+use super::subject::Subject;
+use crate::analysis::page::{PageError, PageOptions, page};
+use crate::analysis::suggest::Suggestions;
+use crate::catalog::{Catalog, PathId};
+use crate::census::{Census, Examine};
+use crate::output::html;
+use clap::Args;
+
+/// Write a page for a browser: a map of a closure, its table, its graph
+///
+/// The page is one file that needs no network: it can be mailed, or kept by
+/// continuous integration. It shows what takes room and what goes with what, tells
+/// all of a path, walks the graph from path to path, and tries what goes when
+/// references are cut. In a very large closure it names the paths that retain most
+/// and sums up the rest.
+#[derive(Debug, Args)]
+pub(super) struct HtmlArgs {
+    /// Store paths, symlinks to them, hash parts, names or package names
+    /// [default: the running system, else all paths]
+    #[arg(value_name = "TARGET")]
+    targets: Vec<String>,
+}
+
+/// The largest page that is written, in bytes, where folding can keep it below.
+const LARGEST: usize = 20_000_000;
+
+/// So many paths are named whatever the page takes, so that it shows something.
+const FEWEST_NAMED: usize = 500;
+
+/// In closures larger than this nothing is suggested: it would take minutes.
+const SUGGESTED_UP_TO: usize = 10_000;
+
+/// How many cuts are suggested.
+const SUGGESTIONS: usize = 10;
+
+pub(super) fn run(request: &Request, subject: &Subject, args: &HtmlArgs) -> Result<Exit, Failure> {
+    request.check_page()?;
+    request.rows().check_targets(&args.targets)?;
+    let catalog = subject.catalog(request)?;
+    let examine = subject.examined(request, &catalog, &args.targets, false)?;
+    let (census, contents) = if subject.walks_disk() {
+        let (census, contents) = subject.census_with_contents(request, catalog, &examine)?;
+        (census, Some(contents))
+    } else {
+        (subject.census(request, catalog, &examine, false)?, None)
+    };
+    let failed = |e: &dyn std::error::Error| Failure::because(e);
+    let suggestions = match census.len() <= SUGGESTED_UP_TO {
+        true => Some(Suggestions::new(&census, SUGGESTIONS, 0).map_err(|e| failed(&e))?),
+        false => None,
+    };
+    let command = command(subject, &census, &examine);
+    let mut named = census.len().min(LARGEST / BYTES_OF_A_PATH);
+    loop {
+        let options = PageOptions { named, command: &command };
+        let page = page(&census, contents.as_ref(), suggestions.as_ref(), &options);
+        let page = page.map_err(|e| match e {
+            PageError::TooHeavy(e) => failed(&e),
+            e => failed(&e),
+        })?;
+        let mut written = Vec::new();
+        html::write(&page, &mut written).map_err(|e| failed(&e))?;
+        if written.len() < LARGEST || named <= FEWEST_NAMED {
+            return request.page(&written, &census.warnings);
+        }
+        named = (named / 2).max(FEWEST_NAMED);
+    }
+}
+
+/// What a named path takes in a page at least, in bytes: its hash part alone is random.
+const BYTES_OF_A_PATH: usize = 60;
+
+/// The command that changes made on the page are appended to.
+fn command(subject: &Subject, census: &Census, examine: &Examine) -> Vec<String> {
+    let mut command = vec!["nix-census".to_owned()];
+    command.extend(subject.arguments.iter().cloned());
+    command.push("what-if".to_owned());
+    match examine {
+        Examine::All => command.push("--all".to_owned()),
+        Examine::Closure(targets) | Examine::Only(targets) => {
+            command.extend(targets.iter().map(|&id| name(&census.catalog, id)));
+        }
+    }
+    command
+}
+
+/// A name that means one path of the store: the shortest that is sure to.
+fn name(catalog: &Catalog, id: PathId) -> String {
+    let path = catalog.store_path(id);
+    let others = catalog.ids().filter(|&other| catalog.store_path(other).name() == path.name());
+    let plain = !path.name().contains(['?', '=']) && !path.name().starts_with('-');
+    match plain && others.count() == 1 {
+        true => path.name().to_owned(),
+        false => path.hash_part().to_owned(),
+    }
+}

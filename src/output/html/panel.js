@@ -1,0 +1,305 @@
+// The side panel: all that is known of a path; without one, of all that is examined.
+import { el, fill, sizeElement } from "./dom.js";
+import { formatSize, formatCount, formatPart, formatTime, counted, UNKNOWN } from "./format.js";
+import { kindsOf, colorOfKind } from "./colors.js";
+
+const MOST_LISTED = 6;
+
+export class Panel {
+  constructor(census, app) {
+    this.census = census;
+    this.app = app;
+    this.element = app.shell.panel;
+    // Lists that were asked for in full.
+    this.open = new Set();
+  }
+
+  show(path, state) {
+    if (path !== this.path) this.open.clear();
+    this.path = path;
+    this.state = state;
+    if (path < 0) fill(this.element, this.overview());
+    else fill(this.element, this.ofPath(path));
+  }
+
+  // A path by its name; a click goes there.
+  link(path, ...more) {
+    const { census } = this;
+    const gone = this.state.above[path] === -2;
+    return el(
+      "button",
+      {
+        class: gone ? "path gone" : "path",
+        title: this.app.fullPath(path),
+        onclick: () => this.app.select(path),
+      },
+      this.app.label(path),
+      ...more,
+    );
+  }
+
+  row(label, value, part) {
+    return [el("dt", {}, label), el("dd", {}, value, part ? el("small", {}, part) : null)];
+  }
+
+  section(title, ...content) {
+    return el("section", {}, el("h3", {}, title), ...content);
+  }
+
+  // Paths with sizes, heaviest first; the rest on demand.
+  list(title, paths, weight, { note, badge, unnamed } = {}) {
+    if (paths.length === 0 && !unnamed) return null;
+    const sorted = [...paths].sort((a, b) => (weight(b) || 0) - (weight(a) || 0) || a - b);
+    const all = this.open.has(title);
+    const shown = all ? sorted : sorted.slice(0, MOST_LISTED);
+    const items = shown.map((path) =>
+      el(
+        "li",
+        {},
+        this.link(path),
+        badge?.(path) ?? null,
+        el("span", { class: "size" }, sizeElement(weight(path), formatSize)),
+      ),
+    );
+    if (shown.length < sorted.length) {
+      const more = () => {
+        this.open.add(title);
+        this.show(this.path, this.state);
+      };
+      items.push(
+        el("li", {}, el("button", { class: "more", onclick: more }, `${formatCount(sorted.length - shown.length)} more`)),
+      );
+    }
+    return this.section(
+      `${title} (${formatCount(sorted.length)}${unnamed ? " and more" : ""})`,
+      note ? el("p", { class: "note" }, note) : null,
+      unnamed ? el("p", { class: "note" }, "Some have no names on this page.") : null,
+      el("ul", { class: "paths" }, items),
+    );
+  }
+
+  ofPath(path) {
+    const { census, state } = this;
+    const c = census.columns;
+    const of = (key) => c[key]?.[path] ?? NaN;
+    const gone = state.above[path] === -2;
+    const size = (label, key) => this.row(label, sizeElement(of(key), formatSize));
+    const retained = (label, key) =>
+      this.row(
+        label,
+        gone ? el("span", { class: "unknown" }, "gone") : sizeElement(census.retainedSize(state, key, path), formatSize),
+        gone ? null : formatPart(census.retainedSize(state, key, path), state.total[key]),
+      );
+    const weight = (node) => (this.app.size === "disk" ? c.disk_size[node] : census.nar[node]);
+    const isPath = (node) => census.isPath(node);
+    const references = [...census.row(state.rows, path)].filter((to) => isPath(to) && to !== path);
+    const referrers = gone ? [] : [...census.referrers(state, path)].filter((from) => isPath(from) && from !== path);
+    const alone = (from, to) => this.app.alone(from, to);
+    const holds = (to) => (alone(path, to) ? el("span", { class: "badge", title: "Cutting this reference frees what it retains" }, "alone") : null);
+    const held = (from) => (alone(from, path) ? el("span", { class: "badge", title: "Cutting this reference frees what the path retains" }, "alone") : null);
+    const chain = gone ? [] : census.chain(state, path).filter(isPath);
+    const kids = (state.children.get(path) ?? []).filter(isPath);
+    const family = of("family");
+    const variants = Number.isNaN(family)
+      ? []
+      : [...c.family.keys()].filter((other) => c.family[other] === family && other !== path);
+    const beyond = c.referrers_beyond[path];
+    const removed = this.app.isRemoved(path);
+    return [
+      el("header", {}, el("h2", { tabindex: "-1" }, c.name[path]), el("code", { class: "full" }, this.app.fullPath(path))),
+      el(
+        "div",
+        { class: "actions" },
+        el(
+          "button",
+          { class: "action", "aria-keyshortcuts": "x", "aria-pressed": String(removed), onclick: () => this.app.toggleRemoved(path) },
+          removed ? "Restore" : "Remove",
+          el("kbd", {}, "x"),
+        ),
+        el(
+          "button",
+          { class: "action", "aria-keyshortcuts": "g", onclick: () => this.app.state.set({ view: "graph", path }) },
+          "Graph",
+          el("kbd", {}, "g"),
+        ),
+        el("button", { class: "action", onclick: () => this.app.copy(this.app.fullPath(path), "Path copied") }, "Copy path"),
+      ),
+      gone ? el("p", { class: "warn" }, "This path is gone: nothing that is left refers to it.") : null,
+      el(
+        "dl",
+        { class: "sizes" },
+        retained("Retained on disk", "disk"),
+        retained("Retained NAR", "nar"),
+        size("Disk size", "disk_size"),
+        size("NAR size", "nar_size"),
+        size("Shared with others", "shared_size"),
+        size("Freed by deleting it", "reclaimable_size"),
+        size("Closure on disk", "closure_disk_size"),
+        size("Closure NAR", "closure_nar_size"),
+      ),
+      chain.length > 1
+        ? this.section("Why it is here", el("ol", { class: "chain" }, chain.map((node) => el("li", {}, this.link(node)))))
+        : null,
+      this.kinds(path),
+      this.files(path),
+      this.list("Retains", kids, (node) => census.retainedSize(state, this.app.size, node), {
+        note: "What goes with it, and what each of that retains.",
+        unnamed: census.hasUnnamed(state.children.get(path) ?? []),
+      }),
+      this.list("References", references, weight, {
+        badge: holds,
+        unnamed: census.hasUnnamed(census.row(state.rows, path)),
+      }),
+      this.list("Referrers", referrers, weight, {
+        badge: held,
+        unnamed: !gone && census.hasUnnamed(census.referrers(state, path)),
+        note: beyond > 0 ? `${counted(beyond, "more path")} of the store, outside of what is examined, refer to it.` : null,
+      }),
+      this.list("Variants", variants, weight),
+      this.section(
+        "More",
+        el(
+          "dl",
+          { class: "facts" },
+          this.fact("Package", [c.package[path], c.package_version?.[path]].filter(Boolean).join(" ")),
+          this.fact("Output", c.output?.[path]),
+          this.fact("Files", formatCount(of("files"))),
+          this.fact("Directories", formatCount(of("directories"))),
+          this.fact("Symlinks", formatCount(of("symlinks"))),
+          this.fact("Inodes", formatCount(of("inodes"))),
+          this.fact("Registered", formatTime(of("registration_time"))),
+          this.fact("Deriver", c.deriver?.[path]),
+          this.fact("Content address", c.ca?.[path]),
+        ),
+      ),
+    ];
+  }
+
+  fact(label, text) {
+    if (!text || text === UNKNOWN) return null;
+    return this.row(label, text);
+  }
+
+  // What a path's NAR is made of.
+  kinds(path) {
+    const all = kindsOf(this.census, path);
+    if (all.length === 0) return null;
+    const total = all.reduce((sum, { size }) => sum + size, 0);
+    const bar = el("div", { class: "bar", "aria-hidden": "true" });
+    for (const { kind, size } of all) {
+      const part = el("span");
+      part.style.flexGrow = String(size / total);
+      part.style.background = colorOfKind(this.census, kind);
+      bar.append(part);
+    }
+    const items = all.slice(0, MOST_LISTED).map(({ kind, size }) =>
+      el(
+        "li",
+        { title: this.census.facts.kinds[kind][1] },
+        this.swatch(colorOfKind(this.census, kind)),
+        this.census.facts.kinds[kind][0],
+        el("span", { class: "size" }, sizeElement(size, formatSize)),
+      ),
+    );
+    return this.section("Contents by kind, in its NAR", bar, el("ul", { class: "kinds" }, items));
+  }
+
+  swatch(color) {
+    const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
+    swatch.style.background = color;
+    return swatch;
+  }
+
+  files(path) {
+    const files = this.app.filesOf(path);
+    if (files.length === 0) return null;
+    const items = files.map(({ name, size }) =>
+      el("li", {}, el("code", {}, name || "the path itself"), el("span", { class: "size" }, sizeElement(size, formatSize))),
+    );
+    return this.section("Largest files", el("ul", { class: "files" }, items));
+  }
+
+  overview() {
+    const { census, state } = this;
+    const { facts } = census;
+    const total = facts.total;
+    const known = (n) => (n === null ? NaN : n);
+    const own = (path) => this.app.weight(path) || 0;
+    const warnings = facts.warnings.filter((warning) => warning.incomplete);
+    return [
+      el("header", {}, el("h2", { tabindex: "-1" }, facts.title), el("code", { class: "full" }, facts.store_dir)),
+      el(
+        "dl",
+        { class: "sizes" },
+        this.row("Disk size", sizeElement(known(total.disk_size), formatSize)),
+        this.row("NAR size", sizeElement(known(total.nar_size), formatSize)),
+        this.row("Apparent size", sizeElement(known(total.apparent_size), formatSize)),
+        this.row("Paths", el("data", { value: total.paths }, formatCount(total.paths))),
+        this.row("Inodes", total.inodes === null ? UNKNOWN : el("data", { value: total.inodes }, formatCount(total.inodes))),
+      ),
+      facts.folded_paths > 0
+        ? el(
+            "p",
+            { class: "note" },
+            `This page names the ${formatCount(census.paths)} paths that retain most. The other ` +
+              `${formatCount(facts.folded_paths)} are summed up where they belong, so that all sums are exact.`,
+          )
+        : null,
+      this.suggestions(),
+      this.list("Heaviest paths", this.heaviest(12), own),
+      this.warnings(facts, warnings),
+      el(
+        "p",
+        { class: "note" },
+        "A box holds what goes when it goes. Click one to enter it; the trail above leads back. ",
+        "Press ? for all keys.",
+      ),
+    ].map((part) => part ?? null);
+  }
+
+  // The heaviest paths that are left.
+  heaviest(most) {
+    const found = [];
+    const weight = (path) => this.app.weight(path) || 0;
+    for (let path = 0; path < this.census.paths; path++) {
+      if (this.state.above[path] === -2) continue;
+      if (found.length === most && weight(path) <= weight(found[most - 1])) continue;
+      let at = found.length;
+      while (at > 0 && weight(found[at - 1]) < weight(path)) at--;
+      found.splice(at, 0, path);
+      found.length = Math.min(found.length, most);
+    }
+    return found;
+  }
+
+  suggestions() {
+    const gainOf = (s) => (this.app.size === "disk" ? s.gain_disk_size : s.gain_nar_size) ?? 0;
+    // What gains only after others is for the program's own list.
+    const all = this.census.facts.suggestions.filter((s) => gainOf(s) > 0);
+    if (all.length === 0) return null;
+    const items = all.map((suggestion) => {
+      const active = this.app.hasChange(suggestion);
+      return el(
+        "li",
+        {},
+        el(
+          "button",
+          { class: "suggestion", "aria-pressed": String(active), onclick: () => this.app.toggleChange(suggestion) },
+          el("span", { class: "what" }, this.app.sentence(suggestion)),
+          el("span", { class: "size" }, "−", sizeElement(gainOf(suggestion), formatSize)),
+        ),
+      );
+    });
+    return this.section(
+      "Try it",
+      el("p", { class: "note" }, "What nix-census suggests; each figure is for that change alone."),
+      el("ul", { class: "suggestions" }, items),
+    );
+  }
+
+  warnings(facts, warnings) {
+    if (facts.complete) return null;
+    const items = warnings.slice(0, 20).map(({ path, message }) => el("li", {}, el("code", {}, path), ` ${message}`));
+    return this.section("This page is incomplete", el("ul", { class: "warnings" }, items));
+  }
+}
