@@ -59,7 +59,7 @@ fn replace_paths(case: &Case, columns: &str, copied: &str) {
 }
 
 /// Numbers that look random and are the same each time.
-fn numbers(seed: u64) -> impl FnMut(usize) -> usize {
+pub(super) fn numbers(seed: u64) -> impl FnMut(usize) -> usize {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     move |end| {
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);

@@ -21,6 +21,7 @@ mod logs;
 mod names;
 mod races;
 mod settings;
+mod snapshots;
 
 use super::support::store_in_code::{Made, base, insert, path, refer};
 use super::support::{Run, TestEnv, have, run, skip, tempdir, through};
@@ -100,6 +101,8 @@ struct Case {
     commands: Vec<Vec<OsString>>,
     /// Put before the program.
     before: Vec<OsString>,
+    /// Whether the store is named to the program.
+    rooted: bool,
     /// More memory than others get, in bytes.
     more_memory: u64,
     before_attack: Option<Manifest>,
@@ -156,7 +159,16 @@ impl Case {
         fs::create_dir(env.join("tmp")).unwrap();
         let words = |words: &[&str]| words.iter().map(Into::into).collect();
         let commands = COMMANDS.iter().map(|command| words(command)).collect();
-        Self { name, env, made, commands, before: Vec::new(), more_memory: 0, before_attack: None }
+        Self {
+            name,
+            env,
+            made,
+            commands,
+            before: Vec::new(),
+            rooted: true,
+            more_memory: 0,
+            before_attack: None,
+        }
     }
 
     /// A connection that changes the database.
@@ -257,7 +269,8 @@ impl Case {
     fn command_under(&self, limit: &str, args: &[OsString]) -> Command {
         let cpu = format!("--cpu={CPU}");
         let bounds = ["prlimit", limit, &cpu, "--core=0", "timeout", "-k1", "120"].map(word);
-        let plain = self.env.command(self.made.args(args));
+        let args = if self.rooted { self.made.args(args) } else { args.to_vec() };
+        let plain = self.env.command(args);
         let mut command = through(bounds.iter().chain(&self.before), &plain);
         command.env("TMPDIR", self.env.join("tmp")).env("MALLOC_ARENA_MAX", "1");
         command
