@@ -58,6 +58,7 @@ export class TreeMap {
     this.overlay = shell.overlay;
     this.texts = new Texts(document.createElement("canvas").getContext("2d"));
     this.boxes = [];
+    this.paints = new Map();
     this.root = -1;
     this.hovered = null;
     this.marked = null;
@@ -152,12 +153,23 @@ export class TreeMap {
     }
   }
 
-  // How a box is filled.
+  // How a box is filled; the same for all of one colour and depth.
   paint(box) {
+    const named = box.part !== SMALL && box.node >= 0 && this.census.isPath(box.node);
+    const color = named ? this.coloring.color(box.node) : "";
+    const key = `${this.theme.dark} ${color} ${box.part === SMALL} ${box.inner ? box.depth : ""}`;
+    let paint = this.paints.get(key);
+    if (!paint) {
+      paint = this.mixed(box, color);
+      this.paints.set(key, paint);
+    }
+    return paint;
+  }
+
+  mixed(box, color) {
     const { paper, ink, quiet } = this.theme;
     if (box.part === SMALL || box.node < 0) return { fill: mix(paper, ink, 0.1), ink: quiet };
-    if (!this.census.isPath(box.node)) return { fill: mix(paper, ink, 0.14), ink };
-    const color = this.coloring.color(box.node);
+    if (color === "") return { fill: mix(paper, ink, 0.14), ink };
     if (box.inner) {
       const tint = mix(paper, color, this.theme.dark ? 0.16 : 0.13);
       return { fill: mix(tint, ink, Math.min(0.02 * box.depth, 0.08)), ink };
@@ -204,11 +216,16 @@ export class TreeMap {
     const gap = width > 6 && height > 6 ? 0.75 : 0.25;
     const { fill: color, ink } = this.paint(box);
     context.fillStyle = color;
+    if (width < 12 || height < 12) {
+      // Of these there may be many, and nobody sees their corners.
+      context.fillRect(box.x0 + gap, box.y0 + gap, width - 2 * gap, height - 2 * gap);
+      return;
+    }
     const radius = Math.min(3, width / 6, height / 6);
     context.beginPath();
     context.roundRect(box.x0 + gap, box.y0 + gap, width - 2 * gap, height - 2 * gap, radius);
     context.fill();
-    if (this.census.isClass(box.node) && box.part === WHOLE && width > 6 && height > 6) {
+    if (this.census.isClass(box.node) && box.part === WHOLE) {
       this.hatch(context, box);
     }
     if (width < 40 || height < 16) return;
@@ -305,7 +322,8 @@ export class TreeMap {
         this.animation = requestAnimationFrame(step);
       } else {
         this.animation = 0;
-        this.draw();
+        context.setTransform(1, 0, 0, 1, 0, 0);
+        context.drawImage(now, 0, 0);
         this.drawOverlay();
       }
       this.frames.push(performance.now() - began);
