@@ -165,6 +165,7 @@ pub mod internals {
     pub use crate::graph::weights::Weight;
     pub use crate::nar::hash::{Algorithm, Hash};
     pub use crate::nar::nix32;
+    pub use crate::snapshot::{sealed as sealed_snapshot, unsealed as unsealed_snapshot};
 
     /// The input derivations and sources of a derivation's text.
     pub fn derivation_inputs(text: &[u8]) -> Option<Vec<Vec<u8>>> {

@@ -6,6 +6,7 @@ use super::demo::Demo;
 use super::locate::{Located, locate};
 use crate::analysis::report::Column;
 use crate::catalog::{find_store_at_top, fold_paths};
+use crate::snapshot;
 use crate::store::{StoreLocation, StorePath, parse_drv_name};
 use clap::{Command, CommandFactory, FromArgMatches};
 use clap_complete::engine::{
@@ -13,6 +14,8 @@ use clap_complete::engine::{
 };
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::path::Path;
 
 /// How many candidates a shell is given: more than this nobody reads.
 const MOST: usize = 1000;
@@ -76,6 +79,9 @@ pub(super) fn names(words: &[OsString], text: &str) -> Vec<String> {
     if store.registration.is_some() || store.path_info.is_some() || store.scan {
         return Vec::new();
     }
+    if let Some(file) = &store.snapshot {
+        return of_snapshot(file, text);
+    }
     let demo = if store.demo { Demo::choose(&mut store).ok() } else { None };
     let Ok(current) = std::env::current_dir() else { return Vec::new() };
     let Ok(Located { mut location, .. }) = locate(&store, &current) else { return Vec::new() };
@@ -90,6 +96,30 @@ pub(super) fn names(words: &[OsString], text: &str) -> Vec<String> {
 fn checked<'p>(location: &StoreLocation, path: &'p [u8]) -> Option<StorePath<'p>> {
     let base = path.strip_prefix(location.path_of("").as_bytes())?;
     StorePath::parse(base).ok()
+}
+
+/// The same from a snapshot in a file.
+fn of_snapshot(file: &Path, text: &str) -> Vec<String> {
+    // What comes through a pipe is read once, by the command itself.
+    let file = File::open(file).ok().filter(|file| file.metadata().is_ok_and(|m| m.is_file()));
+    let Some(snapshot) = file.and_then(|mut file| snapshot::read(&mut file, false).ok()) else {
+        return Vec::new();
+    };
+    let catalog = &snapshot.catalog;
+    if text.contains('/') {
+        let paths = catalog.ids().map(|id| catalog.path(id));
+        return paths.filter(|path| path.starts_with(text)).take(MOST).collect();
+    }
+    let names = catalog.ids().map(|id| catalog.store_path(id));
+    let names = names.filter(|path| path.name().starts_with(text));
+    let (mut found, mut derivations) = (BTreeSet::new(), BTreeSet::new());
+    for path in names {
+        match path.is_derivation() {
+            true => derivations.insert(path.name().to_owned()),
+            false => found.insert(path.name().to_owned()),
+        };
+    }
+    chosen(found, derivations, text)
 }
 
 /// Whole paths that begin so.
@@ -126,8 +156,13 @@ fn named(location: &StoreLocation, text: &str) -> Vec<String> {
         found.len() < 2 * MOST
     });
     let (found, derivations) = all.unwrap_or_default();
+    chosen(found, derivations, text)
+}
+
+/// Of names those that are shown, with their packages' names.
+fn chosen(found: BTreeSet<String>, derivations: BTreeSet<String>, text: &str) -> Vec<String> {
     if found.is_empty() {
-        return derivations.into_iter().collect();
+        return derivations.into_iter().take(MOST).collect();
     }
     let mut packages = BTreeSet::new();
     packages.extend(found.iter().map(|name| parse_drv_name(name).0.to_owned()));

@@ -80,7 +80,7 @@ fn compress(raw: &[u8]) -> io::Result<Chunk> {
 
 /// Writes sections as a file.
 pub(super) fn write(
-    sections: &[(SectionKind, Vec<u8>)],
+    sections: &[(u32, Vec<u8>)],
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
     threads::ready();
@@ -105,7 +105,7 @@ pub(super) fn write(
     head.extend_from_slice(&(chunks.len() as u32).to_le_bytes());
     head.extend_from_slice(&[0; 4]);
     for (kind, raw) in sections {
-        head.extend_from_slice(&(*kind as u32).to_le_bytes());
+        head.extend_from_slice(&kind.to_le_bytes());
         head.extend_from_slice(&(raw.chunks(CHUNK).len() as u32).to_le_bytes());
         head.extend_from_slice(&(raw.len() as u64).to_le_bytes());
     }
@@ -252,6 +252,11 @@ impl Container {
         }
     }
 
+    /// The kinds of its sections.
+    pub(super) fn kinds(&self) -> impl Iterator<Item = u32> + '_ {
+        self.sections.iter().map(|section| section.kind)
+    }
+
     /// Whether the file has such a section.
     pub(super) fn has(&self, kind: SectionKind) -> bool {
         self.sections.iter().any(|section| section.kind == kind as u32)
@@ -259,8 +264,13 @@ impl Container {
 
     /// The bytes of a section.
     pub(super) fn section(&self, kind: SectionKind) -> Result<Vec<u8>, SnapshotError> {
-        let missing = || SnapshotError::Damaged(format!("{} is missing", kind.name()));
-        let section = self.sections.iter().find(|s| s.kind == kind as u32).ok_or_else(missing)?;
+        let says = |what| SnapshotError::Damaged(format!("{} {what}", kind.name()));
+        self.bytes(kind as u32).map_err(says)
+    }
+
+    /// The bytes of a section of any kind; what is wrong with it, in words.
+    pub(super) fn bytes(&self, kind: u32) -> Result<Vec<u8>, &'static str> {
+        let section = self.sections.iter().find(|s| s.kind == kind).ok_or("is missing")?;
         let mut raw = vec![0; section.raw];
         let mut places = Vec::with_capacity(section.chunks.len());
         let mut rest = raw.as_mut_slice();
@@ -280,7 +290,7 @@ impl Container {
         };
         match places.into_par_iter().all(expand) {
             true => Ok(raw),
-            false => Err(SnapshotError::Damaged(format!("{} cannot be expanded", kind.name()))),
+            false => Err("cannot be expanded"),
         }
     }
 }

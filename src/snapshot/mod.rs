@@ -213,7 +213,7 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 }
 
 /// The sections of a snapshot.
-fn sections(snapshot: &Snapshot) -> Vec<(SectionKind, Vec<u8>)> {
+fn sections(snapshot: &Snapshot) -> Vec<(u32, Vec<u8>)> {
     let catalog = &snapshot.catalog;
     let about = |out: &mut Encoder| {
         out.field(&snapshot.program);
@@ -250,7 +250,7 @@ fn sections(snapshot: &Snapshot) -> Vec<(SectionKind, Vec<u8>)> {
     let section = |(kind, put): &(SectionKind, Put<'_>)| {
         let mut out = Encoder::default();
         put(&mut out);
-        (*kind, out.bytes)
+        (*kind as u32, out.bytes)
     };
     parts.iter().map(section).collect()
 }
@@ -261,6 +261,28 @@ fn sections(snapshot: &Snapshot) -> Vec<(SectionKind, Vec<u8>)> {
 /// If it cannot be read, or is not as it should be.
 pub fn read(input: &mut dyn Read, disk: bool) -> Result<Snapshot, SnapshotError> {
     SnapshotFile::read(input)?.snapshot(disk)
+}
+
+/// The sections of a file, each with its kind: for those who change them.
+///
+/// # Errors
+/// If it is not as it was written.
+#[doc(hidden)]
+pub fn unsealed(mut file: &[u8]) -> Result<Vec<(u32, Vec<u8>)>, SnapshotError> {
+    let file = Container::read(&mut file)?;
+    let damaged = |what: &str| SnapshotError::Damaged(format!("a section {what}"));
+    file.kinds().map(|kind| Ok((kind, file.bytes(kind).map_err(damaged)?))).collect()
+}
+
+/// A file of such sections, with the checksums that they should have.
+///
+/// # Errors
+/// If they cannot be compressed.
+#[doc(hidden)]
+pub fn sealed(sections: &[(u32, Vec<u8>)]) -> io::Result<Vec<u8>> {
+    let mut file = Vec::new();
+    container::write(sections, &mut file)?;
+    Ok(file)
 }
 
 /// A file that was read and whose checksums fit.

@@ -15,7 +15,7 @@ use crate::warning::Warnings;
 use std::path::PathBuf;
 
 /// What a store's answers need beside catalog and disk.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Surroundings {
     /// The roots; `None` where it was not said whose they are.
     pub(crate) roots: Option<RootSurvey>,
@@ -34,7 +34,7 @@ pub(crate) struct Surroundings {
 }
 
 /// Outputs that a build trace knows.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct TraceOutputs {
     /// Pairs of derivation and output.
     pub(crate) pairs: Vec<(PathId, PathId)>,

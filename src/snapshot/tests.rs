@@ -1,12 +1,18 @@
 //! Snapshots come back as they were taken, and damaged ones do not.
 
-use super::container::{self, Container, SectionKind};
-use super::{Snapshot, SnapshotError, read, sections, write};
+use super::container::{Container, SectionKind};
+use super::surroundings::{Surroundings, TraceOutputs};
+use super::{Snapshot, SnapshotError, read, sealed, sections, unsealed, write};
 use crate::catalog::{self, Builder, Catalog, PathId, Record};
 use crate::census::{self, Census, Examine};
 use crate::disk::{DiskScan, Progress, ScanOptions};
 use crate::fs::{self, StoreFiles, Tree};
+use crate::roots::{
+    CallerKind, CallersProfiles, CleanedBy, Generation, Profile, ProfileRule, Root, RootKind,
+    RootOptions, RootSurvey, RuntimeRoots, StaleReason, StaleRoot, Stays, TemporaryEntry,
+};
 use crate::store::{DEFAULT_STATE_DIR, DEFAULT_STORE_DIR, StoreLocation};
+use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 use std::path::Path;
 
@@ -166,14 +172,109 @@ fn linked() -> Snapshot {
     let (options, progress) = (ScanOptions::default(), Progress::default());
     let scan = census::scan(&files, &catalog, &Examine::All, &options, &progress).unwrap();
     assert_eq!((scan.inodes.len(), scan.others.len(), scan.links.is_some()), (3, 1, true));
-    Snapshot::new(location, catalog, &Examine::All, Some(scan), 0)
+    let mut snapshot = Snapshot::new(location, catalog, &Examine::All, Some(scan), 0);
+    snapshot.surroundings = Some(surroundings());
+    snapshot
+}
+
+/// Roots and the like of all sorts, of a store of three paths.
+fn surroundings() -> Surroundings {
+    let root = |kind, link: &str, path| Root {
+        kind,
+        link: link.into(),
+        via: Some(b"/via\xff".to_vec()),
+        path: PathId::new(path),
+        time: Some(-5),
+        pid: Some(7),
+        generation: None,
+    };
+    let stale = StaleRoot {
+        reason: StaleReason::Elsewhere,
+        link: b"/stale".to_vec(),
+        via: None,
+        target: b"/target".to_vec(),
+        would_keep: vec![PathId::new(2)],
+    };
+    let generation = |root| Generation { number: 3, time: 4, root };
+    let profile = Profile {
+        link: b"/profile".to_vec(),
+        current: Some(3),
+        generations: vec![generation(Some(1)), generation(None)],
+        uid: Some(1000),
+        owner: Some("u".to_owned()),
+        cleaned_by: CleanedBy::Other,
+    };
+    let caller = CallerKind { rule: ProfileRule::In2_15, knows_state_home: true };
+    let mut warnings = Warnings::new();
+    warnings.push(WarningKind::Uncertain, "path", "message");
+    let entry = |name: &str, stays| TemporaryEntry { name: name.into(), stays };
+    let roots = RootSurvey {
+        links: vec![root(RootKind::Link, "/a", 0), root(RootKind::Auto, "/b", 1)],
+        stale: vec![stale],
+        warnings: warnings.clone(),
+        runtime: Some(RuntimeRoots {
+            roots: vec![root(RootKind::Process, "/proc/7/exe", 2)],
+            temporary_hash_parts: ["x".to_owned()].into(),
+            hidden_processes: 3,
+            warnings: warnings.clone(),
+        }),
+        temporary_entries: vec![
+            entry("tmp-1", Stays::Always),
+            entry("tmp-2", Stays::Locked),
+            entry("tmp-3", Stays::Never),
+            entry("tmp-4", Stays::Unknown("why".to_owned())),
+        ],
+        profiles: vec![CallersProfiles {
+            caller,
+            profiles: vec![profile],
+            warnings: warnings.clone(),
+        }],
+    };
+    Surroundings {
+        roots: Some(roots),
+        lower_store: Some("/lower".into()),
+        may_be_chroot: true,
+        settings_warnings: warnings.clone(),
+        traces: vec![TraceOutputs { pairs: vec![(PathId::new(0), PathId::new(2))], warnings }],
+        ..Surroundings::default()
+    }
+}
+
+#[test]
+fn what_is_beside_the_store_comes_back() {
+    let taken = linked();
+    let mut file = Vec::new();
+    write(&taken, &mut file).unwrap();
+    let back = loaded(&file).unwrap().surroundings.unwrap();
+    assert_eq!(back, surroundings());
+    // Options choose from it.
+    let survey = back.roots.unwrap();
+    let caller = survey.profiles[0].caller;
+    let options = RootOptions { runtime: false, ..RootOptions::default() };
+    let without = survey.found(&taken.location, &options, caller).unwrap();
+    let kinds: Vec<_> = without.roots.iter().map(|root| (root.kind, root.generation)).collect();
+    assert_eq!(kinds, [(RootKind::Link, None), (RootKind::Profile, Some((0, 3)))]);
+    assert_eq!((without.temporary_entries.len(), without.warnings.total()), (1, 2));
+    let options = RootOptions { strict: true, ..RootOptions::default() };
+    let all = survey.found(&taken.location, &options, caller).unwrap();
+    assert_eq!((all.roots.len(), all.hidden_processes, all.runtime), (3, 3, true));
+    assert_eq!((all.temporary_entries.len(), all.warnings.incomplete()), (3, 5));
+    let other = CallerKind { knows_state_home: false, ..caller };
+    assert!(survey.found(&taken.location, &options, other).is_none());
+}
+
+#[test]
+fn what_a_later_version_adds_is_passed_over() {
+    let mut sections = sections(&linked());
+    sections.push((1000, b"new".to_vec()));
+    let file = resealed(&sections);
+    assert!(loaded(&file).is_ok());
+    assert_eq!(unsealed(&file).unwrap(), sections);
 }
 
 /// Sections that somebody made on purpose, with the right checksums.
-fn sealed(sections: &[(SectionKind, Vec<u8>)]) -> Vec<u8> {
-    let mut file = Vec::new();
-    container::write(sections, &mut file).unwrap();
-    file
+fn resealed(sections: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    sealed(sections).unwrap()
 }
 
 #[test]
@@ -188,7 +289,7 @@ fn sections_made_on_purpose_do_no_harm() {
                 if std::mem::replace(&mut sections[section].1[at], value) == value {
                     continue;
                 }
-                let Ok(snapshot) = loaded(&sealed(&sections)) else { continue };
+                let Ok(snapshot) = loaded(&resealed(&sections)) else { continue };
                 read += 1;
                 // What is read can be asked.
                 let census = Census::new(snapshot.catalog, &snapshot.examine, snapshot.disk);
@@ -198,11 +299,11 @@ fn sections_made_on_purpose_do_no_harm() {
         for end in [0, length / 2, length - 1] {
             let mut sections = whole.clone();
             sections[section].1.truncate(end);
-            assert!(loaded(&sealed(&sections)).is_err(), "{section} {end}");
+            assert!(loaded(&resealed(&sections)).is_err(), "{section} {end}");
         }
         let mut sections = whole.clone();
         sections[section].1.push(0);
-        assert!(loaded(&sealed(&sections)).is_err(), "{section}");
+        assert!(loaded(&resealed(&sections)).is_err(), "{section}");
     }
     assert!(read > 100, "sizes may be any: {read}");
 }
@@ -210,11 +311,11 @@ fn sections_made_on_purpose_do_no_harm() {
 #[test]
 fn what_contradicts_itself_is_refused() {
     let taken = linked();
-    assert!(loaded(&sealed(&sections(&taken))).is_ok());
+    assert!(loaded(&resealed(&sections(&taken))).is_ok());
     let of = |change: &dyn Fn(&mut Snapshot)| {
-        let mut snapshot = loaded(&sealed(&sections(&taken))).unwrap();
+        let mut snapshot = loaded(&resealed(&sections(&taken))).unwrap();
         change(&mut snapshot);
-        loaded(&sealed(&sections(&snapshot)))
+        loaded(&resealed(&sections(&snapshot)))
     };
     assert!(of(&|_| {}).is_ok());
     let all = || vec![PathId::new(2)];
@@ -225,6 +326,7 @@ fn what_contradicts_itself_is_refused() {
             s.disk.as_mut().unwrap().others.clear();
             let scan = s.disk.take().unwrap();
             s.disk = Some(scan.restrict(&[0, 1, 2]));
+            s.surroundings = None;
             s.examine = examine.clone();
         })
     };
@@ -234,6 +336,13 @@ fn what_contradicts_itself_is_refused() {
     assert!(part(Examine::Closure(vec![PathId::new(1)])).is_err());
     assert!(part(Examine::Closure(vec![PathId::new(3)])).is_err());
     assert!(of(&|s| s.running_system = Some(PathId::new(3))).is_err());
+    let roots = |change: &dyn Fn(&mut RootSurvey)| {
+        of(&|s| change(s.surroundings.as_mut().unwrap().roots.as_mut().unwrap()))
+    };
+    assert!(roots(&|r| r.links[0].path = PathId::new(3)).is_err());
+    assert!(roots(&|r| drop(r.links.pop())).is_err());
+    assert!(roots(&|r| r.links[0].generation = Some((9, 9))).is_err());
+    assert!(roots(&|r| r.stale[0].would_keep.push(PathId::new(3))).is_err());
     assert!(of(&|s| s.location.store_dir = "/gnu/store".to_owned()).is_err());
     let disk = |change: &dyn Fn(&mut DiskScan)| of(&|s| change(s.disk.as_mut().unwrap()));
     assert!(disk(&|d| d.usages.truncate(2)).is_err());
@@ -249,7 +358,7 @@ fn what_contradicts_itself_is_refused() {
 fn a_file_asks_for_no_more_memory_than_its_length_allows() {
     let zeros = vec![0; 32 << 20];
     // The writer leaves as it is what would be too little.
-    let file = sealed(&[(SectionKind::Names, zeros.clone())]);
+    let file = resealed(&[(SectionKind::Names as u32, zeros.clone())]);
     let container = Container::read(&mut &file[..]).unwrap();
     assert_eq!(container.section(SectionKind::Names).unwrap().len(), zeros.len());
     assert!(file.len() > 200_000);

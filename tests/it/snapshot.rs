@@ -155,3 +155,51 @@ fn a_snapshot_goes_through_a_pipe_and_is_whole_or_absent() {
         assert_eq!((run.status, env.join("x").exists()), (2, false), "{}", run.stderr);
     }
 }
+
+#[test]
+fn the_overview_is_that_of_the_store_but_for_time() {
+    let mut env = TestEnv::new();
+    let file = taken(&mut env, &[]);
+    let overview = |store: &[&str]| {
+        let mut answer = env.json([store, &["--json"]].concat());
+        // How long it took, and what the file system has left now.
+        for key in ["duration", "available_size", "free_size", "free_inodes"] {
+            answer.as_object_mut().unwrap().remove(key);
+        }
+        answer
+    };
+    assert_eq!(overview(&["--snapshot", &file]), overview(&["--demo"]));
+    assert_eq!(
+        overview(&["--snapshot", &file, "--no-disk"])["outside"],
+        overview(&["--demo", "--no-disk"])["outside"]
+    );
+}
+
+#[test]
+fn what_each_version_wrote_is_read() {
+    let env = TestEnv::new();
+    let file = format!("{}/testdata/snapshot-1.census", env!("CARGO_MANIFEST_DIR"));
+    let ask =
+        |question: &[&str]| env.json([&["--snapshot", &*file], question, &["--json"]].concat());
+    let overview = ask(&[]);
+    let of = |key: &str| overview[key].as_u64();
+    assert_eq!((of("paths"), of("references")), (Some(181), Some(539)));
+    assert_eq!((of("nar_size"), of("disk_size")), (Some(4_889_592), Some(9_801_728)));
+    assert_eq!((of("inodes"), of("hard_linked_names")), (Some(1961), Some(147)));
+    let rows = |command: &str, list: &str| {
+        let answer = ask(&[command]);
+        assert_eq!(answer["complete"], true, "{command}");
+        answer[list].as_array().unwrap().len()
+    };
+    assert_eq!((rows("roots", "roots"), rows("garbage", "dead_paths")), (4, 2));
+    assert_eq!((rows("kinds", "kinds"), rows("report", "paths")), (16, 86));
+}
+
+#[test]
+fn names_are_completed_from_a_snapshot() {
+    let mut env = TestEnv::new();
+    let file = taken(&mut env, &["perl"]);
+    let names = |text| env.ok(["generate", "names", "--", "--snapshot", &file, "report", text]);
+    assert_eq!(names("perl"), "perl\nperl-5.38.2\n");
+    assert_eq!(names("systemd"), "", "it is not in this closure");
+}
