@@ -96,7 +96,7 @@
 //! | [`snapshot`] | a census in a file, and back |
 //! | [`answer`] | what an answer is made of: documents, sections, typed columns, cells; which rows are chosen |
 //! | [`analysis`] | one module a question: typed answers, sizes in bytes |
-//! | [`output`] | one module a format: table, JSON, CSV, JUnit XML, a page for a browser |
+//! | [`output`] | one module a format: table, JSON, CSV, Markdown, JUnit XML, annotations of GitHub Actions, a page for a browser |
 //! | `cli` | arguments, progress, exit status |
 //!
 //! Words that have one meaning everywhere:
@@ -115,6 +115,7 @@
 //! | GC root | what the garbage collector starts from: a symlink, a file named after a path, or a process |
 //! | link of `.links` | an entry of the directory through which Nix hard-links equal files, named by the hash of its contents |
 //! | finding | something that `audit` has to say against the store; a *warning* is about the answer: what could not be read |
+//! | budget | what `check` compares a closure with; broken, kept, or unknown |
 //! | kind | what a file is for (man page, header, program, …); of a finding, warning or root: which sort it is. A stable name in JSON |
 
 // The library alone has helpers that only the command line uses.

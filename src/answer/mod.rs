@@ -6,6 +6,7 @@
 //! table's column.
 
 mod cell;
+mod check;
 mod column;
 mod fields;
 mod finding;
@@ -14,6 +15,7 @@ pub(crate) mod page;
 pub mod selection;
 
 pub use cell::{Cell, Field, PathNames};
+pub use check::{Check, CheckStatus};
 pub use column::{Column, ColumnType};
 pub use fields::field_type;
 pub use finding::Finding;
@@ -81,6 +83,18 @@ pub enum Section<'a> {
         /// The findings.
         findings: Box<dyn Iterator<Item = Finding<'a>> + 'a>,
     },
+    /// What the answer was to hold to; at most one such section. It sums up the
+    /// answer, and is always whole.
+    Checks {
+        /// The JSON key of the list.
+        key: &'static str,
+        /// A heading for people; none if empty.
+        title: String,
+        /// The columns of each check's row.
+        columns: Vec<Column>,
+        /// The checks.
+        checks: Vec<Check<'a>>,
+    },
     /// A paragraph that only people see.
     Note(String),
 }
@@ -102,7 +116,7 @@ impl<'a> Section<'a> {
     /// The section as a list of at most so many rows, if it is a list.
     pub fn into_list(self, limit: Option<usize>) -> Option<List<'a>> {
         let limit = match self {
-            Self::Rows { summary: true, .. } => None,
+            Self::Rows { summary: true, .. } | Self::Checks { .. } => None,
             _ => limit,
         };
         let list = self.into_whole_list()?;
@@ -123,6 +137,10 @@ impl<'a> Section<'a> {
                 columns: Finding::columns(),
                 rows: Box::new(findings.map(Finding::row)),
             }),
+            Self::Checks { key, columns, checks, .. } => {
+                let rows = Box::new(checks.into_iter().map(|check| check.row));
+                Some(List { key, columns, rows })
+            }
             Self::Fields { .. } | Self::Note(_) => None,
         }
     }
@@ -141,6 +159,14 @@ impl<'a> Section<'a> {
                 for (column, cell) in columns.iter().zip(footer) {
                     let fits = column.holds.fits(cell) || matches!(cell, Cell::Text(_));
                     assert!(fits, "the footer of {key}: {column:?} holds {cell:?}");
+                }
+            }
+            Self::Checks { key, columns, checks, .. } => {
+                for Check { row, .. } in checks {
+                    assert_eq!(row.len(), columns.len(), "a row of {key}");
+                    for (column, cell) in columns.iter().zip(row) {
+                        assert!(column.holds.fits(cell), "{key}: {column:?} holds {cell:?}");
+                    }
                 }
             }
             _ => {}
@@ -214,7 +240,10 @@ impl<'a> Document<'a> {
             let (key, columns, rows) = match section {
                 Section::Rows { key, columns, rows, .. }
                 | Section::Graph { key, columns, rows, .. } => (*key, columns.clone(), rows),
-                Section::Fields { .. } | Section::Findings { .. } | Section::Note(_) => continue,
+                Section::Fields { .. }
+                | Section::Findings { .. }
+                | Section::Checks { .. }
+                | Section::Note(_) => continue,
             };
             let unchecked = std::mem::replace(rows, Box::new(std::iter::empty()));
             *rows = Box::new(unchecked.inspect(move |row| {
@@ -227,8 +256,12 @@ impl<'a> Document<'a> {
         self
     }
 
-    /// Whether the answer is one of findings.
-    pub fn has_findings(&self) -> bool {
-        self.sections.iter().any(|section| matches!(section, Section::Findings { .. }))
+    /// Whether the answer is one of findings or checks: a verdict, as continuous
+    /// integration reads it.
+    pub fn has_verdict(&self) -> bool {
+        let verdict = |section: &Section<'_>| {
+            matches!(section, Section::Findings { .. } | Section::Checks { .. })
+        };
+        self.sections.iter().any(verdict)
     }
 }

@@ -152,8 +152,9 @@ impl Selection {
         let mut rows = rows;
         if let Some(weight) = self.weighed_by(columns) {
             let least = i128::from(self.min_size);
-            rows =
-                Box::new(rows.filter(move |row| number(&row[weight]).is_none_or(|n| n >= least)));
+            rows = Box::new(
+                rows.filter(move |row| number(&row[weight]).is_none_or(|n| n.abs() >= least)),
+            );
         }
         let filter = self.filter.as_ref().filter(|_| columns.iter().any(Column::is_named));
         if sort.is_none() && filter.is_none() && !self.reverse {
@@ -216,7 +217,7 @@ impl Selection {
         let mut keep = vec![true; rows.len()];
         if let Some(weight) = weight {
             let least = i128::from(self.min_size);
-            let heavy = |row: &Vec<Cell<'_>>| number(&row[weight]).is_none_or(|n| n >= least);
+            let heavy = |row: &Vec<Cell<'_>>| number(&row[weight]).is_none_or(|n| n.abs() >= least);
             keep = rows.iter().map(heavy).collect();
         }
         if let Some(filter) = &self.filter {
@@ -245,16 +246,21 @@ impl Selection {
 
     /// The column whose sizes must not be too small, if any are.
     fn weighed_by(&self, columns: &[Column]) -> Option<usize> {
-        let size = |at: &usize| columns[*at].holds == ColumnType::Size;
+        let size = |at: &usize| is_size(&columns[*at]);
         let weight = || weight_of(columns);
         (self.min_size > 0).then(|| self.sort_column(columns).filter(size).or_else(weight))?
     }
 }
 
+/// Whether rows may be weighed by it: by sizes, and by differences said to be what counts.
+fn is_size(column: &Column) -> bool {
+    column.holds == ColumnType::Size || column.holds == ColumnType::Change && column.weight
+}
+
 /// The column that a list is weighed by: the one said to be, else the first of
 /// sizes that tables show.
 pub(crate) fn weight_of(columns: &[Column]) -> Option<usize> {
-    let size = |c: &Column| c.holds == ColumnType::Size && !c.hidden;
+    let size = |c: &Column| is_size(c) && !c.hidden;
     (columns.iter().position(|c| c.weight && size(c))).or_else(|| columns.iter().position(size))
 }
 

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// Which store is examined.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Store")]
 pub(super) struct StoreArgs {
     /// Examine the small demo store that comes with this program
@@ -117,7 +117,7 @@ pub(super) struct OutputArgs {
     #[arg(long, global = true, conflicts_with = "format")]
     pub(super) json: bool,
     /// Write the answer to FILE, `-` for standard output; .json, .csv, .xml (JUnit),
-    /// .html and .txt (a table) choose the format
+    /// .html, .md (Markdown) and .txt (a table) choose the format
     #[arg(long, short, global = true, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
     /// Show sizes in kB, MB, GB
@@ -177,10 +177,14 @@ pub(super) enum FormatArg {
     Json,
     /// For spreadsheets: the main list
     Csv,
-    /// For continuous integration: the findings of an audit as JUnit XML
+    /// For continuous integration: the findings of audit or the budgets of check as JUnit XML
     Junit,
     /// For a browser: what `html` writes
     Html,
+    /// The same as annotations of GitHub Actions
+    Github,
+    /// For pull requests: the first rows of each list
+    Markdown,
 }
 
 impl OutputArgs {
@@ -193,6 +197,8 @@ impl OutputArgs {
             (Some(FormatArg::Csv), _) => Format::Csv,
             (Some(FormatArg::Junit), _) => Format::Junit,
             (Some(FormatArg::Html), _) => Format::Html,
+            (Some(FormatArg::Github), _) => Format::Github,
+            (Some(FormatArg::Markdown), _) => Format::Markdown,
             (None, _) => match &self.output {
                 Some(file) if !is_open(file) && file.as_os_str() != "-" => format_of_name(file)?,
                 _ => Format::Table,
@@ -223,11 +229,12 @@ fn format_of_name(file: &Path) -> Result<Format, Failure> {
         Some("xml") => Ok(Format::Junit),
         Some("html" | "htm") => Ok(Format::Html),
         Some("txt") => Ok(Format::Table),
+        Some("md") => Ok(Format::Markdown),
         _ => {
             let (name, ending) = (file.display(), ending.display());
             let message = format!("--output {name}: no format has the ending '.{ending}'");
             Err(Failure::usage(message)
-                .hint("use .json, .csv, .xml (JUnit), .html or .txt, or choose one with --format"))
+                .hint("use .json, .csv, .xml (JUnit), .html, .md or .txt, or choose with --format"))
         }
     }
 }

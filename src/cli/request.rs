@@ -10,7 +10,7 @@ use super::screen::Screen;
 use crate::answer::Document;
 use crate::answer::selection::Selection;
 use crate::output::{self, Format, Style};
-use crate::text::escape;
+use crate::text::{Units, escape};
 use crate::warning::{WarningKind, Warnings};
 use jiff::tz::TimeZone;
 use std::fmt::Display;
@@ -44,8 +44,8 @@ impl Request {
             None => Destination::StandardOutput,
         };
         let format = args.format()?;
-        if format == Format::Junit && !rows.columns.is_empty() {
-            return Err(Failure::usage("--columns cannot be used with JUnit XML, which has none"));
+        if format.is_verdict() && !rows.columns.is_empty() {
+            return Err(Failure::usage("--columns cannot be used with this format: it has none"));
         }
         let command = command.to_owned();
         let screen = Screen::of(&args, &destination);
@@ -75,7 +75,7 @@ impl Request {
 
     /// Whether the format holds nothing but findings.
     pub(super) fn wants_findings(&self) -> bool {
-        self.format == Format::Junit
+        self.format.is_verdict()
     }
 
     /// Whether the format is that of a page.
@@ -107,7 +107,12 @@ impl Request {
 
     /// Whether the answer is for machines.
     pub(super) fn for_machines(&self) -> bool {
-        !matches!(self.format, Format::Table | Format::Html)
+        !matches!(self.format, Format::Table | Format::Markdown | Format::Html)
+    }
+
+    /// The unit of sizes in sentences.
+    pub(super) fn units(&self) -> Units {
+        self.args.units()
     }
 
     /// Whether tables are laid out for a width.
@@ -216,8 +221,8 @@ pub(super) fn no_page() -> Failure {
 
 /// Why an answer without findings is not written in a format of findings.
 pub(super) fn no_findings() -> Failure {
-    Failure::usage("only `audit` can be written as JUnit XML")
-        .hint("choose table, json or csv with --format")
+    Failure::usage("only `audit` and `check` can be written in this format")
+        .hint("choose table, json, csv or markdown with --format")
 }
 
 /// That many of something.

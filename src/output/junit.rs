@@ -1,27 +1,30 @@
-//! JUnit XML: one test case a finding, one for each warning, and a passed one
-//! where there is neither. Only documents with findings have it.
+//! JUnit XML: one test case a finding or a check, one for each warning, and a passed one
+//! where there is none. Only documents with findings or checks have it.
 
-use crate::answer::{Document, Finding, Section};
+use crate::answer::{Check, CheckStatus, Document, Finding, Section};
 use crate::text::escape;
 use crate::warning::Warning;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let findings = document.sections.into_iter().find_map(|section| match section {
-        Section::Findings { findings, .. } => Some(findings),
+    let verdict = document.sections.into_iter().find_map(|section| match section {
+        Section::Findings { findings, .. } => {
+            Some(("audit", findings.map(|finding| failure(&finding)).collect()))
+        }
+        Section::Checks { checks, .. } => Some(("check", checks.iter().map(of_check).collect())),
         _ => None,
     });
-    let Some(findings) = findings else {
+    let Some((command, cases)): Option<(_, Vec<TestCase>)> = verdict else {
         return Err(io::Error::new(io::ErrorKind::Unsupported, "the answer has no findings"));
     };
-    let name = format!("nix-census audit of {}", safe(document.head.store_dir.as_bytes()));
+    let name = format!("nix-census {command} of {}", safe(document.head.store_dir.as_bytes()));
     let mut suite = TestSuite::new(name);
-    suite.add_test_cases(findings.map(|finding| failure(&finding)));
+    suite.add_test_cases(cases);
     let warnings = document.head.warnings.iter();
     suite.add_test_cases(warnings.filter(|w| w.kind.incomplete()).map(error));
     if suite.tests == 0 {
-        suite.add_test_case(case("audit", "no findings", TestCaseStatus::success()));
+        suite.add_test_case(case(command, "no findings", TestCaseStatus::success()));
     }
     let mut report = Report::unnamed();
     report.add_test_suite(suite);
@@ -45,6 +48,21 @@ fn failure(finding: &Finding<'_>) -> TestCase {
     status.set_type(finding.severity).set_message(message.join(", "));
     status.set_description(finding.hint);
     case(finding.kind, &safe(&finding.path), status)
+}
+
+fn of_check(check: &Check<'_>) -> TestCase {
+    let mut status = match check.status {
+        CheckStatus::Passed => TestCaseStatus::success(),
+        CheckStatus::Failed => TestCaseStatus::non_success(NonSuccessKind::Failure),
+        // What is not known has not passed.
+        CheckStatus::Unknown => TestCaseStatus::non_success(NonSuccessKind::Error),
+    };
+    if check.status != CheckStatus::Passed {
+        let details: Vec<_> = check.details.iter().map(|line| safe(line.as_bytes())).collect();
+        status.set_type(check.status.name()).set_message(safe(check.message.as_bytes()));
+        status.set_description(details.join("\n"));
+    }
+    case(check.kind, &safe(check.name.as_bytes()), status)
 }
 
 fn error(warning: &Warning) -> TestCase {

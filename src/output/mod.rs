@@ -5,12 +5,14 @@ mod branches;
 mod csv;
 mod fields;
 mod findings;
+mod github;
 mod grid;
 mod heaviest;
 #[cfg(feature = "html")]
 pub(crate) mod html;
 mod json;
 mod junit;
+mod markdown;
 mod names;
 mod plan;
 mod show;
@@ -36,20 +38,29 @@ pub enum Format {
     Json,
     /// The main list of the answer, with a header line.
     Csv,
-    /// Findings as JUnit XML, which continuous integration reads.
+    /// Findings or checks as JUnit XML, which continuous integration reads.
     Junit,
     /// A page for a browser. No document is one: see `nix-census html`.
     Html,
+    /// The same as workflow commands of GitHub Actions, which become annotations.
+    Github,
+    /// Tables as forges render them: a summary for a pull request.
+    Markdown,
 }
 
 impl Format {
     /// Whether an answer can be written in the format.
     pub fn fits(self, document: &Document<'_>) -> bool {
         match self {
-            Self::Table | Self::Json | Self::Csv => true,
-            Self::Junit => document.has_findings(),
+            Self::Table | Self::Json | Self::Csv | Self::Markdown => true,
+            Self::Junit | Self::Github => document.has_verdict(),
             Self::Html => false,
         }
+    }
+
+    /// Whether the format holds nothing but findings or checks.
+    pub fn is_verdict(self) -> bool {
+        matches!(self, Self::Junit | Self::Github)
     }
 }
 
@@ -70,6 +81,8 @@ pub fn write(
         Format::Csv => csv::write(document, out),
         Format::Junit => junit::write(document, out),
         Format::Html => Err(io::Error::new(io::ErrorKind::Unsupported, "the answer is no page")),
+        Format::Github => github::write(document, out),
+        Format::Markdown => markdown::write(document, style, out),
     }?;
     out.flush()
 }

@@ -109,7 +109,11 @@ pub(super) fn show_with(cell: &Cell<'_>, style: &Style, grouped: bool) -> String
         Cell::Bytes(b) => escape(b),
         Cell::Size(n) => size(*n),
         Cell::Change(n) => {
-            let sign = if *n < 0 { "-" } else { "" };
+            let sign = match n.signum() {
+                -1 => "-",
+                1 if grouped => "+",
+                _ => "",
+            };
             format!("{sign}{}", size(n.unsigned_abs()))
         }
         Cell::Count(n) => count(*n),

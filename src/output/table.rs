@@ -141,6 +141,12 @@ impl<'a> Block<'a> {
                 let list = List { main: true, ..List::new(title, columns) };
                 Some(Self::List(list.with(rows, total)))
             }
+            Section::Checks { key, title, columns, checks } => {
+                let rows: Vec<_> = checks.into_iter().map(|check| check.row).collect();
+                let total = rows.len();
+                let list = List { main: key == main, summary: true, ..List::new(title, columns) };
+                (total > 0).then(|| Self::List(list.with(rows, total)))
+            }
         }
     }
 
