@@ -2,7 +2,9 @@
 //! turns it into a [`Document`](crate::answer::Document) for printing.
 
 pub mod audit;
+pub mod check;
 pub mod derivers;
+pub mod diff;
 pub mod files;
 pub mod garbage;
 mod graph_changes;

@@ -115,7 +115,28 @@ impl SharedInodes {
 
     /// What a set of paths takes, each inode once.
     pub fn union(&self, paths: impl Iterator<Item = PathIndex>) -> Union {
+        self.unite(paths, &mut vec![false; self.len()], |_| {})
+    }
+
+    /// What each of some sets of paths takes, each inode once in a set.
+    pub fn unions<S: AsRef<[PathIndex]>>(&self, sets: &[S]) -> Vec<Union> {
         let mut seen = vec![false; self.len()];
+        let mut met: Vec<usize> = Vec::new();
+        let union = |set: &S| {
+            let union = self.unite(set.as_ref().iter().copied(), &mut seen, |c| met.push(c));
+            met.drain(..).for_each(|class| seen[class] = false);
+            union
+        };
+        sets.iter().map(union).collect()
+    }
+
+    /// The same of classes not yet seen, which are then; `first` is called with each.
+    fn unite(
+        &self,
+        paths: impl Iterator<Item = PathIndex>,
+        seen: &mut [bool],
+        mut first: impl FnMut(usize),
+    ) -> Union {
         let mut union = Union::default();
         let mut add = |disk, apparent, inodes: u64| {
             saturating_add(&mut union.disk_size, disk);
@@ -127,6 +148,7 @@ impl SharedInodes {
             add(self.own_disk_sizes[own], self.own_apparent_sizes[own], self.own_inodes[own]);
             for class in self.classes.row(path.node()).iter().map(|&class| class as usize) {
                 if !std::mem::replace(&mut seen[class], true) {
+                    first(class);
                     add(self.disk_sizes[class], self.apparent_sizes[class], self.inodes[class]);
                 }
             }

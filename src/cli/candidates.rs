@@ -30,7 +30,7 @@ fn completed(arg: clap::Arg) -> clap::Arg {
     let value = arg.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
     let completer = match (arg.get_id().as_str(), value.as_deref()) {
         ("sort" | "columns", _) => of_columns(),
-        ("of" | "from" | "to" | "remove" | "filter", _) => of_names(),
+        ("of" | "from" | "to" | "old" | "new" | "remove" | "filter", _) => of_names(),
         (_, Some("TARGET")) => of_names(),
         (_, Some("FILE")) => ArgValueCompleter::new(PathCompleter::file()),
         (_, Some("DIR")) => ArgValueCompleter::new(PathCompleter::dir()),

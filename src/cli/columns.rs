@@ -11,6 +11,7 @@ pub(super) const LISTED: &str = include_str!("columns.txt");
 
 /// The columns of lists that are empty in those answers.
 const OTHERS: &[(&str, &[&str])] = &[
+    ("diff", &["generation", "time", "current", "packages"]),
     ("garbage", &["dead", "name"]),
     ("garbage", ROOTS_TO_REMOVE),
     ("reclaim", ROOTS_TO_REMOVE),
@@ -69,6 +70,7 @@ pub(super) fn check_answer(command: &str, document: &Document<'_>) {
             Section::Rows { key, columns, .. } | Section::Graph { key, columns, .. } => {
                 (*key, columns)
             }
+            Section::Checks { key, columns, .. } => (*key, columns),
             Section::Fields { .. } | Section::Findings { .. } | Section::Note(_) => continue,
         };
         for column in columns {

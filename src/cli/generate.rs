@@ -101,7 +101,7 @@ fn with_names(script: &str) -> String {
         &format!("module completions {{\n\n{NAMES}"),
         1,
     );
-    for arg in ["...targets", "targets", "target", "from", "to", "--of", "--remove"] {
+    for arg in ["...targets", "targets", "target", "from", "to", "old", "new", "--of", "--remove"] {
         for optional in ["", "?"] {
             let before = format!("    {arg}{optional}: string");
             let after = format!("{before}@\"nu-complete nix-census names\"");

@@ -142,6 +142,17 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
         ],
     ),
     (
+        "diff",
+        &[
+            ("What one package brings beside another", "nix-census diff systemd-minimal systemd"),
+            (
+                "The same path by path, for a program",
+                "nix-census diff systemd-minimal systemd --by path --json",
+            ),
+            ("What each generation of the system brought", "nix-census diff --system"),
+        ],
+    ),
+    (
         "roots",
         &[
             ("Every root, by what removing it frees", "nix-census roots"),
@@ -191,6 +202,23 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
                 "nix-census audit /run/current-system --contents",
             ),
             ("A report for continuous integration", "nix-census audit -o audit.xml"),
+        ],
+    ),
+    (
+        "check",
+        &[
+            (
+                "A system of at most 2 GiB, without perl",
+                "nix-census check /run/current-system --max-closure 2G --forbid perl",
+            ),
+            (
+                "No package twice, nothing left over from building",
+                "nix-census check /run/current-system --no-variants --no-leftovers",
+            ),
+            (
+                "Annotations for GitHub Actions",
+                "nix-census check /run/current-system --max-path 'linux*=200M' --format github",
+            ),
         ],
     ),
 ];
@@ -383,7 +411,7 @@ Exit statuses.
 
   0  done
   1  done, and the answer is \"no\": an audit with findings, a path that nothing holds,
-     a --need that all there is to remove does not meet
+     a --need that all there is to remove does not meet, a budget that is broken
   2  wrong usage
   3  failed, or the answer is incomplete: what was left out is said on standard error
 ";

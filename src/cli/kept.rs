@@ -6,11 +6,11 @@ use super::request::Request;
 use crate::catalog::{Catalog, PathId};
 use crate::census::Examine;
 use crate::disk::{DiskScan, KindScan};
-use crate::snapshot::{Snapshot, SnapshotError, SnapshotFile, Surroundings};
+use crate::snapshot::{MAGIC, Snapshot, SnapshotError, SnapshotFile, Surroundings};
 use crate::store::StoreLocation;
 use std::cell::RefCell;
 use std::fs::File;
-use std::io::BufReader;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// A snapshot that was read.
@@ -100,6 +100,11 @@ impl Kept {
             .hint("it was taken of a file of paths, without --root")
     }
 
+    /// Its file, as it was named.
+    pub(super) fn name(&self) -> &Path {
+        &self.name
+    }
+
     /// What it is of, unless it is of the whole store.
     pub(super) fn targets(&self) -> Option<&[PathId]> {
         match &self.examine {
@@ -125,6 +130,16 @@ impl Kept {
         Failure::usage(format!("this needs the files of the store, and {name} is a snapshot"))
             .hint("ask the store itself, where it is")
     }
+}
+
+/// Whether a file is a snapshot, by how it begins.
+pub(super) fn is_snapshot(file: &Path) -> bool {
+    // What is no file, such as a pipe, could not be read again.
+    let is_file = file.metadata().is_ok_and(|meta| meta.is_file());
+    let mut beginning = [0; MAGIC.len()];
+    is_file
+        && File::open(file).is_ok_and(|mut file| file.read_exact(&mut beginning).is_ok())
+        && beginning == MAGIC
 }
 
 /// Reads the file of a snapshot that an argument names.

@@ -3,10 +3,13 @@
 
 mod args;
 mod audit;
+mod budgets;
 mod candidates;
+mod check;
 mod columns;
 mod demo;
 mod destination;
+mod diff;
 mod environment;
 mod exit;
 mod files;
@@ -91,12 +94,14 @@ enum Command {
     Files(files::FilesArgs),
     Html(html::HtmlArgs),
     Kinds(kinds::KindsArgs),
+    Diff(diff::DiffArgs),
     Roots(roots::RootsArgs),
     #[command(alias = "gc")]
     Garbage(garbage::GarbageArgs),
     Reclaim(reclaim::ReclaimArgs),
     Audit(audit::AuditArgs),
     Snapshot(snapshot::SnapshotArgs),
+    Check(check::CheckArgs),
     #[command(hide = true, disable_help_flag = true)]
     PathInfo(path_info::PathInfoArgs),
     Help(help::HelpArgs),
@@ -202,7 +207,7 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
     let request = &Request::new(output, rows, name)?;
     let subject = &Subject::new(request, store)?;
     // The document is asked too, but only when all work is done.
-    if request.wants_findings() && !matches!(command, Some(Command::Audit(_))) {
+    if request.wants_findings() && !matches!(command, Some(Command::Audit(_) | Command::Check(_))) {
         return Err(request::no_findings());
     }
     if request.wants_page() && !matches!(command, Some(Command::Html(_))) {
@@ -220,9 +225,11 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
         Some(Command::Files(args)) => files::run(request, subject, &args),
         Some(Command::Html(args)) => html::run(request, subject, &args),
         Some(Command::Kinds(args)) => kinds::run(request, subject, &args),
+        Some(Command::Diff(args)) => diff::run(request, subject, &args),
         Some(Command::Roots(args)) => roots::run(request, subject, &args),
         Some(Command::Garbage(args)) => garbage::run(request, subject, &args),
         Some(Command::Reclaim(args)) => reclaim::run(request, subject, &args),
+        Some(Command::Check(args)) => check::run(request, subject, &args),
         Some(Command::Audit(args)) => audit::run(request, subject, &args),
         Some(Command::Snapshot(args)) => snapshot::run(request, subject, &args),
         Some(

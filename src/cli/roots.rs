@@ -126,14 +126,39 @@ pub(super) fn find(
 
 /// The roots that are links and files: processes are not asked.
 pub(super) fn find_links(subject: &Subject, census: &mut Census) -> Result<FoundRoots, Failure> {
+    find_with(subject, census, &without_processes(subject), NixVersion::NEWEST)
+}
+
+/// The same for what asks about profiles before anything is walked, with its warnings.
+pub(super) fn find_profiles(subject: &Subject, catalog: &Catalog) -> Result<FoundRoots, Failure> {
+    found_roots(subject, catalog, &without_processes(subject), NixVersion::NEWEST)
+}
+
+/// The roots of a store, or those that a snapshot of it has.
+fn found_roots(
+    subject: &Subject,
+    catalog: &Catalog,
+    options: &RootOptions,
+    version: NixVersion,
+) -> Result<FoundRoots, Failure> {
+    let Some(kept) = subject.kept() else {
+        return Ok(find_roots(subject.tree(), &subject.location, catalog, options));
+    };
+    let survey = kept.surroundings()?.roots.as_ref();
+    let caller = caller_kind(version);
+    survey
+        .and_then(|survey| survey.found(&subject.location, options, caller))
+        .ok_or_else(|| kept.no_roots())
+}
+
+fn without_processes(subject: &Subject) -> RootOptions {
     let version = NixVersion::NEWEST;
-    let options = RootOptions {
+    RootOptions {
         runtime: false,
         strict: false,
         caller: caller(subject, version),
         locks_temporary_directories: version.locks_temporary_directories(),
-    };
-    find_with(subject, census, &options, version)
+    }
 }
 
 fn find_with(
@@ -142,16 +167,7 @@ fn find_with(
     options: &RootOptions,
     version: NixVersion,
 ) -> Result<FoundRoots, Failure> {
-    let mut found = match subject.kept() {
-        None => find_roots(subject.tree(), &subject.location, &census.catalog, options),
-        Some(kept) => {
-            let survey = kept.surroundings()?.roots.as_ref();
-            let caller = caller_kind(version);
-            survey
-                .and_then(|survey| survey.found(&subject.location, options, caller))
-                .ok_or_else(|| kept.no_roots())?
-        }
-    };
+    let mut found = found_roots(subject, &census.catalog, options, version)?;
     found.lower_store = subject.lower_store().map(Path::to_owned);
     census.warnings.extend(std::mem::take(&mut found.warnings));
     let auto = subject.location.state_dir.join("gcroots/auto");

@@ -1,6 +1,7 @@
 //! `nix-census snapshot`.
 
 use super::args::OutputArgs;
+use super::destination::Destination;
 use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::roots::{now, survey, trace_outputs};
@@ -55,9 +56,41 @@ pub(super) fn run(
         return Err(Failure::usage("a snapshot is not for terminals")
             .hint("name a file with --output, or send standard output elsewhere"));
     }
+    let mut snapshot = take(request, subject, &args.targets)?;
+    if args.host_name {
+        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
+        snapshot.host = Some(host);
+    }
+    let mut warnings = snapshot.catalog.warnings.clone();
+    if let Some(scan) = &snapshot.disk {
+        warnings.extend(scan.warnings.clone());
+    }
+    request.write_file(|out| snapshot::write(&snapshot, out), &warnings)
+}
+
+/// Saves the closure of targets in a file beside the answer. What could not be read is in
+/// it, and was said.
+pub(super) fn save(
+    request: &Request,
+    subject: &Subject,
+    targets: &[String],
+    file: &Path,
+) -> Result<(), Failure> {
+    let destination = Destination::new(request.current_dir(), file)?;
+    let examined = subject.keep_off_inputs(|read| destination.keep_off(read));
+    if matches!(destination, Destination::StandardOutput) || examined.is_err() {
+        let message = format!("a snapshot cannot be written to {}", file.display());
+        return Err(Failure::usage(message).hint("name a file elsewhere"));
+    }
+    let snapshot = take(request, subject, targets)?;
+    destination.write(|out| snapshot::write(&snapshot, out))
+}
+
+/// The snapshot of the closure of targets; without them of the whole store.
+fn take(request: &Request, subject: &Subject, targets: &[String]) -> Result<Snapshot, Failure> {
     let catalog = subject.catalog(request)?;
-    let targets = subject.targets(request, &catalog, &args.targets)?;
-    let examine = if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
+    let ids = subject.targets(request, &catalog, targets)?;
+    let examine = if targets.is_empty() { Examine::All } else { Examine::Closure(ids) };
     let (scan, kinds) = match subject.walks_disk() {
         true => {
             let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
@@ -75,15 +108,7 @@ pub(super) fn run(
     if examine == Examine::All {
         snapshot.surroundings = Some(surroundings(subject, &snapshot.catalog)?);
     }
-    if args.host_name {
-        let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
-        snapshot.host = Some(host);
-    }
-    let mut warnings = snapshot.catalog.warnings.clone();
-    if let Some(scan) = &snapshot.disk {
-        warnings.extend(scan.warnings.clone());
-    }
-    request.write_file(|out| snapshot::write(&snapshot, out), &warnings)
+    Ok(snapshot)
 }
 
 /// What the answers of a whole store need beside catalog and disk.

@@ -105,7 +105,7 @@ impl Subject {
             kept: None,
             _demo: demo,
         };
-        subject.keep_off_inputs(request)?;
+        subject.keep_off_inputs(|read| request.keep_off(read))?;
         Ok(subject)
     }
 
@@ -162,6 +162,20 @@ impl Subject {
         self.kept.as_ref().map_or(&self.location, |kept| &kept.here)
     }
 
+    /// The store under another root, looked at in the same way.
+    pub(super) fn of_root(&self, request: &Request, root: &Path) -> Result<Self, Failure> {
+        let StoreArgs { root_kind, no_disk, threads, .. } = self.store;
+        let root = Some(self.names.current_dir.join(root));
+        Self::new(request, StoreArgs { root, root_kind, no_disk, threads, ..StoreArgs::default() })
+    }
+
+    /// The store that the snapshot in `file` is of.
+    pub(super) fn of_file(&self, request: &Request, file: &Path) -> Result<Self, Failure> {
+        let StoreArgs { no_disk, threads, .. } = self.store;
+        let snapshot = Some(file.to_owned());
+        Self::new(request, StoreArgs { snapshot, no_disk, threads, ..StoreArgs::default() })
+    }
+
     /// The tree that the store lies in.
     pub(super) fn tree(&self) -> &Tree {
         &self.names.tree
@@ -186,15 +200,18 @@ impl Subject {
         DatabaseFile::of(&self.location).map_err(|e| catalog_failure(&e.into()))
     }
 
-    /// Refuses to write the answer over what it is read from.
-    fn keep_off_inputs(&self, request: &Request) -> Result<(), Failure> {
+    /// Refuses to write an answer over what it is read from.
+    pub(super) fn keep_off_inputs(
+        &self,
+        keep_off: impl Fn(&Path) -> Result<(), Failure>,
+    ) -> Result<(), Failure> {
         for location in std::iter::once(&self.location).chain(&self.lower) {
             for part in [&location.real_store_dir, &location.real_state_dir, &location.database] {
-                request.keep_off(part)?;
+                keep_off(part)?;
             }
         }
         match self.source.file(&self.location) {
-            Some(file) => request.keep_off(&file),
+            Some(file) => keep_off(&file),
             None => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use std::io::{self, Read, Write};
 
 /// What the file begins with. The first byte is no text's, the last shows
 /// transfers that change line ends.
-pub(super) const MAGIC: [u8; 8] = *b"\x89CENSUS\n";
+pub(crate) const MAGIC: [u8; 8] = *b"\x89CENSUS\n";
 
 /// The version that is written.
 pub(super) const VERSION: u32 = 1;

@@ -111,6 +111,7 @@ use codec::{Decoder, Encoder, Field, Odd};
 use container::{Container, SectionKind};
 use std::io::{self, Read, Write};
 
+pub(crate) use container::MAGIC;
 pub(crate) use surroundings::{Surroundings, TraceOutputs};
 
 /// A census as it is kept in a file.

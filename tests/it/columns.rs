@@ -14,7 +14,7 @@ const SYSTEM: &str = "nixos-system-demo-24.05.2";
 fn hold_values_of_their_type_in_every_answer() {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo");
     let env = TestEnv::new();
-    let questions: [(&[&str], &[&str]); 29] = [
+    let questions: [(&[&str], &[&str]); 32] = [
         (&[], &["heaviest"]),
         (&["report", "--all", "--columns", "all"], &["paths"]),
         (&["report", "--all", "--group-by", "pname"], &["groups"]),
@@ -49,6 +49,12 @@ fn hold_values_of_their_type_in_every_answer() {
         (&["files", SYSTEM, "--group-by", "kind"], &["groups"]),
         (&["files", SYSTEM, "--group-by", "path"], &["groups"]),
         (&["variants", SYSTEM], &["groups", "variants"]),
+        (&["diff", "systemd-minimal", "systemd"], &["packages", "sides", "why"]),
+        (&["diff", "systemd-minimal", "systemd", "--by", "path"], &["paths"]),
+        (
+            &["check", SYSTEM, "--max-closure", "1K", "--forbid", "perl", "--max-paths", "1"],
+            &["budgets", "culprits"],
+        ),
         (&["optimise"], &["by_path", "by_package", "by_kind"]),
         (&["roots", "--no-runtime", "--shared"], &["roots", "profiles"]),
         (&["roots", "--no-runtime", "--of", SYSTEM], &["roots"]),

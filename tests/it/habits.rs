@@ -175,7 +175,10 @@ fn mistakes_are_answered_with_what_is_near() {
             "error: unexpected argument '--colums' found\nhint: a similar argument exists: '--columns'\n",
         ),
         (&["repot"], "error: unrecognized subcommand 'repot'\nhint: "),
-        (&["--format", "pdf"], "hint: possible values: table, json, csv, junit, html\n"),
+        (
+            &["--format", "pdf"],
+            "hint: possible values: table, json, csv, junit, html, github, markdown\n",
+        ),
         (&["--format", "jsn"], "hint: a similar value exists: 'json'\n"),
         (&["why"], "error: missing arguments: <TO>\nhint: usage: nix-census why"),
         (

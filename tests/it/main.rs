@@ -4,6 +4,7 @@
 mod architecture;
 mod attacks;
 mod audit;
+mod check;
 mod cli;
 mod columns;
 mod concurrent_writer;
@@ -12,6 +13,7 @@ mod contents;
 mod cost;
 mod deep;
 mod demo;
+mod diff;
 mod disk;
 mod files;
 mod garbage;

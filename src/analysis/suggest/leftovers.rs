@@ -126,7 +126,7 @@ pub struct Leftover {
 ///
 /// # Errors
 /// If sizes sum to 2^64 bytes or more.
-pub(super) fn find(
+pub(in crate::analysis) fn find(
     census: &Census,
     scan: Option<&KindScan>,
 ) -> Result<(Vec<Leftover>, Gain), TooHeavy> {

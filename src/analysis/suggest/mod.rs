@@ -2,7 +2,7 @@
 //! files that could be left out.
 
 mod kinds;
-mod leftovers;
+pub(super) mod leftovers;
 
 use super::graph_changes::{Dropped, Edited, known_nar_change, known_nar_size, measure};
 use super::path_names::list_of;

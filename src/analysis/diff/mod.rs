@@ -1,0 +1,440 @@
+//! What came, what went and what changed between two closures, by package and by path.
+
+mod document;
+mod history;
+mod names;
+
+use super::graph_changes::change;
+use super::retained::{Sizes, examined_roots, weighted};
+use crate::catalog::PathId;
+use crate::census::{Census, PathIndex, Union};
+use crate::graph::{Cuts, NodeSet, Rows, ShortestPaths, TooHeavy, closure_sizes, reachable};
+use crate::warning::Warnings;
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BTreeSet};
+
+pub use document::DiffBy;
+pub use history::{GenerationSide, History};
+
+/// One side of a comparison: the closure of some paths of a census, or all it examines.
+#[derive(Clone, Debug)]
+pub struct Side<'a> {
+    census: &'a Census,
+    /// Where chains begin, by index.
+    tops: Vec<u32>,
+    /// The paths, by index.
+    paths: NodeSet,
+}
+
+impl<'a> Side<'a> {
+    /// All that a census examines.
+    pub fn all(census: &'a Census) -> Self {
+        let paths = NodeSet::from_nodes(census.len(), 0..census.len() as u32);
+        Self { census, tops: examined_roots(census), paths }
+    }
+
+    /// The closure of some of the paths that a census examines.
+    pub fn closure(census: &'a Census, targets: &[PathId]) -> Self {
+        let tops = targets.iter().filter_map(|&id| Some(census.index_of(id)?.node()));
+        let tops: Vec<u32> = tops.collect();
+        let paths = reachable(census.references(), tops.iter().copied(), &Cuts::default());
+        Self { census, tops, paths }
+    }
+
+    /// The census that it is of.
+    pub fn census(&self) -> &'a Census {
+        self.census
+    }
+
+    fn indexes(&self) -> impl Iterator<Item = PathIndex> + '_ {
+        self.paths.iter().map(PathIndex::new)
+    }
+
+    fn name(&self, path: PathIndex) -> &'a str {
+        self.census.catalog.store_path(self.census.id(path)).name()
+    }
+
+    fn base_name(&self, path: PathIndex) -> &'a str {
+        self.census.catalog.base_name(self.census.id(path))
+    }
+
+    /// The path of that base name, if it is on this side.
+    fn find(&self, base_name: &str) -> Option<PathIndex> {
+        let index = self.census.index_of(self.census.catalog.find(base_name)?)?;
+        self.paths.contains(index.node()).then_some(index)
+    }
+
+    /// What it takes as a whole.
+    fn total(&self) -> SideTotal {
+        let known = !self.census.has_unlisted_references()
+            || self.indexes().all(|path| {
+                let catalog = &self.census.catalog;
+                catalog.unlisted_references(self.census.id(path)).is_empty()
+            });
+        let union = self.census.shared().map(|shared| shared.union(self.indexes()));
+        SideTotal {
+            paths: self.paths.len() as u64,
+            nar_size: self.census.sum_nar_sizes(self.indexes()).filter(|_| known),
+            disk_size: union.map(|union| union.disk_size).filter(|_| known),
+        }
+    }
+}
+
+/// What a side takes as a whole, each inode once. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SideTotal {
+    /// How many paths.
+    pub paths: u64,
+    /// The sum of the NAR sizes, if known.
+    pub nar_size: Option<u64>,
+    /// The disk size, if the disk was asked.
+    pub disk_size: Option<u64>,
+}
+
+/// What happened to a package.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ChangeKind {
+    /// It is new.
+    Added,
+    /// It is gone.
+    Removed,
+    /// One version took the place of another, and is newer.
+    Upgraded,
+    /// The same, and is older.
+    Downgraded,
+    /// Its versions are others.
+    Changed,
+    /// The versions are the same, the builds are others.
+    Rebuilt,
+}
+
+impl ChangeKind {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Added,
+        Self::Removed,
+        Self::Upgraded,
+        Self::Downgraded,
+        Self::Changed,
+        Self::Rebuilt,
+    ];
+
+    /// The stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Removed => "removed",
+            Self::Upgraded => "upgraded",
+            Self::Downgraded => "downgraded",
+            Self::Changed => "changed",
+            Self::Rebuilt => "rebuilt",
+        }
+    }
+}
+
+/// What a package takes on one side. Sizes are in bytes; `None` is unknown.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PackageSide {
+    /// Its paths, by index.
+    pub paths: Vec<PathIndex>,
+    /// Its versions, as Nix splits names; one may be empty.
+    pub versions: BTreeSet<String>,
+    /// The sum of the NAR sizes of its paths.
+    pub nar_size: Option<u64>,
+    /// The disk size of its paths, each inode once.
+    pub disk_size: Option<u64>,
+    /// The sum of the NAR sizes of all that its paths need, themselves included.
+    pub closure_nar_size: Option<u64>,
+    /// The disk size of the same, each inode once.
+    pub closure_disk_size: Option<u64>,
+}
+
+/// A package that is not the same on both sides.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PackageChange {
+    /// The name by which `nix store diff-closures` compares.
+    pub pname: String,
+    /// The name for people: that of its paths, if they have one and no version.
+    pub name: String,
+    /// What happened to it.
+    pub kind: ChangeKind,
+    /// What it was.
+    pub old: PackageSide,
+    /// What it is.
+    pub new: PackageSide,
+    /// Its old paths that are gone.
+    pub removed: Vec<PathIndex>,
+    /// Its new paths that came.
+    pub added: Vec<PathIndex>,
+}
+
+impl PackageChange {
+    /// How much larger its NARs are, in bytes, if known.
+    pub fn nar_change(&self) -> Option<i64> {
+        Some(change(self.old.nar_size?, self.new.nar_size?))
+    }
+
+    /// How much more it takes on disk, in bytes, if known.
+    pub fn disk_change(&self) -> Option<i64> {
+        Some(change(self.old.disk_size?, self.new.disk_size?))
+    }
+
+    /// The versions that are gone, and those that came.
+    pub fn versions(&self) -> (Vec<&str>, Vec<&str>) {
+        let gone = self.old.versions.difference(&self.new.versions).map(String::as_str);
+        let came = self.new.versions.difference(&self.old.versions).map(String::as_str);
+        (gone.collect(), came.collect())
+    }
+}
+
+/// A path that is on one side only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PathChange {
+    /// Whether it is new, else it is gone.
+    pub added: bool,
+    /// The path, by index on its side.
+    pub path: PathIndex,
+    /// What it needs, itself included: the NAR sizes in bytes, if known.
+    pub closure_nar_size: Option<u64>,
+    /// The same on disk, each inode once.
+    pub closure_disk_size: Option<u64>,
+}
+
+/// What is different between two sides.
+#[derive(Clone, Debug)]
+pub struct Diff<'a> {
+    /// What was.
+    pub old: Side<'a>,
+    /// What is.
+    pub new: Side<'a>,
+    /// What all of the old side takes.
+    pub old_total: SideTotal,
+    /// What all of the new side takes.
+    pub new_total: SideTotal,
+    /// The packages that are not the same, what weighs first.
+    pub packages: Vec<PackageChange>,
+    /// The paths that are on one side only, what weighs first.
+    pub paths: Vec<PathChange>,
+    /// Chains from the new side's targets.
+    chains: ShortestPaths,
+    /// What was left out on either side, and why.
+    pub warnings: Warnings,
+}
+
+impl<'a> Diff<'a> {
+    /// Compares two sides.
+    ///
+    /// # Errors
+    /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
+    pub fn new(old: Side<'a>, new: Side<'a>) -> Result<Self, TooHeavy> {
+        let mut by_name: BTreeMap<&'a str, [Vec<PathIndex>; 2]> = BTreeMap::new();
+        for (at, side) in [&old, &new].into_iter().enumerate() {
+            for path in side.indexes() {
+                let (name, _) = names::split(side.name(path));
+                by_name.entry(name).or_default()[at].push(path);
+            }
+        }
+        // Of a package that is the same on both sides nothing is to be said.
+        by_name.retain(|_, [before, after]| {
+            let gone = before.iter().any(|&path| new.find(old.base_name(path)).is_none());
+            gone || after.iter().any(|&path| old.find(new.base_name(path)).is_none())
+        });
+        let sets = |at: usize| by_name.values().map(move |paths| paths[at].as_slice());
+        let old_sides = measure(&old, &sets(0).collect::<Vec<_>>())?;
+        let new_sides = measure(&new, &sets(1).collect::<Vec<_>>())?;
+        let mut packages: Vec<PackageChange> = (by_name.keys().zip(old_sides).zip(new_sides))
+            .map(|((pname, before), after)| package(&old, &new, pname, before, after))
+            .collect();
+        let disk = old.census.disk.is_some() && new.census.disk.is_some();
+        packages.sort_by(|a, b| {
+            let weight = |p: &PackageChange| if disk { p.disk_change() } else { p.nar_change() };
+            let sizes = |p: &PackageChange| match disk {
+                true => p.old.disk_size.max(p.new.disk_size),
+                false => p.old.nar_size.max(p.new.nar_size),
+            };
+            let order = |p: &PackageChange| Reverse((weight(p).map(i64::unsigned_abs), sizes(p)));
+            (order(a), &a.pname).cmp(&(order(b), &b.pname))
+        });
+        let mut paths = one_sided(&old, false, packages.iter().flat_map(|p| &p.removed))?;
+        paths.extend(one_sided(&new, true, packages.iter().flat_map(|p| &p.added))?);
+        let side = |path: &PathChange| if path.added { &new } else { &old };
+        paths.sort_by_cached_key(|path| {
+            let weight = side(path).weight(path.path, disk);
+            (Reverse(weight), side(path).base_name(path.path), path.added)
+        });
+        let chains = ShortestPaths::new(new.census.references(), &new.tops);
+        let mut warnings = old.census.warnings.clone();
+        if !std::ptr::eq(old.census, new.census) {
+            warnings.extend(new.census.warnings.clone());
+        }
+        let (old_total, new_total) = (old.total(), new.total());
+        Ok(Self { old, new, old_total, new_total, packages, paths, chains, warnings })
+    }
+
+    /// Whether both disks were asked.
+    pub fn has_disk(&self) -> bool {
+        self.old.census.disk.is_some() && self.new.census.disk.is_some()
+    }
+
+    /// How much larger all NARs are together, in bytes, if known.
+    pub fn nar_change(&self) -> Option<i64> {
+        Some(change(self.old_total.nar_size?, self.new_total.nar_size?))
+    }
+
+    /// How much more all of it takes on disk, in bytes, if known.
+    pub fn disk_change(&self) -> Option<i64> {
+        Some(change(self.old_total.disk_size?, self.new_total.disk_size?))
+    }
+
+    /// How many packages that happened to.
+    pub fn count(&self, kind: ChangeKind) -> u64 {
+        self.packages.iter().filter(|package| package.kind == kind).count() as u64
+    }
+
+    /// A shortest chain to a path of the new side from its targets, both included.
+    pub fn chain(&self, path: PathIndex) -> Vec<PathIndex> {
+        let chain = self.chains.to(path.node()).unwrap_or_default();
+        chain.into_iter().map(PathIndex::new).collect()
+    }
+
+    /// The paths of new packages that make up at least a hundredth of all that came, the
+    /// heaviest first: why they are there is worth knowing. Of a package that was there
+    /// before in another version that is known.
+    pub fn newcomers(&self) -> Vec<PathIndex> {
+        const PART: u64 = 100;
+        let disk = self.has_disk();
+        let weight = |path: PathIndex| self.new.weight(path, disk);
+        let all = self.paths.iter().filter(|path| path.added).map(|path| weight(path.path));
+        let least = all.fold(0, u64::saturating_add) / PART;
+        let added = self.packages.iter().filter(|package| package.kind == ChangeKind::Added);
+        let mut paths: Vec<PathIndex> = added.flat_map(|package| &package.added).copied().collect();
+        paths.retain(|&path| weight(path) >= least);
+        paths.sort_by_key(|&path| (Reverse(weight(path)), path));
+        paths
+    }
+}
+
+impl Side<'_> {
+    /// What a path weighs in bytes: what it takes on disk, or its NAR size.
+    fn weight(&self, path: PathIndex, disk: bool) -> u64 {
+        let usage = self.census.usage(path).filter(|_| disk);
+        usage.map_or_else(|| self.census.nar_size(path), |usage| usage.disk_size)
+    }
+}
+
+/// What happened to a package.
+fn package(
+    old: &Side<'_>,
+    new: &Side<'_>,
+    pname: &str,
+    before: PackageSide,
+    after: PackageSide,
+) -> PackageChange {
+    let lacking = |from: &Side<'_>, other: &Side<'_>, paths: &[PathIndex]| -> Vec<PathIndex> {
+        let paths = paths.iter().copied();
+        paths.filter(|&path| other.find(from.base_name(path)).is_none()).collect()
+    };
+    let removed = lacking(old, new, &before.paths);
+    let added = lacking(new, old, &after.paths);
+    let called: BTreeSet<&str> = (before.paths.iter().map(|&path| old.name(path)))
+        .chain(after.paths.iter().map(|&path| new.name(path)))
+        .collect();
+    let versioned =
+        before.versions.iter().chain(&after.versions).any(|version| !version.is_empty());
+    let name = match called.first() {
+        Some(only) if called.len() == 1 && !versioned => (*only).to_owned(),
+        _ => pname.to_owned(),
+    };
+    let mut package = PackageChange {
+        pname: pname.to_owned(),
+        name,
+        kind: ChangeKind::Rebuilt,
+        old: before,
+        new: after,
+        removed,
+        added,
+    };
+    package.kind = match package.versions() {
+        _ if package.old.paths.is_empty() => ChangeKind::Added,
+        _ if package.new.paths.is_empty() => ChangeKind::Removed,
+        (gone, came) if gone.is_empty() && came.is_empty() => ChangeKind::Rebuilt,
+        (gone, came) => match (gone.as_slice(), came.as_slice()) {
+            ([gone], [came]) => match names::compare(gone, came) {
+                Ordering::Less => ChangeKind::Upgraded,
+                Ordering::Greater => ChangeKind::Downgraded,
+                Ordering::Equal => ChangeKind::Changed,
+            },
+            _ => ChangeKind::Changed,
+        },
+    };
+    package
+}
+
+/// What sets of paths of one side take, each set by itself, and all that they need.
+fn measure(side: &Side<'_>, sets: &[&[PathIndex]]) -> Result<Vec<PackageSide>, TooHeavy> {
+    let census = side.census;
+    let unions: Vec<Option<Union>> = match census.shared() {
+        Some(shared) => shared.unions(sets).into_iter().map(Some).collect(),
+        None => vec![None; sets.len()],
+    };
+    let closures = closures(census, sets)?;
+    let unknown = census.unknown_closures();
+    let one = |((paths, union), closure): ((&&[PathIndex], Option<Union>), Sizes)| {
+        let known = paths.iter().all(|path| !unknown.contains(path.node()));
+        let on_disk = union.is_some() && (known || !census.has_unlisted_references());
+        PackageSide {
+            paths: paths.to_vec(),
+            versions: paths
+                .iter()
+                .map(|&path| names::split(side.name(path)).1.to_owned())
+                .collect(),
+            nar_size: census.sum_nar_sizes(paths.iter().copied()),
+            disk_size: union.map(|union| union.disk_size),
+            closure_nar_size: known.then_some(closure.nar),
+            closure_disk_size: on_disk.then_some(closure.disk),
+        }
+    };
+    Ok(sets.iter().zip(unions).zip(closures).map(one).collect())
+}
+
+/// The closure sizes of sets of paths.
+fn closures(census: &Census, sets: &[&[PathIndex]]) -> Result<Vec<Sizes>, TooHeavy> {
+    // A node for each set, which refers to its paths, before the paths.
+    let first = sets.len() as u32;
+    let (graph, sizes) = weighted(census);
+    let mut rows = Rows::default();
+    let mut row = Vec::new();
+    for set in sets {
+        row.clear();
+        row.extend(set.iter().map(|path| path.node() + first));
+        rows.push(&row);
+    }
+    for references in graph.iter() {
+        row.clear();
+        row.extend(references.iter().map(|node| node + first));
+        rows.push(&row);
+    }
+    let mut weights = vec![Sizes::default(); sets.len()];
+    weights.extend(sizes);
+    let mut sizes = closure_sizes(&rows, &weights, sets.len())?.sizes;
+    sizes.truncate(sets.len());
+    Ok(sizes)
+}
+
+/// Paths that are on one side only, with what they need.
+fn one_sided<'p>(
+    side: &Side<'_>,
+    added: bool,
+    paths: impl Iterator<Item = &'p PathIndex>,
+) -> Result<Vec<PathChange>, TooHeavy> {
+    let paths: Vec<PathIndex> = paths.copied().collect();
+    let sets: Vec<&[PathIndex]> = paths.chunks(1).collect();
+    let sides = measure(side, &sets)?;
+    let one = |(&path, side): (&PathIndex, PackageSide)| PathChange {
+        added,
+        path,
+        closure_nar_size: side.closure_nar_size,
+        closure_disk_size: side.closure_disk_size,
+    };
+    Ok(paths.iter().zip(sides).map(one).collect())
+}
