@@ -92,7 +92,7 @@ fn the_examples_of_the_help_work() {
         .filter(|c| !c.is_empty() && *c != "help")
         .map(|command| env.ok([command, "--help"]))
         .collect();
-    assert_eq!(pages.len(), 15);
+    assert_eq!(pages.len(), 17);
     pages.push(env.ok(["--help"]));
     for page in &pages {
         let examples = page.split("Examples:\n").nth(1).unwrap().split("\n\n").next().unwrap();
