@@ -31,7 +31,8 @@ const LARGEST: usize = 20_000_000;
 /// So many paths are named whatever the page takes, so that it shows something.
 const FEWEST_NAMED: usize = 500;
 
-/// In closures larger than this nothing is suggested: it would take minutes.
+/// In closures larger than this nothing is suggested: each suggestion goes over the whole
+/// graph many times.
 const SUGGESTED_UP_TO: usize = 10_000;
 
 /// How many cuts are suggested.

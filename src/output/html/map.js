@@ -187,7 +187,14 @@ export class TreeMap {
     const { census } = this;
     if (census.isPath(node)) return census.columns.name[node];
     if (!census.isClass(node)) return counted(census.pathsOf[node], "small path");
-    return "hard-linked files";
+    const [first, ...more] = this.owners(node);
+    return first === undefined ? "hard-linked files" : `${first} + ${more.length} linked`;
+  }
+
+  // The names of the paths that have the inodes of a class.
+  owners(node) {
+    const { census, state } = this;
+    return [...census.referrers(state, node)].map((owner) => this.name(owner)).sort();
   }
 
   // The size that is written in a box; not known where part of it is not.
@@ -389,16 +396,17 @@ export class TreeMap {
     const kind = size === "disk" ? "on disk" : "NAR";
     if (box.part === SMALL) {
       lines.push(el("b", {}, `${counted(box.count, "part")} too small to draw`));
+    } else if (census.isClass(box.node)) {
+      const owners = this.owners(box.node);
+      lines.push(el("b", {}, "Hard-linked files"));
+      lines.push(`${formatSize(this.weight(box.node))} that ${counted(owners.length, "path has", "paths have")}:`);
+      lines.push(...owners.slice(0, 6));
+      if (owners.length > 6) lines.push(`${owners.length - 6} more`);
     } else {
       lines.push(el("b", {}, this.name(box.node)));
       const part = formatPart(this.retained(box.node), state.total[size]);
-      if (census.isClass(box.node)) {
-        const owners = census.referrers(state, box.node);
-        lines.push(`${formatSize(this.weight(box.node))} of files that ${counted(owners.length, "path")} have`);
-      } else {
-        lines.push(`${formatSize(this.value({ ...box, part: OWN }))} ${kind} itself`);
-        lines.push(`${formatSize(this.retained(box.node))} with all that only it keeps, ${part}`);
-      }
+      lines.push(`${formatSize(this.value({ ...box, part: OWN }))} ${kind} itself`);
+      lines.push(`${formatSize(this.retained(box.node))} with all that only it keeps, ${part}`);
     }
     fill(tip, lines.map((line) => el("div", {}, line)));
   }
