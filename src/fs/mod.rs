@@ -351,6 +351,15 @@ impl Directory {
         }
     }
 
+    /// A path that leads to this very directory for as long as it is open, for
+    /// what must be given a path; `None` where there is none (without /proc).
+    pub(crate) fn path_by_descriptor(&self) -> Option<PathBuf> {
+        match self {
+            Self::Native(directory) => directory.path_by_descriptor(),
+            _ => None,
+        }
+    }
+
     /// Opens a directory in this one; never through a symlink.
     ///
     /// # Errors

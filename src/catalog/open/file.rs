@@ -3,8 +3,9 @@
 use super::{NEWEST_SCHEMA, OLDEST_SCHEMA, OpenError, Schema};
 use crate::fs::{self, Directory, FileType, Stat, Tree};
 use crate::store::StoreLocation;
-use std::ffi::{CString, OsString};
+use std::ffi::{CString, OsStr, OsString};
 use std::io::{self, Read};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// No larger database is read into memory, in bytes: SQLite allocates no more.
@@ -125,6 +126,14 @@ impl FoundDatabase {
     /// What SQLite can be given; `None` where this machine has no path for it.
     pub(super) fn path_for_sqlite(&self) -> Option<&Path> {
         self.live.then_some(&*self.path)
+    }
+
+    /// The same by the directory that is open, whatever leads to it meanwhile; for
+    /// as long as this is kept, and by [`Vfs`](super::vfs::Vfs) alone. `None` where
+    /// the system has no such names.
+    pub(super) fn path_by_directory(&self) -> Option<PathBuf> {
+        let directory = self.directory.path_by_descriptor()?;
+        Some(directory.join(OsStr::from_bytes(self.name.to_bytes())))
     }
 
     fn name_beside(&self, suffix: &str) -> CString {

@@ -18,9 +18,11 @@
 //! again ([`read`] does that).
 //!
 //! All of these files are found through the examined tree, whose directories are
-//! opened and never looked up again. Only SQLite must be given a path. So after
-//! it opened the database, and again before an answer is given, it is checked
-//! that what it has open is the file that the directory shows.
+//! opened and never looked up again. SQLite must be given a path: one through the
+//! open directory (`/proc/self/fd`), where there is /proc; only the last name is
+//! looked up then, and no symlink followed. After it opened the database, and again
+//! before an answer is given, it is checked that what it has open is the file that
+//! the directory shows.
 //!
 //! The database is not trusted: no view or virtual table stands for a table,
 //! no trigger runs, no function of its schema is called, no row of more than
@@ -46,6 +48,7 @@ mod owner;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod vfs;
 
 pub use error::OpenError;
 pub use file::DatabaseFile;
@@ -57,6 +60,7 @@ pub(crate) use limits::is_limit;
 #[cfg(feature = "cli")]
 pub(crate) use owner::leave_owners_alone;
 pub(crate) use replay::{apply_log, roll_back};
+use vfs::Vfs;
 
 /// The oldest database schema that is read: Nix 1.0's.
 pub(crate) const OLDEST_SCHEMA: u32 = 6;
@@ -311,7 +315,7 @@ fn attempt(found: FoundDatabase) -> Result<Database, OpenError> {
         OpenMode::Immutable
     };
     let (mode, connection) = match found.path_for_sqlite().filter(|_| mode != OpenMode::InMemory) {
-        Some(at) => (mode, connect(at, path, mode, files.weight())?),
+        Some(at) => (mode, connect(&found, at, mode, files.weight())?),
         None => (OpenMode::InMemory, connect_to_image(&found, &files)?),
     };
     if mode == OpenMode::Immutable {
@@ -403,22 +407,38 @@ fn uri(path: &Path, query: &str) -> String {
     uri + "?" + query
 }
 
+/// Opens a database through its directory, which is open; else by the path `at`.
 fn connect(
+    found: &FoundDatabase,
+    at: &Path,
+    mode: OpenMode,
+    weight: Weight,
+) -> Result<Connection, OpenError> {
+    let vfs = if mode == OpenMode::Alone { Vfs::Alone } else { Vfs::Locking };
+    match found.path_by_directory().zip(vfs.name()) {
+        Some((target, vfs)) => connect_to(&target, vfs, found.path(), mode, weight),
+        None => connect_to(at, vfs.like(), found.path(), mode, weight),
+    }
+}
+
+/// Opens `target`; `path` is for messages.
+fn connect_to(
     target: &Path,
+    vfs: &str,
     path: &Path,
     mode: OpenMode,
     weight: Weight,
 ) -> Result<Connection, OpenError> {
     let query = match mode {
         OpenMode::Shared => "mode=ro&readonly_shm=1",
-        OpenMode::Alone => "mode=ro&vfs=unix-none",
+        OpenMode::Alone => "mode=ro",
         OpenMode::Immutable | OpenMode::InMemory => "mode=ro&immutable=1",
     };
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_URI
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let connection =
-        Connection::open_with_flags(uri(target, query), flags).map_err(|e| translate(e, path))?;
+    let connection = Connection::open_with_flags_and_vfs(uri(target, query), flags, vfs)
+        .map_err(|e| translate(e, path))?;
     begin(connection, path, mode == OpenMode::Alone, weight)
 }
 

@@ -546,7 +546,7 @@ fn a_directory_put_in_the_way_of_sqlite_is_seen() {
     // After the database was found, and before SQLite is given its path.
     fs::rename(&dir, root.path().join("real")).unwrap();
     symlink(elsewhere.path(), &dir).unwrap();
-    let connection = connect(found.path(), found.path(), OpenMode::Immutable, Weight(0)).unwrap();
+    let connection = by_path(&found, OpenMode::Immutable).unwrap();
     assert_eq!(rows_of(&connection).unwrap(), ["outside"]);
     assert!(!found.is_what_sqlite_opened(&files.db));
     // The path leads to the right file again, but that is not what is open.
@@ -557,9 +557,47 @@ fn a_directory_put_in_the_way_of_sqlite_is_seen() {
         assert!(!found.is_what_sqlite_opened(&files.db));
     }
     drop(connection);
-    let connection = connect(found.path(), found.path(), OpenMode::Immutable, Weight(0)).unwrap();
+    let connection = by_path(&found, OpenMode::Immutable).unwrap();
     assert_eq!(rows_of(&connection).unwrap(), ["main"]);
     assert!(found.is_what_sqlite_opened(&files.db));
+}
+
+/// Opens it as where SQLite must be given a path.
+fn by_path(found: &FoundDatabase, mode: OpenMode) -> Result<Connection, OpenError> {
+    let vfs = if mode == OpenMode::Alone { Vfs::Alone } else { Vfs::Locking };
+    connect_to(found.path(), vfs.like(), found.path(), mode, Weight(0))
+}
+
+#[test]
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+fn a_directory_put_in_the_way_of_sqlite_is_not_entered() {
+    for (mode, log) in [
+        (OpenMode::Immutable, false),
+        (OpenMode::Alone, true),
+        // Also with an index that a writer made.
+        (OpenMode::Shared, true),
+    ] {
+        let (dir, path) = database(log);
+        let writer = (mode == OpenMode::Shared).then(|| {
+            let writer = writer(&path);
+            assert_eq!(rows_of(&writer).unwrap(), ["main", "log"]);
+            writer
+        });
+        let found = at(&path).find().unwrap();
+        let (elsewhere, outside) = database(false);
+        let c = Connection::open(&outside).unwrap();
+        c.execute("UPDATE ValidPaths SET path = 'outside'", []).unwrap();
+        drop(c);
+        let away = dir.path().with_extension("away");
+        fs::rename(dir.path(), &away).unwrap();
+        symlink(elsewhere.path(), dir.path()).unwrap();
+        let connection = connect(&found, found.path(), mode, Weight(1 << 20)).unwrap();
+        let expected: &[&str] = if log { &["main", "log"] } else { &["main"] };
+        assert_eq!(rows_of(&connection).unwrap(), expected, "{mode:?}");
+        drop((connection, writer));
+        fs::remove_file(dir.path()).unwrap();
+        fs::rename(&away, dir.path()).unwrap();
+    }
 }
 
 #[test]
@@ -579,7 +617,7 @@ fn a_log_put_in_the_way_of_sqlite_is_seen() {
     let (_dir, path) = database(true);
     let found = at(&path).find().unwrap();
     let files = look(&found).unwrap();
-    let connection = connect(found.path(), found.path(), OpenMode::Alone, Weight(0)).unwrap();
+    let connection = by_path(&found, OpenMode::Alone).unwrap();
     assert!(found.is_what_sqlite_opened(&files.db));
     drop(connection);
     let real = path.with_file_name("real");
@@ -592,7 +630,7 @@ fn a_log_put_in_the_way_of_sqlite_is_seen() {
     let away = parent.with_extension("away");
     fs::rename(&parent, &away).unwrap();
     symlink(away.join("real"), &parent).unwrap();
-    let connection = connect(found.path(), found.path(), OpenMode::Alone, Weight(0)).unwrap();
+    let connection = by_path(&found, OpenMode::Alone).unwrap();
     assert!(!found.is_what_sqlite_opened(&files.db));
     drop(connection);
     fs::remove_file(&parent).unwrap();

@@ -252,6 +252,13 @@ impl Directory {
         Some(Err(Errno::AGAIN.into()))
     }
 
+    pub(crate) fn path_by_descriptor(&self) -> Option<PathBuf> {
+        let path = proc_path(self.fd.as_fd());
+        let found = Stat::from(&std::fs::metadata(&path).ok()?);
+        let own = from_stat(&rustix::fs::fstat(&self.fd).ok()?);
+        (found.identity() == own.identity()).then_some(path)
+    }
+
     pub(crate) fn capacity(&self) -> io::Result<Capacity> {
         Ok(rustix::fs::fstatvfs(&self.fd)?.into())
     }

@@ -106,6 +106,12 @@ impl Directory {
         None
     }
 
+    /// Always `None`: there is no such path.
+    #[allow(clippy::unused_self, reason = "the same call as on Linux")]
+    pub(crate) fn path_by_descriptor(&self) -> Option<PathBuf> {
+        None
+    }
+
     pub(crate) fn capacity(&self) -> io::Result<Capacity> {
         Ok(rustix::fs::statvfs(self.at(c""))?.into())
     }
