@@ -208,16 +208,16 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
         "check",
         &[
             (
-                "A system of at most 2 GiB, without perl",
-                "nix-census check /run/current-system --max-closure 2G --forbid perl",
+                "A system of at most 2 GiB, without a compiler",
+                "nix-census check /run/current-system --max-closure 2G --forbid 'clang*'",
             ),
             (
-                "No package twice, nothing left over from building",
-                "nix-census check /run/current-system --no-variants --no-leftovers",
+                "Sizes of single paths, and of all that only they keep",
+                "nix-census check /run/current-system --max-path 'linux*=200M' --max-retained perl=50M",
             ),
             (
-                "Annotations for GitHub Actions",
-                "nix-census check /run/current-system --max-path 'linux*=200M' --format github",
+                "A report for continuous integration",
+                "nix-census check /run/current-system --max-paths 2000 -o check.xml",
             ),
         ],
     ),
