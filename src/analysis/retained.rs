@@ -1,7 +1,7 @@
 //! What would go if every reference to a path were cut.
 
 use crate::catalog::PathId;
-use crate::census::{Census, PathIndex};
+use crate::census::{Census, PathIndex, Union};
 use crate::graph::{Dominator, Dominators, NodeSet, Rows, TooHeavy, roots, weight};
 
 /// NAR size and disk size of a set of paths in bytes, and its inodes; each
@@ -140,13 +140,9 @@ pub(super) fn weighted(census: &Census) -> (Rows, Vec<Sizes>) {
             (census.references().clone(), weights)
         }
         Some(shared) => {
-            let own = paths.map(|i| Sizes {
-                nar: census.nar_size(i),
-                disk: shared.own_disk_sizes[i.index()],
-                inodes: shared.own_inodes[i.index()],
-            });
-            let classes = shared.disk_sizes.iter().zip(&shared.inodes);
-            let classes = classes.map(|(&disk, &inodes)| Sizes { nar: 0, disk, inodes });
+            let sizes = |nar: u64, of: Union| Sizes { nar, disk: of.disk_size, inodes: of.inodes };
+            let own = paths.map(|i| sizes(census.nar_size(i), shared.own_sizes[i.index()]));
+            let classes = shared.class_sizes.iter().map(|&class| sizes(0, class));
             (shared.extend(census.references()), own.chain(classes).collect())
         }
     }

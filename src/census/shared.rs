@@ -5,7 +5,7 @@
 //! are one *class*: there are far fewer classes than inodes.
 
 use super::PathIndex;
-use crate::disk::{DiskScan, Space};
+use crate::disk::{DiskScan, Space, Usage};
 use crate::graph::{Rows, saturating_add};
 use std::collections::HashMap;
 
@@ -15,18 +15,10 @@ use std::collections::HashMap;
 pub struct SharedInodes {
     /// Each path's classes, by index, ascending.
     pub classes: Rows,
-    /// The disk size of each class in bytes, each inode once.
-    pub disk_sizes: Vec<u64>,
-    /// The apparent size of each class in bytes, each inode once.
-    pub apparent_sizes: Vec<u64>,
-    /// The disk size of each path in bytes, without its classes.
-    pub own_disk_sizes: Vec<u64>,
-    /// The apparent size of each path in bytes, without its classes.
-    pub own_apparent_sizes: Vec<u64>,
-    /// The number of inodes of each class.
-    pub inodes: Vec<u64>,
-    /// The number of inodes of each path, without its classes.
-    pub own_inodes: Vec<u64>,
+    /// What each class takes.
+    pub class_sizes: Vec<Union>,
+    /// What each path takes without its classes, by index.
+    pub own_sizes: Vec<Union>,
 }
 
 /// What a set of paths takes, each inode once. Sizes are in bytes.
@@ -40,77 +32,64 @@ pub struct Union {
     pub inodes: u64,
 }
 
+impl Union {
+    /// Blocks and inodes.
+    pub fn space(self) -> Space {
+        Space { disk_size: self.disk_size, inodes: self.inodes }
+    }
+
+    fn add(&mut self, other: Self) {
+        saturating_add(&mut self.disk_size, other.disk_size);
+        saturating_add(&mut self.apparent_size, other.apparent_size);
+        self.inodes += other.inodes;
+    }
+}
+
 impl SharedInodes {
     /// Groups the inodes that the first `paths` paths of a scan have names of.
     pub(super) fn new(disk: &DiskScan, paths: usize) -> Self {
-        let mut own_disk_sizes: Vec<u64> =
-            disk.usages[..paths].iter().map(|u| u.private_disk_size).collect();
-        let mut own_apparent_sizes: Vec<u64> =
-            disk.usages[..paths].iter().map(|u| u.private_apparent_size).collect();
-        let mut own_inodes: Vec<u64> =
-            disk.usages[..paths].iter().map(|u| u.private_inodes).collect();
+        let own = |usage: &Usage| Union {
+            disk_size: usage.private_disk_size,
+            apparent_size: usage.private_apparent_size,
+            inodes: usage.private_inodes,
+        };
+        let mut own_sizes: Vec<Union> = disk.usages[..paths].iter().map(own).collect();
         let pairs = (0..paths as u32)
             .flat_map(|p| disk.names.row(p).chunk_by(|a, b| a == b).map(move |c| (c[0], p)));
         let owners = Rows::from_pairs(disk.inodes.len(), pairs);
         let mut numbers: HashMap<&[u32], u32> = HashMap::new();
-        let mut disk_sizes = Vec::new();
-        let mut apparent_sizes = Vec::new();
-        let mut inodes = Vec::new();
+        let mut class_sizes: Vec<Union> = Vec::new();
         for (inode, owners) in disk.inodes.iter().zip(owners.iter()) {
-            match owners {
-                [] => {}
-                &[path] => {
-                    saturating_add(&mut own_disk_sizes[path as usize], inode.disk_size());
-                    saturating_add(&mut own_apparent_sizes[path as usize], inode.apparent_size());
-                    own_inodes[path as usize] += 1;
-                }
+            let sum = match owners {
+                [] => continue,
+                &[path] => &mut own_sizes[path as usize],
                 _ => {
                     let class = *numbers.entry(owners).or_insert_with(|| {
-                        disk_sizes.push(0);
-                        apparent_sizes.push(0);
-                        inodes.push(0);
-                        disk_sizes.len() as u32 - 1
+                        class_sizes.push(Union::default());
+                        class_sizes.len() as u32 - 1
                     });
-                    saturating_add(&mut disk_sizes[class as usize], inode.disk_size());
-                    saturating_add(&mut apparent_sizes[class as usize], inode.apparent_size());
-                    inodes[class as usize] += 1;
+                    &mut class_sizes[class as usize]
                 }
-            }
+            };
+            let (disk_size, apparent_size) = (inode.disk_size(), inode.apparent_size());
+            sum.add(Union { disk_size, apparent_size, inodes: 1 });
         }
-        let mut of_class = vec![&[][..]; disk_sizes.len()];
+        let mut of_class = vec![&[][..]; class_sizes.len()];
         for (owners, class) in numbers {
             of_class[class as usize] = owners;
         }
         let classes = Rows::from_lists(&of_class).transpose(paths);
-        Self {
-            classes,
-            disk_sizes,
-            apparent_sizes,
-            own_disk_sizes,
-            own_apparent_sizes,
-            inodes,
-            own_inodes,
-        }
+        Self { classes, class_sizes, own_sizes }
     }
 
     /// The number of classes.
     pub fn len(&self) -> usize {
-        self.disk_sizes.len()
+        self.class_sizes.len()
     }
 
     /// Whether no inode has names in several paths.
     pub fn is_empty(&self) -> bool {
-        self.disk_sizes.is_empty()
-    }
-
-    /// What a path takes without its classes, by index.
-    pub fn own_space(&self, path: usize) -> Space {
-        Space { disk_size: self.own_disk_sizes[path], inodes: self.own_inodes[path] }
-    }
-
-    /// What a class takes.
-    pub fn class_space(&self, class: usize) -> Space {
-        Space { disk_size: self.disk_sizes[class], inodes: self.inodes[class] }
+        self.class_sizes.is_empty()
     }
 
     /// What a set of paths takes, each inode once.
@@ -138,18 +117,12 @@ impl SharedInodes {
         mut first: impl FnMut(usize),
     ) -> Union {
         let mut union = Union::default();
-        let mut add = |disk, apparent, inodes: u64| {
-            saturating_add(&mut union.disk_size, disk);
-            saturating_add(&mut union.apparent_size, apparent);
-            union.inodes += inodes;
-        };
         for path in paths {
-            let own = path.index();
-            add(self.own_disk_sizes[own], self.own_apparent_sizes[own], self.own_inodes[own]);
+            union.add(self.own_sizes[path.index()]);
             for class in self.classes.row(path.node()).iter().map(|&class| class as usize) {
                 if !std::mem::replace(&mut seen[class], true) {
                     first(class);
-                    add(self.disk_sizes[class], self.apparent_sizes[class], self.inodes[class]);
+                    union.add(self.class_sizes[class]);
                 }
             }
         }

@@ -82,8 +82,8 @@ fn left(census: &Census, folded: &Folded, without: &[u32]) -> (Sizes, u64) {
         let own = match folded.named.get(node) {
             Some(path) => Unnamed {
                 nar: census.known_nar_size(*path),
-                disk: shared.own_disk_sizes[path.index()],
-                inodes: shared.own_inodes[path.index()],
+                disk: shared.own_sizes[path.index()].disk_size,
+                inodes: shared.own_sizes[path.index()].inodes,
                 paths: 1,
             },
             None => {

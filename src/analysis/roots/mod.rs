@@ -382,11 +382,11 @@ fn closures(census: WholeCensus<'_>, found: &FoundRoots) -> Result<Closures, Too
         graph.push(&row);
         weights.push(match node.checked_sub(census.len() as u32) {
             None => {
-                let disk = shared.map_or(Space::default(), |s| s.own_space(node as usize));
+                let disk = shared.map_or(Space::default(), |s| s.own_sizes[node as usize].space());
                 holders::weight(&census.catalog, PathId::new(node), disk)
             }
             Some(class) => {
-                shared.map_or(Space::default(), |s| s.class_space(class as usize)).into()
+                shared.map_or(Space::default(), |s| s.class_sizes[class as usize].space()).into()
             }
         });
     }
