@@ -51,7 +51,6 @@ fn main() -> Result<(), Box<dyn Error>> {
         steps: Vec::new(),
         choice: Default::default(),
         filter: None,
-        limit: Some(20),
         why: Vec::new(),
     };
     let answer =

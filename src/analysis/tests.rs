@@ -383,7 +383,6 @@ fn garbage() {
         steps: vec![RemovalStep { label: "app".to_owned(), roots: vec![0] }],
         choice: Default::default(),
         filter: None,
-        limit: None,
         why: Vec::new(),
     };
     let now = GarbageOptions { steps: Vec::new(), ..options.clone() };

@@ -131,6 +131,7 @@ const FIELDS: &[(ColumnType, &[&str])] = &[
         &[
             "from",
             "line",
+            "among",
             "measure",
             "nix_version",
             "note",

@@ -101,10 +101,10 @@ pub(super) fn run(
     let registered_before =
         args.registered_before.map(|days| now().saturating_sub(i64::from(days) * 86_400));
     let choice = Choice { registered_before, within };
-    let options = GarbageOptions { choice, settings, steps, filter, limit: None, why };
-    let smallest = args.need.smallest(subject, &census, &found, &options.settings)?;
+    let options = GarbageOptions { choice, settings, steps, filter, why };
     let mut garbage = Garbage::new(whole(&census), &found, &options);
-    garbage.enough = smallest;
+    let freed = garbage.dead.freed().unwrap_or_default();
+    garbage.enough = args.need.smallest(subject, &census, &found, &options.settings, freed)?;
     let enough = garbage.enough.as_ref().is_none_or(|set| set.proof != Proof::NotEnough);
     let left = Selection { filter: None, ..rows.selection()? };
     let exit = if enough { Exit::Done } else { Exit::No };

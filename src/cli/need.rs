@@ -5,6 +5,7 @@ use super::exit::Failure;
 use super::subject::{Subject, whole};
 use crate::analysis::reclaim::{Measure, Need, SmallestOptions, SmallestSet, Tier};
 use crate::census::Census;
+use crate::disk::Space;
 use crate::roots::{FoundRoots, GcSettings};
 use clap::Args;
 
@@ -53,13 +54,15 @@ impl NeedArgs {
         }
     }
 
-    /// The smallest set of roots whose removal is enough, if that was asked.
+    /// The smallest set of roots whose removal is enough beside the garbage, if that
+    /// was asked.
     pub(super) fn smallest(
         &self,
         subject: &Subject,
         census: &Census,
         found: &FoundRoots,
         settings: &GcSettings,
+        garbage: Space,
     ) -> Result<Option<SmallestSet>, Failure> {
         let Some(need) = self.need(census)? else { return Ok(None) };
         let options = SmallestOptions {
@@ -68,7 +71,7 @@ impl NeedArgs {
             system: self.include_system,
             tiers: Tier::of_roots(found, &subject.location),
         };
-        let set = SmallestSet::after_garbage(whole(census), found, &options);
+        let set = SmallestSet::after_garbage(whole(census), found, garbage, &options);
         set.map_err(|e| Failure::because(&e))
     }
 

@@ -8,7 +8,7 @@ use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
 use super::subject::{Subject, whole};
 use crate::analysis::garbage::warn_where_nix_stops;
 use crate::analysis::optimise::{Deleted, Optimise, OptimiseError, OptimiseOptions};
-use crate::analysis::reclaim::{LadderOptions, Reclaim, Tier};
+use crate::analysis::reclaim::{LadderOptions, Manager, Reclaim, Tier};
 use crate::census::{Census, Examine};
 use crate::disk::Space;
 use crate::graph::NodeSet;
@@ -52,9 +52,12 @@ pub(super) fn run(
     let outside = subject.outside()?;
     census.warnings.extend(outside.warnings.clone());
     let need = args.need.need(&census)?;
+    let now = now();
     let options = LadderOptions {
+        manager: Manager::of(&subject.location),
         settings: settings.clone(),
-        older_than: now().saturating_sub(i64::from(args.older_than) * 86_400),
+        now,
+        older_than: now.saturating_sub(i64::from(args.older_than) * 86_400),
         need,
         system: args.need.include_system,
         tiers: Tier::of_roots(&found, &subject.location),
@@ -77,9 +80,10 @@ pub(super) fn run(
             "optimising is left out: what it saves is in the files, which a snapshot has not";
         reclaim.warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
     }
-    reclaim.smallest = args.need.smallest(subject, &census, &found, &settings)?;
+    let freed = reclaim.garbage.unwrap_or_default();
+    reclaim.smallest = args.need.smallest(subject, &census, &found, &settings, freed)?;
     let exit = if reclaim.enough == Some(false) { Exit::No } else { Exit::Done };
-    request.answer(reclaim.document(whole(&census)), exit)
+    request.answer(reclaim.document(whole(&census), &subject.location), exit)
 }
 
 /// What optimising frees after a collection, and what is to be said of it.

@@ -348,6 +348,12 @@ fn a_store_of_guix_is_found_by_itself() {
     assert_eq!(dead.len(), 1, "{answer}");
     assert!(dead[0]["path"].as_str().unwrap().ends_with("-tree"), "{answer}");
     assert!(run.stderr.contains("--gc-keep-outputs"), "{}", run.stderr);
+    let (answer, _) = made.json(&env, ["reclaim", "--no-runtime"]);
+    let commands = |action: &Value| action["commands"].clone();
+    let done: Vec<Value> = answer["actions"].as_array().unwrap().iter().map(commands).collect();
+    assert_eq!(done[0], serde_json::json!(["guix gc"]), "{answer}");
+    let all = serde_json::to_string(&done).unwrap();
+    assert!(!all.contains("nix-store") && !all.contains("nix-env"), "{all}");
     let said = ["--keep-outputs=false", "--keep-derivations=true"];
     let run = made.run(&env, ["garbage", "--no-runtime"].into_iter().chain(said));
     assert!(!run.stderr.contains("--gc-keep-outputs"), "{}", run.stderr);

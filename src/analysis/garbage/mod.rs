@@ -34,8 +34,6 @@ pub struct GarbageOptions {
     pub choice: Choice,
     /// Only list dead paths whose name matches; sums count all.
     pub filter: Option<Vec<PathId>>,
-    /// How many paths and package names to list at most.
-    pub limit: Option<usize>,
     /// Paths to explain.
     pub why: Vec<PathId>,
 }
@@ -169,11 +167,9 @@ pub struct Garbage<'f> {
     pub enough: Option<SmallestSet>,
     /// What stays after all steps.
     pub alive: Alive,
-    /// The paths that go, heaviest first, filtered and limited.
+    /// The paths that go, heaviest first, filtered.
     pub paths: Vec<DeadPath>,
-    /// How many the filter left.
-    pub matched: u64,
-    /// The package names of which most goes, limited.
+    /// The package names of which most goes.
     pub packages: Vec<DeadPackage>,
     /// Indexes into the scan's `others` of entries that go, and of those that
     /// a running Nix asked to keep.
@@ -239,7 +235,7 @@ impl<'f> Garbage<'f> {
                 })
             })
             .collect();
-        let packages = packages(census, freeable.as_ref(), &paths, &goes, options.limit);
+        let packages = packages(census, freeable.as_ref(), &paths, &goes);
         let mut warnings = census.warnings.clone();
         let chosen = (!options.choice.is_any()).then(|| {
             let freeable = freeable.as_ref();
@@ -254,9 +250,7 @@ impl<'f> Garbage<'f> {
         if let Some(ids) = &options.filter {
             paths.retain(|p| ids.binary_search(&p.path).is_ok());
         }
-        let matched = paths.len() as u64;
         paths.sort_by_key(|p| (Reverse(p.disk_freed()), Reverse(census.nar_size(p.path)), p.path));
-        paths.truncate(options.limit.unwrap_or(usize::MAX));
         let why = options
             .why
             .iter()
@@ -273,7 +267,6 @@ impl<'f> Garbage<'f> {
             enough: None,
             alive: alive_sums(census, found, &removed, &goes),
             paths,
-            matched,
             packages,
             invalid: (0u32..).zip(kept).collect(),
             why: why.collect(),
@@ -513,7 +506,6 @@ fn packages(
     freeable: Option<&Freeable>,
     paths: &[DeadPath],
     goes: &[Fate],
-    limit: Option<usize>,
 ) -> Vec<DeadPackage> {
     let mut numbers: HashMap<&str, u32> = HashMap::new();
     let mut names: Vec<DeadPackage> = Vec::new();
@@ -560,7 +552,6 @@ fn packages(
         let key = |n: &DeadPackage| (Reverse(n.freed.map(|f| f.disk_size)), Reverse(n.nar_size));
         key(a).cmp(&key(b)).then_with(|| a.package.cmp(&b.package))
     });
-    names.truncate(limit.unwrap_or(usize::MAX));
     names
 }
 

@@ -5,10 +5,16 @@ use super::{Action, Measure, Reclaim};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::WholeCensus;
 use crate::disk::Space;
+use crate::store::StoreLocation;
+use std::path::Path;
 
 impl Reclaim<'_> {
     /// The answer for printing.
-    pub fn document<'a>(&'a self, census: WholeCensus<'a>) -> Document<'a> {
+    pub fn document<'a>(
+        &'a self,
+        census: WholeCensus<'a>,
+        location: &StoreLocation,
+    ) -> Document<'a> {
         let disk = census.disk.is_some();
         let mut sections = vec![
             Section::fields(Some("total"), "", self.total_fields(disk)),
@@ -29,6 +35,12 @@ impl Reclaim<'_> {
                  what the disk gains."
                     .to_owned(),
             ));
+        }
+        if location.root != Path::new("/") && !self.actions.is_empty() {
+            let root = location.root.display();
+            sections.push(Section::Note(format!(
+                "Commands are for the system under {root}: to be run inside it (nixos-enter, chroot)."
+            )));
         }
         let store_dir = census.census().catalog.store_dir();
         Document::new(Head { store_dir, warnings: &self.warnings }, sections, "actions")
@@ -65,6 +77,7 @@ impl Reclaim<'_> {
     }
 
     fn actions_section(&self, disk: bool) -> Section<'_> {
+        let links = self.actions.iter().any(|action| action.times.is_some());
         let columns = vec![
             Column::count("step"),
             Column::size("disk_freed").titled("frees").hidden_if(!disk),
@@ -74,11 +87,12 @@ impl Reclaim<'_> {
             Column::count("total_inodes_freed").hidden(),
             Column::text("action").hidden(),
             Column::text("subject").hidden(),
-            Column::text("what").titled("by"),
+            Column::text("what").titled("by").rank(0),
+            Column::count("oldest_days").titled("days old").hidden_if(!links),
             Column::count("count").hidden(),
             Column::bool("at_least").hidden(),
             Column::bool("same_file_system").hidden(),
-            Column::time("oldest"),
+            Column::time("oldest").hidden(),
             Column::time("newest").hidden(),
             Column::paths("links").hidden(),
             Column::texts("commands").hidden(),
@@ -97,6 +111,9 @@ impl Reclaim<'_> {
                 Cell::text(action.kind.name()),
                 Cell::text(action.subject.as_str()),
                 Cell::text(what(action)),
+                Cell::optional(action.times, |(oldest, _)| {
+                    Cell::Count(self.now.saturating_sub(oldest).max(0).unsigned_abs() / 86_400)
+                }),
                 Cell::Count(action.count),
                 Cell::Bool(action.at_least),
                 Cell::Bool(action.on_store),
@@ -130,13 +147,14 @@ fn what(action: &Action) -> String {
     use super::ActionKind as Kind;
     let words = action.kind.words();
     let count = action.count;
+    let s = if count == 1 { "" } else { "s" };
     let mut text = match action.kind {
-        Kind::CollectGarbage => format!("{words}: {count} paths"),
+        Kind::CollectGarbage => format!("{words}: {count} path{s}"),
         Kind::UnusedLinks => format!("{words}: {count}"),
-        Kind::OldGenerations => format!("{count} {words} of {}", action.subject),
-        Kind::StaleLinks => format!("{count} {words} made by {}", action.subject),
+        Kind::OldGenerations => format!("{count} old generation{s} of {}", action.subject),
+        Kind::StaleLinks => format!("{count} old link{s} made by {}", action.subject),
         Kind::Optimise | Kind::Logs => words.to_owned(),
-        Kind::CompactDatabase => format!("{words}: {count} free pages"),
+        Kind::CompactDatabase => format!("{words}: {count} free page{s}"),
         Kind::Cache => format!("{words}: {}", action.subject),
     };
     if action.freed == Some(Space::default()) {

@@ -1,7 +1,7 @@
 //! The ladder: what can be done, the best and safest first, and what each thing
 //! still brings when those above it are done.
 
-use super::commands::command;
+use super::commands::{Manager, command};
 use super::{Maker, Need, SmallestSet, Tier};
 use crate::analysis::garbage::{Choice, Dead, Garbage, GarbageOptions, RemovalStep};
 use crate::analysis::liveness::kept_entries;
@@ -105,8 +105,12 @@ pub type AskOptimise<'a> = &'a mut dyn FnMut(&NodeSet, &[bool]) -> Option<Space>
 /// How to make the ladder.
 #[derive(Clone, Debug)]
 pub struct LadderOptions {
+    /// Whose commands are printed.
+    pub manager: Manager,
     /// What the collector keeps beyond references.
     pub settings: GcSettings,
+    /// The time now, in seconds since 1970.
+    pub now: i64,
     /// Links made before this time, in seconds since 1970, are old.
     pub older_than: i64,
     /// Where to stop.
@@ -135,6 +139,10 @@ pub struct Reclaim<'f> {
     pub smallest: Option<SmallestSet>,
     /// What was left out, and why: what the census warns of.
     pub warnings: Warnings,
+    /// What the garbage there is now frees, if the disk was walked.
+    pub garbage: Option<Space>,
+    /// The time by which links are old, in seconds since 1970.
+    pub(super) now: i64,
 }
 
 /// A step that removes roots.
@@ -144,8 +152,6 @@ struct Removal {
     roots: Vec<u32>,
     before_collecting: Vec<String>,
 }
-
-const COLLECT: &str = "nix-store --gc";
 
 impl<'f> Reclaim<'f> {
     /// Makes the ladder; `optimise` is asked what optimising frees at its place.
@@ -169,7 +175,6 @@ impl<'f> Reclaim<'f> {
                 steps: steps.collect(),
                 choice: Choice::default(),
                 filter: None,
-                limit: None,
                 why: Vec::new(),
             },
         );
@@ -177,6 +182,7 @@ impl<'f> Reclaim<'f> {
             actions: Vec::new(),
             total: Space::default(),
             need: options.need,
+            manager: &options.manager,
             awaited: Vec::new(),
         };
         ladder.collect(&garbage);
@@ -189,7 +195,7 @@ impl<'f> Reclaim<'f> {
             let others: Vec<bool> = kept_entries(census, found).iter().map(|kept| !kept).collect();
             if let Some(space) = optimise(&gone, &others) {
                 ladder.list_what_deletes(space);
-                let commands = vec!["nix-store --optimise".to_owned()];
+                let commands = vec![options.manager.optimise()];
                 ladder.push(ActionKind::Optimise, "", space.inodes, Some(space), commands);
             }
         }
@@ -208,6 +214,8 @@ impl<'f> Reclaim<'f> {
             need: options.need,
             enough: done.filter(|_| options.need.is_some()),
             smallest: None,
+            garbage: garbage.steps[0].dead.freed(),
+            now: options.now,
             warnings: garbage.warnings,
         }
     }
@@ -231,17 +239,12 @@ fn removals(found: &FoundRoots, options: &LadderOptions) -> Vec<Removal> {
         if old.is_empty() {
             continue;
         }
-        let numbers: Vec<String> = old.iter().map(|(number, _)| number.to_string()).collect();
-        let start = command("nix-env -p", [profile.link.as_slice()]) + " --delete-generations";
-        let mut before = vec![command(&start, numbers.iter().map(String::as_bytes))];
-        if profile.link.ends_with(b"/profiles/system") {
-            before.push("/run/current-system/bin/switch-to-configuration boot".to_owned());
-        }
+        let numbers: Vec<u64> = old.iter().map(|&(number, _)| number).collect();
         removals.push(Removal {
             kind: ActionKind::OldGenerations,
             subject: String::from_utf8_lossy(&profile.link).into_owned(),
             roots: old.into_iter().map(|(_, root)| root).collect(),
-            before_collecting: before,
+            before_collecting: options.manager.delete_generations(&profile.link, &numbers),
         });
     }
     removals.sort_by_key(|removal| Reverse(removal.roots.len()));
@@ -262,11 +265,12 @@ fn removals(found: &FoundRoots, options: &LadderOptions) -> Vec<Removal> {
     removals
 }
 
-struct Ladder {
+struct Ladder<'o> {
     actions: Vec<Action>,
     /// What the actions free on the store's file system.
     total: Space,
     need: Option<Need>,
+    manager: &'o Manager,
     /// Removals since the last that freed something. The sizes of later steps
     /// are of a store where these are done: they are listed before the next step
     /// that frees something, and left out where none comes.
@@ -275,7 +279,7 @@ struct Ladder {
     awaited: Vec<(Action, u64)>,
 }
 
-impl Ladder {
+impl Ladder<'_> {
     /// Whether no more is needed.
     fn done(&self) -> bool {
         self.need.is_some_and(|need| need.measure.of(self.total) >= need.amount)
@@ -324,12 +328,12 @@ impl Ladder {
         let freed =
             dead.paths_freed.zip(dead.invalid_freed).map(|(paths, invalid)| paths + invalid);
         let (kind, before) = (ActionKind::CollectGarbage, self.actions.len());
-        self.push(kind, "", dead.paths, freed, vec![COLLECT.to_owned()]);
+        self.push(kind, "", dead.paths, freed, vec![self.manager.collect()]);
         if let Some(action) = self.actions.get_mut(before) {
             action.nar_size = dead.nar_size;
         }
         if let Some(unused) = dead.unused_links.filter(|&unused| unused > 0) {
-            let commands = vec![COLLECT.to_owned()];
+            let commands = vec![self.manager.collect()];
             self.push(ActionKind::UnusedLinks, "", unused, dead.unused_links_freed, commands);
         }
     }
@@ -354,7 +358,7 @@ impl Ladder {
         let roots = || removal.roots.iter().map(|&root| &found.roots[root as usize]);
         let times = || roots().filter_map(|root| root.time);
         let mut commands = removal.before_collecting.clone();
-        commands.push(COLLECT.to_owned());
+        commands.push(self.manager.collect());
         let action = Action {
             kind: removal.kind,
             count: removal.roots.len() as u64,

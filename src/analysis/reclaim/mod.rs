@@ -19,6 +19,7 @@ mod need;
 mod outside;
 mod smallest;
 
+pub use commands::Manager;
 pub use ladder::{Action, ActionKind, AskOptimise, LadderOptions, Reclaim};
 pub use makers::Maker;
 pub use need::{Measure, Need};

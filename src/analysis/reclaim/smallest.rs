@@ -7,7 +7,6 @@
 //! something in common are among the groups that [`HolderGraph::shared`] lists.
 
 use super::{Measure, Need};
-use crate::analysis::garbage::{Choice, Garbage, GarbageOptions};
 use crate::analysis::liveness::{Keep, freeable, keep_graph, kept_entries};
 use crate::analysis::roots::{Group, HeldBy, HolderGraph, Holders, RootSizes};
 use crate::answer::{Cell, Column, Field, Section};
@@ -20,9 +19,13 @@ use crate::store::StoreLocation;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
-/// After how many steps the greedy search takes all that is left, and how many
-/// roots it tries to put back.
+/// After how many steps the greedy search takes all that is left: each goes over
+/// the whole graph.
 const MOST_STEPS: usize = 64;
+
+/// How often it asks whether a set is enough to find what may stay, each time by
+/// going over the whole graph.
+const MOST_TESTS: usize = 512;
 
 /// How readily a root is removed; the lower are taken first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -105,10 +108,10 @@ pub struct SmallestOptions {
 /// What is known of the size of a set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Proof {
-    /// No smaller set of the roots that may be removed is enough.
+    /// No smaller set of the roots considered ([`SmallestSet::among`]) is enough.
     Smallest,
-    /// It was put together root by root: none of it can be left out, but a
-    /// smaller set may exist.
+    /// It was put together root by root, and roots found not to be needed were
+    /// left out again: a smaller set may exist.
     Greedy,
     /// All roots that may be removed are not enough.
     NotEnough,
@@ -141,28 +144,24 @@ pub struct SmallestSet {
     pub nar_size: Option<u64>,
     /// What is known of it.
     pub proof: Proof,
+    /// Which roots were considered: those of this tier and of the tiers before it.
+    /// Later ones are only where these are not enough, so a smaller set with some
+    /// of later tiers may exist.
+    pub among: Tier,
 }
 
 impl SmallestSet {
-    /// The same where `need` is how much is to come free together with the
-    /// garbage there is now.
+    /// The same where `need` is how much is to come free together with what the
+    /// garbage there is now frees.
     ///
     /// # Errors
     /// As [`SmallestSet::new`].
     pub fn after_garbage(
         census: WholeCensus<'_>,
         found: &FoundRoots,
+        garbage: Space,
         options: &SmallestOptions,
     ) -> Result<Option<Self>, TooHeavy> {
-        let now = GarbageOptions {
-            settings: options.settings.clone(),
-            steps: Vec::new(),
-            choice: Choice::default(),
-            filter: None,
-            limit: Some(0),
-            why: Vec::new(),
-        };
-        let garbage = Garbage::new(census, found, &now).dead.freed().unwrap_or_default();
         let need = options.need;
         let amount = need.amount.saturating_sub(need.measure.of(garbage));
         let options = SmallestOptions { need: Need { amount, ..need }, ..options.clone() };
@@ -197,9 +196,11 @@ impl SmallestSet {
             may.map(|(holder, _)| holder).collect()
         };
         let mut set = (options.need.amount == 0).then(|| (Vec::new(), Proof::Smallest));
+        let mut among = Tier::Old;
         for tier in [Tier::Old, Tier::Current, Tier::System] {
             if set.is_none() && tier <= most {
                 set = search.smallest(&up_to(tier))?;
+                among = tier;
             }
         }
         let (mut members, proof) = set.unwrap_or((Vec::new(), Proof::NotEnough));
@@ -215,7 +216,20 @@ impl SmallestSet {
             freed: Space { disk_size: freed.disk, inodes: freed.inodes },
             nar_size: freed.known_nar_size(),
             proof,
+            among,
         }))
+    }
+
+    /// What is known of it, in words.
+    fn says(&self) -> &'static str {
+        match (self.proof, self.among) {
+            _ if self.need.amount == 0 => "collecting the garbage is enough",
+            (Proof::Smallest, Tier::Old) => "no fewer old ones are enough",
+            (Proof::Smallest, Tier::Current) => "no fewer old and current ones are enough",
+            (Proof::Smallest, _) => "no fewer are enough",
+            (Proof::Greedy, _) => "found one by one: fewer may be enough",
+            (Proof::NotEnough, _) => "all roots that may be removed are not enough",
+        }
     }
 
     /// The sections for printing: what is known, and the roots.
@@ -229,12 +243,6 @@ impl SmallestSet {
             Measure::Disk => Cell::Size(self.need.amount),
             Measure::Inodes => Cell::Count(self.need.amount),
         };
-        let proof = match (self.proof, self.need.amount) {
-            (_, 0) => "collecting the garbage is enough",
-            (Proof::Smallest, _) => "no fewer roots are enough",
-            (Proof::Greedy, _) => "found root by root: fewer may be enough",
-            (Proof::NotEnough, _) => "all roots that may be removed are not enough",
-        };
         let count = self.roots.len() as u64;
         let [disk, inodes] = match self.proof {
             Proof::NotEnough => ["disk freed by all", "inodes freed by all"],
@@ -243,8 +251,9 @@ impl SmallestSet {
         let fields = vec![
             Field::new("needed", "more needed than the garbage", amount),
             Field::hidden("measure", Cell::text(self.need.measure.name())),
-            Field::new("roots", "roots to remove", Cell::Count(count)).remark(proof),
+            Field::new("roots", "roots to remove", Cell::Count(count)).remark(self.says()),
             Field::hidden("proof", Cell::text(self.proof.name())),
+            Field::hidden("among", Cell::text(self.among.name())),
             Field::new("disk_freed", disk, Cell::Size(self.freed.disk_size)),
             Field::new("inodes_freed", inodes, Cell::Count(self.freed.inodes)),
             Field::hidden("nar_size", Cell::optional(self.nar_size, Cell::Size)),
@@ -282,11 +291,14 @@ struct Search<'g> {
     /// What exactly two or three keep together.
     groups: HashMap<HeldBy, Group>,
     need: Need,
+    /// How often it may still be asked whether a set is enough.
+    tests: std::cell::Cell<usize>,
 }
 
 impl<'g> Search<'g> {
     fn new(graph: &'g HolderGraph<'g>, need: Need) -> Result<Self, TooHeavy> {
-        Ok(Self { graph, alone: graph.freed()?.holders, groups: graph.shared(), need })
+        let (alone, groups) = (graph.freed()?.holders, graph.shared());
+        Ok(Self { graph, alone, groups, need, tests: std::cell::Cell::new(MOST_TESTS) })
     }
 
     /// What is needed of what is freed.
@@ -303,6 +315,7 @@ impl<'g> Search<'g> {
     }
 
     fn suffices(&self, removed: &[u32]) -> bool {
+        self.tests.set(self.tests.get().saturating_sub(1));
         self.of(self.freed(removed)) >= self.need.amount
     }
 
@@ -384,7 +397,7 @@ impl<'g> Search<'g> {
 
     /// A set of these holders, which are enough, put together root by root:
     /// whichever frees most beyond what is chosen comes next. Then what is not
-    /// needed is put back.
+    /// needed is left out.
     fn greedy(&self, may: &[u32]) -> Result<Vec<u32>, TooHeavy> {
         let mut chosen: Vec<u32> = Vec::new();
         let mut left: Vec<u32> = may.to_vec();
@@ -401,23 +414,41 @@ impl<'g> Search<'g> {
                 _ => chosen.append(&mut left),
             }
         }
-        // Those that free least alone are put back first.
-        let mut order = chosen.clone();
-        order.sort_by_key(|&h| (self.of(self.alone[h as usize]), Reverse(h)));
-        for holder in order.into_iter() {
-            let without: Vec<u32> = chosen.iter().copied().filter(|&h| h != holder).collect();
-            if self.suffices(&without) {
-                chosen = without;
-            }
+        // Those that free most alone are kept rather than others.
+        chosen.sort_by_key(|&h| (Reverse(self.of(self.alone[h as usize])), h));
+        self.tests.set(MOST_TESTS);
+        Ok(self.needed(&mut Vec::new(), &chosen))
+    }
+
+    /// Those of `some` that are needed beside `others`, which are enough together:
+    /// none of them can be left out, unless there were too many to ask about each.
+    /// Halves first, so that few questions find few needed of many (QuickXplain).
+    fn needed(&self, others: &mut Vec<u32>, some: &[u32]) -> Vec<u32> {
+        if self.tests.get() == 0 {
+            return some.to_vec();
         }
-        Ok(chosen)
+        if self.suffices(others) {
+            return Vec::new();
+        }
+        let (first, rest) = some.split_at(some.len().div_ceil(2));
+        if rest.is_empty() {
+            return first.to_vec();
+        }
+        let kept = others.len();
+        others.extend_from_slice(first);
+        let mut needed = self.needed(others, rest);
+        others.truncate(kept);
+        others.extend_from_slice(&needed);
+        needed.extend(self.needed(others, first));
+        others.truncate(kept);
+        needed
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::roots::tests::case;
+    use crate::analysis::roots::tests::{Case, case};
     use crate::roots::{Generation, Profile};
     use proptest::prelude::*;
     use std::path::PathBuf;
@@ -475,6 +506,22 @@ mod tests {
         use Tier::{Current, Old, Runtime, System};
         let expected = [Old, System, System, Old, Current, System, System, Old, Runtime, Current];
         assert_eq!(Tier::of_roots(&found, &location), expected);
+    }
+
+    #[test]
+    fn of_many_roots_that_are_all_needed_not_each_is_asked_about() {
+        const ROOTS: u32 = 800;
+        let case = Case::apart(ROOTS);
+        let (catalog, found, freeable) = (case.catalog(), case.found(), case.freeable());
+        let holders = Holders::new(&found);
+        let references = catalog.references();
+        let graph = HolderGraph::new(&catalog, references, Some(&freeable), &found, &holders, 0);
+        let may: Vec<u32> = (0..ROOTS).collect();
+        let all = Search::new(&graph, Need { measure: Measure::Disk, amount: 1 }).unwrap();
+        let amount = all.of(all.freed(&may)) - 1;
+        let search = Search::new(&graph, Need { measure: Measure::Disk, amount }).unwrap();
+        let (set, proof) = search.smallest(&may).unwrap().unwrap();
+        assert_eq!((set.len() as u32, proof, search.tests.get()), (ROOTS, Proof::Greedy, 0));
     }
 
     proptest! {

@@ -50,6 +50,16 @@ pub(in crate::analysis) fn case() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
+    /// So many roots, each of a path of its own.
+    pub(in crate::analysis) fn apart(roots: u32) -> Self {
+        Self {
+            references: Vec::new(),
+            paths: roots,
+            roots: (0..roots).map(|path| (path, Group::None)).collect(),
+            classes: Vec::new(),
+        }
+    }
+
     pub(in crate::analysis) fn catalog(&self) -> Catalog {
         let mut builder = Builder::new("/nix/store");
         for path in 0..self.paths {
