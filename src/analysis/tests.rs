@@ -14,7 +14,7 @@
 
 use super::audit::{Audit, AuditOptions};
 use super::garbage::{Garbage, GarbageOptions, RemovalStep};
-use super::optimise::{Optimise, OptimiseOptions};
+use super::optimise::{Deleted, Optimise, OptimiseOptions};
 use super::overview::{DiskOverview, Overview};
 use super::report::{Column, Report, ReportOptions, Row, Total};
 use super::retained::Retained;
@@ -27,6 +27,7 @@ use crate::catalog::{Builder, Catalog, DatabaseFile, PathId, Record, Source};
 use crate::census::{self, Census, Examine, PathIndex};
 use crate::disk::{Progress, ScanOptions, Space};
 use crate::fs::{self, MemoryFile, StoreFiles};
+use crate::graph::NodeSet;
 use crate::nar::hash::Algorithm;
 use crate::nar::stream::NarWriter;
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
@@ -475,6 +476,29 @@ fn audit(catalog: Catalog) -> Vec<(&'static str, String, String, String)> {
         Audit::run(&database, Some(&files), &source, catalog, None, &options, &progress).unwrap();
     assert!(audit.warnings.complete());
     assert_eq!(audit.checked.paths, 5);
+    assert!(!answer.breakdown.by_kind.is_empty());
+}
+
+#[test]
+fn optimise_after_a_deletion_reads_nothing_of_what_went() {
+    let census = whole();
+    let options = OptimiseOptions { threads: Some(1), ..OptimiseOptions::default() };
+    let after = |gone: &[u32], limit| {
+        let paths = NodeSet::from_nodes(census.len(), gone.iter().copied());
+        let deleted = Deleted { paths: &paths, others: &[] };
+        let options = OptimiseOptions { limit, ..options };
+        let (census, progress) = (census.whole().unwrap(), Progress::default());
+        Optimise::after(census, deleted, &files(), &options, &progress).unwrap()
+    };
+    let all = after(&[OLD], None);
+    assert_eq!((all.outcome.files_linked, all.bytes_read), (1, 2 * 4096));
+    assert_eq!(all.breakdown.by_kind.len(), 1);
+    // For the sums alone no kinds are looked for.
+    let sums = after(&[OLD], Some(0));
+    assert_eq!((sums.outcome, sums.breakdown.by_kind.len()), (all.outcome, 0));
+    // Without its twin a file is not read, nor is the twin itself.
+    let alone = after(&[APP, TOOL], None);
+    assert_eq!((alone.outcome.files_linked, alone.bytes_read), (0, 0));
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let found = audit.findings.into_iter();
     found.map(|f| (f.kind.name(), text(&f.path), f.expected, f.found)).collect()

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::gathered::GatheredTree;
 use crate::census::Census;
 use crate::disk::DiskScan;
-use crate::graph::NodeSet;
+use crate::graph::{Node, NodeSet};
 
 /// What a collection deletes before the store is optimised.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +31,15 @@ pub(super) fn delete(tree: &mut GatheredTree, census: &Census, deleted: Deleted<
             *entry = None;
         }
     }
+    let mut first_entry: Vec<Option<Node>> = vec![None; tree.first_entry.len()];
+    for (entry, inode) in tree.names_of_inodes() {
+        if !deleted.paths.contains(tree.path_of(entry)) {
+            first_entry[inode as usize].get_or_insert(Node::new(entry));
+        }
+    }
+    // What has no name left but in `.links` is no file to be compared.
+    tree.first_entry = first_entry;
+    let layout = &mut tree.layout;
     layout.missing = tree.missing.iter().copied().find(|&path| !deleted.paths.contains(path));
     let inodes = &layout.inodes;
     tree.named_links.retain(|link| inodes[link.inode as usize].nlink > 1);

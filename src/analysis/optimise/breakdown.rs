@@ -99,8 +99,6 @@ pub struct Breakdown {
     pub by_kind: Vec<KindSaving>,
     /// The groups, largest saving first.
     pub groups: Vec<Group>,
-    /// How many groups there are, listed or not.
-    pub groups_total: u64,
 }
 
 /// Adds up what the simulation reports.
@@ -156,13 +154,11 @@ impl Tally {
             sum.inodes_freed += of.inodes_freed;
         }
         let itself: Vec<u32> = (0..paths as u32).collect();
-        let (groups, groups_total) = groups(tree, &entries, &self.by_class, limit, min_size);
         Breakdown {
             by_path: owners(tree, &entries, &itself, self.by_path, limit),
             by_package: owners(tree, &entries, package_of, by_package, limit),
             by_kind: kinds(tree, &self.by_inode, limit, kinds_of_entries),
-            groups,
-            groups_total,
+            groups: groups(tree, &entries, &self.by_class, limit, min_size),
         }
     }
 }
@@ -346,14 +342,14 @@ fn kinds(
     rows
 }
 
-/// The groups to list, and how many there are.
+/// The groups to list.
 fn groups(
     tree: &GatheredTree,
     entries: &Rows,
     by_class: &[Saving],
     limit: usize,
     min_size: u64,
-) -> (Vec<Group>, u64) {
+) -> Vec<Group> {
     let size = |class: u32| {
         let inode = entries.row(class).first().and_then(|&entry| inode_of(tree, entry));
         inode.map_or(0, |inode| tree.layout.inodes[inode as usize].size)
@@ -361,12 +357,11 @@ fn groups(
     let mut listed: Vec<u32> = (0..by_class.len() as u32)
         .filter(|&class| by_class[class as usize].files_linked > 0 && size(class) >= min_size)
         .collect();
-    let total = listed.len() as u64;
     listed.sort_by_key(|&class| {
         (by_class[class as usize].order(), entries.row(class).first().copied())
     });
     listed.truncate(limit);
-    let groups = listed
+    listed
         .into_iter()
         .map(|class| {
             let row = entries.row(class);
@@ -384,6 +379,5 @@ fn groups(
                 entries: row.to_vec(),
             }
         })
-        .collect();
-    (groups, total)
+        .collect()
 }

@@ -288,7 +288,7 @@ impl Optimise {
             ]);
             row
         });
-        Section::rows(key, title, columns, rows)
+        Section::rows(key, if owners.is_empty() { "" } else { title }, columns, rows)
     }
 
     fn kinds_section(&self) -> Section<'_> {
@@ -299,18 +299,13 @@ impl Optimise {
             row.push(Cell::text(of.kind.key()));
             row
         });
-        Section::rows("by_kind", "By kind of file", columns, rows)
+        let title = if self.breakdown.by_kind.is_empty() { "" } else { "By kind of file" };
+        Section::rows("by_kind", title, columns, rows)
     }
 
     fn groups_section(&self) -> Section<'_> {
         let groups = &self.breakdown.groups;
-        let title = match groups.len() as u64 {
-            n if n < self.breakdown.groups_total => {
-                let of = format_count(self.breakdown.groups_total);
-                format!("Equal files ({} of {of} groups)", format_count(n))
-            }
-            _ => "Equal files".to_owned(),
-        };
+        let title = if groups.is_empty() { "" } else { "Equal files" };
         let mut columns = saving_columns();
         columns.extend([
             Column::size("size"),
@@ -458,7 +453,6 @@ mod tests {
                     saving: saving(3, 7_000_000, 7_001_088),
                     entries: vec![0, 1, 2, 3],
                 }],
-                groups_total: 30,
             },
             paths: 2,
             entries: 900,

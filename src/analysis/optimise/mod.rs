@@ -61,7 +61,8 @@ pub struct OptimiseOptions {
     /// How many names the file system allows an inode; by default what is
     /// known of the file system.
     pub link_limit: Option<u32>,
-    /// At most so many paths, packages, kinds and groups are listed.
+    /// At most so many paths, packages, kinds and groups are listed; 0 for those who
+    /// ask for the sums alone: then no kinds are looked for.
     pub limit: Option<usize>,
     /// Only groups of files of at least this size, in bytes, are listed.
     pub min_size: u64,
@@ -262,12 +263,15 @@ impl Optimise {
         };
         let other = NixRules { linked, ..rules };
         let other = simulate(&tree.layout, other, |_| {}).disk_freed;
-        let (package_of, packages) = number_packages(census);
         let limit = options.limit.unwrap_or(usize::MAX);
-        let mut kinds = KindsOfEntries::new(&tree, Some(files));
-        let breakdown =
-            tally.finish(&tree, &package_of, packages, limit, options.min_size, &mut kinds);
-        warnings.extend(kinds.warnings);
+        let mut breakdown = Breakdown::default();
+        if limit > 0 {
+            let (package_of, packages) = number_packages(census);
+            let mut kinds = KindsOfEntries::new(&tree, Some(files));
+            breakdown =
+                tally.finish(&tree, &package_of, packages, limit, options.min_size, &mut kinds);
+            warnings.extend(kinds.warnings);
+        }
         if census.catalog.has_provenance() && options.nix.flavour() != Flavour::Determinate {
             let message = format!(
                 "this store is one of Determinate Nix, the report is that of {} {}",
