@@ -9,6 +9,7 @@ pub mod files;
 pub mod garbage;
 mod graph_changes;
 mod graph_lines;
+mod hard_links;
 pub mod kinds;
 pub(crate) mod liveness;
 pub mod optimise;

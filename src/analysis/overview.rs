@@ -1,5 +1,6 @@
 //! The overview of a store: what `nix-census` prints with no command.
 
+use super::hard_links;
 use super::reclaim::Printed;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
@@ -232,11 +233,11 @@ impl Overview {
             footer,
             summary: false,
         };
-        let sections = [heaviest]
-            .into_iter()
-            .chain(self.outside.as_ref().map(Printed::section))
-            .chain([Section::fields(None, title, fields)]);
-        Document::new(Head { store_dir, warnings: &self.warnings }, sections.collect(), "heaviest")
+        let mut sections = vec![heaviest];
+        sections.extend(hard_links::notes(census, census.indexes()));
+        sections.extend(self.outside.as_ref().map(Printed::section));
+        sections.push(Section::fields(None, title, fields));
+        Document::new(Head { store_dir, warnings: &self.warnings }, sections, "heaviest")
     }
 }
 

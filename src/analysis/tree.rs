@@ -1,6 +1,7 @@
 //! A path's references (or referrers) as a tree with sizes, heaviest first.
 
 use super::graph_lines::{list, row_of};
+use super::hard_links;
 use super::path_names::list_of;
 use super::retained::{Retained, SizeKind, within};
 use crate::answer::{Cell, Column, Document, GraphLine, Head, Section};
@@ -122,14 +123,14 @@ impl ReferenceTree {
                 outputs,
             ]
         });
-        Document::new(
-            Head { store_dir: catalog.store_dir(), warnings: &self.warnings },
-            vec![
-                Section::graph("lines", columns, "path", self.lines.as_slice(), rows),
-                Section::Note(within(census)),
-            ],
-            "lines",
-        )
+        let mut sections = vec![
+            Section::graph("lines", columns, "path", self.lines.as_slice(), rows),
+            Section::Note(within(census)),
+        ];
+        let first = self.lines.iter().filter(|line| !line.repeated);
+        sections.extend(hard_links::notes(census, first.map(|line| PathIndex::new(line.node))));
+        let head = Head { store_dir: catalog.store_dir(), warnings: &self.warnings };
+        Document::new(head, sections, "lines")
     }
 }
 

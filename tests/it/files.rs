@@ -1,7 +1,7 @@
 //! What is inside paths: against brute force, du and find.
 #![allow(clippy::unwrap_used)]
 
-use crate::support::store_in_code::Made;
+use crate::support::store_in_code::{Made, SCHEMA, base as base_of, insert, path as path_of};
 use crate::support::{TestEnv, du, have, run, tempdir};
 use nix_census::analysis::files::{self, Files, FilesOptions, GroupFilesBy, Listing, ShowFiles};
 use nix_census::catalog::{Builder, Record};
@@ -243,4 +243,45 @@ fn a_directory_in_a_deep_tree_and_one_of_thousands_of_files() {
     let many = format!("{}/many", base(0)).into_bytes();
     let found = files.entries().find(|(name, _)| *name == many).unwrap();
     assert_eq!(found.1.entries, 3001);
+}
+
+/// What is said of hard links inside a path, against a copy made of it.
+#[test]
+fn hard_links_inside_a_path_are_pointed_out() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "store", SCHEMA);
+    let path = made.store.join(base_of(1, "git-2.44"));
+    std_fs::create_dir_all(path.join("bin")).unwrap();
+    std_fs::write(path.join("bin/git"), "git".repeat(100_000)).unwrap();
+    for name in 0..12 {
+        std_fs::hard_link(path.join("bin/git"), path.join(format!("bin/git-{name}"))).unwrap();
+    }
+    insert(&db, 1, path_of(1, "git-2.44").as_bytes(), Some(1));
+    let mut all = vec!["report", "--all", "--columns", "path,disk_nar_size"];
+    let (answer, _) = made.json(&env, all.clone());
+    let nar_size = answer["paths"][0]["disk_nar_size"].as_u64().unwrap();
+    db.execute("UPDATE ValidPaths SET narSize = ?1", [nar_size as i64]).unwrap();
+    drop(db);
+    let copy = env.join("copy");
+    run(Command::new("cp").args(["-R", "-P"]).arg(&path).arg(&copy)).ok();
+    let (before, after) = (du(&[&path]), du(&[&copy]));
+    assert!(after > 10 * before, "{before} {after}");
+    let times = (nar_size as f64 / before as f64).round();
+    let more = (after - before) as f64 / f64::from(1 << 20);
+    let expected = format!(
+        "Hard links inside git-2.44: its NAR is {times} times its disk size; copying it unpacks \
+         {more:.1} MiB more, unless that store is optimised."
+    );
+    all.truncate(2);
+    for args in [&[][..], &all, &["files", "git"], &["files", "git", "--tree"], &["tree", "git"]] {
+        let text = made.run(&env, args).ok();
+        assert!(text.contains(&expected), "{args:?}: {expected}\n{text}");
+    }
+    // Where the copies are, there is nothing to be said.
+    for name in 0..12 {
+        let name = path.join(format!("bin/git-{name}"));
+        std_fs::remove_file(&name).unwrap();
+        std_fs::copy(path.join("bin/git"), &name).unwrap();
+    }
+    assert!(!made.run(&env, all).ok().contains("Hard links inside"));
 }

@@ -1,6 +1,7 @@
 //! What is inside paths, for printing.
 
 use super::{DIRECTORIES, FileSizes, Files, GroupFilesBy, ShowFiles};
+use crate::analysis::hard_links;
 use crate::analysis::path_names::list_of;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
@@ -36,6 +37,7 @@ impl Files {
         if !matches!(self.options.show, ShowFiles::Groups(_)) {
             sections.push(self.note());
         }
+        sections.extend(hard_links::notes(census, census.indexes()));
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, main)
     }
@@ -99,7 +101,8 @@ impl Files {
             ]);
             cells
         });
-        Section::rows("directories", "Largest directories", columns, rows)
+        let title = if self.directories.is_empty() { "" } else { "Largest directories" };
+        Section::rows("directories", title, columns, rows)
     }
 
     fn files_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
@@ -126,7 +129,8 @@ impl Files {
             ]);
             cells
         });
-        Section::rows("files", "Largest files", columns, rows)
+        let title = if self.files.is_empty() { "" } else { "Largest files" };
+        Section::rows("files", title, columns, rows)
     }
 
     /// Columns of what other names a file has.

@@ -1,8 +1,9 @@
 //! The columns of a report: key, heading, cell and order of each.
 
 use super::Row;
+use crate::analysis::hard_links::copied_disk_size;
 use crate::answer::{self, Cell};
-use crate::census::{Census, PathIndex};
+use crate::census::Census;
 use data_encoding::BASE64;
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -327,13 +328,4 @@ impl Column {
                 | Self::Ca
         )
     }
-}
-
-/// The disk size of a path if every name of an inode were a file of its own.
-pub(super) fn copied_disk_size(census: &Census, path: PathIndex) -> Option<u64> {
-    let usage = census.usage(path)?;
-    let more = census
-        .inodes(path)
-        .map(|(inode, names)| inode.disk_size().saturating_mul(u64::from(names.saturating_sub(1))));
-    Some(more.fold(usage.disk_size, u64::saturating_add))
 }

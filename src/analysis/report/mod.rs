@@ -8,12 +8,13 @@ mod tests;
 pub use column::Column;
 pub use groups::{GroupBy, GroupedReport, PathGroup};
 
+use super::hard_links;
 use super::retained::{Retained, Sizes, weighted, within};
 use crate::answer::{self, Cell, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::graph::{TooHeavy, closure_sizes, saturating_sum};
-use crate::text::{Units, format_count, format_size};
+use crate::text::format_count;
 use crate::warning::Warnings;
 use std::cmp::Reverse;
 
@@ -160,7 +161,7 @@ impl Report {
         if retained {
             sections.push(Section::Note(within(census)));
         }
-        sections.extend(self.hard_links(census).into_iter().map(Section::Note));
+        sections.extend(hard_links::notes(census, self.rows.iter().map(|row| row.index)));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
@@ -185,31 +186,6 @@ impl Report {
             (true, false) => output.weight(),
             (false, _) => output,
         }
-    }
-
-    /// Points out paths whose own hard links make them small on disk alone: in a
-    /// NAR, and copied, every name counts. The largest first.
-    fn hard_links(&self, census: &Census) -> Vec<String> {
-        const NAMED: usize = 3;
-        const LEAST: u64 = 1 << 20;
-        let mut found: Vec<(u64, u64, PathIndex)> = (self.rows.iter())
-            .filter_map(|row| {
-                let disk = census.usage(row.index)?.disk_size;
-                let more = column::copied_disk_size(census, row.index)?.saturating_sub(disk);
-                let times = census.known_nar_size(row.index)?.checked_div(disk)?;
-                (more >= LEAST && times >= 2).then_some((more, times, row.index))
-            })
-            .collect();
-        found.sort_by_key(|&(more, _, path)| (Reverse(more), path));
-        let note = |&(more, times, path): &(u64, u64, PathIndex)| {
-            let name = census.catalog.store_path(census.id(path)).name();
-            let more = format_size(more, Units::default());
-            format!(
-                "Hard links inside {name}: its NAR is {times} times its disk size; copying it \
-                 unpacks {more} more, unless that store is optimised."
-            )
-        };
-        found.iter().take(NAMED).map(note).collect()
     }
 
     /// The total's cell below a column; the last one says what it is.
