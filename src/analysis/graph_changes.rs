@@ -1,6 +1,6 @@
 //! Hypothetical changes of the reference graph, and the sizes that remain.
 
-use super::retained::{Retained, Sizes, examined_roots};
+use super::retained::{Retained, SizeKind, Sizes, examined_roots};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::graph::{Cuts, NodeSet, Rows, TooHeavy, reachable};
@@ -131,6 +131,64 @@ pub(super) struct DroppedFrom {
     pub(super) private_inodes: u64,
     /// Names taken of each inode with several, by the scan's index of it.
     pub(super) names: HashMap<u32, u32>,
+}
+
+/// How many changes may be tried on a graph, each of which goes over all of it: on
+/// a closure of a few thousand paths all that anybody would try, on a graph of
+/// millions of references some hundred, which take seconds.
+pub(super) fn most_tries(census: &Census) -> usize {
+    const MOST_STEPS: usize = 1 << 30;
+    const LEAST: usize = 64;
+    let graph = census.references();
+    (MOST_STEPS / (graph.len() + graph.entries()).max(1)).max(LEAST)
+}
+
+/// What a change gains. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Gain {
+    /// NAR size; `None` if that of a path that goes is unknown.
+    pub nar_size: Option<u64>,
+    /// Disk size; `None` if the disk was not asked.
+    pub disk_size: Option<u64>,
+    /// Inodes; `None` if the disk was not asked.
+    pub inodes: Option<u64>,
+}
+
+impl Gain {
+    /// What is gained from the first set of paths, with its sizes, to the second,
+    /// whose sizes are those without the files dropped.
+    pub(super) fn between(
+        census: &Census,
+        before: (&NodeSet, Sizes),
+        after: (&NodeSet, Sizes),
+        dropped: &Dropped,
+    ) -> Self {
+        let nar = known_nar_change(census, before, after, dropped);
+        let on_disk =
+            |before: u64, after: u64| census.disk.is_some().then_some(before.saturating_sub(after));
+        Self {
+            nar_size: nar.map(|change| change.min(0).unsigned_abs()),
+            disk_size: on_disk(before.1.disk, after.1.disk),
+            inodes: on_disk(before.1.inodes, after.1.inodes),
+        }
+    }
+
+    /// What cutting every reference to a path gains.
+    pub(super) fn of_path(retained: &Retained, path: PathIndex) -> Self {
+        Self {
+            nar_size: retained.nar_size(path),
+            disk_size: retained.disk_size(path),
+            inodes: retained.inodes(path),
+        }
+    }
+
+    /// The gain that answers go by: on disk if the disk was asked, else in NARs.
+    pub(super) fn get(self, by: SizeKind) -> Option<u64> {
+        match by {
+            SizeKind::Nar => self.nar_size,
+            SizeKind::Disk => self.disk_size,
+        }
+    }
 }
 
 /// The sizes of a set of paths, without the files dropped. Unknown NAR sizes

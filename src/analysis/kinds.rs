@@ -12,8 +12,6 @@ use std::cmp::Reverse;
 pub struct KindsOptions {
     /// Only these kinds; all if there are none.
     pub only: Vec<FileKind>,
-    /// How many rows of paths at most.
-    pub limit: Option<usize>,
 }
 
 /// What there is of one kind. Sizes are in bytes.
@@ -44,10 +42,8 @@ pub struct PathKind {
 pub struct Kinds {
     /// The kinds that there are, by disk size.
     pub kinds: Vec<KindRow>,
-    /// The same by path, largest first, limited.
+    /// The same by path, largest first.
     pub by_path: Vec<PathKind>,
-    /// How many of those there are without the limit.
-    pub path_rows: u64,
     /// All kinds, also those that were not asked for: what the examined paths
     /// take on disk, to the byte.
     pub total: KindSums,
@@ -85,9 +81,7 @@ impl Kinds {
             rows.map(|(&kind, (sums, paths))| KindRow { kind, sums, paths }).collect();
         kinds.sort_by_key(|row| (Reverse(row.sums.disk_size), row.kind));
         by_path.sort_by_key(|row| (Reverse(row.sums.disk_size), row.path, row.kind));
-        let path_rows = by_path.len() as u64;
-        by_path.truncate(options.limit.unwrap_or(usize::MAX));
-        Self { kinds, by_path, path_rows, total, warnings: census.warnings.clone() }
+        Self { kinds, by_path, total, warnings: census.warnings.clone() }
     }
 
     /// The answer for printing.
@@ -146,11 +140,7 @@ impl Kinds {
             ]);
             cells
         });
-        let shown = self.by_path.len() as u64;
-        let title = match shown < self.path_rows {
-            true => format!("By path ({shown} of {})", self.path_rows),
-            false => "By path".to_owned(),
-        };
+        let title = if self.by_path.is_empty() { "" } else { "By path" };
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             vec![

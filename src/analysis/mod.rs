@@ -27,5 +27,7 @@ pub mod variants;
 pub mod what_if;
 pub mod why;
 
+pub use graph_changes::Gain;
+
 #[cfg(test)]
 mod tests;

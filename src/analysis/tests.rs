@@ -339,41 +339,53 @@ fn why() {
 
 #[test]
 fn what_if_references_go() {
-    let all = (Some(nar(&[APP, TOOL, LIB, DATA])), Some(8192 + 16_384 + 4096 + 28_672), 4);
+    let disk = Some(8192 + 16_384 + 4096 + 28_672);
+    let all = (Some(nar(&[APP, TOOL, LIB, DATA])), disk, Some(10), 4);
     let ask = |change| {
         let step = what_if::WhatIfStep { text: String::new(), change };
         let answer = WhatIf::new(&of_app(), None, &ids(&[APP]), &[step], None).unwrap();
         let before = &answer.before;
-        assert_eq!((before.nar_size, before.disk_size, before.paths), all);
+        assert_eq!((before.nar_size, before.disk_size, before.inodes, before.paths), all);
         let after = &answer.after[0];
-        (after.nar_size, after.disk_size, after.paths, after.gone.clone())
+        (after.nar_size, after.disk_size, after.inodes, after.paths, after.gone.clone())
     };
     let cut = |from, to| Change::Cut(vec![(PathId::new(from), PathId::new(to))]);
     // `lib` stays for `app`.
-    let left = (Some(nar(&[APP, LIB])), Some(8192 + 4096), 2, indexes(&[DATA, TOOL]));
+    let left = (Some(nar(&[APP, LIB])), Some(8192 + 4096), Some(4), 2, indexes(&[DATA, TOOL]));
     assert_eq!(ask(Change::Remove(ids(&[TOOL]))), left);
-    let left = (Some(nar(&[APP, TOOL, LIB])), Some(8192 + 16_384 + 4096), 3, indexes(&[DATA]));
+    let disk = Some(8192 + 16_384 + 4096);
+    let left = (Some(nar(&[APP, TOOL, LIB])), disk, Some(7), 3, indexes(&[DATA]));
     assert_eq!(ask(cut(TOOL, DATA)), left);
-    assert_eq!(ask(cut(APP, LIB)), (all.0, all.1, all.2, vec![]));
-    let left = (Some(nar(&[APP, LIB])), Some(8192 + 4096), 2, indexes(&[DATA, TOOL]));
+    assert_eq!(ask(cut(APP, LIB)), (all.0, all.1, all.2, all.3, vec![]));
+    let left = (Some(nar(&[APP, LIB])), Some(8192 + 4096), Some(4), 2, indexes(&[DATA, TOOL]));
     assert_eq!(ask(Change::Replace(ids(&[TOOL]), PathId::new(LIB))), left);
 }
 
 #[test]
 fn suggestions() {
-    let found = Suggestions::new(&of_app(), 10, 4097).unwrap();
+    let found = Suggestions::new(&of_app(), None, 10, 4097).unwrap();
     assert_eq!(found.disk_size_before, 8192 + 16_384 + 4096 + 28_672);
     assert_eq!(found.disk_size_after, 8192 + 4096);
     let [best] = &found.list[..] else { panic!("{:?}", found.list) };
     let (app, tool) = (PathIndex::new(APP), PathIndex::new(TOOL));
     assert!([Action::Cut(app, tool), Action::Remove(tool)].contains(&best.action));
     assert_eq!(best.gain.nar_size, Some(nar(&[TOOL, DATA])));
-    assert_eq!(best.gain.disk_size, 16_384 + 28_672);
+    assert_eq!(best.gain.disk_size, Some(16_384 + 28_672));
+    assert_eq!(best.gain.inodes, Some(6));
     assert_eq!(best.gain_alone, best.gain);
     assert_eq!((best.paths, &best.held_by[..]), (2, &[app][..]));
     // The least of them gains as much as asked for.
-    assert!(Suggestions::new(&of_app(), 10, 16_384 + 28_673).unwrap().list.is_empty());
-    assert_eq!(Suggestions::new(&of_app(), 10, 4096).unwrap().list.len(), 2);
+    assert!(Suggestions::new(&of_app(), None, 10, 16_384 + 28_673).unwrap().list.is_empty());
+    assert_eq!(Suggestions::new(&of_app(), None, 10, 4096).unwrap().list.len(), 2);
+}
+
+#[test]
+fn how_many_suggestions_are_tried_is_bounded_and_said() {
+    let found = Suggestions::of(&of_app(), None, 10, 4096, 2).unwrap();
+    assert_eq!((found.list.len(), found.warnings.complete()), (2, false));
+    assert!(found.warnings.iter().any(|w| w.message.starts_with("no more than 2 cuts")));
+    // Whoever asks for no more gets all of that.
+    assert!(Suggestions::of(&of_app(), None, 2, 4096, 2).unwrap().warnings.complete());
 }
 
 #[test]
@@ -464,18 +476,6 @@ fn optimise() {
     assert_eq!(groups, [(4096, 2)]);
     // No file of another size is read but to be compared.
     assert!(answer.bytes_read <= 2 * 4096, "{}", answer.bytes_read);
-}
-
-fn audit(catalog: Catalog) -> Vec<(&'static str, String, String, String)> {
-    let options =
-        AuditOptions { contents: true, disk: true, threads: Some(1), ..AuditOptions::default() };
-    let source = Source::Registration("registration".into());
-    let database = DatabaseFile::at(Path::new("db.sqlite")).unwrap();
-    let (files, progress) = (files(), Progress::default());
-    let audit =
-        Audit::run(&database, Some(&files), &source, catalog, None, &options, &progress).unwrap();
-    assert!(audit.warnings.complete());
-    assert_eq!(audit.checked.paths, 5);
     assert!(!answer.breakdown.by_kind.is_empty());
 }
 
@@ -499,6 +499,18 @@ fn optimise_after_a_deletion_reads_nothing_of_what_went() {
     // Without its twin a file is not read, nor is the twin itself.
     let alone = after(&[APP, TOOL], None);
     assert_eq!((alone.outcome.files_linked, alone.bytes_read), (0, 0));
+}
+
+fn audit(catalog: Catalog) -> Vec<(&'static str, String, String, String)> {
+    let options =
+        AuditOptions { contents: true, disk: true, threads: Some(1), ..AuditOptions::default() };
+    let source = Source::Registration("registration".into());
+    let database = DatabaseFile::at(Path::new("db.sqlite")).unwrap();
+    let (files, progress) = (files(), Progress::default());
+    let audit =
+        Audit::run(&database, Some(&files), &source, catalog, None, &options, &progress).unwrap();
+    assert!(audit.warnings.complete());
+    assert_eq!(audit.checked.paths, 5);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let found = audit.findings.into_iter();
     found.map(|f| (f.kind.name(), text(&f.path), f.expected, f.found)).collect()

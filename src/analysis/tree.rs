@@ -82,6 +82,8 @@ impl ReferenceTree {
             Column::size("retained_nar_size").titled("retained NAR"),
             Column::size("disk_size").titled("disk size").rank(2).hidden_if(!disk),
             Column::size("retained_disk_size").titled("retained disk").hidden_if(!disk),
+            Column::count("inodes").hidden(),
+            Column::count("retained_inodes").titled("retained inodes").hidden(),
         ];
         let weight = if disk { &mut columns[3] } else { &mut columns[1] };
         *weight = weight.weight();
@@ -113,6 +115,8 @@ impl ReferenceTree {
                 Cell::optional(self.retained.nar_size(index), Cell::Size),
                 Cell::optional(census.usage(index).map(|u| u.disk_size), Cell::Size),
                 Cell::optional(self.retained.disk_size(index), Cell::Size),
+                Cell::optional(census.usage(index).map(|u| u.inodes), Cell::Count),
+                Cell::optional(self.retained.inodes(index), Cell::Count),
                 Cell::text(catalog.path(id)),
                 Cell::Count(line.depth.into()),
                 Cell::optional(line.parent, |node| {

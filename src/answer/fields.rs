@@ -80,6 +80,8 @@ const FIELDS: &[(ColumnType, &[&str])] = &[
             "held_paths",
             "hidden_processes",
             "inodes",
+            "inodes_after",
+            "inodes_before",
             "inodes_freed",
             "inodes_freed_least",
             "inodes_freed_most",
@@ -129,9 +131,9 @@ const FIELDS: &[(ColumnType, &[&str])] = &[
     (
         ColumnType::Text,
         &[
+            "among",
             "from",
             "line",
-            "among",
             "measure",
             "nix_version",
             "note",

@@ -176,9 +176,13 @@ impl Selection {
         Box::new(rows.into_iter())
     }
 
-    /// The columns left, and where they were; `None` if all are.
-    fn columns(&self, columns: Vec<Column>) -> (Option<Vec<usize>>, Vec<Column>) {
+    /// The columns left, and where they were; `None` if all are. What is sorted by
+    /// tables show too.
+    fn columns(&self, mut columns: Vec<Column>) -> (Option<Vec<usize>>, Vec<Column>) {
         if self.columns.is_empty() {
+            if let Some(at) = self.sort_column(&columns) {
+                columns[at] = columns[at].hidden_if(false);
+            }
             return (None, columns);
         }
         let place = |key: &String| columns.iter().position(|c| c.key == key);
@@ -543,6 +547,24 @@ mod tests {
             };
             assert_eq!((by("two").as_str(), by("three").as_str()), ("bc", ""));
         }
+    }
+
+    #[test]
+    fn tables_show_what_is_sorted_by() {
+        let warnings = Warnings::new();
+        let hidden = |sort: Option<&str>| {
+            let columns = vec![Column::size("size"), Column::count("inodes").hidden()];
+            let row = vec![Cell::Size(1), Cell::Count(2)];
+            let list = Section::rows("paths", "", columns, [row].into_iter());
+            let head = Head { store_dir: "/nix/store", warnings: &warnings };
+            let sort = sort.map(str::to_owned);
+            let selection = Selection { sort, ..Selection::default() };
+            let document = selection.apply(Document::new(head, vec![list], "paths")).unwrap();
+            let list = document.sections.into_iter().next().unwrap().into_list(None).unwrap();
+            list.columns[1].hidden
+        };
+        assert_eq!([hidden(None), hidden(Some("size"))], [true; 2]);
+        assert!(!hidden(Some("inodes")));
     }
 
     #[test]

@@ -42,13 +42,8 @@ pub(super) fn run(
         false => (subject.census(request, catalog, &examine, false)?, None),
     };
     let limit = rows.best(Some(SUGGESTED)).unwrap_or(usize::MAX);
-    let min_size = rows.min_size();
-    let mut suggestions =
-        Suggestions::new(&census, limit, min_size).map_err(|e| Failure::because(&e))?;
-    if let Some(scan) = scan {
-        let found = suggestions.find_kinds(&census, &scan, min_size);
-        found.map_err(|e| Failure::because(&e))?;
-    }
+    let suggestions = Suggestions::new(&census, scan.as_ref(), limit, rows.min_size());
+    let mut suggestions = suggestions.map_err(|e| Failure::because(&e))?;
     if args.precise {
         let files = subject.files()?;
         let found = suggestions.find_files(&census, files, subject.threads());

@@ -81,3 +81,13 @@ fn what_to_cut() {
     let shown = ask(&["--no-disk", "suggest", SYSTEM, "--limit", "6"]);
     insta::assert_snapshot!(shown);
 }
+
+#[test]
+fn headings_stand_above_rows_alone() {
+    let shown = ask(&["--no-disk", "what-if", SYSTEM, "--remove", "source"]);
+    assert!(shown.contains("What went") && !shown.contains("Still needed"), "{shown}");
+    let shown = ask(&["--no-disk", "what-if", SYSTEM, "--remove", "perl-5.38.2"]);
+    assert!(shown.contains("Still needed by others"), "{shown}");
+    let shown = ask(&["--no-disk", "variants", "glibc-2.39-52"]);
+    assert_eq!(shown, "No package has several builds\n");
+}

@@ -24,7 +24,7 @@ fn what_variants_save_is_what_what_if_and_suggest_say() {
     for group in groups.iter().filter(|group| !group["flags"].is_null()) {
         let flags: Vec<&str> = group["flags"].as_str().unwrap().split(' ').collect();
         let what_if = json(&[&["what-if", SYSTEM][..], &flags].concat());
-        for size in ["nar_size", "disk_size"] {
+        for size in ["nar_size", "disk_size", "inodes"] {
             let of = |when: &str| what_if["total"][format!("{size}_{when}")].as_u64().unwrap();
             assert_eq!(group[format!("saves_{size}")], of("before") - of("after"), "{group}");
         }

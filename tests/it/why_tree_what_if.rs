@@ -68,11 +68,12 @@ impl Known {
         None
     }
 
-    fn sizes(&self, paths: &BTreeSet<String>) -> (u64, u64) {
+    /// NAR size, disk size and inodes.
+    fn sizes(&self, paths: &BTreeSet<String>) -> [u64; 3] {
         let nar = paths.iter().map(|path| self.nar_sizes[path]).sum();
         let inodes: BTreeMap<u64, u64> =
             paths.iter().flat_map(|path| self.inodes[path].clone()).collect();
-        (nar, inodes.values().sum())
+        [nar, inodes.values().sum(), inodes.len() as u64]
     }
 
     /// The paths that no other refers to.
@@ -139,16 +140,23 @@ fn retained_is_what_goes_without_the_path() {
         let everything = find(known, "-everything-1.0");
         for roots in [known.tops(), vec![everything]] {
             let target = if roots.len() == 1 { everything } else { "--all" };
-            let columns = "path,retained_nar_size,retained_disk_size";
+            let columns = "path,retained_nar_size,retained_disk_size,retained_inodes";
             let answer = json(env, store, &["report", target, "--columns", columns]);
             let rows = answer["paths"].as_array().unwrap();
             let before = known.closure(&roots, None);
             assert_eq!(rows.len(), before.len());
-            let (nar, disk) = known.sizes(&before);
-            for row in rows {
+            let all = known.sizes(&before);
+            let check = |row: &Value| {
                 let left = known.sizes(&known.closure(&roots, Some(text(row, "path"))));
-                assert_eq!(row["retained_nar_size"], nar - left.0, "{row}");
-                assert_eq!(row["retained_disk_size"], disk - left.1, "{row}");
+                assert_eq!(row["retained_nar_size"], all[0] - left[0], "{row}");
+                assert_eq!(row["retained_disk_size"], all[1] - left[1], "{row}");
+                assert_eq!(row["retained_inodes"], all[2] - left[2], "{row}");
+            };
+            rows.iter().for_each(check);
+            let tree = json(env, store, &["tree", target]);
+            for line in tree["lines"].as_array().unwrap() {
+                check(line);
+                assert_eq!(line["inodes"], known.inodes[text(line, "path")].len(), "{line}");
             }
         }
     });
@@ -315,13 +323,14 @@ fn who_in_the_whole_store_uses_it() {
     });
 }
 
-/// The last row of what-if's steps, as (NAR, disk, paths).
-fn last_step(answer: &Value) -> (u64, u64, u64) {
+/// The last row of what-if's steps: NAR size, disk size and inodes, and paths.
+fn last_step(answer: &Value) -> ([u64; 3], u64) {
     let last = answer["steps"].as_array().unwrap().last().unwrap();
     let number = |key: &str| last[key].as_u64().unwrap();
     assert_eq!(answer["total"]["nar_size_after"], last["nar_size"]);
     assert_eq!(answer["total"]["disk_size_after"], last["disk_size"]);
-    (number("nar_size"), number("disk_size"), number("paths"))
+    assert_eq!(answer["total"]["inodes_after"], last["inodes"]);
+    (["nar_size", "disk_size", "inodes"].map(number), number("paths"))
 }
 
 #[test]
@@ -333,8 +342,7 @@ fn removing_each_path_leaves_what_brute_force_leaves() {
         for path in all.iter().filter(|path| *path != top) {
             let answer = json(env, store, &["what-if", top, "--remove", path]);
             let left = known.closure(&[top], Some(path));
-            let (nar, disk) = known.sizes(&left);
-            assert_eq!(last_step(&answer), (nar, disk, left.len() as u64), "{path}");
+            assert_eq!(last_step(&answer), (known.sizes(&left), left.len() as u64), "{path}");
             let gone: BTreeSet<String> = (answer["gone"].as_array().unwrap().iter())
                 .map(|row| text(row, "path").to_owned())
                 .collect();
@@ -376,8 +384,7 @@ fn replacing_and_cutting_equal_a_changed_graph() {
         }
         assert!(changed.references.get_mut(diamond).unwrap().remove(chain));
         let left = changed.closure(&[top], None);
-        let (nar, disk) = changed.sizes(&left);
-        assert_eq!(last_step(&answer), (nar, disk, left.len() as u64));
+        assert_eq!(last_step(&answer), (changed.sizes(&left), left.len() as u64));
         assert!(!left.contains(old) && !left.contains(chain));
 
         // The same from a file.
@@ -408,7 +415,7 @@ fn dropping_files_is_what_deleting_them_gains() {
     let steps = ["--drop-files", "share/common-[1-9]*", "--remove", remove];
     let steps = [&steps, ["--drop-files", "{libexec,bin/three,deep}"].as_slice()].concat();
     let answer = json(&env, &store, &[["what-if", top].as_slice(), &steps].concat());
-    let (nar, disk, _) = last_step(&answer);
+    let (sizes, _) = last_step(&answer);
     let dropped: Vec<u64> = (answer["steps"].as_array().unwrap().iter())
         .map(|step| step["files_dropped"].as_u64().unwrap())
         .collect();
@@ -428,8 +435,7 @@ fn dropping_files_is_what_deleting_them_gains() {
         let nar = run(store.nix.command("nix-store").arg("--dump").arg(&real));
         nar_sizes += nar.stdout_bytes.len() as u64;
     }
-    assert_eq!(nar, nar_sizes);
-    assert_eq!(disk, inodes.values().sum::<u64>());
+    assert_eq!(sizes, [nar_sizes, inodes.values().sum::<u64>(), inodes.len() as u64]);
 }
 
 #[test]
@@ -445,14 +451,18 @@ fn suggestions_hold_what_they_promise() {
             // Each alone, and all up to here.
             let alone: Vec<&str> = text(suggestion, "flags").split(' ').collect();
             let alone = json(env, store, &[["what-if", top].as_slice(), &alone].concat());
-            let step = &alone["steps"][1];
+            let (before, step) = (&alone["steps"][0], &alone["steps"][1]);
             let change = |key: &str| -step[key].as_i64().unwrap();
             assert_eq!(suggestion["alone_nar_size"], change("nar_change"), "{suggestion}");
             assert_eq!(suggestion["alone_disk_size"], change("disk_change"), "{suggestion}");
+            let inodes = |step: &Value| step["inodes"].as_u64().unwrap();
+            assert_eq!(suggestion["alone_inodes"], inodes(before) - inodes(step), "{suggestion}");
         }
         let followed = json(env, store, &args);
         let steps = followed["steps"].as_array().unwrap();
-        for (suggestion, step) in list.iter().zip(&steps[1..]) {
+        for ((suggestion, step), before) in list.iter().zip(&steps[1..]).zip(steps) {
+            let inodes = |step: &Value| step["inodes"].as_u64().unwrap();
+            assert_eq!(suggestion["gain_inodes"], inodes(before) - inodes(step), "{suggestion}");
             let change = |key: &str| -step[key].as_i64().unwrap();
             assert_eq!(suggestion["gain_nar_size"], change("nar_change"), "{suggestion}");
             assert_eq!(suggestion["gain_disk_size"], change("disk_change"), "{suggestion}");

@@ -1,7 +1,6 @@
 //! Kinds of files that a closure can often do without.
 
-use super::Gain;
-use crate::analysis::graph_changes::{Dropped, DroppedFrom, Edited, measure};
+use crate::analysis::graph_changes::{Dropped, DroppedFrom, Edited, Gain, measure};
 use crate::answer::{Cell, Column, Section};
 use crate::census::Census;
 use crate::disk::KindScan;
@@ -45,18 +44,21 @@ pub(super) fn find(census: &Census, scan: &KindScan, min_size: u64) -> Vec<KindS
                 from.private_disk_size = from.private_disk_size.saturating_add(own.disk_size);
                 of_path += own.entries;
             }
+            let mut shared = 0;
             for name in scan.names(path.node()).filter(|name| kinds.contains(&name.kind)) {
                 *from.names.entry(name.inode).or_default() += 1;
+                shared += 1;
             }
+            from.private_inodes = of_path - shared;
             if of_path > 0 {
                 entries += of_path;
                 dropped.paths.insert(path, from);
             }
         }
         let after = measure(census, &all, &dropped);
-        let gain = Gain::of_drop(census, (&all, before), after, &dropped);
+        let gain = Gain::between(census, (&all, before), (&all, after), &dropped);
         let paths = dropped.paths.len() as u64;
-        let gains = gain.disk_size > 0 && gain.disk_size >= min_size;
+        let gains = gain.disk_size.is_some_and(|gain| gain > 0 && gain >= min_size);
         gains.then_some(KindSuggestion { kinds, gain, paths, entries })
     };
     let mut found: Vec<KindSuggestion> = DROPPABLE.iter().filter_map(one).collect();
@@ -69,8 +71,9 @@ pub(super) fn section(suggestions: &[KindSuggestion]) -> Section<'_> {
     let columns = vec![
         Column::size("gain_nar_size").titled("gain NAR"),
         Column::size("gain_disk_size").titled("gain disk").weight(),
+        Column::count("gain_inodes").titled("inodes"),
         Column::count("paths"),
-        Column::count("entries"),
+        Column::count("entries").hidden(),
         Column::texts("kinds").hidden(),
         Column::text("description").titled("what it is"),
         Column::text("flags").titled("what-if flags to try it"),
@@ -81,7 +84,8 @@ pub(super) fn section(suggestions: &[KindSuggestion]) -> Section<'_> {
             suggestion.kinds.iter().map(|kind| kind.description().to_lowercase()).collect();
         vec![
             Cell::optional(suggestion.gain.nar_size, Cell::Size),
-            Cell::Size(suggestion.gain.disk_size),
+            Cell::optional(suggestion.gain.disk_size, Cell::Size),
+            Cell::optional(suggestion.gain.inodes, Cell::Count),
             Cell::Count(suggestion.paths),
             Cell::Count(suggestion.entries),
             Cell::List(keys.iter().map(|&key| key.into()).collect()),

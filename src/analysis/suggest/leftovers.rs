@@ -1,10 +1,11 @@
 //! What was needed to build, and is not to run: outputs `-dev`, headers, static
 //! libraries, compilers, build tools, sources and derivations in a closure.
 
-use super::{Action, Gain, Handles};
-use crate::analysis::graph_changes::{Dropped, Edited, measure};
+use super::{Action, Handles};
+use crate::analysis::graph_changes::{Dropped, Edited, Gain, measure};
 use crate::analysis::kinds::kinds_of_path;
 use crate::analysis::path_names::list_of;
+use crate::analysis::retained::SizeKind;
 use crate::answer::{Cell, Column, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
@@ -13,6 +14,7 @@ use crate::graph::{NodeSet, TooHeavy};
 use crate::kinds::FileKind;
 use crate::store::Package;
 use std::cmp::Reverse;
+use std::rc::Rc;
 
 /// Packages that are compilers, as nixpkgs names them; their output `out` alone,
 /// since `lib` and the like are for running.
@@ -148,22 +150,18 @@ pub(in crate::analysis) fn find(
         if held_by.iter().all(|&node| is_leftover(node)) {
             continue;
         }
-        let gain = Gain {
-            nar_size: retained.nar_size(path),
-            disk_size: retained.disk_size(path).unwrap_or(0),
-        };
+        let gain = Gain::of_path(&retained, path);
         let held_by = held_by.into_iter().map(PathIndex::new).collect();
         found.push(Leftover { path, reason, gain, held_by });
     }
-    let disk = census.disk.is_some();
-    let order = |gain: &Gain| if disk { Some(gain.disk_size) } else { gain.nar_size };
-    found.sort_by_key(|leftover| (Reverse(order(&leftover.gain)), leftover.path));
+    let by = SizeKind::of(census);
+    found.sort_by_key(|leftover| (Reverse(leftover.gain.get(by)), leftover.path));
     let mut without = graph.clone();
     without.remove(&found.iter().map(|leftover| leftover.path).collect::<Vec<_>>());
     let left: NodeSet = without.reached();
     let nothing = Dropped::default();
     let (before, after) = (measure(census, &all, &nothing), measure(census, &left, &nothing));
-    Ok((found, Gain::between(census, (&all, before), (&left, after))))
+    Ok((found, Gain::between(census, (&all, before), (&left, after), &nothing)))
 }
 
 fn reason(census: &Census, scan: Option<&KindScan>, path: PathIndex) -> Option<LeftoverReason> {
@@ -225,13 +223,15 @@ pub(super) fn section<'a>(
     census: &'a Census,
     leftovers: &'a [Leftover],
     all: &Gain,
+    handles: Rc<Handles<'a>>,
 ) -> Section<'a> {
     let disk = census.disk.is_some();
-    let nar = |size| Cell::optional(size, Cell::Size);
-    let on_disk = move |size| Cell::optional(disk.then_some(size), Cell::Size);
+    let size = |size| Cell::optional(size, Cell::Size);
+    let count = |n| Cell::optional(n, Cell::Count);
     let columns = vec![
         Column::size("gain_nar_size").titled("gain NAR"),
         Column::size("gain_disk_size").titled("gain disk").hidden_if(!disk).weight(),
+        Column::count("gain_inodes").titled("inodes").hidden(),
         Column::text("reason").titled("what it is"),
         Column::path("path").hidden(),
         Column::text("flags").titled("what-if flags to try it"),
@@ -239,15 +239,15 @@ pub(super) fn section<'a>(
         Column::paths("held_by").titled("holders"),
     ];
     let catalog = &census.catalog;
-    let handles = Handles::new(census);
     let rows = leftovers.iter().map(move |leftover| {
         let action = match leftover.held_by[..] {
             [from] => Action::Cut(from, leftover.path),
             _ => Action::Remove(leftover.path),
         };
         vec![
-            nar(leftover.gain.nar_size),
-            on_disk(leftover.gain.disk_size),
+            size(leftover.gain.nar_size),
+            size(leftover.gain.disk_size),
+            count(leftover.gain.inodes),
             Cell::text(leftover.reason.key()),
             Cell::text(catalog.path(census.id(leftover.path))),
             Cell::Arguments(handles.flags(action)),
@@ -261,8 +261,9 @@ pub(super) fn section<'a>(
     let footer = match leftovers.len() {
         0 | 1 => Vec::new(),
         _ => vec![
-            nar(all.nar_size),
-            on_disk(all.disk_size),
+            size(all.nar_size),
+            size(all.disk_size),
+            count(all.inodes),
             empty(),
             empty(),
             Cell::text("all of them"),

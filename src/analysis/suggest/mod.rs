@@ -4,11 +4,11 @@
 mod kinds;
 pub(super) mod leftovers;
 
-use super::graph_changes::{Dropped, Edited, known_nar_change, known_nar_size, measure};
+use super::graph_changes::{Dropped, Edited, Gain, known_nar_size, measure, most_tries};
 use super::path_names::list_of;
 use super::reference_locations::{self, ReferenceLocations};
 use super::retained::{Retained, SizeKind, Sizes};
-use super::variants::{families, in_place_of};
+use super::variants::{self, families};
 use super::why::locations_section;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
@@ -16,9 +16,10 @@ use crate::census::{Census, PathIndex};
 use crate::disk::{DiskError, KindScan};
 use crate::fs::StoreFiles;
 use crate::graph::{Dominator, NodeSet, TooHeavy};
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 pub use kinds::KindSuggestion;
 pub use leftovers::{Leftover, LeftoverReason};
@@ -27,10 +28,6 @@ pub use leftovers::{Leftover, LeftoverReason};
 /// retains: what lies above (a system's `etc` retains nearly all, itself next
 /// to nothing) says little about what to cut.
 const OWN_PART: u64 = 20;
-
-/// How many paths are tried to be replaced, those that retain most: each try
-/// goes over the whole graph.
-const TRIED: usize = 64;
 
 /// What to do to a path. All are indexes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,40 +72,6 @@ pub struct Suggestion {
     pub paths: u64,
 }
 
-/// What a change gains, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Gain {
-    /// NAR size; `None` if that of a path that goes is unknown.
-    pub nar_size: Option<u64>,
-    /// Disk size; 0 if the disk was not asked.
-    pub disk_size: u64,
-}
-
-impl Gain {
-    /// What is gained from the first set of paths, with its sizes, to the second.
-    fn between(census: &Census, before: (&NodeSet, Sizes), after: (&NodeSet, Sizes)) -> Self {
-        let nar = known_nar_change(census, before, after, &Dropped::default());
-        Self {
-            nar_size: nar.map(|change| change.min(0).unsigned_abs()),
-            disk_size: before.1.disk.saturating_sub(after.1.disk),
-        }
-    }
-
-    /// What is gained when files of a set of paths go.
-    fn of_drop(
-        census: &Census,
-        before: (&NodeSet, Sizes),
-        after: Sizes,
-        dropped: &Dropped,
-    ) -> Self {
-        let nar = known_nar_change(census, before, (before.0, after), dropped);
-        Self {
-            nar_size: nar.map(|change| change.min(0).unsigned_abs()),
-            disk_size: before.1.disk.saturating_sub(after.disk),
-        }
-    }
-}
-
 /// A path whose place another build of the same package could take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Replacement {
@@ -131,8 +94,7 @@ pub struct Suggestions {
     pub leftovers: Vec<Leftover>,
     /// What cutting every reference to each leftover gains together.
     pub leftovers_gain: Gain,
-    /// Kinds of files that could be left out; empty until they are looked for
-    /// ([`Suggestions::find_kinds`]).
+    /// Kinds of files that could be left out; empty where no files were looked at.
     pub kinds: Vec<KindSuggestion>,
     /// Which files hold the leftovers, if that was asked.
     pub locations: Option<ReferenceLocations>,
@@ -152,11 +114,30 @@ pub struct Suggestions {
 
 impl Suggestions {
     /// Finds at most `limit` suggestions that gain at least `min_size` bytes
-    /// each (on disk, or as NAR where the disk was not asked).
+    /// each (on disk, or as NAR where the disk was not asked). With a `scan` of the
+    /// examined paths also kinds of files that could be left out, and leftovers by
+    /// what is in them.
     ///
     /// # Errors
     /// If sizes sum to 2^64 bytes or more, which only a forged store can do.
-    pub fn new(census: &Census, limit: usize, min_size: u64) -> Result<Self, TooHeavy> {
+    pub fn new(
+        census: &Census,
+        scan: Option<&KindScan>,
+        limit: usize,
+        min_size: u64,
+    ) -> Result<Self, TooHeavy> {
+        Self::of(census, scan, limit, min_size, most_tries(census))
+    }
+
+    /// The same with so many changes tried at most.
+    pub(super) fn of(
+        census: &Census,
+        scan: Option<&KindScan>,
+        limit: usize,
+        min_size: u64,
+        tries: usize,
+    ) -> Result<Self, TooHeavy> {
+        let mut warnings = census.warnings.clone();
         let by = SizeKind::of(census);
         let nothing = Dropped::default();
         let original = Edited::new(census, &census.targets);
@@ -165,10 +146,18 @@ impl Suggestions {
         let all = graph.reached();
         let mut reached = all.clone();
         let before = measure(census, &reached, &nothing);
-        let replacements = replacements(census, &original, (&all, before), &siblings, by)?;
+        let replacements =
+            replacements(census, &original, (&all, before), &siblings, by, tries, &mut warnings)?;
         let mut now = before;
         let mut list = Vec::new();
         while list.len() < limit {
+            if list.len() == tries {
+                let message = format!(
+                    "no more than {tries} cuts were looked for, as each goes over the whole graph"
+                );
+                warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
+                break;
+            }
             let retained = graph.retained(census)?;
             let Some((action, next)) =
                 best(census, &graph, &retained, &reached, now, &siblings, by)
@@ -185,44 +174,28 @@ impl Suggestions {
             let alone_sizes = measure(census, &alone, &nothing);
             list.push(Suggestion {
                 action,
-                gain: Gain::between(census, (&reached, now), (&left, after)),
-                gain_alone: Gain::between(census, (&all, before), (&alone, alone_sizes)),
+                gain: Gain::between(census, (&reached, now), (&left, after), &nothing),
+                gain_alone: Gain::between(census, (&all, before), (&alone, alone_sizes), &nothing),
                 held_by: holders(&graph, &reached, action.path()),
                 paths: (reached.len() - left.len()) as u64,
             });
             (graph, reached, now) = (next, left, after);
         }
-        let (leftovers, leftovers_gain) = leftovers::find(census, None)?;
+        let (leftovers, leftovers_gain) = leftovers::find(census, scan)?;
         Ok(Self {
-            warnings: census.warnings.clone(),
+            warnings,
             list,
             replacements,
             leftovers,
             leftovers_gain,
-            kinds: Vec::new(),
+            kinds: scan.map_or_else(Vec::new, |scan| kinds::find(census, scan, min_size)),
             locations: None,
             nar_size_before: known_nar_size(census, &all, before),
             nar_size_after: known_nar_size(census, &reached, now),
             disk_size_before: before.disk,
             disk_size_after: now.disk,
-            gain: Gain::between(census, (&all, before), (&reached, now)),
+            gain: Gain::between(census, (&all, before), (&reached, now), &nothing),
         })
-    }
-
-    /// Looks for kinds of files that could be left out, and for leftovers by
-    /// what is in them: `scan` is of the examined paths.
-    ///
-    /// # Errors
-    /// As [`Suggestions::new`].
-    pub fn find_kinds(
-        &mut self,
-        census: &Census,
-        scan: &KindScan,
-        min_size: u64,
-    ) -> Result<(), TooHeavy> {
-        (self.leftovers, self.leftovers_gain) = leftovers::find(census, Some(scan))?;
-        self.kinds = kinds::find(census, scan, min_size);
-        Ok(())
     }
 
     /// Searches the holders of leftovers for the files that hold them. What
@@ -250,10 +223,11 @@ impl Suggestions {
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let disk = census.disk.is_some();
         let on_disk = move |n: u64| Cell::optional(disk.then_some(n), Cell::Size);
-        let nar = |size| Cell::optional(size, Cell::Size);
+        let size = |size| Cell::optional(size, Cell::Size);
+        let count = |n| Cell::optional(n, Cell::Count);
         let total = vec![
-            Field::hidden("nar_size_before", nar(self.nar_size_before)),
-            Field::hidden("nar_size_after", nar(self.nar_size_after)),
+            Field::hidden("nar_size_before", size(self.nar_size_before)),
+            Field::hidden("nar_size_after", size(self.nar_size_after)),
             Field::hidden("disk_size_before", on_disk(self.disk_size_before)),
             Field::hidden("disk_size_after", on_disk(self.disk_size_after)),
         ];
@@ -267,6 +241,8 @@ impl Suggestions {
                 Column::size("alone_nar_size").titled("alone")
             },
             disk_column("alone_disk_size", "alone"),
+            Column::count("gain_inodes").titled("inodes").hidden(),
+            Column::count("alone_inodes").hidden(),
             Column::count("paths").rank(4),
             Column::text("action").hidden(),
             Column::path("path").hidden(),
@@ -274,15 +250,19 @@ impl Suggestions {
             Column::text("holder").titled("held by").rank(7),
             Column::paths("held_by").titled("holders").rank(6),
         ];
-        let handles = Handles::new(census);
+        let handles = Rc::new(Handles::new(census));
+        let of_leftovers = Rc::clone(&handles);
+        let of_twins = Rc::clone(&handles);
         let catalog = &census.catalog;
         let rows = self.list.iter().map(move |s| {
             let held_by = s.held_by.iter().map(|&i| census.id(i));
             vec![
-                nar(s.gain.nar_size),
-                on_disk(s.gain.disk_size),
-                nar(s.gain_alone.nar_size),
-                on_disk(s.gain_alone.disk_size),
+                size(s.gain.nar_size),
+                size(s.gain.disk_size),
+                size(s.gain_alone.nar_size),
+                size(s.gain_alone.disk_size),
+                count(s.gain.inodes),
+                count(s.gain_alone.inodes),
                 Cell::Count(s.paths),
                 Cell::text(s.action.name()),
                 Cell::text(catalog.path(census.id(s.action.path()))),
@@ -293,8 +273,9 @@ impl Suggestions {
                 list_of(catalog, held_by),
             ]
         });
-        let mut footer = vec![nar(self.gain.nar_size), on_disk(self.gain.disk_size)];
+        let mut footer = vec![size(self.gain.nar_size), size(self.gain.disk_size)];
         footer.extend(columns[2..].iter().map(|column| match column.key {
+            "gain_inodes" => count(self.gain.inodes),
             "flags" => Cell::text("all of them"),
             _ => Cell::text(""),
         }));
@@ -306,19 +287,20 @@ impl Suggestions {
             footer,
             summary: false,
         };
-        let handles = Handles::new(census);
         let columns = vec![
             Column::size("gain_nar_size").titled("gain NAR").rank(5),
             disk_column("gain_disk_size", "gain disk").weight(),
+            Column::count("gain_inodes").titled("inodes").hidden(),
             Column::text("flags").titled("what-if flags to try it").rank(0),
             Column::path("old").named().hidden(),
             Column::path("new").named().hidden(),
         ];
         let rows = self.replacements.iter().map(move |r| {
             vec![
-                nar(r.gain.nar_size),
-                on_disk(r.gain.disk_size),
-                Cell::Arguments(handles.flags(Action::Replace(r.old, r.new))),
+                size(r.gain.nar_size),
+                size(r.gain.disk_size),
+                count(r.gain.inodes),
+                Cell::Arguments(of_twins.flags(Action::Replace(r.old, r.new))),
                 Cell::text(catalog.path(census.id(r.old))),
                 Cell::text(catalog.path(census.id(r.new))),
             ]
@@ -333,7 +315,7 @@ impl Suggestions {
         let mut sections = vec![
             Section::fields(Some("total"), "", total),
             kinds::section(&self.kinds),
-            leftovers::section(census, &self.leftovers, &self.leftovers_gain),
+            leftovers::section(census, &self.leftovers, &self.leftovers_gain, of_leftovers),
         ];
         if let Some(found) = &self.locations {
             sections.push(locations_section(census, &found.locations));
@@ -418,22 +400,33 @@ fn best(
     Some((action, apply(graph, action)))
 }
 
-/// What each path that a sibling could replace gains, by itself.
+/// What each path that a sibling could replace gains, by itself; with so many tries.
 fn replacements(
     census: &Census,
     graph: &Edited,
     before: (&NodeSet, Sizes),
     siblings: &HashMap<PathIndex, PathIndex>,
     by: SizeKind,
+    tries: usize,
+    warnings: &mut Warnings,
 ) -> Result<Vec<Replacement>, TooHeavy> {
     let retained = graph.retained(census)?.sizes;
     let mut olds: Vec<(&PathIndex, &PathIndex)> = siblings.iter().collect();
     olds.sort_by_key(|(old, _)| (Reverse(retained[old.index()].get(by)), **old));
-    olds.truncate(TRIED);
+    if olds.len() > tries {
+        let message = format!(
+            "of {} builds that could be replaced the {tries} that retain most were tried, as each \
+             try goes over the whole graph",
+            olds.len()
+        );
+        warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
+        olds.truncate(tries);
+    }
+    let nothing = Dropped::default();
     let one = |(&old, &new): (&PathIndex, &PathIndex)| {
         let reached = apply(graph, Action::Replace(old, new)).reached();
-        let after = measure(census, &reached, &Dropped::default());
-        let gain = Gain::between(census, before, (&reached, after));
+        let after = measure(census, &reached, &nothing);
+        let gain = Gain::between(census, before, (&reached, after), &nothing);
         let much = before.1.get(by).saturating_sub(after.get(by));
         (much > 0).then_some((much, Replacement { old, new, gain }))
     };
@@ -447,7 +440,8 @@ fn replacements(
 fn siblings(census: &Census) -> HashMap<PathIndex, PathIndex> {
     let families = families(census);
     let pairs = families.values().flat_map(|builds| {
-        builds.iter().filter_map(move |&old| Some((old, in_place_of(census, builds, old)?)))
+        let places = variants::replacements(census, builds);
+        builds.iter().zip(places).filter_map(|(&old, new)| Some((old, new?)))
     });
     pairs.collect()
 }

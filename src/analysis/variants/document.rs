@@ -25,12 +25,13 @@ impl Variants {
     fn groups_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let disk = census.disk.is_some();
         let columns = vec![
-            Column::size("saves_nar_size").titled("saves NAR"),
-            Column::size("saves_disk_size").titled("saves disk").hidden_if(!disk),
+            Column::size("saves_nar_size").titled("saves NAR").rank(if disk { 4 } else { 0 }),
+            Column::size("saves_disk_size").titled("saves disk").weight().hidden_if(!disk),
+            Column::count("saves_inodes").hidden(),
             Column::count("variants"),
-            Column::text("package"),
+            Column::text("package").rank(1),
             Column::text("output"),
-            Column::text("flags").titled("what-if flags: one in place of all"),
+            Column::text("flags").titled("what-if flags: one in place of all").rank(0),
         ];
         let handles = Handles::new(census);
         let rows = self.groups.iter().map(move |group| {
@@ -40,6 +41,7 @@ impl Variants {
             vec![
                 Cell::optional(group.saves.nar_size, Cell::Size),
                 Cell::optional(group.saves.disk_size, Cell::Size),
+                Cell::optional(group.saves.inodes, Cell::Count),
                 Cell::Count(group.variants.len() as u64),
                 Cell::text(group.family.package.as_str()),
                 Cell::text(group.family.output.as_deref().unwrap_or("out")),
@@ -49,36 +51,42 @@ impl Variants {
                 },
             ]
         });
-        Section::rows("groups", "Packages with several builds", columns, rows)
+        let title = match self.groups.is_empty() {
+            true => "No package has several builds",
+            false => "Packages with several builds",
+        };
+        Section::rows("groups", title, columns, rows)
     }
 
     fn variants_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let disk = census.disk.is_some();
         let on_disk = |column: Column| column.hidden_if(!disk);
         let columns = vec![
-            Column::size("nar_size").titled("NAR size"),
-            on_disk(Column::size("disk_size").titled("disk size")),
-            Column::size("retained_nar_size").titled("retained NAR"),
-            on_disk(Column::size("retained_disk_size").titled("retained disk")),
-            on_disk(Column::size("identical_size").titled("identical")),
+            Column::size("nar_size").titled("NAR size").rank(if disk { 4 } else { 0 }),
+            on_disk(Column::size("disk_size").titled("disk size").weight()),
+            Column::size("retained_nar_size").titled("retained NAR").rank(5),
+            on_disk(Column::size("retained_disk_size").titled("retained disk").rank(2)),
+            on_disk(Column::size("identical_size").titled("identical").rank(1)),
             on_disk(Column::count("identical_files").titled("files")),
             Column::size("saves_nar_size").titled("saves NAR").hidden(),
             Column::size("saves_disk_size").titled("saves disk").hidden(),
+            Column::count("saves_inodes").hidden(),
             Column::text("package").hidden(),
             Column::text("output").hidden(),
             Column::text("version").hidden(),
             Column::text("flavour").hidden(),
             Column::path("path"),
-            Column::text("holder").titled("held by"),
-            Column::paths("held_by").titled("holders"),
-            Column::text("chain").titled("from the target"),
+            Column::text("holder").titled("held by").rank(3),
+            Column::paths("held_by").titled("holders").rank(7),
+            Column::text("chain").titled("from the target").rank(6),
             Column::paths("chain_paths").hidden(),
             Column::path("replaced_by").hidden(),
         ];
         let rows = self.groups.iter().flat_map(move |group| {
             group.variants.iter().map(move |variant| row(census, group, variant))
         });
-        Section::rows("variants", "The builds", columns, rows)
+        let title = if self.groups.is_empty() { "" } else { "The builds" };
+        Section::rows("variants", title, columns, rows)
     }
 }
 
@@ -105,6 +113,7 @@ fn row<'a>(census: &'a Census, group: &'a VariantGroup, variant: &'a Variant) ->
         Cell::optional(identical.map(|i| i.files), Cell::Count),
         Cell::optional(variant.saves.nar_size, Cell::Size),
         Cell::optional(variant.saves.disk_size, Cell::Size),
+        Cell::optional(variant.saves.inodes, Cell::Count),
         Cell::text(group.family.package.as_str()),
         Cell::text(group.family.output.as_deref().unwrap_or("out")),
         Cell::text(catalog.package(id).version),

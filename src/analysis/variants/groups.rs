@@ -1,7 +1,7 @@
 //! Which paths are builds of one package.
 
 use crate::census::{Census, PathIndex};
-use crate::graph::closure;
+use crate::graph::{Cuts, reachable};
 use crate::store::Package;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
@@ -71,18 +71,27 @@ fn is_word(word: &str) -> bool {
     word.starts_with(char::is_alphabetic) && !FLAVOURS.contains(&word)
 }
 
-/// The build that could take another's place: the first of those that are
-/// larger and do not need it themselves.
-pub(in crate::analysis) fn in_place_of(
+/// For each build of a family, the one that could take its place: the first of
+/// those that are larger and do not need it themselves. Every build is followed at
+/// most once.
+pub(in crate::analysis) fn replacements(
     census: &Census,
     builds: &[PathIndex],
-    old: PathIndex,
-) -> Option<PathIndex> {
-    let larger = builds.iter().copied().take_while(|&build| build != old);
-    let needs = |&new: &PathIndex| {
-        closure(census.references(), [new.node()]).binary_search(&old.node()).is_ok()
-    };
-    larger.into_iter().find(|new| !needs(new))
+) -> Vec<Option<PathIndex>> {
+    let mut found = vec![None; builds.len()];
+    for (at, &new) in builds.iter().enumerate() {
+        let smaller = &mut found[at + 1..];
+        if smaller.iter().all(Option::is_some) {
+            break;
+        }
+        let needs = reachable(census.references(), [new.node()], &Cuts::default());
+        for (found, old) in smaller.iter_mut().zip(&builds[at + 1..]) {
+            if found.is_none() && !needs.contains(old.node()) {
+                *found = Some(new);
+            }
+        }
+    }
+    found
 }
 
 /// A package name without words that name a flavour of it.
@@ -111,8 +120,11 @@ pub(super) fn flavour(package: &str) -> &str {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
+    use crate::catalog::{Builder, Record};
+    use crate::census::Examine;
+    use proptest::prelude::*;
 
     #[test]
     fn flavours_are_one_package() {
@@ -130,6 +142,38 @@ mod tests {
             ("ffmpeg", "ffmpeg", ""),
         ] {
             assert_eq!((flavourless(package), flavour(package)), (own, mark), "{package}");
+        }
+    }
+
+    /// A store of `builds` builds of one package, whose references are these.
+    pub(in crate::analysis::variants) fn census(builds: u32, references: &[(u32, u32)]) -> Census {
+        let mut builder = Builder::new("/nix/store");
+        for build in 0..builds {
+            let path = format!("/nix/store/{build:032}-tool-{build}.0");
+            let nar_size = Some(u64::from(1000 - build));
+            let record = Record { path: path.as_bytes(), nar_size, ..Record::default() };
+            builder.add(&record).unwrap();
+        }
+        for &(from, to) in references {
+            builder.add_reference(from, to);
+        }
+        Census::new(builder.finish().unwrap(), &Examine::All, None).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn the_first_larger_build_that_does_not_need_it_takes_its_place(
+            references in prop::collection::vec((0u32..12, 0u32..12), 0..20),
+        ) {
+            let census = census(12, &references);
+            let builds = families(&census).into_values().next().unwrap();
+            let needs = |new: PathIndex, old: PathIndex| {
+                crate::graph::closure(census.references(), [new.node()]).contains(&old.node())
+            };
+            let expected: Vec<_> = (0..builds.len())
+                .map(|at| builds[..at].iter().copied().find(|&new| !needs(new, builds[at])))
+                .collect();
+            prop_assert_eq!(replacements(&census, &builds), expected);
         }
     }
 }

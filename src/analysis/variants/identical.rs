@@ -3,10 +3,12 @@
 use crate::census::{Census, PathIndex};
 use crate::disk::{DiskError, EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::{FileType, StoreFiles};
+use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::CString;
-use std::io::Read;
+use std::io::{self, Read};
 
 /// What a path has in common with other builds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,13 +24,19 @@ struct File {
     path: u32,
     size: u64,
     executable: bool,
-    inode: (u64, u64),
+    inode: Identity,
     /// Below the store directory.
     name: Vec<u8>,
 }
 
+/// An inode: its device and number.
+type Identity = (u64, u64);
+
+/// What stands for a file's contents.
+type Hash = [u8; 32];
+
 /// The inodes of equal files, by path.
-type InodesOfPaths = BTreeMap<u32, BTreeSet<(u64, u64)>>;
+type InodesOfPaths = BTreeMap<u32, BTreeSet<Identity>>;
 
 #[derive(Default)]
 struct Found {
@@ -122,20 +130,17 @@ pub(super) fn find(
         let group = group_of[&file.path];
         by_size.entry((group, file.size, file.executable)).or_default().push(file);
     }
+    by_size.retain(|_, like| like.iter().any(|file| file.path != like[0].path));
+    let hashes = hash_all(files, by_size.values(), threads, warnings)?;
     let mut found: HashMap<PathIndex, Identical> = HashMap::new();
-    let mut hashes: HashMap<(u64, u64), Option<[u8; 32]>> = HashMap::new();
     for ((_, size, _), like) in by_size {
-        let paths: BTreeSet<u32> = like.iter().map(|file| file.path).collect();
-        if paths.len() < 2 {
-            continue;
-        }
-        let inodes: BTreeSet<(u64, u64)> = like.iter().map(|file| file.inode).collect();
-        let mut classes: HashMap<[u8; 32], InodesOfPaths> = HashMap::new();
+        let inodes: BTreeSet<Identity> = like.iter().map(|file| file.inode).collect();
+        let mut classes: HashMap<Hash, InodesOfPaths> = HashMap::new();
         for file in &like {
             // One inode alone needs no reading.
             let hash = match inodes.len() {
                 1 => Some([0; 32]),
-                _ => *hashes.entry(file.inode).or_insert_with(|| hash(files, file, warnings)),
+                _ => hashes.get(&file.inode).copied(),
             };
             if let Some(hash) = hash {
                 let paths = classes.entry(hash).or_default();
@@ -154,39 +159,66 @@ pub(super) fn find(
     Ok(found)
 }
 
-/// What stands for a file's contents; a warning where they cannot be read.
-fn hash(files: &StoreFiles, file: &File, warnings: &mut Warnings) -> Option<[u8; 32]> {
-    let read = || {
-        let at = file.name.iter().rposition(|&b| b == b'/');
-        let (directory, name) = match at {
-            Some(at) => (&file.name[..at], &file.name[at + 1..]),
-            None => (&b""[..], &file.name[..]),
-        };
-        let directory = files.directory().pass_path(directory)?;
-        let mut opened = directory.open_file(&CString::new(name)?)?;
-        let mut hasher = blake3::Hasher::new();
-        let mut buffer = vec![0; 128 * 1024];
-        let mut left = file.size;
-        while left > 0 {
-            let want = usize::try_from(left).unwrap_or(buffer.len()).min(buffer.len());
-            match opened.read(&mut buffer[..want])? {
-                0 => return Err(std::io::ErrorKind::UnexpectedEof.into()),
-                read => {
-                    hasher.update(&buffer[..read]);
-                    left -= read as u64;
-                }
+/// Reads one file of each inode of those groups that have several, by as many
+/// threads as walk. A warning where one cannot be read.
+fn hash_all<'f>(
+    files: &StoreFiles,
+    groups: impl Iterator<Item = &'f Vec<File>>,
+    threads: Option<usize>,
+    warnings: &mut Warnings,
+) -> Result<HashMap<Identity, Hash>, DiskError> {
+    let several = groups.filter(|like| like.iter().any(|file| file.inode != like[0].inode));
+    let mut to_read: Vec<&File> = several.flatten().collect();
+    // In an order of their own, so that warnings always are too.
+    to_read.sort_unstable_by(|a, b| (a.inode, &a.name).cmp(&(b.inode, &b.name)));
+    to_read.dedup_by_key(|file| file.inode);
+    if to_read.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let pool = Pool::new(threads.unwrap_or((4 * cores).max(8)), "compare");
+    let pool = pool.map_err(DiskError::Threads)?;
+    let read: Vec<io::Result<Hash>> = pool.install(|| {
+        let hash = |buffer: &mut Vec<u8>, file: &&File| hash(files, file, buffer);
+        to_read.par_iter().with_max_len(16).map_init(Vec::new, hash).collect()
+    });
+    let mut hashes = HashMap::new();
+    for (file, hash) in to_read.into_iter().zip(read) {
+        match hash {
+            Ok(hash) => drop(hashes.insert(file.inode, hash)),
+            Err(error) => {
+                let mut path = files.path().as_os_str().as_encoded_bytes().to_vec();
+                path.push(b'/');
+                path.extend_from_slice(&file.name);
+                let message = format!("not compared: {error}");
+                warnings.push(WarningKind::of_error(&error), path, message);
             }
         }
-        Ok(hasher.finalize().into())
+    }
+    Ok(hashes)
+}
+
+/// What stands for a file's contents.
+fn hash(files: &StoreFiles, file: &File, buffer: &mut Vec<u8>) -> io::Result<Hash> {
+    let at = file.name.iter().rposition(|&b| b == b'/');
+    let (directory, name) = match at {
+        Some(at) => (&file.name[..at], &file.name[at + 1..]),
+        None => (&b""[..], &file.name[..]),
     };
-    read()
-        .map_err(|error: std::io::Error| {
-            let mut path = files.path().as_os_str().as_encoded_bytes().to_vec();
-            path.push(b'/');
-            path.extend_from_slice(&file.name);
-            let message = format!("not compared: {error}");
-            let kind = WarningKind::of_error(&error);
-            warnings.push(kind, path, message);
-        })
-        .ok()
+    let directory = files.directory().pass_path(directory)?;
+    let mut opened = directory.open_file(&CString::new(name)?)?;
+    let mut hasher = blake3::Hasher::new();
+    buffer.resize(128 * 1024, 0);
+    let mut left = file.size;
+    while left > 0 {
+        let want = usize::try_from(left).unwrap_or(buffer.len()).min(buffer.len());
+        match opened.read(&mut buffer[..want])? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            read => {
+                hasher.update(&buffer[..read]);
+                left -= read as u64;
+            }
+        }
+    }
+    Ok(hasher.finalize().into())
 }

@@ -5,27 +5,18 @@ mod document;
 mod groups;
 mod identical;
 
-use super::graph_changes::{Dropped, Edited, known_nar_change, measure};
-use super::retained::{Retained, SizeKind};
+use super::graph_changes::{Dropped, Edited, Gain, measure, most_tries};
+use super::retained::{Retained, SizeKind, Sizes};
 use crate::census::{Census, PathIndex};
 use crate::disk::DiskError;
 use crate::fs::StoreFiles;
-use crate::graph::{ShortestPaths, TooHeavy};
-use crate::warning::Warnings;
+use crate::graph::{NodeSet, ShortestPaths, TooHeavy};
+use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 
 pub use groups::Family;
-pub(super) use groups::{families, in_place_of};
+pub(super) use groups::{families, replacements};
 pub use identical::Identical;
-
-/// What variants cost and save. Sizes are in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Saving {
-    /// NAR size; `None` if that of a path that goes is unknown.
-    pub nar_size: Option<u64>,
-    /// Disk size; `None` if the disk was not asked.
-    pub disk_size: Option<u64>,
-}
 
 /// One build of a package. Sizes are in bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +35,8 @@ pub struct Variant {
     pub chain: Vec<PathIndex>,
     /// The build that could take its place.
     pub replaced_by: Option<PathIndex>,
-    /// What that saves, by itself.
-    pub saves: Saving,
+    /// What that saves, by itself; nothing is known of it where it was not tried.
+    pub saves: Gain,
 }
 
 /// Several builds of one package.
@@ -55,8 +46,9 @@ pub struct VariantGroup {
     pub family: Family,
     /// The builds, largest first.
     pub variants: Vec<Variant>,
-    /// What it saves if each build is replaced that can be.
-    pub saves: Saving,
+    /// What it saves if each build is replaced that can be; nothing is known of it
+    /// where it was not tried.
+    pub saves: Gain,
 }
 
 /// All packages of which several builds are examined.
@@ -103,9 +95,7 @@ impl Variants {
         let graph = Edited::new(census, &census.targets);
         let chains = ShortestPaths::new(census.references(), &graph.roots);
         let referrers = census.references().transpose(census.len());
-        let tried = Tried::new(census, graph);
-        let variant = |builds: &[PathIndex], path: PathIndex| {
-            let replaced_by = in_place_of(census, builds, path);
+        let variant = |(&path, replaced_by): (&PathIndex, Option<PathIndex>)| {
             let others = referrers.row(path.node()).iter().map(|&node| PathIndex::new(node));
             let chain = chains.to(path.node()).unwrap_or_default();
             Variant {
@@ -118,25 +108,21 @@ impl Variants {
                 held_by: others.filter(|&other| other != path).collect(),
                 chain: chain.into_iter().map(PathIndex::new).collect(),
                 replaced_by,
-                saves: replaced_by.map(|new| tried.saves(&[(path, new)])).unwrap_or_default(),
+                saves: Gain::default(),
             }
         };
         let mut groups: Vec<VariantGroup> = (families.into_iter())
             .map(|(family, builds)| {
-                let variants: Vec<Variant> =
-                    builds.iter().map(|&path| variant(&builds, path)).collect();
-                let all: Vec<(PathIndex, PathIndex)> =
-                    variants.iter().filter_map(|v| Some((v.path, v.replaced_by?))).collect();
-                VariantGroup { family, variants, saves: tried.saves(&all) }
+                let places = replacements(census, &builds);
+                let variants = builds.iter().zip(places).map(variant).collect();
+                VariantGroup { family, variants, saves: Gain::default() }
             })
             .collect();
         let by = SizeKind::of(census);
-        let order = |saves: &Saving| match by {
-            SizeKind::Disk => saves.disk_size,
-            SizeKind::Nar => saves.nar_size,
-        };
+        Tried::new(census, graph).all(&mut groups, by, most_tries(census), &mut warnings);
         groups.sort_by(|a, b| {
-            (Reverse(order(&a.saves)), &a.family).cmp(&(Reverse(order(&b.saves)), &b.family))
+            let order = |group: &VariantGroup| Reverse(group.saves.get(by));
+            (order(a), &a.family).cmp(&(order(b), &b.family))
         });
         Ok(Self { groups, warnings })
     }
@@ -146,7 +132,7 @@ impl Variants {
 struct Tried<'a> {
     census: &'a Census,
     graph: Edited,
-    before: (crate::graph::NodeSet, super::retained::Sizes),
+    before: (NodeSet, Sizes),
 }
 
 impl<'a> Tried<'a> {
@@ -156,20 +142,100 @@ impl<'a> Tried<'a> {
         Self { census, graph, before: (all, sizes) }
     }
 
+    /// Finds what groups save, and each build by itself: those whose builds retain
+    /// most first, with `left` tries.
+    fn all(
+        &self,
+        groups: &mut [VariantGroup],
+        by: SizeKind,
+        mut left: usize,
+        warnings: &mut Warnings,
+    ) {
+        let retained = |variant: &Variant| match by {
+            SizeKind::Nar => variant.retained_nar_size,
+            SizeKind::Disk => variant.retained_disk_size,
+        };
+        let most = |group: &VariantGroup| {
+            group.variants.iter().filter(|v| v.replaced_by.is_some()).filter_map(retained).max()
+        };
+        let mut order: Vec<&mut VariantGroup> = groups.iter_mut().collect();
+        order.sort_by_cached_key(|group| (Reverse(most(group)), group.family.clone()));
+        let mut untried = 0u64;
+        for group in order {
+            let replaced: Vec<(PathIndex, PathIndex)> =
+                group.variants.iter().filter_map(|v| Some((v.path, v.replaced_by?))).collect();
+            let tries = if replaced.len() > 1 { replaced.len() + 1 } else { replaced.len() };
+            if tries > left {
+                // Smaller groups after it may still be tried.
+                untried += replaced.len() as u64;
+                continue;
+            }
+            left -= tries;
+            for variant in &mut group.variants {
+                if let Some(new) = variant.replaced_by {
+                    variant.saves = self.saves(&[(variant.path, new)]);
+                }
+            }
+            group.saves = match &replaced[..] {
+                [] => self.nothing(),
+                [_] => (group.variants.iter().find(|v| v.replaced_by.is_some()))
+                    .map_or(self.nothing(), |variant| variant.saves),
+                _ => self.saves(&replaced),
+            };
+        }
+        if untried > 0 {
+            let message = format!(
+                "what {untried} replacements save was not tried, as each goes over the whole \
+                 graph: those that retain most were tried first"
+            );
+            warnings.push(WarningKind::Unchecked, self.census.catalog.store_dir(), message);
+        }
+    }
+
+    /// What is saved when nothing changes.
+    fn nothing(&self) -> Gain {
+        let zero = self.census.disk.is_some().then_some(0);
+        Gain { nar_size: Some(0), disk_size: zero, inodes: zero }
+    }
+
     /// What is saved when the second of each pair takes the first's place.
-    fn saves(&self, replacements: &[(PathIndex, PathIndex)]) -> Saving {
+    fn saves(&self, replacements: &[(PathIndex, PathIndex)]) -> Gain {
         let mut graph = self.graph.clone();
         for &(old, new) in replacements {
             graph.replace(&[old], new);
         }
         let reached = graph.reached();
-        let after = measure(self.census, &reached, &Dropped::default());
-        let (all, before) = (&self.before.0, self.before.1);
-        let nar =
-            known_nar_change(self.census, (all, before), (&reached, after), &Dropped::default());
-        Saving {
-            nar_size: nar.map(|change| change.min(0).unsigned_abs()),
-            disk_size: self.census.disk.is_some().then(|| before.disk.saturating_sub(after.disk)),
+        let nothing = Dropped::default();
+        let after = measure(self.census, &reached, &nothing);
+        let before = (&self.before.0, self.before.1);
+        Gain::between(self.census, before, (&reached, after), &nothing)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_not_tried_is_unknown_and_said() {
+        let census = groups::tests::census(4, &[]);
+        let all = Variants::new(&census, None, Some(1)).unwrap();
+        let saves = |group: &VariantGroup| group.saves.nar_size;
+        assert_eq!(all.groups.iter().map(saves).collect::<Vec<_>>(), [Some(999 + 998 + 997)]);
+        assert!(all.warnings.complete());
+        let mut groups = all.groups;
+        for group in &mut groups {
+            group.saves = Gain::default();
+            group.variants.iter_mut().for_each(|variant| variant.saves = Gain::default());
         }
+        let graph = Edited::new(&census, &census.targets);
+        let mut warnings = Warnings::new();
+        // Three replacements and all together are four tries.
+        Tried::new(&census, graph).all(&mut groups, SizeKind::Nar, 3, &mut warnings);
+        assert_eq!(groups[0].saves, Gain::default());
+        assert!(groups[0].variants.iter().all(|variant| variant.saves == Gain::default()));
+        assert!(!warnings.complete());
+        let first = warnings.iter().next().unwrap();
+        assert!(first.message.starts_with("what 3 replacements save was not tried"), "{first:?}");
     }
 }

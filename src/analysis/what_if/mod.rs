@@ -52,6 +52,8 @@ pub struct StepResult {
     pub nar_change: Option<i64>,
     /// Disk size of it, each inode once; `None` if the disk was not asked.
     pub disk_size: Option<u64>,
+    /// Its inodes; `None` if the disk was not asked.
+    pub inodes: Option<u64>,
     /// How many paths are still held.
     pub paths: u64,
     /// Paths that went, heaviest first.
@@ -134,6 +136,7 @@ impl WhatIf {
         let outcome = |paths: &NodeSet, sizes: Sizes| StepResult {
             nar_size: known_nar_size(census, paths, sizes),
             disk_size: census.disk.is_some().then_some(sizes.disk),
+            inodes: census.disk.is_some().then_some(sizes.inodes),
             paths: paths.len() as u64,
             ..StepResult::default()
         };
@@ -199,13 +202,16 @@ impl WhatIf {
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let last = self.after.last().unwrap_or(&self.before);
         let size = |key, n: Option<u64>| Field::hidden(key, Cell::optional(n, Cell::Size));
+        let count = |key, n: Option<u64>| Field::hidden(key, Cell::optional(n, Cell::Count));
         let total = vec![
             size("nar_size_before", self.before.nar_size),
             size("nar_size_after", last.nar_size),
             size("disk_size_before", self.before.disk_size),
             size("disk_size_after", last.disk_size),
-            Field::hidden("paths_before", Cell::Count(self.before.paths)),
-            Field::hidden("paths_after", Cell::Count(last.paths)),
+            count("inodes_before", self.before.inodes),
+            count("inodes_after", last.inodes),
+            count("paths_before", Some(self.before.paths)),
+            count("paths_after", Some(last.paths)),
         ];
         let mut sections = vec![Section::fields(Some("total"), "", total)];
         sections.push(self.paths_section(census, "gone", "What went", |o| &o.gone));
@@ -229,6 +235,7 @@ impl WhatIf {
             Column::change("nar_change").titled("change"),
             on_disk("disk_size", "disk size").rank(2),
             Column::change("disk_change").titled("change").rank(1).hidden_if(!disk),
+            Column::count("inodes").rank(5).hidden_if(!disk),
             Column::count("paths").rank(6),
             Column::count("gone"),
             Column::count("added").hidden(),
@@ -246,6 +253,7 @@ impl WhatIf {
                 Cell::optional(nar_change, Cell::Change),
                 Cell::optional(to.disk_size, Cell::Size),
                 Cell::optional(disk_change, Cell::Change),
+                Cell::optional(to.inodes, Cell::Count),
                 Cell::Count(to.paths),
                 Cell::Count(gone),
                 Cell::Count(to.added.len() as u64),
@@ -287,12 +295,14 @@ impl WhatIf {
         let columns = vec![
             nar_column(census),
             disk_column(census),
+            Column::count("inodes").hidden(),
             Column::path("path"),
             Column::text("step"),
         ];
         let all: Vec<(PathIndex, &str)> = (self.after.iter().zip(&self.steps))
             .flat_map(|(outcome, step)| paths(outcome).iter().map(move |&i| (i, step.as_str())))
             .collect();
+        let title = if all.is_empty() { "" } else { title };
         let rows = all.into_iter().map(|(i, step)| {
             let mut row = path_cells(census, i);
             row.push(Cell::text(step));
@@ -305,6 +315,7 @@ impl WhatIf {
         let columns = vec![
             nar_column(census),
             disk_column(census),
+            Column::count("inodes").hidden(),
             Column::path("path"),
             Column::text("holder").titled("held by").rank(1),
             Column::paths("held_by").titled("holders"),
@@ -313,6 +324,7 @@ impl WhatIf {
         let all: Vec<(&Kept, &str)> = (self.after.iter().zip(&self.steps))
             .flat_map(|(outcome, step)| outcome.kept.iter().map(move |k| (k, step.as_str())))
             .collect();
+        let none = all.is_empty();
         let rows = all.into_iter().map(|(kept, step)| {
             let catalog = &census.catalog;
             let held_by = kept.held_by.iter().map(|&i| census.id(i));
@@ -326,7 +338,8 @@ impl WhatIf {
             ]);
             row
         });
-        Section::rows("kept", "Still needed by others", columns, rows)
+        let title = if none { "" } else { "Still needed by others" };
+        Section::rows("kept", title, columns, rows)
     }
 }
 
@@ -347,6 +360,7 @@ fn path_cells(census: &Census, index: PathIndex) -> Vec<Cell<'_>> {
     vec![
         Cell::optional(census.catalog.nar_size(id), Cell::Size),
         Cell::optional(census.usage(index).map(|u| u.disk_size), Cell::Size),
+        Cell::optional(census.usage(index).map(|u| u.inodes), Cell::Count),
         Cell::text(census.catalog.path(id)),
     ]
 }
