@@ -37,10 +37,8 @@ impl Reclaim<'_> {
             ));
         }
         if location.root != Path::new("/") && !self.actions.is_empty() {
-            let root = location.root.display();
-            sections.push(Section::Note(format!(
-                "Commands are for the system under {root}: to be run inside it (nixos-enter, chroot)."
-            )));
+            let note = "Commands are to be run inside the examined root (nixos-enter, chroot).";
+            sections.push(Section::Note(note.to_owned()));
         }
         let store_dir = census.census().catalog.store_dir();
         Document::new(Head { store_dir, warnings: &self.warnings }, sections, "actions")
