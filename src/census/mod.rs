@@ -12,7 +12,7 @@ mod targets;
 pub use freeable::Freeable;
 pub(crate) use patterns::{filter_names, match_pattern, parse_glob};
 pub use shared::{SharedInodes, Union};
-pub(crate) use targets::is_pattern;
+pub(crate) use targets::{HASH_PREFIX, is_pattern};
 pub use targets::{NameContext, Named, NamedBy, TargetError, resolve_target};
 
 use crate::catalog::{Catalog, PathId};

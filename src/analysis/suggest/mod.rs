@@ -12,13 +12,13 @@ use super::variants::{self, families};
 use super::why::locations_section;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
-use crate::census::{Census, PathIndex};
+use crate::census::{Census, HASH_PREFIX, PathIndex};
 use crate::disk::{DiskError, KindScan};
 use crate::fs::StoreFiles;
 use crate::graph::{Dominator, NodeSet, TooHeavy};
 use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 pub use kinds::KindSuggestion;
@@ -449,12 +449,12 @@ fn siblings(census: &Census) -> HashMap<PathIndex, PathIndex> {
 /// Short names that mean one examined path each, for `what-if`.
 pub(super) struct Handles<'a> {
     census: &'a Census,
-    names: HashMap<&'a str, u32>,
+    names: BTreeMap<&'a str, u32>,
 }
 
 impl<'a> Handles<'a> {
     pub(super) fn new(census: &'a Census) -> Self {
-        let mut names = HashMap::new();
+        let mut names = BTreeMap::new();
         for index in census.indexes() {
             let path = census.catalog.store_path(census.id(index));
             *names.entry(path.name()).or_default() += 1;
@@ -462,15 +462,26 @@ impl<'a> Handles<'a> {
         Self { census, names }
     }
 
-    /// The name if it is the only one and plain, else the hash part.
+    /// The name if it is the only one and plain, else the beginning of the hash part.
     fn of(&self, index: PathIndex) -> &'a str {
         let path = self.census.catalog.store_path(self.census.id(index));
         let plain = !path.name().contains(['?', '=']);
         if plain && self.names.get(path.name()) == Some(&1) {
-            path.name()
-        } else {
-            path.hash_part()
+            return path.name();
         }
+        // Paths are in the order of their hash parts.
+        let common = |other: Option<u32>| {
+            let other = other.filter(|&node| (node as usize) < self.census.len());
+            let id = other.map(|node| self.census.id(PathIndex::new(node)));
+            let other = id.map_or("", |id| self.census.catalog.store_path(id).hash_part());
+            other.bytes().zip(path.hash_part().bytes()).take_while(|(a, b)| a == b).count()
+        };
+        let (before, after) = (index.node().checked_sub(1), index.node().checked_add(1));
+        let length = (common(before).max(common(after)) + 1).max(HASH_PREFIX);
+        let prefix = path.hash_part().get(..length).unwrap_or(path.hash_part());
+        // What is called so comes first.
+        let named = self.names.range(prefix..).next().is_some_and(|(n, _)| n.starts_with(prefix));
+        if named { path.hash_part() } else { prefix }
     }
 
     /// The flags of `what-if` for an action.
@@ -480,5 +491,44 @@ impl<'a> Handles<'a> {
             Action::Cut(from, to) => format!("--cut {}:{}", self.of(from), self.of(to)),
             Action::Replace(old, new) => format!("--replace {}={}", self.of(old), self.of(new)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::{Builder, Record};
+    use crate::census::Examine;
+
+    #[test]
+    fn flags_name_one_path_each() {
+        let paths = [
+            ("0000000ab", "env"),
+            ("0000000abc", "env"),
+            ("1111111", "env"),
+            ("2222222", "env"),
+            ("3333333", "2222222a-1.0"),
+            ("4444444", "alone-1.0"),
+            ("5555555", "fix.patch?h=1"),
+        ];
+        let mut builder = Builder::new("/nix/store");
+        for (begin, name) in paths {
+            let path = format!("/nix/store/{begin:z<32}-{name}");
+            builder.add(&Record { path: path.as_bytes(), ..Record::default() }).unwrap();
+        }
+        let census = Census::new(builder.finish().unwrap(), &Examine::All, None).unwrap();
+        let handles = Handles::new(&census);
+        let of = |path: u32| handles.flags(Action::Remove(PathIndex::new(path)));
+        let expected = [
+            "--remove 0000000abc",
+            "--remove 0000000abz",
+            "--remove 1111111",
+            // A name begins so.
+            "--remove 2222222zzzzzzzzzzzzzzzzzzzzzzzzz",
+            "--remove 2222222a-1.0",
+            "--remove alone-1.0",
+            "--remove 5555555",
+        ];
+        assert_eq!((0..7).map(of).collect::<Vec<_>>(), expected);
     }
 }
