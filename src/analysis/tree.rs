@@ -1,5 +1,6 @@
 //! A path's references (or referrers) as a tree with sizes, heaviest first.
 
+use super::derivers::warn_of_no_outputs;
 use super::graph_lines::{list, row_of};
 use super::hard_links;
 use super::path_names::list_of;
@@ -66,7 +67,13 @@ impl ReferenceTree {
         if options.min_size > 0 {
             lines = prune(lines, |i| weight(i) >= options.min_size);
         }
-        Ok(Self { lines, warnings: census.warnings.clone(), retained })
+        let mut warnings = census.warnings.clone();
+        let mut listed: Vec<_> =
+            lines.iter().map(|line| census.id(PathIndex::new(line.node))).collect();
+        listed.sort_unstable();
+        listed.dedup();
+        warn_of_no_outputs(&census.catalog, &listed, &mut warnings);
+        Ok(Self { lines, warnings, retained })
     }
 
     /// The answer for printing.

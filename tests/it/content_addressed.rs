@@ -75,6 +75,14 @@ fn check(nix: &'static Nix) {
     let valid: BTreeSet<String> = store.valid_paths().into_iter().collect();
 
     env.set("NIX_CONFIG", SETTINGS).set("NIX_CONF_DIR", store.dir.join("conf").to_str().unwrap());
+    // What a derivation built that names no outputs is known of their derivers alone.
+    for question in [&["tree"][..], &["report", "--derivers"]] {
+        let mut args = store.args();
+        args.extend(question.iter().map(Into::into));
+        args.push((&drvs[0]).into());
+        let run = env.run(args);
+        assert!(run.stderr.contains("or content-addressed"), "{question:?}: {}", run.stderr);
+    }
     let mut args: Vec<std::ffi::OsString> = vec!["garbage".into()];
     args.extend(store.args());
     args.extend(["--no-runtime", "--format", "json", "--nix-version"].map(Into::into));
