@@ -51,7 +51,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &HtmlArgs) -> Resu
     };
     let failed = |e: &dyn std::error::Error| Failure::because(e);
     let suggestions = match census.len() <= SUGGESTED_UP_TO {
-        true => Some(Suggestions::new(&census, SUGGESTIONS, 0).map_err(|e| failed(&e))?),
+        true => Some(Suggestions::new(&census, None, SUGGESTIONS, 0).map_err(|e| failed(&e))?),
         false => None,
     };
     let command = command(subject, &census, &examine);

@@ -164,13 +164,13 @@ fn the_demo_store_is_as_du_and_find_have_it() {
     }
     let env = TestEnv::new();
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo");
-    let question = ["files", "systemd-255.6", "perl-5.38.2", "--no-closure", "--format", "json"];
-    let answer = env.json([&["--root", root], &question[..]].concat());
+    let question = ["files", "systemd-255.6", "perl-5.38.2", "system-path", "--no-closure"];
+    let answer = env.json([&["--root", root, "--format", "json"], &question[..]].concat());
     let paths: Vec<PathBuf> = (answer["directories"].as_array().unwrap().iter())
         .filter(|row| row["depth"] == 0)
         .map(|row| PathBuf::from(format!("{root}{}", row["path"].as_str().unwrap())))
         .collect();
-    assert_eq!(paths.len(), 2);
+    assert_eq!(paths.len(), 3);
     assert_eq!(answer["total"]["disk_size"], du(&paths));
     let every = run(Command::new("du").args(["-scl", "--block-size=1"]).args(&paths)).ok();
     let every: u64 =
@@ -190,6 +190,16 @@ fn the_demo_store_is_as_du_and_find_have_it() {
         .map(|row| row["path"].as_str().unwrap().to_owned())
         .collect();
     assert_eq!(files, names);
+    // Where symlinks lead.
+    let links = ["-type", "l", "-printf", "%p %l\n"];
+    let found = run(Command::new("find").args(&paths).args(links)).ok();
+    let found: BTreeSet<&str> =
+        found.lines().map(|line| line.strip_prefix(root).unwrap()).collect();
+    let ours: BTreeSet<String> = (answer["files"].as_array().unwrap().iter())
+        .filter_map(|row| Some(format!("{} {}", row["path"].as_str()?, row["target"].as_str()?)))
+        .collect();
+    assert!(ours.len() > 50);
+    assert_eq!(ours, found.into_iter().map(str::to_owned).collect());
 }
 
 #[test]

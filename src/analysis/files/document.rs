@@ -116,6 +116,7 @@ impl Files {
             Column::text("type").hidden(),
             Column::count("depth").hidden(),
             Column::path("path"),
+            Column::path("target").titled("leads to").hidden(),
         ]);
         let rows = self.files.iter().map(move |&node| {
             let (entry, sizes) = (&self.listing.nodes[node as usize], &self.sizes[node as usize]);
@@ -126,6 +127,7 @@ impl Files {
                 Cell::text(type_name(entry.file_type)),
                 Cell::Count((entry.depth - 1).into()),
                 self.full_path(census, node),
+                self.target_cell(node),
             ]);
             cells
         });
@@ -170,7 +172,12 @@ impl Files {
         ]
     }
 
+    fn target_cell(&self, node: u32) -> Cell<'_> {
+        Cell::optional(self.listing.target(node), |target| Cell::Bytes(target.into()))
+    }
+
     fn tree_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let symlinks = self.lines.iter().any(|line| self.listing.target(line.node).is_some());
         let mut columns = self.size_columns();
         columns.extend([
             Column::count("entries"),
@@ -179,6 +186,7 @@ impl Files {
             Column::path("path"),
             Column::count("depth").hidden(),
             Column::path("parent").hidden(),
+            Column::path("target").titled("leads to").rank(6).hidden_if(!symlinks),
         ]);
         columns.extend(self.link_columns());
         // The paths are listed where each inode stands once.
@@ -204,6 +212,7 @@ impl Files {
                 path,
                 Cell::Count(line.depth.into()),
                 Cell::optional(line.parent, |parent| self.full_path(census, parent)),
+                self.target_cell(node),
             ]);
             cells.extend(self.link_cells(census, node));
             cells.pop();

@@ -7,7 +7,7 @@ use crate::disk::{
 use crate::fs::FileType;
 use crate::graph::Rows;
 use crate::kinds::FileKind;
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -16,10 +16,30 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Says that an entry has no inode with several names.
 pub(super) const OWN: u32 = u32::MAX;
 
+/// Where a name, or the target of a symlink, is among others.
+#[derive(Clone, Copy, Debug)]
+struct Name {
+    start: usize,
+    length: u32,
+}
+
+impl Name {
+    fn of(self, names: &[u8]) -> &[u8] {
+        &names[self.start..self.start + self.length as usize]
+    }
+
+    /// The same where those names begin elsewhere.
+    fn after(self, base: usize) -> Self {
+        Self { start: self.start + base, ..self }
+    }
+}
+
 /// An entry of a path, as it was met. Sizes are in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Met {
-    name: (u32, u32),
+    name: Name,
+    /// Of a symlink.
+    target: Option<Name>,
     pub(super) file_type: FileType,
     pub(super) kind: FileKind,
     /// Of an inode with several names these are the scan's.
@@ -73,9 +93,32 @@ pub(super) struct Gatherer {
 }
 
 impl Gathered {
-    fn push(&mut self, entry: &WalkEntry<'_, Shared>, kind: FileKind) {
-        let start = self.names.len() as u32;
-        self.names.extend_from_slice(entry.name());
+    fn name(&mut self, text: &[u8]) -> Name {
+        let name = Name { start: self.names.len(), length: text.len() as u32 };
+        self.names.extend_from_slice(text);
+        name
+    }
+
+    fn push(
+        &mut self,
+        directory: &WalkDirectory<'_, Numbered>,
+        entry: &WalkEntry<'_, Shared>,
+        kind: FileKind,
+    ) {
+        let name = self.name(entry.name());
+        let target = match (entry.file_type, &entry.stat) {
+            (FileType::Symlink, EntryStat::Known(_) | EntryStat::Stat(_)) => {
+                directory.read_link(entry).map(Some)
+            }
+            _ => Ok(None),
+        };
+        let target = target.unwrap_or_else(|error| {
+            let path = directory.full_path(entry.name());
+            let message = format!("where it leads is not known: {error}");
+            self.warnings.push(WarningKind::of_error(&error), path, message);
+            None
+        });
+        let target = target.map(|target| self.name(&target));
         let (size, disk_size, inode) = match entry.stat {
             EntryStat::Known(shared) => (0, 0, shared.number()),
             EntryStat::Stat(stat) => {
@@ -85,7 +128,8 @@ impl Gathered {
             EntryStat::Failed => (0, 0, OWN),
         };
         self.met.push(Met {
-            name: (start, self.names.len() as u32),
+            name,
+            target,
             file_type: entry.file_type,
             kind,
             size,
@@ -116,7 +160,7 @@ impl Observer for Gatherer {
     ) {
         let kind = self.finder.top(&mut state.warnings, directory, entry);
         let start = state.met.len();
-        state.push(entry, kind);
+        state.push(directory, entry, kind);
         state.parts.push(Part {
             path: directory.path(),
             depth: 0,
@@ -148,8 +192,9 @@ impl Observer for Gatherer {
         let start = state.met.len();
         let mut warnings = std::mem::take(&mut state.warnings);
         self.finder.directory(&mut warnings, &at.place, directory, entries, |entry, kind| {
-            state.push(entry, kind);
+            state.push(directory, entry, kind);
         });
+        warnings.extend(std::mem::take(&mut state.warnings));
         state.warnings = warnings;
         let name = state.names.len();
         state.names.extend_from_slice(directory.name());
@@ -183,7 +228,8 @@ pub(super) struct Node {
     pub(super) disk_size: u64,
     /// The scan's inode, if it has several names, else [`OWN`].
     pub(super) inode: u32,
-    name: (u32, u32),
+    name: Name,
+    target: Option<Name>,
 }
 
 /// The tree of all that was met: a directory comes before what is in it.
@@ -201,11 +247,11 @@ impl Listing {
         let mut names = Vec::new();
         let mut bases = Vec::new();
         for state in &observed.states {
-            bases.push(names.len() as u32);
+            bases.push(names.len());
             names.extend_from_slice(&state.names);
         }
         let states = observed.states.iter().zip(bases);
-        let mut parts: Vec<(&Part, &Gathered, u32)> = states
+        let mut parts: Vec<(&Part, &Gathered, usize)> = states
             .flat_map(|(state, base)| state.parts.iter().map(move |part| (part, state, base)))
             .collect();
         // Each directory after the one it is in.
@@ -219,7 +265,8 @@ impl Listing {
             size: 0,
             disk_size: 0,
             inode: OWN,
-            name: (0, 0),
+            name: Name { start: 0, length: 0 },
+            target: None,
         };
         let mut listing = Self { nodes: vec![root], names, order: Vec::new() };
         // By the directory that each is in, and its name there. One name comes
@@ -239,10 +286,9 @@ impl Listing {
             level.sort_by_key(|(parent, part, ..)| (*parent, part.path, part.position));
             for (parent, part, state, base) in level {
                 for met in &state.met[part.entries.clone()] {
-                    let name = (met.name.0 + base, met.name.1 + base);
+                    let node = u32::try_from(listing.nodes.len()).expect("fewer than 2^32 entries");
                     if met.file_type == FileType::Directory {
-                        let own = &state.names[met.name.0 as usize..met.name.1 as usize];
-                        let node = listing.nodes.len() as u32;
+                        let own = met.name.of(&state.names);
                         directories.entry((part.directory, own)).or_insert(node);
                     }
                     listing.nodes.push(Node {
@@ -257,7 +303,8 @@ impl Listing {
                             OWN => OWN,
                             number => observed.inode(number),
                         },
-                        name,
+                        name: met.name.after(base),
+                        target: met.target.map(|target| target.after(base)),
                     });
                 }
             }
@@ -287,8 +334,12 @@ impl Listing {
 
     /// The last part of an entry's name.
     pub(super) fn name(&self, node: u32) -> &[u8] {
-        let (start, end) = self.nodes[node as usize].name;
-        &self.names[start as usize..end as usize]
+        self.nodes[node as usize].name.of(&self.names)
+    }
+
+    /// Where a symlink leads, as it says; `None` for what is no symlink.
+    pub(super) fn target(&self, node: u32) -> Option<&[u8]> {
+        self.nodes[node as usize].target.map(|target| target.of(&self.names))
     }
 
     /// The name of an entry below the store directory.

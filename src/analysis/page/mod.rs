@@ -9,6 +9,7 @@ mod fold;
 #[cfg(test)]
 mod tests;
 
+use super::Gain;
 use super::report::{Column, Report, ReportOptions};
 use super::retained::{Retained, examined_roots, weighted};
 use super::suggest::{Action, Handles, Suggestions};
@@ -212,8 +213,8 @@ fn nodes(census: &Census, folded: &Folded) -> Vec<(&'static str, Values)> {
         Some(all.filter(|&id| census.index_of(id).is_none()).count() as u64)
     };
     vec![
-        ("own_disk_size", numbers(own(|s, i| s.own_disk_sizes[i]), |node| node.disk)),
-        ("own_inodes", numbers(own(|s, i| s.own_inodes[i]), |node| node.inodes)),
+        ("own_disk_size", numbers(own(|s, i| s.own_sizes[i].disk_size), |node| node.disk)),
+        ("own_inodes", numbers(own(|s, i| s.own_sizes[i].inodes), |node| node.inodes)),
         ("group_nar_size", Values::Numbers(folded.groups.iter().map(|node| node.nar).collect())),
         (
             "group_paths",
@@ -322,8 +323,7 @@ fn facts(
 fn suggested(census: &Census, folded: &Folded, suggestions: Option<&Suggestions>) -> Value {
     let Some(suggestions) = suggestions else { return json!([]) };
     let handles = Handles::new(census);
-    let disk = census.disk.is_some();
-    let one = |action: Action, nar: Option<u64>, on_disk: u64| {
+    let one = |action: Action, gain: Gain| {
         let node = |path| folded.node_of(path);
         let (name, from, to) = match action {
             Action::Remove(path) => ("remove", node(path)?, None),
@@ -335,16 +335,16 @@ fn suggested(census: &Census, folded: &Folded, suggestions: Option<&Suggestions>
             "path": from,
             "other": to,
             "flags": handles.flags(action),
-            "gain_nar_size": nar,
-            "gain_disk_size": disk.then_some(on_disk),
+            "gain_nar_size": gain.nar_size,
+            "gain_disk_size": gain.disk_size,
         }))
     };
     let cuts = suggestions.list.iter();
-    let cuts = cuts.filter_map(|s| one(s.action, s.gain_alone.nar_size, s.gain_alone.disk_size));
+    let cuts = cuts.filter_map(|s| one(s.action, s.gain_alone));
     let twins = suggestions.replacements.iter().take(TWINS);
     let replaced: Vec<PathIndex> = suggestions.list.iter().map(|s| s.action.path()).collect();
     let twins = twins
         .filter(|r| !replaced.contains(&r.old))
-        .filter_map(|r| one(Action::Replace(r.old, r.new), r.gain.nar_size, r.gain.disk_size));
+        .filter_map(|r| one(Action::Replace(r.old, r.new), r.gain));
     json!(cuts.chain(twins).collect::<Vec<_>>())
 }
