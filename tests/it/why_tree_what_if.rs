@@ -185,8 +185,8 @@ fn chains_are_shortest_and_no_longer_than_nix_s() {
     });
 }
 
-/// The files that `nix why-depends --precise` names, as (file, what it refers to).
-fn precise_of_nix(text: &str) -> BTreeSet<(String, String)> {
+/// A text of Nix without its colours.
+fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut escape = false;
     for c in text.chars() {
@@ -197,9 +197,14 @@ fn precise_of_nix(text: &str) -> BTreeSet<(String, String)> {
             _ => {}
         }
     }
+    plain
+}
+
+/// The files that `nix why-depends --precise` names, as (file, what it refers to).
+fn precise_of_nix(text: &str) -> BTreeSet<(String, String)> {
     let mut files = Vec::new();
     let mut found = BTreeSet::new();
-    for line in plain.lines() {
+    for line in plain(text).lines() {
         let line = line.trim_start_matches(['│', '├', '└', '─', ' ']);
         if let Some(to) = line.strip_prefix("→ ") {
             found.extend(files.drain(..).map(|file| (file, to.to_owned())));
@@ -296,6 +301,74 @@ fn the_tree_has_the_references_of_nix_s() {
         let expected = store.nix("nix-store", ["--query", "--referrers-closure", note]);
         assert_eq!(users, expected.lines().map(str::to_owned).collect());
     });
+}
+
+/// Derivations and outputs, each way, and what a build needs.
+#[test]
+fn derivers_outputs_and_builds_are_those_of_nix() {
+    each_nix(|env, store, known| {
+        let top = find(known, "-everything-1.0");
+        let deriver = |path: &str| {
+            let deriver = store.nix("nix-store", ["--query", "--deriver", path]).trim().to_owned();
+            (deriver != "unknown-deriver").then_some(deriver)
+        };
+        let derivers: BTreeMap<String, Option<String>> = (known.closure(&[top], None).into_iter())
+            .map(|path| (path.clone(), deriver(&path)))
+            .collect();
+        let rows = json(env, store, &["report", top, "--columns", "path,deriver"]);
+        for row in rows["paths"].as_array().unwrap() {
+            assert_eq!(row["deriver"].as_str(), derivers[text(row, "path")].as_deref(), "{row}");
+        }
+        let valid = |path: &&String| known.references.contains_key(*path);
+        let built: BTreeSet<&String> = derivers.values().flatten().filter(valid).collect();
+        assert!(built.len() > 5, "{built:?}");
+        let report = json(env, store, &["report", top, "--derivers", "--columns", "path,outputs"]);
+        let rows = report["paths"].as_array().unwrap();
+        assert_eq!(rows.len(), built.len());
+        for row in rows {
+            assert!(built.contains(&text(row, "path").to_owned()), "{row}");
+            // Nix names those not built too.
+            let outputs = store.nix("nix-store", ["--query", "--outputs", text(row, "path")]);
+            let outputs: Vec<String> = outputs.lines().map(str::to_owned).collect();
+            assert_eq!(strings(&row["outputs"]), outputs.iter().filter(valid).cloned().collect());
+        }
+
+        let drv = derivers[top].as_deref().unwrap();
+        let tree = json(env, store, &["tree", drv]);
+        let mut expected = edges_of_nix(&store.nix("nix-store", ["--query", "--tree", drv]));
+        expected.retain(|(from, to)| from != to);
+        assert_eq!(edges(&tree), expected);
+
+        let (mut chains, mut longest) = (0, 0);
+        for (path, input) in &derivers {
+            let Some(input) = input.as_ref().filter(valid) else { continue };
+            let Some(steps) = known.distance(drv, input) else { continue };
+            let why = json(env, store, &["why", "--build", top, path]);
+            let lines = why["lines"].as_array().unwrap();
+            assert_eq!(lines.len(), steps + 1, "{path}");
+            assert_eq!((text(&lines[0], "path"), text(&lines[steps], "path")), (drv, &**input));
+            for pair in lines.windows(2) {
+                assert!(known.references[text(&pair[0], "path")].contains(text(&pair[1], "path")));
+            }
+            if steps == 0 {
+                continue;
+            }
+            let args = ["why-depends", "--all", "--derivation", top, path];
+            let nix = plain(&store.nix("nix", args));
+            let all = json(env, store, &["why", "--build", "--all-chains", top, path]);
+            assert_eq!(edges(&all), edges_of_nix(&nix), "{path}");
+            (chains, longest) = (chains + 1, longest.max(steps));
+        }
+        assert!(chains > 5 && longest > 1, "{chains} {longest}");
+    });
+}
+
+/// The references that a tree of ours shows.
+fn edges(answer: &Value) -> BTreeSet<(String, String)> {
+    let lines = answer["lines"].as_array().unwrap().iter();
+    let above =
+        |line: &Value| line["parent"].as_str().or(line["referrer"].as_str()).map(str::to_owned);
+    lines.filter_map(|line| Some((above(line)?, text(line, "path").to_owned()))).collect()
 }
 
 #[test]
