@@ -107,7 +107,7 @@ fn name(path: &Value) -> &str {
     &path.as_str().unwrap().rsplit('/').next().unwrap()[33..]
 }
 
-fn names<'a>(paths: &'a Value) -> Vec<&'a str> {
+fn names(paths: &Value) -> Vec<&str> {
     paths.as_array().unwrap().iter().map(name).collect()
 }
 
