@@ -2,7 +2,7 @@
 //! again later and elsewhere.
 //!
 //! [`read`] gives a [`Snapshot`], which has all that a
-//! [`Census`](crate::census::Census) is made of; [`write`] writes one. What needs
+//! [`Census`](crate::census::Census) is made of; [`write()`] writes one. What needs
 //! the contents of files cannot be answered from it.
 //!
 //! ```
