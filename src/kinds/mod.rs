@@ -19,7 +19,8 @@ mod head;
 mod rules;
 
 pub use head::Head;
-pub use rules::{KindRule, NIXPKGS_DEPTH, NIXPKGS_TREE, RULES};
+pub(crate) use rules::NIXPKGS_DEPTH;
+pub use rules::{KindRule, NIXPKGS_TREE, RULES};
 
 use crate::fs::FileType;
 use std::collections::HashMap;

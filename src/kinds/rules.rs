@@ -186,4 +186,4 @@ pub const NIXPKGS_TREE: &[&str] = &["default.nix", "lib", "nixos", "pkgs"];
 
 /// How many directories below its store path such a tree may lie: a channel has
 /// it in a directory.
-pub const NIXPKGS_DEPTH: u32 = 1;
+pub(crate) const NIXPKGS_DEPTH: u32 = 1;
