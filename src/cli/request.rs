@@ -216,7 +216,7 @@ impl Request {
 /// Why an answer is not written as a page.
 pub(super) fn no_page() -> Failure {
     Failure::usage("only `html` writes a page for a browser")
-        .hint("choose table, json or csv with --format")
+        .hint("choose table, json, csv or markdown with --format")
 }
 
 /// Why an answer without findings is not written in a format of findings.

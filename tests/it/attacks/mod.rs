@@ -51,7 +51,7 @@ const CPU: u64 = 40;
 const MEMORY: u64 = 768 << 20;
 
 /// Every command, with what it needs to have something to do.
-const COMMANDS: [&[&str]; 23] = [
+const COMMANDS: [&[&str]; 25] = [
     &[],
     &["report", "--all"],
     &["report", "tree"],
@@ -73,6 +73,8 @@ const COMMANDS: [&[&str]; 23] = [
     &["why", "--build", "hello-1.0.drv", "hello-1.0.drv"],
     &["suggest", "--precise", "tree"],
     &["what-if", "tree", "--drop-files", "**", "--drop-kind", "other"],
+    &["diff", "hello", "tree"],
+    &["check", "tree", "--max-disk", "1GiB", "--forbid", "absent*", "--no-variants"],
     &["audit"],
     &["audit", "--contents", "--references"],
 ];
@@ -88,7 +90,14 @@ fn formats() -> Vec<String> {
     let run = TestEnv::new().run(["report", "--format", "none of them"]);
     let (_, values) = run.stderr.split_once("possible values: ").unwrap();
     let values = values.split([']', '\n']).next().unwrap();
-    values.split(',').map(|value| value.split_whitespace().collect()).collect()
+    let values = values.split(',').map(|value| value.split_whitespace().collect());
+    // A page is what one command writes, not one of the formats of all.
+    values.filter(|value: &String| value != "html").collect()
+}
+
+/// Whether only findings and checks are written in a format.
+fn of_findings(format: &str) -> bool {
+    ["junit", "github"].contains(&format)
 }
 
 /// A sound store that is about to be attacked.
@@ -221,10 +230,9 @@ impl Case {
         if sweep() {
             let formats = formats();
             let pairs = self.commands.iter().flat_map(|c| formats.iter().map(move |f| (c, f)));
-            // Only findings can be written as JUnit XML.
             let audits = |command: &[OsString]| command.first().is_some_and(|word| word == "audit");
             return pairs
-                .filter(|(command, format)| *format != "junit" || audits(command))
+                .filter(|(command, format)| !of_findings(format) || audits(command))
                 .map(|(command, format)| self.run_once(command, format))
                 .collect();
         }

@@ -35,7 +35,7 @@ fn named(case: &mut Case, name: &[u8]) {
     ];
     for format in formats() {
         for command in commands {
-            if format == "junit" && command[0] != "audit" {
+            if of_findings(&format) && command[0] != "audit" {
                 continue;
             }
             let words: Vec<OsString> = command.iter().map(Into::into).collect();
