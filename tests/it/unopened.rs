@@ -5,6 +5,7 @@
 use crate::support::store_in_code::{Made, base, insert, path};
 use crate::support::{TestEnv, have, root, run, skip};
 use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
+use std::collections::HashMap;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::os::unix::net::UnixListener;
@@ -83,7 +84,7 @@ fn opened(env: &TestEnv, made: &Made, commands: &[&[&str]], odd: &[PathBuf]) -> 
         assert!((0..=3).contains(&run.status), "{command:?}: {run:?}");
         let trace = fs::read_to_string(&trace).unwrap();
         assert!(trace.contains("O_PATH"), "{trace}");
-        for line in trace.lines().filter(|line| !line.contains("O_PATH")) {
+        for line in whole_calls(&trace).iter().filter(|line| !line.contains("O_PATH")) {
             let Some((_, result)) = line.rsplit_once(" = ") else { continue };
             let is_it = |odd: &&PathBuf| result.contains(&format!("<{}", odd.display()));
             if odd.iter().any(|odd| is_it(&odd)) {
@@ -92,6 +93,33 @@ fn opened(env: &TestEnv, made: &Made, commands: &[&[&str]], odd: &[PathBuf]) -> 
         }
     }
     found
+}
+
+/// The lines of a trace, each with a whole call: one that ends after another
+/// thread's began is in two lines.
+fn whole_calls(trace: &str) -> Vec<String> {
+    let mut begun: HashMap<&str, &str> = HashMap::new();
+    let mut calls = Vec::new();
+    for line in trace.lines() {
+        let (thread, call) = line.split_once(' ').unwrap_or((line, ""));
+        if let Some(call) = call.strip_suffix(" <unfinished ...>") {
+            begun.insert(thread, call);
+        } else if let Some((_, end)) = call.split_once(" resumed>") {
+            calls.push(format!("{}{end}", begun.remove(thread).unwrap_or_default()));
+        } else {
+            calls.push(call.to_owned());
+        }
+    }
+    calls
+}
+
+#[test]
+fn calls_in_two_lines_are_put_together() {
+    let trace = "7 openat2(3, \"a\", {flags=O_PATH} <unfinished ...>\n\
+                 8 openat2(3, \"b\") = 5</b>\n\
+                 7 <... openat2 resumed>) = 4</a>\n";
+    let calls = ["openat2(3, \"b\") = 5</b>", "openat2(3, \"a\", {flags=O_PATH}) = 4</a>"];
+    assert_eq!(whole_calls(trace), calls);
 }
 
 fn never_opened(odd_files: &[&str], commands: &[&[&str]]) {
