@@ -219,9 +219,9 @@ fn formats_of_continuous_integration() {
 
 ### What did it
 
-| budget | size | path | what | because of |
-| --- | ---: | --- | --- | --- |
-| forbid | 878.9 KiB | `big-2.0` |  | system-1 → lib-1.1 |
+| budget | size | path | because of |
+| --- | ---: | --- | --- |
+| forbid | 878.9 KiB | `big-2.0` | system-1 → lib-1.1 |
 ";
     assert_eq!(markdown, expected);
     let diff = ["diff", "system-0", "system-1", "--no-disk", "--format", "markdown"];

@@ -103,14 +103,18 @@ impl Checked<'_> {
             .budgets
             .iter()
             .any(|budget| budget.kind == BudgetKind::MaxDisk && !budget.culprits.is_empty());
+        let culprits = || self.budgets.iter().flat_map(|budget| &budget.culprits);
         let columns = vec![
             Column::text("budget").rank(1),
             Column::text("pattern").hidden(),
             Column::size("nar_size").titled("size").rank(0),
             Column::size("disk_size").titled("disk size").hidden_if(!disk),
             Column::path("path"),
-            Column::text("what").rank(2),
-            Column::text("chain").titled("because of").rank(2),
+            Column::text("what").rank(2).hidden_if(culprits().all(|of| of.what.is_empty())),
+            Column::text("chain")
+                .titled("because of")
+                .rank(2)
+                .hidden_if(culprits().all(|of| of.chain.len() < 2)),
             Column::paths("chain_paths").hidden(),
         ];
         let all = self.budgets.iter();
