@@ -423,10 +423,10 @@ impl Observer for Sorter {
         directory: &WalkDirectory<'_, WalkPlace>,
         entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
     ) {
+        let Some(at) = directory.context() else { return };
         sorted.turn_to(directory.path());
         // Taken out for the call, to count beside it.
         let mut warnings = std::mem::take(&mut sorted.warnings);
-        let Some(at) = directory.context() else { return };
         self.finder.directory(&mut warnings, at, directory, entries, |entry, kind| {
             let in_nar = match entry.file_type < FileType::Other {
                 true => size::entry(name_in_nar(entry.name(), self.use_case_hack).len() as u64),

@@ -321,7 +321,7 @@ fn facts(
 
 /// Suggestions about named paths, with the nodes that they are about.
 fn suggested(census: &Census, folded: &Folded, suggestions: Option<&Suggestions>) -> Value {
-    let Some(suggestions) = suggestions else { return json!([]) };
+    let Some(suggestions) = suggestions else { return Value::Null };
     let handles = Handles::new(census);
     let one = |action: Action, gain: Gain| {
         let node = |path| folded.node_of(path);

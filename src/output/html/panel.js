@@ -273,6 +273,9 @@ export class Panel {
   }
 
   suggestions() {
+    if (this.census.facts.suggestions === null) {
+      return el("p", { class: "note" }, "Of so many paths nothing is suggested here; ask nix-census suggest.");
+    }
     const gainOf = (s) => (this.app.size === "disk" ? s.gain_disk_size : s.gain_nar_size) ?? 0;
     // What gains only after others is for the program's own list.
     const all = this.census.facts.suggestions.filter((s) => gainOf(s) > 0);
