@@ -310,12 +310,17 @@ fn hot_journal() {
     check(&copy, &["main"], false);
 }
 
+/// Whether it can be known here that a process has a log open.
+fn knows_locks() -> bool {
+    locks::list().is_ok()
+}
+
 #[test]
 fn live() {
     let (dir, path) = database(true);
     let mut holder = child(None, "hold", &path).unwrap();
     wait_ready(&mut holder);
-    check(&path, &["main", "log", "held"], false);
+    check(&path, &["main", "log", "held"], !knows_locks());
     // No index to read: the log is read without it.
     fs::set_permissions(dir.path().join("db.sqlite-shm"), fs::Permissions::from_mode(0o600))
         .unwrap();
@@ -336,7 +341,7 @@ fn live_and_written() {
     let mut last = 2;
     for _ in 0..50 {
         let (found, journal) = rows(&path);
-        assert_eq!(journal, None);
+        assert!(journal.is_none() || !knows_locks(), "{journal:?}");
         assert!(found.len() >= last && found.len().is_multiple_of(2), "{}", found.len());
         assert!(found[2..].chunks(2).all(|pair| pair == ["a", "b"]));
         last = found.len();
