@@ -3,7 +3,7 @@
 use crate::census::{Census, PathIndex};
 use crate::disk::{DiskError, EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
 use crate::fs::{FileType, StoreFiles};
-use crate::threads::Pool;
+use crate::threads::{self, Pool};
 use crate::warning::{WarningKind, Warnings};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -175,8 +175,7 @@ fn hash_all<'f>(
     if to_read.is_empty() {
         return Ok(HashMap::new());
     }
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let pool = Pool::new(threads.unwrap_or((4 * cores).max(8)), "compare");
+    let pool = Pool::new(threads.unwrap_or_else(threads::for_disk), "compare");
     let pool = pool.map_err(DiskError::Threads)?;
     let read: Vec<io::Result<Hash>> = pool.install(|| {
         let hash = |buffer: &mut Vec<u8>, file: &&File| hash(files, file, buffer);
