@@ -242,14 +242,12 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
         ..LinksRead::default()
     };
     let mut sums = Links::default();
-    let mut any = false;
     let mut inodes = Vec::with_capacity(walked.states.iter().map(|s| s.inodes.len()).sum());
     for state in walked.states {
         sums += state.links;
-        any |= state.any;
         inodes.extend(state.inodes);
     }
-    if !any {
+    if sums.directories == 0 {
         return read;
     }
     radsort::sort_by_key(&mut inodes, Inode::key);
@@ -299,8 +297,6 @@ struct LinksSummer<'a> {
 #[derive(Default)]
 struct LinksState {
     links: Links,
-    /// Whether there is a directory of links.
-    any: bool,
     inodes: Vec<Inode>,
 }
 
@@ -316,7 +312,6 @@ impl LinksReader for LinksSummer<'_> {
             let sum = &mut state.links.directory_disk_size;
             *sum = sum.saturating_add(stat.disk_size);
             state.links.directories += 1;
-            state.any = true;
         }
     }
 
