@@ -69,7 +69,7 @@ impl Inode {
 
     /// Its blocks, in bytes.
     pub fn disk_size(&self) -> u64 {
-        (self.packed >> Self::FLAGS).saturating_mul(512)
+        self.blocks().saturating_mul(512)
     }
 
     /// What it adds to an apparent size, in bytes: nothing unless it is a
