@@ -210,8 +210,8 @@ impl Search<'_> {
         };
         if let Err(e) = read {
             state.partly.push(directory.path());
-            let path = directory.full_path(entry.name());
-            state.warnings.push(WarningKind::of_error(&e), path, e.to_string());
+            let kind = WarningKind::of_error(&e);
+            directory.warn(&mut state.warnings, kind, entry.name(), e.to_string());
         }
         for (holder, reference, found) in found {
             let file = if top { Vec::new() } else { inside(directory, entry.name()) };

@@ -216,7 +216,7 @@ impl Searcher<'_> {
             }
         };
         let mut failed = |kind: WarningKind, message: String| {
-            warnings.push(kind, directory.full_path(entry.name()), message);
+            directory.warn(warnings, kind, entry.name(), message);
             of.whole = false;
         };
         let EntryStat::Stat(meta) = entry.stat else {

@@ -291,8 +291,7 @@ impl Checker<'_> {
         stream::judge_xattrs(names, &judge).unwrap_or_else(|errno| {
             let error = io::Error::from(errno);
             let message = format!("its extended attributes cannot be read: {error}");
-            let path = directory.full_path(entry.name());
-            warnings.push(WarningKind::of_error(&error), path, message);
+            directory.warn(warnings, WarningKind::of_error(&error), entry.name(), message);
             None
         })
     }

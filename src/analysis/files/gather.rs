@@ -113,9 +113,9 @@ impl Gathered {
             _ => Ok(None),
         };
         let target = target.unwrap_or_else(|error| {
-            let path = directory.full_path(entry.name());
             let message = format!("where it leads is not known: {error}");
-            self.warnings.push(WarningKind::of_error(&error), path, message);
+            let kind = WarningKind::of_error(&error);
+            directory.warn(&mut self.warnings, kind, entry.name(), message);
             None
         });
         let target = target.map(|target| self.name(&target));
