@@ -131,13 +131,14 @@ impl<C> WalkDirectory<'_, C> {
         self.trail.map(Trail::relative_path).unwrap_or_default()
     }
 
-    /// The full path of an entry, for a warning.
-    pub fn full_path(&self, name: &[u8]) -> Vec<u8> {
-        full_path(self.store_dir, self.trail, name)
+    /// The full path of an entry in a store directory of that name: the database's
+    /// may be another than this machine's.
+    pub fn full_path_in(&self, store_dir: &str, name: &[u8]) -> Vec<u8> {
+        full_path(Path::new(store_dir), self.trail, name)
     }
 
-    /// Warns of an entry. Its full path is put together only where there is
-    /// room for the warning.
+    /// Warns of an entry. Its full path on this machine is put together only where
+    /// there is room for the warning.
     pub(crate) fn warn(
         &self,
         warnings: &mut Warnings,
@@ -145,7 +146,7 @@ impl<C> WalkDirectory<'_, C> {
         name: &[u8],
         message: impl Into<String>,
     ) {
-        warn_of(warnings, kind, message, || self.full_path(name));
+        warn_of(warnings, kind, message, || full_path(self.store_dir, self.trail, name));
     }
 
     /// The directory itself, to reach the files in it.
@@ -368,8 +369,7 @@ pub(super) fn is_entry_name(name: &[u8]) -> bool {
         && !name.iter().any(|&byte| byte == b'/' || byte == 0)
 }
 
-/// The full path of an entry, for a warning: `name` is empty for the directory
-/// of `trail` itself.
+/// The full path of an entry: `name` is empty for the directory of `trail` itself.
 pub(super) fn full_path<C>(store_dir: &Path, trail: Option<&Trail<C>>, name: &[u8]) -> Vec<u8> {
     let mut path = store_dir.as_os_str().as_bytes().to_vec();
     let below = trail.map(Trail::relative_path).unwrap_or_default();

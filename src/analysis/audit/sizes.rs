@@ -193,8 +193,10 @@ impl Checker<'_> {
                 } else {
                     let path = directory.path();
                     for (kind, expected, found) in faults {
-                        let finding =
-                            || Finding::new(kind, self.name(directory, entry), expected, found);
+                        let finding = || {
+                            let name = directory.full_path_in(self.store_dir, entry.name());
+                            Finding::new(kind, name, expected, found)
+                        };
                         let faults = state.faults.entry((path, kind)).or_default();
                         faults.add(directory.depth(), finding);
                     }
@@ -205,18 +207,6 @@ impl Checker<'_> {
             EntryStat::Failed => return None,
         };
         size::node(entry.file_type, size, executable)
-    }
-
-    /// The full name of an entry.
-    fn name(&self, directory: &WalkDirectory<'_>, entry: &WalkEntry<'_, Known>) -> Vec<u8> {
-        let mut path = format!("{}/", self.store_dir).into_bytes();
-        let below = directory.relative_path();
-        if !below.is_empty() {
-            path.extend(below);
-            path.push(b'/');
-        }
-        path.extend(entry.name());
-        path
     }
 
     fn faults(

@@ -88,20 +88,9 @@ impl Victims<'_> {
     ) {
         let EntryStat::Stat(meta) = entry.stat else { return };
         let Some(link) = self.corrupt.get(&(meta.dev, meta.ino)) else { return };
-        let mut path = format!("{}/", self.store_dir).into_bytes();
-        let above = directory.relative_path();
-        if !above.is_empty() {
-            path.extend(above);
-            path.push(b'/');
-        }
-        path.extend(entry.name());
-        let expected = "contents of its own";
-        found.push(Finding::new(
-            FindingKind::LinkedToCorrupt,
-            path,
-            expected,
-            format!("those of {link}"),
-        ));
+        let path = directory.full_path_in(self.store_dir, entry.name());
+        let (kind, expected) = (FindingKind::LinkedToCorrupt, "contents of its own");
+        found.push(Finding::new(kind, path, expected, format!("those of {link}")));
     }
 }
 
