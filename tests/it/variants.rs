@@ -119,3 +119,21 @@ fn a_larger_build_that_needs_the_smaller_one_does_not_replace_it() {
     assert!(rows(&answer, "variants").iter().all(|row| row["replaced_by"].is_null()));
     assert_eq!(rows(&answer, "groups")[0]["saves_nar_size"], 0);
 }
+
+#[test]
+fn builds_that_are_single_files_are_compared() {
+    let env = TestEnv::new();
+    let (store, db) = Made::with(&env, "store", SCHEMA);
+    for (id, name) in [(1, "top-1.0"), (2, "tool-1.0"), (3, "tool-2.0")] {
+        fs::write(store.store.join(base(id, name)), "the same in both").unwrap();
+        insert(&db, id, path(id, name).as_bytes(), Some(1000 + id));
+    }
+    refer(&db, 1, 2);
+    refer(&db, 1, 3);
+    drop(db);
+    let (answer, run) = store.json(&env, ["variants", "top", "--quiet"]);
+    assert_eq!(rows(&answer, "variants").len(), 2, "{run:?}");
+    for row in rows(&answer, "variants") {
+        assert_eq!((&row["identical_files"], &row["identical_size"]), (&1.into(), &16.into()));
+    }
+}

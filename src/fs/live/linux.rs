@@ -188,6 +188,8 @@ impl Directory {
     pub(crate) fn pass_path(&self, path: &[u8]) -> Option<io::Result<Self>> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        // No name at all leads nowhere to the kernel.
+        let path = if path.is_empty() { b"." } else { path };
         match openat2(&self.fd, path, flags, Mode::empty(), resolve) {
             Err(Errno::AGAIN | Errno::NOSYS | Errno::PERM | Errno::NAMETOOLONG) => None,
             opened => Some(opened.map(|fd| self.inherit(fd)).map_err(Into::into)),

@@ -49,9 +49,7 @@ impl LiveTree {
     pub(super) fn pass_plain(&self, name: &Path) -> Option<Directory> {
         let root = self.root.as_ref()?;
         let below = name.strip_prefix("/").ok()?.as_os_str().as_bytes();
-        let opened =
-            if below.is_empty() { root.pass_directory(c".") } else { root.pass_path(below)? };
-        opened.ok().map(Directory::Native)
+        root.pass_path(below)?.ok().map(Directory::Native)
     }
 
     /// Opens a name with the kernel keeping symlinks inside the root; `None`
