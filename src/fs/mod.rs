@@ -384,7 +384,8 @@ impl Directory {
         }
     }
 
-    /// [`Directory::pass_directory`] over several names with `/` between them.
+    /// [`Directory::pass_directory`] over several names with `/` between them; none
+    /// lead to this directory itself.
     ///
     /// # Errors
     /// Those of the system.
@@ -399,6 +400,15 @@ impl Directory {
             at = at.pass_directory(&CString::new(name)?)?;
         }
         Ok(at)
+    }
+
+    /// The directory that what has such a name is in, and its last name there.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) fn pass_to(&self, path: &[u8]) -> io::Result<(Self, CString)> {
+        let at = path.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
+        Ok((self.pass_path(&path[..at])?, CString::new(&path[at..])?))
     }
 
     /// Opens a regular file of this directory that `stat` showed to be one.

@@ -114,6 +114,11 @@ fn below_an_entry_point_no_symlink_is_followed() {
         assert_eq!(names(&store.open_directory(c"x-a").unwrap()), ["bin"]);
         assert!(store.xattrs(c"x-link").is_ok_and(|names| names.is_empty()), "{tree:?}");
         let root = tree.root().unwrap();
+        let identity = |directory: &Directory| directory.stat(c"").unwrap().identity();
+        for (from, path) in [(&store, "x-a"), (&root, "nix/store/x-a")] {
+            let (directory, name) = from.pass_to(path.as_bytes()).unwrap();
+            assert_eq!((identity(&directory), &*name), (identity(&store), c"x-a"), "{tree:?}");
+        }
         assert!(root.open_file(c"abs").is_err());
         assert!(root.open_file(c"fifo").is_err());
         assert!(root.open_unknown_file(c"fifo").is_err());

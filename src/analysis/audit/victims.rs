@@ -2,7 +2,6 @@
 //! name (NixOS/nix#14599): all of them have the contents of another file.
 
 use std::collections::{HashMap, HashSet};
-use std::ffi::CString;
 use std::io;
 
 use super::{Finding, FindingKind, Gathered, Subject};
@@ -67,9 +66,8 @@ fn corrupt_inodes(
 
 /// What `stat` says of a name below the store directory.
 fn stat_below(files: &StoreFiles, name: &[u8]) -> io::Result<Stat> {
-    let at = name.iter().rposition(|&b| b == b'/').map_or(0, |at| at + 1);
-    let directory = files.directory().pass_path(&name[..at])?;
-    directory.stat(&CString::new(&name[at..])?)
+    let (directory, name) = files.directory().pass_to(name)?;
+    directory.stat(&name)
 }
 
 struct Victims<'a> {

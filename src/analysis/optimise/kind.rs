@@ -5,7 +5,6 @@ use crate::fs::{FileType, StoreFiles};
 use crate::kinds::{FileKind, Head, Place};
 use crate::store::without_hash_part;
 use crate::warning::{WarningKind, Warnings};
-use std::ffi::CString;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 
@@ -84,16 +83,10 @@ impl<'a> KindsOfEntries<'a> {
 }
 
 fn head(tree: &GatheredTree, files: &StoreFiles, entry: u32) -> io::Result<Head> {
-    let name = CString::new(tree.base_name(entry))?;
-    let file = match tree.directory_of(entry) {
-        0 => files.directory().open_file(&name)?,
-        directory => {
-            let mut path = Vec::new();
-            tree.directory_name(directory, &mut path);
-            files.directory().pass_path(&path)?.open_file(&name)?
-        }
-    };
-    Head::read(&file)
+    let mut path = Vec::new();
+    tree.name(entry, &mut path);
+    let (directory, name) = files.directory().pass_to(&path)?;
+    Head::read(&directory.open_file(&name)?)
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use crate::threads::{self, Pool};
 use crate::warning::{WarningKind, Warnings};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::ffi::CString;
 use std::io::{self, Read};
 
 /// What a path has in common with other builds.
@@ -199,13 +198,8 @@ fn hash_all<'f>(
 
 /// What stands for a file's contents.
 fn hash(files: &StoreFiles, file: &File, buffer: &mut Vec<u8>) -> io::Result<Hash> {
-    let at = file.name.iter().rposition(|&b| b == b'/');
-    let (directory, name) = match at {
-        Some(at) => (&file.name[..at], &file.name[at + 1..]),
-        None => (&b""[..], &file.name[..]),
-    };
-    let directory = files.directory().pass_path(directory)?;
-    let mut opened = directory.open_file(&CString::new(name)?)?;
+    let (directory, name) = files.directory().pass_to(&file.name)?;
+    let mut opened = directory.open_file(&name)?;
     let mut hasher = blake3::Hasher::new();
     buffer.resize(128 * 1024, 0);
     let mut left = file.size;
