@@ -301,10 +301,7 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
 
     for (usage, name) in usages.iter().zip(names) {
         if !usage.present && usage.complete {
-            let mut path =
-                std::os::unix::ffi::OsStrExt::as_bytes(files.path().as_os_str()).to_vec();
-            path.push(b'/');
-            path.extend_from_slice(name.as_ref());
+            let path = files.path_of(name.as_ref());
             warnings.push(WarningKind::MissingPath, path, "valid, but not on disk");
         }
     }

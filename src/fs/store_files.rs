@@ -3,6 +3,7 @@
 use super::{Directory, Facts, Stat, Tree};
 use crate::store::StoreLocation;
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The files of a store: its directory, opened in a tree.
@@ -74,5 +75,10 @@ impl StoreFiles {
     /// The store directory as this machine names it, for messages.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What has that name in it, as this machine names it, for messages.
+    pub(crate) fn path_of(&self, name: &[u8]) -> Vec<u8> {
+        [self.path.as_os_str().as_bytes(), b"/", name].concat()
     }
 }

@@ -75,9 +75,7 @@ pub(super) fn classify(
         compared.unreadable += 1;
         let size = reader.tree.layout.inodes[inode as usize].size;
         compared.unreadable_size = compared.unreadable_size.saturating_add(size);
-        let mut path = files.path().as_os_str().as_encoded_bytes().to_vec();
-        path.push(b'/');
-        path.extend(reader.path(inode, None));
+        let path = files.path_of(&reader.path(inode, None));
         let kind = match error.kind() {
             io::ErrorKind::InvalidData => WarningKind::Vanished,
             _ => WarningKind::of_error(&error),

@@ -185,11 +185,8 @@ fn hash_all<'f>(
         match hash {
             Ok(hash) => drop(hashes.insert(file.inode, hash)),
             Err(error) => {
-                let mut path = files.path().as_os_str().as_encoded_bytes().to_vec();
-                path.push(b'/');
-                path.extend_from_slice(&file.name);
                 let message = format!("not compared: {error}");
-                warnings.push(WarningKind::of_error(&error), path, message);
+                warnings.push(WarningKind::of_error(&error), files.path_of(&file.name), message);
             }
         }
     }
