@@ -6,20 +6,19 @@ use crate::kinds::{FileKind, Head, Place};
 use crate::store::without_hash_part;
 use crate::warning::{WarningKind, Warnings};
 use std::io;
-use std::os::unix::ffi::OsStrExt;
 
 /// Finds kinds of entries; the first bytes of files that need it are read.
 pub(super) struct KindsOfEntries<'a> {
     tree: &'a GatheredTree,
-    files: Option<&'a StoreFiles>,
+    files: &'a StoreFiles,
     /// Of each directory, once it was asked for.
     places: Vec<Option<Place>>,
     pub(super) warnings: Warnings,
 }
 
 impl<'a> KindsOfEntries<'a> {
-    /// For the files of a tree; without the store's files no first bytes are read.
-    pub(super) fn new(tree: &'a GatheredTree, files: Option<&'a StoreFiles>) -> Self {
+    /// For the files of a tree.
+    pub(super) fn new(tree: &'a GatheredTree, files: &'a StoreFiles) -> Self {
         let places = vec![None; tree.layout.directories.len()];
         Self { tree, files, places, warnings: Warnings::new() }
     }
@@ -33,14 +32,12 @@ impl<'a> KindsOfEntries<'a> {
             directory => (self.place(directory), base),
         };
         let file_type = if symlink { FileType::Symlink } else { FileType::Regular };
-        let head = || files.map_or_else(|| Ok(Head::default()), |files| head(tree, files, entry));
+        let head = || head(tree, files, entry);
         place.kind_of(name, file_type, executable, head).unwrap_or_else(|error| {
             let mut path = Vec::new();
             tree.name(entry, &mut path);
-            let store_dir = files.map_or(&b""[..], |files| files.path().as_os_str().as_bytes());
-            let path = [store_dir, b"/", &path].concat();
             let message = format!("its kind is not known: {error}");
-            self.warnings.push(WarningKind::of_error(&error), path, message);
+            self.warnings.push(WarningKind::of_error(&error), files.path_of(&path), message);
             FileKind::Other
         })
     }
@@ -137,7 +134,7 @@ mod tests {
         let Ok(tree) = gathering.run(&walker, &Progress::default(), &mut warnings) else {
             panic!("a few files are too many");
         };
-        let mut kinds = KindsOfEntries::new(&tree, Some(&files));
+        let mut kinds = KindsOfEntries::new(&tree, &files);
         let mut name = Vec::new();
         let mut found = 0;
         for (entry, inode) in tree.names_of_inodes() {

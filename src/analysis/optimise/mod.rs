@@ -267,7 +267,7 @@ impl Optimise {
         let mut breakdown = Breakdown::default();
         if limit > 0 {
             let (package_of, packages) = number_packages(census);
-            let mut kinds = KindsOfEntries::new(&tree, Some(files));
+            let mut kinds = KindsOfEntries::new(&tree, files);
             breakdown =
                 tally.finish(&tree, &package_of, packages, limit, options.min_size, &mut kinds);
             warnings.extend(kinds.warnings);
