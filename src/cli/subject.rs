@@ -602,8 +602,7 @@ impl Subject {
         let (scan, kinds) = match &self.kept {
             Some(kept) => {
                 let (mut scan, mut kinds) = kept.disk_and_kinds()?;
-                scan.warnings.extend(std::mem::take(&mut kinds.warnings));
-                scan.warnings.sort();
+                kinds.warn_in(&mut scan);
                 let ids = examine.ids(&catalog).filter(|ids| ids.len() < catalog.len());
                 if let Some(ids) = ids {
                     let places: Vec<u32> = ids.iter().map(|id| id.node()).collect();

@@ -84,6 +84,12 @@ impl KindScan {
         fits.then_some(Self { own, names, warnings })
     }
 
+    /// Moves what kept kinds from being known to the warnings of the scan.
+    pub(crate) fn warn_in(&mut self, scan: &mut DiskScan) {
+        scan.warnings.extend(std::mem::take(&mut self.warnings));
+        scan.warnings.sort();
+    }
+
     /// The kinds of some paths alone, as [`DiskScan::restrict`] has them: by their
     /// places in `scan`, ascending and distinct.
     pub(crate) fn restrict(&self, scan: &DiskScan, paths: &[u32]) -> Self {
@@ -127,8 +133,7 @@ pub fn scan_kinds<N: AsRef<[u8]> + Sync>(
     progress: &Progress,
 ) -> Result<(DiskScan, KindScan), DiskError> {
     let (mut scan, mut kinds) = scan_kinds_apart(files, names, options, progress)?;
-    scan.warnings.extend(std::mem::take(&mut kinds.warnings));
-    scan.warnings.sort();
+    kinds.warn_in(&mut scan);
     Ok((scan, kinds))
 }
 
@@ -144,28 +149,21 @@ pub(crate) fn scan_kinds_apart<N: AsRef<[u8]> + Sync>(
     progress: &Progress,
 ) -> Result<(DiskScan, KindScan), DiskError> {
     let sorter = Sorter::new(options);
-    let (scan, mut observed) = scan_observed(files, names, options, progress, &sorter)?;
-    Ok((scan, found(&mut observed)))
+    let (scan, observed) = scan_observed(files, names, options, progress, &sorter)?;
+    Ok((scan, found(observed)))
 }
 
 /// The kinds that were found, and what kept others from being known.
-pub(super) fn found(observed: &mut Observed<Sorted>) -> KindScan {
-    let mut warnings = Warnings::new();
-    for state in &mut observed.states {
-        warnings.extend(std::mem::take(&mut state.warnings));
-    }
-    warnings.sort();
-    KindScan { warnings, ..gather(observed) }
-}
-
-fn gather(observed: &Observed<Sorted>) -> KindScan {
-    let (mut own, mut names) = (Vec::new(), Vec::new());
-    for state in &observed.states {
-        own.extend_from_slice(&state.settled);
+pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
+    let Observed { states, renumbered } = observed;
+    let (mut own, mut names, mut warnings) = (Vec::new(), Vec::new(), Warnings::new());
+    for state in states {
         own.extend(state.unsettled());
+        own.extend(state.settled);
         names.extend(state.names.iter().map(|&(path, number, kind)| {
-            (path, SharedName { inode: observed.inode(number), kind })
+            (path, SharedName { inode: renumbered.index(number), kind })
         }));
+        warnings.extend(state.warnings);
     }
     own.sort_unstable_by_key(|&(path, kind, _)| (path, kind));
     own.dedup_by(|next, kept| {
@@ -176,7 +174,8 @@ fn gather(observed: &Observed<Sorted>) -> KindScan {
         same
     });
     names.sort_unstable();
-    KindScan { own, names, warnings: Warnings::new() }
+    warnings.sort();
+    KindScan { own, names, warnings }
 }
 
 /// What is known of an inode that `stat` was not called for.

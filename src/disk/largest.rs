@@ -50,11 +50,10 @@ pub(crate) fn scan_contents<N: AsRef<[u8]> + Sync>(
 ) -> Result<(DiskScan, KindScan, LargestFiles), DiskError> {
     let both = Contents { sorter: Sorter::new(options) };
     let (mut scan, observed) = scan_observed(files, names, options, progress, &both)?;
-    let (mut sorted, largest) = observed.split();
+    let (sorted, largest) = observed.split();
     let largest = settle(&scan, &sorted, largest);
-    let mut kinds = kinds::found(&mut sorted);
-    scan.warnings.extend(std::mem::take(&mut kinds.warnings));
-    scan.warnings.sort();
+    let mut kinds = kinds::found(sorted);
+    kinds.warn_in(&mut scan);
     Ok((scan, kinds, largest))
 }
 
