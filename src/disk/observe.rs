@@ -3,7 +3,6 @@
 use super::scan::{Summing, Tally};
 use super::walk::{Visitor, WalkDirectory, WalkEntry};
 use crate::fs::Stat;
-use crate::warning::Warnings;
 
 /// A name of an inode with several names, as an [`Observer`] is shown it.
 #[derive(Clone, Copy, Debug)]
@@ -57,11 +56,6 @@ pub(crate) trait Observer: Sync {
         _name: &[u8],
     ) -> Option<Self::Context> {
         Some(Self::Context::default())
-    }
-
-    /// What the state warns of, once the walk is over.
-    fn warnings(&self, _state: &mut Self::State) -> Warnings {
-        Warnings::new()
     }
 }
 

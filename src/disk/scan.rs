@@ -280,11 +280,10 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     let mut warnings = read.warnings;
     warnings.extend(walked.warnings);
 
-    let (tallies, mut states): (Vec<Tally>, Vec<O::State>) = walked.states.into_iter().unzip();
+    let (tallies, states): (Vec<Tally>, Vec<O::State>) = walked.states.into_iter().unzip();
     let Sums { mut usages, mut inodes, names: names_of, renumbered, warnings: also } =
         visitor.finish(tallies);
     warnings.extend(also);
-    states.iter_mut().for_each(|state| warnings.extend(observer.warnings(state)));
     if !options.whole && !inodes.is_empty() {
         let table = InodeTable::from_distinct(inodes);
         progress.begin("reading .links", Total::Unknown);

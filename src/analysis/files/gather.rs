@@ -81,7 +81,7 @@ pub(super) struct Gathered {
     parts: Vec<Part>,
     met: Vec<Met>,
     names: Vec<u8>,
-    warnings: Warnings,
+    pub(super) warnings: Warnings,
 }
 
 /// The observer that keeps all entries.
@@ -207,10 +207,6 @@ impl Observer for Gatherer {
             position: directory.position(),
             entries: start..state.met.len(),
         });
-    }
-
-    fn warnings(&self, state: &mut Gathered) -> Warnings {
-        std::mem::take(&mut state.warnings)
     }
 }
 

@@ -67,7 +67,12 @@ pub fn list(
     progress: &Progress,
 ) -> Result<(DiskScan, Listing), DiskError> {
     let gatherer = Gatherer::default();
-    let (scan, observed) = scan_observed(files, catalog, examine, options, progress, &gatherer)?;
+    let (mut scan, mut observed) =
+        scan_observed(files, catalog, examine, options, progress, &gatherer)?;
+    for state in &mut observed.states {
+        scan.warnings.extend(std::mem::take(&mut state.warnings));
+    }
+    scan.warnings.sort();
     Ok((scan, Listing::new(&observed)))
 }
 
