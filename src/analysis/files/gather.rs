@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(super) const OWN: u32 = u32::MAX;
 
 /// Where a name, or the target of a symlink, is among others.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Name {
     start: usize,
     length: u32,
@@ -71,7 +71,7 @@ struct Part {
     directory: Number,
     /// The directory above it, and its name there.
     above: Number,
-    name: Range<usize>,
+    name: Name,
     position: usize,
     entries: Range<usize>,
 }
@@ -166,7 +166,7 @@ impl Observer for Gatherer {
             depth: 0,
             directory: 0,
             above: 0,
-            name: 0..0,
+            name: Name::default(),
             position: 0,
             entries: start..start + 1,
         });
@@ -196,14 +196,13 @@ impl Observer for Gatherer {
         });
         warnings.extend(std::mem::take(&mut state.warnings));
         state.warnings = warnings;
-        let name = state.names.len();
-        state.names.extend_from_slice(directory.name());
+        let name = state.name(directory.name());
         state.parts.push(Part {
             path: directory.path(),
             depth: directory.depth(),
             directory: at.number,
             above: at.above,
-            name: name..state.names.len(),
+            name,
             position: directory.position(),
             entries: start..state.met.len(),
         });
@@ -261,7 +260,7 @@ impl Listing {
             size: 0,
             disk_size: 0,
             inode: OWN,
-            name: Name { start: 0, length: 0 },
+            name: Name::default(),
             target: None,
         };
         let mut listing = Self { nodes: vec![root], names, order: Vec::new() };
@@ -274,7 +273,7 @@ impl Listing {
                 .filter_map(|&(part, state, base)| {
                     let parent = match part.depth {
                         0 => 0,
-                        _ => *directories.get(&(part.above, &state.names[part.name.clone()]))?,
+                        _ => *directories.get(&(part.above, part.name.of(&state.names)))?,
                     };
                     Some((parent, part, state, base))
                 })
