@@ -137,7 +137,7 @@ impl Files {
 
     /// Columns of what other names a file has.
     fn link_columns(&self) -> Vec<Column> {
-        let linked = self.listing.nodes.iter().any(|node| node.inode != super::OWN);
+        let linked = self.listing.nodes.iter().any(|node| node.inode.is_some());
         vec![
             Column::count("names").hidden_if(!linked),
             Column::count("names_elsewhere").titled("elsewhere").hidden_if(!linked),
@@ -152,8 +152,8 @@ impl Files {
     fn link_cells<'a>(&self, census: &'a Census, node: u32) -> Vec<Cell<'a>> {
         let catalog = &census.catalog;
         let inode = self.inode(census, node);
-        let here = inode
-            .map_or(1, |_| self.names.row(self.listing.nodes[node as usize].inode).len() as u64);
+        let here = self.listing.nodes[node as usize].inode;
+        let here = here.map_or(1, |inode| self.names.row(inode.node()).len() as u64);
         let all = inode.map_or(1, |inode| u64::from(inode.names_outside_links()));
         let others = self.other_paths(node);
         let first = others.first().map(|&path| {

@@ -5,16 +5,13 @@ use crate::disk::{
     EntryStat, KindFinder, Observed, Observer, Shared, WalkDirectory, WalkEntry, WalkPlace,
 };
 use crate::fs::FileType;
-use crate::graph::Rows;
+use crate::graph::{self, Rows};
 use crate::kinds::FileKind;
 use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
-
-/// Says that an entry has no inode with several names.
-pub(super) const OWN: u32 = u32::MAX;
 
 /// Where a name, or the target of a symlink, is among others.
 #[derive(Clone, Copy, Debug, Default)]
@@ -45,8 +42,8 @@ pub(super) struct Met {
     /// Of an inode with several names these are the scan's.
     size: u64,
     disk_size: u64,
-    /// The number of its inode during the walk, or [`OWN`].
-    inode: u32,
+    /// The number of its inode during the walk, if that has several names.
+    inode: Option<graph::Node>,
 }
 
 /// The number of a directory in the walk, which stands for its name: names may
@@ -120,12 +117,12 @@ impl Gathered {
         });
         let target = target.map(|target| self.name(&target));
         let (size, disk_size, inode) = match entry.stat {
-            EntryStat::Known(shared) => (0, 0, shared.number()),
+            EntryStat::Known(shared) => (0, 0, Some(graph::Node::new(shared.number()))),
             EntryStat::Stat(stat) => {
                 let counts = matches!(entry.file_type, FileType::Regular | FileType::Symlink);
-                (if counts { stat.size } else { 0 }, stat.disk_size, OWN)
+                (if counts { stat.size } else { 0 }, stat.disk_size, None)
             }
-            EntryStat::Failed => (0, 0, OWN),
+            EntryStat::Failed => (0, 0, None),
         };
         self.met.push(Met {
             name,
@@ -221,8 +218,8 @@ pub(super) struct Node {
     pub(super) kind: FileKind,
     pub(super) size: u64,
     pub(super) disk_size: u64,
-    /// The scan's inode, if it has several names, else [`OWN`].
-    pub(super) inode: u32,
+    /// The scan's inode, if it has several names.
+    pub(super) inode: Option<graph::Node>,
     name: Name,
     target: Option<Name>,
 }
@@ -259,7 +256,7 @@ impl Listing {
             kind: FileKind::Directories,
             size: 0,
             disk_size: 0,
-            inode: OWN,
+            inode: None,
             name: Name::default(),
             target: None,
         };
@@ -294,10 +291,9 @@ impl Listing {
                         kind: met.kind,
                         size: met.size,
                         disk_size: met.disk_size,
-                        inode: match met.inode {
-                            OWN => OWN,
-                            number => observed.inode(number),
-                        },
+                        inode: met
+                            .inode
+                            .map(|number| graph::Node::new(observed.inode(number.node()))),
                         name: met.name.after(base),
                         target: met.target.map(|target| target.after(base)),
                     });

@@ -11,9 +11,9 @@ use crate::catalog::Catalog;
 use crate::census::{Census, Examine, PathIndex, scan_observed};
 use crate::disk::{DiskError, DiskScan, Inode, Progress, ScanOptions};
 use crate::fs::{FileType, StoreFiles};
-use crate::graph::{Rows, saturating_add};
+use crate::graph::{self, Rows, saturating_add};
 use crate::warning::Warnings;
-use gather::{Gatherer, Node, OWN};
+use gather::{Gatherer, Node};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
@@ -136,8 +136,9 @@ impl Files {
     /// Sums up the listing of what the census examines.
     pub fn new(census: &Census, listing: Listing, options: FilesOptions) -> Self {
         let inodes = census.disk.as_ref().map_or(0, |disk| disk.inodes.len());
-        let pairs = (0u32..).zip(&listing.nodes).filter(|(_, node)| node.inode != OWN);
-        let mut names = Rows::from_pairs(inodes, pairs.map(|(at, node)| (node.inode, at)));
+        let pairs = (0u32..).zip(&listing.nodes);
+        let pairs = pairs.filter_map(|(at, node)| Some((node.inode?.node(), at)));
+        let mut names = Rows::from_pairs(inodes, pairs);
         let mut paths = Rows::default();
         for inode in 0..inodes as u32 {
             let row = names.row_mut(inode);
@@ -206,7 +207,7 @@ impl Files {
     /// Whether an entry is, of the names of its inode, the first in order.
     fn is_first_name(&self, node: u32) -> bool {
         let inode = self.listing.nodes[node as usize].inode;
-        inode == OWN || self.names.row(inode).first() == Some(&node)
+        inode.is_none_or(|inode| self.names.row(inode.node()).first() == Some(&node))
     }
 
     /// The tree: the largest entries, each below the directory that it is in,
@@ -309,17 +310,15 @@ impl Files {
 
     /// The inode of an entry, if it has several names.
     fn inode<'c>(&self, census: &'c Census, node: u32) -> Option<&'c Inode> {
-        let inode = self.listing.nodes[node as usize].inode;
-        census.disk.as_ref().filter(|_| inode != OWN).map(|disk| &disk.inodes[inode as usize])
+        let inode = self.listing.nodes[node as usize].inode?;
+        census.disk.as_ref().map(|disk| &disk.inodes[inode.index()])
     }
 
     /// The other examined paths that have a name of an entry's inode.
     fn other_paths(&self, node: u32) -> Vec<PathIndex> {
         let entry = &self.listing.nodes[node as usize];
-        if entry.inode == OWN {
-            return Vec::new();
-        }
-        let paths = self.paths.row(entry.inode).iter().map(|&path| PathIndex::new(path));
+        let Some(inode) = entry.inode else { return Vec::new() };
+        let paths = self.paths.row(inode.node()).iter().map(|&path| PathIndex::new(path));
         paths.filter(|&path| path != entry.path).collect()
     }
 }
@@ -349,13 +348,13 @@ fn sum(census: &Census, listing: &Listing, names: &Rows) -> Vec<FileSizes> {
     // What inodes with several names add to a directory itself, however many
     // of their names are below it: found by the last inode that it counted.
     let mut once = vec![(0u64, 0u64); nodes.len()];
-    let mut counted = vec![OWN; nodes.len()];
-    for ((number, inode), names) in (0u32..).zip(inodes).zip(names.iter()) {
+    let mut counted: Vec<Option<graph::Node>> = vec![None; nodes.len()];
+    for ((number, inode), names) in (0..).map(graph::Node::new).zip(inodes).zip(names.iter()) {
         let mut common = names.first().copied();
         for &name in names {
             saturating_add(&mut sizes[name as usize].copied_disk_size, inode.disk_size());
             let mut at = name;
-            while std::mem::replace(&mut counted[at as usize], number) != number {
+            while counted[at as usize].replace(number) != Some(number) {
                 saturating_add(&mut once[at as usize].0, inode.disk_size());
                 saturating_add(&mut once[at as usize].1, inode.apparent_size());
                 at = nodes[at as usize].parent;
