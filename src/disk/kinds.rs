@@ -91,14 +91,16 @@ impl KindScan {
     }
 
     /// The kinds of some paths alone, as [`DiskScan::restrict`] has them: by their
-    /// places in `scan`, ascending and distinct.
+    /// places in `scan`, ascending and distinct. Names of inodes that the paths have
+    /// no names of, as a forged snapshot may hold, are left out.
     pub(crate) fn restrict(&self, scan: &DiskScan, paths: &[u32]) -> Self {
         let (_, renumbered) = scan.inodes_of(paths);
         let (mut own, mut names) = (Vec::new(), Vec::new());
         for (place, &path) in (0u32..).zip(paths) {
             own.extend(self.own(path).map(|(kind, sums)| (place, kind, *sums)));
-            names.extend(self.names(path).map(|SharedName { inode, kind }| {
-                (place, SharedName { inode: renumbered[inode as usize], kind })
+            names.extend(self.names(path).filter_map(|SharedName { inode, kind }| {
+                let inode = renumbered[inode as usize]?.node();
+                Some((place, SharedName { inode, kind }))
             }));
         }
         names.sort_unstable();
@@ -438,5 +440,31 @@ impl Observer for Sorter {
 
     fn descend(&self, directory: &WalkDirectory<'_, WalkPlace>, name: &[u8]) -> Option<WalkPlace> {
         Some(directory.context().map_or_else(WalkPlace::default, |at| at.entered(name)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn names_of_inodes_that_the_paths_do_not_have_are_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        for path in ["a", "b"] {
+            fs::create_dir(dir.path().join(path)).unwrap();
+        }
+        fs::write(dir.path().join("a/x"), "x").unwrap();
+        fs::hard_link(dir.path().join("a/x"), dir.path().join("a/y")).unwrap();
+        let files = StoreFiles::live(dir.path(), "/".as_ref()).unwrap();
+        let options = ScanOptions::default();
+        let scanned = scan_kinds(&files, &["a", "b"], &options, &Progress::default());
+        let (scan, kinds) = scanned.unwrap();
+        assert_eq!(kinds.restrict(&scan, &[0]).names(0).count(), 2);
+        // As no scan has it: what `b` has a name of is in `a` alone.
+        let name = SharedName { inode: 0, kind: FileKind::Other };
+        let forged = KindScan::from_parts(Vec::new(), vec![(1, name)], Warnings::new()).unwrap();
+        assert_eq!(forged.names(1).count(), 1);
+        assert_eq!(forged.restrict(&scan, &[1]).names(0).count(), 0);
     }
 }

@@ -20,7 +20,7 @@ use super::progress::{Progress, Total};
 use super::space::Space;
 use super::walk::{EntryStat, Top, WalkDirectory, WalkEntry};
 use crate::fs::{Capacity, FileType, Stat, StoreFiles};
-use crate::graph::Rows;
+use crate::graph::{Node, Rows};
 use crate::nar::{name_in_nar, size};
 use crate::warning::{WarningKind, Warnings};
 
@@ -170,17 +170,17 @@ impl DiskScan {
     }
 
     /// The inodes that some paths have names of, as a scan of these paths would
-    /// have them, and the new number of each inode.
-    pub(super) fn inodes_of(&self, paths: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    /// have them, and the new number of each inode; none for all others.
+    pub(super) fn inodes_of(&self, paths: &[u32]) -> (Vec<u32>, Vec<Option<Node>>) {
         let mut kept: Vec<u32> =
             paths.iter().flat_map(|&path| self.names.row(path).iter().copied()).collect();
         kept.sort_unstable();
         kept.dedup();
         // As a scan of these paths would have them: by device and number.
         kept.sort_by_key(|&index| self.inodes[index as usize].key());
-        let mut renumbered = vec![u32::MAX; self.inodes.len()];
-        for (new, &old) in (0u32..).zip(&kept) {
-            renumbered[old as usize] = new;
+        let mut renumbered = vec![None; self.inodes.len()];
+        for (new, &old) in (0..).zip(&kept) {
+            renumbered[old as usize] = Some(Node::new(new));
         }
         (kept, renumbered)
     }
@@ -192,8 +192,8 @@ impl DiskScan {
         let (kept, renumbered) = self.inodes_of(paths);
         let mut names = Rows::default();
         for &path in paths {
-            let row = self.names.row(path).iter().map(|&index| renumbered[index as usize]);
-            let mut row: Vec<u32> = row.collect();
+            let row = self.names.row(path).iter().filter_map(|&index| renumbered[index as usize]);
+            let mut row: Vec<u32> = row.map(Node::node).collect();
             row.sort_unstable();
             names.push(&row);
         }
