@@ -105,9 +105,8 @@ impl ReferenceTree {
         let rows = self.lines.iter().map(move |line| {
             let index = PathIndex::new(line.node);
             let id = census.id(index);
-            let (outputs_nar_size, outputs) = match is_derivation(line) {
+            let (outputs_nar_size, outputs) = match is_derivation(line) && !catalog.is_part() {
                 false => (Cell::Missing, Cell::Missing),
-                true if catalog.is_part() => (Cell::Missing, Cell::Missing),
                 true => {
                     let sizes = catalog.outputs_of(id).map(|output| catalog.nar_size(output));
                     let sum: Option<u64> = sizes.sum();
