@@ -12,7 +12,7 @@ mod tests;
 use super::Gain;
 use super::report::{Column, Report, ReportOptions};
 use super::retained::{Retained, examined_roots, weighted};
-use super::suggest::{Action, Handles, Suggestions};
+use super::suggest::{Action, Suggestions};
 use super::variants::families;
 use crate::answer::Cell;
 use crate::answer::page::{Page, Values};
@@ -131,7 +131,7 @@ pub(crate) fn page(
     let title = title(census);
     let mut facts = facts(census, &report, &folded, options);
     facts.push(("title", json!(title)));
-    facts.push(("suggestions", suggested(census, &folded, suggestions)));
+    facts.push(("suggestions", suggested(&folded, suggestions)));
     Ok(Page { title, facts, columns })
 }
 
@@ -291,14 +291,11 @@ fn facts(
     };
     let kind = |kind: &FileKind| json!([kind.key(), kind.description()]);
     let folded_paths: u64 = folded.groups.iter().map(|group| group.paths).sum();
-    let targets = census.targets.iter().filter_map(|&id| folded.node_of(census.index_of(id)?));
     let total = &report.total;
     vec![
-        ("version", json!(env!("CARGO_PKG_VERSION"))),
         ("store_dir", json!(census.catalog.store_dir())),
         ("whole", json!(census.is_whole())),
         ("disk", json!(census.disk.is_some())),
-        ("targets", json!(targets.collect::<Vec<_>>())),
         ("unlisted", json!(census.has_unlisted_references())),
         ("complete", json!(census.warnings.complete())),
         ("warnings", json!(census.warnings.iter().take(WARNINGS).map(warning).collect::<Vec<_>>())),
@@ -320,21 +317,20 @@ fn facts(
 }
 
 /// Suggestions about named paths, with the nodes that they are about.
-fn suggested(census: &Census, folded: &Folded, suggestions: Option<&Suggestions>) -> Value {
+fn suggested(folded: &Folded, suggestions: Option<&Suggestions>) -> Value {
     let Some(suggestions) = suggestions else { return Value::Null };
-    let handles = Handles::new(census);
     let one = |action: Action, gain: Gain| {
         let node = |path| folded.node_of(path);
-        let (name, from, to) = match action {
-            Action::Remove(path) => ("remove", node(path)?, None),
-            Action::Cut(from, to) => ("cut", node(from)?, Some(node(to)?)),
-            Action::Replace(old, new) => ("replace", node(old)?, Some(node(new)?)),
+        let (path, other) = match action {
+            Action::Remove(path) => (node(path)?, None),
+            Action::Cut(path, other) | Action::Replace(path, other) => {
+                (node(path)?, Some(node(other)?))
+            }
         };
         Some(json!({
-            "action": name,
-            "path": from,
-            "other": to,
-            "flags": handles.flags(action),
+            "action": action.name(),
+            "path": path,
+            "other": other,
             "gain_nar_size": gain.nar_size,
             "gain_disk_size": gain.disk_size,
         }))

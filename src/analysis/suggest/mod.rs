@@ -48,7 +48,7 @@ impl Action {
         }
     }
 
-    fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Remove(_) => "remove",
             Self::Cut(..) => "cut",

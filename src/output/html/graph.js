@@ -2,7 +2,7 @@
 // when references are cut. The same algorithms as the program's, on the same numbers.
 
 // The rows turned round: who holds each node, ascending.
-export function transpose(rows) {
+function transpose(rows) {
   const n = rows.offsets.length - 1;
   const offsets = new Uint32Array(n + 1);
   for (const to of rows.targets) offsets[to + 1]++;
@@ -20,7 +20,7 @@ export function transpose(rows) {
 // Dominators by Semi-NCA, as src/graph/dominators.rs has it. `order` holds the reached
 // nodes in depth-first preorder, from place 1; `above` is the dominator of each node:
 // another node, -1 for the roots as a whole, -2 where nothing reaches it.
-export function dominators(rows, roots) {
+function dominators(rows, roots) {
   const n = rows.offsets.length - 1;
   const number = new Uint32Array(n);
   const node = new Uint32Array(n + 1);
@@ -120,7 +120,7 @@ export function dominators(rows, roots) {
 // A graph with changes made, one after the other, as `what-if` makes them:
 // { action: "remove", path }, { action: "cut", path, other } for the reference from
 // `path` to `other`, { action: "replace", path, other } for `other` in place of `path`.
-export function changed(rows, roots, changes) {
+function changed(rows, roots, changes) {
   if (changes.length === 0) return { rows, roots };
   const concerned = new Uint8Array(rows.offsets.length - 1);
   for (const { action, path, other } of changes) {

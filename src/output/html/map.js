@@ -19,7 +19,7 @@ const WHOLE = 0;
 const OWN = 1;
 const SMALL = 2;
 
-// A fragment's own text, shortened to a width.
+// Texts, shortened to a width.
 class Texts {
   constructor(context) {
     this.context = context;
@@ -63,7 +63,6 @@ export class TreeMap {
     this.hovered = null;
     this.marked = null;
     this.animation = 0;
-    this.frames = [];
   }
 
   // Lays out and draws a node, or -1 for all; `zoom` says from which node it is come.
@@ -208,14 +207,12 @@ export class TreeMap {
   }
 
   draw() {
-    const started = performance.now();
     const context = this.canvas.getContext("2d");
     context.setTransform(this.scale, 0, 0, this.scale, 0, 0);
     context.fillStyle = this.theme.paper;
     context.fillRect(0, 0, this.width, this.height);
     context.textBaseline = "alphabetic";
     for (const box of this.boxes) this.drawBox(context, box);
-    this.drawMs = performance.now() - started;
   }
 
   drawBox(context, box) {
@@ -318,9 +315,7 @@ export class TreeMap {
       context.globalAlpha = 1;
     };
     const start = performance.now();
-    this.frames = [];
     const step = (time) => {
-      const began = performance.now();
       const part = Math.min(1, Math.max(0, (time - start) / ZOOM_MS));
       const eased = part < 0.5 ? 4 * part ** 3 : 1 - (-2 * part + 2) ** 3 / 2;
       if (entered) paint(now, old, entered, eased, eased);
@@ -333,7 +328,6 @@ export class TreeMap {
         context.drawImage(now, 0, 0);
         this.drawOverlay();
       }
-      this.frames.push(performance.now() - began);
     };
     this.animation = requestAnimationFrame(step);
   }
@@ -418,12 +412,5 @@ export class TreeMap {
     const row = this.kids(up >= 0 ? up : -1).slice();
     row.sort((a, b) => this.weight(b) - this.weight(a) || a - b);
     return row[(row.indexOf(node) + step + row.length) % row.length];
-  }
-
-  heaviestKid(node) {
-    return this.kids(node).reduce(
-      (best, kid) => (best < 0 || this.weight(kid) > this.weight(best) ? kid : best),
-      -1,
-    );
   }
 }

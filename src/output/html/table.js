@@ -40,7 +40,7 @@ const COLUMNS = [
 const WIDTHS = { text: 190, size: 136, count: 150, time: 168 };
 
 // A size as people write it, as the program's --min-size takes it; NaN if it is none.
-export function parseSize(text) {
+function parseSize(text) {
   const found = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([kKMGTP]?)(iB|B)?\s*$/.exec(text);
   if (!found) return NaN;
   const power = " KMGTP".indexOf(found[2].toUpperCase() || " ");
