@@ -2,30 +2,18 @@
 // refers to on the right, two levels each; or all ways from the targets to it. The heavy
 // come first, the rest is folded. Areas are sizes. Bold references hold alone: cutting
 // one frees what is written at it.
-import { el, fill, byId } from "./dom.js";
+import { el, svg, fill, byId } from "./dom.js";
 import { formatSize, formatCount, counted } from "./format.js";
 import { mix } from "./colors.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 const LARGEST = 22;
 const SMALLEST = 2.5;
 const PITCH = 25;
 const MORE = 30;
 const FACES = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", sans-serif';
+const NAME_FONT = `13px ${FACES}`;
+const BOLD_NAME_FONT = `600 ${NAME_FONT}`;
 const SMALL_FONT = `12px ${FACES}`;
-
-function svg(tag, attributes = {}, ...children) {
-  const element = document.createElementNS(SVG, tag);
-  for (const [key, value] of Object.entries(attributes)) {
-    if (value === null || value === undefined) continue;
-    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
-    else element.setAttribute(key, value);
-  }
-  for (const child of children.flat()) {
-    if (child !== null && child !== undefined) element.append(child);
-  }
-  return element;
-}
 
 export class Network {
   constructor(census, app) {
@@ -277,16 +265,13 @@ export class Network {
       const near = from === this.middle || to === this.middle ? "near" : "";
       const cutIt = () => this.app.toggleChange({ action: "cut", path: from, other: to });
       const names = this.census.columns.name;
-      const title = svg("title");
-      title.textContent = `${names[from]} refers to ${names[to]}${alone ? `; cutting it frees ${this.freed(to)}` : ""}${cut ? " (cut; click to restore)" : " (click to cut)"}`;
-      lines.push(svg("g", { class: `edge ${kind} ${near}`, onclick: cutIt }, svg("path", { class: "hit", d }), svg("path", { class: "line", d }), title));
+      const title = `${names[from]} refers to ${names[to]}${alone ? `; cutting it frees ${this.freed(to)}` : ""}${cut ? " (cut; click to restore)" : " (click to cut)"}`;
+      lines.push(svg("g", { class: `edge ${kind} ${near}`, onclick: cutIt }, svg("path", { class: "hit", d }), svg("path", { class: "line", d }), svg("title", {}, title)));
       if (alone) {
         const text = `−${this.freed(to)}`;
         const room = x1 - x0 > this.app.map.texts.width(text, SMALL_FONT) + 12;
         const at = room ? { x: x1 - 5, y: b.y - 5, "text-anchor": "end" } : { x: b.x, y: b.y - b.r - 5, "text-anchor": "middle" };
-        const label = svg("text", { class: "free", ...at, onclick: cutIt });
-        label.textContent = text;
-        labels.push(label);
+        labels.push(svg("text", { class: "free", ...at, onclick: cutIt }, text));
       }
     }
     this.edges.replaceChildren(...lines);
@@ -311,13 +296,18 @@ export class Network {
       if (!group) {
         group = svg(
           "g",
-          { tabindex: "0", role: "button", onclick: () => this.walk(node), onfocus: () => this.app.announcePath(node) },
+          {
+            tabindex: "0",
+            role: "button",
+            dataset: { path: node },
+            onclick: () => this.walk(node),
+            onfocus: () => this.app.announcePath(node),
+          },
           svg("circle"),
           svg("text", { class: "name", dy: "0.32em" }),
           svg("text", { class: "weight", dy: "1.5em" }),
           svg("title"),
         );
-        group.dataset.path = node;
         this.nodes.set(node, group);
       }
       this.dots.append(group);
@@ -331,15 +321,14 @@ export class Network {
       circle.style.fill = gone ? "none" : mix(color, theme.paper, theme.dark ? 0.15 : 0.1);
       circle.style.stroke = color;
       const texts = this.app.map.texts;
-      const font = `13px ${FACES}`;
-      name.textContent = texts.fit(names[node], room, node === this.middle ? `600 ${font}` : font);
+      const font = node === this.middle ? BOLD_NAME_FONT : NAME_FONT;
+      name.textContent = texts.fit(names[node], room, font);
       const big = r > 11 || node === this.middle;
       name.setAttribute("dy", big && !below ? "-0.15em" : "0.32em");
       weight.textContent = big && !below ? formatSize(this.app.weight(node)) : "";
       weight.setAttribute("dy", "1.1em");
       name.setAttribute("y", below ? r + 10 : 0);
-      const bold = node === this.middle ? `600 ${font}` : font;
-      place.get(node).text = below ? -10 : Math.max(texts.width(name.textContent, bold), texts.width(weight.textContent, font));
+      place.get(node).text = below ? -10 : Math.max(texts.width(name.textContent, font), texts.width(weight.textContent, NAME_FONT));
       for (const text of [name, weight]) text.setAttribute("x", below ? -r : r + 6);
       title.textContent = `${this.app.fullPath(node)}\n${formatSize(this.app.weight(node))}, retains ${this.freed(node)}`;
     }
@@ -352,13 +341,11 @@ export class Network {
         this.opened.set(level, (this.opened.get(level) ?? 0) + 20);
         this.draw();
       };
-      const text = svg("text", { class: "more", x: x - 4, y: end + 18 });
-      text.textContent = `${formatCount(more)} more`;
       this.labels.append(
         svg(
           "g",
           { class: "free", tabindex: "0", role: "button", onclick: open, onkeydown: (event) => event.key === "Enter" && open() },
-          text,
+          svg("text", { class: "more", x: x - 4, y: end + 18 }, `${formatCount(more)} more`),
         ),
       );
     }

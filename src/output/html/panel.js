@@ -1,6 +1,6 @@
 // The side panel: all that is known of a path; without one, of all that is examined.
 import { el, fill, sizeElement } from "./dom.js";
-import { formatSize, formatCount, formatPart, formatTime, counted, UNKNOWN } from "./format.js";
+import { formatCount, formatPart, formatTime, counted, UNKNOWN } from "./format.js";
 import { kindsOf, colorOfKind } from "./colors.js";
 
 const MOST_LISTED = 6;
@@ -58,7 +58,7 @@ export class Panel {
         {},
         this.link(path),
         badge?.(path) ?? null,
-        el("span", { class: "size" }, sizeElement(weight(path), formatSize)),
+        el("span", { class: "size" }, sizeElement(weight(path))),
       ),
     );
     if (shown.length < sorted.length) {
@@ -83,11 +83,11 @@ export class Panel {
     const c = census.columns;
     const of = (key) => c[key]?.[path] ?? NaN;
     const gone = state.above[path] === -2;
-    const size = (label, key) => this.row(label, sizeElement(of(key), formatSize));
+    const size = (label, key) => this.row(label, sizeElement(of(key)));
     const retained = (label, key) =>
       this.row(
         label,
-        gone ? el("span", { class: "unknown" }, "gone") : sizeElement(census.retainedSize(state, key, path), formatSize),
+        gone ? el("span", { class: "unknown" }, "gone") : sizeElement(census.retainedSize(state, key, path)),
         gone ? null : formatPart(census.retainedSize(state, key, path), state.total[key]),
       );
     const weight = (node) => (this.app.size === "disk" ? c.disk_size[node] : census.nar[node]);
@@ -198,7 +198,7 @@ export class Panel {
         { title: this.census.facts.kinds[kind][1] },
         this.swatch(colorOfKind(this.census, kind)),
         this.census.facts.kinds[kind][0],
-        el("span", { class: "size" }, sizeElement(size, formatSize)),
+        el("span", { class: "size" }, sizeElement(size)),
       ),
     );
     return this.section("Contents by kind, in its NAR", bar, el("ul", { class: "kinds" }, items));
@@ -214,7 +214,7 @@ export class Panel {
     const files = this.app.filesOf(path);
     if (files.length === 0) return null;
     const items = files.map(({ name, size }) =>
-      el("li", {}, el("code", {}, name || "the path itself"), el("span", { class: "size" }, sizeElement(size, formatSize))),
+      el("li", {}, el("code", {}, name || "the path itself"), el("span", { class: "size" }, sizeElement(size))),
     );
     return this.section("Largest files", el("ul", { class: "files" }, items));
   }
@@ -231,9 +231,9 @@ export class Panel {
       el(
         "dl",
         { class: "sizes" },
-        this.row("Disk size", sizeElement(known(total.disk_size), formatSize)),
-        this.row("NAR size", sizeElement(known(total.nar_size), formatSize)),
-        this.row("Apparent size", sizeElement(known(total.apparent_size), formatSize)),
+        this.row("Disk size", sizeElement(known(total.disk_size))),
+        this.row("NAR size", sizeElement(known(total.nar_size))),
+        this.row("Apparent size", sizeElement(known(total.apparent_size))),
         this.row("Paths", el("data", { value: total.paths }, formatCount(total.paths))),
         this.row("Inodes", total.inodes === null ? UNKNOWN : el("data", { value: total.inodes }, formatCount(total.inodes))),
       ),
@@ -289,7 +289,7 @@ export class Panel {
           "button",
           { class: "suggestion", "aria-pressed": String(active), onclick: () => this.app.toggleChange(suggestion) },
           el("span", { class: "what" }, this.app.sentence(suggestion)),
-          el("span", { class: "size" }, "−", sizeElement(gainOf(suggestion), formatSize)),
+          el("span", { class: "size" }, "−", sizeElement(gainOf(suggestion))),
         ),
       );
     });
