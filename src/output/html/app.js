@@ -4,7 +4,7 @@ import { Census } from "./graph.js";
 import { State } from "./state.js";
 import { TreeMap } from "./map.js";
 import { Panel } from "./panel.js";
-import { Search, matcher } from "./search.js";
+import { Search } from "./search.js";
 import { Table } from "./table.js";
 import { Network } from "./network.js";
 import { coloring } from "./colors.js";
@@ -269,13 +269,7 @@ class App {
   }
 
   drawMap(now, zoomFrom) {
-    const test = matcher(now.query);
-    const names = this.census.columns.name;
-    let marked = null;
-    if (test) {
-      marked = new Set();
-      for (const path of this.search.find(now.query)) marked.add(path);
-    }
+    const marked = now.query.trim() === "" ? null : new Set(this.search.matches(now.query));
     this.drawn = this.root;
     this.map.show({
       root: this.drawn,

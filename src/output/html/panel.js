@@ -14,12 +14,18 @@ export class Panel {
     this.open = new Set();
   }
 
+  // Most of what is done in a view, such as typing, changes nothing here.
   show(path, state) {
+    const { size } = this.app;
+    if (path === this.path && state === this.state && size === this.size) return;
     if (path !== this.path) this.open.clear();
-    this.path = path;
-    this.state = state;
-    if (path < 0) fill(this.element, this.overview());
-    else fill(this.element, this.ofPath(path));
+    Object.assign(this, { path, state, size });
+    this.draw();
+  }
+
+  draw() {
+    if (this.path < 0) fill(this.element, this.overview());
+    else fill(this.element, this.ofPath(this.path));
   }
 
   // A path by its name; a click goes there.
@@ -64,7 +70,7 @@ export class Panel {
     if (shown.length < sorted.length) {
       const more = () => {
         this.open.add(title);
-        this.show(this.path, this.state);
+        this.draw();
       };
       items.push(
         el("li", {}, el("button", { class: "more", onclick: more }, `${formatCount(sorted.length - shown.length)} more`)),
@@ -90,7 +96,7 @@ export class Panel {
         gone ? el("span", { class: "unknown" }, "gone") : sizeElement(census.retainedSize(state, key, path)),
         gone ? null : formatPart(census.retainedSize(state, key, path), state.total[key]),
       );
-    const weight = (node) => (this.app.size === "disk" ? c.disk_size[node] : census.nar[node]);
+    const weight = (node) => this.app.weight(node);
     const isPath = (node) => census.isPath(node);
     const references = [...census.row(state.rows, path)].filter((to) => isPath(to) && to !== path);
     const referrers = gone ? [] : [...census.referrers(state, path)].filter((from) => isPath(from) && from !== path);
@@ -142,7 +148,7 @@ export class Panel {
         : null,
       this.kinds(path),
       this.files(path),
-      this.list("Retains", kids, (node) => census.retainedSize(state, this.app.size, node), {
+      this.list("Retains", kids, (node) => census.retainedSize(state, this.size, node), {
         note: "What goes with it, and what each of that retains.",
         unnamed: census.hasUnnamed(state.children.get(path) ?? []),
       }),
@@ -276,7 +282,7 @@ export class Panel {
     if (this.census.facts.suggestions === null) {
       return el("p", { class: "note" }, "Of so many paths nothing is suggested here; ask nix-census suggest.");
     }
-    const gainOf = (s) => (this.app.size === "disk" ? s.gain_disk_size : s.gain_nar_size) ?? 0;
+    const gainOf = (s) => (this.size === "disk" ? s.gain_disk_size : s.gain_nar_size) ?? 0;
     // What gains only after others is for the program's own list.
     const all = this.census.facts.suggestions.filter((s) => gainOf(s) > 0);
     if (all.length === 0) return null;

@@ -37,21 +37,27 @@ export class Search {
     this.input.addEventListener("keydown", (event) => this.key(event));
   }
 
-  // All paths that the query finds: those named exactly so first, then the heaviest.
-  find(query) {
+  // All paths that the query finds, ascending.
+  matches(query) {
     const test = matcher(query);
     if (!test) return [];
     const { hash_part: hashes, name: names } = this.census.columns;
-    const text = query.trim();
-    const hash = text.replace(/^.*\//, "").slice(0, 32);
+    const hash = query.trim().replace(/^.*\//, "").slice(0, 32);
     const found = [];
     for (let path = 0; path < this.census.paths; path++) {
       const byHash = hash.length >= 7 && hashes[path].startsWith(hash);
       if (byHash || test(names[path])) found.push(path);
     }
+    return found;
+  }
+
+  // The same, those named exactly so first, then the heaviest.
+  find(query) {
+    const { name: names, package: packages } = this.census.columns;
+    const text = query.trim();
     const weight = (path) => this.app.weight(path) || 0;
-    const exact = (path) => (names[path] === text || this.census.columns.package[path] === text ? 1 : 0);
-    return found.sort((a, b) => exact(b) - exact(a) || weight(b) - weight(a) || a - b);
+    const exact = (path) => (names[path] === text || packages[path] === text ? 1 : 0);
+    return this.matches(query).sort((a, b) => exact(b) - exact(a) || weight(b) - weight(a) || a - b);
   }
 
   offer() {
