@@ -175,6 +175,8 @@ export class Network {
 
   draw() {
     if (!this.state || this.element.hidden) return;
+    // First, as it may take room from the picture.
+    this.caption.textContent = this.sentence();
     const { width, height } = this.svg.getBoundingClientRect();
     if (width === 0) return;
     const narrow = width < 620;
@@ -230,13 +232,18 @@ export class Network {
       this.camera = { x, y: tall * k > height ? height / 2 - middle.y * k : 0, k };
     }
     this.look();
+  }
+
+  sentence() {
     const name = this.app.label(this.middle);
-    const before = this.referrers(this.middle).length;
-    const alone = this.referrers(this.middle).some((from) => this.app.alone(from, this.middle));
-    this.caption.textContent = this.ways
-      ? `From the targets to ${name}, left to right`
-      : `${counted(before, "path refers", "paths refer")} to ${name}${alone ? ", one of them holds it alone" : ""}; ` +
-        `it refers to ${counted(this.references(this.middle).length, "path")}`;
+    if (this.ways) return `From the targets to ${name}, left to right`;
+    const before = this.referrers(this.middle);
+    const holds = before.length === 1 ? "and holds it alone" : "one of them holds it alone";
+    const alone = before.some((from) => this.app.alone(from, this.middle));
+    return (
+      `${counted(before.length, "path refers", "paths refer")} to ${name}${alone ? `, ${holds}` : ""}; ` +
+      `it refers to ${counted(this.references(this.middle).length, "path")}`
+    );
   }
 
   pairs(place) {
