@@ -514,8 +514,10 @@ fn hostile_names_are_text() {
     let tree = made.store.join(base(3, "tree"));
     let name = HOSTILE.replace('/', "\u{2215}");
     fs::write(tree.join(&name), vec![b'x'; 5000]).unwrap();
-    // No store path may be called so: it is left out, with a warning that names it.
-    insert(&db, 9, format!("/nix/store/{:032}-{HOSTILE}", 9).as_bytes(), Some(120));
+    // No store path may be called so: each is left out, with a warning that names it.
+    for n in 9..39 {
+        insert(&db, n, format!("/nix/store/{n:032}-{HOSTILE}").as_bytes(), Some(120));
+    }
     drop(db);
     let file = env.join("page.html");
     let run = made.run(&env, ["html", "--all", "-o", file.to_str().unwrap()]);
@@ -525,6 +527,9 @@ fn hostile_names_are_text() {
     let Some(mut page) = Page::open(&file) else { return };
     let text = page.text("document.querySelector('#panel').textContent");
     assert!(text.contains("This page is incomplete") && text.contains("onerror"), "{text}");
+    let warnings = page.eval("[...document.querySelectorAll('.warnings li')].map((li) => li.textContent)");
+    let warnings = warnings.as_array().unwrap();
+    assert_eq!((warnings.len(), &warnings[20]), (21, &json!("and 10 more")));
     let tree = node(&mut page, "tree");
     page.eval(&format!("nixCensus.jump({tree})"));
     let text = page.text("document.querySelector('#panel').textContent");

@@ -57,7 +57,7 @@ const COLUMNS: [Column; 22] = [
 const FILES: usize = 6000;
 
 /// How many warnings the page shows; it says how many more there are.
-const WARNINGS: usize = 100;
+const WARNINGS: usize = 20;
 
 /// How many builds that could be replaced are suggested.
 const TWINS: usize = 5;
@@ -283,12 +283,11 @@ fn facts(
 ) -> Vec<(&'static str, Value)> {
     let warning = |warning: &crate::warning::Warning| {
         json!({
-            "kind": warning.kind.name(),
             "path": escape(&warning.path),
             "message": escape(warning.message.as_bytes()),
-            "incomplete": warning.kind.incomplete(),
         })
     };
+    let incomplete = census.warnings.iter().filter(|warning| warning.kind.incomplete());
     let kind = |kind: &FileKind| json!([kind.key(), kind.description()]);
     let folded_paths: u64 = folded.groups.iter().map(|group| group.paths).sum();
     let total = &report.total;
@@ -297,9 +296,8 @@ fn facts(
         ("whole", json!(census.is_whole())),
         ("disk", json!(census.disk.is_some())),
         ("unlisted", json!(census.has_unlisted_references())),
-        ("complete", json!(census.warnings.complete())),
-        ("warnings", json!(census.warnings.iter().take(WARNINGS).map(warning).collect::<Vec<_>>())),
-        ("warnings_total", json!(census.warnings.total())),
+        ("warnings", json!(incomplete.take(WARNINGS).map(warning).collect::<Vec<_>>())),
+        ("warnings_total", json!(census.warnings.incomplete())),
         (
             "total",
             json!({

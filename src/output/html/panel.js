@@ -231,7 +231,6 @@ export class Panel {
     const total = facts.total;
     const known = (n) => (n === null ? NaN : n);
     const own = (path) => this.app.weight(path) || 0;
-    const warnings = facts.warnings.filter((warning) => warning.incomplete);
     return [
       el("header", {}, el("h2", { tabindex: "-1" }, facts.title), el("code", { class: "full" }, facts.store_dir)),
       el(
@@ -253,7 +252,7 @@ export class Panel {
         : null,
       this.suggestions(),
       this.list("Heaviest paths", this.heaviest(12), own),
-      this.warnings(facts, warnings),
+      this.warnings(),
       el(
         "p",
         { class: "note" },
@@ -306,9 +305,12 @@ export class Panel {
     );
   }
 
-  warnings(facts, warnings) {
-    if (facts.complete) return null;
-    const items = warnings.slice(0, 20).map(({ path, message }) => el("li", {}, el("code", {}, path), ` ${message}`));
+  warnings() {
+    const { warnings, warnings_total: total } = this.census.facts;
+    if (total === 0) return null;
+    const items = warnings.map(({ path, message }) => el("li", {}, el("code", {}, path), ` ${message}`));
+    const more = total - warnings.length;
+    if (more > 0) items.push(el("li", {}, `and ${formatCount(more)} more`));
     return this.section("This page is incomplete", el("ul", { class: "warnings" }, items));
   }
 }
