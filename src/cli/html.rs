@@ -3,7 +3,7 @@
 use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::subject::Subject;
-use crate::analysis::page::{PageError, PageOptions, page};
+use crate::analysis::page::Pages;
 use crate::analysis::suggest::Suggestions;
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Census, Examine};
@@ -55,16 +55,12 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &HtmlArgs) -> Resu
         false => None,
     };
     let command = command(subject, &census, &examine);
+    let pages = Pages::new(&census, contents.as_ref(), suggestions.as_ref(), &command);
+    let pages = pages.map_err(|e| failed(&e))?;
     let mut named = census.len().min(LARGEST / BYTES_OF_A_PATH);
     loop {
-        let options = PageOptions { named, command: &command };
-        let page = page(&census, contents.as_ref(), suggestions.as_ref(), &options);
-        let page = page.map_err(|e| match e {
-            PageError::TooHeavy(e) => failed(&e),
-            e => failed(&e),
-        })?;
         let mut written = Vec::new();
-        html::write(&page, &mut written).map_err(|e| failed(&e))?;
+        html::write(&pages.page(named), &mut written).map_err(|e| failed(&e))?;
         if written.len() < LARGEST || named <= FEWEST_NAMED {
             return request.page(&written, &census.warnings);
         }

@@ -11,7 +11,7 @@ mod tests;
 
 use super::Gain;
 use super::report::{Column, Report, ReportOptions};
-use super::retained::{Retained, examined_roots, weighted};
+use super::retained::{Retained, Sizes, examined_roots, weighted};
 use super::suggest::{Action, Suggestions};
 use super::variants::families;
 use crate::answer::Cell;
@@ -70,14 +70,6 @@ pub(crate) struct Contents {
     pub(crate) largest: LargestFiles,
 }
 
-/// What a page is made of.
-pub(crate) struct PageOptions<'a> {
-    /// At most so many paths are named; the rest is folded.
-    pub(crate) named: usize,
-    /// The command of `what-if` that changes are appended to.
-    pub(crate) command: &'a [String],
-}
-
 /// Why there is no page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum PageError {
@@ -89,50 +81,87 @@ pub(crate) enum PageError {
     TooLarge,
 }
 
-/// The page of a census.
-///
-/// # Errors
-/// See [`PageError`]; only a forged store is too large.
-pub(crate) fn page(
-    census: &Census,
-    contents: Option<&Contents>,
-    suggestions: Option<&Suggestions>,
-    options: &PageOptions<'_>,
-) -> Result<Page, PageError> {
-    let report = Report::new(
-        census,
-        &ReportOptions {
-            columns: COLUMNS.to_vec(),
-            sort: Column::Path,
-            reverse: false,
-            limit: None,
-            filter: None,
-            targets_only: false,
-        },
-    )?;
-    let (graph, weights) = weighted(census);
-    let roots = examined_roots(census);
-    let retained = Retained::of(census, &graph, &weights, &roots)?;
-    let folded = Folded::new(census, (&graph, &weights), &retained, &roots, options.named);
-    check(&report)?;
+/// The pages of a census: they differ in how many paths they name, and what they have
+/// in common is computed once.
+pub(crate) struct Pages<'a> {
+    census: &'a Census,
+    contents: Option<&'a Contents>,
+    suggestions: Option<&'a Suggestions>,
+    command: &'a [String],
+    report: Report,
+    graph: Rows,
+    weights: Vec<Sizes>,
+    roots: Vec<u32>,
+    retained: Retained,
+    families: Vec<Vec<PathIndex>>,
+}
 
-    let mut columns = names(census, &folded);
-    for column in COLUMNS {
-        let cell = |path: &PathIndex| column.cell(census, &report.rows[path.index()]);
-        columns.extend(values(folded.named.iter().map(cell)).map(|of| (column.key(), of)));
+impl<'a> Pages<'a> {
+    /// Computes what all pages show. `command` is that of `what-if` which changes are
+    /// appended to.
+    ///
+    /// # Errors
+    /// See [`PageError`]; only a forged store is too large.
+    pub(crate) fn new(
+        census: &'a Census,
+        contents: Option<&'a Contents>,
+        suggestions: Option<&'a Suggestions>,
+        command: &'a [String],
+    ) -> Result<Self, PageError> {
+        let report = Report::new(
+            census,
+            &ReportOptions {
+                columns: COLUMNS.to_vec(),
+                sort: Column::Path,
+                reverse: false,
+                limit: None,
+                filter: None,
+                targets_only: false,
+            },
+        )?;
+        check(&report)?;
+        let (graph, weights) = weighted(census);
+        let roots = examined_roots(census);
+        let retained = Retained::of(census, &graph, &weights, &roots)?;
+        let families = families(census).into_values().collect();
+        Ok(Self {
+            census,
+            contents,
+            suggestions,
+            command,
+            report,
+            graph,
+            weights,
+            roots,
+            retained,
+            families,
+        })
     }
-    columns.extend(nodes(census, &folded));
-    if let Some(contents) = contents {
-        columns.extend(kinds(&folded, &contents.kinds));
-        columns.extend(files(&folded, &contents.largest));
-    }
-    columns.push(("family", family(census, &folded)));
 
-    let title = title(census);
-    let mut facts = facts(census, &report, &folded, options);
-    facts.push(("title", json!(title)));
-    facts.push(("suggestions", suggested(&folded, suggestions)));
-    Ok(Page { title, facts, columns })
+    /// The page that names at most `named` paths; the rest is folded.
+    pub(crate) fn page(&self, named: usize) -> Page {
+        let Self { census, report, .. } = self;
+        let weighted = (&self.graph, &self.weights[..]);
+        let folded = Folded::new(census, weighted, &self.retained, &self.roots, named);
+        let mut columns = names(census, &folded);
+        for column in COLUMNS {
+            let cell = |path: &PathIndex| column.cell(census, &report.rows[path.index()]);
+            columns.extend(values(folded.named.iter().map(cell)).map(|of| (column.key(), of)));
+        }
+        columns.extend(nodes(census, &folded));
+        if let Some(contents) = self.contents {
+            columns.extend(kinds(&folded, &contents.kinds));
+            columns.extend(files(&folded, &contents.largest));
+        }
+        columns.push(("family", family(&folded, &self.families)));
+
+        let title = title(census);
+        let mut facts = facts(census, report, &folded);
+        facts.push(("command", json!(self.command)));
+        facts.push(("title", json!(title)));
+        facts.push(("suggestions", suggested(&folded, self.suggestions)));
+        Page { title, facts, columns }
+    }
 }
 
 /// What is examined, in a few words.
@@ -264,9 +293,9 @@ fn files(folded: &Folded, largest: &LargestFiles) -> Vec<(&'static str, Values)>
 }
 
 /// Of each path which builds it is one of: a number that these have in common.
-fn family(census: &Census, folded: &Folded) -> Values {
+fn family(folded: &Folded, families: &[Vec<PathIndex>]) -> Values {
     let mut of = vec![None; folded.named.len()];
-    for (number, builds) in (0..).zip(families(census).into_values()) {
+    for (number, builds) in (0..).zip(families) {
         let nodes: Vec<u32> = builds.iter().filter_map(|&path| folded.node_of(path)).collect();
         if nodes.len() > 1 {
             nodes.iter().for_each(|&node| of[node as usize] = Some(number));
@@ -275,12 +304,7 @@ fn family(census: &Census, folded: &Folded) -> Values {
     Values::Numbers(of)
 }
 
-fn facts(
-    census: &Census,
-    report: &Report,
-    folded: &Folded,
-    options: &PageOptions<'_>,
-) -> Vec<(&'static str, Value)> {
+fn facts(census: &Census, report: &Report, folded: &Folded) -> Vec<(&'static str, Value)> {
     let warning = |warning: &crate::warning::Warning| {
         json!({
             "path": escape(&warning.path),
@@ -310,7 +334,6 @@ fn facts(
         ),
         ("folded_paths", json!(folded_paths)),
         ("kinds", json!(FileKind::ALL.iter().map(kind).collect::<Vec<_>>())),
-        ("command", json!(options.command)),
     ]
 }
 
