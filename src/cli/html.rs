@@ -9,6 +9,7 @@ use crate::catalog::{Catalog, PathId};
 use crate::census::{Census, Examine};
 use crate::output::html;
 use clap::Args;
+use std::collections::HashMap;
 
 /// Write a page for a browser: a map of a closure, its table, its graph
 ///
@@ -79,19 +80,24 @@ fn command(subject: &Subject, census: &Census, examine: &Examine) -> Vec<String>
     match examine {
         Examine::All => command.push("--all".to_owned()),
         Examine::Closure(targets) | Examine::Only(targets) => {
-            command.extend(targets.iter().map(|&id| name(&census.catalog, id)));
+            command.extend(handles(&census.catalog, targets));
         }
     }
     command
 }
 
-/// A name that means one path of the store: the shortest that is sure to.
-fn name(catalog: &Catalog, id: PathId) -> String {
-    let path = catalog.store_path(id);
-    let others = catalog.ids().filter(|&other| catalog.store_path(other).name() == path.name());
-    let plain = !path.name().contains(['?', '=']) && !path.name().starts_with('-');
-    match plain && others.count() == 1 {
-        true => path.name().to_owned(),
-        false => path.hash_part().to_owned(),
+/// For each target a name that means one path of the store: the shortest that is sure to.
+fn handles(catalog: &Catalog, targets: &[PathId]) -> impl Iterator<Item = String> {
+    let name = |id: PathId| catalog.store_path(id).name();
+    let mut times: HashMap<&str, u32> = targets.iter().map(|&id| (name(id), 0)).collect();
+    for id in catalog.ids() {
+        times.entry(name(id)).and_modify(|times| *times += 1);
     }
+    targets.iter().map(move |&id| {
+        let plain = !name(id).contains(['?', '=']) && !name(id).starts_with('-');
+        match plain && times[name(id)] == 1 {
+            true => name(id).to_owned(),
+            false => catalog.store_path(id).hash_part().to_owned(),
+        }
+    })
 }
