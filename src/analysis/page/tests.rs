@@ -1,5 +1,6 @@
 //! What a page says of a census of which it names but some paths, against the program.
 
+use super::Pages;
 use super::fold::{Folded, Unnamed};
 use crate::analysis::graph_changes::{Dropped, Edited, measure};
 use crate::analysis::retained::{Retained, Sizes, examined_roots, weighted};
@@ -8,8 +9,9 @@ use crate::census::{Census, Examine, PathIndex};
 use crate::disk::{DiskScan, Inode, Usage};
 use crate::fs::Stat;
 use crate::graph::{Cuts, NodeSet, Rows, reachable};
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
 use proptest::prelude::*;
+use serde_json::json;
 
 /// A census of paths that refer to each other, with inodes that some of them share.
 fn census(paths: u32, references: &[(u32, u32)], shared: &[Vec<u32>], whole: bool) -> Census {
@@ -151,4 +153,18 @@ fn those_that_retain_most_are_named() {
     assert_eq!(few.groups.iter().map(|group| group.paths).collect::<Vec<_>>(), [2, 2]);
     // The inode of 2 and 3 goes with their group, that of 3 and 4 does not.
     assert_eq!(few.classes.len(), 1);
+}
+
+/// Notes come first among warnings, and leave nothing out.
+#[test]
+fn what_leaves_something_out_is_not_crowded_out_by_notes() {
+    let mut census = census(1, &[], &[], true);
+    for n in 0..150 {
+        census.warnings.push(WarningKind::MountPoint, format!("/mount/{n}"), "mounted");
+    }
+    census.warnings.push(WarningKind::Uncertain, "/odd", "not certain");
+    let page = Pages::new(&census, None, None, &[]).unwrap().page(1);
+    let fact = |key| &page.facts.iter().find(|(k, _)| *k == key).unwrap().1;
+    assert_eq!(*fact("warnings"), json!([{ "path": "/odd", "message": "not certain" }]));
+    assert_eq!(*fact("warnings_total"), 1);
 }
