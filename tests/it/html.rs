@@ -551,6 +551,53 @@ fn hostile_names_are_text() {
     assert_eq!(page.eval("globalThis.run === undefined"), true);
 }
 
+/// In the title, in tooltips, in what is found and drawn, and as CSV, too.
+#[test]
+fn hostile_names_are_text_wherever_they_are_shown() {
+    const STORE: &str = "/<img src=x onerror=globalThis.run=1>&\"";
+    const NAME: &str = "</title></script><img src=x onerror=\"globalThis.run=1\">, &'";
+    let env = TestEnv::new();
+    let registration = env.join("registration");
+    fs::write(&registration, format!("{STORE}/{:032}-tree\n{:064}\n120\n\n0\n", 1, 1)).unwrap();
+    let registration = registration.to_str().unwrap();
+    let store = ["--registration", registration, "--store-dir", STORE];
+    let file = written(&env, &[&store[..], &["html", "--all", "--no-disk"]].concat());
+    let Some(mut page) = Page::open(&file) else { return };
+    assert_eq!(page.text("document.title"), format!("{STORE} · nix-census"));
+    assert_eq!(page.text("document.querySelector('h1').textContent"), STORE);
+    // No store path is called so; the page does not rely on that.
+    page.eval(&format!("nixCensus.census.columns.name[0] = {}", json!(NAME)));
+    page.eval("nixCensus.jump(0)");
+    assert_eq!(selected(&mut page), NAME);
+    let place = page.eval(
+        "(() => { const r = nixCensus.shell.overlay.getBoundingClientRect();
+            return [r.x + r.width / 2, r.y + r.height / 2]; })()",
+    );
+    let moved = json!({ "type": "mouseMoved", "x": place[0], "y": place[1] });
+    page.call("Input.dispatchMouseEvent", &moved);
+    page.wait("!document.querySelector('#tip').hidden");
+    assert_eq!(page.text("document.querySelector('#tip').firstChild.textContent"), NAME);
+    page.press("/");
+    page.write("img");
+    assert_eq!(page.text("document.querySelector('#results .name').textContent"), NAME);
+    page.press("Enter");
+    page.press("g");
+    let title = page.text("document.querySelector('#graph .node title').textContent");
+    assert!(title.starts_with(&format!("{STORE}/{:032}-{NAME}\n", 1)), "{title}");
+    page.press("t");
+    assert_eq!(page.text("document.querySelector('tbody td[title]').title"), NAME);
+    page.click("[...document.querySelectorAll('.toolbar .action')].find((b) => b.textContent === 'Copy as CSV')");
+    page.wait("nixCensus.copied !== undefined");
+    let csv = page.text("nixCensus.copied");
+    let row = csv.lines().nth(1).unwrap();
+    let field = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
+    assert!(row.starts_with(&format!("{},", field(NAME))), "{csv}");
+    assert!(row.ends_with(&format!(",{}", field(&format!("{STORE}/{:032}-{NAME}", 1)))), "{csv}");
+    assert_eq!(page.eval("document.querySelectorAll('img, [onerror]').length"), 0);
+    assert_eq!(page.eval("globalThis.run === undefined"), true);
+    assert!(page.complaints.is_empty(), "{:?}", page.complaints);
+}
+
 #[test]
 fn a_page_is_a_page() {
     let env = TestEnv::new();
