@@ -527,7 +527,8 @@ fn hostile_names_are_text() {
     let Some(mut page) = Page::open(&file) else { return };
     let text = page.text("document.querySelector('#panel').textContent");
     assert!(text.contains("This page is incomplete") && text.contains("onerror"), "{text}");
-    let warnings = page.eval("[...document.querySelectorAll('.warnings li')].map((li) => li.textContent)");
+    let warnings =
+        page.eval("[...document.querySelectorAll('.warnings li')].map((li) => li.textContent)");
     let warnings = warnings.as_array().unwrap();
     assert_eq!((warnings.len(), &warnings[20]), (21, &json!("and 10 more")));
     let tree = node(&mut page, "tree");

@@ -1,7 +1,7 @@
 // The page: what is shown where, and what keys and clicks do.
 import { inflate, readIsland } from "./data.js";
 import { Census } from "./graph.js";
-import { State } from "./state.js";
+import { State, CHOICES } from "./state.js";
 import { TreeMap } from "./map.js";
 import { Panel } from "./panel.js";
 import { Search } from "./search.js";
@@ -108,16 +108,14 @@ class App {
   // ---- what can be done
 
   select(path) {
-    const { view } = this.state.now;
-    if (view === "map") this.jump(path);
+    if (this.state.now.view === "map") this.jump(path);
     else this.state.set({ path });
   }
 
   // Shows a path in the map: the nearest box around it that shows what is in it.
   jump(path) {
-    const { view } = this.state.now;
-    if (view === "table" || view === "graph") this.state.set({ path });
-    else this.state.set({ path, at: this.room(path) });
+    const inMap = this.state.now.view === "map";
+    this.state.set(inMap ? { path, at: this.room(path) } : { path });
     this.announcePath(path);
     this.focusView();
   }
@@ -211,8 +209,7 @@ class App {
   announcePath(path) {
     if (path < 0) return;
     const retained = this.census.retainedSize(this.left, this.size, path);
-    const name = this.census.isPath(path) ? this.census.columns.name[path] : this.map.name(path);
-    this.announce(`${name}, ${formatSize(this.weight(path))}, retains ${formatSize(retained)}`);
+    this.announce(`${this.map.name(path)}, ${formatSize(this.weight(path))}, retains ${formatSize(retained)}`);
   }
 
   focusView() {
@@ -499,17 +496,15 @@ class App {
 
   // The path that a group or a class of hard links lies in.
   owner(node) {
-    const up = this.left.above[node];
-    return up >= 0 ? up : -1;
+    return Math.max(-1, this.left.above[node]);
   }
 
   out() {
-    const { above } = this.left;
-    const root = this.root;
+    const { root } = this;
     if (root < 0) return;
-    const up = above[root];
-    const top = up < 0 && this.left.tops.length === 1;
-    if (!top) this.state.set({ at: up >= 0 ? up : -1, path: root });
+    const at = this.owner(root);
+    const top = at < 0 && this.left.tops.length === 1;
+    if (!top) this.state.set({ at, path: root });
   }
 
   // One step into what is pointed at.
@@ -536,7 +531,7 @@ class App {
       u: () => now.changes.length > 0 && this.state.set({ changes: now.changes.slice(0, -1) }),
       s: () => this.census.disk && this.state.set({ size: this.size === "disk" ? "nar" : "" }),
       c: () => {
-        const all = ["kind", "package", "age"];
+        const all = CHOICES.color;
         this.state.set({ color: all[(all.indexOf(now.color) + 1) % all.length] });
       },
       d: () => this.toggleTheme(),
@@ -596,8 +591,8 @@ class App {
   up() {
     const { path } = this.state.now;
     if (path >= 0 && path !== this.root) {
-      const up = this.left.above[path];
-      this.state.set({ path: up >= 0 ? up : -1, at: up >= 0 ? this.owner(up) : -1 });
+      const up = this.owner(path);
+      this.state.set({ path: up, at: up >= 0 ? this.owner(up) : -1 });
     } else {
       this.out();
     }

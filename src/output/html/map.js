@@ -409,7 +409,7 @@ export class TreeMap {
   sibling(node, step) {
     const up = this.state.above[node];
     if (node < 0 || up === -2) return node;
-    const row = this.kids(up >= 0 ? up : -1).slice();
+    const row = this.kids(up).slice();
     row.sort((a, b) => this.weight(b) - this.weight(a) || a - b);
     return row[(row.indexOf(node) + step + row.length) % row.length];
   }

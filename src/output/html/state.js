@@ -15,6 +15,14 @@ const DEFAULTS = {
   changes: [],
 };
 
+// What these can be.
+export const CHOICES = {
+  view: ["map", "table", "graph"],
+  color: ["kind", "package", "age"],
+  size: ["", "nar", "disk"],
+  theme: ["", "light", "dark"],
+};
+
 export class State {
   constructor(census) {
     this.census = census;
@@ -93,10 +101,9 @@ export class State {
       else if (key === "ways") now[key] = text === "yes";
       else now[key] = text;
     }
-    if (!["map", "table", "graph"].includes(now.view)) now.view = "map";
-    if (!["kind", "package", "age"].includes(now.color)) now.color = "kind";
-    if (!["", "nar", "disk"].includes(now.size)) now.size = "";
-    if (!["", "light", "dark"].includes(now.theme)) now.theme = "";
+    for (const [key, values] of Object.entries(CHOICES)) {
+      if (!values.includes(now[key])) now[key] = DEFAULTS[key];
+    }
     for (const written of (parts.get("without") ?? "").split(",")) {
       const [action, ...keys] = written.split(":");
       const [path, other] = keys.map((key) => this.byKey.get(key) ?? -1);
