@@ -60,6 +60,8 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &CheckArgs) -> Res
     }
     request.rows().need_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;
+    // A census takes them among its own.
+    let odd = catalog.warnings.clone();
     let targets = subject.targets_or_all(request, &catalog, &args.targets)?;
     let old = args.baseline.as_ref();
     let old = old.map(|name| baseline(request, subject, name)).transpose()?;
@@ -88,8 +90,9 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &CheckArgs) -> Res
     if let Some(file) = &args.save_baseline {
         match exit {
             Exit::Done => {
-                let targets = census.targets.iter().map(|&id| census.catalog.path(id));
-                snapshot::save(request, subject, &targets.collect::<Vec<_>>(), file)?;
+                let mut catalog = census.catalog;
+                catalog.warnings = odd;
+                snapshot::save(request, subject, catalog, &examine, file)?;
             }
             _ => request.note(format_args!("{} is not written", file.display())),
         }

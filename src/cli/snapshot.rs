@@ -56,7 +56,11 @@ pub(super) fn run(
         return Err(Failure::usage("a snapshot is not for terminals")
             .hint("name a file with --output, or send standard output elsewhere"));
     }
-    let mut snapshot = take(request, subject, &args.targets)?;
+    let catalog = subject.catalog(request)?;
+    let targets = subject.targets(request, &catalog, &args.targets)?;
+    let examine =
+        if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
+    let mut snapshot = take(request, subject, catalog, &examine)?;
     if args.host_name {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();
         snapshot.host = Some(host);
@@ -68,12 +72,13 @@ pub(super) fn run(
     request.write_file(|out| snapshot::write(&snapshot, out), &warnings)
 }
 
-/// Saves the closure of targets in a file beside the answer. What could not be read is in
-/// it, and was said.
+/// Saves what was examined in a file beside the answer. What could not be read is in it,
+/// and was said.
 pub(super) fn save(
     request: &Request,
     subject: &Subject,
-    targets: &[String],
+    catalog: Catalog,
+    examine: &Examine,
     file: &Path,
 ) -> Result<(), Failure> {
     let destination = Destination::new(request.current_dir(), file)?;
@@ -82,19 +87,21 @@ pub(super) fn save(
         let message = format!("a snapshot cannot be written to {}", file.display());
         return Err(Failure::usage(message).hint("name a file elsewhere"));
     }
-    let snapshot = take(request, subject, targets)?;
+    let snapshot = take(request, subject, catalog, examine)?;
     destination.write(|out| snapshot::write(&snapshot, out))
 }
 
-/// The snapshot of the closure of targets; without them of the whole store.
-fn take(request: &Request, subject: &Subject, targets: &[String]) -> Result<Snapshot, Failure> {
-    let catalog = subject.catalog(request)?;
-    let ids = subject.targets(request, &catalog, targets)?;
-    let examine = if targets.is_empty() { Examine::All } else { Examine::Closure(ids) };
+/// The snapshot of what is to be examined of a catalog.
+fn take(
+    request: &Request,
+    subject: &Subject,
+    catalog: Catalog,
+    examine: &Examine,
+) -> Result<Snapshot, Failure> {
     let (scan, kinds) = match subject.walks_disk() {
         true => {
             let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
-                census::scan_kinds_apart(files, &catalog, &examine, options, progress)
+                census::scan_kinds_apart(files, &catalog, examine, options, progress)
             };
             let (scan, kinds) = subject.scanned(request, scan)?;
             (Some(scan), Some(kinds))
@@ -102,10 +109,10 @@ fn take(request: &Request, subject: &Subject, targets: &[String]) -> Result<Snap
         false => (None, None),
     };
     let system = subject.running_system(&catalog).map(|id| catalog.base_name(id).to_owned());
-    let mut snapshot = Snapshot::new(subject.location.clone(), catalog, &examine, scan, now());
+    let mut snapshot = Snapshot::new(subject.location.clone(), catalog, examine, scan, now());
     snapshot.running_system = system.and_then(|name| snapshot.catalog.find(&name));
     snapshot.kinds = kinds;
-    if examine == Examine::All {
+    if *examine == Examine::All {
         snapshot.surroundings = Some(surroundings(subject, &snapshot.catalog)?);
     }
     Ok(snapshot)

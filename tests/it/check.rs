@@ -1,10 +1,11 @@
 //! Budgets: which are broken, by how much, and what did it; in the formats that continuous
 //! integration reads.
 
-use super::support::TestEnv;
 use super::support::store_in_code::{Made, SCHEMA, insert, path, refer};
+use super::support::{TestEnv, run};
 use serde_json::Value;
 use std::fs;
+use std::fs::File;
 
 /// A system that needs `lib`, which needs `big`; `lib` is there twice.
 fn store(env: &TestEnv) -> Made {
@@ -137,6 +138,24 @@ fn a_baseline_is_kept_in_a_file() {
     let over = made.dir.join("nix/store/x.census");
     let run = save("system-0", &["--save-baseline", over.to_str().unwrap()]);
     assert_eq!(run.status, 2, "{}", run.stderr);
+}
+
+/// What is saved is what was checked: nothing is read again, which from standard input
+/// would be nothing.
+#[test]
+fn a_baseline_of_standard_input() {
+    let env = TestEnv::new();
+    let (system, lib) = (path(1, "system-1"), path(2, "lib-1.0"));
+    let hash = "0".repeat(64);
+    let text = format!("{lib}\n{hash}\n500\n\n0\n{system}\n{hash}\n120\n\n1\n{lib}\n");
+    fs::write(env.join("registration"), text).unwrap();
+    let check = ["check", "system-1", "--registration", "-", "--no-disk", "--max-closure", "620"];
+    let save = ["--save-baseline", "main.census"];
+    let mut command = env.command([&check[..], &save].concat());
+    command.stdin(File::open(env.join("registration")).unwrap());
+    run(&mut command).ok();
+    let report = env.json(["--snapshot", "main.census", "report", "--no-disk", "--json"]);
+    assert_eq!(report["total"]["nar_size"], 620);
 }
 
 #[test]
