@@ -115,23 +115,22 @@ pub(super) fn find(
     census: &mut Census,
     settings: &SettingsArgs,
 ) -> Result<FoundRoots, Failure> {
-    let options = RootOptions {
-        runtime: !settings.no_runtime,
-        strict: settings.strict,
-        caller: caller(subject, settings.nix_version),
-        locks_temporary_directories: settings.nix_version.locks_temporary_directories(),
-    };
-    find_with(subject, census, &options, settings.nix_version)
+    let version = settings.nix_version;
+    let (runtime, strict) = (!settings.no_runtime, settings.strict);
+    let options = RootOptions { runtime, strict, ..without_processes(subject, version) };
+    find_with(subject, census, &options, version)
 }
 
 /// The roots that are links and files: processes are not asked.
 pub(super) fn find_links(subject: &Subject, census: &mut Census) -> Result<FoundRoots, Failure> {
-    find_with(subject, census, &without_processes(subject), NixVersion::NEWEST)
+    let version = NixVersion::NEWEST;
+    find_with(subject, census, &without_processes(subject, version), version)
 }
 
 /// The same for what asks about profiles before anything is walked, with its warnings.
 pub(super) fn find_profiles(subject: &Subject, catalog: &Catalog) -> Result<FoundRoots, Failure> {
-    found_roots(subject, catalog, &without_processes(subject), NixVersion::NEWEST)
+    let version = NixVersion::NEWEST;
+    found_roots(subject, catalog, &without_processes(subject, version), version)
 }
 
 /// The roots of a store, or those that a snapshot of it has.
@@ -151,8 +150,7 @@ fn found_roots(
         .ok_or_else(|| kept.no_roots())
 }
 
-fn without_processes(subject: &Subject) -> RootOptions {
-    let version = NixVersion::NEWEST;
+fn without_processes(subject: &Subject, version: NixVersion) -> RootOptions {
     RootOptions {
         runtime: false,
         strict: false,
@@ -203,18 +201,11 @@ pub(super) fn follow_build_traces(
     let keep = Keep::from(settings);
     let table = args.nix_version.trace_table();
     let kept = subject.kept().and_then(|kept| kept.surroundings().ok());
-    // Without files the answer says which derivations could not be read.
-    let files = if subject.walks_disk() { subject.files().ok() } else { None };
-    let store = files.map(StoreFiles::directory);
-    let mut warnings = Warnings::new();
-    let pairs = match kept {
-        None => build_trace::outputs(&census.catalog, table, store, &mut warnings),
+    let TraceOutputs { pairs, mut warnings } = match kept {
+        None => outputs_in(subject, &census.catalog, table),
         Some(kept) => {
             let found = TraceTable::ALL.iter().zip(&kept.traces).find(|(of, _)| **of == table);
-            found.map_or_else(Vec::new, |(_, found)| {
-                warnings.extend(found.warnings.clone());
-                found.pairs.clone()
-            })
+            found.map(|(_, found)| found.clone()).unwrap_or_default()
         }
     };
     let roots = || found.roots.iter().map(|root| root.path);
@@ -248,14 +239,17 @@ pub(super) fn trace_outputs(subject: &Subject, catalog: &Catalog) -> Vec<TraceOu
     if !catalog.has_traces() {
         return Vec::new();
     }
+    TraceTable::ALL.map(|table| outputs_in(subject, catalog, table)).into()
+}
+
+/// What a table of build traces knows. Without files it is said which derivations could
+/// not be read.
+fn outputs_in(subject: &Subject, catalog: &Catalog, table: TraceTable) -> TraceOutputs {
     let files = if subject.walks_disk() { subject.files().ok() } else { None };
-    let outputs = TraceTable::ALL.map(|table| {
-        let mut warnings = Warnings::new();
-        let store = files.map(StoreFiles::directory);
-        let pairs = build_trace::outputs(catalog, table, store, &mut warnings);
-        TraceOutputs { pairs, warnings }
-    });
-    outputs.into()
+    let mut warnings = Warnings::new();
+    let store = files.map(StoreFiles::directory);
+    let pairs = build_trace::outputs(catalog, table, store, &mut warnings);
+    TraceOutputs { pairs, warnings }
 }
 
 /// Who is taken to call `nix-collect-garbage`: this user; an image's superuser.

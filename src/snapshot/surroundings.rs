@@ -34,7 +34,7 @@ pub(crate) struct Surroundings {
 }
 
 /// Outputs that a build trace knows.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct TraceOutputs {
     /// Pairs of derivation and output.
     pub(crate) pairs: Vec<(PathId, PathId)>,
