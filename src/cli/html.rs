@@ -63,7 +63,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &HtmlArgs) -> Resu
         let mut written = Vec::new();
         html::write(&pages.page(named), &mut written).map_err(|e| failed(&e))?;
         if written.len() < LARGEST || named <= FEWEST_NAMED {
-            return request.page(&written, &census.warnings);
+            return request.write_file(|out| out.write_all(&written), &census.warnings);
         }
         named = (named / 2).max(FEWEST_NAMED);
     }

@@ -85,24 +85,17 @@ impl Request {
 
     /// Refuses what a page cannot be: another format, some rows, a terminal.
     pub(super) fn check_page(&self) -> Result<(), Failure> {
-        let chosen = self.args.format.is_some() || self.args.json || self.args.output.is_some();
-        if self.format != Format::Html && (chosen && self.format != Format::Table) {
+        // A table is what is written where no format is named.
+        if !matches!(self.format, Format::Html | Format::Table) {
             let failure = Failure::usage("`html` writes a page for a browser, in no other format");
             return Err(failure.hint("name it report.html; `report` has JSON and CSV"));
         }
         self.rows.refuse_selection("html")?;
-        if matches!(self.destination, Destination::StandardOutput) && io::stdout().is_terminal() {
+        if self.writes_to_terminal() {
             let failure = Failure::usage("a page is not for a terminal");
             return Err(failure.hint("name a file for it: -o report.html"));
         }
         Ok(())
-    }
-
-    /// Writes a page, and shows what is left out.
-    pub(super) fn page(&self, page: &[u8], warnings: &Warnings) -> Result<Exit, Failure> {
-        self.destination.write(|out| out.write_all(page))?;
-        self.show_warnings(warnings);
-        Ok(if warnings.complete() { Exit::Done } else { Exit::Incomplete })
     }
 
     /// Whether the answer is for machines.
