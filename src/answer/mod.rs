@@ -162,14 +162,26 @@ impl<'a> Section<'a> {
                 }
             }
             Self::Checks { key, columns, checks, .. } => {
-                for Check { row, .. } in checks {
-                    assert_eq!(row.len(), columns.len(), "a row of {key}");
-                    for (column, cell) in columns.iter().zip(row) {
-                        assert!(column.holds.fits(cell), "{key}: {column:?} holds {cell:?}");
-                    }
-                }
+                checks.iter().for_each(|check| check_row(key, columns, &check.row));
             }
             _ => {}
+        }
+    }
+
+    /// A list without a footer that sums up the answer.
+    pub fn summary(
+        key: &'static str,
+        title: impl Into<String>,
+        columns: Vec<Column>,
+        rows: impl Iterator<Item = Vec<Cell<'a>>> + 'a,
+    ) -> Self {
+        Self::Rows {
+            key,
+            title: title.into(),
+            columns,
+            rows: Box::new(rows),
+            footer: Vec::new(),
+            summary: true,
         }
     }
 
@@ -211,6 +223,14 @@ impl<'a> Section<'a> {
     }
 }
 
+/// Panics if a row is not as its columns promise.
+fn check_row(key: &str, columns: &[Column], row: &[Cell<'_>]) {
+    assert_eq!(row.len(), columns.len(), "a row of {key}");
+    for (column, cell) in columns.iter().zip(row) {
+        assert!(column.holds.fits(cell), "{key}: {column:?} holds {cell:?}");
+    }
+}
+
 /// An answer, ready to be written in any format.
 pub struct Document<'a> {
     /// What every answer begins with.
@@ -246,12 +266,7 @@ impl<'a> Document<'a> {
                 | Section::Note(_) => continue,
             };
             let unchecked = std::mem::replace(rows, Box::new(std::iter::empty()));
-            *rows = Box::new(unchecked.inspect(move |row| {
-                assert_eq!(row.len(), columns.len(), "a row of {key}");
-                for (column, cell) in columns.iter().zip(row) {
-                    assert!(column.holds.fits(cell), "{key}: {column:?} holds {cell:?}");
-                }
-            }));
+            *rows = Box::new(unchecked.inspect(move |row| check_row(key, &columns, row)));
         }
         self
     }

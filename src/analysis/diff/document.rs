@@ -181,14 +181,7 @@ impl<'a> Diff<'a> {
             row("old", &self.old, &self.old_total, [None, None]),
             row("new", &self.new, &self.new_total, changes),
         ];
-        Section::Rows {
-            key: "sides",
-            title: String::new(),
-            columns,
-            rows: Box::new(rows.into_iter()),
-            footer: Vec::new(),
-            summary: true,
-        }
+        Section::summary("sides", "", columns, rows.into_iter())
     }
 
     /// What happened to how many packages; `None` if to none.

@@ -114,13 +114,6 @@ impl<'a> History<'a> {
                 Cell::text(self.census.catalog.path(generation.path)),
             ]
         });
-        Section::Rows {
-            key: "generations",
-            title: String::new(),
-            columns,
-            rows: Box::new(rows),
-            footer: Vec::new(),
-            summary: true,
-        }
+        Section::summary("generations", "", columns, rows)
     }
 }

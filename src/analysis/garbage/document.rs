@@ -105,14 +105,7 @@ impl Garbage<'_> {
                 ]
             })
             .collect();
-        Section::Rows {
-            key: "steps",
-            title: "Step by step".to_owned(),
-            columns,
-            rows: Box::new(rows.into_iter()),
-            footer: Vec::new(),
-            summary: true,
-        }
+        Section::summary("steps", "Step by step", columns, rows.into_iter())
     }
 
     fn packages_section(&self, disk: bool) -> Section<'_> {
