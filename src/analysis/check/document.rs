@@ -1,7 +1,7 @@
 //! Which budgets are kept, for printing.
 
 use super::{Budget, BudgetKind, Checked, Culprit};
-use crate::analysis::path_names::list_of;
+use crate::analysis::path_names::chain_cells;
 use crate::answer::{Cell, Check, CheckStatus, Column, Document, Field, Head, Section};
 use crate::text::{Units, format_count, format_size};
 
@@ -133,10 +133,7 @@ impl Checked<'_> {
         let (census, catalog) = (self.census, &self.census.catalog);
         let on_disk = budget.kind == BudgetKind::MaxDisk;
         let size = |shown: bool| Cell::optional(culprit.size.filter(|_| shown), Cell::Size);
-        let before = culprit.chain.len().saturating_sub(1);
-        let names = culprit.chain[..before].iter();
-        let names: Vec<&str> =
-            names.map(|&path| catalog.store_path(census.id(path)).name()).collect();
+        let [chain, chain_paths] = chain_cells(census, &culprit.chain);
         vec![
             Cell::text(budget.kind.name()),
             Cell::optional(budget.pattern.clone(), Cell::text),
@@ -144,8 +141,8 @@ impl Checked<'_> {
             size(on_disk),
             Cell::optional(culprit.path, |path| Cell::text(catalog.path(census.id(path)))),
             if culprit.what.is_empty() { Cell::Missing } else { Cell::text(culprit.what.as_str()) },
-            if names.is_empty() { Cell::Missing } else { Cell::text(names.join(" → ")) },
-            list_of(catalog, culprit.chain.iter().map(|&path| census.id(path))),
+            chain,
+            chain_paths,
         ]
     }
 }

@@ -3,6 +3,7 @@
 mod document;
 
 use super::diff::{ChangeKind, Diff, PackageChange};
+use super::path_names::chain_to;
 use super::retained::{Retained, examined_roots};
 use super::suggest::leftovers;
 use super::variants::{Variants, VariantsError};
@@ -370,13 +371,7 @@ impl Checker<'_> {
     }
 
     fn culprit(&self, path: PathIndex, size: Option<u64>, what: String) -> Culprit {
-        let chain = self.chains.to(path.node()).unwrap_or_default();
-        Culprit {
-            path: Some(path),
-            size,
-            what,
-            chain: chain.into_iter().map(PathIndex::new).collect(),
-        }
+        Culprit { path: Some(path), size, what, chain: chain_to(&self.chains, path) }
     }
 }
 

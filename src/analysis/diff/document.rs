@@ -1,7 +1,7 @@
 //! What is different, for printing.
 
 use super::{ChangeKind, Diff, PackageChange, PackageSide, PathChange, Side, SideTotal};
-use crate::analysis::path_names::list_of;
+use crate::analysis::path_names::{chain_cells, list_of};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::PathIndex;
 use crate::text::format_count;
@@ -113,21 +113,10 @@ impl<'a> Diff<'a> {
             Cell::text(census.catalog.path(census.id(path))),
         ];
         match change.added {
-            true => row.extend(self.chain_cells(path)),
+            true => row.extend(chain_cells(census, &self.chain(path))),
             false => row.extend([Cell::Missing, Cell::Missing]),
         }
         row
-    }
-
-    /// Why a path of the new side is there: names of what leads to it, and the paths.
-    pub(crate) fn chain_cells<'d>(&'d self, path: PathIndex) -> [Cell<'d>; 2] {
-        let chain = self.chain(path);
-        // The end is in the column beside it.
-        let before = chain.len().saturating_sub(1);
-        let names: Vec<&str> = chain[..before].iter().map(|&path| self.new.name(path)).collect();
-        let ids = chain.iter().map(|&path| self.new.census.id(path));
-        let names = if names.is_empty() { Cell::Missing } else { Cell::text(names.join(" → ")) };
-        [names, list_of(&self.new.census.catalog, ids)]
     }
 
     fn why_section<'d>(&'d self) -> Section<'d> {
@@ -148,7 +137,7 @@ impl<'a> Diff<'a> {
                 Cell::optional(census.known_nar_size(path), Cell::Size),
                 Cell::text(census.catalog.path(census.id(path))),
             ];
-            row.extend(self.chain_cells(path));
+            row.extend(chain_cells(census, &self.chain(path)));
             row
         });
         Section::rows("why", title, columns, rows)

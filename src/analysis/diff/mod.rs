@@ -5,6 +5,7 @@ mod history;
 mod names;
 
 use super::graph_changes::change;
+use super::path_names::chain_to;
 use super::retained::{Sizes, examined_roots, weighted};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex, Union};
@@ -293,8 +294,7 @@ impl<'a> Diff<'a> {
 
     /// A shortest chain to a path of the new side from its targets, both included.
     pub fn chain(&self, path: PathIndex) -> Vec<PathIndex> {
-        let chain = self.chains.to(path.node()).unwrap_or_default();
-        chain.into_iter().map(PathIndex::new).collect()
+        chain_to(&self.chains, path)
     }
 
     /// The paths of new packages that make up at least a hundredth of all that came, the

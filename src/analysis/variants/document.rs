@@ -2,7 +2,7 @@
 
 use super::groups::flavour;
 use super::{Variant, VariantGroup, Variants};
-use crate::analysis::path_names::list_of;
+use crate::analysis::path_names::{chain_cells, list_of};
 use crate::analysis::suggest::{Action, Handles};
 use crate::answer::{Cell, Column, Document, Head, Section};
 use crate::census::{Census, PathIndex};
@@ -95,15 +95,7 @@ fn row<'a>(census: &'a Census, group: &'a VariantGroup, variant: &'a Variant) ->
     let id = census.id(variant.path);
     let name = |path: PathIndex| catalog.store_path(census.id(path)).name();
     let identical = variant.identical;
-    let ids = |paths: &'a [PathIndex]| paths.iter().map(|&path| census.id(path));
-    // The end is in the column beside it.
-    let chain = match variant.chain.len() {
-        0 | 1 => Cell::Missing,
-        n => {
-            let names: Vec<&str> = variant.chain[..n - 1].iter().map(|&path| name(path)).collect();
-            Cell::text(names.join(" → "))
-        }
-    };
+    let [chain, chain_paths] = chain_cells(census, &variant.chain);
     vec![
         Cell::optional(catalog.nar_size(id), Cell::Size),
         Cell::optional(census.usage(variant.path).map(|u| u.disk_size), Cell::Size),
@@ -123,9 +115,9 @@ fn row<'a>(census: &'a Census, group: &'a VariantGroup, variant: &'a Variant) ->
         },
         Cell::text(catalog.path(id)),
         Cell::optional(variant.held_by.first(), |&path| Cell::text(name(path))),
-        list_of(catalog, ids(&variant.held_by)),
+        list_of(catalog, variant.held_by.iter().map(|&path| census.id(path))),
         chain,
-        list_of(catalog, ids(&variant.chain)),
+        chain_paths,
         Cell::optional(variant.replaced_by, |path| Cell::text(catalog.path(census.id(path)))),
     ]
 }

@@ -6,6 +6,7 @@ mod groups;
 mod identical;
 
 use super::graph_changes::{Dropped, Edited, Gain, measure, most_tries};
+use super::path_names::chain_to;
 use super::retained::{Retained, SizeKind, Sizes};
 use crate::census::{Census, PathIndex};
 use crate::disk::DiskError;
@@ -97,7 +98,6 @@ impl Variants {
         let referrers = census.references().transpose(census.len());
         let variant = |(&path, replaced_by): (&PathIndex, Option<PathIndex>)| {
             let others = referrers.row(path.node()).iter().map(|&node| PathIndex::new(node));
-            let chain = chains.to(path.node()).unwrap_or_default();
             Variant {
                 path,
                 retained_nar_size: retained.nar_size(path),
@@ -106,7 +106,7 @@ impl Variants {
                     .as_ref()
                     .map(|found| found.get(&path).copied().unwrap_or_default()),
                 held_by: others.filter(|&other| other != path).collect(),
-                chain: chain.into_iter().map(PathIndex::new).collect(),
+                chain: chain_to(&chains, path),
                 replaced_by,
                 saves: Gain::default(),
             }
