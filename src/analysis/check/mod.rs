@@ -335,7 +335,7 @@ impl Checker<'_> {
     }
 
     fn growth(&self, most: Growth, diff: &Diff<'_>) -> Budget {
-        let limit = match (most, diff.old_total.nar_size) {
+        let limit = match (most, diff.old.total.nar_size) {
             (Growth::Bytes(bytes), _) => Some(bytes),
             (Growth::Percent(percent), Some(before)) => {
                 Some((before as f64 * percent / 100.0) as u64)

@@ -1,6 +1,6 @@
 //! What is different, for printing.
 
-use super::{ChangeKind, Diff, PackageChange, PackageSide, PathChange, Side, SideTotal};
+use super::{ChangeKind, Diff, PackageChange, PackageSide, PathChange, Side};
 use crate::analysis::path_names::{chain_cells, list_of};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::PathIndex;
@@ -154,7 +154,8 @@ impl<'a> Diff<'a> {
             Column::text("side").titled("").rank(1),
             Column::path("target").titled("of"),
         ];
-        let row = |name, side: &Side<'d>, total: &SideTotal, change: [Option<i64>; 2]| {
+        let row = |name, side: &Side<'d>, change: [Option<i64>; 2]| {
+            let total = &side.total;
             vec![
                 Cell::optional(total.nar_size, Cell::Size),
                 Cell::optional(change[0], Cell::Change),
@@ -167,8 +168,8 @@ impl<'a> Diff<'a> {
         };
         let changes = [self.nar_change(), self.disk_change()];
         let rows = [
-            row("old", &self.old, &self.old_total, [None, None]),
-            row("new", &self.new, &self.new_total, changes),
+            row("old", &self.old, [None, None]),
+            row("new", &self.new, changes),
         ];
         Section::summary("sides", "", columns, rows.into_iter())
     }
@@ -184,7 +185,7 @@ impl<'a> Diff<'a> {
 
     fn total_fields<'d>(&self) -> Vec<Field<'d>> {
         let size = |key, n: Option<u64>| Field::hidden(key, Cell::optional(n, Cell::Size));
-        let (old, new) = (&self.old_total, &self.new_total);
+        let (old, new) = (&self.old.total, &self.new.total);
         let mut fields = vec![
             size("nar_size_before", old.nar_size),
             size("nar_size_after", new.nar_size),

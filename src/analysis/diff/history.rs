@@ -44,10 +44,11 @@ impl<'a> History<'a> {
         profile: Vec<u8>,
         generations: Vec<GenerationSide>,
     ) -> Result<Self, TooHeavy> {
-        let side = |generation: &GenerationSide| Side::closure(census, &[generation.path]);
-        let steps = generations.windows(2).map(|pair| Diff::new(side(&pair[0]), side(&pair[1])));
+        let sides = generations.iter().map(|generation| Side::closure(census, &[generation.path]));
+        let sides: Vec<Side<'a>> = sides.collect();
+        let steps = sides.windows(2).map(|pair| Diff::new(pair[0].clone(), pair[1].clone()));
         let steps: Vec<Diff<'a>> = steps.collect::<Result<_, _>>()?;
-        let totals = generations.iter().map(|generation| side(generation).total()).collect();
+        let totals = sides.iter().map(|side| side.total).collect();
         Ok(Self { profile, generations, totals, steps, census })
     }
 

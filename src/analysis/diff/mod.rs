@@ -13,6 +13,7 @@ use crate::graph::{Cuts, NodeSet, Rows, ShortestPaths, TooHeavy, closure_sizes, 
 use crate::warning::Warnings;
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::OnceLock;
 
 pub use document::DiffBy;
 pub use history::{GenerationSide, History};
@@ -25,13 +26,15 @@ pub struct Side<'a> {
     tops: Vec<u32>,
     /// The paths, by index.
     paths: NodeSet,
+    /// What it takes as a whole.
+    pub total: SideTotal,
 }
 
 impl<'a> Side<'a> {
     /// All that a census examines.
     pub fn all(census: &'a Census) -> Self {
         let paths = NodeSet::from_nodes(census.len(), 0..census.len() as u32);
-        Self { census, tops: examined_roots(census), paths }
+        Self::new(census, examined_roots(census), paths)
     }
 
     /// The closure of some of the paths that a census examines.
@@ -39,7 +42,13 @@ impl<'a> Side<'a> {
         let tops = targets.iter().filter_map(|&id| Some(census.index_of(id)?.node()));
         let tops: Vec<u32> = tops.collect();
         let paths = reachable(census.references(), tops.iter().copied(), &Cuts::default());
-        Self { census, tops, paths }
+        Self::new(census, tops, paths)
+    }
+
+    fn new(census: &'a Census, tops: Vec<u32>, paths: NodeSet) -> Self {
+        let mut side = Self { census, tops, paths, total: SideTotal::default() };
+        side.total = side.sum();
+        side
     }
 
     /// The census that it is of.
@@ -65,8 +74,7 @@ impl<'a> Side<'a> {
         self.paths.contains(index.node()).then_some(index)
     }
 
-    /// What it takes as a whole.
-    fn total(&self) -> SideTotal {
+    fn sum(&self) -> SideTotal {
         let known = !self.census.has_unlisted_references()
             || self.indexes().all(|path| {
                 let catalog = &self.census.catalog;
@@ -208,16 +216,12 @@ pub struct Diff<'a> {
     pub old: Side<'a>,
     /// What is.
     pub new: Side<'a>,
-    /// What all of the old side takes.
-    pub old_total: SideTotal,
-    /// What all of the new side takes.
-    pub new_total: SideTotal,
     /// The packages that are not the same, what weighs first.
     pub packages: Vec<PackageChange>,
     /// The paths that are on one side only, what weighs first.
     pub paths: Vec<PathChange>,
-    /// Chains from the new side's targets.
-    chains: ShortestPaths,
+    /// Chains from the new side's targets, if they were asked for.
+    chains: OnceLock<ShortestPaths>,
     /// What was left out on either side, and why.
     pub warnings: Warnings,
 }
@@ -263,13 +267,11 @@ impl<'a> Diff<'a> {
             let weight = side(path).weight(path.path, disk);
             (Reverse(weight), side(path).base_name(path.path), path.added)
         });
-        let chains = ShortestPaths::new(new.census.references(), &new.tops);
         let mut warnings = old.census.warnings.clone();
         if !std::ptr::eq(old.census, new.census) {
             warnings.extend(new.census.warnings.clone());
         }
-        let (old_total, new_total) = (old.total(), new.total());
-        Ok(Self { old, new, old_total, new_total, packages, paths, chains, warnings })
+        Ok(Self { old, new, packages, paths, chains: OnceLock::new(), warnings })
     }
 
     /// Whether both disks were asked.
@@ -279,12 +281,12 @@ impl<'a> Diff<'a> {
 
     /// How much larger all NARs are together, in bytes, if known.
     pub fn nar_change(&self) -> Option<i64> {
-        Some(change(self.old_total.nar_size?, self.new_total.nar_size?))
+        Some(change(self.old.total.nar_size?, self.new.total.nar_size?))
     }
 
     /// How much more all of it takes on disk, in bytes, if known.
     pub fn disk_change(&self) -> Option<i64> {
-        Some(change(self.old_total.disk_size?, self.new_total.disk_size?))
+        Some(change(self.old.total.disk_size?, self.new.total.disk_size?))
     }
 
     /// How many packages that happened to.
@@ -294,7 +296,8 @@ impl<'a> Diff<'a> {
 
     /// A shortest chain to a path of the new side from its targets, both included.
     pub fn chain(&self, path: PathIndex) -> Vec<PathIndex> {
-        chain_to(&self.chains, path)
+        let of_new = || ShortestPaths::new(self.new.census.references(), &self.new.tops);
+        chain_to(self.chains.get_or_init(of_new), path)
     }
 
     /// The paths of new packages that make up at least a hundredth of all that came, the
