@@ -32,8 +32,7 @@ pub(super) fn chain_to(chains: &ShortestPaths, path: PathIndex) -> Vec<PathIndex
 pub(super) fn chain_cells<'a>(census: &'a Census, chain: &[PathIndex]) -> [Cell<'a>; 2] {
     let catalog = &census.catalog;
     let before = chain.split_last().map_or(&[][..], |(_, before)| before).iter();
-    let names: Vec<&str> =
-        before.map(|&path| catalog.store_path(census.id(path)).name()).collect();
+    let names: Vec<&str> = before.map(|&path| catalog.store_path(census.id(path)).name()).collect();
     let names = if names.is_empty() { Cell::Missing } else { Cell::text(names.join(" → ")) };
     [names, list_of(catalog, chain.iter().map(|&path| census.id(path)))]
 }

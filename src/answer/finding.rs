@@ -33,6 +33,12 @@ impl<'a> Finding<'a> {
         ]
     }
 
+    /// What was expected and what was found, each with its word, as far as it is known.
+    pub fn difference(&self) -> impl Iterator<Item = (&'static str, &'a str)> {
+        let both = [("expected", self.expected), ("found", self.found)];
+        both.into_iter().filter_map(|(word, text)| Some((word, text?)))
+    }
+
     /// Its row in such a list.
     pub fn row(self) -> Vec<Cell<'a>> {
         vec![

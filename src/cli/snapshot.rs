@@ -58,8 +58,7 @@ pub(super) fn run(
     }
     let catalog = subject.catalog(request)?;
     let targets = subject.targets(request, &catalog, &args.targets)?;
-    let examine =
-        if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
+    let examine = if args.targets.is_empty() { Examine::All } else { Examine::Closure(targets) };
     let mut snapshot = take(request, subject, catalog, &examine)?;
     if args.host_name {
         let host = rustix::system::uname().nodename().to_string_lossy().into_owned();

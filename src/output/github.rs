@@ -53,10 +53,8 @@ fn write_check(check: &Check<'_>, out: &mut dyn Write) -> io::Result<()> {
 fn write_finding(finding: &Finding<'_>, out: &mut dyn Write) -> io::Result<()> {
     let level = if finding.severity == "error" { "error" } else { "warning" };
     let mut message = escape(&finding.path);
-    for (word, text) in [("expected", finding.expected), ("found", finding.found)] {
-        if let Some(text) = text {
-            message += &format!(", {word} {}", escape(text.as_bytes()));
-        }
+    for (word, text) in finding.difference() {
+        message += &format!(", {word} {}", escape(text.as_bytes()));
     }
     command(level, finding.kind, &message, out)
 }

@@ -38,12 +38,9 @@ fn case(class: &str, name: &str, status: TestCaseStatus) -> TestCase {
 }
 
 fn failure(finding: &Finding<'_>) -> TestCase {
-    let mut message = Vec::new();
-    for (word, text) in [("expected", finding.expected), ("found", finding.found)] {
-        if let Some(text) = text {
-            message.push(format!("{word} {}", safe(text.as_bytes())));
-        }
-    }
+    let message =
+        finding.difference().map(|(word, text)| format!("{word} {}", safe(text.as_bytes())));
+    let message: Vec<String> = message.collect();
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
     status.set_type(finding.severity).set_message(message.join(", "));
     status.set_description(finding.hint);

@@ -167,10 +167,7 @@ impl<'a> Diff<'a> {
             ]
         };
         let changes = [self.nar_change(), self.disk_change()];
-        let rows = [
-            row("old", &self.old, [None, None]),
-            row("new", &self.new, changes),
-        ];
+        let rows = [row("old", &self.old, [None, None]), row("new", &self.new, changes)];
         Section::summary("sides", "", columns, rows.into_iter())
     }
 
