@@ -270,6 +270,12 @@ pub(super) fn parse_size(text: &str) -> Result<u64, String> {
     if (0.0..9e18).contains(&bytes) { Ok(bytes as u64) } else { Err(wrong()) }
 }
 
+/// The number before `%`, if the text ends so; not a number (NaN) if there is none.
+pub(super) fn parse_percent(text: &str) -> Option<f64> {
+    let number = text.strip_suffix('%')?.trim_end();
+    Some(number.parse().unwrap_or(f64::NAN))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Budgets as flags and files say them.
 
-use super::args::parse_size;
+use super::args::{parse_percent, parse_size};
 use super::exit::Failure;
 use crate::analysis::check::Growth;
 use clap::Args;
@@ -55,13 +55,10 @@ fn parse_pattern(text: &str) -> Result<(String, u64), String> {
 }
 
 fn parse_growth(text: &str) -> Result<Growth, String> {
-    let Some(percent) = text.strip_suffix('%') else {
-        return parse_size(text).map(Growth::Bytes);
-    };
-    let percent: f64 = percent.trim_end().parse().unwrap_or(-1.0);
-    match percent.is_finite() && percent >= 0.0 {
-        true => Ok(Growth::Percent(percent)),
-        false => Err("not a part of the size before\nhint: write 5% or 20M".to_owned()),
+    match parse_percent(text) {
+        None => parse_size(text).map(Growth::Bytes),
+        Some(percent) if (0.0..f64::INFINITY).contains(&percent) => Ok(Growth::Percent(percent)),
+        Some(_) => Err("not a part of the size before\nhint: write 5% or 20M".to_owned()),
     }
 }
 

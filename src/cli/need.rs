@@ -1,6 +1,6 @@
 //! How much is to come free, as flags say it.
 
-use super::args::parse_size;
+use super::args::{parse_percent, parse_size};
 use super::exit::Failure;
 use super::subject::{Subject, whole};
 use crate::analysis::reclaim::{Measure, Need, SmallestOptions, SmallestSet, Tier};
@@ -32,12 +32,11 @@ enum Amount {
 }
 
 fn parse_amount(text: &str) -> Result<Amount, String> {
-    let Some(percent) = text.strip_suffix('%') else {
-        return parse_size(text).map(Amount::Bytes);
-    };
-    let wrong = || "not a part of the file system\nhint: write 5% or 12.5%".to_owned();
-    let percent: f64 = percent.trim_end().parse().map_err(|_| wrong())?;
-    if (0.0..=100.0).contains(&percent) { Ok(Amount::Percent(percent)) } else { Err(wrong()) }
+    match parse_percent(text) {
+        None => parse_size(text).map(Amount::Bytes),
+        Some(percent) if (0.0..=100.0).contains(&percent) => Ok(Amount::Percent(percent)),
+        Some(_) => Err("not a part of the file system\nhint: write 5% or 12.5%".to_owned()),
+    }
 }
 
 impl NeedArgs {
