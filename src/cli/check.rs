@@ -2,7 +2,7 @@
 
 use super::budgets::BudgetArgs;
 use super::exit::{Exit, Failure};
-use super::kept::{Kept, is_snapshot};
+use super::kept::is_snapshot;
 use super::request::Request;
 use super::snapshot;
 use super::subject::Subject;
@@ -105,11 +105,7 @@ fn baseline(request: &Request, subject: &Subject, name: &str) -> Result<Census, 
     let file = request.current_dir().join(name);
     if is_snapshot(&file) {
         let saved = subject.of_file(request, &file)?;
-        let examine = match saved.kept().and_then(Kept::targets) {
-            Some(targets) => Examine::Closure(targets.to_vec()),
-            None => Examine::All,
-        };
-        return saved.census(request, saved.catalog(request)?, &examine, false);
+        return saved.census(request, saved.catalog(request)?, &saved.everything(), false);
     }
     // A snapshot gives its catalog once.
     let again = subject.kept().map(|kept| subject.of_file(request, kept.name())).transpose()?;

@@ -1,7 +1,7 @@
 //! `nix-census diff`.
 
 use super::exit::{Exit, Failure};
-use super::kept::{Kept, is_snapshot};
+use super::kept::is_snapshot;
 use super::near::similar;
 use super::request::Request;
 use super::roots::find_profiles;
@@ -157,10 +157,7 @@ impl<'s> Meant<'s> {
         let catalog = subject.catalog(request)?;
         let examine = match name {
             Some(name) => Examine::Closure(vec![subject.target(request, &catalog, None, name)?]),
-            None => match subject.kept().and_then(Kept::targets) {
-                Some(targets) => Examine::Closure(targets.to_vec()),
-                None => Examine::All,
-            },
+            None => subject.everything(),
         };
         subject.census(request, catalog, &examine, true)
     }

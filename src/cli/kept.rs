@@ -21,7 +21,8 @@ pub(super) struct Kept {
     pub(super) location: StoreLocation,
     /// The same names as this machine would have them.
     pub(super) here: StoreLocation,
-    examine: Examine,
+    /// What it is of.
+    pub(super) examine: Examine,
     pub(super) running_system: Option<PathId>,
     /// Whether it says what the disk says.
     pub(super) has_disk: bool,

@@ -139,6 +139,11 @@ impl Subject {
         self.kept.as_ref()
     }
 
+    /// All that there is: the whole store, or what a snapshot is of.
+    pub(super) fn everything(&self) -> Examine {
+        self.kept.as_ref().map_or(Examine::All, |kept| kept.examine.clone())
+    }
+
     /// What Nix keeps outside the store.
     pub(super) fn outside(&self) -> Result<Outside, Failure> {
         let walk = self.walks_disk();
