@@ -203,10 +203,8 @@ fn history(request: &Request, subject: &Subject, args: &DiffArgs) -> Result<Exit
     let (profile, near) = (profile.link.clone(), link.parent());
     // What could not be read elsewhere says nothing of this profile.
     let here = |path: &[u8]| near.is_some_and(|dir| path.starts_with(dir.as_os_str().as_bytes()));
-    let of_others = std::mem::take(&mut found.warnings);
-    for warning in of_others.iter().filter(|warning| here(&warning.path)) {
-        warnings.push(warning.kind, warning.path.clone(), warning.message.clone());
-    }
+    found.warnings.retain(|warning| here(&warning.path));
+    warnings.extend(found.warnings);
     let targets: Vec<PathId> = generations.iter().map(|generation| generation.path).collect();
     let mut census = subject.census(request, catalog, &Examine::Closure(targets), true)?;
     census.warnings.extend(warnings);
