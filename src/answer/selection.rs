@@ -151,10 +151,8 @@ impl Selection {
         let sort = self.sort_column(columns);
         let mut rows = rows;
         if let Some(weight) = self.weighed_by(columns) {
-            let least = i128::from(self.min_size);
-            rows = Box::new(
-                rows.filter(move |row| number(&row[weight]).is_none_or(|n| n.abs() >= least)),
-            );
+            let least = self.min_size;
+            rows = Box::new(rows.filter(move |row| is_heavy(&row[weight], least)));
         }
         let filter = self.filter.as_ref().filter(|_| columns.iter().any(Column::is_named));
         if sort.is_none() && filter.is_none() && !self.reverse {
@@ -220,9 +218,7 @@ impl Selection {
         let rows: Vec<Vec<Cell<'a>>> = rows.collect();
         let mut keep = vec![true; rows.len()];
         if let Some(weight) = weight {
-            let least = i128::from(self.min_size);
-            let heavy = |row: &Vec<Cell<'_>>| number(&row[weight]).is_none_or(|n| n.abs() >= least);
-            keep = rows.iter().map(heavy).collect();
+            keep = rows.iter().map(|row| is_heavy(&row[weight], self.min_size)).collect();
         }
         if let Some(filter) = &self.filter {
             *before |= !rows.is_empty();
@@ -259,6 +255,11 @@ impl Selection {
 /// Whether rows may be weighed by it: by sizes, and by differences said to be what counts.
 fn is_size(column: &Column) -> bool {
     column.holds == ColumnType::Size || column.holds == ColumnType::Change && column.weight
+}
+
+/// Whether it holds so many bytes, more or less: what is not known may be as large.
+fn is_heavy(cell: &Cell<'_>, least: u64) -> bool {
+    number(cell).is_none_or(|n| n.unsigned_abs() >= least.into())
 }
 
 /// The column that a list is weighed by: the one said to be, else the first of
