@@ -51,7 +51,10 @@ fn write_check(check: &Check<'_>, out: &mut dyn Write) -> io::Result<()> {
 }
 
 fn write_finding(finding: &Finding<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let level = if finding.severity == "error" { "error" } else { "warning" };
+    let level = match finding.severity {
+        level @ ("error" | "warning") => level,
+        _ => "notice",
+    };
     let mut message = escape(&finding.path);
     for (word, text) in finding.difference() {
         message += &format!(", {word} {}", escape(text.as_bytes()));
@@ -76,6 +79,25 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn annotations_are_as_severe_as_findings() {
+        for (severity, level) in [("error", "error"), ("warning", "warning"), ("note", "notice")] {
+            let finding = Finding {
+                kind: "mode",
+                severity,
+                path: b"/x"[..].into(),
+                expected: Some("444"),
+                found: Some("644"),
+                hint: "",
+            };
+            let mut out = Vec::new();
+            write_finding(&finding, &mut out).unwrap();
+            let expected =
+                format!("::{level} title=nix-census%3A mode::/x, expected 444, found 644\n");
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
+    }
 
     #[test]
     fn nothing_breaks_out_of_a_command() {
