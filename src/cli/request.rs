@@ -1,7 +1,7 @@
 //! What was asked of the program, whatever is examined: the format of the
 //! answer, where it goes, and how much is said on the way.
 
-use super::args::OutputArgs;
+use super::args::{FormatArg, OutputArgs};
 use super::columns;
 use super::destination::Destination;
 use super::exit::{Exit, Failure, Label, say};
@@ -86,11 +86,12 @@ impl Request {
     /// Refuses what a page cannot be: another format, some rows, a terminal.
     pub(super) fn check_page(&self) -> Result<(), Failure> {
         // A table is what is written where no format is named.
-        if !matches!(self.format, Format::Html | Format::Table) {
+        let named = matches!(self.args.format, Some(format) if format != FormatArg::Html);
+        if named || !matches!(self.format, Format::Html | Format::Table) {
             let failure = Failure::usage("`html` writes a page for a browser, in no other format");
             return Err(failure.hint("name it report.html; `report` has JSON and CSV"));
         }
-        self.rows.refuse_selection("html")?;
+        self.rows.refuse_selection("html", "the page holds all, and has its own")?;
         if self.writes_to_terminal() {
             let failure = Failure::usage("a page is not for a terminal");
             return Err(failure.hint("name a file for it: -o report.html"));

@@ -54,7 +54,7 @@ impl RowArgs {
     }
 
     /// Refuses all that chooses rows and columns, for a command whose answer has none.
-    pub(super) fn refuse_selection(&self, command: &str) -> Result<(), Failure> {
+    pub(super) fn refuse_selection(&self, command: &str, why: &str) -> Result<(), Failure> {
         let chosen = [
             ("limit", self.limit.is_some()),
             ("sort", self.sort.is_some()),
@@ -66,9 +66,9 @@ impl RowArgs {
             ("full-paths", self.full_paths),
         ];
         match chosen.iter().find(|(_, chosen)| *chosen) {
-            Some((flag, _)) => Err(Failure::usage(format!(
-                "--{flag} cannot be used with {command}: the page holds all, and has its own"
-            ))),
+            Some((flag, _)) => {
+                Err(Failure::usage(format!("--{flag} cannot be used with {command}: {why}")))
+            }
             None => Ok(()),
         }
     }

@@ -51,6 +51,7 @@ pub(super) fn run(
     args: &SnapshotArgs,
 ) -> Result<Exit, Failure> {
     request.rows().check_targets(&args.targets)?;
+    request.rows().refuse_selection("snapshot", "it holds all of what it is of")?;
     subject.need_files()?;
     if request.writes_to_terminal() {
         return Err(Failure::usage("a snapshot is not for terminals")

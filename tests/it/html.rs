@@ -609,6 +609,7 @@ fn a_page_is_a_page() {
     };
     refused(&["html", "--json"], "in no other format");
     refused(&["html", "-o", "page.csv"], "in no other format");
+    refused(&["html", "--format", "table"], "in no other format");
     refused(&["html", "--sort", "nar_size", "-o", "x.html"], "--sort cannot be used with html");
     refused(&["report", "-o", "x.html"], "only `html` writes a page");
     refused(&["html", SYSTEM, "--all", "-o", "x.html"], "--all is the whole store");

@@ -151,7 +151,12 @@ fn a_snapshot_goes_through_a_pipe_and_is_whole_or_absent() {
     let run = env.run(["--demo", "snapshot", "no-such-path", "-o", &*file]);
     assert_eq!(run.status, 2);
     assert_eq!(fs::read(&file).unwrap(), bytes);
-    for wrong in [&["snapshot"][..], &["snapshot", "-o", "x", "--json"]] {
+    for wrong in [
+        &["snapshot"][..],
+        &["snapshot", "-o", "x", "--json"],
+        &["snapshot", "-o", "x", "--filter", "glibc"],
+        &["snapshot", "-o", "x", "--limit", "3"],
+    ] {
         let run = env.run([&["--demo"], wrong].concat());
         assert_eq!((run.status, env.join("x").exists()), (2, false), "{}", run.stderr);
     }
