@@ -231,14 +231,7 @@ impl Search<'_> {
 
 /// An entry's name relative to its store path.
 fn inside(directory: &WalkDirectory<'_>, name: &[u8]) -> Vec<u8> {
-    let relative = directory.relative_path();
-    let mut parts = relative.splitn(2, |&b| b == b'/').skip(1);
-    let mut file = parts.next().unwrap_or_default().to_vec();
-    if !file.is_empty() {
-        file.push(b'/');
-    }
-    file.extend_from_slice(name);
-    file
+    [&directory.prefix_in_path(), name].concat()
 }
 
 /// Where a hash part was found.

@@ -127,6 +127,10 @@ struct Candidates {
 }
 
 impl Candidates {
+    fn new() -> Self {
+        Self { path: u32::MAX, here: Vec::new(), least: 0, settled: Vec::new() }
+    }
+
     fn turn_to(&mut self, path: u32) {
         if self.path != path {
             self.shrink();
@@ -164,12 +168,6 @@ impl Candidates {
             self.shrink();
         }
     }
-}
-
-impl Candidates {
-    fn new() -> Self {
-        Self { path: u32::MAX, here: Vec::new(), least: 0, settled: Vec::new() }
-    }
 
     fn directory<'e, C>(
         &mut self,
@@ -184,19 +182,11 @@ impl Candidates {
             self.meet(&entry, || {
                 let above = above.get_or_insert_with(|| match directory.depth() > DEEPEST {
                     true => "…/".into(),
-                    false => below_path(&directory.relative_path()),
+                    false => directory.prefix_in_path(),
                 });
                 [above.as_slice(), entry.name()].concat()
             });
         }
-    }
-}
-
-/// What stands before the names of a directory's entries, below its store path.
-fn below_path(relative: &[u8]) -> Vec<u8> {
-    match relative.iter().position(|&b| b == b'/') {
-        Some(at) => [&relative[at + 1..], b"/"].concat(),
-        None => Vec::new(),
     }
 }
 

@@ -131,6 +131,16 @@ impl<C> WalkDirectory<'_, C> {
         self.trail.map(Trail::relative_path).unwrap_or_default()
     }
 
+    /// What its entries' names below their store path begin with: nothing, or its own
+    /// name there and a slash. As long as [`WalkDirectory::relative_path`].
+    pub(crate) fn prefix_in_path(&self) -> Vec<u8> {
+        let relative = self.relative_path();
+        match relative.iter().position(|&b| b == b'/') {
+            Some(at) => [&relative[at + 1..], b"/"].concat(),
+            None => Vec::new(),
+        }
+    }
+
     /// The full path of an entry in a store directory of that name: the database's
     /// may be another than this machine's.
     pub fn full_path_in(&self, store_dir: &str, name: &[u8]) -> Vec<u8> {

@@ -266,13 +266,7 @@ impl<'a> Matching<'a> {
         name: &'s str,
     ) -> impl Iterator<Item = usize> + 's {
         let whole = move || {
-            let below = directory.relative_path();
-            let at = below.iter().position(|&b| b == b'/').map_or(below.len(), |at| at + 1);
-            let mut whole = String::from_utf8_lossy(&below[at..]).into_owned();
-            if !whole.is_empty() {
-                whole.push('/');
-            }
-            whole + name
+            String::from_utf8_lossy(&directory.prefix_in_path()).into_owned() + name
         };
         let after = directory.context().into_iter().flat_map(|entered| &entered.after);
         let globs = self.globs.iter().zip(after);
