@@ -2,11 +2,10 @@
 //! then all of the next. So they compress better, and are read faster.
 
 use super::codec::{Decoder, Encoder, Odd};
-use crate::catalog::{Catalog, CatalogParts, MoreParts, OddParts, PathId, Strings};
+use crate::catalog::{Catalog, CatalogParts, OddParts, PathId, Strings};
 use crate::disk::{DiskScan, Inode, KindScan, KindSums, SharedName, Usage};
 use crate::graph::Rows;
 use crate::kinds::FileKind;
-use crate::warning::Warnings;
 use std::cmp::Ordering;
 
 impl From<OddParts> for Odd {
@@ -139,48 +138,6 @@ pub(super) fn put_references(out: &mut Encoder, catalog: &Catalog) {
 pub(super) fn take_references(from: &mut Decoder<'_>) -> Result<Rows, Odd> {
     // The catalog checks that they are paths.
     take_rows(from, u32::MAX as usize)
-}
-
-/// What else the database says, and what was odd about it.
-pub(super) fn put_more(out: &mut Encoder, catalog: &Catalog) {
-    let more = catalog.more_parts();
-    out.field(&more.outputs);
-    out.field(&more.derivation_outputs);
-    out.field(&more.outputs_known);
-    out.field(&more.traces);
-    out.field(&more.unknown_traces);
-    out.field(&more.undeletable);
-    out.field(&more.beside_odd_rows);
-    out.field(&more.unlisted);
-    out.field(&more.closure_sizes);
-    out.field(&more.download_sizes);
-    out.field(&more.missing_columns);
-    out.field(&more.schema);
-    out.field(&more.outside);
-    out.field(&more.has_provenance);
-    out.field(&more.is_part);
-    out.field(&catalog.warnings);
-}
-
-pub(super) fn take_more(from: &mut Decoder<'_>) -> Result<(MoreParts, Warnings), Odd> {
-    let more = MoreParts {
-        outputs: from.field()?,
-        derivation_outputs: from.field()?,
-        outputs_known: from.field()?,
-        traces: from.field()?,
-        unknown_traces: from.field()?,
-        undeletable: from.field()?,
-        beside_odd_rows: from.field()?,
-        unlisted: from.field()?,
-        closure_sizes: from.field()?,
-        download_sizes: from.field()?,
-        missing_columns: from.field()?,
-        schema: from.field()?,
-        outside: from.field()?,
-        has_provenance: from.field()?,
-        is_part: from.field()?,
-    };
-    Ok((more, from.field()?))
 }
 
 /// Counts are summed all over; no file system has so many of anything.

@@ -229,12 +229,16 @@ fn sections(snapshot: &Snapshot) -> Vec<(u32, Vec<u8>)> {
         out.field(&targets.iter().map(|id| id.node()).collect::<Vec<_>>());
         out.field(&snapshot.running_system.map(PathId::node));
     };
+    let more = |out: &mut Encoder| {
+        out.field(&catalog.more_parts());
+        out.field(&catalog.warnings);
+    };
     type Put<'a> = Box<dyn Fn(&mut Encoder) + Sync + 'a>;
     let mut parts: Vec<(SectionKind, Put<'_>)> = vec![
         (SectionKind::About, Box::new(about)),
         (SectionKind::Paths, Box::new(|out| columns::put_paths(out, catalog))),
         (SectionKind::References, Box::new(|out| columns::put_references(out, catalog))),
-        (SectionKind::CatalogExtra, Box::new(|out| columns::put_more(out, catalog))),
+        (SectionKind::CatalogExtra, Box::new(more)),
     ];
     if let Some(scan) = &snapshot.disk {
         parts.push((SectionKind::Usages, Box::new(|out| columns::put_usages(out, scan))));
@@ -409,7 +413,7 @@ fn catalog(file: &Container) -> Result<Catalog, SnapshotError> {
         || section(file, SectionKind::Paths, columns::take_paths),
         || section(file, SectionKind::References, columns::take_references),
     );
-    let (more, warnings) = section(file, SectionKind::CatalogExtra, columns::take_more)?;
+    let (more, warnings) = section(file, SectionKind::CatalogExtra, Field::take)?;
     let mut parts = paths?;
     (parts.references, parts.more, parts.warnings) = (references?, more, warnings);
     parts.into_catalog().map_err(|odd| SnapshotError::Damaged(format!("it has {}", odd.0)))

@@ -1,6 +1,7 @@
 //! Small records: each field in the order given here.
 
 use super::codec::{Decoder, Encoder, Field, Odd, choice, record};
+use crate::catalog::MoreParts;
 use crate::disk::{Links, Space};
 use crate::fs::Capacity;
 use crate::store::StoreLocation;
@@ -47,6 +48,23 @@ record! {
         unused_disk_size,
         saved_apparent_size,
         saved_disk_size,
+    }
+    MoreParts {
+        outputs,
+        derivation_outputs,
+        outputs_known,
+        traces,
+        unknown_traces,
+        undeletable,
+        beside_odd_rows,
+        unlisted,
+        closure_sizes,
+        download_sizes,
+        missing_columns,
+        schema,
+        outside,
+        has_provenance,
+        is_part,
     }
 }
 
