@@ -190,6 +190,10 @@ pub struct Catalog {
     pub warnings: Warnings,
 }
 
+/// The columns of `ValidPaths` that a source may lack.
+const COLUMNS: [&str; 7] =
+    ["hash", "registrationTime", "deriver", "narSize", "ultimate", "sigs", "ca"];
+
 /// The schema that brought each column of `ValidPaths` that older schemas lack
 /// (nix: `upgradeDBSchema` in `local-store.cc`). Guix stays at schema 7.
 const SINCE_SCHEMA: [(&str, u32); 3] = [("ultimate", 8), ("sigs", 8), ("ca", 10)];

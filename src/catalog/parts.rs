@@ -3,17 +3,13 @@
 
 use super::build_trace::{Trace, TraceTable};
 use super::niche::{Size, Time};
-use super::{Catalog, OddEnd, PathId, SINCE_SCHEMA, Strings};
+use super::{COLUMNS, Catalog, OddEnd, PathId, Strings};
 use crate::graph::Rows;
 use crate::store::StorePath;
 use crate::threads;
 use crate::warning::Warnings;
 use rayon::prelude::*;
 use std::collections::HashMap;
-
-/// The columns of `ValidPaths` that a source may lack.
-const COLUMNS: [&str; 7] =
-    ["hash", "registrationTime", "deriver", "narSize", "ultimate", "sigs", "ca"];
 
 /// What a catalog is made of. Numbers are ids.
 #[derive(Debug, Default)]
@@ -289,10 +285,8 @@ impl MoreParts {
         catalog.unlisted = map(self.unlisted, id)?;
         catalog.closure_sizes = map(self.closure_sizes, id)?;
         catalog.download_sizes = map(self.download_sizes, id)?;
-        let known = COLUMNS.iter().chain(SINCE_SCHEMA.iter().map(|(name, _)| name));
-        let known: Vec<&'static str> = known.copied().collect();
         for name in self.missing_columns {
-            let known = known.iter().find(|known| **known == name);
+            let known = COLUMNS.iter().find(|known| **known == name);
             catalog.missing_columns.push(known.ok_or(OddParts("a column that is not known"))?);
         }
         catalog.schema = self.schema;

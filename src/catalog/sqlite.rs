@@ -6,7 +6,7 @@
 
 use super::build_trace::{Trace, TraceTable};
 use super::open::{Database, Exceeded, Quota, is_limit};
-use super::{Builder, Catalog, OddEnd, Record, TooLarge};
+use super::{Builder, COLUMNS, Catalog, OddEnd, Record, TooLarge};
 use crate::nar::hash::Hash;
 use crate::warning::{WarningKind, Warnings};
 use data_encoding::HEXLOWER;
@@ -147,13 +147,12 @@ impl Reader<'_> {
             builder.set_has_provenance();
         }
         // In the order in which the row is read below.
-        let wanted = ["hash", "registrationTime", "deriver", "narSize", "ultimate", "sigs", "ca"]
-            .map(|name| {
-                if !has(name) {
-                    builder.set_missing_column(name);
-                }
-                if has(name) { name } else { "NULL" }
-            });
+        let wanted = COLUMNS.map(|name| {
+            if !has(name) {
+                builder.set_missing_column(name);
+            }
+            if has(name) { name } else { "NULL" }
+        });
         let sql = "SELECT max(id) FROM ValidPaths";
         let max_id = self.connection.query_row(sql, [], |row| integer(row, 0))?.unwrap_or_default();
         // A row has far more than eight bytes: nearly every table is dense enough.
