@@ -48,6 +48,15 @@ impl Encoder {
         field.put(self);
     }
 
+    /// Fields of one kind after their number.
+    pub(super) fn list<'f, F: Field + 'f>(
+        &mut self,
+        fields: impl ExactSizeIterator<Item = &'f F>,
+    ) {
+        self.number(fields.len() as u64);
+        fields.for_each(|field| field.put(self));
+    }
+
     /// Bytes after their length.
     pub(super) fn bytes(&mut self, bytes: &[u8]) {
         self.number(bytes.len() as u64);
@@ -257,8 +266,7 @@ impl Field for PathBuf {
 
 impl<F: Field> Field for Vec<F> {
     fn put(&self, out: &mut Encoder) {
-        out.number(self.len() as u64);
-        self.iter().for_each(|field| field.put(out));
+        out.list(self.iter());
     }
 
     fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
@@ -281,8 +289,7 @@ impl<F: Field> Field for Option<F> {
 impl<F: Field + Ord + Hash, S: BuildHasher + Default> Field for HashSet<F, S> {
     fn put(&self, out: &mut Encoder) {
         let sorted: BTreeSet<&F> = self.iter().collect();
-        out.number(sorted.len() as u64);
-        sorted.into_iter().for_each(|field| field.put(out));
+        out.list(sorted.into_iter());
     }
 
     fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {

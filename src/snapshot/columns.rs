@@ -2,7 +2,7 @@
 //! then all of the next. So they compress better, and are read faster.
 
 use super::codec::{Decoder, Encoder, Odd};
-use crate::catalog::{Catalog, CatalogParts, OddParts, PathId, Strings};
+use crate::catalog::{Catalog, CatalogParts, OddParts, Strings};
 use crate::disk::{DiskScan, Inode, KindScan, KindSums, SharedName, Usage};
 use crate::graph::Rows;
 use crate::kinds::FileKind;
@@ -163,7 +163,7 @@ fn sums(usage: &Usage) -> Sums {
 pub(super) fn put_usages(out: &mut Encoder, scan: &DiskScan) {
     let usages = || scan.usages.iter().chain(scan.others.iter().map(|(_, usage)| usage));
     out.number(scan.usages.len() as u64);
-    out.field(&scan.others.iter().map(|(name, _)| name.clone()).collect::<Vec<_>>());
+    out.list(scan.others.iter().map(|(name, _)| name));
     for column in 0..Sums::default().len() {
         usages().for_each(|usage| out.number(sums(usage)[column]));
     }
@@ -335,15 +335,6 @@ fn are_distinct(inodes: &[Inode]) -> bool {
         }
     }
     true
-}
-
-/// Ids of paths.
-pub(super) fn paths(numbers: &[u32], count: usize) -> Result<Vec<PathId>, Odd> {
-    let id = |&n: &u32| match (n as usize) < count {
-        true => Ok(PathId::new(n)),
-        false => Err("a path that is not there".into()),
-    };
-    numbers.iter().map(id).collect()
 }
 
 /// What of each path is of which kind: the keys of the kinds, by which they are

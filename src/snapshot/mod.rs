@@ -78,7 +78,6 @@
 //! | 5 usages | number of paths; names of other entries of the store directory; columns over both: NAR size, apparent size, disk size and inodes that no other path shares, files, directories, symlinks, other files; a byte: 1 present, 2 complete; then devices, `.links`, the file system, warnings of the walk |
 //! | 6 inodes | those with several names; columns: number (distance from the one before), size, blocks (beside those that 4096-byte pages take), names, device, flags (a byte) |
 //! | 7 names | of each path, then each other entry: its names' inodes, as references are |
-//!
 //! | 8 kinds | keys of kinds; columns over sums of a path and kind: path (distance from the one before), kind (a byte), entries, NAR size, apparent size, disk size; whether the names that follow are those of section 7 (1), else these (0); of each a byte: its kind; warnings |
 //! | 9 surroundings | roots as links and files, stale links, what runs, `tmp-…`, profiles as each version of Nix cleans them; the store beneath; settings of the collector; what lies outside the store; outputs that build traces know |
 //!
@@ -215,49 +214,39 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
 
 /// The sections of a snapshot.
 fn sections(snapshot: &Snapshot) -> Vec<(u32, Vec<u8>)> {
+    let mut sections = Vec::new();
+    let mut add = |kind: SectionKind, put: &dyn Fn(&mut Encoder)| {
+        let mut out = Encoder::default();
+        put(&mut out);
+        sections.push((kind as u32, out.bytes));
+    };
     let catalog = &snapshot.catalog;
-    let about = |out: &mut Encoder| {
+    add(SectionKind::About, &|out| {
         out.field(&snapshot.program);
         out.field(&snapshot.taken);
         out.field(&snapshot.host);
         out.field(&snapshot.location);
-        let (scope, targets): (u64, &[PathId]) = match &snapshot.examine {
-            Examine::All => (0, &[]),
-            Examine::Closure(targets) | Examine::Only(targets) => (1, targets),
-        };
-        out.field(&scope);
-        out.field(&targets.iter().map(|id| id.node()).collect::<Vec<_>>());
-        out.field(&snapshot.running_system.map(PathId::node));
-    };
-    let more = |out: &mut Encoder| {
+        out.field(&snapshot.examine);
+        out.field(&snapshot.running_system);
+    });
+    add(SectionKind::Paths, &|out| columns::put_paths(out, catalog));
+    add(SectionKind::References, &|out| columns::put_references(out, catalog));
+    add(SectionKind::CatalogExtra, &|out| {
         out.field(&catalog.more_parts());
         out.field(&catalog.warnings);
-    };
-    type Put<'a> = Box<dyn Fn(&mut Encoder) + Sync + 'a>;
-    let mut parts: Vec<(SectionKind, Put<'_>)> = vec![
-        (SectionKind::About, Box::new(about)),
-        (SectionKind::Paths, Box::new(|out| columns::put_paths(out, catalog))),
-        (SectionKind::References, Box::new(|out| columns::put_references(out, catalog))),
-        (SectionKind::CatalogExtra, Box::new(more)),
-    ];
+    });
     if let Some(scan) = &snapshot.disk {
-        parts.push((SectionKind::Usages, Box::new(|out| columns::put_usages(out, scan))));
-        parts.push((SectionKind::Inodes, Box::new(|out| columns::put_inodes(out, scan))));
-        parts.push((SectionKind::Names, Box::new(|out| columns::put_names(out, scan))));
+        add(SectionKind::Usages, &|out| columns::put_usages(out, scan));
+        add(SectionKind::Inodes, &|out| columns::put_inodes(out, scan));
+        add(SectionKind::Names, &|out| columns::put_names(out, scan));
         if let Some(kinds) = &snapshot.kinds {
-            let put = |out: &mut Encoder| columns::put_kinds(out, kinds, &scan.names);
-            parts.push((SectionKind::Kinds, Box::new(put)));
+            add(SectionKind::Kinds, &|out| columns::put_kinds(out, kinds, &scan.names));
         }
     }
     if let Some(surroundings) = &snapshot.surroundings {
-        parts.push((SectionKind::Surroundings, Box::new(|out| out.field(surroundings))));
+        add(SectionKind::Surroundings, &|out| out.field(surroundings));
     }
-    let section = |(kind, put): &(SectionKind, Put<'_>)| {
-        let mut out = Encoder::default();
-        put(&mut out);
-        (*kind as u32, out.bytes)
-    };
-    parts.iter().map(section).collect()
+    sections
 }
 
 /// Reads a snapshot to its end; without what the disk says unless `disk`.
@@ -330,42 +319,26 @@ fn snapshot(file: &Container, disk: bool) -> Result<Snapshot, SnapshotError> {
         || if disk && has_disk { scan(file).map(Some) } else { Ok(None) },
     );
     let (catalog, disk) = (catalog?, scan?);
-    if disk.as_ref().is_some_and(|scan| scan.usages.len() != catalog.len()) {
-        return Err(SnapshotError::Damaged("its parts are of different paths".to_owned()));
-    }
-    let about = |from: &mut Decoder<'_>| {
-        let (program, taken, host, location) =
-            (from.field()?, from.field()?, from.field()?, from.field()?);
-        let scope: u64 = from.field()?;
-        let targets = columns::paths(&from.field::<Vec<u32>>()?, catalog.len())?;
-        let examine = match scope {
-            0 if targets.is_empty() => Examine::All,
-            1 => Examine::Closure(targets),
-            _ => return Err("what it examines is not known".into()),
-        };
-        let system: Option<u32> = from.field()?;
-        let system = columns::paths(system.as_slice(), catalog.len())?.first().copied();
-        Ok((program, taken, host, location, examine, system))
-    };
-    let (program, taken, host, location, examine, running_system) =
-        section(file, SectionKind::About, about)?;
     let surroundings = match file.has(SectionKind::Surroundings) {
         true => Some(section(file, SectionKind::Surroundings, Surroundings::take)?),
         false => None,
     };
-    let snapshot = Snapshot {
-        program,
-        taken,
-        host,
-        location,
-        examine,
-        running_system,
-        catalog,
-        disk,
-        has_disk,
-        kinds: None,
-        surroundings,
+    let about = |from: &mut Decoder<'_>| {
+        Ok(Snapshot {
+            program: from.field()?,
+            taken: from.field()?,
+            host: from.field()?,
+            location: from.field()?,
+            examine: from.field()?,
+            running_system: from.field()?,
+            catalog,
+            disk,
+            has_disk,
+            kinds: None,
+            surroundings,
+        })
     };
+    let snapshot = section(file, SectionKind::About, about)?;
     match snapshot.fault() {
         None => Ok(snapshot),
         Some(fault) => Err(SnapshotError::Damaged(fault.to_owned())),
@@ -375,11 +348,22 @@ fn snapshot(file: &Container, disk: bool) -> Result<Snapshot, SnapshotError> {
 impl Snapshot {
     /// What in it contradicts itself.
     fn fault(&self) -> Option<&'static str> {
+        let paths = self.catalog.len();
+        if self.disk.as_ref().is_some_and(|scan| scan.usages.len() != paths) {
+            return Some("its parts are of different paths");
+        }
+        let targets = match &self.examine {
+            Examine::All => [].as_slice(),
+            Examine::Closure(targets) | Examine::Only(targets) => targets,
+        };
+        if targets.iter().chain(&self.running_system).any(|id| id.index() >= paths) {
+            return Some("it is of a path that is not there");
+        }
         let whole = self.examine == Examine::All;
         if whole == self.catalog.is_part() {
             return Some("it is of a part of the paths and of all of them");
         }
-        if self.examine.ids(&self.catalog).is_some_and(|ids| ids.len() != self.catalog.len()) {
+        if self.examine.ids(&self.catalog).is_some_and(|ids| ids.len() != paths) {
             return Some("it has paths that it is not of");
         }
         if self.location.store_dir != self.catalog.store_dir() {
@@ -387,7 +371,7 @@ impl Snapshot {
         }
         if let Some(surroundings) = &self.surroundings {
             return match whole {
-                true => surroundings.fault(self.catalog.len()),
+                true => surroundings.fault(paths),
                 false => Some("it has roots of more than it is of"),
             };
         }

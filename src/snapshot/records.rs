@@ -1,7 +1,8 @@
 //! Small records: each field in the order given here.
 
 use super::codec::{Decoder, Encoder, Field, Odd, choice, record};
-use crate::catalog::MoreParts;
+use crate::catalog::{MoreParts, PathId};
+use crate::census::Examine;
 use crate::disk::{Links, Space};
 use crate::fs::Capacity;
 use crate::store::StoreLocation;
@@ -68,11 +69,24 @@ record! {
     }
 }
 
+impl Field for PathId {
+    fn put(&self, out: &mut Encoder) {
+        out.number(self.node().into());
+    }
+
+    fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
+        match from.small()? {
+            u32::MAX => Err("a path that is not there".into()),
+            n => Ok(Self::new(n)),
+        }
+    }
+}
+
 impl Field for Warnings {
     fn put(&self, out: &mut Encoder) {
         let (kept, more, counts) = self.parts();
-        out.field(&kept.to_vec());
-        out.field(&more.to_vec());
+        out.list(kept.iter());
+        out.list(more.iter());
         out.field(&counts.iter().map(|(&kind, &count)| (kind, count)).collect::<Vec<_>>());
     }
 
@@ -81,5 +95,26 @@ impl Field for Warnings {
         let counts: Vec<(WarningKind, u64)> = from.field()?;
         let counts: BTreeMap<_, _> = counts.into_iter().collect();
         Self::from_parts(kept, more, counts).ok_or_else(|| "warnings that do not add up".into())
+    }
+}
+
+/// Paths that are examined alone stand for their closure.
+impl Field for Examine {
+    fn put(&self, out: &mut Encoder) {
+        let (scope, targets): (u64, &[PathId]) = match self {
+            Self::All => (0, &[]),
+            Self::Closure(targets) | Self::Only(targets) => (1, targets),
+        };
+        out.number(scope);
+        out.list(targets.iter());
+    }
+
+    fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
+        let (scope, targets): (u64, Vec<PathId>) = from.field()?;
+        match scope {
+            0 if targets.is_empty() => Ok(Self::All),
+            1 => Ok(Self::Closure(targets)),
+            _ => Err("what it examines is not known".into()),
+        }
     }
 }

@@ -41,19 +41,6 @@ pub(crate) struct TraceOutputs {
     pub(crate) warnings: Warnings,
 }
 
-impl Field for PathId {
-    fn put(&self, out: &mut Encoder) {
-        out.number(self.node().into());
-    }
-
-    fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
-        match from.small()? {
-            u32::MAX => Err("a path that is not there".into()),
-            n => Ok(Self::new(n)),
-        }
-    }
-}
-
 choice! {
     RootKind {
         0 => Profile,
