@@ -211,11 +211,11 @@ impl Field for i64 {
 
 impl Field for bool {
     fn put(&self, out: &mut Encoder) {
-        out.number((*self).into());
+        out.field(&u8::from(*self));
     }
 
     fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
-        match from.number()? {
+        match u8::take(from)? {
             0 => Ok(false),
             1 => Ok(true),
             _ => Err("a truth value is neither 0 nor 1".into()),
@@ -277,7 +277,7 @@ impl<F: Field> Field for Vec<F> {
 
 impl<F: Field> Field for Option<F> {
     fn put(&self, out: &mut Encoder) {
-        out.number(self.is_some().into());
+        out.field(&self.is_some());
         self.iter().for_each(|field| field.put(out));
     }
 

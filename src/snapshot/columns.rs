@@ -14,6 +14,15 @@ impl From<OddParts> for Odd {
     }
 }
 
+/// One field of so many.
+fn column<'a, T>(
+    from: &mut Decoder<'a>,
+    count: usize,
+    mut take: impl FnMut(&mut Decoder<'a>) -> Result<T, Odd>,
+) -> Result<Vec<T>, Odd> {
+    (0..count).map(|_| take(from)).collect()
+}
+
 /// Texts: their number, the length of each, then all texts.
 fn put_texts(out: &mut Encoder, texts: &Strings) {
     out.number(texts.len() as u64);
@@ -24,11 +33,10 @@ fn put_texts(out: &mut Encoder, texts: &Strings) {
 fn take_texts(from: &mut Decoder<'_>) -> Result<Strings, Odd> {
     let count = from.count(1)?;
     let mut end = 0u32;
-    let ends = (0..count).map(|_| {
+    let ends = column(from, count, |from| {
         end = end.checked_add(from.small()?).ok_or("more than 4 GiB of text")?;
         Ok(end)
-    });
-    let ends = ends.collect::<Result<Vec<u32>, Odd>>()?;
+    })?;
     let text = from.text()?.to_owned();
     Strings::from_parts(text, ends).ok_or_else(|| "lengths do not fit the text".into())
 }
@@ -97,7 +105,7 @@ pub(super) fn put_paths(out: &mut Encoder, catalog: &Catalog) {
         // No time is i64::MIN.
         out.signed(catalog.registration_time(id).unwrap_or(i64::MIN));
     }
-    catalog.ids().for_each(|id| out.bytes.push(catalog.ultimate(id).into()));
+    catalog.ids().for_each(|id| out.field(&catalog.ultimate(id)));
     [derivers, signatures, content_addresses].into_iter().for_each(|texts| put_texts(out, texts));
 }
 
@@ -107,15 +115,10 @@ pub(super) fn take_paths(from: &mut Decoder<'_>) -> Result<CatalogParts, Odd> {
     let names = take_texts(from)?;
     let count = names.len();
     let hashes = from.take(count.checked_mul(32).ok_or("too many paths")?)?.as_chunks().0.to_vec();
-    let nar_sizes = (0..count).map(|_| take_optional(from)).collect::<Result<_, _>>()?;
+    let nar_sizes = column(from, count, take_optional)?;
     let time = |n: i64| Some(n).filter(|&n| n != i64::MIN);
-    let registration_times =
-        (0..count).map(|_| from.signed().map(time)).collect::<Result<_, _>>()?;
-    let truth = |&byte: &u8| match byte {
-        0 | 1 => Ok(byte == 1),
-        _ => Err(Odd::from("a truth value is neither 0 nor 1")),
-    };
-    let ultimate = from.take(count)?.iter().map(truth).collect::<Result<_, _>>()?;
+    let registration_times = column(from, count, |from| from.signed().map(time))?;
+    let ultimate = column(from, count, Decoder::field)?;
     Ok(CatalogParts {
         store_dir,
         names,
@@ -192,8 +195,8 @@ pub(super) fn take_usages(from: &mut Decoder<'_>) -> Result<DiskScan, Odd> {
     let count = paths + others.len();
     from.holds(count)?;
     let mut columns: [Vec<u64>; 8] = Default::default();
-    for column in &mut columns {
-        *column = (0..count).map(|_| from.number()).collect::<Result<_, _>>()?;
+    for numbers in &mut columns {
+        *numbers = column(from, count, Decoder::number)?;
     }
     let flags = from.take(count)?;
     let usage = |i: usize| {
@@ -265,15 +268,14 @@ pub(super) fn put_inodes(out: &mut Encoder, scan: &DiskScan) {
 pub(super) fn take_inodes(from: &mut Decoder<'_>) -> Result<Vec<Inode>, Odd> {
     let count = from.count(6)?;
     let mut last = 0u64;
-    let inos = (0..count).map(|_| {
+    let inos = column(from, count, |from| {
         last = last.wrapping_add(from.signed()? as u64);
         Ok(last)
-    });
-    let inos = inos.collect::<Result<Vec<u64>, Odd>>()?;
-    let sizes = (0..count).map(|_| from.number()).collect::<Result<Vec<_>, _>>()?;
-    let blocks = (0..count).map(|_| from.signed()).collect::<Result<Vec<_>, _>>()?;
-    let nlinks = (0..count).map(|_| from.small()).collect::<Result<Vec<_>, _>>()?;
-    let devices = (0..count).map(|_| from.small()).collect::<Result<Vec<_>, _>>()?;
+    })?;
+    let sizes = column(from, count, Decoder::number)?;
+    let blocks = column(from, count, Decoder::signed)?;
+    let nlinks = column(from, count, Decoder::small)?;
+    let devices = column(from, count, Decoder::small)?;
     let flags = from.take(count)?;
     let inode = |i: usize| {
         let blocks = usual_blocks(sizes[i]).wrapping_add(blocks[i] as u64);
@@ -379,18 +381,17 @@ pub(super) fn take_kinds(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Kind
     let paths = scan.usages.len() + scan.others.len();
     let count = from.count(6)?;
     let mut last = 0u64;
-    let of_paths = (0..count).map(|_| {
+    let of_paths = column(from, count, |from| {
         last += u64::from(from.small()?);
         match last < paths as u64 {
             true => Ok(last as u32),
-            false => Err(Odd::from("a path that is not there")),
+            false => Err("a path that is not there".into()),
         }
-    });
-    let of_paths = of_paths.collect::<Result<Vec<u32>, Odd>>()?;
+    })?;
     let own_kinds = from.take(count)?;
     let mut columns: [Vec<u64>; 4] = Default::default();
-    for column in &mut columns {
-        *column = (0..count).map(|_| from.number()).collect::<Result<_, _>>()?;
+    for numbers in &mut columns {
+        *numbers = column(from, count, Decoder::number)?;
     }
     if columns[0].iter().any(|&n| n >= MOST_COUNTED) {
         return Err("more files than there can be".into());
