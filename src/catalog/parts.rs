@@ -121,37 +121,28 @@ impl Catalog {
             row.extend(self.references.row(from).iter().filter_map(|&to| there(to)));
             references.push(&row);
         }
-        let MoreParts {
-            outputs,
-            derivation_outputs,
-            undeletable,
-            beside_odd_rows,
-            unlisted,
-            closure_sizes,
-            download_sizes,
-            ..
-        } = self.more_parts();
+        let more = self.more_parts();
         fn kept<T>(all: Vec<(u32, T)>, there: impl Fn(u32) -> Option<u32>) -> Vec<(u32, T)> {
             all.into_iter().filter_map(|(id, value)| Some((there(id)?, value))).collect()
         }
         let more = MoreParts {
-            outputs: kept(outputs, there),
-            derivation_outputs: (derivation_outputs.into_iter())
+            outputs: kept(more.outputs, there),
+            derivation_outputs: (more.derivation_outputs.into_iter())
                 .filter_map(|(drv, output)| Some((there(drv)?, there(output)?)))
                 .collect(),
             // What the store's other paths are to these is not known any more.
             outputs_known: false,
             traces: Vec::new(),
             unknown_traces: Vec::new(),
-            undeletable: undeletable.into_iter().filter_map(there).collect(),
-            beside_odd_rows: kept(beside_odd_rows, there),
-            unlisted: kept(unlisted, there),
-            closure_sizes: kept(closure_sizes, there),
-            download_sizes: kept(download_sizes, there),
-            missing_columns: self.missing_columns.iter().map(|&name| name.to_owned()).collect(),
-            schema: self.schema,
-            outside: self.outside.clone(),
-            has_provenance: self.has_provenance,
+            undeletable: more.undeletable.into_iter().filter_map(there).collect(),
+            beside_odd_rows: kept(more.beside_odd_rows, there),
+            unlisted: kept(more.unlisted, there),
+            closure_sizes: kept(more.closure_sizes, there),
+            download_sizes: kept(more.download_sizes, there),
+            missing_columns: more.missing_columns,
+            schema: more.schema,
+            outside: more.outside,
+            has_provenance: more.has_provenance,
             is_part: true,
         };
         let parts = CatalogParts {
