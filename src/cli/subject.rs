@@ -25,6 +25,7 @@ use crate::roots::{Settings, SettingsFiles, read_settings};
 use crate::store::StoreLocation;
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
@@ -378,17 +379,17 @@ impl Subject {
         among: Option<&[PathId]>,
         name: &str,
     ) -> Result<Named, TargetError> {
-        if let Some(id) = self.kept_system(among, name) {
-            return Ok(Named { ids: vec![id], by: NamedBy::Exactly });
-        }
+        let name = &self.meant(catalog, name);
         let (id, by) = resolve_target(self.names_location(), catalog, &self.names, among, name)?;
         Ok(Named { ids: vec![id], by })
     }
 
-    /// The running system of a snapshot, if a name means that: not this machine's.
-    fn kept_system(&self, among: Option<&[PathId]>, name: &str) -> Option<PathId> {
-        let system = self.kept.as_ref()?.running_system.filter(|_| name == RUNNING_SYSTEM)?;
-        among.is_none_or(|among| among.binary_search(&system).is_ok()).then_some(system)
+    /// What a name stands for: the running system of a snapshot is not this machine's.
+    fn meant<'n>(&self, catalog: &Catalog, name: &'n str) -> Cow<'n, str> {
+        match self.kept.as_ref().and_then(|kept| kept.running_system) {
+            Some(system) if name == RUNNING_SYSTEM => catalog.path(system).into(),
+            _ => name.into(),
+        }
     }
 
     /// All paths that a pattern names, among some or in all; never none.
@@ -398,9 +399,7 @@ impl Subject {
         among: Option<&[PathId]>,
         pattern: &str,
     ) -> Result<Named, TargetError> {
-        if let Some(id) = self.kept_system(among, pattern) {
-            return Ok(Named { ids: vec![id], by: NamedBy::Exactly });
-        }
+        let pattern = &self.meant(catalog, pattern);
         match_pattern(self.names_location(), catalog, &self.names, among, pattern)
     }
 

@@ -37,6 +37,8 @@ const QUESTIONS: &[&[&str]] = &[
     &["reclaim", "--no-optimise"],
     &["reclaim", "--no-optimise", "--need", "10%"],
     &["reclaim", "--no-disk"],
+    // It is not in that closure.
+    &["why", "coreutils-9.5", "/run/current-system"],
 ];
 
 /// The demo store, and a snapshot of what the arguments say.
