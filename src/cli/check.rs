@@ -107,9 +107,6 @@ fn baseline(request: &Request, subject: &Subject, name: &str) -> Result<Census, 
         let saved = subject.of_file(request, &file)?;
         return saved.census(request, saved.catalog(request)?, &saved.everything(), false);
     }
-    // A snapshot gives its catalog once.
-    let again = subject.kept().map(|kept| subject.of_file(request, kept.name())).transpose()?;
-    let subject = again.as_ref().unwrap_or(subject);
     let catalog = subject.catalog(request)?;
     let target = subject.target(request, &catalog, None, name)?;
     subject.census(request, catalog, &Examine::Closure(vec![target]), false)

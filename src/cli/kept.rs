@@ -70,9 +70,13 @@ impl Kept {
         })
     }
 
-    /// The catalog. To be asked for once.
-    pub(super) fn catalog(&self) -> Catalog {
-        self.catalog.take().unwrap_or_default()
+    /// The catalog. For whom asks again it is made again.
+    pub(super) fn catalog(&self) -> Result<Catalog, Failure> {
+        if let Some(catalog) = self.catalog.take() {
+            return Ok(catalog);
+        }
+        let again = self.file.snapshot(false).map_err(|e| failed(&self.name, &e))?;
+        Ok(again.catalog)
     }
 
     /// What the disk said. To be asked for once.
@@ -99,11 +103,6 @@ impl Kept {
         let name = self.name.display();
         Failure::usage(format!("{name} does not say which GC roots there are"))
             .hint("it was taken of a file of paths, without --root")
-    }
-
-    /// Its file, as it was named.
-    pub(super) fn name(&self) -> &Path {
-        &self.name
     }
 
     /// What it is of, unless it is of the whole store.

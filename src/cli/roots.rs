@@ -200,7 +200,7 @@ pub(super) fn follow_build_traces(
     }
     let keep = Keep::from(settings);
     let table = args.nix_version.trace_table();
-    let kept = subject.kept().and_then(|kept| kept.surroundings().ok());
+    let kept = subject.kept_surroundings();
     let TraceOutputs { pairs, mut warnings } = match kept {
         None => outputs_in(subject, &census.catalog, table),
         Some(kept) => {

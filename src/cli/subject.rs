@@ -22,6 +22,7 @@ use crate::fs::{self, StoreFiles, Tree};
 use crate::graph::{NodeSet, roots};
 use crate::outside::Outside;
 use crate::roots::{Settings, SettingsFiles, read_settings};
+use crate::snapshot::Surroundings;
 use crate::store::StoreLocation;
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
@@ -145,6 +146,11 @@ impl Subject {
         self.kept.as_ref().map_or(Examine::All, |kept| kept.examine.clone())
     }
 
+    /// What a snapshot of a whole store has beside catalog and disk.
+    pub(super) fn kept_surroundings(&self) -> Option<&Surroundings> {
+        self.kept.as_ref()?.surroundings().ok()
+    }
+
     /// What Nix keeps outside the store.
     pub(super) fn outside(&self) -> Result<Outside, Failure> {
         let walk = self.walks_disk();
@@ -190,7 +196,7 @@ impl Subject {
     /// The catalog of the store.
     pub(super) fn catalog(&self, request: &Request) -> Result<Catalog, Failure> {
         if let Some(kept) = &self.kept {
-            return Ok(kept.catalog());
+            return kept.catalog();
         }
         let mut catalog = self.load(request, &self.location, &self.source)?;
         if let Some(lower) = &self.lower {
@@ -242,7 +248,7 @@ impl Subject {
 
     /// The store directory of the store beneath, if there is one.
     pub(super) fn lower_store(&self) -> Option<&Path> {
-        if let Some(kept) = self.kept.as_ref().and_then(|kept| kept.surroundings().ok()) {
+        if let Some(kept) = self.kept_surroundings() {
             return kept.lower_store.as_deref();
         }
         self.lower.as_ref().map(|lower| &*lower.real_store_dir)
@@ -487,7 +493,7 @@ impl Subject {
 
     fn settings_and_warnings(&self) -> &(Settings, Warnings) {
         self.settings.get_or_init(|| {
-            if let Some(kept) = self.kept.as_ref().and_then(|kept| kept.surroundings().ok()) {
+            if let Some(kept) = self.kept_surroundings() {
                 return (kept.settings.clone(), kept.settings_warnings.clone());
             }
             let mut warnings = Warnings::new();
@@ -537,7 +543,7 @@ impl Subject {
     /// Whether links are followed inside the root only because nobody said that
     /// they are this machine's.
     pub(super) fn may_be_chroot(&self) -> bool {
-        if let Some(kept) = self.kept.as_ref().and_then(|kept| kept.surroundings().ok()) {
+        if let Some(kept) = self.kept_surroundings() {
             return kept.may_be_chroot;
         }
         self.store.root.is_some()
@@ -647,14 +653,13 @@ impl Subject {
         request: &Request,
         scan: impl FnOnce(&StoreFiles, &ScanOptions, &Progress) -> Result<T, DiskError> + Send,
     ) -> Result<T, Failure> {
-        self.need_files()?;
+        let files = self.files()?;
         let options = ScanOptions {
             threads: self.threads(),
             // What is wrong with the settings is reported where they decide more.
             use_case_hack: self.settings().use_case_hack,
             ..ScanOptions::default()
         };
-        let files = self.files()?;
         with_progress(request.shows_progress(), |progress| scan(files, &options, progress))
             .map_err(|e| Failure::because(&e).hint(hints::of_disk(&e)))
     }

@@ -49,10 +49,7 @@ impl Encoder {
     }
 
     /// Fields of one kind after their number.
-    pub(super) fn list<'f, F: Field + 'f>(
-        &mut self,
-        fields: impl ExactSizeIterator<Item = &'f F>,
-    ) {
+    pub(super) fn list<'f, F: Field + 'f>(&mut self, fields: impl ExactSizeIterator<Item = &'f F>) {
         self.number(fields.len() as u64);
         fields.for_each(|field| field.put(self));
     }

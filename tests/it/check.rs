@@ -6,6 +6,7 @@ use super::support::{TestEnv, run};
 use serde_json::Value;
 use std::fs;
 use std::fs::File;
+use std::path::Path;
 
 /// A system that needs `lib`, which needs `big`; `lib` is there twice.
 fn store(env: &TestEnv) -> Made {
@@ -156,6 +157,31 @@ fn a_baseline_of_standard_input() {
     run(&mut command).ok();
     let report = env.json(["--snapshot", "main.census", "report", "--no-disk", "--json"]);
     assert_eq!(report["total"]["nar_size"], 620);
+}
+
+/// Standard input can be read once: what came through it is checked and saved, and is its
+/// own baseline.
+#[test]
+fn a_baseline_is_of_what_came_through_standard_input() {
+    let env = TestEnv::new();
+    let made = store(&env);
+    let through = |args: &[&str], input: &Path| {
+        let mut command = env.command(args);
+        run(command.stdin(fs::File::open(input).unwrap()))
+    };
+    let listed = env.join("path-info.json");
+    let hash = "sha256-AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    let info = serde_json::json!({"narHash": hash, "narSize": 1000, "references": []});
+    fs::write(&listed, serde_json::json!({path(5, "system-0"): info}).to_string()).unwrap();
+    let file = env.join("main.census");
+    let root = made.dir.to_str().unwrap();
+    let save = ["check", "system-0", "--root", root, "--path-info", "-", "--no-disk"];
+    let saved = through(&[&save[..], &["--save-baseline", "main.census"]].concat(), &listed);
+    assert_eq!(saved.status, 0, "{}", saved.stderr);
+    let ask = ["check", "system-0", "--snapshot", "-", "--no-disk"];
+    let growth = ["--baseline", "system-0", "--max-growth", "0%"];
+    let kept = through(&[&ask[..], &growth].concat(), &file);
+    assert_eq!(kept.status, 0, "{}", kept.stderr);
 }
 
 #[test]

@@ -265,9 +265,8 @@ impl<'a> Matching<'a> {
         directory: &'s WalkDirectory<'_, Entered>,
         name: &'s str,
     ) -> impl Iterator<Item = usize> + 's {
-        let whole = move || {
-            String::from_utf8_lossy(&directory.prefix_in_path()).into_owned() + name
-        };
+        let whole =
+            move || String::from_utf8_lossy(&directory.prefix_in_path()).into_owned() + name;
         let after = directory.context().into_iter().flat_map(|entered| &entered.after);
         let globs = self.globs.iter().zip(after);
         globs
