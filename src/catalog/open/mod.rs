@@ -33,6 +33,7 @@ use crate::locks::{self, FileLock};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::ffi::CStr;
 use std::fmt;
 use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
@@ -424,7 +425,7 @@ fn connect(
 /// Opens `target`; `path` is for messages.
 fn connect_to(
     target: &Path,
-    vfs: &str,
+    vfs: &CStr,
     path: &Path,
     mode: OpenMode,
     weight: Weight,

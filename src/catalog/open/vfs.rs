@@ -21,22 +21,21 @@ pub(super) enum Vfs {
 
 impl Vfs {
     /// Its name; `None` if it cannot be registered.
-    pub(super) fn name(self) -> Option<&'static str> {
+    pub(super) fn name(self) -> Option<&'static CStr> {
         static LOCKING: OnceLock<bool> = OnceLock::new();
         static ALONE: OnceLock<bool> = OnceLock::new();
-        let (registered, name, like) = match self {
-            Self::Locking => (&LOCKING, c"census-unix", c"unix"),
-            Self::Alone => (&ALONE, c"census-unix-none", c"unix-none"),
+        let (registered, name) = match self {
+            Self::Locking => (&LOCKING, c"census-unix"),
+            Self::Alone => (&ALONE, c"census-unix-none"),
         };
-        let registered = *registered.get_or_init(|| register(name, like));
-        name.to_str().ok().filter(|_| registered)
+        registered.get_or_init(|| register(name, self.like())).then_some(name)
     }
 
     /// The name of SQLite's own that it is like.
-    pub(super) fn like(self) -> &'static str {
+    pub(super) fn like(self) -> &'static CStr {
         match self {
-            Self::Locking => "unix",
-            Self::Alone => "unix-none",
+            Self::Locking => c"unix",
+            Self::Alone => c"unix-none",
         }
     }
 }
