@@ -1,7 +1,7 @@
 //! Progress on a terminal, and Ctrl-C.
 
 use super::destination;
-use crate::disk::{Progress, Snapshot, Total};
+use crate::disk::{Progress, StageProgress, Total};
 use crate::text::{Units, format_size};
 use crate::threads;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -57,7 +57,7 @@ pub(super) fn with_progress<T: Send>(show: bool, work: impl FnOnce(&Progress) ->
 }
 
 /// How far the work is, in one line; the stage has lasted for `elapsed`.
-fn line(now: &Snapshot, elapsed: Duration) -> String {
+fn line(now: &StageProgress, elapsed: Duration) -> String {
     let size = |bytes| format_size(bytes, Units::Binary);
     let mut parts = Vec::new();
     if let Total::Paths(total) = now.total {
@@ -87,7 +87,7 @@ fn line(now: &Snapshot, elapsed: Duration) -> String {
 
 /// How long the stage will take if it goes on as it went; `None` where the total is
 /// not known, or too little is done to tell.
-fn left(now: &Snapshot, elapsed: Duration) -> Option<String> {
+fn left(now: &StageProgress, elapsed: Duration) -> Option<String> {
     let (done, total) = match now.total {
         Total::Paths(total) => (now.paths, total),
         Total::Bytes(total) => (now.bytes, total),
@@ -121,7 +121,7 @@ fn draw(progress: &Progress, done: &AtomicBool) {
     SHOWN.store(true, Ordering::Relaxed);
     let mut stage = ("", start);
     while !done.load(Ordering::Relaxed) {
-        let now = progress.snapshot();
+        let now = progress.now();
         if now.stage != stage.0 {
             // The first one began with the work.
             let began = if stage.0.is_empty() { start } else { Instant::now() };
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_line_tells_no_total_that_is_not_known() {
         let at = |stage, total, paths, entries, bytes| {
-            line(&Snapshot { stage, total, paths, entries, bytes }, Duration::from_millis(900))
+            line(&StageProgress { stage, total, paths, entries, bytes }, Duration::from_millis(900))
         };
         assert_eq!(
             at("walking the store", Total::Paths(3274), 2036, 4000, 0),
@@ -163,7 +163,7 @@ mod tests {
     #[test]
     fn rate_and_time_left_are_those_of_the_stage() {
         let after = |seconds, total, paths, entries, bytes| {
-            let now = Snapshot { stage: "x", total, paths, entries, bytes };
+            let now = StageProgress { stage: "x", total, paths, entries, bytes };
             line(&now, Duration::from_secs(seconds))
         };
         assert_eq!(

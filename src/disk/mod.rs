@@ -52,7 +52,7 @@ pub(crate) use largest::{LargestFiles, scan_contents};
 pub use links::Links;
 pub(crate) use links::{LINKS_DIRECTORIES, LinksPlace, LinksReader, is_shard_name, read_links};
 pub(crate) use observe::{Observed, Observer, Shared};
-pub use progress::{Progress, Snapshot, Total};
+pub use progress::{Progress, StageProgress, Total};
 pub(crate) use references::{HashParts, each_candidate, find_references};
 pub(crate) use scan::scan_observed;
 pub use scan::{DiskScan, ScanOptions, Usage, scan};

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// How far work is, stage by stage. Those who work count; another thread takes
-/// a [`Snapshot`] whenever it likes.
+/// a [`StageProgress`] whenever it likes.
 ///
 /// A stage says at its beginning how much there is to do, where that is known.
 /// Its counters never exceed that, and never run backwards.
@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// let progress = Progress::default();
 /// progress.begin("comparing files", Total::Bytes(4096));
 /// progress.add_bytes(1024);
-/// let now = progress.snapshot();
+/// let now = progress.now();
 /// assert_eq!((now.stage, now.total, now.bytes), ("comparing files", Total::Bytes(4096), 1024));
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -62,7 +62,7 @@ impl Total {
 
 /// How far a stage is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct StageProgress {
     /// What is being done, such as `walking the store`; empty before the first stage.
     pub stage: &'static str,
     /// How much there is to do.
@@ -94,11 +94,11 @@ impl Progress {
     }
 
     /// How far the present stage is.
-    pub fn snapshot(&self) -> Snapshot {
+    pub fn now(&self) -> StageProgress {
         let stage = self.0.stage.lock().unwrap_or_else(PoisonError::into_inner);
         let since =
             |counter: &AtomicU64, before| counter.load(Ordering::Relaxed).saturating_sub(before);
-        let mut now = Snapshot {
+        let mut now = StageProgress {
             stage: stage.name,
             total: stage.total,
             paths: since(&self.0.paths, stage.paths),
@@ -140,19 +140,21 @@ mod tests {
     #[test]
     fn a_stage_counts_from_nothing_to_its_total() {
         let progress = Progress::default();
-        assert_eq!(progress.snapshot(), Snapshot::default());
+        assert_eq!(progress.now(), StageProgress::default());
         progress.begin("walk", Total::Paths(2));
-        let walk = Snapshot { stage: "walk", total: Total::Paths(2), ..Snapshot::default() };
-        assert_eq!(progress.snapshot(), walk);
+        let walk =
+            StageProgress { stage: "walk", total: Total::Paths(2), ..StageProgress::default() };
+        assert_eq!(progress.now(), walk);
         progress.add_entries(7);
         progress.add_path();
-        assert_eq!(progress.snapshot(), Snapshot { paths: 1, entries: 7, ..walk });
+        assert_eq!(progress.now(), StageProgress { paths: 1, entries: 7, ..walk });
         // What was counted before belongs to another stage.
         progress.begin("read", Total::Bytes(100));
-        let read = Snapshot { stage: "read", total: Total::Bytes(100), ..Snapshot::default() };
-        assert_eq!(progress.snapshot(), read);
+        let read =
+            StageProgress { stage: "read", total: Total::Bytes(100), ..StageProgress::default() };
+        assert_eq!(progress.now(), read);
         progress.add_bytes(60);
-        assert_eq!(progress.snapshot(), Snapshot { bytes: 60, ..read });
+        assert_eq!(progress.now(), StageProgress { bytes: 60, ..read });
     }
 
     #[test]
@@ -160,10 +162,10 @@ mod tests {
         let progress = Progress::default();
         progress.begin("walk", Total::Paths(1));
         (0..3).for_each(|_| progress.add_path());
-        assert_eq!(progress.snapshot().paths, 1);
+        assert_eq!(progress.now().paths, 1);
         progress.begin("read", Total::Bytes(10));
         progress.add_bytes(u64::MAX);
-        assert_eq!(progress.snapshot().bytes, 10);
+        assert_eq!(progress.now().bytes, 10);
     }
 
     #[test]
@@ -172,11 +174,11 @@ mod tests {
         progress.begin("read", Total::Bytes(10));
         progress.add_bytes(10);
         progress.begin("read", Total::Bytes(5));
-        let now = progress.snapshot();
+        let now = progress.now();
         assert_eq!((now.bytes, now.total), (10, Total::Bytes(15)));
         progress.begin("read", Total::Unknown);
         progress.add_bytes(1);
-        let now = progress.snapshot();
+        let now = progress.now();
         assert_eq!((now.bytes, now.total), (11, Total::Unknown));
     }
 
@@ -187,9 +189,9 @@ mod tests {
         let progress = Progress::default();
         std::thread::scope(|scope| {
             let watch = scope.spawn(|| {
-                let mut last = Snapshot::default();
+                let mut last = StageProgress::default();
                 while last.stage != "end" {
-                    let now = progress.snapshot();
+                    let now = progress.now();
                     if now.stage == last.stage {
                         assert!(now.paths >= last.paths && now.bytes >= last.bytes);
                     }
@@ -209,7 +211,7 @@ mod tests {
                         });
                     }
                 });
-                let now = progress.snapshot();
+                let now = progress.now();
                 assert_eq!((now.stage, now.paths, now.bytes), (name, 1000, 1000));
             }
             progress.begin("end", Total::Unknown);

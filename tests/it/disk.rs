@@ -464,7 +464,7 @@ fn no_name_leads_out_of_the_store() {
             assert!(scan.usages.iter().all(|usage| !usage.present && usage.nar_size == 0));
             assert_eq!(scan.warnings.total(), names.len() as u64);
             assert_eq!(scan.others.len(), usize::from(whole));
-            let walked = progress.snapshot();
+            let walked = progress.now();
             assert_eq!(walked.total, Total::Paths(walked.paths));
             assert_eq!(walked.paths, (names.len() + scan.others.len()) as u64);
         }
