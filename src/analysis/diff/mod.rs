@@ -244,9 +244,10 @@ impl<'a> Diff<'a> {
             let gone = before.iter().any(|&path| new.find(old.base_name(path)).is_none());
             gone || after.iter().any(|&path| old.find(new.base_name(path)).is_none())
         });
-        let sets = |at: usize| by_name.values().map(move |paths| paths[at].as_slice());
-        let old_sides = measure(&old, &sets(0).collect::<Vec<_>>())?;
-        let new_sides = measure(&new, &sets(1).collect::<Vec<_>>())?;
+        let sets = |at: usize| by_name.values().map(move |paths| paths[at].as_slice()).collect();
+        let (old_sides, mut paths) = sides(&old, &new, false, sets(0))?;
+        let (new_sides, came) = sides(&new, &old, true, sets(1))?;
+        paths.extend(came);
         let mut packages: Vec<PackageChange> = (by_name.keys().zip(old_sides).zip(new_sides))
             .map(|((pname, before), after)| package(&old, &new, pname, before, after))
             .collect();
@@ -260,8 +261,6 @@ impl<'a> Diff<'a> {
             let order = |p: &PackageChange| Reverse((weight(p).map(i64::unsigned_abs), sizes(p)));
             (order(a), &a.pname).cmp(&(order(b), &b.pname))
         });
-        let mut paths = one_sided(&old, false, packages.iter().flat_map(|p| &p.removed))?;
-        paths.extend(one_sided(&new, true, packages.iter().flat_map(|p| &p.added))?);
         let side = |path: &PathChange| if path.added { &new } else { &old };
         paths.sort_by_cached_key(|path| {
             let weight = side(path).weight(path.path, disk);
@@ -424,20 +423,26 @@ fn closures(census: &Census, sets: &[&[PathIndex]]) -> Result<Vec<Sizes>, TooHea
     Ok(sizes)
 }
 
-/// Paths that are on one side only, with what they need.
-fn one_sided<'p>(
+/// What packages take on one side, whose paths these are, and the paths that the other side
+/// lacks. All in one go: most of it is to make the graph ready.
+fn sides(
     side: &Side<'_>,
+    other: &Side<'_>,
     added: bool,
-    paths: impl Iterator<Item = &'p PathIndex>,
-) -> Result<Vec<PathChange>, TooHeavy> {
-    let paths: Vec<PathIndex> = paths.copied().collect();
-    let sets: Vec<&[PathIndex]> = paths.chunks(1).collect();
-    let sides = measure(side, &sets)?;
-    let one = |(&path, side): (&PathIndex, PackageSide)| PathChange {
+    mut sets: Vec<&[PathIndex]>,
+) -> Result<(Vec<PackageSide>, Vec<PathChange>), TooHeavy> {
+    let packages = sets.len();
+    let paths = sets.iter().flat_map(|set| set.chunks(1));
+    let lacking: Vec<&[PathIndex]> =
+        paths.filter(|path| other.find(side.base_name(path[0])).is_none()).collect();
+    sets.extend(lacking);
+    let mut measured = measure(side, &sets)?;
+    let single = measured.split_off(packages);
+    let one = |(path, side): (&&[PathIndex], PackageSide)| PathChange {
         added,
-        path,
+        path: path[0],
         closure_nar_size: side.closure_nar_size,
         closure_disk_size: side.closure_disk_size,
     };
-    Ok(paths.iter().zip(sides).map(one).collect())
+    Ok((measured, sets[packages..].iter().zip(single).map(one).collect()))
 }
