@@ -105,7 +105,7 @@ impl Kinds {
             vec![
                 Column::size("disk_size").titled("disk size").weight().share(),
                 Column::size("apparent_size").titled("apparent").rank(4),
-                Column::size("nar_size").titled("NAR size").rank(4),
+                Column::size("nar_size").titled("NAR size").rank(3),
                 Column::count("entries"),
             ]
         };
@@ -113,7 +113,7 @@ impl Kinds {
         columns.extend([
             Column::count("paths").rank(6),
             Column::text("kind").rank(0),
-            Column::text("description").titled("what it is").rank(1),
+            Column::text("description").titled("what it is").describes(),
         ]);
         let rows = self.kinds.iter().map(move |row| {
             let mut cells = sizes(&row.sums);
@@ -132,6 +132,9 @@ impl Kinds {
         ]);
         let mut path_columns = size_columns();
         path_columns.extend([Column::text("kind").rank(1), Column::path("path")]);
+        // Of one path there is nothing that the sums by kind do not say.
+        let single = census.len() == 1;
+        let path_columns = path_columns.into_iter().map(|column| column.hidden_if(single));
         let path_rows = self.by_path.iter().map(move |row| {
             let mut cells = sizes(&row.sums);
             cells.extend([
@@ -145,7 +148,7 @@ impl Kinds {
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             vec![
                 Section::fields(Some("total"), "", total),
-                Section::rows("paths", title, path_columns, path_rows),
+                Section::rows("paths", title, path_columns.collect(), path_rows),
                 Section::Rows {
                     key: "kinds",
                     title: String::new(),

@@ -72,6 +72,9 @@ pub struct Column {
     pub share: bool,
     /// Whether it names what the row is about: a filter looks there.
     pub named: bool,
+    /// Whether it describes: where it is narrow it is cut at its end. Other texts are
+    /// cut in the middle, as both ends of a name tell it from others.
+    pub describes: bool,
     /// How soon a narrow table does without it: the highest goes first, 0 stays.
     pub rank: u8,
 }
@@ -92,6 +95,7 @@ impl Column {
             weight: false,
             share: false,
             named: false,
+            describes: false,
             rank,
         }
     }
@@ -173,6 +177,12 @@ impl Column {
     /// Whether it names what the row is about.
     pub fn is_named(&self) -> bool {
         self.named || self.key == "path"
+    }
+
+    /// The same, which describes what the row is about, in place of a name.
+    #[must_use]
+    pub const fn describes(self) -> Self {
+        Self { describes: true, rank: 1, ..self }
     }
 
     /// The same with a rank of its own.

@@ -88,13 +88,13 @@ kinds! {
     Executables "executables",
     /// Shared libraries.
     Libraries "libraries",
-    /// Scripts and what interpreters load.
+    /// Scripts and their modules.
     Scripts "scripts",
     /// Data.
     Data "data",
-    /// Directories that are not of a kind by their place.
+    /// Directories of no other kind.
     Directories "directories",
-    /// Symlinks that are not of a kind by their place or name.
+    /// Symlinks of no other kind.
     Symlinks "symlinks",
     /// All else.
     Other "other",

@@ -3,10 +3,10 @@
 use super::branches::{DRAWN, LEVEL, branches, mark};
 use super::names::Names;
 use super::show::{Tone, show, show_in_row};
-use super::width::{columns_of, cut, wrap};
+use super::width::{columns_of, cut, cut_end, wrap};
 use super::{Style, bars};
 use crate::answer::selection::weight_of;
-use crate::answer::{Cell, Column, GraphLine};
+use crate::answer::{Cell, Column, ColumnType, GraphLine};
 use std::io::{self, Write};
 
 /// Columns between columns.
@@ -45,6 +45,8 @@ struct Strip {
     /// Numbers stand on the right, and are never cut.
     right: bool,
     whole: bool,
+    /// Whether texts are cut at their end, not in the middle.
+    describes: bool,
     texts: Vec<String>,
     footer: String,
     width: usize,
@@ -159,19 +161,21 @@ impl Grid<'_, '_> {
             rank: column.rank,
             right,
             whole,
+            describes: column.describes,
             texts,
             footer,
             width: 0,
             wanted: 0,
             least: 0,
             tree,
-            toned: column.weight || column.holds == crate::answer::ColumnType::Path,
+            toned: column.weight || column.holds == ColumnType::Path,
         };
         let arguments = cells().any(|cell| matches!(cell, Cell::Arguments(_)));
         strip.measure(match column.rank {
             _ if strip.tree.is_some() => TREE,
             _ if arguments => ARGUMENTS,
             0 => NAME,
+            _ if column.describes => NAME,
             _ => TEXT,
         });
         strip
@@ -198,6 +202,7 @@ impl Grid<'_, '_> {
             rank: 4,
             right: false,
             whole: true,
+            describes: false,
             texts: self.rows.iter().map(text).collect(),
             footer: String::new(),
             width: 0,
@@ -230,13 +235,17 @@ impl Strip {
     /// The text of a row, as wide as the column at most.
     fn text(&self, row: usize, style: &Style) -> String {
         let text = &self.texts[row];
-        let Some(tree) = &self.tree else {
-            return cut(text, self.width, style.ascii).into_owned();
-        };
+        let Some(tree) = &self.tree else { return self.cut(text, style) };
         let (before, after) = (&tree.before[row], tree.after[row]);
         let taken = columns_of(before) + columns_of(after);
         let name = cut(text, self.width.saturating_sub(taken), style.ascii);
         cut(&format!("{before}{name}{after}"), self.width, style.ascii).into_owned()
+    }
+
+    /// A text as wide as the column at most.
+    fn cut(&self, text: &str, style: &Style) -> String {
+        let cut = if self.describes { cut_end } else { cut };
+        cut(text, self.width, style.ascii).into_owned()
     }
 }
 
@@ -307,7 +316,7 @@ fn write_line(
     let mut blanks = 0;
     for (i, strip) in strips.iter().enumerate() {
         let (text, tone) = text(strip);
-        let text = cut(&text, strip.width, style.ascii);
+        let text = strip.cut(&text, style);
         let text = text.trim_end();
         let pad = strip.width.saturating_sub(columns_of(text));
         blanks += if i > 0 { GAP } else { 0 };

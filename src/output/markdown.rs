@@ -96,13 +96,16 @@ fn list_text(
     store_dir: &str,
     style: &Style,
 ) -> Option<String> {
+    let shown: Vec<usize> = (0..list.columns.len()).filter(|&i| !list.columns[i].hidden).collect();
+    if shown.is_empty() {
+        return None;
+    }
     let mut rows = list.rows;
     let first: Vec<Vec<Cell<'_>>> = rows.by_ref().take(most).collect();
     let more = rows.count() as u64;
     if first.is_empty() && footer.is_empty() {
         return (!title.is_empty()).then(|| heading(title).trim_end().to_owned() + "\n");
     }
-    let shown: Vec<usize> = (0..list.columns.len()).filter(|&i| !list.columns[i].hidden).collect();
     let names: Vec<Option<Names>> = (shown.iter())
         .map(|&at| {
             let cells = first.iter().filter_map(move |row| row.get(at));

@@ -106,7 +106,8 @@ impl<'a> Block<'a> {
                 let read = if summary { usize::MAX } else { read };
                 let (rows, total) = read_rows(rows, read);
                 // A heading says of an empty list all there is to say.
-                if rows.is_empty() && title.is_empty() && footer.is_empty() {
+                let empty = rows.is_empty() && title.is_empty() && footer.is_empty();
+                if empty || columns.iter().all(|column| column.hidden) {
                     return None;
                 }
                 let list = List { footer, summary, main: key == main, ..List::new(title, columns) };

@@ -42,8 +42,20 @@ fn end(text: &str, columns: usize) -> &str {
     &text[from..]
 }
 
-/// A text of at most so many columns: what is too long is cut in the middle.
+/// A text of at most so many columns: what is too long is cut in the middle, as
+/// both ends of a name tell it from others.
 pub(super) fn cut(text: &str, columns: usize, ascii: bool) -> Cow<'_, str> {
+    cut_to(text, columns, ascii, |left| left - left.div_ceil(2))
+}
+
+/// The same, cut at its end: what is read from its beginning.
+pub(super) fn cut_end(text: &str, columns: usize, ascii: bool) -> Cow<'_, str> {
+    cut_to(text, columns, ascii, |_| 0)
+}
+
+/// A text of at most so many columns; `after` says how much of what is left of
+/// them is for its end.
+fn cut_to(text: &str, columns: usize, ascii: bool, after: fn(usize) -> usize) -> Cow<'_, str> {
     if columns_of(text) <= columns {
         return Cow::Borrowed(text);
     }
@@ -51,8 +63,8 @@ pub(super) fn cut(text: &str, columns: usize, ascii: bool) -> Cow<'_, str> {
     let Some(left) = columns.checked_sub(columns_of(ellipsis)).filter(|&left| left > 1) else {
         return Cow::Borrowed(beginning(text, columns));
     };
-    let begin = beginning(text, left.div_ceil(2));
-    Cow::Owned(format!("{begin}{ellipsis}{}", end(text, left - left.div_ceil(2))))
+    let after = after(left);
+    Cow::Owned(format!("{}{ellipsis}{}", beginning(text, left - after), end(text, after)))
 }
 
 /// The lines of a text that is wrapped at its spaces; a word that is too long
@@ -143,11 +155,23 @@ mod tests {
         assert_eq!(wrap("", 9), [""]);
     }
 
+    #[test]
+    fn names_keep_both_ends_and_sentences_their_beginning() {
+        assert_eq!(cut("abcdefghij", 6, false), "abc…ij");
+        assert_eq!(cut_end("a sentence", 8, false), "a sente…");
+        assert_eq!(cut_end("a sentence", 8, true), "a sen...");
+        assert_eq!(cut_end("a sentence", 10, true), "a sentence");
+    }
+
     proptest! {
         #[test]
         fn nothing_is_wider_than_its_place(text in "[a-zé日e\u{301} ]{0,60}", columns in 2usize..40) {
             for ascii in [false, true] {
-                prop_assert!(columns_of(&cut(&text, columns, ascii)) <= columns);
+                for cut in [cut, cut_end] {
+                    let cut = cut(&text, columns, ascii);
+                    prop_assert!(columns_of(&cut) <= columns);
+                    prop_assert_eq!(*cut == *text, columns_of(&text) <= columns);
+                }
             }
             for line in wrap(&text, columns) {
                 prop_assert!(columns_of(&line) <= columns, "{line:?}");

@@ -75,7 +75,7 @@ pub(super) fn section(suggestions: &[KindSuggestion]) -> Section<'_> {
         Column::count("paths"),
         Column::count("entries").hidden(),
         Column::texts("kinds").hidden(),
-        Column::text("description").titled("what it is"),
+        Column::text("description").titled("what it is").describes(),
         Column::text("flags").titled("what-if flags to try it"),
     ];
     let rows = suggestions.iter().map(|suggestion| {

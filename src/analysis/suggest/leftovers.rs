@@ -232,7 +232,7 @@ pub(super) fn section<'a>(
         Column::size("gain_nar_size").titled("gain NAR"),
         Column::size("gain_disk_size").titled("gain disk").hidden_if(!disk).weight(),
         Column::count("gain_inodes").titled("inodes").hidden(),
-        Column::text("reason").titled("what it is"),
+        Column::text("reason").titled("what it is").describes(),
         Column::path("path").hidden(),
         Column::text("flags").titled("what-if flags to try it"),
         Column::text("holder").titled("held by"),
