@@ -5,14 +5,25 @@ use serde_json::Value;
 
 /// What a page for a browser shows. It is written whole into the page, which picks
 /// from it what is asked for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Page {
+    /// Which scripts show it.
+    pub(crate) kind: PageKind,
     /// The title of the page.
     pub(crate) title: String,
     /// What there is once, by key.
     pub(crate) facts: Vec<(&'static str, Value)>,
     /// What there is of each path or other node, by key.
     pub(crate) columns: Vec<(&'static str, Values)>,
+}
+
+/// What a page is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum PageKind {
+    /// A closure or a whole store.
+    Closure,
+    /// What is different between two.
+    Diff,
 }
 
 /// The values of a column.

@@ -179,7 +179,7 @@ pub(super) enum FormatArg {
     Csv,
     /// For continuous integration: the findings of audit or the budgets of check as JUnit XML
     Junit,
-    /// For a browser: what `html` writes
+    /// For a browser: of `html` and `diff`
     Html,
     /// The same as annotations of GitHub Actions
     Github,

@@ -1,6 +1,7 @@
 //! `nix-census diff`.
 
 use super::exit::{Exit, Failure};
+use super::html::write_page;
 use super::kept::is_snapshot;
 use super::near::similar;
 use super::request::Request;
@@ -75,6 +76,16 @@ fn parse_generations(text: &str) -> Result<RangeInclusive<u64>, String> {
 }
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &DiffArgs) -> Result<Exit, Failure> {
+    if request.wants_page() {
+        request.check_page("diff --format html")?;
+        if args.system || args.profile.is_some() {
+            let failure = Failure::usage("a page is of two closures, not of a history");
+            return Err(failure.hint("name two generations: system-41-link system-42-link"));
+        }
+        if matches!(args.by, ByArg::Path) {
+            return Err(Failure::usage("--by cannot be used with html: the page has both"));
+        }
+    }
     if args.system || args.profile.is_some() {
         return history(request, subject, args);
     }
@@ -118,6 +129,10 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &DiffArgs) -> Resu
 
 fn answer(request: &Request, old: Side<'_>, new: Side<'_>, by: DiffBy) -> Result<Exit, Failure> {
     let diff = Diff::new(old, new).map_err(|e| Failure::because(&e))?;
+    if request.wants_page() {
+        let all = diff.packages.len().max(diff.paths.len());
+        return write_page(request, all, |named| diff.page(named), &diff.warnings);
+    }
     request.answer(diff.document(by), Exit::Done)
 }
 

@@ -149,6 +149,7 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
                 "The same path by path, for a program",
                 "nix-census diff systemd-minimal systemd --by path --json",
             ),
+            ("For a browser", "nix-census diff systemd-minimal systemd -o diff.html"),
             ("What each generation of the system brought", "nix-census diff --system"),
         ],
     ),

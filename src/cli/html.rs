@@ -3,11 +3,13 @@
 use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::subject::Subject;
-use crate::analysis::page::Pages;
+use crate::analysis::page::{PageError, Pages};
 use crate::analysis::suggest::Suggestions;
+use crate::answer::page::Page;
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Census, Examine};
 use crate::output::html;
+use crate::warning::Warnings;
 use clap::Args;
 use std::collections::HashMap;
 
@@ -40,7 +42,7 @@ const SUGGESTED_UP_TO: usize = 10_000;
 const SUGGESTIONS: usize = 10;
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &HtmlArgs) -> Result<Exit, Failure> {
-    request.check_page()?;
+    request.check_only_page()?;
     request.rows().check_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;
     let examine = subject.examined(request, &catalog, &args.targets, false)?;
@@ -58,12 +60,24 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &HtmlArgs) -> Resu
     let command = command(subject, &census, &examine);
     let pages = Pages::new(&census, contents.as_ref(), suggestions.as_ref(), &command);
     let pages = pages.map_err(|e| failed(&e))?;
-    let mut named = census.len().min(LARGEST / BYTES_OF_A_PATH);
+    let page = |named| Ok(pages.page(named));
+    write_page(request, census.len(), page, &census.warnings)
+}
+
+/// Writes the page that names as many of `all` paths as it can hold.
+pub(super) fn write_page(
+    request: &Request,
+    all: usize,
+    page: impl Fn(usize) -> Result<Page, PageError>,
+    warnings: &Warnings,
+) -> Result<Exit, Failure> {
+    let mut named = all.min(LARGEST / BYTES_OF_A_PATH);
     loop {
         let mut written = Vec::new();
-        html::write(&pages.page(named), &mut written).map_err(|e| failed(&e))?;
+        let page = page(named).map_err(|e| Failure::because(&e))?;
+        html::write(&page, &mut written).map_err(|e| Failure::because(&e))?;
         if written.len() < LARGEST || named <= FEWEST_NAMED {
-            return request.write_file(|out| out.write_all(&written), &census.warnings);
+            return request.write_file(|out| out.write_all(&written), warnings);
         }
         named = (named / 2).max(FEWEST_NAMED);
     }

@@ -83,15 +83,20 @@ impl Request {
         self.format == Format::Html
     }
 
-    /// Refuses what a page cannot be: another format, some rows, a terminal.
-    pub(super) fn check_page(&self) -> Result<(), Failure> {
+    /// Refuses what the answer of `html` cannot be: another format, and what no page is.
+    pub(super) fn check_only_page(&self) -> Result<(), Failure> {
         // A table is what is written where no format is named.
         let named = matches!(self.args.format, Some(format) if format != FormatArg::Html);
         if named || !matches!(self.format, Format::Html | Format::Table) {
             let failure = Failure::usage("`html` writes a page for a browser, in no other format");
             return Err(failure.hint("name it report.html; `report` has JSON and CSV"));
         }
-        self.rows.refuse_selection("html", "the page holds all, and has its own")?;
+        self.check_page("html")
+    }
+
+    /// Refuses what no page is: some rows, for a terminal.
+    pub(super) fn check_page(&self, of: &str) -> Result<(), Failure> {
+        self.rows.refuse_selection(of, "the page holds all, and has its own")?;
         if self.writes_to_terminal() {
             let failure = Failure::usage("a page is not for a terminal");
             return Err(failure.hint("name a file for it: -o report.html"));
@@ -209,7 +214,7 @@ impl Request {
 
 /// Why an answer is not written as a page.
 pub(super) fn no_page() -> Failure {
-    Failure::usage("only `html` writes a page for a browser")
+    Failure::usage("only `html` and `diff` write a page for a browser")
         .hint("choose table, json, csv or markdown with --format")
 }
 

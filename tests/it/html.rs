@@ -51,7 +51,7 @@ fn selected(page: &mut Page) -> String {
 fn rows(page: &mut Page) -> BTreeMap<String, Value> {
     let rows = page.text(
         "JSON.stringify((({ census, state }) => Array.from({ length: census.paths }, (_, i) => {
-            const row = { path: nixCensus.fullPath(i) };
+            const row = { path: nixCensus.paths.full(i) };
             for (const [key, values] of Object.entries(census.columns))
                 if (Array.isArray(values) || values instanceof Float64Array)
                     if (values.length === census.paths) row[key] = values[i];
@@ -612,7 +612,7 @@ fn a_page_is_a_page() {
     refused(&["html", "-o", "page.csv"], "in no other format");
     refused(&["html", "--format", "table"], "in no other format");
     refused(&["html", "--sort", "nar_size", "-o", "x.html"], "--sort cannot be used with html");
-    refused(&["report", "-o", "x.html"], "only `html` writes a page");
+    refused(&["report", "-o", "x.html"], "write a page for a browser");
     refused(&["html", SYSTEM, "--all", "-o", "x.html"], "--all is the whole store");
     let html = env.ok(["--root", DEMO, "html", SYSTEM]);
     assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));

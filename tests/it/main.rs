@@ -22,6 +22,7 @@ mod graph;
 mod habits;
 mod hostile_database;
 mod html;
+mod html_diff;
 mod images;
 mod kinds;
 mod layers;

@@ -200,7 +200,7 @@ impl<'a> Diff<'a> {
 
 impl Side<'_> {
     /// What it is of, for people: the one target, or the store.
-    fn target(&self) -> String {
+    pub(super) fn target(&self) -> String {
         let catalog = &self.census.catalog;
         match self.tops.as_slice() {
             [top] => catalog.path(self.census.id(PathIndex::new(*top))),

@@ -3,6 +3,7 @@
 mod document;
 mod history;
 mod names;
+mod page;
 
 use super::graph_changes::change;
 use super::path_names::chain_to;

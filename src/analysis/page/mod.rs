@@ -15,13 +15,14 @@ use super::retained::{Retained, Sizes, examined_roots, weighted};
 use super::suggest::{Action, Suggestions};
 use super::variants::families;
 use crate::answer::Cell;
-use crate::answer::page::{Page, Values};
+use crate::answer::page::{Page, PageKind, Values};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::disk::{KindScan, LargestFiles};
 use crate::graph::{Rows, TooHeavy};
 use crate::kinds::FileKind;
 use crate::text::escape;
+use crate::warning::{Warning, Warnings};
 use fold::Folded;
 use serde_json::{Value, json};
 use std::cmp::Reverse;
@@ -160,7 +161,7 @@ impl<'a> Pages<'a> {
         facts.push(("command", json!(self.command)));
         facts.push(("title", json!(title)));
         facts.push(("suggestions", suggested(&folded, self.suggestions)));
-        Page { title, facts, columns }
+        Page { kind: PageKind::Closure, title, facts, columns }
     }
 }
 
@@ -305,23 +306,14 @@ fn family(folded: &Folded, families: &[Vec<PathIndex>]) -> Values {
 }
 
 fn facts(census: &Census, report: &Report, folded: &Folded) -> Vec<(&'static str, Value)> {
-    let warning = |warning: &crate::warning::Warning| {
-        json!({
-            "path": escape(&warning.path),
-            "message": escape(warning.message.as_bytes()),
-        })
-    };
-    let incomplete = census.warnings.iter().filter(|warning| warning.kind.incomplete());
     let kind = |kind: &FileKind| json!([kind.key(), kind.description()]);
     let folded_paths: u64 = folded.groups.iter().map(|group| group.paths).sum();
     let total = &report.total;
-    vec![
+    let mut facts = vec![
         ("store_dir", json!(census.catalog.store_dir())),
         ("whole", json!(census.is_whole())),
         ("disk", json!(census.disk.is_some())),
         ("unlisted", json!(census.has_unlisted_references())),
-        ("warnings", json!(incomplete.take(WARNINGS).map(warning).collect::<Vec<_>>())),
-        ("warnings_total", json!(census.warnings.incomplete())),
         (
             "total",
             json!({
@@ -334,6 +326,23 @@ fn facts(census: &Census, report: &Report, folded: &Folded) -> Vec<(&'static str
         ),
         ("folded_paths", json!(folded_paths)),
         ("kinds", json!(FileKind::ALL.iter().map(kind).collect::<Vec<_>>())),
+    ];
+    facts.extend(warnings(&census.warnings));
+    facts
+}
+
+/// What left something out, as far as the page shows it, and how much more.
+pub(super) fn warnings(warnings: &Warnings) -> [(&'static str, Value); 2] {
+    let warning = |warning: &Warning| {
+        json!({
+            "path": escape(&warning.path),
+            "message": escape(warning.message.as_bytes()),
+        })
+    };
+    let incomplete = warnings.iter().filter(|warning| warning.kind.incomplete());
+    [
+        ("warnings", json!(incomplete.take(WARNINGS).map(warning).collect::<Vec<_>>())),
+        ("warnings_total", json!(warnings.incomplete())),
     ]
 }
 

@@ -16,6 +16,12 @@ export function formatSize(bytes) {
   return `${sign}${value.toFixed(1)} ${UNITS[unit]}`;
 }
 
+// A difference, with its sign.
+export function formatChange(bytes) {
+  if (bytes === 0) return "±0";
+  return bytes > 0 ? `+${formatSize(bytes)}` : formatSize(bytes);
+}
+
 export function formatCount(n) {
   if (Number.isNaN(n) || n === undefined) return UNKNOWN;
   return String(n).replace(/\B(?=(\d{3})+(?!\d))/g, ",");

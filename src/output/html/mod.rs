@@ -1,7 +1,7 @@
 //! One page for a browser, with all that it needs inside: no network, no other file.
 //!
-//! The page is `page.html` with the style, the scripts and the data put in. The scripts
-//! are the ES modules of this directory, joined into one ([`join`]), and a file of
+//! A page is `page.html` with the style, the scripts and the data put in. The scripts
+//! are those ES modules of this directory that its kind needs, joined into one ([`join`]), and a file of
 //! d3-hierarchy as it is published (`vendor/`). The data is an island of base64: no text
 //! of what was examined stands in the page as it is, and the scripts show such text only
 //! as text, never as markup. A Content-Security-Policy lets nothing run or load but the
@@ -28,7 +28,7 @@ mod tests;
 use crate::answer::page::{Page, Values};
 use data_encoding::BASE64;
 use flate2::{Compression, write::DeflateEncoder};
-use scripts::{SCRIPT, join};
+use scripts::{join, modules};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 use std::io::{self, Write};
@@ -48,7 +48,7 @@ const TREEMAP: &str = concat!(
 /// # Errors
 /// If writing fails.
 pub(crate) fn write(page: &Page, out: &mut dyn Write) -> io::Result<()> {
-    let script = join(SCRIPT);
+    let script = join(&modules(page.kind));
     let policy = format!(
         "default-src 'none'; script-src {} {}; style-src {}; img-src data:; base-uri 'none'; \
          form-action 'none'",

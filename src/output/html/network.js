@@ -80,7 +80,8 @@ export class Network {
     (middle ?? this.svg).focus({ preventScroll: true });
   }
 
-  show(now, state) {
+  show(now) {
+    const state = this.app.left;
     this.state = state;
     const fallback = this.app.root >= 0 ? this.app.root : (state.tops.find((top) => this.census.isPath(top)) ?? 0);
     const middle = now.path >= 0 ? now.path : fallback;
@@ -235,7 +236,7 @@ export class Network {
   }
 
   sentence() {
-    const name = this.app.label(this.middle);
+    const name = this.app.paths.label(this.middle);
     if (this.ways) return `From the targets to ${name}, left to right`;
     const before = this.referrers(this.middle);
     const holds = before.length === 1 ? "and holds it alone" : "one of them holds it alone";
@@ -308,7 +309,7 @@ export class Network {
             role: "button",
             dataset: { path: node },
             onclick: () => this.walk(node),
-            onfocus: () => this.app.announcePath(node),
+            onfocus: () => this.app.announceNode(node),
           },
           svg("circle"),
           svg("text", { class: "name", dy: "0.32em" }),
@@ -337,7 +338,7 @@ export class Network {
       name.setAttribute("y", below ? r + 10 : 0);
       place.get(node).text = below ? -10 : Math.max(texts.width(name.textContent, font), texts.width(weight.textContent, NAME_FONT));
       for (const text of [name, weight]) text.setAttribute("x", below ? -r : r + 6);
-      title.textContent = `${this.app.fullPath(node)}\n${formatSize(this.app.weight(node))}, retains ${this.freed(node)}`;
+      title.textContent = `${this.app.paths.full(node)}\n${formatSize(this.app.weight(node))}, retains ${this.freed(node)}`;
     }
   }
 
@@ -362,7 +363,7 @@ export class Network {
   walk(node) {
     if (node === this.middle && !this.ways) return;
     this.app.state.set({ path: node, ways: false });
-    this.app.announcePath(node);
+    this.app.announceNode(node);
     this.focus();
   }
 

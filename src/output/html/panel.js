@@ -36,10 +36,10 @@ export class Panel {
       "button",
       {
         class: gone ? "path gone" : "path",
-        title: this.app.fullPath(path),
+        title: this.app.paths.full(path),
         onclick: () => this.app.select(path),
       },
-      this.app.label(path),
+      this.app.paths.label(path),
       ...more,
     );
   }
@@ -112,7 +112,7 @@ export class Panel {
     const beyond = c.referrers_beyond[path];
     const removed = this.app.isRemoved(path);
     return [
-      el("header", {}, el("h2", { tabindex: "-1" }, c.name[path]), el("code", { class: "full" }, this.app.fullPath(path))),
+      el("header", {}, el("h2", { tabindex: "-1" }, c.name[path]), el("code", { class: "full" }, this.app.paths.full(path))),
       el(
         "div",
         { class: "actions" },
@@ -128,7 +128,7 @@ export class Panel {
           "Graph",
           el("kbd", {}, "g"),
         ),
-        el("button", { class: "action", onclick: () => this.app.copy(this.app.fullPath(path), "Path copied") }, "Copy path"),
+        el("button", { class: "action", onclick: () => this.app.copy(this.app.paths.full(path), "Path copied") }, "Copy path"),
       ),
       gone ? el("p", { class: "warn" }, "This path is gone: nothing that is left refers to it.") : null,
       el(
@@ -202,18 +202,12 @@ export class Panel {
       el(
         "li",
         { title: this.census.facts.kinds[kind][1] },
-        this.swatch(colorOfKind(this.census, kind)),
+        this.app.swatch(colorOfKind(this.census, kind)),
         this.census.facts.kinds[kind][0],
         el("span", { class: "size" }, sizeElement(size)),
       ),
     );
     return this.section("Contents by kind, in its NAR", bar, el("ul", { class: "kinds" }, items));
-  }
-
-  swatch(color) {
-    const swatch = el("span", { class: "swatch", "aria-hidden": "true" });
-    swatch.style.background = color;
-    return swatch;
   }
 
   files(path) {

@@ -1,25 +1,56 @@
-//! The ES modules of the page, joined into one script.
+//! The ES modules of the pages, joined into one script for each.
 
-/// The modules, each after those that it imports.
-pub(super) const SCRIPT: &[(&str, &str)] = &[
+use crate::answer::page::PageKind;
+
+/// A module: its name and text.
+type Module = (&'static str, &'static str);
+
+/// The modules that all pages have, each after those that it imports.
+const OF_ALL: &[Module] = &[
     ("data.js", include_str!("data.js")),
-    ("graph.js", include_str!("graph.js")),
     ("format.js", include_str!("format.js")),
     ("colors.js", include_str!("colors.js")),
     ("dom.js", include_str!("dom.js")),
     ("state.js", include_str!("state.js")),
+    ("search.js", include_str!("search.js")),
+    ("tiles.js", include_str!("tiles.js")),
+    ("grid.js", include_str!("grid.js")),
+    ("page.js", include_str!("page.js")),
+];
+
+/// Those of the page of a closure.
+const OF_CLOSURE: &[Module] = &[
+    ("graph.js", include_str!("graph.js")),
+    ("paths.js", include_str!("paths.js")),
     ("map.js", include_str!("map.js")),
     ("panel.js", include_str!("panel.js")),
-    ("search.js", include_str!("search.js")),
     ("table.js", include_str!("table.js")),
     ("network.js", include_str!("network.js")),
     ("app.js", include_str!("app.js")),
 ];
 
+/// Those of the page of a difference.
+const OF_DIFF: &[Module] = &[
+    ("changes.js", include_str!("changes.js")),
+    ("changemap.js", include_str!("changemap.js")),
+    ("changepanel.js", include_str!("changepanel.js")),
+    ("changetable.js", include_str!("changetable.js")),
+    ("diff.js", include_str!("diff.js")),
+];
+
+/// The modules of a kind of page.
+pub(super) fn modules(kind: PageKind) -> Vec<Module> {
+    let own = match kind {
+        PageKind::Closure => OF_CLOSURE,
+        PageKind::Diff => OF_DIFF,
+    };
+    [OF_ALL, own].concat()
+}
+
 /// Joins modules into one script: what they import from each other is in scope there,
 /// so `import` lines go and `export` is left out. Each of both is a line of its own or
 /// begins one; names at the top of modules are unique.
-pub(super) fn join(modules: &[(&str, &str)]) -> String {
+pub(super) fn join(modules: &[Module]) -> String {
     let mut script = String::new();
     for (name, text) in modules {
         script += &format!("// {name}\n");

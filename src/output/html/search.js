@@ -20,10 +20,10 @@ export function matcher(query) {
   return (name) => words.every((word) => fold(name).includes(word));
 }
 
+// Searches `names`; of each there may be another name and a hash part.
 export class Search {
-  constructor(census, app) {
-    this.census = census;
-    this.app = app;
+  constructor(app, { names, others, hashes }) {
+    Object.assign(this, { app, names, others, hashes });
     this.input = app.shell.search;
     this.results = app.shell.results;
     this.found = [];
@@ -37,26 +37,26 @@ export class Search {
     this.input.addEventListener("keydown", (event) => this.key(event));
   }
 
-  // All paths that the query finds, ascending.
+  // All that the query finds, ascending.
   matches(query) {
     const test = matcher(query);
     if (!test) return [];
-    const { hash_part: hashes, name: names } = this.census.columns;
+    const { names, hashes } = this;
     const hash = query.trim().replace(/^.*\//, "").slice(0, 32);
     const found = [];
-    for (let path = 0; path < this.census.paths; path++) {
-      const byHash = hash.length >= 7 && hashes[path].startsWith(hash);
-      if (byHash || test(names[path])) found.push(path);
+    for (let at = 0; at < names.length; at++) {
+      const byHash = hash.length >= 7 && hashes?.[at].startsWith(hash);
+      if (byHash || test(names[at])) found.push(at);
     }
     return found;
   }
 
   // The same, those named exactly so first, then the heaviest.
   find(query) {
-    const { name: names, package: packages } = this.census.columns;
+    const { names, others, app } = this;
     const text = query.trim();
-    const weight = (path) => this.app.weight(path) || 0;
-    const exact = (path) => (names[path] === text || packages[path] === text ? 1 : 0);
+    const weight = (at) => Math.abs(app.weight(at)) || 0;
+    const exact = (at) => (names[at] === text || others?.[at] === text ? 1 : 0);
     return this.matches(query).sort((a, b) => exact(b) - exact(a) || weight(b) - weight(a) || a - b);
   }
 
@@ -71,7 +71,7 @@ export class Search {
           event.preventDefault();
           this.jump(path);
         } },
-        el("span", { class: "name" }, this.census.columns.name[path]),
+        el("span", { class: "name" }, this.names[path]),
         el("span", { class: "size" }, formatSize(this.app.weight(path))),
       ),
     );

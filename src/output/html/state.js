@@ -1,38 +1,11 @@
 // What is shown, kept in the URL's fragment, so that a link shows what was seen.
 
-const DEFAULTS = {
-  view: "map",
-  at: -1,
-  path: -1,
-  size: "",
-  color: "kind",
-  query: "",
-  theme: "",
-  ways: false,
-  sort: "",
-  filter: "",
-  least: "",
-  changes: [],
-};
-
-// What these can be.
-export const CHOICES = {
-  view: ["map", "table", "graph"],
-  color: ["kind", "package", "age"],
-  size: ["", "nar", "disk"],
-  theme: ["", "light", "dark"],
-};
-
 export class State {
-  constructor(census) {
-    this.census = census;
-    this.byKey = new Map();
-    const { hash_part: hashes, name: names } = census.columns;
-    for (let path = 0; path < census.paths; path++) {
-      // Only a forged store has a hash part twice.
-      if (!this.byKey.has(hashes[path])) this.byKey.set(hashes[path], path);
-      else this.byKey.set(`${hashes[path]}-${names[path]}`, path);
-    }
+  // `defaults` has each key with what it is at first; `choices` what some can be; and
+  // `codecs` how some are written and read: { name, write(value), read(text) }, where
+  // `name` is what it is called in the fragment, if not as its key.
+  constructor({ defaults, choices, codecs = {} }) {
+    Object.assign(this, { defaults, choices, codecs });
     this.listeners = [];
     this.now = this.read();
     addEventListener("popstate", () => {
@@ -65,53 +38,28 @@ export class State {
     this.tell(before);
   }
 
-  // What stands for a path: its hash part, if that is of one path.
-  key(path) {
-    const { hash_part: hashes, name: names } = this.census.columns;
-    return this.byKey.get(hashes[path]) === path ? hashes[path] : `${hashes[path]}-${names[path]}`;
-  }
-
   fragment() {
     const parts = new URLSearchParams();
     for (const [key, value] of Object.entries(this.now)) {
-      if (key === "changes") {
-        if (value.length > 0) parts.set("without", value.map((c) => this.written(c)).join(","));
-      } else if (value !== DEFAULTS[key]) {
-        const isPath = key === "at" || key === "path";
-        parts.set(key, isPath ? this.key(value) : value === true ? "yes" : value);
-      }
+      if (value === this.defaults[key]) continue;
+      const codec = this.codecs[key];
+      const text = codec ? codec.write(value) : value;
+      if (text !== "") parts.set(codec?.name ?? key, text);
     }
     const text = parts.toString();
     return text === "" ? "" : `#${text}`;
   }
 
-  written({ action, path, other }) {
-    const paths = action === "remove" ? [path] : [path, other];
-    return [action, ...paths.map((p) => this.key(p))].join(":");
-  }
-
-  // What a fragment does not say, or says of another closure, is as at first.
+  // What a fragment does not say, or says of something else, is as at first.
   read() {
     const parts = new URLSearchParams(location.hash.slice(1));
-    const now = { ...DEFAULTS };
-    for (const key of Object.keys(DEFAULTS)) {
-      const text = parts.get(key);
-      if (text === null || key === "changes") continue;
-      if (key === "at" || key === "path") now[key] = this.byKey.get(text) ?? -1;
-      else if (key === "ways") now[key] = text === "yes";
-      else now[key] = text;
-    }
-    for (const [key, values] of Object.entries(CHOICES)) {
-      if (!values.includes(now[key])) now[key] = DEFAULTS[key];
-    }
-    for (const written of (parts.get("without") ?? "").split(",")) {
-      const [action, ...keys] = written.split(":");
-      const [path, other] = keys.map((key) => this.byKey.get(key) ?? -1);
-      if (action === "remove" && keys.length === 1 && path >= 0) {
-        now.changes = [...now.changes, { action, path }];
-      } else if (["cut", "replace"].includes(action) && keys.length === 2 && path >= 0 && other >= 0) {
-        now.changes = [...now.changes, { action, path, other }];
-      }
+    const now = { ...this.defaults };
+    for (const key of Object.keys(now)) {
+      const codec = this.codecs[key];
+      const text = parts.get(codec?.name ?? key);
+      if (text === null) continue;
+      const value = codec ? codec.read(text) : text;
+      if (this.choices[key]?.includes(value) ?? true) now[key] = value;
     }
     return now;
   }

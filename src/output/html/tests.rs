@@ -1,12 +1,16 @@
 //! The page as text; `tests/it/html.rs` opens it in a browser.
 
 use super::*;
+use crate::answer::page::PageKind;
 use crate::graph::Rows;
 use std::collections::HashSet;
 use std::io::Read;
 
+const KINDS: [PageKind; 2] = [PageKind::Closure, PageKind::Diff];
+
 fn page(title: &str) -> Page {
     Page {
+        kind: PageKind::Closure,
         title: title.to_owned(),
         facts: vec![("title", json!(title))],
         columns: vec![
@@ -67,7 +71,8 @@ fn no_text_becomes_markup() {
 /// nothing is markup or run that came as text.
 #[test]
 fn scripts_and_style_can_stand_in_the_page() {
-    let script = join(SCRIPT);
+    let scripts = KINDS.map(|kind| join(&modules(kind)));
+    let script = scripts.concat();
     for part in [&script, STYLE, TREEMAP] {
         for ends in ["</script", "</style", "<!--", "\r"] {
             assert!(!part.contains(ends), "{ends}");
@@ -94,9 +99,13 @@ fn scripts_and_style_can_stand_in_the_page() {
 /// Joined, all modules share one scope; apart, each has what it imports.
 #[test]
 fn modules_can_be_joined() {
+    KINDS.into_iter().for_each(|kind| can_be_joined(&modules(kind)));
+}
+
+fn can_be_joined(modules: &[(&str, &str)]) {
     let mut names = HashSet::new();
     let mut exported: HashSet<(String, String)> = HashSet::new();
-    for (module, text) in SCRIPT {
+    for (module, text) in modules {
         for line in text.lines() {
             if let Some(import) = line.strip_prefix("import ") {
                 let (list, from) = import.split_once(" from ").unwrap();
