@@ -547,7 +547,7 @@ fn is_missing(error: &io::Error) -> bool {
 }
 
 /// How many files may be open at once, having asked for more.
-fn open_files() -> usize {
+pub(crate) fn open_files() -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     let wanted = limit.maximum.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES));
     if limit.current.is_some_and(|soft| soft < wanted) {

@@ -43,7 +43,7 @@ pub(crate) mod walk;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use engine::Walker;
+pub(crate) use engine::{Walker, open_files};
 pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;
 pub(crate) use kinds::{KindFinder, WalkPlace, scan_kinds_apart};

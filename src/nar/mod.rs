@@ -5,6 +5,8 @@
 //! | `size` | the size of a NAR from what `stat` says |
 //! | `stream` | the NAR of a tree, written out in large pieces |
 //! | `hash` | hashes in each way Nix writes them |
+//! | `sha256` | SHA-256 of several messages at once |
+//! | `lanes` | the SHA-256 of many NARs, a few at once |
 //! | `leaf` | the NAR of one file or symlink, as optimising hashes them |
 //! | `self_reference` | the hash of a NAR that holds its own store path's hash part |
 //! | `nix32` | Nix's alphabet of 32 characters |
@@ -12,9 +14,11 @@
 
 pub(crate) mod content_address;
 pub(crate) mod hash;
+pub(crate) mod lanes;
 mod leaf;
 pub mod nix32;
 mod self_reference;
+pub(crate) mod sha256;
 pub(crate) mod size;
 pub(crate) mod stream;
 

@@ -9,16 +9,21 @@
 //! and with few open directories.
 
 use super::hash::{Algorithm, Hash, Hasher};
-use super::name_in_nar;
+use super::{FileHasher, name_in_nar};
 use crate::fs::{Directory, FileType, RegularFile};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 
-/// Small enough to stay in a core's cache between reading and hashing.
+/// Small enough that those of several NARs stay in a core's cache between reading
+/// and hashing.
 const BUFFER: usize = 128 << 10;
+/// What frames the contents of an entry mostly fits in.
+const FRAME: usize = 1024;
 /// How many directories above the one being read stay open.
-const OPEN: usize = 64;
+const OPEN: usize = 16;
+/// How many files are open at most while a NAR is written.
+pub(super) const OPEN_FILES: usize = OPEN + 4;
 
 /// Why there is no NAR of a tree.
 #[derive(Debug, thiserror::Error)]
@@ -72,12 +77,21 @@ pub(crate) struct Judged {
     pub failed: Vec<(Vec<u8>, Errno)>,
 }
 
-/// Writes NARs of trees; keeps its buffers between them.
+/// Writes NARs of trees, as much at a time as its buffer holds; keeps its buffers
+/// between them.
 pub(crate) struct NarWriter {
-    buffer: Box<[u8]>,
-    filled: usize,
-    entries: Vec<u8>,
+    /// What was written and not taken yet lies between these two.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// The size of the NAR so far.
     written: u64,
+    /// The directories on the way down.
+    levels: Vec<Level>,
+    /// The file whose contents are being written.
+    file: Option<OpenFile>,
+    whole: bool,
+    entries: Vec<u8>,
     /// What to say of a file's extended attributes, if they are looked at.
     judge: Option<XattrJudge>,
     judged: Judged,
@@ -87,10 +101,14 @@ pub(crate) struct NarWriter {
 impl Default for NarWriter {
     fn default() -> Self {
         Self {
-            buffer: vec![0; BUFFER].into_boxed_slice(),
-            filled: 0,
-            entries: Vec::new(),
+            buffer: vec![0; BUFFER + FRAME],
+            start: 0,
+            end: 0,
             written: 0,
+            levels: Vec::new(),
+            file: None,
+            whole: false,
+            entries: Vec::new(),
             judge: None,
             judged: Judged::default(),
             use_case_hack: false,
@@ -107,6 +125,14 @@ struct Level {
     directory: Option<Directory>,
     /// Device and inode, to know it again.
     identity: (u64, u64),
+}
+
+/// A file that is being read.
+struct OpenFile {
+    file: RegularFile,
+    size: u64,
+    /// How many bytes of it are still to come.
+    left: u64,
 }
 
 impl NarWriter {
@@ -126,12 +152,12 @@ impl NarWriter {
         std::mem::take(&mut self.judged)
     }
 
-    fn look_at_xattrs(&mut self, levels: &[Level], list: impl Fn() -> io::Result<Vec<u8>>) {
+    fn look_at_xattrs(&mut self, list: impl Fn() -> io::Result<Vec<u8>>) {
         let Some(judge) = &self.judge else { return };
         match judge_xattrs(list(), judge) {
             Ok(None) => {}
-            Ok(Some(said)) => self.judged.said.push((place(levels), said)),
-            Err(errno) => self.judged.failed.push((place(levels), errno)),
+            Ok(Some(said)) => self.judged.said.push((place(&self.levels), said)),
+            Err(errno) => self.judged.failed.push((place(&self.levels), errno)),
         }
     }
 
@@ -161,179 +187,218 @@ impl NarWriter {
         name: &CStr,
         mut out: impl FnMut(&[u8]),
     ) -> Result<u64, NarError> {
-        (self.filled, self.written) = (0, 0);
-        let mut levels: Vec<Level> = Vec::new();
-        self.string(b"nix-archive-1", &mut out);
-        let result = self.tree(dir, name, &mut levels, &mut out);
-        result.map_err(|problem| NarError { path: place(&levels), problem })?;
-        self.flush(&mut out);
-        Ok(self.written)
+        self.begin(dir, name, FileType::Unknown)?;
+        loop {
+            self.fill()?;
+            out(self.piece());
+            self.take(self.piece().len());
+            if self.whole {
+                return Ok(self.written);
+            }
+        }
     }
 
-    fn tree(
+    /// Begins the NAR of `name` in the directory `dir`, whatever was begun before.
+    /// The type may be unknown.
+    ///
+    /// # Errors
+    /// See [`NarError`].
+    pub(crate) fn begin(
         &mut self,
         dir: &Directory,
         name: &CStr,
-        levels: &mut Vec<Level>,
-        out: &mut impl FnMut(&[u8]),
-    ) -> Result<(), NarProblem> {
-        self.node(dir, name, FileType::Unknown, levels, out)?;
-        while let Some(at) = levels.len().checked_sub(1) {
-            let level = &mut levels[at];
-            let Some((name, kind)) = level.entries.get(level.next) else {
-                self.string(b")", out);
-                let below = levels.pop().and_then(|level| level.directory);
-                if let Some(parent) = levels.last_mut() {
-                    self.string(b")", out);
-                    if parent.directory.is_none() {
-                        parent.directory = Some(up(below, parent.identity)?);
-                    }
+        file_type: FileType,
+    ) -> Result<(), NarError> {
+        (self.start, self.end, self.written) = (0, 0, 0);
+        (self.file, self.whole) = (None, false);
+        self.levels.clear();
+        self.string(b"nix-archive-1");
+        let begun = self.node(dir, name, file_type);
+        begun.map_err(|problem| NarError { path: place(&self.levels), problem })
+    }
+
+    /// Goes on with the NAR until the buffer is full or the NAR whole.
+    ///
+    /// # Errors
+    /// See [`NarError`]; what was written by then is worth nothing.
+    pub(crate) fn fill(&mut self) -> Result<(), NarError> {
+        if self.start > 0 {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        let filled = self.steps();
+        filled.map_err(|problem| NarError { path: place(&self.levels), problem })
+    }
+
+    /// What was written and not taken yet.
+    #[inline]
+    pub(crate) fn piece(&self) -> &[u8] {
+        &self.buffer[self.start..self.end]
+    }
+
+    /// Takes the first bytes of the piece.
+    pub(crate) fn take(&mut self, bytes: usize) {
+        self.start = self.end.min(self.start + bytes);
+    }
+
+    /// The size of the NAR, once all of it was written.
+    pub(crate) fn whole(&self) -> Option<u64> {
+        self.whole.then_some(self.written)
+    }
+
+    /// Puts more behind what is written.
+    pub(crate) fn add(&mut self, bytes: &[u8]) {
+        let end = self.end + bytes.len();
+        if end > self.buffer.len() {
+            self.buffer.resize(end, 0);
+        }
+        self.buffer[self.end..end].copy_from_slice(bytes);
+        self.end = end;
+        self.written += bytes.len() as u64;
+    }
+
+    fn steps(&mut self) -> Result<(), NarProblem> {
+        while self.end < BUFFER && !self.whole {
+            if let Some(file) = self.file.take() {
+                // A small rest of the buffer would cost a system call for little.
+                let room = BUFFER - self.end;
+                if room < BUFFER / 2 && (room as u64) < file.left {
+                    self.file = Some(file);
+                    return Ok(());
                 }
-                continue;
-            };
-            level.next += 1;
-            self.string(b"entry", out);
-            self.string(b"(", out);
-            self.string(b"name", out);
-            self.string(name_in_nar(name.to_bytes(), self.use_case_hack), out);
-            self.string(b"node", out);
-            // Taken out for the time in which the levels may grow.
-            let (name, kind) = (name.clone(), *kind);
-            let directory = level.directory.take().ok_or(NarProblem::Changed)?;
-            let result = self.node(&directory, &name, kind, levels, out);
-            levels[at].directory = Some(directory);
-            result?;
-            if levels.len() == at + 1 {
-                self.string(b")", out);
-            } else if let Some(far) = at.checked_sub(OPEN) {
-                levels[far].directory = None;
+                self.contents(file)?;
+            } else if let Some(at) = self.levels.len().checked_sub(1) {
+                self.entry(at)?;
+            } else {
+                self.whole = true;
             }
         }
         Ok(())
     }
 
-    /// Writes a file or symlink; of a directory the beginning, and adds a level.
-    fn node(
-        &mut self,
-        dir: &Directory,
-        name: &CStr,
-        kind: FileType,
-        levels: &mut Vec<Level>,
-        out: &mut impl FnMut(&[u8]),
-    ) -> Result<(), NarProblem> {
+    /// Writes the next entry of the directory at that level, or its end.
+    fn entry(&mut self, at: usize) -> Result<(), NarProblem> {
+        let level = &mut self.levels[at];
+        let Some((name, kind)) = level.entries.get(level.next) else {
+            self.string(b")");
+            let below = self.levels.pop().and_then(|level| level.directory);
+            if let Some(parent) = self.levels.last_mut() {
+                if parent.directory.is_none() {
+                    parent.directory = Some(up(below, parent.identity)?);
+                }
+                self.string(b")");
+            }
+            return Ok(());
+        };
+        level.next += 1;
+        // Taken out for the time in which the levels may grow.
+        let (name, kind) = (name.clone(), *kind);
+        let directory = level.directory.take().ok_or(NarProblem::Changed)?;
+        self.string(b"entry");
+        self.string(b"(");
+        self.string(b"name");
+        self.string(name_in_nar(name.to_bytes(), self.use_case_hack));
+        self.string(b"node");
+        let result = self.node(&directory, &name, kind);
+        self.levels[at].directory = Some(directory);
+        result?;
+        if self.levels.len() > at + 1
+            && let Some(far) = at.checked_sub(OPEN)
+        {
+            self.levels[far].directory = None;
+        }
+        Ok(())
+    }
+
+    /// Writes a symlink, the beginning of a file, or that of a directory, and then
+    /// adds a level.
+    fn node(&mut self, dir: &Directory, name: &CStr, kind: FileType) -> Result<(), NarProblem> {
         let kind = match kind {
             FileType::Unknown => dir.stat(name)?.file_type(),
             known => known,
         };
-        self.string(b"(", out);
-        self.string(b"type", out);
+        self.string(b"(");
+        self.string(b"type");
         match kind {
             FileType::Regular => {
-                let mut file = dir.open_file(name)?;
-                self.look_at_xattrs(levels, || file.xattrs());
-                self.file(&mut file, out)?;
-                self.string(b")", out);
+                let file = dir.open_file(name)?;
+                self.look_at_xattrs(|| file.xattrs());
+                self.string(b"regular");
+                if file.stat().executable() {
+                    self.string(b"executable");
+                    self.string(b"");
+                }
+                self.string(b"contents");
+                let size = file.stat().size;
+                self.add(&size.to_le_bytes());
+                self.file = Some(OpenFile { file, size, left: size });
             }
             FileType::Symlink => {
                 let target = dir.read_link(name)?;
-                self.string(b"symlink", out);
-                self.string(b"target", out);
-                self.string(&target, out);
-                self.string(b")", out);
+                self.string(b"symlink");
+                self.string(b"target");
+                self.string(&target);
+                self.close();
             }
             FileType::Directory => {
                 let directory = dir.open_directory(name)?;
-                self.look_at_xattrs(levels, || directory.xattrs(c""));
-                self.string(b"directory", out);
+                self.look_at_xattrs(|| directory.xattrs(c""));
+                self.string(b"directory");
                 let identity = directory.stat(c"")?.identity();
                 let entries = read_directory(&directory, &mut self.entries, self.use_case_hack)?;
-                levels.push(Level { entries, next: 0, directory: Some(directory), identity });
+                self.levels.push(Level { entries, next: 0, directory: Some(directory), identity });
             }
             _ => return Err(NarProblem::Unsupported),
         }
         Ok(())
     }
 
-    fn file(
-        &mut self,
-        file: &mut RegularFile,
-        out: &mut impl FnMut(&[u8]),
-    ) -> Result<(), NarProblem> {
-        self.string(b"regular", out);
-        if file.stat().executable() {
-            self.string(b"executable", out);
-            self.string(b"", out);
-        }
-        self.string(b"contents", out);
-        let size = file.stat().size;
-        self.bytes(&size.to_le_bytes(), out);
-        let mut left = size;
-        while left > 0 {
-            // A small rest of the buffer would cost a system call for little.
-            let room = BUFFER - self.filled;
-            if room < BUFFER / 2 && (room as u64) < left {
-                self.flush(out);
-            }
-            let end =
-                BUFFER.min(self.filled.saturating_add(usize::try_from(left).unwrap_or(BUFFER)));
-            match file.read(&mut self.buffer[self.filled..end]) {
+    /// Writes of a file's contents what the buffer has room for.
+    fn contents(&mut self, mut open: OpenFile) -> Result<(), NarProblem> {
+        while open.left > 0 && self.end < BUFFER {
+            let room = usize::try_from(open.left).unwrap_or(BUFFER).min(BUFFER - self.end);
+            match open.file.read(&mut self.buffer[self.end..self.end + room]) {
                 Ok(0) => return Err(NarProblem::Changed),
                 Ok(n) => {
-                    self.filled += n;
-                    left -= n as u64;
+                    self.end += n;
+                    self.written += n as u64;
+                    open.left -= n as u64;
                 }
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
                 Err(e) => return Err(e.into()),
             }
         }
-        self.pad(size, out);
+        if open.left > 0 {
+            self.file = Some(open);
+        } else {
+            self.pad(open.size);
+            self.close();
+        }
         Ok(())
     }
 
-    fn flush(&mut self, out: &mut impl FnMut(&[u8])) {
-        out(&self.buffer[..self.filled]);
-        self.written += self.filled as u64;
-        self.filled = 0;
-    }
-
-    fn bytes(&mut self, mut bytes: &[u8], out: &mut impl FnMut(&[u8])) {
-        while !bytes.is_empty() {
-            if self.filled == BUFFER {
-                self.flush(out);
-            }
-            let (now, later) = bytes.split_at(bytes.len().min(BUFFER - self.filled));
-            self.buffer[self.filled..self.filled + now.len()].copy_from_slice(now);
-            self.filled += now.len();
-            bytes = later;
+    /// Ends a file or symlink, and the entry that it is.
+    fn close(&mut self) {
+        self.string(b")");
+        if !self.levels.is_empty() {
+            self.string(b")");
         }
     }
 
-    fn pad(&mut self, size: u64, out: &mut impl FnMut(&[u8])) {
-        let padding = (8 - size % 8) % 8;
-        self.bytes(&[0; 8][..padding as usize], out);
+    fn pad(&mut self, size: u64) {
+        self.add(&[0; 8][..(size.wrapping_neg() % 8) as usize]);
     }
 
-    fn string(&mut self, bytes: &[u8], out: &mut impl FnMut(&[u8])) {
-        self.bytes(&(bytes.len() as u64).to_le_bytes(), out);
-        self.bytes(bytes, out);
-        self.pad(bytes.len() as u64, out);
+    fn string(&mut self, bytes: &[u8]) {
+        self.add(&(bytes.len() as u64).to_le_bytes());
+        self.add(bytes);
+        self.pad(bytes.len() as u64);
     }
 }
 
 /// The SHA-256 of the NAR of an empty file: a name that `.links` often has.
 pub(crate) fn empty_file_hash(executable: bool) -> [u8; 32] {
-    let (mut writer, mut nar) = (NarWriter::default(), Vec::new());
-    let mut out = |piece: &[u8]| nar.extend_from_slice(piece);
-    let parts: &[&[u8]] = &[b"nix-archive-1", b"(", b"type", b"regular"];
-    let mark: &[&[u8]] = if executable { &[b"executable", b""] } else { &[] };
-    let rest: &[&[u8]] = &[b"contents", b"", b")"];
-    for string in [parts, mark, rest].concat() {
-        writer.string(string, &mut out);
-    }
-    writer.flush(&mut out);
-    let mut hasher = Hasher::new(Algorithm::Sha256);
-    hasher.update(&nar);
-    hasher.finish().sha256().unwrap_or_default()
+    FileHasher::new(0, executable).finish()
 }
 
 /// The path of the entry that is being written.

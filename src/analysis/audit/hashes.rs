@@ -9,8 +9,9 @@ use crate::fs::{Directory, FileType, StoreFiles};
 use crate::nar::SelfReferenceHasher;
 use crate::nar::content_address::{ContentAddress, Method};
 use crate::nar::hash::{Algorithm, Hash, Hasher};
+use crate::nar::lanes::{self, Hashed, Jobs, Lanes};
 use crate::nar::nix32;
-use crate::nar::stream::{NarError, NarProblem, NarWriter};
+use crate::nar::stream::{Judged, NarError, NarProblem, NarWriter};
 use crate::store::StorePath;
 use crate::threads;
 use crate::warning::WarningKind;
@@ -20,78 +21,64 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Entries of `.links` that one job hashes.
-const LINKS: usize = 64;
-
+#[derive(Clone, Copy)]
 enum Job {
     /// A path, by id.
     Path(PathId),
-    /// Entries of `.links`, from the first of these to before the second.
-    Links(usize, usize),
+    /// An entry of `.links`, by index.
+    Link(usize),
 }
 
 struct Shared<'a> {
     subject: &'a Subject<'a>,
     files: &'a StoreFiles,
+    /// The paths to be hashed, the largest first.
+    paths: Vec<PathId>,
     /// The directories of links, with their names below the store directory.
     links_dirs: Vec<(Directory, Vec<u8>)>,
-    /// Links, with the index of their directory.
-    links: Vec<(usize, CString)>,
+    links: Vec<Link>,
+    /// How many of all these were begun.
+    begun: AtomicUsize,
+}
+
+/// An entry of `.links`.
+struct Link {
+    /// The index of its directory.
+    directory: usize,
+    name: CString,
+    file_type: FileType,
 }
 
 pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathered, DiskError> {
     let mut gathered = Gathered::default();
-    let mut shared = Shared { subject, files, links_dirs: Vec::new(), links: Vec::new() };
+    let mut shared = Shared {
+        subject,
+        files,
+        paths: Vec::new(),
+        links_dirs: Vec::new(),
+        links: Vec::new(),
+        begun: AtomicUsize::new(0),
+    };
     if subject.whole
         && subject.options.wants_any(&[FindingKind::LinkHash, FindingKind::LinkedToCorrupt])
     {
         read_links(&mut shared, &mut gathered)?;
     }
-    let mut jobs: Vec<Job> = (0..shared.links.len().div_ceil(LINKS))
-        .map(|n| Job::Links(n * LINKS, shared.links.len().min((n + 1) * LINKS)))
-        .collect();
     if subject.options.wants_any(&[FindingKind::NarHash, FindingKind::ContentAddress]) {
-        let mut ids = subject.ids.clone();
-        ids.sort_by_key(|&id| subject.catalog.nar_size(id));
-        jobs.extend(ids.into_iter().map(Job::Path));
+        shared.paths.clone_from(&subject.ids);
+        shared.paths.sort_by_key(|&id| std::cmp::Reverse(subject.catalog.nar_size(id)));
     }
-    jobs.reverse();
-    let paths = jobs.iter().filter(|job| matches!(job, Job::Path(_))).count();
-    subject.progress.begin("hashing contents", Total::Paths(paths as u64));
+    subject.progress.begin("hashing contents", Total::Paths(shared.paths.len() as u64));
     if *subject.source == Source::Scan && subject.options.wants(FindingKind::UnknownHash) {
         let path = files.path().as_os_str().as_bytes();
         let message = "without a database there are no hashes to check contents against";
         gathered.warnings.push(WarningKind::Unchecked, path, message);
     }
-    let wanted = threads::at_most(subject.options.threads.unwrap_or_else(threads::cores));
-    let next = AtomicUsize::new(0);
+    // Each thread reads and hashes by turns: while one waits for the disk, others hash.
+    let wanted = subject.options.threads.unwrap_or_else(threads::for_disk);
+    let wanted = threads::at_most(wanted.min(disk::open_files() / lanes::open_files()));
     let parts: Vec<Gathered> = std::thread::scope(|scope| {
-        let work = || {
-            let mut gathered = Gathered::default();
-            let mut writer = NarWriter::default();
-            let canonical = &subject.options.canonical;
-            writer.use_case_hack(canonical.use_case_hack);
-            if subject.options.wants(FindingKind::Xattr) {
-                let canonical = canonical.clone();
-                writer.judge_xattrs(Box::new(move |names| canonical.odd_xattrs(names)));
-            }
-            while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
-                let before = gathered.checked.bytes_hashed;
-                match *job {
-                    Job::Path(id) => {
-                        shared.path(id, &mut writer, &mut gathered);
-                        subject.progress.add_path();
-                    }
-                    Job::Links(from, to) => {
-                        for (dir, name) in &shared.links[from..to] {
-                            shared.link(*dir, name, &mut writer, &mut gathered);
-                        }
-                    }
-                }
-                subject.progress.add_bytes(gathered.checked.bytes_hashed - before);
-            }
-            gathered
-        };
+        let work = || Worker::new(&shared).work();
         let handles: Vec<_> = (1..wanted).map_while(|_| threads::start(scope, work)).collect();
         let mut parts = vec![work()];
         for handle in handles {
@@ -115,15 +102,19 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), Di
     let walked = disk::read_links(&walker, &HashNames, subject.progress);
     gathered.warnings.extend(walked.warnings);
     let mut links = walked.states.concat();
-    links.sort();
+    links.sort_by(|(one, (a, _)), (other, (b, _))| (one, a).cmp(&(other, b)));
     for links in links.chunk_by(|(one, _), (other, _)| one == other) {
         let place = &links[0].0;
         let opened = shared.files.directory().pass_path(place);
         match opened.and_then(|directory| directory.open_directory(c".")) {
-            Ok(directory) => {
-                let index = shared.links_dirs.len();
-                shared.links_dirs.push((directory, place.clone()));
-                shared.links.extend(links.iter().map(|(_, name)| (index, name.clone())));
+            Ok(opened) => {
+                let directory = shared.links_dirs.len();
+                shared.links_dirs.push((opened, place.clone()));
+                shared.links.extend(links.iter().map(|(_, (name, file_type))| Link {
+                    directory,
+                    name: name.clone(),
+                    file_type: *file_type,
+                }));
             }
             Err(e) => {
                 let path = shared.files.path().join(OsStr::from_bytes(place));
@@ -140,7 +131,7 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), Di
 struct HashNames;
 
 impl LinksReader for HashNames {
-    type State = Vec<(Vec<u8>, CString)>;
+    type State = Vec<(Vec<u8>, (CString, FileType))>;
 
     fn state(&self) -> Self::State {
         Vec::new()
@@ -156,59 +147,149 @@ impl LinksReader for HashNames {
 
     fn link(&self, found: &mut Self::State, at: &LinksPlace<'_>, entry: &WalkEntry<'_, ()>) {
         if link_hash(at.directory, at.name).is_some() {
-            found.push((at.directory.to_owned(), entry.c_name().to_owned()));
+            found.push((at.directory.to_owned(), (entry.c_name().to_owned(), entry.file_type)));
+        }
+    }
+}
+
+/// What one thread works with and gathers.
+struct Worker<'a> {
+    shared: &'a Shared<'a>,
+    /// For what is read once more.
+    writer: NarWriter,
+    gathered: Gathered,
+}
+
+impl<'a> Worker<'a> {
+    fn new(shared: &'a Shared<'a>) -> Self {
+        Self { shared, writer: shared.writer(), gathered: Gathered::default() }
+    }
+
+    fn work(mut self) -> Gathered {
+        Lanes::new(|| self.shared.writer()).run(&mut self);
+        self.gathered
+    }
+
+    fn path_is_done(&mut self, bytes_before: u64) {
+        let progress = self.shared.subject.progress;
+        progress.add_path();
+        progress.add_bytes(self.gathered.checked.bytes_hashed - bytes_before);
+    }
+}
+
+impl Jobs for Worker<'_> {
+    type Job = Job;
+
+    fn next(&mut self, writer: &mut NarWriter) -> Option<(Job, Result<(), NarError>)> {
+        let shared = self.shared;
+        loop {
+            let at = shared.begun.fetch_add(1, Ordering::Relaxed);
+            if let Some(&id) = shared.paths.get(at) {
+                if shared.subject.catalog.hash(id).is_some() {
+                    let Ok(name) = CString::new(shared.subject.catalog.base_name(id)) else {
+                        continue;
+                    };
+                    let directory = shared.files.directory();
+                    return Some((
+                        Job::Path(id),
+                        writer.begin(directory, &name, FileType::Unknown),
+                    ));
+                }
+                let before = self.gathered.checked.bytes_hashed;
+                shared.without_hash(id, &mut self.writer, &mut self.gathered);
+                self.path_is_done(before);
+            } else {
+                let at = at - shared.paths.len();
+                let link = shared.links.get(at)?;
+                let (directory, place) = &shared.links_dirs[link.directory];
+                if !place.starts_with(b".links-b3") {
+                    let begun = writer.begin(directory, &link.name, link.file_type);
+                    return Some((Job::Link(at), begun));
+                }
+                let named = blake3_name(directory, &link.name);
+                shared.link(link, named, &mut self.gathered);
+            }
+        }
+    }
+
+    fn done(&mut self, job: Job, hashed: Hashed) {
+        let before = self.gathered.checked.bytes_hashed;
+        match job {
+            Job::Path(id) => {
+                self.shared.judged(id, hashed.judged, &mut self.gathered);
+                self.shared.path(id, hashed.hash, &mut self.writer, &mut self.gathered);
+                self.path_is_done(before);
+            }
+            // What was found of its attributes is told where store paths have the file.
+            Job::Link(at) => {
+                let named = hashed.hash.map(|(size, hash)| (size, nix32::encode(&hash)));
+                self.shared.link(&self.shared.links[at], named, &mut self.gathered);
+                let bytes = self.gathered.checked.bytes_hashed - before;
+                self.shared.subject.progress.add_bytes(bytes);
+            }
         }
     }
 }
 
 impl Shared<'_> {
-    fn path(&self, id: PathId, writer: &mut NarWriter, gathered: &mut Gathered) {
+    fn writer(&self) -> NarWriter {
+        let mut writer = NarWriter::default();
+        let canonical = &self.subject.options.canonical;
+        writer.use_case_hack(canonical.use_case_hack);
+        if self.subject.options.wants(FindingKind::Xattr) {
+            let canonical = canonical.clone();
+            writer.judge_xattrs(Box::new(move |names| canonical.odd_xattrs(names)));
+        }
+        writer
+    }
+
+    /// A path whose hash the database does not know.
+    fn without_hash(&self, id: PathId, writer: &mut NarWriter, gathered: &mut Gathered) {
         let catalog = self.subject.catalog;
-        let address = catalog.content_address(id).and_then(ContentAddress::parse);
-        let Some(expected) = catalog.hash(id) else {
-            gathered.checked.unknown_hashes += 1;
-            // Of a mere scan it was said of all.
-            if *self.subject.source != Source::Scan {
-                gathered.findings.push(Finding::new(
-                    FindingKind::UnknownHash,
-                    catalog.path(id),
-                    "",
-                    "",
-                ));
-            }
-            if let Some(address) = address {
-                self.address(id, &address, None, writer, gathered);
-            }
-            return;
+        gathered.checked.unknown_hashes += 1;
+        // Of a mere scan it was said of all.
+        if *self.subject.source != Source::Scan {
+            let kind = FindingKind::UnknownHash;
+            gathered.findings.push(Finding::new(kind, catalog.path(id), "", ""));
+        }
+        if let Some(address) = catalog.content_address(id).and_then(ContentAddress::parse) {
+            self.address(id, &address, None, writer, gathered);
+        }
+    }
+
+    fn path(
+        &self,
+        id: PathId,
+        hashed: Result<(u64, [u8; 32]), NarError>,
+        writer: &mut NarWriter,
+        gathered: &mut Gathered,
+    ) {
+        let catalog = self.subject.catalog;
+        let (size, hash) = match hashed {
+            Ok(hashed) => hashed,
+            Err(e) => return self.unread(id, &e, gathered),
         };
-        let Ok(name) = CString::new(catalog.base_name(id)) else { return };
-        let hashed = writer.hash(Algorithm::Sha256, self.files.directory(), &name);
-        self.judged(id, writer, gathered);
-        match hashed {
-            Ok((size, hash)) => {
-                gathered.checked.nar_hashes += 1;
-                gathered.checked.bytes_hashed += size;
-                if hash.bytes() != expected {
-                    let expected = format!("sha256:{}", nix32::encode(expected));
-                    let found = hash.to_string();
-                    gathered.findings.push(Finding::new(
-                        FindingKind::NarHash,
-                        catalog.path(id),
-                        expected,
-                        found,
-                    ));
-                }
-                if let Some(address) = address {
-                    self.address(id, &address, Some(hash), writer, gathered);
-                }
-            }
-            Err(e) => self.unread(id, &e, gathered),
+        gathered.checked.nar_hashes += 1;
+        gathered.checked.bytes_hashed += size;
+        if let Some(expected) = catalog.hash(id)
+            && hash != *expected
+        {
+            let named = |hash| format!("sha256:{}", nix32::encode(hash));
+            gathered.findings.push(Finding::new(
+                FindingKind::NarHash,
+                catalog.path(id),
+                named(expected),
+                named(&hash),
+            ));
+        }
+        if let Some(address) = catalog.content_address(id).and_then(ContentAddress::parse) {
+            let hash = Hash::new(Algorithm::Sha256, hash);
+            self.address(id, &address, hash, writer, gathered);
         }
     }
 
     /// What was said of the extended attributes of the path that was hashed.
-    fn judged(&self, id: PathId, writer: &mut NarWriter, gathered: &mut Gathered) {
-        let judged = writer.take_judged();
+    fn judged(&self, id: PathId, judged: Judged, gathered: &mut Gathered) {
         let path = |below: &[u8]| {
             let mut path = self.subject.catalog.path(id).into_bytes();
             if !below.is_empty() {
@@ -261,25 +342,18 @@ impl Shared<'_> {
         }
     }
 
-    fn link(&self, dir: usize, name: &CStr, writer: &mut NarWriter, gathered: &mut Gathered) {
-        let (dir, place) = &self.links_dirs[dir];
+    /// An entry of `.links`, with its size and the name that it should have.
+    fn link(&self, link: &Link, named: Result<(u64, String), NarError>, gathered: &mut Gathered) {
+        let (_, place) = &self.links_dirs[link.directory];
         let full = || {
             let store_dir = self.subject.catalog.store_dir().as_bytes();
-            [store_dir, b"/", place, b"/", name.to_bytes()].concat()
+            [store_dir, b"/", place, b"/", link.name.to_bytes()].concat()
         };
-        let hashed = if place.starts_with(b".links-b3") {
-            blake3_name(dir, name)
-        } else {
-            let hashed = writer.hash(Algorithm::Sha256, dir, name);
-            // Reported where the store paths have the file.
-            writer.take_judged();
-            hashed.map(|(size, hash)| (size, nix32::encode(hash.bytes())))
-        };
-        match hashed {
+        match named {
             Ok((size, found)) => {
                 gathered.checked.bytes_hashed += size;
                 // Overflowing links have a number behind the hash.
-                let expected = name.to_string_lossy();
+                let expected = link.name.to_string_lossy();
                 let expected = expected.split('.').next().unwrap_or_default();
                 if found != expected {
                     gathered.findings.push(Finding::new(
@@ -337,7 +411,7 @@ impl Shared<'_> {
             }
             (Method::Text | Method::Flat, _) => self.flat(algorithm, &name),
         };
-        self.judged(id, writer, gathered);
+        self.judged(id, writer.take_judged(), gathered);
         match found {
             Ok((size, found)) => {
                 gathered.checked.bytes_hashed += size;
