@@ -131,11 +131,14 @@ mod tests {
     use std::ffi::CString;
     use std::fs;
 
+    /// The size and hash of a NAR, if there was one.
+    type Found = Option<(u64, Vec<u8>)>;
+
     struct Files<'a> {
         parent: &'a Directory,
         names: &'a [CString],
         at: usize,
-        found: Vec<Option<Option<(u64, Vec<u8>)>>>,
+        found: Vec<Option<Found>>,
     }
 
     impl Jobs for Files<'_> {
@@ -177,7 +180,7 @@ mod tests {
         names.insert(5, c"missing".to_owned());
         let parent = Tree::live(dir.path()).unwrap().open_directory("/".as_ref()).unwrap();
         let mut writer = NarWriter::default();
-        let expected: Vec<Option<(u64, Vec<u8>)>> = names
+        let expected: Vec<Found> = names
             .iter()
             .map(|name| {
                 let (size, hash) = writer.hash(Algorithm::Sha256, &parent, name).ok()?;

@@ -161,6 +161,7 @@ mod x86 {
         });
         let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
         let blocks = blocks.map(|blocks| &blocks[..count]);
+        #[allow(clippy::needless_range_loop, reason = "each message has blocks of its own")]
         for at in 0..count {
             let before = (abef, cdgh);
             let [mut w0, mut w1, mut w2, mut w3]: [[_; N]; 4] =
