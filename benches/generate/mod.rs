@@ -206,7 +206,7 @@ pub(crate) fn weights(paths: usize, seed: u64) -> Vec<Sizes> {
         .map(|_| {
             let bits = 9 + random.low(18, 2) as u32;
             let nar = 112 + (random.next() % (1 << bits)) / 8 * 8;
-            Sizes { nar, disk: nar.div_ceil(4096) * 4096, inodes: 1 }
+            Sizes { nar, disk: nar.div_ceil(4096) * 4096, inodes: 1, physical: 0 }
         })
         .collect()
 }

@@ -191,7 +191,7 @@ impl Gain {
     }
 }
 
-/// The sizes of a set of paths, without the files dropped. Unknown NAR sizes
+/// The sizes of a set of paths, without the files dropped (but their extents). Unknown NAR sizes
 /// count as 0: for orders; see [`known_nar_size`].
 pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Sizes {
     let (mut nar, mut disk, mut inodes) = (0u64, 0u64, 0u64);
@@ -214,7 +214,11 @@ pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Si
             }
         }
     }
-    Sizes { nar, disk, inodes }
+    let physical = match census.shared().filter(|_| census.has_extents()) {
+        Some(shared) => shared.union(paths.iter().map(PathIndex::new)).extents.physical_size,
+        None => disk,
+    };
+    Sizes { nar, disk, inodes, physical }
 }
 
 /// The difference of two sizes in bytes.

@@ -5,11 +5,11 @@ use super::reclaim::Printed;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, Union, WholeCensus};
-use crate::disk::Space;
+use crate::disk::{CompressionSizes, ExtentSizes, Physical, Space};
 use crate::fs::Capacity;
 use crate::outside::Outside;
 use crate::store::StoreLocation;
-use crate::text::{Units, format_count, format_size};
+use crate::text::{Units, escape, format_count, format_size};
 use crate::warning::Warnings;
 use std::path::Path;
 use std::time::Duration;
@@ -35,12 +35,25 @@ pub struct Overview {
     /// The heaviest paths by disk size (by NAR size if the disk was not
     /// asked), heaviest first.
     pub heaviest: Vec<PathId>,
+    /// What files take beneath their blocks, where that is known and differs.
+    pub extents: Option<ExtentsOverview>,
     /// What lies outside the store, if it was looked for.
     pub outside: Option<Outside>,
     /// How long the census took.
     pub duration: Duration,
     /// What was left out, and why: what the census warns of.
     pub warnings: Warnings,
+}
+
+/// What all valid paths take in extents. All sizes are in bytes.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ExtentsOverview {
+    /// Sums over all valid paths, each extent and each inode once.
+    pub sizes: ExtentSizes,
+    /// The same by how extents are compressed.
+    pub compressions: Vec<CompressionSizes>,
+    /// What the extents take on devices, each copy counted, if that is known.
+    pub raw_size: Option<u64>,
 }
 
 /// The disk's part of an [`Overview`]. All sizes are in bytes, each inode once.
@@ -97,7 +110,10 @@ impl Overview {
     pub fn new(census: WholeCensus<'_>, duration: Duration) -> Self {
         let catalog = &census.catalog;
         let ids = catalog.ids();
+        let extents = extents_overview(census.census());
+        let physical = |id| Some(census.extent_sizes(census.index(id))?.physical_size);
         let weight = |id: PathId| match census.usage(id) {
+            Some(_) if extents.is_some() => physical(id).unwrap_or(0),
             Some(usage) => usage.disk_size,
             None => census.nar_size(id),
         };
@@ -114,6 +130,7 @@ impl Overview {
             newest_registration: catalog.newest_registration(),
             disk: disk_overview(census.census()),
             heaviest,
+            extents,
             outside: None,
             duration,
             warnings: census.warnings.clone(),
@@ -142,6 +159,9 @@ impl Overview {
                     .remark("each inode once"),
                 Field::new("disk_size", "disk size", Cell::Size(d.disk_size))
                     .remark("each inode once"),
+            ]);
+            fields.extend(self.extents_fields(census));
+            fields.extend([
                 size_if("links_savings", "saved through .links", d.links_savings)
                     .remark("by nix-store --optimise"),
                 size_if("other_link_savings", "saved by hard links", d.other_link_savings)
@@ -201,18 +221,30 @@ impl Overview {
         let nar_size = Column::size("nar_size").titled("NAR size");
         let mut columns = vec![];
         columns.push(if disk.is_some() { nar_size.rank(2) } else { nar_size.weight().share() });
+        let extents = self.extents.is_some();
         if disk.is_some() {
-            columns.push(Column::size("disk_size").titled("disk size").weight().share());
+            let disk_size = Column::size("disk_size").titled("disk size");
+            let physical = Column::size("physical_size").titled("physical");
+            columns.extend(match extents {
+                true => [disk_size.rank(3), physical.weight().share()],
+                false => [disk_size.weight().share(), physical.hidden()],
+            });
         }
         columns.extend([Column::count("referrers").rank(4), Column::path("path")]);
         let mut footer = vec![Cell::optional(self.nar_size, Cell::Size)];
+        let shared = census.shared();
+        let union = shared.map(|shared| shared.union(census.indexes()));
         footer.extend(disk.map(Cell::Size));
+        footer.extend(union.map(|u| Cell::optional(census.physical_size(u), Cell::Size)));
         let all = format!("all {} paths", format_count(self.paths));
         footer.extend([Cell::text(""), Cell::text(all)]);
         let usage = |id| census.usage(census.index_of(id)?);
         let rows = self.heaviest.clone().into_iter().map(move |id| {
             let mut row = vec![Cell::optional(catalog.nar_size(id), Cell::Size)];
             row.extend(usage(id).map(|u| Cell::Size(u.disk_size)));
+            let sizes = census.index_of(id).and_then(|index| census.extent_sizes(index));
+            let physical = Cell::optional(sizes.map(|sizes| sizes.physical_size), Cell::Size);
+            row.extend(usage(id).map(|_| physical));
             let others = catalog.referrers_of(id).filter(|&r| r != id).count();
             row.extend([Cell::Count(others as u64), Cell::text(catalog.path(id))]);
             row
@@ -234,11 +266,105 @@ impl Overview {
             summary: false,
         };
         let mut sections = vec![heaviest];
+        sections.extend(self.extents.as_ref().map(ExtentsOverview::section));
         sections.extend(hard_links::notes(census, census.indexes()));
         sections.extend(self.outside.as_ref().map(Printed::section));
         sections.push(Section::fields(None, title, fields));
         Document::new(Head { store_dir, warnings: &self.warnings }, sections, "heaviest")
     }
+}
+
+impl Overview {
+    /// What all paths take beneath their blocks; people see it where that differs, or is
+    /// not known.
+    fn extents_fields<'a>(&self, census: &Census) -> Vec<Field<'a>> {
+        let union = census.shared().map(|shared| shared.union(census.indexes()));
+        let sizes = union.filter(|_| census.knows_physical()).map(|union| union.extents);
+        let size = |of: fn(ExtentSizes) -> u64| Cell::optional(sizes.map(of), Cell::Size);
+        let mut physical = Field::hidden("physical_size", size(|s| s.physical_size));
+        let raw = self.extents.as_ref().and_then(|extents| extents.raw_size);
+        let mut fields = vec![
+            Field::hidden("uncompressed_size", size(|s| s.uncompressed_size)),
+            Field::hidden("referenced_size", size(|s| s.referenced_size)),
+            Field::hidden("inline_size", size(|s| s.inline_size)),
+            Field::hidden("raw_size", Cell::optional(raw, Cell::Size)),
+        ];
+        let why = census.disk.as_ref().and_then(|disk| match &disk.physical {
+            Physical::Unknown(why) => Some(why.clone()),
+            _ => None,
+        });
+        if let Some(why) = &why {
+            physical.label = "physical size".into();
+            physical.remark = format!("not known: {}", escape(why.as_bytes())).into();
+        }
+        if let Some(extents) = &self.extents {
+            let texts = [
+                ("uncompressed", "the same extents"),
+                ("referenced", "every reference counted"),
+                ("inline", "contents in the file system's metadata, not in the physical size"),
+                ("on devices", "all copies"),
+            ];
+            physical.label = "physical size".into();
+            physical.remark =
+                "extents as they lie on the disk, each once: what is really used".into();
+            for (field, (label, remark)) in fields.iter_mut().zip(texts) {
+                (field.label, field.remark) = (label.into(), remark.into());
+            }
+            if extents.raw_size.is_none_or(|raw| raw == extents.sizes.physical_size) {
+                fields[3].label = "".into();
+            }
+        }
+        fields.insert(0, physical);
+        let why = Cell::optional(why, Cell::text);
+        fields.push(Field::hidden("physical_size_unknown", why));
+        fields
+    }
+}
+
+impl ExtentsOverview {
+    /// The list of ways in which extents are compressed.
+    fn section<'a>(&self) -> Section<'a> {
+        let columns = vec![
+            Column::text("compression"),
+            Column::size("physical_size").titled("physical"),
+            Column::size("uncompressed_size").titled("uncompressed"),
+            Column::size("referenced_size").titled("referenced"),
+            Column::size("inline_size").titled("inline"),
+            Column::size("inline_uncompressed_size").hidden(),
+        ];
+        let rows: Vec<Vec<Cell<'a>>> = (self.compressions.iter())
+            .map(|total| {
+                let ExtentSizes { physical_size, uncompressed_size, referenced_size, inline_size } =
+                    total.sizes;
+                vec![
+                    Cell::text(total.compression.name()),
+                    Cell::Size(physical_size),
+                    Cell::Size(uncompressed_size),
+                    Cell::Size(referenced_size),
+                    Cell::Size(inline_size),
+                    Cell::Size(total.inline_uncompressed_size),
+                ]
+            })
+            .collect();
+        Section::Rows {
+            key: "compression",
+            title: "Extents by compression".to_owned(),
+            columns,
+            rows: Box::new(rows.into_iter()),
+            footer: Vec::new(),
+            summary: false,
+        }
+    }
+}
+
+/// What all valid paths take in extents, where blocks do not say it.
+fn extents_overview(census: &Census) -> Option<ExtentsOverview> {
+    let extents = census.disk.as_ref()?.extents()?;
+    Some(ExtentsOverview {
+        sizes: census.shared()?.union(census.indexes()).extents,
+        compressions: extents.totals.clone(),
+        raw_size: extents.raw_size,
+    })
 }
 
 /// A size that people see where there is any.
@@ -289,7 +415,7 @@ fn percent(part: u64, whole: u64) -> String {
 fn disk_overview(census: &Census) -> Option<DiskOverview> {
     let disk = census.disk.as_ref()?;
     let shared = census.shared()?;
-    let Union { disk_size, apparent_size, inodes } = shared.union(census.indexes());
+    let Union { disk_size, apparent_size, inodes, .. } = shared.union(census.indexes());
     // Names in valid paths, then in all of the store, `.links` apart.
     let mut in_valid = vec![0u32; disk.inodes.len()];
     let mut names = vec![0u32; disk.inodes.len()];
@@ -327,9 +453,8 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
         .map(|(inode, _)| Space::inode(inode.disk_size()))
         .sum::<Space>();
     let store_directory = Space::inode(disk.store_directory_disk_size);
-    let links_directories =
-        Space { disk_size: links.directory_disk_size, inodes: links.directories };
-    let store = Space { disk_size, inodes }
+    let links_directories = Space::blocks(links.directory_disk_size, links.directories);
+    let store = Space::blocks(disk_size, inodes)
         + invalid
         + links_directories
         + links.unused_space()

@@ -14,6 +14,8 @@ pub struct Sizes {
     pub disk: u64,
     /// How many inodes; 0 where the disk was not asked.
     pub inodes: u64,
+    /// Extents as they lie on the disk; of no meaning where they are not known.
+    pub physical: u64,
 }
 
 impl Sizes {
@@ -26,7 +28,7 @@ impl Sizes {
     }
 }
 
-weight!(Sizes { nar, disk, inodes });
+weight!(Sizes { nar, disk, inodes, physical });
 
 /// Which size an answer goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +64,8 @@ pub struct Retained {
     unlisted: bool,
     /// Whether the disk was asked.
     disk: bool,
+    /// Whether it is known what files take beneath their blocks.
+    physical: bool,
 }
 
 impl Retained {
@@ -84,6 +88,11 @@ impl Retained {
     /// The disk size in bytes of what the path at `index` retains, if known.
     pub fn disk_size(&self, index: PathIndex) -> Option<u64> {
         (self.disk && !self.unlisted).then(|| self.sizes[index.index()].disk)
+    }
+
+    /// The extents in bytes of what the path at `index` retains, if known.
+    pub fn physical_size(&self, index: PathIndex) -> Option<u64> {
+        (self.physical && !self.unlisted).then(|| self.sizes[index.index()].physical)
     }
 
     /// The inodes that the path at `index` retains, if known.
@@ -115,7 +124,8 @@ impl Retained {
             }
         }
         let unlisted = census.has_unlisted_references();
-        Ok(Self { sizes, dominators, unknown, unlisted, disk: census.disk.is_some() })
+        let (disk, physical) = (census.disk.is_some(), census.knows_physical());
+        Ok(Self { sizes, dominators, unknown, unlisted, disk, physical })
     }
 }
 
@@ -140,7 +150,12 @@ pub(super) fn weighted(census: &Census) -> (Rows, Vec<Sizes>) {
             (census.references().clone(), weights)
         }
         Some(shared) => {
-            let sizes = |nar: u64, of: Union| Sizes { nar, disk: of.disk_size, inodes: of.inodes };
+            let sizes = |nar: u64, of: Union| Sizes {
+                nar,
+                disk: of.disk_size,
+                inodes: of.inodes,
+                physical: of.extents.physical_size,
+            };
             let own = paths.map(|i| sizes(census.nar_size(i), shared.own_sizes[i.index()]));
             let classes = shared.class_sizes.iter().map(|&class| sizes(0, class));
             (shared.extend(census.references()), own.chain(classes).collect())

@@ -25,7 +25,7 @@ use super::what_if::{self, Change, WhatIf};
 use super::why::{Show, User, Why};
 use crate::catalog::{Builder, Catalog, DatabaseFile, PathId, Record, Source};
 use crate::census::{self, Census, Examine, PathIndex};
-use crate::disk::{Progress, ScanOptions, Space};
+use crate::disk::{ExtentSizes, Progress, ScanOptions, Space};
 use crate::fs::{self, MemoryFile, StoreFiles};
 use crate::graph::NodeSet;
 use crate::nar::hash::Algorithm;
@@ -194,6 +194,7 @@ fn overview() {
     let overview = Overview::new(whole().whole().unwrap(), Duration::ZERO);
     let disk_size = 8192 + 16_384 + 4096 + 28_672 + 4096;
     let expected = Overview {
+        extents: None,
         outside: None,
         paths: 5,
         derivations: 0,
@@ -244,6 +245,9 @@ fn row(path: u32, [shared, own, inodes]: [u64; 3], closure: [u64; 3], retained: 
         closure_disk_size: Some(closure[1]),
         retained_nar_size: Some(retained[0]),
         retained_disk_size: Some(retained[1]),
+        reclaimable_physical_size: Some(own),
+        closure_physical_size: Some(closure[1]),
+        retained_physical_size: Some(retained[1]),
         reclaimable_inodes: Some(inodes),
         closure_inodes: Some(closure[2]),
         retained_inodes: Some(retained[2]),
@@ -274,6 +278,7 @@ fn report_of_the_whole_store() {
         disk_nar_size: Some(nar(&[APP, TOOL, LIB, DATA, OLD])),
         apparent_size: Some(104 + 9096 + 10 + 24_096),
         disk_size: Some(8192 + 16_384 + 4096 + 28_672 + 4096),
+        extents: Some(ExtentSizes::blocks(8192 + 16_384 + 4096 + 28_672 + 4096)),
         inodes: Some(11),
         files: Some(7),
         directories: Some(4),
@@ -413,7 +418,7 @@ fn garbage() {
     // Without its root `app` goes too, and with the last name the blocks of `big`.
     let garbage = Garbage::new(census.whole().unwrap(), &found, &options);
     let freed: Vec<_> = garbage.steps.iter().map(|step| step.dead.paths_freed).collect();
-    let space = |disk_size, inodes| Some(Space { disk_size, inodes });
+    let space = |disk_size, inodes| Some(Space::blocks(disk_size, inodes));
     assert_eq!(freed, [space(4096, 1), space(8192 + 16_384 + 4096 + 28_672, 10)]);
     assert_eq!((garbage.dead.paths, garbage.alive.paths), (5, 0));
 }

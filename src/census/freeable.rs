@@ -4,9 +4,10 @@
 //! last of the others, since the collector deletes entries of `.links` that
 //! are their inode's only name. A name outside the store stays, and with it
 //! the inode. Names in entries of the store directory that are not valid paths
-//! go in any collection, unless a running Nix asked to keep them.
+//! go in any collection, unless a running Nix asked to keep them. An extent that several
+//! use goes as an inode with several names does.
 
-use crate::disk::{DiskScan, Space, Usage};
+use crate::disk::{DiskScan, Space};
 use crate::graph::{NodeSet, Rows};
 use std::collections::HashMap;
 
@@ -29,42 +30,31 @@ impl Freeable {
     /// Gathers them from a scan of the whole store whose first `paths` paths
     /// are the valid ones; `kept` says which of the other entries stay.
     pub fn new(disk: &DiskScan, paths: usize, kept: &[bool]) -> Self {
+        let others = kept.iter().enumerate().filter(|(_, kept)| !**kept);
         let mut freeable = Self {
-            own_sizes: disk.usages[..paths].iter().map(Usage::private).collect(),
-            invalid_size: (disk.others.iter().zip(kept))
-                .filter(|(_, kept)| !**kept)
-                .map(|((_, usage), _)| usage.private())
-                .sum(),
+            own_sizes: (0..paths).map(|path| disk.own_space(path)).collect(),
+            invalid_size: others.map(|(other, _)| disk.own_space(paths + other)).sum(),
             ..Self::default()
         };
+        let stays = |&holder: &u32| kept.get((holder as usize).wrapping_sub(paths)) == Some(&true);
         let holders = disk.names.transpose(disk.inodes.len());
         let mut numbers: HashMap<Vec<u32>, u32> = HashMap::new();
-        let mut valid: Vec<u32> = Vec::new();
-        for (inode, names) in disk.inodes.iter().zip(holders.iter()) {
-            let stays =
-                |&holder: &u32| kept.get((holder as usize).wrapping_sub(paths)) == Some(&true);
-            if inode.names_outside_links() as usize > names.len() || names.iter().any(stays) {
+        for (at, (inode, names)) in disk.inodes.iter().zip(holders.iter()).enumerate() {
+            // Known from `.links` alone: the collector leaves it.
+            if inode.names_outside_links() as usize > names.len()
+                || names.is_empty()
+                || names.iter().any(stays)
+            {
                 continue;
             }
-            valid.clear();
-            valid.extend(names.iter().filter(|&&holder| (holder as usize) < paths));
-            valid.dedup();
-            match valid[..] {
-                // Known from `.links` alone: the collector leaves it.
-                [] if names.is_empty() => {}
-                [] => freeable.invalid_size += Space::inode(inode.disk_size()),
-                [path] => freeable.own_sizes[path as usize] += Space::inode(inode.disk_size()),
-                _ => {
-                    let next = freeable.class_sizes.len() as u32;
-                    let class = match numbers.get(&valid) {
-                        Some(&class) => class,
-                        None => {
-                            numbers.insert(valid.clone(), next);
-                            freeable.class_sizes.push(Space::default());
-                            next
-                        }
-                    };
-                    freeable.class_sizes[class as usize] += Space::inode(inode.disk_size());
+            freeable.add(names, disk.inode_space(at), &mut numbers);
+        }
+        if let Some(extents) = disk.extents() {
+            for (group, users) in extents.groups.iter().zip(disk.groups_to_free().iter()) {
+                if !users.is_empty() && !users.iter().any(stays) {
+                    let physical_size = group.physical_size;
+                    let space = Space { physical_size, ..Space::default() };
+                    freeable.add(users, space, &mut numbers);
                 }
             }
         }
@@ -74,6 +64,26 @@ impl Freeable {
         }
         freeable.classes = Rows::from_lists(&of_class).transpose(paths);
         freeable
+    }
+
+    /// Adds what goes with these paths and entries, ascending: with the last of the valid
+    /// paths, or in any collection where there is none.
+    fn add(&mut self, users: &[u32], space: Space, numbers: &mut HashMap<Vec<u32>, u32>) {
+        let paths = self.own_sizes.len();
+        let valid = users.partition_point(|&user| (user as usize) < paths);
+        let mut valid = users[..valid].to_vec();
+        valid.dedup();
+        match valid[..] {
+            [] => self.invalid_size += space,
+            [path] => self.own_sizes[path as usize] += space,
+            _ => {
+                let class = *numbers.entry(valid).or_insert_with(|| {
+                    self.class_sizes.push(Space::default());
+                    self.class_sizes.len() as u32 - 1
+                });
+                self.class_sizes[class as usize] += space;
+            }
+        }
     }
 
     /// What deleting these paths alone, by number, gives back: a class only if

@@ -17,8 +17,8 @@ pub use targets::{NameContext, Named, NamedBy, TargetError, resolve_target};
 
 use crate::catalog::{Catalog, PathId};
 use crate::disk::{
-    self, DiskError, DiskScan, Inode, KindScan, LargestFiles, Observed, Observer, Progress,
-    ScanOptions, Usage,
+    self, DiskError, DiskScan, ExtentSizes, Inode, KindScan, LargestFiles, Observed, Observer,
+    Progress, ScanOptions, Usage,
 };
 use crate::fs::StoreFiles;
 use crate::graph::{Cuts, Node, NodeSet, Rows, node_number, reachable};
@@ -338,6 +338,27 @@ impl Census {
     /// What the path at `index` takes on disk, if the disk was asked.
     pub fn usage(&self, index: PathIndex) -> Option<&Usage> {
         self.disk.as_ref().map(|d| &d.usages[index.index()])
+    }
+
+    /// Whether it is known what the files take beneath their blocks.
+    pub fn knows_physical(&self) -> bool {
+        self.disk.as_ref().is_some_and(DiskScan::knows_physical)
+    }
+
+    /// Whether that differs from their blocks: whether there are extents to tell of.
+    pub fn has_extents(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| disk.extents().is_some())
+    }
+
+    /// What the path at `index` takes in extents, if that is known.
+    pub fn extent_sizes(&self, index: PathIndex) -> Option<ExtentSizes> {
+        self.disk.as_ref()?.extent_sizes(index.index())
+    }
+
+    /// What some paths take on disk, each inode and each extent once; its extents if
+    /// they are known.
+    pub(crate) fn physical_size(&self, union: Union) -> Option<u64> {
+        self.knows_physical().then_some(union.extents.physical_size)
     }
 
     /// Whether every examined path has a known NAR size.

@@ -2,15 +2,16 @@
 //!
 //! Such an inode goes only when all those paths go, so for sums over sets of
 //! paths it is a node of its own beside them. Inodes owned by the same paths
-//! are one *class*: there are far fewer classes than inodes.
+//! are one *class*: there are far fewer classes than inodes. Extents that several
+//! paths use are in the class of those paths.
 
 use super::PathIndex;
-use crate::disk::{DiskScan, Space, Usage};
+use crate::disk::{DiskScan, ExtentSizes, Space};
 use crate::graph::{Rows, saturating_add};
 use std::collections::HashMap;
 
-/// The inodes with names in several examined paths, grouped into classes, and
-/// what is left to each path alone.
+/// The inodes with names in several examined paths and the extents that several use,
+/// grouped into classes, and what is left to each path alone.
 #[derive(Clone, Debug, Default)]
 pub struct SharedInodes {
     /// Each path's classes, by index, ascending.
@@ -30,50 +31,63 @@ pub struct Union {
     pub apparent_size: u64,
     /// How many inodes.
     pub inodes: u64,
+    /// Extents, each once; of no meaning where they are [not
+    /// known](DiskScan::knows_physical).
+    pub extents: ExtentSizes,
 }
 
 impl Union {
     /// Blocks and inodes.
     pub fn space(self) -> Space {
-        Space { disk_size: self.disk_size, inodes: self.inodes }
+        Space {
+            disk_size: self.disk_size,
+            physical_size: self.extents.physical_size,
+            inodes: self.inodes,
+        }
     }
 
     fn add(&mut self, other: Self) {
         saturating_add(&mut self.disk_size, other.disk_size);
         saturating_add(&mut self.apparent_size, other.apparent_size);
         self.inodes += other.inodes;
+        self.extents.add(other.extents);
     }
 }
 
 impl SharedInodes {
     /// Groups the inodes that the first `paths` paths of a scan have names of.
     pub(super) fn new(disk: &DiskScan, paths: usize) -> Self {
-        let own = |usage: &Usage| Union {
-            disk_size: usage.private_disk_size,
-            apparent_size: usage.private_apparent_size,
-            inodes: usage.private_inodes,
+        let own = |path: usize| Union {
+            disk_size: disk.usages[path].private_disk_size,
+            apparent_size: disk.usages[path].private_apparent_size,
+            inodes: disk.usages[path].private_inodes,
+            extents: disk.own_extents(path),
         };
-        let mut own_sizes: Vec<Union> = disk.usages[..paths].iter().map(own).collect();
+        let own_sizes: Vec<Union> = (0..paths).map(own).collect();
         let pairs = (0..paths as u32)
             .flat_map(|p| disk.names.row(p).chunk_by(|a, b| a == b).map(move |c| (c[0], p)));
         let owners = Rows::from_pairs(disk.inodes.len(), pairs);
-        let mut numbers: HashMap<&[u32], u32> = HashMap::new();
-        let mut class_sizes: Vec<Union> = Vec::new();
-        for (inode, owners) in disk.inodes.iter().zip(owners.iter()) {
-            let sum = match owners {
-                [] => continue,
-                &[path] => &mut own_sizes[path as usize],
-                _ => {
-                    let class = *numbers.entry(owners).or_insert_with(|| {
-                        class_sizes.push(Union::default());
-                        class_sizes.len() as u32 - 1
-                    });
-                    &mut class_sizes[class as usize]
-                }
-            };
+        let users = disk.extents().map(|extents| extents.paths_of_groups(&disk.names));
+        let (class_sizes, numbers) = (Vec::new(), HashMap::new());
+        let mut classes = Classes { own_sizes, class_sizes, numbers };
+        for (at, (inode, owners)) in disk.inodes.iter().zip(owners.iter()).enumerate() {
             let (disk_size, apparent_size) = (inode.disk_size(), inode.apparent_size());
-            sum.add(Union { disk_size, apparent_size, inodes: 1 });
+            let extents = disk.inode_extents(at);
+            let union = Union { disk_size, apparent_size, inodes: 1, extents };
+            classes.add(owners, union);
         }
+        for (group, users) in disk
+            .extents()
+            .zip(users.as_ref())
+            .into_iter()
+            .flat_map(|(extents, users)| extents.groups.iter().zip(users.iter()))
+        {
+            // The first are those that are examined.
+            let examined = users.partition_point(|&path| (path as usize) < paths);
+            let union = Union { extents: group.sizes(), ..Union::default() };
+            classes.add(&users[..examined], union);
+        }
+        let Classes { own_sizes, class_sizes, numbers } = classes;
         let mut of_class = vec![&[][..]; class_sizes.len()];
         for (owners, class) in numbers {
             of_class[class as usize] = owners;
@@ -148,11 +162,37 @@ impl SharedInodes {
     }
 }
 
+/// Classes as they are made.
+struct Classes<'r> {
+    own_sizes: Vec<Union>,
+    class_sizes: Vec<Union>,
+    /// The class of each set of paths.
+    numbers: HashMap<&'r [u32], u32>,
+}
+
+impl<'r> Classes<'r> {
+    /// Adds what these paths have together.
+    fn add(&mut self, owners: &'r [u32], union: Union) {
+        let sum = match owners {
+            [] => return,
+            &[path] => &mut self.own_sizes[path as usize],
+            _ => {
+                let class = *self.numbers.entry(owners).or_insert_with(|| {
+                    self.class_sizes.push(Union::default());
+                    self.class_sizes.len() as u32 - 1
+                });
+                &mut self.class_sizes[class as usize]
+            }
+        };
+        sum.add(union);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use crate::catalog::{Builder, Record};
     use crate::census::{Census, Examine};
-    use crate::disk::{DiskScan, Usage};
+    use crate::disk::{DiskScan, Physical, Usage};
     use crate::graph::Rows;
     use crate::warning::Warnings;
 
@@ -177,6 +217,7 @@ mod tests {
                 links: None,
                 store_directory_disk_size: 0,
                 capacity: None,
+                physical: Physical::Blocks,
                 use_case_hack: false,
                 entries: 0,
                 stat_calls: 0,

@@ -3,6 +3,7 @@
 use super::destination::is_open;
 use super::exit::Failure;
 use super::screen::NARROWEST;
+use crate::disk::ExtentsOption;
 use crate::output::Format;
 use crate::text::Units;
 use clap::{Args, ValueEnum};
@@ -59,6 +60,10 @@ pub(super) struct StoreArgs {
     /// Read the database only: no walk, no disk sizes
     #[arg(long, global = true)]
     pub(super) no_disk: bool,
+    /// What files take beneath their blocks, where a file system compresses or shares them:
+    /// with exact, the answer is incomplete where that is not known
+    #[arg(long, global = true, value_enum, value_name = "HOW", default_value = "auto")]
+    pub(super) extents: ExtentsArg,
     /// Walk the disk with N threads [default: 4 a core, at least 8]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(super) threads: Option<u16>,
@@ -104,6 +109,28 @@ pub(super) enum RootKindArg {
     Image,
     /// A chroot store (nix --store DIR): links are followed on this machine, as Nix does
     Chroot,
+}
+
+/// How it is found out what files take beneath their blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ExtentsArg {
+    /// From the file system, where it says so
+    #[default]
+    Auto,
+    /// The same; else the answer is incomplete
+    Exact,
+    /// Not at all
+    Never,
+}
+
+impl From<ExtentsArg> for ExtentsOption {
+    fn from(arg: ExtentsArg) -> Self {
+        match arg {
+            ExtentsArg::Auto => Self::Auto,
+            ExtentsArg::Exact => Self::Exact,
+            ExtentsArg::Never => Self::Never,
+        }
+    }
 }
 
 /// How the answer is written.

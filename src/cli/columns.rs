@@ -11,6 +11,8 @@ pub(super) const LISTED: &str = include_str!("columns.txt");
 
 /// The columns of lists that are empty in those answers.
 const OTHERS: &[(&str, &[&str])] = &[
+    ("", &["compression", "physical_size", "uncompressed_size", "referenced_size", "inline_size"]),
+    ("", &["inline_uncompressed_size"]),
     ("diff", &["generation", "time", "current", "packages"]),
     ("garbage", &["dead", "name"]),
     ("garbage", ROOTS_TO_REMOVE),

@@ -398,6 +398,8 @@ What each size means. All are bytes in JSON and CSV.
   NAR size            the path written as a NAR, as Nix's database has it
   apparent size       lengths of files and symlinks, each inode once
   disk size           allocated blocks, directories too, each inode once (as `du -s`)
+  physical            extents as they lie on the disk, compressed, each once; on btrfs, as root.
+                      Where blocks say it all (ext4), the disk size
   shared              blocks whose inodes have names in other paths too
   reclaimable         what deleting this path alone frees: disk size less shared
   closure             the path and all it references, transitively
@@ -425,7 +427,7 @@ fn columns() -> String {
          {header}nix-census report{header:#} (--columns, --sort)\n"
     );
     for column in Column::ALL {
-        text += &format!("  {literal}{:<20}{literal:#}  {}\n", column.key(), column.describe());
+        text += &format!("  {literal}{:<25}{literal:#}  {}\n", column.key(), column.describe());
     }
     text += "\n";
     text += LISTED;

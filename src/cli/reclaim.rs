@@ -117,5 +117,5 @@ fn optimise(
         let message = "optimising would stop with an error: what it saves is of what comes before";
         warnings.push(WarningKind::Uncertain, census.catalog.store_dir(), message);
     }
-    Ok(Some((Space { disk_size: outcome.disk_freed, inodes: outcome.inodes_freed }, warnings)))
+    Ok(Some((Space::blocks(outcome.disk_freed, outcome.inodes_freed), warnings)))
 }

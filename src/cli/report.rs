@@ -92,7 +92,7 @@ pub(super) fn run(
     // retains is counted within the closure.
     let wants = |c: Column| sort == c || columns.contains(&c);
     let closure = !targets_only
-        || (disk && (wants(Column::ClosureDiskSize) || wants(Column::ClosureInodes)))
+        || (disk && Column::CLOSURE_ON_DISK.into_iter().any(wants))
         || Column::RETAINED.into_iter().any(wants);
     let examine = match (all && !args.derivers, closure) {
         (true, _) => Examine::All,
@@ -109,6 +109,17 @@ pub(super) fn run(
     if (all || targets_only) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
         census.warnings.demote(WarningKind::UnlistedReference);
     }
+    // Where blocks do not say what files take, people see what does.
+    let (columns, sort) = match census.has_extents() {
+        true => {
+            let shown = match rows.columns.is_empty() && !request.for_machines() {
+                true => columns.into_iter().map(Column::physical).collect(),
+                false => columns,
+            };
+            (shown, if rows.sort.is_some() { sort } else { sort.physical() })
+        }
+        false => (columns, sort),
+    };
     let filter = |text: &String| filter_names(&census.catalog, census.ids(), text);
     let filter = rows.filter.as_ref().map(filter).transpose()?;
     let options =

@@ -176,9 +176,12 @@ impl Subject {
 
     /// The store under another root, looked at in the same way.
     pub(super) fn of_root(&self, request: &Request, root: &Path) -> Result<Self, Failure> {
-        let StoreArgs { root_kind, no_disk, threads, .. } = self.store;
+        let StoreArgs { root_kind, no_disk, threads, extents, .. } = self.store;
         let root = Some(self.names.current_dir.join(root));
-        Self::new(request, StoreArgs { root, root_kind, no_disk, threads, ..StoreArgs::default() })
+        Self::new(
+            request,
+            StoreArgs { root, root_kind, no_disk, threads, extents, ..StoreArgs::default() },
+        )
     }
 
     /// The store that the snapshot in `file` is of.
@@ -658,6 +661,7 @@ impl Subject {
             threads: self.threads(),
             // What is wrong with the settings is reported where they decide more.
             use_case_hack: self.settings().use_case_hack,
+            extents: self.store.extents.into(),
             ..ScanOptions::default()
         };
         with_progress(request.shows_progress(), |progress| scan(files, &options, progress))

@@ -196,7 +196,7 @@ impl Links {
 
     /// What its unused entries take.
     pub fn unused_space(&self) -> Space {
-        Space { disk_size: self.unused_disk_size, inodes: self.unused }
+        Space::blocks(self.unused_disk_size, self.unused)
     }
 }
 
@@ -227,6 +227,8 @@ pub(super) struct LinksRead {
     pub(super) links: Option<Links>,
     /// The inodes with several names, sorted; distinct.
     pub(super) inodes: Vec<Inode>,
+    /// The links that are their inode's only name: number and blocks in bytes.
+    pub(super) unused: Vec<(u64, u64)>,
     pub(super) entries: u64,
     pub(super) stat_calls: u64,
     pub(super) warnings: Warnings,
@@ -246,6 +248,7 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
     for state in walked.states {
         sums += state.links;
         inodes.extend(state.inodes);
+        read.unused.extend(state.unused);
     }
     if sums.directories == 0 {
         return read;
@@ -298,6 +301,7 @@ struct LinksSummer<'a> {
 struct LinksState {
     links: Links,
     inodes: Vec<Inode>,
+    unused: Vec<(u64, u64)>,
 }
 
 impl LinksReader for LinksSummer<'_> {
@@ -326,9 +330,11 @@ impl LinksReader for LinksSummer<'_> {
             return;
         }
         state.links.count(meta.nlink, meta.size, meta.disk_size);
+        let device = self.devices.index(meta.dev);
         if meta.nlink > 1 {
-            let device = self.devices.index(meta.dev);
             state.inodes.push(Inode::new(device, &meta));
+        } else if device == 0 && meta.disk_size > 0 {
+            state.unused.push((meta.ino, meta.disk_size));
         }
     }
 }

@@ -29,6 +29,7 @@
 
 mod devices;
 pub(crate) mod engine;
+mod extents;
 mod inodes;
 mod kinds;
 mod largest;
@@ -44,6 +45,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub(crate) use engine::{Walker, open_files};
+pub use extents::{
+    CompressionSizes, ExtentGroup, ExtentSizes, Extents, ExtentsOption, Holder, Physical,
+};
 pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;
 pub(crate) use kinds::{KindFinder, WalkPlace, scan_kinds_apart};

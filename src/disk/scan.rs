@@ -13,13 +13,14 @@ use std::sync::{Mutex, PoisonError};
 use super::DiskError;
 use super::devices::Devices;
 use super::engine::Walker;
+use super::extents::{self, ExtentsOption, Found, Met, Physical};
 use super::inodes::{Inode, InodeTable, spread};
 use super::links::{self, LINKS_DIRECTORIES, Links};
 use super::observe::{Observed, Observer, Observing, Renumbered, Shared, Unobserved};
 use super::progress::{Progress, Total};
 use super::space::Space;
 use super::walk::{EntryStat, Top, WalkDirectory, WalkEntry};
-use crate::fs::{Capacity, FileType, Stat, StoreFiles};
+use crate::fs::{Capacity, ExtentSource, FileType, Stat, StoreFiles};
 use crate::graph::{Node, Rows};
 use crate::nar::{name_in_nar, size};
 use crate::warning::{WarningKind, Warnings};
@@ -61,7 +62,7 @@ impl Usage {
     /// What goes with the path alone: inodes that have no other name anywhere,
     /// and directories.
     pub fn private(&self) -> Space {
-        Space { disk_size: self.private_disk_size, inodes: self.private_inodes }
+        Space::blocks(self.private_disk_size, self.private_inodes)
     }
 
     /// Adds up two parts of one path.
@@ -105,6 +106,8 @@ pub struct ScanOptions {
     pub threads: Option<usize>,
     /// Nix's setting `use-case-hack`: whether names lose its suffix in the NAR.
     pub use_case_hack: bool,
+    /// How it is found out what files take beneath their blocks.
+    pub extents: ExtentsOption,
 }
 
 /// What a scan found; sizes in bytes.
@@ -130,6 +133,8 @@ pub struct DiskScan {
     pub store_directory_disk_size: u64,
     /// What its file system holds and has left, where the system says so.
     pub capacity: Option<Capacity>,
+    /// What files take beneath their blocks.
+    pub physical: Physical,
     /// Whether NAR sizes are those with Nix's setting `use-case-hack`.
     pub use_case_hack: bool,
     /// How many entries were met, in `.links` too.
@@ -197,6 +202,12 @@ impl DiskScan {
             row.sort_unstable();
             names.push(&row);
         }
+        let physical = match &self.physical {
+            Physical::Extents(extents) => {
+                Physical::Extents(Box::new(extents.restrict(paths, (&kept, &renumbered), &names)))
+            }
+            other => other.clone(),
+        };
         let usages: Vec<Usage> = paths.iter().map(|&path| self.usages[path as usize]).collect();
         let entries = usages.iter().map(|u| u.files + u.directories + u.symlinks + u.unsupported);
         Self {
@@ -209,6 +220,7 @@ impl DiskScan {
             links: None,
             store_directory_disk_size: self.store_directory_disk_size,
             capacity: self.capacity,
+            physical,
             use_case_hack: self.use_case_hack,
             stat_calls: self.stat_calls,
             warnings: self.warnings.clone(),
@@ -270,7 +282,12 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     let stage = if options.whole { "walking the store" } else { "walking store paths" };
     progress.begin(stage, Total::Paths(tops.len() as u64));
 
+    let source = match options.extents {
+        ExtentsOption::Never => ExtentSource::Unknown("it was not asked for".to_owned()),
+        _ => files.directory().extents(),
+    };
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
+    visitor.finds_extents = matches!(source, ExtentSource::Extents(_));
     visitor.use_case_hack = options.use_case_hack;
     visitor.mounts_below = files.facts().mounts_below != Some(false);
     let walked = walker.walk(&tops, &Observing { sums: &visitor, observer }, progress);
@@ -281,8 +298,15 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     warnings.extend(walked.warnings);
 
     let (tallies, states): (Vec<Tally>, Vec<O::State>) = walked.states.into_iter().unzip();
-    let Sums { mut usages, mut inodes, names: names_of, renumbered, warnings: also } =
-        visitor.finish(tallies);
+    let Sums {
+        mut usages,
+        mut inodes,
+        names: names_of,
+        files: found,
+        elsewhere,
+        renumbered,
+        warnings: also,
+    } = visitor.finish(tallies);
     warnings.extend(also);
     if !options.whole && !inodes.is_empty() {
         let table = InodeTable::from_distinct(inodes);
@@ -297,6 +321,16 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
         warnings.extend(also);
     }
     add_shared(&mut usages, &inodes, names_of.iter());
+    let met = Met {
+        paths: usages.len(),
+        asked: names.len(),
+        files: found,
+        elsewhere,
+        inodes: &inodes,
+        names: &names_of,
+        unused_links: read.unused,
+    };
+    let physical = physical(files, source, options.extents, &met, progress, &mut warnings);
 
     for (usage, name) in usages.iter().zip(names) {
         if !usage.present && usage.complete {
@@ -319,12 +353,47 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
         links: read.links,
         store_directory_disk_size: files.stat().disk_size,
         capacity: files.directory().capacity().ok(),
+        physical,
         use_case_hack: options.use_case_hack,
         entries,
         stat_calls,
         warnings,
     };
     Ok((scan, Observed { states, renumbered }))
+}
+
+/// What the files that were met take beneath their blocks.
+fn physical(
+    files: &StoreFiles,
+    source: ExtentSource,
+    option: ExtentsOption,
+    met: &Met<'_>,
+    progress: &Progress,
+    warnings: &mut Warnings,
+) -> Physical {
+    let at = files.path_of(b"");
+    let at = at.strip_suffix(b"/").unwrap_or(&at);
+    match source {
+        ExtentSource::Blocks => Physical::Blocks,
+        ExtentSource::Unknown(why) => {
+            if option == ExtentsOption::Exact {
+                let message = format!("physical sizes are not known: {why}");
+                warnings.push(WarningKind::Unchecked, at, message);
+            }
+            Physical::Unknown(why)
+        }
+        ExtentSource::Extents(reader) => {
+            progress.begin("reading extents", Total::Unknown);
+            match extents::gather(&*reader, met, at, warnings) {
+                Ok(extents) => Physical::Extents(Box::new(extents)),
+                Err(error) => {
+                    let message = format!("cannot read its extents: {error}");
+                    warnings.push(extents::kind_of(&error), at, message.clone());
+                    Physical::Unknown(message)
+                }
+            }
+        }
+    }
 }
 
 /// Adds to each path what its inodes with several names cost, each once.
@@ -361,6 +430,8 @@ pub(super) struct Summing<'a> {
     /// Whether inodes may have more names than they count, directories too:
     /// all of them are told apart by number.
     pub(super) mounts_below: bool,
+    /// Whether files with one name are noted.
+    finds_extents: bool,
 }
 
 const SHARDS: u32 = 64;
@@ -375,6 +446,10 @@ pub(super) struct Tally {
     numbers: Vec<u32>,
     /// Where in `numbers` those of a path begin.
     runs: Vec<(u32, usize)>,
+    /// Files with one name, where their extents are looked at.
+    files: Vec<Found>,
+    /// How many such files are not in the store's own file system.
+    elsewhere: u64,
     /// About what the walk met; of what it could not read it warns itself.
     warnings: Warnings,
 }
@@ -386,6 +461,8 @@ struct Sums {
     /// Those inodes: of `.links` first, then the rest, each sorted.
     inodes: Vec<Inode>,
     names: Rows,
+    files: Vec<Found>,
+    elsewhere: u64,
     renumbered: Renumbered,
     warnings: Warnings,
 }
@@ -400,6 +477,7 @@ impl<'a> Summing<'a> {
             usages: Mutex::new(vec![Usage { complete: true, ..Usage::default() }; paths]),
             use_case_hack: false,
             mounts_below: false,
+            finds_extents: false,
         }
     }
 
@@ -465,6 +543,15 @@ impl<'a> Summing<'a> {
                 if matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
                     usage.private_apparent_size =
                         usage.private_apparent_size.saturating_add(meta.size);
+                    if self.finds_extents && meta.disk_size > 0 {
+                        match self.devices.index(meta.dev) {
+                            0 => {
+                                let file = Found::new(tally.path, meta.ino, meta.disk_size);
+                                tally.files.push(file);
+                            }
+                            _ => tally.elsewhere += 1,
+                        }
+                    }
                 }
             }
             EntryStat::Failed => usage.complete = false,
@@ -502,8 +589,11 @@ impl<'a> Summing<'a> {
     fn finish(self, tallies: Vec<Tally>) -> Sums {
         let mut tallies = tallies;
         let mut warnings = Warnings::new();
+        let (mut files, mut elsewhere) = (Vec::new(), 0);
         for tally in &mut tallies {
             self.settle(tally);
+            files.append(&mut tally.files);
+            elsewhere += tally.elsewhere;
             warnings.extend(std::mem::take(&mut tally.warnings));
         }
         let usages = self.usages.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -543,7 +633,7 @@ impl<'a> Summing<'a> {
         for path in 0..usages.len() as u32 {
             names.row_mut(path).sort_unstable();
         }
-        Sums { usages, inodes, names, renumbered, warnings }
+        Sums { usages, inodes, names, files, elsewhere, renumbered, warnings }
     }
 }
 
@@ -555,6 +645,8 @@ impl Summing<'_> {
             usage: Usage { complete: true, ..Usage::default() },
             numbers: Vec::new(),
             runs: Vec::new(),
+            files: Vec::new(),
+            elsewhere: 0,
             warnings: Warnings::new(),
         }
     }

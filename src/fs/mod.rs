@@ -41,6 +41,13 @@
 // What the variants of the enums hold is theirs alone.
 #![allow(unnameable_types)]
 
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+mod btrfs;
+#[cfg_attr(
+    not(all(target_os = "linux", not(nix_census_portable))),
+    allow(dead_code, reason = "only Linux has calls that show extents")
+)]
+mod extents;
 mod input;
 mod live;
 mod locate;
@@ -53,6 +60,8 @@ use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
+pub use extents::Compression;
+pub(crate) use extents::{Chunk, ExtentItem, ExtentReader, ExtentSource, Subvolume};
 pub(crate) use input::Input;
 pub use locate::locate;
 pub(crate) use locate::{locate_elsewhere, locate_guix};
@@ -329,6 +338,15 @@ impl Directory {
             Self::Native(directory) => directory.capacity(),
             Self::Portable(directory) => directory.capacity(),
             Self::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// How it is found out what files of its file system take of the disk.
+    pub(crate) fn extents(&self) -> ExtentSource {
+        match self {
+            Self::Native(directory) => directory.extents(),
+            Self::Portable(_) => live::no_extents(),
+            Self::Memory(_) => ExtentSource::Blocks,
         }
     }
 

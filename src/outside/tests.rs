@@ -62,7 +62,7 @@ fn caches_by_user_and_kind() {
     ];
     assert_eq!(caches, expected);
     let logs = outside.logs.unwrap();
-    assert_eq!(logs.space, Space { disk_size: 8192 + 2 * 4096, inodes: 3 });
+    assert_eq!(logs.space, Space::blocks(8192 + 2 * 4096, 3));
     assert_eq!(logs.path, Path::new("/nix/var/log/nix/drvs"));
 }
 
@@ -288,5 +288,5 @@ fn a_directory_takes_what_du_says() {
         out.split_whitespace().next().unwrap().parse::<u64>().unwrap()
     };
     assert_eq!(outside.caches.len(), 1);
-    assert_eq!(outside.caches_space(), Space { disk_size: du("-B1"), inodes: du("--inodes") });
+    assert_eq!(outside.caches_space(), Space::blocks(du("-B1"), du("--inodes")));
 }

@@ -35,7 +35,6 @@ choice! {
 record! {
     StoreLocation { root, store_dir, state_dir, real_store_dir, real_state_dir, database }
     Warning { kind, path, message }
-    Space { disk_size, inodes }
     Capacity { size, free, available, inodes, free_inodes }
     Links {
         entries,
@@ -116,5 +115,19 @@ impl Field for Examine {
             1 => Ok(Self::Closure(targets)),
             _ => Err("what it examines is not known".into()),
         }
+    }
+}
+
+/// Of what lies outside the store, where blocks say it all.
+impl Field for Space {
+    const LEAST: usize = 2;
+
+    fn put(&self, out: &mut Encoder) {
+        out.field(&self.disk_size);
+        out.field(&self.inodes);
+    }
+
+    fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
+        Ok(Self::blocks(from.field()?, from.field()?))
     }
 }

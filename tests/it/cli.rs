@@ -685,7 +685,19 @@ fn the_overview_of_a_known_store() {
     let left = ["file_system_size", "free_size", "available_size"];
     assert!(left.iter().all(|key| answer[key].is_u64()));
     let inodes = ["file_system_inodes", "free_inodes"];
-    let rest = [&["duration", "entries", "heaviest", "outside"][..], &left, &inodes].concat();
+    // What is beneath blocks depends on the file system.
+    let beneath = [
+        "physical_size",
+        "uncompressed_size",
+        "referenced_size",
+        "inline_size",
+        "raw_size",
+        "physical_size_unknown",
+    ];
+    let known = answer["physical_size_unknown"].is_null();
+    assert_eq!(answer["physical_size"].is_u64(), known, "{answer:#}");
+    let rest = ["duration", "entries", "heaviest", "outside"];
+    let rest = [&rest[..], &left, &inodes, &beneath].concat();
     assert_eq!(keys, expected.iter().map(|(k, _)| *k).chain(rest).collect());
     let heaviest: Vec<&Value> =
         answer["heaviest"].as_array().unwrap().iter().map(|r| &r["path"]).collect();
@@ -695,13 +707,14 @@ fn the_overview_of_a_known_store() {
         paths.iter().map(|p| json!(p)).collect::<Vec<_>>().iter().collect::<Vec<_>>()
     );
     let row = json!({"nar_size": (nar - 120) / 2, "disk_size": blocks(&made.store.join(base(2, "shares"))) + content,
-        "referrers": 1, "path": paths[0]});
+        "physical_size": answer["heaviest"][0]["physical_size"], "referrers": 1, "path": paths[0]});
     assert_eq!(answer["heaviest"][0], row);
+    assert_eq!(row["physical_size"].is_u64(), known);
 
     // CSV has the list.
     let csv = made.run(&env, ["--format", "csv"]).ok();
     let mut lines = csv.lines();
-    assert_eq!(lines.next(), Some("nar_size,disk_size,referrers,path"));
+    assert_eq!(lines.next(), Some("nar_size,disk_size,physical_size,referrers,path"));
     assert!(lines.next().unwrap().ends_with(&paths[0]) && lines.count() == 2);
 
     // Without the disk: what it would say is left out, not 0.

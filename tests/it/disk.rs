@@ -11,14 +11,19 @@ use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use nix_census::disk::{self, DiskScan, Progress, ScanOptions, Total, Usage};
+use nix_census::disk::{self, DiskScan, ExtentsOption, Progress, ScanOptions, Total, Usage};
 use nix_census::fs::{FileType, StoreFiles, Tree};
 use nix_census::internals::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry, Walker};
 use nix_census::warning::WarningKind;
 use proptest::prelude::*;
 use rustix::fs::{Mode, OFlags, mkdirat, openat};
 
-const WHOLE: ScanOptions = ScanOptions { whole: true, threads: Some(3), use_case_hack: false };
+const WHOLE: ScanOptions = ScanOptions {
+    whole: true,
+    threads: Some(3),
+    use_case_hack: false,
+    extents: ExtentsOption::Auto,
+};
 const TARGETS: ScanOptions = ScanOptions { whole: false, ..WHOLE };
 
 /// How files are reached: each is the other's second opinion.

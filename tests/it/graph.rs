@@ -22,6 +22,7 @@ fn work(paths: usize) -> u64 {
             nar: weights().map(|w| w.nar).sum(),
             disk: weights().map(|w| w.disk).sum(),
             inodes: closure.len() as u64,
+            physical: 0,
         };
         assert_eq!(found.sizes[node], sum, "closure of {node}");
     }

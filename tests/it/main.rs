@@ -15,6 +15,7 @@ mod deep;
 mod demo;
 mod diff;
 mod disk;
+mod extents;
 mod files;
 mod garbage;
 mod generate;

@@ -134,7 +134,10 @@ fn a_closure_on_disk_counts_each_inode_once() {
                 assert_eq!(alone["retained_nar_size"], row["closure_nar_size"], "{path}");
                 assert_eq!(alone["retained_disk_size"], row["closure_disk_size"], "{path}");
                 assert_eq!(alone["retained_inodes"], row["closure_inodes"], "{path}");
-                for key in ["retained_nar_size", "retained_disk_size", "retained_inodes"] {
+                let physical = "retained_physical_size";
+                assert_eq!(alone[physical], row["closure_physical_size"], "{path}");
+                let retained = ["retained_nar_size", "retained_disk_size", "retained_inodes"];
+                for key in retained.into_iter().chain([physical]) {
                     alone[key] = row[key].clone();
                 }
                 assert_eq!(alone, *row, "{path}");

@@ -393,7 +393,7 @@ impl Ladder<'_> {
                 kind: ActionKind::CompactDatabase,
                 subject: String::new(),
                 count: database.free_pages,
-                freed: Some(Space { disk_size: database.free_size(), inodes: 0 }),
+                freed: Some(Space::blocks(database.free_size(), 0)),
                 nar_size: None,
                 at_least: true,
                 on_store: on_store(database.device),

@@ -213,7 +213,11 @@ impl SmallestSet {
             need: options.need,
             roots: members.iter().map(|&holder| holders.roots.row(holder)[0]).collect(),
             tiers: members.iter().map(|&holder| tier_of[holder as usize]).collect(),
-            freed: Space { disk_size: freed.disk, inodes: freed.inodes },
+            freed: Space {
+                disk_size: freed.disk,
+                physical_size: freed.physical,
+                inodes: freed.inodes,
+            },
             nar_size: freed.known_nar_size(),
             proof,
             among,

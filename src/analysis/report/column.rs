@@ -63,20 +63,34 @@ columns! {
     ApparentSize size "apparent_size" "apparent size",
     /// Allocated blocks (`st_blocks` × 512) in bytes, each inode once.
     DiskSize size "disk_size" "disk size",
+    /// Extents in bytes as they lie on the disk, compressed, each once.
+    PhysicalSize size "physical_size" "physical",
+    /// The same extents uncompressed, in bytes.
+    UncompressedSize size "uncompressed_size" "uncompressed",
+    /// What files show of extents in bytes, every reference counted.
+    ReferencedSize size "referenced_size" "referenced",
+    /// Contents in bytes that the file system keeps in its metadata.
+    InlineSize size "inline_size" "inline",
     /// Disk size in bytes, every name of an inode counted: `du -l`.
     CopiedDiskSize size "copied_disk_size" "copied",
-    /// Disk size in bytes of inodes that other paths have names of, `.links` aside.
+    /// Disk size in bytes of inodes with names in other paths, `.links` aside.
     SharedSize size "shared_size" "shared",
     /// Disk size in bytes that deleting this path alone frees.
     ReclaimableSize size "reclaimable_size" "reclaimable",
+    /// Extents in bytes that deleting this path alone frees.
+    ReclaimablePhysicalSize size "reclaimable_physical_size" "reclaimable physical",
     /// NAR size of the closure in bytes.
     ClosureNarSize size "closure_nar_size" "closure NAR",
     /// Disk size of the closure in bytes, each inode once.
     ClosureDiskSize size "closure_disk_size" "closure disk",
+    /// Extents of the closure in bytes, each once.
+    ClosurePhysicalSize size "closure_physical_size" "closure physical",
     /// NAR size in bytes of what only this path keeps, itself included.
     RetainedNarSize size "retained_nar_size" "retained NAR",
     /// Disk size in bytes of what only this path keeps, itself included.
     RetainedDiskSize size "retained_disk_size" "retained disk",
+    /// Extents in bytes of what only this path keeps, itself included.
+    RetainedPhysicalSize size "retained_physical_size" "retained physical",
     /// The paths it refers to.
     References paths "references" "references",
     /// The paths that refer to it.
@@ -139,8 +153,27 @@ impl Column {
     }
 
     /// Those of what would go if every reference to the path were cut.
-    pub const RETAINED: [Self; 3] =
-        [Self::RetainedNarSize, Self::RetainedDiskSize, Self::RetainedInodes];
+    pub const RETAINED: [Self; 4] = [
+        Self::RetainedNarSize,
+        Self::RetainedDiskSize,
+        Self::RetainedPhysicalSize,
+        Self::RetainedInodes,
+    ];
+
+    /// Those of its closure that need the walk of all of it.
+    pub const CLOSURE_ON_DISK: [Self; 3] =
+        [Self::ClosureDiskSize, Self::ClosurePhysicalSize, Self::ClosureInodes];
+
+    /// The column of extents in place of one of blocks.
+    pub fn physical(self) -> Self {
+        match self {
+            Self::DiskSize => Self::PhysicalSize,
+            Self::ReclaimableSize => Self::ReclaimablePhysicalSize,
+            Self::ClosureDiskSize => Self::ClosurePhysicalSize,
+            Self::RetainedDiskSize => Self::RetainedPhysicalSize,
+            other => other,
+        }
+    }
 
     /// What a table shows by default.
     pub fn readable(disk: bool) -> Vec<Self> {
@@ -171,6 +204,7 @@ impl Column {
             Self::Name | Self::DiskSize => 1,
             Self::RetainedDiskSize | Self::NarSize => 2,
             Self::RetainedNarSize | Self::ClosureDiskSize | Self::ReclaimableSize => 3,
+            Self::PhysicalSize | Self::RetainedPhysicalSize => 3,
             Self::Deriver | Self::Hash | Self::Signatures | Self::Ca => 8,
             Self::Pname | Self::Version | Self::Package | Self::PackageVersion => 5,
             _ => 4,
@@ -193,6 +227,13 @@ impl Column {
                 | Self::ReclaimableInodes
                 | Self::ClosureInodes
                 | Self::RetainedInodes
+                | Self::PhysicalSize
+                | Self::UncompressedSize
+                | Self::ReferencedSize
+                | Self::InlineSize
+                | Self::ReclaimablePhysicalSize
+                | Self::ClosurePhysicalSize
+                | Self::RetainedPhysicalSize
                 | Self::Files
                 | Self::Directories
                 | Self::Symlinks
@@ -222,6 +263,8 @@ impl Column {
                 | Self::RetainedDiskSize
                 | Self::ClosureInodes
                 | Self::RetainedInodes
+                | Self::ClosurePhysicalSize
+                | Self::RetainedPhysicalSize
                 | Self::Referrers
         )
     }
@@ -231,6 +274,7 @@ impl Column {
         let catalog = &census.catalog;
         let id = census.id(row.index);
         let usage = census.usage(row.index);
+        let extents = census.extent_sizes(row.index);
         let size = |n: Option<u64>| Cell::optional(n, Cell::Size);
         let count = |n: Option<u64>| Cell::optional(n, Cell::Count);
         let version = |v: &'a str| if v.is_empty() { Cell::Missing } else { Cell::text(v) };
@@ -253,6 +297,13 @@ impl Column {
             Self::ClosureDiskSize => size(row.closure_disk_size),
             Self::RetainedNarSize => size(row.retained_nar_size),
             Self::RetainedDiskSize => size(row.retained_disk_size),
+            Self::PhysicalSize => size(extents.map(|e| e.physical_size)),
+            Self::UncompressedSize => size(extents.map(|e| e.uncompressed_size)),
+            Self::ReferencedSize => size(extents.map(|e| e.referenced_size)),
+            Self::InlineSize => size(extents.map(|e| e.inline_size)),
+            Self::ReclaimablePhysicalSize => size(row.reclaimable_physical_size),
+            Self::ClosurePhysicalSize => size(row.closure_physical_size),
+            Self::RetainedPhysicalSize => size(row.retained_physical_size),
             Self::References if !catalog.unlisted_references(id).is_empty() => {
                 Cell::Paths(catalog.reference_paths(id).into_iter().map(Cow::Owned).collect())
             }

@@ -13,6 +13,7 @@ use super::retained::{Retained, Sizes, weighted, within};
 use crate::answer::{self, Cell, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
+use crate::disk::ExtentSizes;
 use crate::graph::{TooHeavy, closure_sizes, saturating_sum};
 use crate::text::format_count;
 use crate::warning::Warnings;
@@ -45,6 +46,12 @@ pub struct Row {
     pub shared_size: Option<u64>,
     /// The disk size freed by deleting this path alone.
     pub reclaimable_size: Option<u64>,
+    /// The extents freed by deleting this path alone.
+    pub reclaimable_physical_size: Option<u64>,
+    /// The extents of its closure, each once.
+    pub closure_physical_size: Option<u64>,
+    /// The extents of what would go if every reference to it were cut.
+    pub retained_physical_size: Option<u64>,
     /// The sum of NAR sizes over its closure, as `nix path-info -S` has it.
     pub closure_nar_size: Option<u64>,
     /// The disk size of its closure, each inode once.
@@ -74,6 +81,8 @@ pub struct Total {
     pub apparent_size: Option<u64>,
     /// Their disk size.
     pub disk_size: Option<u64>,
+    /// Their extents; `None` if these are not known.
+    pub extents: Option<ExtentSizes>,
     /// Their inodes.
     pub inodes: Option<u64>,
     /// Their regular files.
@@ -105,7 +114,7 @@ impl Report {
     pub fn new(census: &Census, options: &ReportOptions) -> Result<Self, TooHeavy> {
         let wants = |c: Column| options.columns.contains(&c) || options.sort == c;
         let mut rows = base_rows(census, options);
-        let of_disk = wants(Column::ClosureDiskSize) || wants(Column::ClosureInodes);
+        let of_disk = Column::CLOSURE_ON_DISK.into_iter().any(wants);
         if wants(Column::ClosureNarSize) || of_disk {
             add_closure_sizes(census, &mut rows, of_disk)?;
         }
@@ -114,6 +123,7 @@ impl Report {
             for row in &mut rows {
                 row.retained_nar_size = retained.nar_size(row.index);
                 row.retained_disk_size = retained.disk_size(row.index);
+                row.retained_physical_size = retained.physical_size(row.index);
                 row.retained_inodes = retained.inodes(row.index);
             }
         }
@@ -173,7 +183,7 @@ impl Report {
     /// the size that they have themselves.
     fn output(&self, column: Column) -> answer::Column {
         let output = column.output();
-        let own = [Column::DiskSize, Column::NarSize];
+        let own = [Column::PhysicalSize, Column::DiskSize, Column::NarSize];
         let weight = match column.is_size() && column == self.sort {
             true => true,
             false => {
@@ -197,6 +207,10 @@ impl Report {
             Column::DiskNarSize => optional(self.total.disk_nar_size),
             Column::ApparentSize => optional(self.total.apparent_size),
             Column::DiskSize => optional(self.total.disk_size),
+            Column::PhysicalSize => optional(self.total.extents.map(|e| e.physical_size)),
+            Column::ReferencedSize => optional(self.total.extents.map(|e| e.referenced_size)),
+            Column::UncompressedSize => optional(self.total.extents.map(|e| e.uncompressed_size)),
+            Column::InlineSize => optional(self.total.extents.map(|e| e.inline_size)),
             Column::Inodes => count(self.total.inodes),
             Column::Files => count(self.total.files),
             Column::Directories => count(self.total.directories),
@@ -222,6 +236,10 @@ impl Total {
             size("disk_nar_size", self.disk_nar_size),
             size("apparent_size", self.apparent_size),
             size("disk_size", self.disk_size),
+            size("physical_size", self.extents.map(|e| e.physical_size)),
+            size("referenced_size", self.extents.map(|e| e.referenced_size)),
+            size("uncompressed_size", self.extents.map(|e| e.uncompressed_size)),
+            size("inline_size", self.extents.map(|e| e.inline_size)),
             count("inodes", self.inodes),
             count("files", self.files),
             count("directories", self.directories),
@@ -241,6 +259,7 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
         let id = census.id(index);
         options.filter.as_ref().is_none_or(|ids| ids.binary_search(&id).is_ok())
     };
+    let physical = reclaimable_physical_sizes(census);
     let row = |index: PathIndex| {
         let disk_size = census.usage(index).map(|u| u.disk_size);
         // An inode is shared if it has more names than those here and the
@@ -261,6 +280,9 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
             index,
             shared_size,
             reclaimable_size,
+            reclaimable_physical_size: physical.as_ref().map(|sizes| sizes[index.index()]),
+            closure_physical_size: None,
+            retained_physical_size: None,
             closure_nar_size: None,
             closure_disk_size: None,
             retained_nar_size: None,
@@ -271,6 +293,29 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
         }
     };
     indexes.into_iter().filter(|&i| matches(i)).map(row).collect()
+}
+
+/// The extents that deleting each path alone frees, if that is known.
+fn reclaimable_physical_sizes(census: &Census) -> Option<Vec<u64>> {
+    let disk = census.disk.as_ref().filter(|disk| disk.knows_physical())?;
+    let own = |index: PathIndex| {
+        let names = disk.names.row(index.node()).chunk_by(|a, b| a == b);
+        let inodes = names.filter(|names| {
+            disk.inodes[names[0] as usize].names_outside_links() as usize <= names.len()
+        });
+        let sizes = inodes.map(|names| disk.inode_extents(names[0] as usize).physical_size);
+        saturating_sum(sizes.chain([disk.own_extents(index.index()).physical_size]))
+    };
+    let mut sizes: Vec<u64> = census.indexes().map(own).collect();
+    for (at, paths) in disk.groups_to_free().iter().enumerate() {
+        let group = disk.extents().map(|extents| extents.groups[at].physical_size);
+        if let (&[path], Some(group)) = (paths, group)
+            && let Some(size) = sizes.get_mut(path as usize)
+        {
+            *size = size.saturating_add(group);
+        }
+    }
+    Some(sizes)
 }
 
 fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<(), TooHeavy> {
@@ -289,8 +334,9 @@ fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<()
         let (graph, weights) = weighted(census);
         let sizes = closure_sizes(&graph, &weights, count)?.sizes;
         for row in &mut *rows {
-            let Sizes { nar, disk, inodes } = sizes[row.index.index()];
+            let Sizes { nar, disk, inodes, physical } = sizes[row.index.index()];
             (row.closure_nar_size, row.closure_disk_size) = (Some(nar), Some(disk));
+            row.closure_physical_size = census.knows_physical().then_some(physical);
             row.closure_inodes = Some(inodes);
         }
     } else {
@@ -308,6 +354,7 @@ fn add_closure_sizes(census: &Census, rows: &mut [Row], disk: bool) -> Result<()
         }
         if census.has_unlisted_references() && unknown.contains(row.index.node()) {
             (row.closure_disk_size, row.closure_inodes) = (None, None);
+            row.closure_physical_size = None;
         }
         let stated = || census.catalog.stated_closure_size(census.id(row.index));
         row.closure_nar_size = row.closure_nar_size.or_else(stated);
@@ -325,6 +372,7 @@ fn total(census: &Census, rows: &[Row]) -> Total {
         disk_nar_size: of_disk(saturating_sum(usages().map(|u| u.nar_size))),
         apparent_size: union.map(|union| union.apparent_size),
         disk_size: union.map(|union| union.disk_size),
+        extents: union.filter(|_| census.knows_physical()).map(|union| union.extents),
         inodes: union.map(|union| union.inodes),
         files: of_disk(usages().map(|u| u.files).sum()),
         directories: of_disk(usages().map(|u| u.directories).sum()),

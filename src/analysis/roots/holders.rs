@@ -24,13 +24,16 @@ pub struct RootSizes {
     pub unknown: u64,
     /// How many inodes; 0 where the disk was not asked.
     pub inodes: u64,
+    /// Extents as they lie on the disk; of no meaning where they are not known.
+    pub physical: u64,
 }
 
-weight!(RootSizes { nar, disk, unknown, inodes });
+weight!(RootSizes { nar, disk, unknown, inodes, physical });
 
 impl From<Space> for RootSizes {
     fn from(space: Space) -> Self {
-        Self { disk: space.disk_size, inodes: space.inodes, ..Self::default() }
+        let Space { disk_size: disk, physical_size: physical, inodes } = space;
+        Self { disk, inodes, physical, ..Self::default() }
     }
 }
 

@@ -116,10 +116,10 @@ impl Case {
         Freeable {
             classes: Rows::from_lists(&lists),
             class_sizes: (0..self.classes.len() as u64)
-                .map(|c| Space { disk_size: 1 << c, inodes: 1 + c % 3 })
+                .map(|c| Space::blocks(1 << c, 1 + c % 3))
                 .collect(),
             own_sizes: (0..u64::from(self.paths))
-                .map(|p| Space { disk_size: 1000 + p * p, inodes: 1 + p % 5 })
+                .map(|p| Space::blocks(1000 + p * p, 1 + p % 5))
                 .collect(),
             invalid_size: Space::default(),
         }

@@ -5,7 +5,8 @@
 //! and what it led to is asked by descriptor from then on. There is no moment
 //! at which a name that was checked is looked up again.
 
-use super::super::{Capacity, DirEntry, Facts, FileType, Stat, not_regular};
+use super::super::btrfs::Btrfs;
+use super::super::{Capacity, DirEntry, ExtentSource, Facts, FileType, Stat, not_regular};
 use super::layers::Layers;
 use super::{list_xattrs, open_file_xattrs};
 use rustix::fs::{
@@ -265,6 +266,34 @@ impl Directory {
         Ok(rustix::fs::fstatvfs(&self.fd)?.into())
     }
 
+    /// What its file system is decides it.
+    pub(crate) fn extents(&self) -> ExtentSource {
+        let unknown = |why: &str| ExtentSource::Unknown(why.to_owned());
+        let Ok(statfs) = rustix::fs::fstatfs(&self.fd) else {
+            return unknown("the file system does not say what it is");
+        };
+        match statfs.f_type as u32 {
+            // Neither compressed nor shared: ext2, ext3 and ext4, tmpfs, ramfs, jfs, minix.
+            0xef53 | 0x0102_1994 | 0x8584_58f6 | 0x3153_464a | 0x137f | 0x138f | 0x2468
+            | 0x2478 | 0x4d5a => ExtentSource::Blocks,
+            // ZFS counts blocks as it compressed them.
+            0x2fc1_2fc1 => ExtentSource::Blocks,
+            BTRFS => match self.fd.try_clone().and_then(Btrfs::new) {
+                Ok(btrfs) => ExtentSource::Extents(Box::new(btrfs)),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    unknown("btrfs shows extents to root only")
+                }
+                Err(error) => unknown(&format!("btrfs does not show its extents: {error}")),
+            },
+            XFS => unknown("files of XFS may share extents"),
+            OVERLAYFS => unknown("overlayfs does not show what its layers take"),
+            0xca45_1a4e => unknown("bcachefs may compress and share extents"),
+            0xf2f5_2010 => unknown("f2fs may compress files"),
+            0x7371_7368 | 0xe0f5_e1e2 => unknown("the file system may compress and share files"),
+            _ => unknown("the file system is none of which that is known"),
+        }
+    }
+
     pub(crate) fn facts(&self) -> Facts {
         let file_system = rustix::fs::fstatfs(&self.fd).map_or(0, |statfs| statfs.f_type as u32);
         let path = std::fs::read_link(proc_path(self.fd.as_fd())).ok();
@@ -337,6 +366,9 @@ pub(crate) fn has_open(identity: (u64, u64)) -> Option<bool> {
     Some(open.any(|found| Stat::from(&found).identity() == identity))
 }
 
+/// `f_type` of btrfs and XFS.
+const BTRFS: u32 = 0x9123_683e;
+const XFS: u32 = 0x5846_5342;
 /// `f_type` of overlayfs.
 const OVERLAYFS: u32 = 0x794c_7630;
 

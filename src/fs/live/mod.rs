@@ -11,7 +11,7 @@ pub(super) use linux as native;
 #[cfg(not(all(target_os = "linux", not(nix_census_portable))))]
 pub(super) use portable as native;
 
-use super::{Directory, XATTR_LIST_MAX};
+use super::{Directory, ExtentSource, XATTR_LIST_MAX};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -57,6 +57,11 @@ impl LiveTree {
     pub(super) fn open_in_root(&self, name: &Path) -> Option<io::Result<native::FoundInRoot>> {
         self.root.as_ref()?.find_in_root(name)
     }
+}
+
+/// Where nothing is known of the file system.
+pub(super) fn no_extents() -> ExtentSource {
+    ExtentSource::Unknown("its extents can be read on Linux only".to_owned())
 }
 
 /// The names of an open file's extended attributes.

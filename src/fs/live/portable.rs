@@ -3,7 +3,7 @@
 //! descriptors, a process that swaps directories meanwhile may lead elsewhere;
 //! and a path longer than the system allows fails.
 
-use super::super::{Capacity, DirEntry, Facts, FileType, Stat, not_regular};
+use super::super::{Capacity, DirEntry, ExtentSource, Facts, FileType, Stat, not_regular};
 use super::list_xattrs;
 use rustix::fs::OFlags;
 use std::ffi::{CStr, CString, OsStr};
@@ -124,6 +124,12 @@ impl Directory {
     #[allow(clippy::unused_self, reason = "the same call as on Linux")]
     pub(crate) fn agrees(&self, entry: u64, stat: &Stat) -> bool {
         entry == stat.ino
+    }
+
+    /// Only Linux has calls for it.
+    #[allow(clippy::unused_self, reason = "the same method as on Linux")]
+    pub(crate) fn extents(&self) -> ExtentSource {
+        super::no_extents()
     }
 
     pub(crate) fn facts(&self) -> Facts {

@@ -1,0 +1,627 @@
+//! Reading the extents of what a scan met, and finding out who uses which.
+
+use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, Holder};
+use crate::disk::inodes::{ByNumber, Inode};
+use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, Subvolume};
+use crate::graph::Rows;
+use crate::text::format_count;
+use crate::warning::{WarningKind, Warnings};
+use std::collections::HashMap;
+use std::io;
+
+/// A file that a walk met, whose inode has no other name.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::disk) struct Found {
+    pub(in crate::disk) ino: u64,
+    /// The number of its path.
+    pub(in crate::disk) path: u32,
+    /// Its blocks, in units of 512 bytes; as many as fit.
+    pub(in crate::disk) blocks: u32,
+}
+
+impl Found {
+    pub(in crate::disk) fn new(path: u32, ino: u64, disk_size: u64) -> Self {
+        Self { ino, path, blocks: blocks(disk_size) }
+    }
+}
+
+/// Blocks of 512 bytes, as many as fit.
+fn blocks(bytes: u64) -> u32 {
+    u32::try_from(bytes / 512).unwrap_or(u32::MAX)
+}
+
+/// What a scan met.
+pub(in crate::disk) struct Met<'a> {
+    /// How many paths, those beyond the valid ones included.
+    pub(in crate::disk) paths: usize,
+    /// How many of them are asked for: the first.
+    pub(in crate::disk) asked: usize,
+    /// Files with one name.
+    pub(in crate::disk) files: Vec<Found>,
+    /// How many more there are in other file systems or subvolumes below the store.
+    pub(in crate::disk) elsewhere: u64,
+    /// Inodes with several names.
+    pub(in crate::disk) inodes: &'a [Inode],
+    /// For each path its inodes.
+    pub(in crate::disk) names: &'a Rows,
+    /// Links of `.links` with no other name: number and blocks in bytes.
+    pub(in crate::disk) unused_links: Vec<(u64, u64)>,
+}
+
+/// A reference to an extent.
+#[derive(Clone, Copy)]
+struct Reference {
+    start: u64,
+    disk_size: u64,
+    uncompressed_size: u64,
+    owner: u32,
+    compression: Compression,
+}
+
+/// What was seen of one inode.
+#[derive(Clone, Copy)]
+struct Seen {
+    owner: u32,
+    /// Blocks that `stat` reported, in units of 512 bytes.
+    blocks: u32,
+    /// Bytes of its contents that have a place in the file system.
+    bytes: u64,
+}
+
+/// The owner that unused links of `.links` are.
+const UNUSED_LINKS: u32 = u32::MAX;
+/// How often a tree is read that was written to meanwhile.
+const TRIES: usize = 2;
+/// More bytes than any disk holds: sums of fewer fit.
+const LARGEST: u64 = 1 << 62;
+
+/// Reads the extents of what a scan met. An error is about all of it; what is less
+/// is a warning about `at`, the store directory.
+///
+/// # Errors
+/// Those of [`ExtentReader`].
+pub(in crate::disk) fn gather(
+    reader: &dyn ExtentReader,
+    met: &Met<'_>,
+    at: &[u8],
+    warnings: &mut Warnings,
+) -> io::Result<Extents> {
+    let mut own = Own::new(met);
+    let mut before = reader.generation()?;
+    for tries in 1.. {
+        own.read(reader)?;
+        let after = reader.generation()?;
+        if std::mem::replace(&mut before, after) == after {
+            break;
+        }
+        if tries == TRIES {
+            let message = "the file system was written to while its extents were read: physical \
+                           sizes may be of no one moment";
+            warnings.push(WarningKind::Uncertain, at, message);
+            break;
+        }
+    }
+    warn_of_elsewhere(met, at, warnings);
+    own.warn_of_unwritten(reader.block_size(), at, warnings);
+    // Stable: equal ones stay in the order of inodes.
+    radsort::sort_by_key(&mut own.references, |reference| reference.start);
+    let starts = own.references.chunk_by(|a, b| a.start == b.start).map(|chunk| chunk[0].start);
+    let mut holding = Holding::new(starts);
+    holding.read(reader, &own.elsewhere, at, warnings)?;
+    let Own { references, sizes, unused_links, totals, asked, .. } = own;
+    let mut grouping = Grouping {
+        extents: Extents {
+            own: sizes,
+            holders: std::mem::take(&mut holding.holders),
+            unused_links,
+            raw_size: Some(0),
+            ..Extents::default()
+        },
+        totals,
+        asked,
+        chunks: reader.chunks().unwrap_or_default(),
+        numbers: HashMap::new(),
+        owners: Vec::new(),
+    };
+    let (mut end, mut sum) = (0, 0u64);
+    for (extent, set) in references.chunk_by(|a, b| a.start == b.start).zip(&holding.of_extents) {
+        let Reference { start, disk_size, uncompressed_size, .. } = extent[0];
+        let same =
+            |of: &Reference| (of.disk_size, of.uncompressed_size) == (disk_size, uncompressed_size);
+        sum = sum.saturating_add(disk_size.max(uncompressed_size));
+        if start < end || sum > LARGEST || !extent.iter().all(same) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "its extents overlap"));
+        }
+        end = start + disk_size;
+        grouping.add(extent, &holding.sets[*set as usize]);
+    }
+    Ok(grouping.finish(met))
+}
+
+/// Warns of files that are in no tree that is read for them.
+fn warn_of_elsewhere(met: &Met<'_>, at: &[u8], warnings: &mut Warnings) {
+    let several = |inode: &&Inode| inode.device != 0 && inode.disk_size() > 0;
+    let files = met.elsewhere + met.inodes.iter().filter(several).count() as u64;
+    if files > 0 {
+        let message = format!(
+            "{} files of other file systems or subvolumes: physical sizes are without them",
+            format_count(files)
+        );
+        warnings.push(WarningKind::Unchecked, at, message);
+    }
+}
+
+/// What the tree of the store says of the inodes that a scan met, and of others.
+struct Own {
+    /// Where in `seen` an inode number is.
+    numbers: ByNumber,
+    seen: Vec<Seen>,
+    /// By owner: whether it is of the paths asked for.
+    asked: Vec<bool>,
+    references: Vec<Reference>,
+    /// Extents that files outside the scan refer to.
+    elsewhere: Vec<u64>,
+    /// By owner, without extents.
+    sizes: Vec<ExtentSizes>,
+    unused_links: ExtentSizes,
+    /// The same by compression, of the paths asked for.
+    totals: Vec<CompressionSizes>,
+}
+
+impl Own {
+    fn new(met: &Met<'_>) -> Self {
+        let paths = met.paths as u32;
+        let mut asked = vec![false; met.paths + met.inodes.len()];
+        asked[..met.asked].fill(true);
+        for row in met.names.iter().take(met.asked) {
+            row.iter().for_each(|&inode| asked[met.paths + inode as usize] = true);
+        }
+        let files = met.files.iter().map(|file| (file.ino, file.path, file.blocks));
+        let inodes = (paths..).zip(met.inodes).filter(|(_, inode)| inode.device == 0);
+        let inodes = inodes.map(|(owner, inode)| (inode.ino, owner, blocks(inode.disk_size())));
+        let links = met.unused_links.iter();
+        let links = links.map(|&(ino, disk_size)| (ino, UNUSED_LINKS, blocks(disk_size)));
+        let mut own = Self {
+            numbers: ByNumber::default(),
+            seen: Vec::new(),
+            asked,
+            references: Vec::new(),
+            elsewhere: Vec::new(),
+            sizes: Vec::new(),
+            unused_links: ExtentSizes::default(),
+            totals: Vec::new(),
+        };
+        for (ino, owner, blocks) in files.chain(inodes).chain(links) {
+            // Once only, should a file have been met under two names meanwhile.
+            let next = own.seen.len() as u32;
+            if own.numbers.get_or_insert(ino, next) == next {
+                own.seen.push(Seen { owner, blocks, bytes: 0 });
+            }
+        }
+        own
+    }
+
+    /// Reads the tree, anew if it was read before.
+    fn read(&mut self, reader: &dyn ExtentReader) -> io::Result<()> {
+        self.references.clear();
+        self.elsewhere.clear();
+        self.seen.iter_mut().for_each(|seen| seen.bytes = 0);
+        self.sizes = vec![ExtentSizes::default(); self.asked.len()];
+        self.unused_links = ExtentSizes::default();
+        self.totals = (Compression::ALL.into_iter())
+            .map(|compression| CompressionSizes {
+                compression,
+                sizes: ExtentSizes::default(),
+                inline_uncompressed_size: 0,
+            })
+            .collect();
+        let mut at = (None, None);
+        reader.read(reader.own(), &mut |ino, item| {
+            if at.0 != Some(ino) {
+                at = (Some(ino), self.numbers.get(ino));
+            }
+            match at.1 {
+                Some(index) => self.add(index, item),
+                None => {
+                    if let ExtentItem::Extent { start, .. } = item {
+                        self.elsewhere.push(start);
+                    }
+                }
+            }
+        })
+    }
+
+    fn add(&mut self, index: u32, item: ExtentItem) {
+        let seen = &mut self.seen[index as usize];
+        let owner = seen.owner;
+        let total = |compression| Compression::ALL.iter().position(|&other| other == compression);
+        let (compression, bytes, sizes) = match item {
+            ExtentItem::Inline { compression, size, uncompressed_size } => {
+                let sizes = ExtentSizes { inline_size: size, ..ExtentSizes::default() };
+                (compression, uncompressed_size, sizes)
+            }
+            ExtentItem::Extent {
+                start,
+                disk_size,
+                uncompressed_size,
+                referenced_size,
+                compression,
+            } => {
+                let reference =
+                    Reference { start, disk_size, uncompressed_size, owner, compression };
+                self.references.push(reference);
+                let sizes = ExtentSizes { referenced_size, ..ExtentSizes::default() };
+                (compression, referenced_size, sizes)
+            }
+        };
+        seen.bytes = seen.bytes.saturating_add(bytes);
+        match self.sizes.get_mut(owner as usize) {
+            Some(sum) => sum.add(sizes),
+            None => self.unused_links.add(sizes),
+        }
+        if self.asked.get(owner as usize) == Some(&true)
+            && let Some(at) = total(compression)
+        {
+            let total = &mut self.totals[at];
+            total.sizes.add(sizes);
+            if sizes.inline_size > 0 {
+                let sum = &mut total.inline_uncompressed_size;
+                *sum = sum.saturating_add(bytes);
+            }
+        }
+    }
+
+    /// Warns of files of which the tree and `stat` say different things.
+    fn warn_of_unwritten(&self, block_size: u64, at: &[u8], warnings: &mut Warnings) {
+        let differs = |seen: &&Seen| match seen.bytes.checked_next_multiple_of(block_size.max(1)) {
+            Some(bytes) => blocks(bytes) != seen.blocks,
+            None => true,
+        };
+        let files = self.seen.iter().filter(differs).count();
+        if files > 0 {
+            let s = if files == 1 { "" } else { "s" };
+            let message = format!(
+                "{} file{s} with contents that are not written to the disk yet, or changed \
+                 meanwhile: physical sizes are without them (`sync` writes them)",
+                format_count(files as u64)
+            );
+            warnings.push(WarningKind::Unchecked, at, message);
+        }
+    }
+}
+
+/// Who refers to extents from outside.
+struct Holding {
+    /// The place of each extent by its address.
+    extents: ByNumber,
+    /// For each extent, a set of holders.
+    of_extents: Vec<u32>,
+    /// Sets of indexes of holders; the first is empty.
+    sets: Vec<Vec<u32>>,
+    /// The set that comes of one by one holder more.
+    next: HashMap<(u32, u32), u32>,
+    holders: Vec<Holder>,
+}
+
+impl Holding {
+    fn new(starts: impl Iterator<Item = u64>) -> Self {
+        let mut extents = ByNumber::default();
+        let mut count = 0;
+        for start in starts {
+            extents.get_or_insert(start, count);
+            count += 1;
+        }
+        Self {
+            extents,
+            of_extents: vec![0; count as usize],
+            sets: vec![Vec::new()],
+            next: HashMap::new(),
+            holders: Vec::new(),
+        }
+    }
+
+    /// Looks for references from files of the store's subvolume outside the scan, and
+    /// from all other subvolumes.
+    fn read(
+        &mut self,
+        reader: &dyn ExtentReader,
+        elsewhere: &[u64],
+        at: &[u8],
+        warnings: &mut Warnings,
+    ) -> io::Result<()> {
+        let subvolumes = reader.subvolumes()?;
+        let deleted = subvolumes.iter().filter(|subvolume| subvolume.deleted).count();
+        if deleted > 0 {
+            let s = if deleted == 1 { " is" } else { "s are" };
+            let message = format!(
+                "{deleted} deleted subvolume{s} not cleaned up by btrfs yet: what only they hold \
+                 is taken to be free"
+            );
+            warnings.push(WarningKind::Note, at, message);
+        }
+        for subvolume in subvolumes {
+            let own = subvolume.id == reader.own();
+            if subvolume.deleted && !own {
+                continue;
+            }
+            let holder = self.holders.len() as u32;
+            let mut found = false;
+            if own {
+                elsewhere.iter().for_each(|&start| found |= self.hold(start, holder));
+            } else {
+                let read = reader.read(subvolume.id, &mut |_, item| {
+                    if let ExtentItem::Extent { start, .. } = item {
+                        found |= self.hold(start, holder);
+                    }
+                });
+                if let Err(error) = read {
+                    let message = format!(
+                        "cannot read what this subvolume shares with the store, which is taken to \
+                         be nothing more than was read: {error}"
+                    );
+                    let kind = kind_of(&error);
+                    warnings.push(kind, subvolume.path.clone(), message);
+                }
+            }
+            if found {
+                let Subvolume { path, snapshot, .. } = subvolume;
+                self.holders.push(Holder { path, snapshot, own });
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes that a holder refers to the extent at an address, if it is one of these.
+    fn hold(&mut self, start: u64, holder: u32) -> bool {
+        let Some(extent) = self.extents.get(start) else { return false };
+        let set = &mut self.of_extents[extent as usize];
+        if self.sets[*set as usize].last() == Some(&holder) {
+            return true;
+        }
+        *set = match self.next.get(&(*set, holder)) {
+            Some(&next) => next,
+            None => {
+                let mut with = self.sets[*set as usize].clone();
+                with.push(holder);
+                let next = self.sets.len() as u32;
+                self.sets.push(with);
+                self.next.insert((*set, holder), next);
+                next
+            }
+        };
+        true
+    }
+}
+
+/// What sort of thing an error of a reader is.
+pub(in crate::disk) fn kind_of(error: &io::Error) -> WarningKind {
+    match error.kind() {
+        io::ErrorKind::InvalidData => WarningKind::Damaged,
+        _ => WarningKind::of_error(error),
+    }
+}
+
+/// Extents as they come to their owners.
+struct Grouping {
+    /// Inodes follow the paths in `own` until the end.
+    extents: Extents,
+    totals: Vec<CompressionSizes>,
+    asked: Vec<bool>,
+    chunks: Vec<Chunk>,
+    /// The group of each set of owners and of holders.
+    numbers: HashMap<(Vec<u32>, Vec<u32>), usize>,
+    owners: Vec<u32>,
+}
+
+impl Grouping {
+    /// Adds an extent, by all references to it; in ascending order of address.
+    fn add(&mut self, extent: &[Reference], holders: &[u32]) {
+        let Reference { start, disk_size, uncompressed_size, compression, .. } = extent[0];
+        let sizes =
+            ExtentSizes { physical_size: disk_size, uncompressed_size, ..ExtentSizes::default() };
+        self.owners.clear();
+        self.owners.extend(extent.iter().map(|reference| reference.owner));
+        self.owners.sort_unstable();
+        self.owners.dedup();
+        // A collection deletes unused links in any case: they keep nothing.
+        if self.owners.last() == Some(&UNUSED_LINKS) {
+            self.owners.pop();
+        }
+        if self.owners.iter().any(|&owner| self.asked[owner as usize]) {
+            let at = Compression::ALL.iter().position(|&other| other == compression);
+            self.totals[at.unwrap_or(0)].sizes.add(sizes);
+            let raw = self.raw(start, disk_size);
+            let sum = &mut self.extents.raw_size;
+            *sum = sum.zip(raw).map(|(sum, raw)| sum.saturating_add(raw));
+        }
+        match (&self.owners[..], holders) {
+            ([], _) => self.extents.unused_links.add(sizes),
+            (&[owner], []) => self.extents.own[owner as usize].add(sizes),
+            (owners, holders) => {
+                let next = self.extents.groups.len();
+                let key = (owners.to_vec(), holders.to_vec());
+                let at = *self.numbers.entry(key).or_insert(next);
+                if at == next {
+                    let holders = holders.to_vec();
+                    let group = ExtentGroup { physical_size: 0, uncompressed_size: 0, holders };
+                    self.extents.groups.push(group);
+                    self.extents.owners.push(owners);
+                }
+                // Checked to fit: these are parts of the sum of all.
+                let group = &mut self.extents.groups[at];
+                group.physical_size += disk_size;
+                group.uncompressed_size += uncompressed_size;
+            }
+        }
+    }
+
+    /// What an extent takes on devices, if that is known.
+    fn raw(&self, start: u64, size: u64) -> Option<u64> {
+        let at = self.chunks.partition_point(|chunk| chunk.start <= start).checked_sub(1)?;
+        let chunk = self.chunks[at];
+        (start - chunk.start + size <= chunk.length)
+            .then(|| size.saturating_mul(chunk.raw) / chunk.data)
+    }
+
+    fn finish(mut self, met: &Met<'_>) -> Extents {
+        self.extents.inodes = self.extents.own.split_off(met.paths);
+        let some = |total: &CompressionSizes| total.sizes != ExtentSizes::default();
+        self.extents.totals = self.totals.into_iter().filter(some).collect();
+        self.extents.sum(met.names);
+        self.extents
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    const OWN: u64 = 256;
+    const OTHER: u64 = 257;
+
+    /// What a file system might say.
+    #[derive(Default)]
+    struct Told {
+        own: Vec<(u64, ExtentItem)>,
+        other: Vec<(u64, ExtentItem)>,
+        /// How much the generation grows each time it is asked for.
+        step: u64,
+        generation: AtomicU64,
+        /// Whether the other subvolume is gone.
+        gone: bool,
+        deleted: bool,
+    }
+
+    impl ExtentReader for Told {
+        fn own(&self) -> u64 {
+            OWN
+        }
+
+        fn block_size(&self) -> u64 {
+            4096
+        }
+
+        fn generation(&self) -> io::Result<u64> {
+            Ok(self.generation.fetch_add(self.step, Ordering::Relaxed))
+        }
+
+        fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
+            let of = |id, path: &[u8], deleted| Subvolume {
+                id,
+                path: path.to_vec(),
+                read_only: false,
+                snapshot: false,
+                deleted,
+            };
+            Ok(vec![of(OWN, b"", false), of(OTHER, b"other", self.deleted)])
+        }
+
+        fn chunks(&self) -> io::Result<Vec<Chunk>> {
+            Ok(vec![Chunk { start: 0, length: 1 << 20, raw: 2, data: 1 }])
+        }
+
+        fn read(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+            let items = if tree == OWN { &self.own } else { &self.other };
+            items.iter().for_each(|&(ino, item)| each(ino, item));
+            match tree == OTHER && self.gone {
+                true => Err(io::ErrorKind::NotFound.into()),
+                false => Ok(()),
+            }
+        }
+    }
+
+    fn extent(start: u64, disk_size: u64) -> ExtentItem {
+        ExtentItem::Extent {
+            start,
+            disk_size,
+            uncompressed_size: disk_size,
+            referenced_size: disk_size,
+            compression: Compression::None,
+        }
+    }
+
+    /// What is found out of two paths of one file each, with inode numbers 10 and 11
+    /// and as many blocks as their items say; and the kinds of warnings.
+    fn told(told: &Told) -> (io::Result<Extents>, Vec<WarningKind>) {
+        let size = |ino| -> u64 {
+            let items = told.own.iter().filter(|item| item.0 == ino);
+            items.map(|_| 4096).sum()
+        };
+        let files = [10, 11].map(|ino| Found::new(ino as u32 - 10, ino, size(ino)));
+        let met = Met {
+            paths: 2,
+            asked: 2,
+            files: files.to_vec(),
+            elsewhere: 0,
+            inodes: &[],
+            names: &Rows::from_lists(&[[0u32; 0]; 2]),
+            unused_links: Vec::new(),
+        };
+        let mut warnings = Warnings::new();
+        let extents = gather(told, &met, b"/nix/store", &mut warnings);
+        (extents, warnings.iter().map(|warning| warning.kind).collect())
+    }
+
+    fn physical(extents: &io::Result<Extents>) -> Vec<u64> {
+        let extents = extents.as_ref().unwrap();
+        extents.sums.iter().map(|sum| sum.physical_size).collect()
+    }
+
+    #[test]
+    fn what_two_paths_and_a_subvolume_use_is_in_groups() {
+        let own = vec![
+            (9, extent(4096, 4096)),
+            (10, extent(4096, 4096)),
+            (10, extent(8192, 4096)),
+            (11, extent(8192, 4096)),
+            (11, extent(12_288, 4096)),
+        ];
+        let other = vec![(300, extent(8192, 4096)), (301, extent(1 << 30, 4096))];
+        let (extents, warnings) = told(&Told { own, other, ..Told::default() });
+        assert_eq!((physical(&extents), warnings), (vec![8192, 8192], vec![]));
+        let extents = extents.unwrap();
+        assert_eq!(extents.own[1].physical_size, 4096);
+        let groups: Vec<_> = extents.groups.iter().map(|group| &group.holders[..]).collect();
+        assert_eq!(groups, [[0], [1]]);
+        assert_eq!(extents.owners, Rows::from_lists(&[vec![0], vec![0, 1]]));
+        let holders: Vec<_> = extents.holders.iter().map(|h| (&h.path[..], h.own)).collect();
+        assert_eq!(holders, [(&b""[..], true), (b"other", false)]);
+        assert_eq!(extents.raw_size, Some(2 * 12_288));
+    }
+
+    #[test]
+    fn what_no_intact_file_system_says_is_refused() {
+        for own in [
+            // They overlap; one is of two sizes; sums do not fit.
+            vec![(10, extent(4096, 8192)), (11, extent(8192, 4096))],
+            vec![(10, extent(4096, 4096)), (11, extent(4096, 8192))],
+            vec![(10, extent(4096, 1 << 62)), (11, extent((1 << 62) + 4096, 1 << 62))],
+        ] {
+            let error = told(&Told { own, ..Told::default() }).0.unwrap_err();
+            assert_eq!(kind_of(&error), WarningKind::Damaged);
+        }
+    }
+
+    #[test]
+    fn what_changes_meanwhile_is_said() {
+        let own = || vec![(10, extent(4096, 4096))];
+        let kinds = |of: Told| told(&of).1;
+        assert_eq!(kinds(Told { own: own(), ..Told::default() }), []);
+        assert_eq!(
+            kinds(Told { own: own(), step: 1, ..Told::default() }),
+            [WarningKind::Uncertain]
+        );
+        assert_eq!(
+            kinds(Told { own: own(), gone: true, ..Told::default() }),
+            [WarningKind::Vanished]
+        );
+        assert_eq!(
+            kinds(Told { own: own(), deleted: true, ..Told::default() }),
+            [WarningKind::Note]
+        );
+        // Blocks that are in no tree.
+        let own = vec![(10, extent(4096, 8192))];
+        assert_eq!(kinds(Told { own, ..Told::default() }), [WarningKind::Unchecked]);
+    }
+}

@@ -1,0 +1,326 @@
+//! What paths take in extents, where blocks do not say it.
+//!
+//! An extent is kept whole by any reference to any part of it, from any file. To
+//! paths it is what an inode with several names is: extents that one path's own
+//! files use, or one inode with several names, fold into it; all others are in
+//! *groups*, by who uses them, and a group goes when all of them go. What is
+//! referred to from outside the paths is *held*, and stays.
+
+mod gather;
+
+pub(super) use gather::{Found, Met, gather, kind_of};
+
+use super::scan::DiskScan;
+use super::space::Space;
+use crate::fs::Compression;
+use crate::graph::{Node, Rows, saturating_sum};
+
+/// How a scan knows what paths take beneath their blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ExtentsOption {
+    /// From the file system itself, where it shows that.
+    #[default]
+    Auto,
+    /// The same; where that cannot be, the answer is incomplete.
+    Exact,
+    /// Not at all.
+    Never,
+}
+
+/// What files take of the disk, beneath the blocks that `stat` reports.
+#[derive(Clone, Debug)]
+pub enum Physical {
+    /// Their blocks.
+    Blocks,
+    /// That is not known, for this reason.
+    Unknown(String),
+    /// Their extents.
+    Extents(Box<Extents>),
+}
+
+/// What a set of files takes in extents, each extent and each inode once. Sizes are
+/// in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ExtentSizes {
+    /// Extents as they lie on the disk, each whole.
+    pub physical_size: u64,
+    /// The same extents uncompressed.
+    pub uncompressed_size: u64,
+    /// What the files show of extents: each reference counts.
+    pub referenced_size: u64,
+    /// Contents that lie in the file system's metadata, as they lie there.
+    pub inline_size: u64,
+}
+
+impl ExtentSizes {
+    /// Where blocks say it all.
+    pub(crate) fn blocks(disk_size: u64) -> Self {
+        Self {
+            physical_size: disk_size,
+            uncompressed_size: disk_size,
+            referenced_size: disk_size,
+            inline_size: 0,
+        }
+    }
+
+    /// Adds, and stops at the largest number.
+    pub(crate) fn add(&mut self, other: Self) {
+        for (sum, more) in [
+            (&mut self.physical_size, other.physical_size),
+            (&mut self.uncompressed_size, other.uncompressed_size),
+            (&mut self.referenced_size, other.referenced_size),
+            (&mut self.inline_size, other.inline_size),
+        ] {
+            *sum = sum.saturating_add(more);
+        }
+    }
+}
+
+/// Sums over the extents of all paths of a scan that are compressed in one way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CompressionSizes {
+    /// The way. An extent that is written to in part is not preallocated.
+    pub compression: Compression,
+    /// Sums, each extent and each inode once.
+    pub sizes: ExtentSizes,
+    /// What is in the metadata, uncompressed.
+    pub inline_uncompressed_size: u64,
+}
+
+/// Who refers to extents from outside the paths of a scan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Holder {
+    /// Its path below the file system's top level; empty for the top level itself.
+    pub path: Vec<u8>,
+    /// Whether it is a snapshot.
+    pub snapshot: bool,
+    /// Whether it is the subvolume of the store: files elsewhere in it.
+    pub own: bool,
+}
+
+/// Extents that the same paths and inodes use together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ExtentGroup {
+    /// Those extents on the disk, in bytes.
+    pub physical_size: u64,
+    /// The same uncompressed.
+    pub uncompressed_size: u64,
+    /// Who refers to them from outside: indexes of [`Extents::holders`], ascending.
+    pub holders: Vec<u32>,
+}
+
+impl ExtentGroup {
+    /// What it takes.
+    pub fn sizes(&self) -> ExtentSizes {
+        let Self { physical_size, uncompressed_size, .. } = *self;
+        ExtentSizes { physical_size, uncompressed_size, ..ExtentSizes::default() }
+    }
+}
+
+/// The extents of a scan.
+#[derive(Clone, Debug, Default)]
+pub struct Extents {
+    /// What each path takes that no other path and no inode of several names uses: those
+    /// of the scan's `usages`, then `others`.
+    pub own: Vec<ExtentSizes>,
+    /// What each inode of several names takes alone, as the scan's `inodes`.
+    pub inodes: Vec<ExtentSizes>,
+    /// Extents of several owners, or held from outside.
+    pub groups: Vec<ExtentGroup>,
+    /// The owners of each group, ascending: numbers of paths as in `own`, then, after
+    /// all of these, of inodes. Unused links of `.links` are no owners.
+    pub owners: Rows,
+    /// Who holds extents from outside.
+    pub holders: Vec<Holder>,
+    /// What unused links of `.links` take that nothing else uses.
+    pub unused_links: ExtentSizes,
+    /// All extents of the scan's `usages`, by how they are compressed.
+    pub totals: Vec<CompressionSizes>,
+    /// What those take on devices, each copy counted, if that is known.
+    pub raw_size: Option<u64>,
+    /// What each path takes, as in `own`: each extent once in it.
+    sums: Vec<ExtentSizes>,
+}
+
+impl Extents {
+    /// All extents of the scan's `usages` on the disk, each once, in bytes.
+    pub fn physical_size(&self) -> u64 {
+        saturating_sum(self.totals.iter().map(|total| total.sizes.physical_size))
+    }
+
+    /// The paths that use each group, ascending: numbers as in `own`. `names` are the
+    /// scan's, the inodes of each path.
+    pub(crate) fn paths_of_groups(&self, names: &Rows) -> Rows {
+        let holders = names.transpose(self.inodes.len());
+        let mut rows = Rows::default();
+        let mut row = Vec::new();
+        for owners in self.owners.iter() {
+            row.clear();
+            for &owner in owners {
+                match self.inode(owner) {
+                    None => row.push(owner),
+                    Some(inode) => row.extend_from_slice(holders.row(inode)),
+                }
+            }
+            row.sort_unstable();
+            row.dedup();
+            rows.push(&row);
+        }
+        rows
+    }
+
+    /// The inode that an owner is, unless it is a path.
+    pub(crate) fn inode(&self, owner: u32) -> Option<u32> {
+        owner.checked_sub(self.own.len() as u32)
+    }
+
+    /// Sums anew what each path takes.
+    pub(super) fn sum(&mut self, names: &Rows) {
+        let mut sums = self.own.clone();
+        for (sum, row) in sums.iter_mut().zip(names.iter()) {
+            for inode in row.chunk_by(|a, b| a == b) {
+                sum.add(self.inodes[inode[0] as usize]);
+            }
+        }
+        for (group, paths) in self.groups.iter().zip(self.paths_of_groups(names).iter()) {
+            for &path in paths {
+                sums[path as usize].add(group.sizes());
+            }
+        }
+        self.sums = sums;
+    }
+
+    /// What is left of them in a scan of some paths alone: `inodes` are those that the
+    /// scan keeps, `renumbered` gives their new numbers. What other paths of the store
+    /// use is held from outside.
+    pub(super) fn restrict(
+        &self,
+        paths: &[u32],
+        (inodes, renumbered): (&[u32], &[Option<Node>]),
+        names: &Rows,
+    ) -> Self {
+        let mut number = vec![None; self.own.len()];
+        for (new, &old) in (0u32..).zip(paths) {
+            number[old as usize] = Some(new);
+        }
+        let mut holders = self.holders.clone();
+        let own = holders.iter().position(|holder| holder.own).unwrap_or_else(|| {
+            holders.push(Holder { path: Vec::new(), snapshot: false, own: true });
+            holders.len() - 1
+        }) as u32;
+        let mut restricted = Self {
+            own: paths.iter().map(|&path| self.own[path as usize]).collect(),
+            inodes: inodes.iter().map(|&inode| self.inodes[inode as usize]).collect(),
+            holders,
+            ..Self::default()
+        };
+        for (group, owners) in self.groups.iter().zip(self.owners.iter()) {
+            let new = owners.iter().map(|&owner| match self.inode(owner) {
+                None => number[owner as usize],
+                Some(inode) => {
+                    renumbered[inode as usize].map(|new| new.node() + paths.len() as u32)
+                }
+            });
+            let mut row: Vec<u32> = new.flatten().collect();
+            if row.is_empty() {
+                continue;
+            }
+            row.sort_unstable();
+            let mut group = group.clone();
+            if row.len() < owners.len() && !group.holders.contains(&own) {
+                group.holders.push(own);
+                group.holders.sort_unstable();
+            }
+            restricted.groups.push(group);
+            restricted.owners.push(&row);
+        }
+        restricted.sum(names);
+        restricted
+    }
+}
+
+impl DiskScan {
+    /// The extents, where blocks do not say what files take.
+    pub fn extents(&self) -> Option<&Extents> {
+        match &self.physical {
+            Physical::Extents(extents) => Some(extents),
+            Physical::Blocks | Physical::Unknown(_) => None,
+        }
+    }
+
+    /// Whether it is known what files take of the disk beneath their blocks.
+    pub fn knows_physical(&self) -> bool {
+        !matches!(self.physical, Physical::Unknown(_))
+    }
+
+    /// What a path's own inodes take: those with no other name, and directories.
+    pub(crate) fn own_space(&self, path: usize) -> Space {
+        let usage = match path.checked_sub(self.usages.len()) {
+            None => &self.usages[path],
+            Some(other) => &self.others[other].1,
+        };
+        let physical_size = self.own_extents(path).physical_size;
+        Space { physical_size, ..usage.private() }
+    }
+
+    /// What an inode with several names takes.
+    pub(crate) fn inode_space(&self, inode: usize) -> Space {
+        let physical_size = self.inode_extents(inode).physical_size;
+        Space { physical_size, ..Space::inode(self.inodes[inode].disk_size()) }
+    }
+
+    /// For each group of extents, the paths with which it goes, ascending: numbers of
+    /// `usages`, then `others`; none where something outside keeps it.
+    pub(crate) fn groups_to_free(&self) -> Rows {
+        let Some(extents) = self.extents() else { return Rows::default() };
+        let names = self.names.transpose(self.inodes.len());
+        let stays = |&owner: &u32| {
+            extents.inode(owner).is_some_and(|inode| {
+                let found = names.row(inode).len();
+                self.inodes[inode as usize].names_outside_links() as usize > found
+            })
+        };
+        let mut rows = Rows::default();
+        let users = extents.paths_of_groups(&self.names);
+        let groups = extents.groups.iter().zip(extents.owners.iter());
+        for ((group, owners), users) in groups.zip(users.iter()) {
+            let held = !group.holders.is_empty() || owners.iter().any(stays);
+            rows.push(if held { &[] } else { users });
+        }
+        rows
+    }
+
+    /// What a path takes, by its place in `usages` and then `others`; `None` where that
+    /// is not known.
+    pub fn extent_sizes(&self, path: usize) -> Option<ExtentSizes> {
+        let usage = |path: usize| match path.checked_sub(self.usages.len()) {
+            None => &self.usages[path],
+            Some(other) => &self.others[other].1,
+        };
+        match &self.physical {
+            Physical::Unknown(_) => None,
+            Physical::Blocks => Some(ExtentSizes::blocks(usage(path).disk_size)),
+            Physical::Extents(extents) => Some(extents.sums[path]),
+        }
+    }
+
+    /// What goes with a path alone of the sizes of its own inodes; blocks where nothing
+    /// else is known.
+    pub(crate) fn own_extents(&self, path: usize) -> ExtentSizes {
+        match &self.physical {
+            Physical::Extents(extents) => extents.own[path],
+            _ => ExtentSizes::blocks(match path.checked_sub(self.usages.len()) {
+                None => self.usages[path].private_disk_size,
+                Some(other) => self.others[other].1.private_disk_size,
+            }),
+        }
+    }
+
+    /// The same of an inode with several names.
+    pub(crate) fn inode_extents(&self, inode: usize) -> ExtentSizes {
+        match &self.physical {
+            Physical::Extents(extents) => extents.inodes[inode],
+            _ => ExtentSizes::blocks(self.inodes[inode].disk_size()),
+        }
+    }
+}

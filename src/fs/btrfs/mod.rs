@@ -1,0 +1,153 @@
+//! The extents of btrfs, read from its trees as root.
+//!
+//! One pass over the tree of a subvolume in the order of its keys shows what every
+//! inode holds: a search by inode would be one call an inode. What is written but
+//! not yet given a place on the disk is in no tree.
+
+mod items;
+mod search;
+
+use super::extents::{Chunk, ExtentItem, ExtentReader, Subvolume};
+use items::{CHUNK_ITEM, EXTENT_DATA, ROOT_BACKREF, ROOT_ITEM};
+use search::{Key, lookup, search};
+use std::collections::BTreeMap;
+use std::io;
+use std::os::fd::OwnedFd;
+
+/// `BTRFS_ROOT_TREE_OBJECTID` and `BTRFS_CHUNK_TREE_OBJECTID`.
+const ROOT_TREE: u64 = 1;
+const CHUNK_TREE: u64 = 3;
+/// The topmost subvolume (`BTRFS_FS_TREE_OBJECTID`).
+const TOP_LEVEL: u64 = 5;
+/// The numbers that subvolumes and files may have (`BTRFS_FIRST_FREE_OBJECTID`).
+const FIRST_FREE: u64 = 256;
+const LAST_FREE: u64 = 256u64.wrapping_neg();
+
+/// A btrfs file system, by an open directory of it.
+pub(super) struct Btrfs {
+    fd: OwnedFd,
+    own: u64,
+    block_size: u64,
+}
+
+impl Btrfs {
+    /// The file system of an open directory.
+    ///
+    /// # Errors
+    /// `PermissionDenied` without the privilege to read trees.
+    pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
+        let (own, _) = lookup(&fd, 0, FIRST_FREE)?;
+        let block_size = rustix::fs::fstatfs(&fd)?.f_bsize as u64;
+        let btrfs = Self { fd, own, block_size };
+        btrfs.generation()?;
+        Ok(btrfs)
+    }
+
+    /// The items of subvolumes and what they say.
+    fn roots(
+        &self,
+        objects: (u64, u64),
+        each: &mut dyn FnMut(Key, &[u8]) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let first = Key::new(objects.0, ROOT_ITEM, 0);
+        let last = Key::new(objects.1, ROOT_BACKREF, u64::MAX);
+        search(&self.fd, ROOT_TREE, (first, last), each)
+    }
+
+    /// The path of a subvolume below the top level, as far as it is known.
+    fn path(&self, id: u64, places: &BTreeMap<u64, (u64, u64, Vec<u8>)>) -> Vec<u8> {
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        let mut at = id;
+        // Of damaged trees one may lie in itself.
+        while let Some((parent, directory, name)) = places.get(&at)
+            && parts.len() <= places.len()
+        {
+            let mut part = lookup(&self.fd, *parent, *directory).unwrap_or_default().1;
+            part.extend(name);
+            parts.push(part);
+            at = *parent;
+        }
+        parts.reverse();
+        parts.join(&b'/')
+    }
+}
+
+impl ExtentReader for Btrfs {
+    fn own(&self) -> u64 {
+        self.own
+    }
+
+    fn block_size(&self) -> u64 {
+        self.block_size
+    }
+
+    fn generation(&self) -> io::Result<u64> {
+        let mut generation = None;
+        self.roots((self.own, self.own), &mut |key, item| {
+            if key.kind == ROOT_ITEM {
+                generation = Some(items::root(item)?.generation);
+            }
+            Ok(())
+        })?;
+        generation.ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
+        let mut all: BTreeMap<u64, Subvolume> = BTreeMap::new();
+        let mut places = BTreeMap::new();
+        self.roots((TOP_LEVEL, LAST_FREE), &mut |key, item| {
+            let id = key.object;
+            if id != TOP_LEVEL && id < FIRST_FREE {
+                return Ok(());
+            }
+            match key.kind {
+                ROOT_ITEM => {
+                    let root = items::root(item)?;
+                    let subvolume = Subvolume {
+                        id,
+                        path: Vec::new(),
+                        read_only: root.read_only,
+                        snapshot: root.snapshot,
+                        deleted: root.deleted,
+                    };
+                    all.insert(id, subvolume);
+                }
+                ROOT_BACKREF => {
+                    let (directory, name) = items::back_reference(item)?;
+                    places.insert(id, (key.offset, directory, name.to_vec()));
+                }
+                _ => {}
+            }
+            Ok(())
+        })?;
+        for subvolume in all.values_mut() {
+            subvolume.path = self.path(subvolume.id, &places);
+        }
+        Ok(all.into_values().collect())
+    }
+
+    fn chunks(&self) -> io::Result<Vec<Chunk>> {
+        let mut chunks = Vec::new();
+        let first = Key::new(FIRST_FREE, CHUNK_ITEM, 0);
+        let last = Key::new(FIRST_FREE, CHUNK_ITEM, u64::MAX);
+        search(&self.fd, CHUNK_TREE, (first, last), &mut |key, item| {
+            chunks.push(items::chunk(key.offset, item)?);
+            Ok(())
+        })?;
+        Ok(chunks)
+    }
+
+    fn read(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        let first = Key::new(FIRST_FREE, 0, 0);
+        let last = Key::new(LAST_FREE, u8::MAX, u64::MAX);
+        search(&self.fd, tree, (first, last), &mut |key, item| {
+            // Items of all kinds come.
+            if key.kind == EXTENT_DATA
+                && let Some(item) = items::extent(item)?
+            {
+                each(key.object, item);
+            }
+            Ok(())
+        })
+    }
+}

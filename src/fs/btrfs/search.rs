@@ -1,0 +1,242 @@
+//! The calls by which btrfs shows its trees (Linux: `include/uapi/linux/btrfs.h`,
+//! `btrfs_tree.h`). Both need CAP_SYS_ADMIN, but for asking which tree a file is in.
+
+#![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
+
+use rustix::io::Errno;
+use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
+use std::ffi::c_void;
+use std::io;
+use std::mem::offset_of;
+use std::os::fd::{AsFd, BorrowedFd};
+
+/// Of all calls of btrfs (`BTRFS_IOCTL_MAGIC`).
+const MAGIC: u8 = 0x94;
+/// Bytes that one search may fill; with many more each search takes longer than it saves.
+const BUFFER: usize = 64 << 10;
+/// Bytes before each item: `struct btrfs_ioctl_search_header`.
+const HEADER: usize = 32;
+
+/// What orders all items of a tree.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) object: u64,
+    pub(super) kind: u8,
+    pub(super) offset: u64,
+}
+
+impl Key {
+    pub(super) const fn new(object: u64, kind: u8, offset: u64) -> Self {
+        Self { object, kind, offset }
+    }
+
+    /// The one after it; `None` after the last.
+    fn next(self) -> Option<Self> {
+        if let Some(offset) = self.offset.checked_add(1) {
+            return Some(Self { offset, ..self });
+        }
+        if let Some(kind) = self.kind.checked_add(1) {
+            return Some(Self { kind, offset: 0, ..self });
+        }
+        Some(Self::new(self.object.checked_add(1)?, 0, 0))
+    }
+}
+
+/// `struct btrfs_ioctl_search_args_v2` with its buffer.
+#[repr(C)]
+struct SearchArgs {
+    tree: u64,
+    min_object: u64,
+    max_object: u64,
+    min_offset: u64,
+    max_offset: u64,
+    min_transaction: u64,
+    max_transaction: u64,
+    min_kind: u32,
+    max_kind: u32,
+    items: u32,
+    unused: u32,
+    unused_too: [u64; 4],
+    buffer_size: u64,
+    buffer: [u8; BUFFER],
+}
+
+/// `struct btrfs_ioctl_ino_lookup_args`.
+#[repr(C)]
+struct LookupArgs {
+    tree: u64,
+    object: u64,
+    name: [u8; 4080],
+}
+
+/// A call and what it reads and fills: `size` bytes by its number.
+struct Call<'a, T> {
+    number: u8,
+    size: usize,
+    args: &'a mut T,
+}
+
+// SAFETY: `as_ptr` leads to a `T` borrowed for the call. Both calls of `call` take
+// such a struct, read and write at most its size (a search no more than
+// `buffer_size` bytes beyond its fixed part, which `BUFFER` is), and any bytes are
+// valid in each of its fields.
+unsafe impl<T> Ioctl for Call<'_, T> {
+    type Output = ();
+    const IS_MUTATING: bool = true;
+
+    fn opcode(&self) -> Opcode {
+        opcode::from_components(opcode_direction(), MAGIC, self.number, self.size)
+    }
+
+    fn as_ptr(&mut self) -> *mut c_void {
+        std::ptr::from_mut(self.args).cast()
+    }
+
+    unsafe fn output_from_ptr(_: IoctlOutput, _: *mut c_void) -> Result<(), Errno> {
+        Ok(())
+    }
+}
+
+fn opcode_direction() -> rustix::ioctl::Direction {
+    rustix::ioctl::Direction::ReadWrite
+}
+
+/// `BTRFS_IOC_TREE_SEARCH_V2`.
+fn search_once(fd: BorrowedFd<'_>, args: &mut SearchArgs) -> io::Result<()> {
+    let size = offset_of!(SearchArgs, buffer);
+    let call = Call { number: 17, size, args };
+    // SAFETY: number and size are those of the call that takes this struct, and
+    // `buffer_size` says how long its buffer is.
+    unsafe { ioctl(fd, call) }.map_err(Into::into)
+}
+
+/// `BTRFS_IOC_INO_LOOKUP`: the number of a tree (0 is that of the open file), and
+/// the path in it of a directory.
+pub(super) fn lookup(fd: impl AsFd, tree: u64, object: u64) -> io::Result<(u64, Vec<u8>)> {
+    let mut args = Box::new(LookupArgs { tree, object, name: [0; 4080] });
+    let call = Call { number: 18, size: size_of::<LookupArgs>(), args: &mut *args };
+    // SAFETY: number and size are those of the call that takes this struct.
+    unsafe { ioctl(fd, call) }?;
+    let end = args.name.iter().position(|&b| b == 0).unwrap_or(args.name.len());
+    Ok((args.tree, args.name[..end].to_vec()))
+}
+
+/// Shows the items of a tree from one key to another, in their order.
+pub(super) fn search(
+    fd: impl AsFd,
+    tree: u64,
+    (first, last): (Key, Key),
+    each: &mut dyn FnMut(Key, &[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut args = Box::new(SearchArgs {
+        tree,
+        min_object: 0,
+        max_object: last.object,
+        min_offset: 0,
+        max_offset: last.offset,
+        min_transaction: 0,
+        max_transaction: u64::MAX,
+        min_kind: 0,
+        max_kind: u32::from(last.kind),
+        items: 0,
+        unused: 0,
+        unused_too: [0; 4],
+        buffer_size: BUFFER as u64,
+        buffer: [0; BUFFER],
+    });
+    let mut from = first;
+    loop {
+        args.min_object = from.object;
+        args.min_kind = u32::from(from.kind);
+        args.min_offset = from.offset;
+        args.items = u32::MAX;
+        args.buffer_size = BUFFER as u64;
+        search_once(fd.as_fd(), &mut args)?;
+        if args.items == 0 {
+            return Ok(());
+        }
+        let next = show(&args.buffer, args.items, from, each)?;
+        match next.next() {
+            Some(next) if next <= last => from = next,
+            _ => return Ok(()),
+        }
+    }
+}
+
+/// Shows what a search filled its buffer with; the last key of it.
+fn show(
+    buffer: &[u8],
+    items: u32,
+    mut from: Key,
+    each: &mut dyn FnMut(Key, &[u8]) -> io::Result<()>,
+) -> io::Result<Key> {
+    let odd = || io::Error::new(io::ErrorKind::InvalidData, "its trees are in no order");
+    let mut rest = buffer;
+    let mut last = None;
+    for _ in 0..items {
+        let (header, after) = rest.split_at_checked(HEADER).ok_or_else(odd)?;
+        // In the byte order of this machine, unlike what is in the items.
+        let word =
+            |at: usize| u64::from_ne_bytes(header[at..at + 8].try_into().unwrap_or_default());
+        let half =
+            |at: usize| u32::from_ne_bytes(header[at..at + 4].try_into().unwrap_or_default());
+        let kind = u8::try_from(half(24)).map_err(|_| odd())?;
+        let key = Key::new(word(8), kind, word(16));
+        let (item, after) = after.split_at_checked(half(28) as usize).ok_or_else(odd)?;
+        // Upward only, or a damaged tree would be read for ever.
+        if key < from || last.is_some_and(|last| key <= last) {
+            return Err(odd());
+        }
+        each(key, item)?;
+        (last, from, rest) = (Some(key), key, after);
+    }
+    last.ok_or_else(odd)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(key: Key, bytes: &[u8]) -> Vec<u8> {
+        let mut all = vec![0; 8];
+        all.extend(key.object.to_ne_bytes());
+        all.extend(key.offset.to_ne_bytes());
+        all.extend(u32::from(key.kind).to_ne_bytes());
+        all.extend((bytes.len() as u32).to_ne_bytes());
+        all.extend(bytes);
+        all
+    }
+
+    fn shown(buffer: &[u8], items: u32, from: Key) -> Result<(Key, Vec<(Key, Vec<u8>)>), String> {
+        let mut all = Vec::new();
+        let last = show(buffer, items, from, &mut |key, bytes| {
+            all.push((key, bytes.to_vec()));
+            Ok(())
+        });
+        last.map(|last| (last, all)).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn items_are_shown_upward_and_within_the_buffer() {
+        let (a, b) = (Key::new(256, 1, 0), Key::new(256, 108, 4096));
+        let mut buffer = item(a, b"one");
+        buffer.extend(item(b, b"two"));
+        let both = vec![(a, b"one".to_vec()), (b, b"two".to_vec())];
+        assert_eq!(shown(&buffer, 2, a), Ok((b, both)));
+        // One that the buffer does not hold, one below what was asked for, the same twice.
+        assert!(shown(&buffer, 3, a).is_err());
+        assert!(shown(&buffer[..buffer.len() - 1], 2, a).is_err());
+        assert!(shown(&buffer, 2, b).is_err());
+        assert!(shown(&[item(a, b""), item(a, b"")].concat(), 2, a).is_err());
+        assert!(shown(&buffer, 0, a).is_err());
+    }
+
+    #[test]
+    fn keys_go_on_from_offset_to_kind_to_object() {
+        let max = u64::MAX;
+        assert_eq!(Key::new(1, 2, 3).next(), Some(Key::new(1, 2, 4)));
+        assert_eq!(Key::new(1, 2, max).next(), Some(Key::new(1, 3, 0)));
+        assert_eq!(Key::new(1, 255, max).next(), Some(Key::new(2, 0, 0)));
+        assert_eq!(Key::new(max, 255, max).next(), None);
+    }
+}

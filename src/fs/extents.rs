@@ -1,0 +1,119 @@
+//! What files take of a disk where the blocks that `stat` reports do not say it:
+//! extents, which a file system may compress and share between files.
+
+use std::io;
+
+/// How an extent lies on the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Compression {
+    /// As it is.
+    None,
+    /// Compressed with zlib.
+    Zlib,
+    /// Compressed with LZO.
+    Lzo,
+    /// Compressed with zstd.
+    Zstd,
+    /// Reserved, and not written to yet.
+    Prealloc,
+}
+
+impl Compression {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::None, Self::Zlib, Self::Lzo, Self::Zstd, Self::Prealloc];
+
+    /// The stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Zlib => "zlib",
+            Self::Lzo => "lzo",
+            Self::Zstd => "zstd",
+            Self::Prealloc => "prealloc",
+        }
+    }
+}
+
+/// Something that holds contents of a file. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ExtentItem {
+    /// Contents that lie in the file system's metadata.
+    Inline {
+        compression: Compression,
+        /// What they take there.
+        size: u64,
+        uncompressed_size: u64,
+    },
+    /// A reference to an extent, or to a part of it.
+    Extent {
+        /// Where it begins on the disk: what tells extents apart.
+        start: u64,
+        /// What the whole extent takes on the disk.
+        disk_size: u64,
+        /// The whole extent uncompressed.
+        uncompressed_size: u64,
+        /// How much of it this reference shows.
+        referenced_size: u64,
+        compression: Compression,
+    },
+}
+
+/// A tree of files that shares extents with others of its file system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Subvolume {
+    pub(crate) id: u64,
+    /// Its path below the file system's top level.
+    pub(crate) path: Vec<u8>,
+    /// Whether nothing can be written to it, as to most snapshots.
+    pub(crate) read_only: bool,
+    /// Whether it was made as a snapshot.
+    pub(crate) snapshot: bool,
+    /// Whether it is deleted already, and cleaned up later.
+    pub(crate) deleted: bool,
+}
+
+/// How many bytes of devices a range of the disk takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Chunk {
+    pub(crate) start: u64,
+    pub(crate) length: u64,
+    /// So many bytes on devices …
+    pub(crate) raw: u64,
+    /// … for so many of data: 2 for 1 where all is there twice.
+    pub(crate) data: u64,
+}
+
+/// Reads the extents of a file system.
+///
+/// Errors are those of the system, and `InvalidData` for what no intact file
+/// system says.
+pub(crate) trait ExtentReader: Send + Sync {
+    /// The tree of files in which the store lies.
+    fn own(&self) -> u64;
+
+    /// In what sizes the file system allocates, in bytes.
+    fn block_size(&self) -> u64;
+
+    /// A number that changes when a tree was written to.
+    fn generation(&self) -> io::Result<u64>;
+
+    /// All trees of files.
+    fn subvolumes(&self) -> io::Result<Vec<Subvolume>>;
+
+    /// How data lie on devices, in ascending order.
+    fn chunks(&self) -> io::Result<Vec<Chunk>>;
+
+    /// Shows what each inode of a tree holds: inodes ascending, contents of each in
+    /// the order of the file.
+    fn read(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()>;
+}
+
+/// How it is found out what files take of a disk.
+pub(crate) enum ExtentSource {
+    /// By the blocks that `stat` reports.
+    Blocks,
+    /// From the file system itself.
+    Extents(Box<dyn ExtentReader>),
+    /// Not at all, for this reason.
+    Unknown(String),
+}

@@ -1,0 +1,432 @@
+//! What files take beneath their blocks, on btrfs file systems made on the spot.
+//! These need root and a loop device; `compsize` is the second opinion.
+
+use crate::images::Mount;
+use crate::support::store_in_code::{Made, base};
+use crate::support::{TestEnv, have, root, run, skip};
+use nix_census::census::Freeable;
+use nix_census::disk::{self, CompressionSizes, DiskScan, Extents, Holder, Progress, ScanOptions};
+use nix_census::fs::{Compression, StoreFiles};
+use nix_census::internals::NodeSet;
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A btrfs of its own, and a store in it.
+struct Btrfs {
+    made: Made,
+    _mount: Mount,
+    at: PathBuf,
+    env: TestEnv,
+}
+
+impl Btrfs {
+    /// `None`, and said, where none can be made. The options are those of `mkfs.btrfs`
+    /// and of `mount`.
+    fn new(mkfs: &[&str], options: &str) -> Option<Self> {
+        if !root() || !have(&["mkfs.btrfs", "btrfs", "mount", "umount", "losetup"]) {
+            return None;
+        }
+        let env = TestEnv::new();
+        let (image, at) = (env.join("image"), env.join("mnt"));
+        fs::create_dir(&at).unwrap();
+        fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
+        run(Command::new("mkfs.btrfs").arg("-q").args(mkfs).arg(&image)).ok();
+        let mut mount = Command::new("mount");
+        let mounted = run(mount.args(["-o", options]).arg(&image).arg(&at));
+        if mounted.status != 0 {
+            skip(&format!("no btrfs can be mounted here: {}", mounted.stderr));
+            return None;
+        }
+        let _mount = Mount(at.clone());
+        let made = Made::bare(&env, "mnt");
+        Some(Self { made, _mount, at, env })
+    }
+
+    /// The place of a store path in the file system.
+    fn place(&self, id: i64, name: &str) -> PathBuf {
+        self.made.store.join(base(id, name))
+    }
+
+    fn btrfs(&self, args: &[&str]) -> String {
+        run(Command::new("btrfs").args(args).current_dir(&self.at)).ok()
+    }
+
+    fn sync(&self) {
+        self.btrfs(&["filesystem", "sync", "."]);
+    }
+
+    /// Each store path's row of a report, by name, after what was written is on the disk.
+    fn rows(&self) -> BTreeMap<String, Value> {
+        self.sync();
+        let (report, run) = self.made.json(&self.env, ["--scan", "report", "--all"]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let rows = report["paths"].as_array().unwrap().iter();
+        rows.map(|row| (row["name"].as_str().unwrap().to_owned(), row.clone())).collect()
+    }
+
+    /// On two devices.
+    fn on_two(mkfs: &[&str], options: &str) -> Option<(Self, Loops)> {
+        if !root() || !have(&["mkfs.btrfs", "btrfs", "mount", "umount", "losetup"]) {
+            return None;
+        }
+        let env = TestEnv::new();
+        let at = env.join("mnt");
+        fs::create_dir(&at).unwrap();
+        let mut loops = Loops(Vec::new());
+        for name in ["one", "two"] {
+            let image = env.join(name);
+            fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
+            let made = run(Command::new("losetup").args(["--find", "--show"]).arg(&image));
+            if made.status != 0 {
+                skip(&format!("no loop device: {}", made.stderr));
+                return None;
+            }
+            loops.0.push(made.stdout.trim().to_owned());
+        }
+        run(Command::new("mkfs.btrfs").arg("-q").args(mkfs).args(&loops.0)).ok();
+        let options = format!("{options},device={}", loops.0[1]);
+        let mounted = run(Command::new("mount").args(["-o", &options, &loops.0[0]]).arg(&at));
+        if mounted.status != 0 {
+            skip(&format!("no btrfs can be mounted here: {}", mounted.stderr));
+            return None;
+        }
+        let _mount = Mount(at.clone());
+        let made = Made::bare(&env, "mnt");
+        Some((Self { made, _mount, at, env }, loops))
+    }
+
+    /// Bytes of data that the file system says are used.
+    fn data_used(&self) -> u64 {
+        self.sync();
+        let text = self.btrfs(&["filesystem", "df", "--raw", "."]);
+        let line = text.lines().find(|line| line.starts_with("Data")).unwrap();
+        line.rsplit("used=").next().unwrap().trim().parse().unwrap()
+    }
+
+    /// Deletes paths one after the other, and compares what each frees with what was
+    /// foretold of it.
+    fn delete_each(&self, paths: &[(&str, i64)]) {
+        for &(name, id) in paths {
+            let foretold = self.rows()[name]["reclaimable_physical_size"].as_u64().unwrap();
+            let before = self.data_used();
+            fs::remove_file(self.place(id, name)).unwrap();
+            assert_eq!(before - self.data_used(), foretold, "{name}");
+        }
+    }
+
+    fn scan(&self) -> DiskScan {
+        self.sync();
+        scan(&self.made.store)
+    }
+}
+
+/// Loop devices, detached at the end.
+struct Loops(Vec<String>);
+
+impl Drop for Loops {
+    fn drop(&mut self) {
+        for device in &self.0 {
+            run(Command::new("losetup").args(["--detach", device]));
+        }
+    }
+}
+
+/// A scan of all paths of a store.
+fn scan(store: &Path) -> DiskScan {
+    let mut names: Vec<_> =
+        fs::read_dir(store).unwrap().map(|e| e.unwrap().file_name().into_encoded_bytes()).collect();
+    names.retain(|name| !name.starts_with(b"."));
+    names.sort();
+    let files = StoreFiles::live(Path::new("/"), store).unwrap();
+    let options = ScanOptions { whole: true, threads: Some(2), ..ScanOptions::default() };
+    disk::scan(&files, &names, &options, &Progress::default()).unwrap()
+}
+
+fn zeros(size: usize) -> Vec<u8> {
+    vec![0; size]
+}
+
+/// Bytes that no compression makes smaller.
+fn random(size: usize) -> Vec<u8> {
+    let mut bytes = vec![0; size];
+    fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
+    bytes
+}
+
+fn sizes(row: &Value) -> [u64; 4] {
+    ["disk_size", "physical_size", "referenced_size", "reclaimable_physical_size"]
+        .map(|key| row[key].as_u64().unwrap_or_else(|| panic!("{key} of {row:#}")))
+}
+
+/// What deleting some paths of a scan, by number, frees in extents.
+fn freed(scan: &DiskScan, paths: &[u32]) -> u64 {
+    let all = scan.usages.len();
+    let gone = NodeSet::from_nodes(all, paths.iter().copied());
+    Freeable::new(scan, all, &vec![false; scan.others.len()]).freed(&gone).physical_size
+}
+
+/// What a scan says of all its paths together.
+fn extents(scan: &DiskScan) -> &Extents {
+    scan.extents().unwrap_or_else(|| panic!("{:?} {:?}", scan.physical, scan.warnings))
+}
+
+fn reflink(from: &Path, to: &Path) {
+    run(Command::new("cp").arg("--reflink=always").arg(from).arg(to)).ok();
+}
+
+/// Makes `to` from `at` on share a range of `from` that begins there at `offset`.
+fn reflink_range(from: &Path, to: &Path, [offset, at, length]: [u64; 3]) {
+    let command = format!("reflink {} {offset} {at} {length}", from.display());
+    run(Command::new("xfs_io").args(["-f", "-c", &command]).arg(to)).ok();
+}
+
+#[test]
+fn compressed_files_take_what_their_extents_take() {
+    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    fs::write(btrfs.place(1, "zeros"), zeros(1 << 20)).unwrap();
+    let nocow = btrfs.place(2, "nocow");
+    fs::File::create(&nocow).unwrap();
+    run(Command::new("chattr").arg("+C").arg(&nocow)).ok();
+    fs::write(&nocow, zeros(1 << 20)).unwrap();
+    let rows = btrfs.rows();
+    assert_eq!(sizes(&rows["zeros"]), [1 << 20, 32_768, 1 << 20, 32_768]);
+    assert_eq!(sizes(&rows["nocow"]), [1 << 20; 4]);
+    // Of people, who see extents in place of blocks.
+    let table = btrfs.made.run(&btrfs.env, ["--scan", "report", "--all", "--width", "100"]).ok();
+    assert!(table.contains("physical") && table.contains("32.0 KiB"), "{table}");
+}
+
+#[test]
+fn an_extent_is_kept_whole_by_any_part_of_it() {
+    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let (written, cut) = (btrfs.place(1, "written"), btrfs.place(2, "cut"));
+    for file in [&written, &cut] {
+        fs::write(file, random(1 << 20)).unwrap();
+    }
+    btrfs.sync();
+    let file = fs::OpenOptions::new().write(true).open(&written);
+    file.unwrap().write_all_at(&random(4096), 8192).unwrap();
+    fs::OpenOptions::new().write(true).open(&cut).unwrap().set_len(4096).unwrap();
+    let rows = btrfs.rows();
+    assert_eq!(sizes(&rows["written"]), [1 << 20, 1_052_672, 1 << 20, 1_052_672]);
+    assert_eq!(sizes(&rows["cut"]), [4096, 1 << 20, 4096, 1 << 20]);
+    btrfs.delete_each(&[("written", 1), ("cut", 2)]);
+}
+
+#[test]
+fn what_files_share_goes_with_the_last_of_them() {
+    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let [a, b, c] = [(1, "a"), (2, "b"), (3, "c")].map(|(id, name)| btrfs.place(id, name));
+    fs::write(&a, random(1 << 20)).unwrap();
+    btrfs.sync();
+    reflink(&a, &b);
+    fs::write(&c, random(65_536)).unwrap();
+    let scan = btrfs.scan();
+    assert_eq!(extents(&scan).physical_size(), 1_114_112);
+    assert_eq!(freed(&scan, &[0]), 0);
+    assert_eq!(freed(&scan, &[1]), 0);
+    assert_eq!(freed(&scan, &[2]), 65_536);
+    assert_eq!(freed(&scan, &[0, 1]), 1 << 20);
+    btrfs.delete_each(&[("a", 1), ("c", 3), ("b", 2)]);
+}
+
+#[test]
+fn a_part_that_is_shared_keeps_all_of_its_extent() {
+    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let (a, b) = (btrfs.place(1, "a"), btrfs.place(2, "b"));
+    fs::write(&a, random(1 << 20)).unwrap();
+    btrfs.sync();
+    reflink_range(&a, &b, [0, 0, 262_144]);
+    let rows = btrfs.rows();
+    assert_eq!(sizes(&rows["a"]), [1 << 20, 1 << 20, 1 << 20, 0]);
+    assert_eq!(sizes(&rows["b"]), [262_144, 1 << 20, 262_144, 0]);
+    btrfs.delete_each(&[("a", 1), ("b", 2)]);
+}
+
+#[test]
+fn a_file_that_shares_with_itself_takes_its_extent_once() {
+    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let file = btrfs.place(1, "twice");
+    fs::write(&file, random(131_072)).unwrap();
+    btrfs.sync();
+    reflink_range(&file, &file, [0, 131_072, 131_072]);
+    assert_eq!(sizes(&btrfs.rows()["twice"]), [262_144, 131_072, 262_144, 131_072]);
+}
+
+#[test]
+fn what_is_reserved_is_told_from_what_is_written() {
+    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let file = btrfs.place(1, "reserved");
+    run(Command::new("fallocate").args(["-l", "1M"]).arg(&file)).ok();
+    btrfs.sync();
+    let written = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    written.write_all_at(&random(65_536), 0).unwrap();
+    assert_eq!(sizes(&btrfs.rows()["reserved"]), [1 << 20; 4]);
+    let scan = btrfs.scan();
+    let shown = |total: &CompressionSizes| (total.compression, total.sizes.referenced_size);
+    let shown: Vec<_> = extents(&scan).totals.iter().map(shown).collect();
+    assert_eq!(shown, [(Compression::None, 65_536), (Compression::Prealloc, 983_040)]);
+}
+
+#[test]
+fn hard_links_take_their_extents_once() {
+    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    for (id, name, size) in [(1, "large", 1 << 20), (2, "small", 1000)] {
+        let (file, link) = (btrfs.place(id, name), btrfs.place(id + 2, &format!("{name}-link")));
+        fs::write(&file, random(size)).unwrap();
+        fs::hard_link(&file, &link).unwrap();
+    }
+    let rows = btrfs.rows();
+    assert_eq!(sizes(&rows["large"]), [1 << 20, 1 << 20, 1 << 20, 0]);
+    assert_eq!(rows["small"]["inline_size"], 1000);
+    let (report, _) = btrfs.made.json(&btrfs.env, ["--scan", "report", "--all"]);
+    let total = &report["total"];
+    assert_eq!((&total["physical_size"], &total["inline_size"]), (&(1 << 20).into(), &1000.into()));
+    let scan = btrfs.scan();
+    assert_eq!((freed(&scan, &[0]), freed(&scan, &[0, 2])), (0, 1 << 20));
+}
+
+#[test]
+fn a_snapshot_keeps_what_it_shares_and_is_named() {
+    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let (a, b) = (btrfs.place(1, "a"), btrfs.place(2, "b"));
+    fs::write(&a, random(1 << 20)).unwrap();
+    fs::create_dir(btrfs.at.join(".snapshots")).unwrap();
+    btrfs.btrfs(&["subvolume", "snapshot", "-r", ".", ".snapshots/41"]);
+    fs::write(&b, random(524_288)).unwrap();
+    let scan = btrfs.scan();
+    assert_eq!((freed(&scan, &[0]), freed(&scan, &[1])), (0, 524_288));
+    let holders = &extents(&scan).holders;
+    assert_eq!(holders.len(), 1, "{holders:?}");
+    assert_eq!(holders[0].path, b".snapshots/41");
+    assert!(holders[0].snapshot && !holders[0].own);
+    btrfs.delete_each(&[("a", 1), ("b", 2)]);
+}
+
+#[test]
+fn files_outside_the_store_keep_what_they_share() {
+    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    btrfs.btrfs(&["subvolume", "create", "other"]);
+    let files = [(1, "a"), (2, "b"), (3, "c")].map(|(id, name)| btrfs.place(id, name));
+    for file in &files {
+        fs::write(file, random(65_536)).unwrap();
+    }
+    btrfs.sync();
+    reflink(&files[0], &btrfs.at.join("other/a"));
+    reflink(&files[1], &btrfs.at.join("b"));
+    let scan = btrfs.scan();
+    let each: Vec<_> = (0..3).map(|path| freed(&scan, &[path])).collect();
+    assert_eq!(each, [0, 0, 65_536]);
+    let named = |holder: &Holder| (holder.path.clone(), holder.snapshot, holder.own);
+    let holders: Vec<_> = extents(&scan).holders.iter().map(named).collect();
+    assert_eq!(holders, [(Vec::new(), false, true), (b"other".to_vec(), false, false)]);
+    // A closure alone: other paths of the store hold what they share with it.
+    reflink(&files[2], &btrfs.place(4, "d"));
+    assert_eq!(sizes(&btrfs.rows()["c"]), [65_536, 65_536, 65_536, 0]);
+    let (alone, _) = btrfs.made.json(&btrfs.env, ["--scan", "report", "--no-closure", "c"]);
+    assert_eq!(sizes(&alone["paths"][0]), [65_536, 65_536, 65_536, 0]);
+    btrfs.btrfs(&["subvolume", "delete", "other"]);
+    let (after, told) = btrfs.made.json(&btrfs.env, ["--scan", "report", "--no-closure", "a"]);
+    assert_eq!(sizes(&after["paths"][0]), [65_536; 4], "{}", told.stderr);
+}
+
+#[test]
+fn copies_are_those_of_the_profile() {
+    let Some((btrfs, _loops)) = Btrfs::on_two(&["-d", "raid1", "-m", "raid1"], "compress=zstd")
+    else {
+        return;
+    };
+    fs::write(btrfs.place(1, "random"), random(1 << 20)).unwrap();
+    fs::write(btrfs.place(2, "zeros"), zeros(1 << 20)).unwrap();
+    let scan = btrfs.scan();
+    let found = extents(&scan);
+    assert_eq!((found.physical_size(), found.raw_size), (1_081_344, Some(2 * 1_081_344)));
+}
+
+#[test]
+fn what_is_not_known_is_said() {
+    let env = TestEnv::new();
+    let made = Made::bare(&env, "store");
+    fs::write(made.store.join(base(1, "a")), zeros(5000)).unwrap();
+    let row = |how: &str| {
+        let (report, run) = made.json(&env, ["--scan", "--extents", how, "report", "--all"]);
+        (report["paths"][0]["physical_size"].clone(), report["total"].clone(), run.status)
+    };
+    let (physical, total, status) = row("never");
+    assert_eq!((physical, &total["physical_size"], status), (Value::Null, &Value::Null, 0));
+    let (overview, _) = made.json(&env, ["--scan", "--extents", "never"]);
+    assert_eq!(overview["physical_size_unknown"], "it was not asked for");
+    let (physical, _, status) = row("exact");
+    assert_eq!(physical.is_null(), status == 3, "{physical}");
+}
+
+#[test]
+fn what_is_not_written_yet_is_said() {
+    let Some(btrfs) = Btrfs::new(&[], "loop,commit=300") else { return };
+    fs::write(btrfs.place(1, "old"), random(65_536)).unwrap();
+    btrfs.sync();
+    fs::write(btrfs.place(2, "new"), random(1 << 20)).unwrap();
+    let (report, run) = btrfs.made.json(&btrfs.env, ["--scan", "report", "--all"]);
+    assert_eq!(report["complete"], false, "{report:#}");
+    assert_eq!(run.status, 3);
+    assert!(run.stderr.contains("1 file with contents that are not written"), "{}", run.stderr);
+    assert_eq!(btrfs.rows()["new"]["physical_size"], 1 << 20);
+}
+
+/// Columns of `compsize`, by type: disk usage, uncompressed, referenced.
+fn compsize(store: &Path) -> BTreeMap<String, [u64; 3]> {
+    let text = run(Command::new("compsize").arg("-b").arg(store)).ok();
+    let row = |line: &str| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let [name, _, numbers @ ..] = &words[..] else { return None };
+        let numbers: Vec<u64> = numbers.iter().flat_map(|n| n.parse()).collect();
+        Some(((*name).to_owned(), numbers.try_into().ok()?))
+    };
+    text.lines().skip(2).filter_map(row).collect()
+}
+
+#[test]
+fn compsize_says_the_same_of_files_with_one_name() {
+    if !have(&["compsize"]) {
+        return;
+    }
+    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let text = |n: usize, size: usize| {
+        let words = (0..).flat_map(|i| format!("{n} word {} ", i * i % 977 + n).into_bytes());
+        words.take(size).collect::<Vec<_>>()
+    };
+    for (id, way) in (1..).zip(["zstd", "zlib", "lzo", "none"]) {
+        let dir = btrfs.place(id, way);
+        fs::create_dir(&dir).unwrap();
+        run(Command::new("btrfs").args(["property", "set"]).arg(&dir).args(["compression", way]))
+            .ok();
+        for (n, size) in [10, 1000, 3000, 5000, 70_000, 300_000].into_iter().enumerate() {
+            fs::write(dir.join(format!("text{n}")), text(n, size)).unwrap();
+            fs::write(dir.join(format!("random{n}")), random(size)).unwrap();
+        }
+        btrfs.sync();
+        reflink(&dir.join("text5"), &dir.join("again"));
+        let written = fs::OpenOptions::new().write(true).open(dir.join("text4")).unwrap();
+        written.write_all_at(&text(9, 8000), 4096).unwrap();
+    }
+    let scan = btrfs.scan();
+    let says = compsize(&btrfs.made.store);
+    assert_eq!(says.len(), 5, "{says:?}");
+    let mut all = [0; 3];
+    for CompressionSizes { compression, sizes, inline_uncompressed_size } in &extents(&scan).totals
+    {
+        let row = [
+            sizes.physical_size + sizes.inline_size,
+            sizes.uncompressed_size + inline_uncompressed_size,
+            sizes.referenced_size + inline_uncompressed_size,
+        ];
+        assert_eq!(says[compression.name()], row, "{compression:?}");
+        (0..3).for_each(|i| all[i] += row[i]);
+    }
+    assert_eq!(says["TOTAL"], all);
+}
