@@ -207,7 +207,9 @@ mod tests {
         all
     }
 
-    fn shown(buffer: &[u8], items: u32, from: Key) -> Result<(Key, Vec<(Key, Vec<u8>)>), String> {
+    type Items = Vec<(Key, Vec<u8>)>;
+
+    fn shown(buffer: &[u8], items: u32, from: Key) -> Result<(Key, Items), String> {
         let mut all = Vec::new();
         let last = show(buffer, items, from, &mut |key, bytes| {
             all.push((key, bytes.to_vec()));
