@@ -443,6 +443,30 @@ impl Directory {
         }
     }
 
+    /// Reads the beginning of a regular file of this directory, `expected` bytes or
+    /// what room there is beyond, in as few calls as can be: the file is not asked
+    /// again what it is. How many bytes were read. `expected` and no more, where there
+    /// was room for more, means that the file has that size still. What took its place
+    /// meanwhile is not waited for.
+    ///
+    /// # Errors
+    /// Those of the system.
+    pub(crate) fn read_file(
+        &self,
+        name: &CStr,
+        expected: usize,
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
+        let mut file: Box<dyn Read> = match self {
+            Self::Native(directory) => {
+                return read_to(&mut directory.open_known_file(name)?, expected, buffer);
+            }
+            Self::Portable(directory) => Box::new(directory.open_file(name)?.0),
+            Self::Memory(directory) => Box::new(directory.open_file(name)?.0),
+        };
+        read_to(&mut file, expected, buffer)
+    }
+
     /// Whether this process may read an entry: asked without opening it, since
     /// closing a file drops the locks that the process holds on it.
     ///
@@ -563,6 +587,20 @@ impl Read for RegularFile {
             Contents::Memory(contents) => contents.read(buffer),
         }
     }
+}
+
+/// Reads until `expected` bytes are there, or the end of the file.
+fn read_to(file: &mut impl Read, expected: usize, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < expected {
+        match file.read(&mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(read) => filled += read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
 }
 
 #[cfg(test)]

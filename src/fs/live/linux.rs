@@ -42,6 +42,13 @@ pub struct Directory {
     layers: Option<Arc<Layers>>,
 }
 
+/// Files are opened so: what else took their place is not waited for.
+const OF_FILES: OFlags = OFlags::RDONLY
+    .union(OFlags::NOFOLLOW)
+    .union(OFlags::NONBLOCK)
+    .union(OFlags::NOCTTY)
+    .union(OFlags::CLOEXEC);
+
 const STATX: u8 = 0;
 const FSTATAT: u8 = 1;
 
@@ -198,15 +205,18 @@ impl Directory {
     }
 
     pub(crate) fn open_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
-        let flags =
-            OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
         // What a directory's calls say of any file: on overlayfs its layer's too.
-        let opened = self.inherit(self.open_without_trace(name, flags)?);
+        let opened = self.inherit(self.open_without_trace(name, OF_FILES)?);
         let stat = opened.stat(c"")?;
         match stat.file_type() {
             FileType::Regular => Ok((opened.fd.into(), stat)),
             _ => Err(not_regular()),
         }
+    }
+
+    /// Opens what was a regular file, and does not ask what it is now.
+    pub(crate) fn open_known_file(&self, name: &CStr) -> io::Result<File> {
+        Ok(self.open_without_trace(name, OF_FILES)?.into())
     }
 
     /// Opens, and leaves the time of access alone where we may.

@@ -148,6 +148,10 @@ impl Directory {
         let metadata = file.metadata()?;
         if metadata.is_file() { Ok((file, Stat::from(&metadata))) } else { Err(not_regular()) }
     }
+
+    pub(crate) fn open_known_file(&self, name: &CStr) -> io::Result<File> {
+        self.open_file(name).map(|(file, _)| file)
+    }
 }
 
 /// Whether this process has a file open; there is no way to ask here.
