@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-#[allow(dead_code, reason = "what ends a hash is not needed here")]
+#[allow(dead_code, unused_imports, reason = "what ends a hash is not needed here, nor its tests")]
 #[path = "../src/nar/sha256.rs"]
 mod sha256;
 
