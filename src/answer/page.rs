@@ -24,6 +24,8 @@ pub(crate) enum PageKind {
     Closure,
     /// What is different between two.
     Diff,
+    /// What equal files cost, by pair of packages.
+    Optimise,
 }
 
 /// The values of a column.

@@ -206,7 +206,7 @@ pub(super) enum FormatArg {
     Csv,
     /// For continuous integration: the findings of audit or the budgets of check as JUnit XML
     Junit,
-    /// For a browser: of `html` and `diff`
+    /// For a browser: of `html`, `diff` and `optimise`
     Html,
     /// The same as annotations of GitHub Actions
     Github,

@@ -103,6 +103,8 @@ pub(super) const EXAMPLES: &[(&str, Examples)] = &[
         &[
             ("What `nix-store --optimise` would save now", "nix-census optimise"),
             ("Among the paths of one system", "nix-census optimise /run/current-system"),
+            ("What equal files cost, by pair of packages", "nix-census optimise --by pair"),
+            ("The same for a browser", "nix-census optimise -o equal-files.html"),
             ("What Nix 2.18 would report", "nix-census optimise --nix-version 2.18"),
         ],
     ),

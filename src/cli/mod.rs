@@ -210,7 +210,9 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
     if request.wants_findings() && !matches!(command, Some(Command::Audit(_) | Command::Check(_))) {
         return Err(request::no_findings());
     }
-    let is_page = |command: &Command| matches!(command, Command::Html(_) | Command::Diff(_));
+    let is_page = |command: &Command| {
+        matches!(command, Command::Html(_) | Command::Diff(_) | Command::Optimise(_))
+    };
     if request.wants_page() && !command.as_ref().is_some_and(is_page) {
         return Err(request::no_page());
     }

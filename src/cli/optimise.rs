@@ -1,12 +1,13 @@
 //! `nix-census optimise`.
 
 use super::exit::{Exit, Failure};
+use super::html::write_page;
 use super::progress::with_progress;
 use super::request::Request;
 use super::subject::Subject;
-use crate::analysis::optimise::{NixVersion, Optimise, OptimiseOptions};
+use crate::analysis::optimise::{NixVersion, Optimise, OptimiseBy, OptimiseOptions};
 use crate::census::Examine;
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 /// Show what `nix-store --optimise` would save by hard-linking equal files
 ///
@@ -22,6 +23,24 @@ pub(super) struct OptimiseArgs {
     /// differs up to 2.22, from 2.23 and from 2.33)
     #[arg(long, value_name = "VERSION", default_value_t = NixVersion::NEWEST)]
     nix_version: NixVersion,
+    /// Show one list of savings only [default: all]
+    #[arg(long, value_enum, value_name = "WHAT")]
+    by: Option<ByArg>,
+}
+
+/// What savings are listed by.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum ByArg {
+    /// Store paths
+    Path,
+    /// Packages
+    Package,
+    /// Pairs of packages: whose file is kept for whose; they sum to the whole
+    Pair,
+    /// Kinds of files
+    Kind,
+    /// Equal files
+    File,
 }
 
 pub(super) fn run(
@@ -36,6 +55,13 @@ pub(super) fn run(
         let message = "Nix hard-links nothing in an overlay store: it only deletes copies that \
                        the store beneath has too";
         return Err(Failure::usage(message).hint("examine one of the two stores without --lower"));
+    }
+    if request.wants_page() {
+        request.check_page("optimise --format html")?;
+        if args.by.is_some() {
+            let message = "--by cannot be used with html: the page is by pair of packages";
+            return Err(Failure::usage(message));
+        }
     }
     request.rows().check_targets(&args.targets)?;
     let catalog = subject.catalog(request)?;
@@ -56,5 +82,16 @@ pub(super) fn run(
         Optimise::new(&census, files, &options, progress)
     })
     .map_err(|e| Failure::because(&e))?;
-    request.answer(answer.document(&census), Exit::Done)
+    if request.wants_page() {
+        let page = |named| answer.page(&census, named);
+        return write_page(request, answer.most_rows(), page, &answer.warnings);
+    }
+    let by = args.by.map(|by| match by {
+        ByArg::Path => OptimiseBy::Path,
+        ByArg::Package => OptimiseBy::Package,
+        ByArg::Pair => OptimiseBy::Pair,
+        ByArg::Kind => OptimiseBy::Kind,
+        ByArg::File => OptimiseBy::File,
+    });
+    request.answer(answer.document(&census, by), Exit::Done)
 }

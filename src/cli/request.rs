@@ -214,7 +214,7 @@ impl Request {
 
 /// Why an answer is not written as a page.
 pub(super) fn no_page() -> Failure {
-    Failure::usage("only `html` and `diff` write a page for a browser")
+    Failure::usage("only `html`, `diff` and `optimise` write a page for a browser")
         .hint("choose table, json, csv or markdown with --format")
 }
 

@@ -55,7 +55,7 @@ fn hold_values_of_their_type_in_every_answer() {
             &["check", SYSTEM, "--max-closure", "1K", "--forbid", "perl", "--max-paths", "1"],
             &["budgets", "culprits"],
         ),
-        (&["optimise"], &["by_path", "by_package", "by_kind"]),
+        (&["optimise"], &["by_path", "by_package", "by_pair", "by_kind"]),
         (&["roots", "--no-runtime", "--shared"], &["roots", "profiles"]),
         (&["roots", "--no-runtime", "--of", SYSTEM], &["roots"]),
         (&["garbage", "--no-runtime", "--older-than", "1d"], &["dead_paths", "dead_packages"]),

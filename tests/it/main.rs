@@ -31,6 +31,7 @@ mod limits;
 mod names;
 mod optimise;
 mod packaging;
+mod pairs;
 mod profiles;
 mod readme;
 mod reclaim;

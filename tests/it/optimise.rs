@@ -199,7 +199,7 @@ fn real_stores(stores: &'static nix::Stores) {
     let fresh = stores.root.copy(&env, "fresh");
     let first = check(&env, &fresh);
     assert!(first["nix_report"]["files_linked"].as_u64() > Some(1000));
-    for list in ["by_path", "by_package", "by_kind", "groups"] {
+    for list in ["by_path", "by_package", "by_pair", "by_kind", "groups"] {
         for key in ["disk_freed", "files_linked", "bytes_freed", "apparent_freed"] {
             let rows = first[list].as_array().unwrap();
             let sum: u64 = rows.iter().map(|row| row[key].as_u64().unwrap()).sum();
@@ -714,7 +714,7 @@ fn refuses_what_it_cannot_mean() {
         assert_eq!(env.run(args).status, 2, "{wrong:?}");
     }
     let limited = answer(&env, &stores.root, &["--limit", "2", "--min-size", "1K"]);
-    for list in ["by_path", "by_package", "by_kind"] {
+    for list in ["by_path", "by_package", "by_pair", "by_kind"] {
         assert_eq!(limited[list].as_array().unwrap().len(), 2, "{list}");
     }
     let groups = limited["groups"].as_array().unwrap();

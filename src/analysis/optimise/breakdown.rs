@@ -6,6 +6,7 @@ use std::collections::HashMap;
 
 use super::gathered::GatheredTree;
 use super::kind::KindsOfEntries;
+use super::pairs::{PairFiles, PairSaving, Replacements};
 use super::simulate::{Class, Event};
 use crate::graph::Rows;
 use crate::kinds::FileKind;
@@ -26,7 +27,7 @@ pub struct Saving {
 }
 
 impl Saving {
-    fn add(&mut self, size: u64, disk_size: u64, last: bool) {
+    pub(super) fn add(&mut self, size: u64, disk_size: u64, last: bool) {
         self.files_linked += 1;
         self.bytes_freed = self.bytes_freed.saturating_add(size);
         if last {
@@ -37,7 +38,7 @@ impl Saving {
     }
 
     /// Larger savings come first.
-    fn order(&self) -> impl Ord + use<> {
+    pub(super) fn order(&self) -> impl Ord + use<> {
         Reverse((self.disk_freed, self.bytes_freed, self.files_linked))
     }
 }
@@ -95,6 +96,10 @@ pub struct Breakdown {
     pub by_path: Vec<OwnerSaving>,
     /// The same of each package.
     pub by_package: Vec<OwnerSaving>,
+    /// The same by pair: whose file is kept for whose.
+    pub by_pair: Vec<PairSaving>,
+    /// Which files those pairs have in common, largest saving first.
+    pub(crate) pair_files: Vec<PairFiles>,
     /// Of each kind that saves, largest first.
     pub by_kind: Vec<KindSaving>,
     /// The groups, largest saving first.
@@ -106,6 +111,7 @@ pub(super) struct Tally {
     by_path: Vec<Saving>,
     by_class: Vec<Saving>,
     by_inode: HashMap<u32, Saving>,
+    replacements: Replacements,
 }
 
 impl Tally {
@@ -114,11 +120,13 @@ impl Tally {
             by_path: vec![Saving::default(); tree.layout.paths.len()],
             by_class: vec![Saving::default(); tree.layout.classes as usize],
             by_inode: HashMap::new(),
+            replacements: Replacements::default(),
         }
     }
 
     pub(super) fn add(&mut self, tree: &GatheredTree, event: Event) {
         let Event::Replaced { path, inode, last, .. } = event else { return };
+        self.replacements.add(event);
         let of = &tree.layout.inodes[inode as usize];
         self.by_path[path as usize].add(of.size, of.disk_size, last);
         if let Some(class) = of.class {
@@ -154,9 +162,12 @@ impl Tally {
             sum.inodes_freed += of.inodes_freed;
         }
         let itself: Vec<u32> = (0..paths as u32).collect();
+        let (by_pair, pair_files) = self.replacements.finish(tree, package_of, limit);
         Breakdown {
             by_path: owners(tree, &entries, &itself, self.by_path, limit),
             by_package: owners(tree, &entries, package_of, by_package, limit),
+            by_pair,
+            pair_files,
             by_kind: kinds(tree, &self.by_inode, limit, kinds_of_entries),
             groups: groups(tree, &entries, &self.by_class, limit, min_size),
         }

@@ -9,23 +9,59 @@ use crate::text::{Units, escape, format_count, format_size};
 /// How many partners a table names in one row, and names of one group.
 const NAMED: usize = 3;
 
+/// Which list of savings is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OptimiseBy {
+    /// The groups of equal files.
+    File,
+    /// Kinds of files.
+    Kind,
+    /// Pairs of packages: whose file is kept for whose.
+    Pair,
+    /// Packages.
+    Package,
+    /// Store paths.
+    Path,
+}
+
+impl OptimiseBy {
+    /// All of them, in the order of the answer.
+    const ALL: [Self; 5] = [Self::File, Self::Kind, Self::Pair, Self::Package, Self::Path];
+
+    /// The key of the list.
+    fn key(self) -> &'static str {
+        match self {
+            Self::File => "groups",
+            Self::Kind => "by_kind",
+            Self::Pair => "by_pair",
+            Self::Package => "by_package",
+            Self::Path => "by_path",
+        }
+    }
+}
+
 impl Optimise {
-    /// The answer for printing.
-    pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+    /// The answer for printing, with one list of savings, or all of them.
+    pub fn document<'a>(&'a self, census: &'a Census, by: Option<OptimiseBy>) -> Document<'a> {
         let guix = self.guix;
         let title = match guix {
             true => "As linked by the rule of Nix".to_owned(),
             false => format!("As {} {} would report", self.nix.program(), self.nix.number()),
         };
-        let mut sections = vec![
-            self.groups_section(),
-            self.kinds_section(),
-            self.packages_section(census),
-            self.paths_section(census),
+        let asked = |list: &OptimiseBy| by.is_none_or(|by| by == *list);
+        let list = |list| match list {
+            OptimiseBy::File => self.groups_section(),
+            OptimiseBy::Kind => self.kinds_section(),
+            OptimiseBy::Pair => self.pairs_section(census),
+            OptimiseBy::Package => self.packages_section(census),
+            OptimiseBy::Path => self.paths_section(census),
+        };
+        let mut sections: Vec<_> = OptimiseBy::ALL.into_iter().filter(asked).map(list).collect();
+        sections.extend([
             Section::fields(Some("unused_links"), "Unused links", self.unused_fields()),
             Section::fields(Some("already_saved"), "Already saved", self.saved_fields(guix)),
             Section::fields(None, "What the disk gains", self.gain_fields()),
-        ];
+        ]);
         if let (Some(note), false) = (self.overstatement(), guix) {
             sections.push(Section::Note(note));
         }
@@ -33,7 +69,7 @@ impl Optimise {
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
-            "by_path",
+            by.unwrap_or(OptimiseBy::Path).key(),
         )
     }
 
@@ -237,6 +273,23 @@ impl Optimise {
         self.owners_section("by_path", "By path", &self.breakdown.by_path, name, label)
     }
 
+    fn pairs_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let mut columns = saving_columns();
+        columns.extend([
+            Column::text("package").rank(0).named(),
+            Column::text("kept_package").titled("keeps the file of").rank(1),
+        ]);
+        let name = |path: u32| census.catalog.package(census.id(PathIndex::new(path))).name;
+        let rows = self.breakdown.by_pair.iter().map(move |of| {
+            let mut row = saving_cells(&of.saving);
+            row.push(Cell::text(name(of.path)));
+            row.push(Cell::optional(of.kept.map(name), Cell::text));
+            row
+        });
+        let title = if self.breakdown.by_pair.is_empty() { "" } else { "By pair of packages" };
+        Section::rows("by_pair", title, columns, rows)
+    }
+
     fn packages_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let id = |path: u32| census.id(PathIndex::new(path));
         let label = move |path: u32| census.catalog.package(id(path)).name;
@@ -383,7 +436,8 @@ fn saving_cells<'a>(saving: &Saving) -> Vec<Cell<'a>> {
 mod tests {
     use super::super::gathered::GatheredTree;
     use super::super::{
-        AlreadySaved, Breakdown, Group, KindSaving, NixVersion, SimulatedResult, UnusedLinks,
+        AlreadySaved, Breakdown, Group, KindSaving, NixVersion, PairSaving, SimulatedResult,
+        UnusedLinks,
     };
     use super::*;
     use crate::catalog::{Builder, Record};
@@ -441,6 +495,11 @@ mod tests {
             breakdown: Breakdown {
                 by_path: owners.clone(),
                 by_package: owners,
+                by_pair: vec![
+                    PairSaving { path: 1, kept: Some(0), saving: saving(11, 6_000_000, 6_001_088) },
+                    PairSaving { path: 1, kept: None, saving: saving(1, 1_000_000, 1_000_000) },
+                ],
+                pair_files: Vec::new(),
                 by_kind: vec![KindSaving {
                     kind: crate::kinds::FileKind::Libraries,
                     saving: saving(12, 7_000_000, 7_001_088),
@@ -481,7 +540,7 @@ mod tests {
         let catalog = builder.finish().unwrap();
         let census = Census::new(catalog, &Examine::All, None).unwrap();
         let mut out = Vec::new();
-        write(answer().document(&census), format, &Style::default(), &mut out).unwrap();
+        write(answer().document(&census, None), format, &Style::default(), &mut out).unwrap();
         String::from_utf8(out).unwrap()
     }
 

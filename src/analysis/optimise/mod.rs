@@ -10,8 +10,8 @@
 //! | `simulate` | what Nix would do, on plain data |
 //! | `version` | where versions of Nix differ |
 //! | `unordered` | what is certain where paths are optimised all at once |
-//! | `breakdown`, `kind` | where the savings are |
-//! | `document` | the answer for printing |
+//! | `breakdown`, `kind`, `pairs` | where the savings are |
+//! | `document`, `page` | the answer for printing, and for a browser |
 
 mod after;
 mod breakdown;
@@ -23,6 +23,8 @@ mod gather;
 mod gathered;
 mod kind;
 mod link_table;
+mod page;
+mod pairs;
 mod reader;
 mod simulate;
 mod unordered;
@@ -41,9 +43,12 @@ pub use after::Deleted;
 use breakdown::Tally;
 pub use breakdown::{Breakdown, Group, KindSaving, OwnerSaving, Saving};
 use classes::{Compared, classify};
+pub use document::OptimiseBy;
 use gather::{Gathering, warn_missing};
 use gathered::GatheredTree;
 use kind::KindsOfEntries;
+use pairs::PairFiles;
+pub use pairs::PairSaving;
 use simulate::simulate;
 pub use simulate::{SimulatedResult, Stop};
 pub use unordered::{AnyOrder, Range};
@@ -318,6 +323,13 @@ impl Optimise {
             warnings,
             tree,
         }
+    }
+
+    /// The name of one of a pair's files below the store directory; `None` if it has none.
+    pub(crate) fn pair_file(&self, files: &PairFiles) -> Option<Vec<u8>> {
+        let mut name = Vec::new();
+        self.tree.name(files.entry?, &mut name);
+        Some(name)
     }
 
     /// The names of a group's files below the store directory, sorted.

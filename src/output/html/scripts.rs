@@ -38,11 +38,21 @@ const OF_DIFF: &[Module] = &[
     ("diff.js", include_str!("diff.js")),
 ];
 
+/// Those of the page of what optimising would save.
+const OF_OPTIMISE: &[Module] = &[
+    ("pairs.js", include_str!("pairs.js")),
+    ("pairmap.js", include_str!("pairmap.js")),
+    ("pairpanel.js", include_str!("pairpanel.js")),
+    ("pairtable.js", include_str!("pairtable.js")),
+    ("optimise.js", include_str!("optimise.js")),
+];
+
 /// The modules of a kind of page.
 pub(super) fn modules(kind: PageKind) -> Vec<Module> {
     let own = match kind {
         PageKind::Closure => OF_CLOSURE,
         PageKind::Diff => OF_DIFF,
+        PageKind::Optimise => OF_OPTIMISE,
     };
     [OF_ALL, own].concat()
 }

@@ -6,7 +6,7 @@ use crate::graph::Rows;
 use std::collections::HashSet;
 use std::io::Read;
 
-const KINDS: [PageKind; 2] = [PageKind::Closure, PageKind::Diff];
+const KINDS: [PageKind; 3] = [PageKind::Closure, PageKind::Diff, PageKind::Optimise];
 
 fn page(title: &str) -> Page {
     Page {

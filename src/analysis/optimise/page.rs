@@ -1,0 +1,135 @@
+//! What a page for a browser shows of what optimising would save: the pairs of packages
+//! and the files that these have in common.
+
+use super::{Optimise, PairFiles, PairSaving, Saving};
+use crate::analysis::page::{PageError, warnings};
+use crate::answer::page::{Page, PageKind, Values};
+use crate::census::{Census, PathIndex};
+use crate::text::escape;
+use serde_json::{Value, json};
+use std::collections::HashMap;
+
+impl Optimise {
+    /// How many pairs and files of pairs there are, whichever is more.
+    pub(crate) fn most_rows(&self) -> usize {
+        self.breakdown.by_pair.len().max(self.breakdown.pair_files.len())
+    }
+
+    /// The page that names at most so many pairs and files of pairs, those that save most.
+    ///
+    /// # Errors
+    /// See [`PageError`]; only a forged store is too large.
+    pub(crate) fn page(&self, census: &Census, named: usize) -> Result<Page, PageError> {
+        let outcome = &self.outcome;
+        if outcome.bytes_freed.max(outcome.disk_freed).max(outcome.apparent_freed)
+            >= Values::TOO_LARGE
+        {
+            return Err(PageError::TooLarge);
+        }
+        let (pairs, rest) = parted(&self.breakdown.by_pair, named);
+        let (files, more) = parted(&self.breakdown.pair_files, named);
+        let files: Vec<&PairFiles> =
+            files.iter().filter(|of| (of.pair as usize) < pairs.len()).collect();
+        // The packages of the pairs, by the path that stands for each.
+        let mut packages: Vec<u32> =
+            pairs.iter().flat_map(|pair| [Some(pair.path), pair.kept]).flatten().collect();
+        packages.sort_unstable();
+        packages.dedup();
+        let place: HashMap<u32, u64> = packages.iter().copied().zip(0..).collect();
+        let name = |path: &u32| {
+            let package = census.catalog.package(census.id(PathIndex::new(*path)));
+            escape(package.name.as_bytes())
+        };
+        let mut columns = vec![
+            ("package", Values::Texts(packages.iter().map(name).collect())),
+            (
+                "pair_package",
+                Values::Numbers(pairs.iter().map(|pair| Some(place[&pair.path])).collect()),
+            ),
+            (
+                "pair_kept",
+                Values::Numbers(pairs.iter().map(|pair| Some(place[&pair.kept?])).collect()),
+            ),
+        ];
+        columns.extend(savings(pairs.iter().map(|pair| &pair.saving), PAIR_KEYS));
+        let file = |of: &&PairFiles| self.pair_file(of).map_or_else(String::new, |n| escape(&n));
+        columns.extend([
+            ("file", Values::Texts(files.iter().map(file).collect())),
+            ("file_pair", Values::Numbers(files.iter().map(|of| Some(of.pair.into())).collect())),
+            ("file_size", Values::Numbers(files.iter().map(|of| Some(of.size)).collect())),
+        ]);
+        columns.extend(savings(files.iter().map(|of| &of.saving), FILE_KEYS));
+        let title = match &census.targets[..] {
+            [] => census.catalog.store_dir().to_owned(),
+            [only] => census.catalog.store_path(*only).name().to_owned(),
+            [first, more @ ..] => {
+                format!("{} and {} more", census.catalog.store_path(*first).name(), more.len())
+            }
+        };
+        let mut facts = self.facts(census, rest, more.len());
+        facts.push(("title", json!(title)));
+        Ok(Page { kind: PageKind::Optimise, title, facts, columns })
+    }
+
+    fn facts(
+        &self,
+        census: &Census,
+        rest: &[PairSaving],
+        files: usize,
+    ) -> Vec<(&'static str, Value)> {
+        let outcome = &self.outcome;
+        let certain = self.any_order.is_none_or(|any| any.disk_freed.is_certain());
+        let unnamed = rest.iter().map(|pair| pair.saving.disk_freed);
+        let unnamed = unnamed.fold(0, u64::saturating_add);
+        let mut facts = vec![
+            ("store_dir", json!(census.catalog.store_dir())),
+            ("whole", json!(census.is_whole())),
+            ("paths", json!(self.paths)),
+            ("disk_freed", json!(outcome.disk_freed)),
+            ("apparent_freed", json!(outcome.apparent_freed)),
+            ("inodes_freed", json!(outcome.inodes_freed)),
+            ("files_linked", json!(outcome.files_linked)),
+            ("certain", json!(certain)),
+            ("already_saved", json!(self.already_saved.disk_size)),
+            ("line", json!(self.line().filter(|_| !self.guix))),
+            ("nix", json!(format!("{} {}", self.nix.program(), self.nix.number()))),
+            ("unnamed", json!({ "pairs": rest.len(), "disk_freed": unnamed, "files": files })),
+        ];
+        facts.extend(warnings(&self.warnings));
+        facts
+    }
+}
+
+/// The keys of savings, in this order: of what is freed in blocks, apparent size, inodes;
+/// of names that are linked, and their size.
+const PAIR_KEYS: [&str; 5] =
+    ["disk_freed", "apparent_freed", "inodes_freed", "files_linked", "bytes_freed"];
+/// The same of files.
+const FILE_KEYS: [&str; 5] = [
+    "file_disk_freed",
+    "file_apparent_freed",
+    "file_inodes_freed",
+    "file_files_linked",
+    "file_bytes_freed",
+];
+
+fn savings<'a>(
+    all: impl Iterator<Item = &'a Saving> + Clone,
+    keys: [&'static str; 5],
+) -> impl Iterator<Item = (&'static str, Values)> {
+    let of: [fn(&Saving) -> u64; 5] = [
+        |saving| saving.disk_freed,
+        |saving| saving.apparent_freed,
+        |saving| saving.inodes_freed,
+        |saving| saving.files_linked,
+        |saving| saving.bytes_freed,
+    ];
+    keys.into_iter().zip(of).map(move |(key, of)| {
+        (key, Values::Numbers(all.clone().map(|saving| Some(of(saving))).collect()))
+    })
+}
+
+/// The first so many, and the rest.
+fn parted<T>(all: &[T], many: usize) -> (&[T], &[T]) {
+    all.split_at(many.min(all.len()))
+}

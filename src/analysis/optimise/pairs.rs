@@ -1,0 +1,112 @@
+//! Whose file is kept for whose: what equal files cost, by pair of packages. All sizes
+//! are in bytes.
+//!
+//! Each name that is replaced counts in one pair: that of the package it is in, and of the
+//! package of the first name, in Nix's order, of the inode that is kept. So the pairs sum
+//! to what replacing saves in all, as the packages do.
+
+use super::breakdown::Saving;
+use super::gathered::GatheredTree;
+use super::simulate::Event;
+use crate::graph::Node;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+/// Two packages, or one and itself, and what is saved between them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PairSaving {
+    /// The index of the first path of the package whose files are replaced.
+    pub path: u32,
+    /// The same of the package whose files are kept; `None` where the file is in
+    /// `.links` alone, of no examined path.
+    pub kept: Option<u32>,
+    /// What would be saved.
+    pub saving: Saving,
+}
+
+/// A name that becomes a name of another inode.
+#[derive(Clone, Copy, Debug)]
+struct Replaced {
+    path: u32,
+    inode: u32,
+    kept: u32,
+    last: bool,
+}
+
+/// The package of a file that is replaced, and that of the one that is kept.
+type Pair = (u32, Option<u32>);
+
+/// The names that are replaced, one after the other.
+#[derive(Default)]
+pub(super) struct Replacements(Vec<Replaced>);
+
+/// Equal files of one pair, of which some are replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PairFiles {
+    /// The pair's place among those that are listed.
+    pub(super) pair: u32,
+    /// An entry of the replaced file; `None` if it has no name.
+    pub(super) entry: Option<u32>,
+    /// The size of each.
+    pub(super) size: u64,
+    /// What would be saved.
+    pub(super) saving: Saving,
+}
+
+impl Replacements {
+    pub(super) fn add(&mut self, event: Event) {
+        if let Event::Replaced { path, inode, kept, last } = event {
+            self.0.push(Replaced { path, inode, kept, last });
+        }
+    }
+
+    /// The pairs, the largest saving first, and the files of each that save most:
+    /// at most `limit` of both. `package_of` is the package of each path.
+    pub(super) fn finish(
+        &self,
+        tree: &GatheredTree,
+        package_of: &[u32],
+        limit: usize,
+    ) -> (Vec<PairSaving>, Vec<PairFiles>) {
+        let mut first_path = HashMap::new();
+        for (path, &package) in (0u32..).zip(package_of) {
+            first_path.entry(package).or_insert(path);
+        }
+        let pair_of = |of: &Replaced| {
+            let kept = tree.first_entry[of.kept as usize].map(|entry| tree.path_of(entry.node()));
+            let kept = kept.map(|path| package_of[path as usize]);
+            (package_of[of.path as usize], kept)
+        };
+        let mut pairs: HashMap<Pair, Saving> = HashMap::new();
+        // By pair and by what is kept, as that is the same for all files that are equal.
+        let mut files: HashMap<(Pair, u32), (u32, Saving)> = HashMap::new();
+        for of in &self.0 {
+            let inode = &tree.layout.inodes[of.inode as usize];
+            let pair = pair_of(of);
+            pairs.entry(pair).or_default().add(inode.size, inode.disk_size, of.last);
+            let file = files.entry((pair, of.kept)).or_insert((of.inode, Saving::default()));
+            file.1.add(inode.size, inode.disk_size, of.last);
+        }
+        let mut listed: Vec<(Pair, PairSaving)> = pairs
+            .into_iter()
+            .map(|(pair, saving)| {
+                let (path, kept) = (first_path[&pair.0], pair.1.map(|kept| first_path[&kept]));
+                (pair, PairSaving { path, kept, saving })
+            })
+            .collect();
+        listed.sort_unstable_by_key(|(_, of)| (of.saving.order(), of.path, of.kept));
+        listed.truncate(limit);
+        let place: HashMap<_, u32> = listed.iter().map(|(pair, _)| *pair).zip(0..).collect();
+        let mut files: Vec<PairFiles> = files
+            .into_iter()
+            .filter_map(|((pair, _), (inode, saving))| {
+                let entry = tree.first_entry[inode as usize].map(Node::node);
+                let size = tree.layout.inodes[inode as usize].size;
+                Some(PairFiles { pair: *place.get(&pair)?, entry, size, saving })
+            })
+            .collect();
+        files.sort_unstable_by_key(|of| (of.saving.order(), Reverse(of.size), of.pair, of.entry));
+        files.truncate(limit);
+        (listed.into_iter().map(|(_, pair)| pair).collect(), files)
+    }
+}

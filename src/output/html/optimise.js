@@ -1,0 +1,140 @@
+// The page of what equal files cost, by pair of packages.
+import { inflate, readIsland } from "./data.js";
+import { Pairs } from "./pairs.js";
+import { State } from "./state.js";
+import { PairMap, COLORS } from "./pairmap.js";
+import { PairPanel } from "./pairpanel.js";
+import { PairTable } from "./pairtable.js";
+import { Search } from "./search.js";
+import { Page, openPage } from "./page.js";
+import { el, fill, byId } from "./dom.js";
+import { formatSize, counted } from "./format.js";
+
+const VIEWS = [
+  ["map", "Map", "m"],
+  ["table", "Table", "t"],
+];
+
+const HELP = [["p", "rows of the table: pairs or files"]];
+
+const NOTES = [
+  "A box is what hard-linking would free in a package; inside it, by whose files would be kept. " +
+    "Each file that would be replaced counts once.",
+];
+
+const DEFAULTS = { view: "map", at: -1, node: -1, by: "", query: "", theme: "", sort: "", filter: "", least: "" };
+
+const CHOICES = { view: ["map", "table"], by: ["", "file"], theme: ["", "light", "dark"] };
+
+class OptimiseApp extends Page {
+  constructor(pairs) {
+    super({ views: VIEWS, help: HELP, notes: NOTES, selection: "node", label: "a treemap of what equal files cost" });
+    this.pairs = pairs;
+    const codec = this.codec();
+    this.state = new State({ defaults: DEFAULTS, choices: CHOICES, codecs: { at: codec, node: codec } });
+    this.map = new PairMap(pairs, this.shell);
+    this.panel = new PairPanel(pairs, this);
+    this.search = new Search(this, { names: pairs.columns.package });
+    this.views = { table: new PairTable(pairs, this) };
+    this.start();
+  }
+
+  // A package by its name, a pair by both names.
+  codec() {
+    const { columns } = this.pairs;
+    const keys = new Map(columns.package.map((name, node) => [name, node]));
+    const written = (node) => {
+      const pair = this.pairs.pairOf(node);
+      if (pair < 0) return columns.package[node] ?? "";
+      return `${columns.package[columns.pair_package[pair]]}\n${this.pairs.kept(pair)}`;
+    };
+    for (let pair = 0; pair < this.pairs.pairs; pair++) keys.set(written(this.pairs.nodeOf(pair)), this.pairs.nodeOf(pair));
+    return { write: written, read: (text) => keys.get(text) ?? -1 };
+  }
+
+  get root() {
+    const { at } = this.state.now;
+    return this.pairs.isPackage(at) && this.map.kids(at).length > 0 ? at : -1;
+  }
+
+  weight(node) {
+    return this.pairs.weights[node];
+  }
+
+  select(node) {
+    this.choose(node);
+  }
+
+  jump(node) {
+    const at = this.map.up(node) === this.root ? this.root : -1;
+    this.choose(node, { view: "map", at });
+    this.announceNode(node);
+    this.focusView();
+  }
+
+  // A node of the map, or a row of the table.
+  announceNode(row) {
+    const { table } = this.views;
+    const node = this.state.now.view === "table" && row >= 0 ? this.pairs.nodeOf(table.pairOf(row)) : row;
+    if (node >= 0) this.announce(`${this.pairs.title(node)}, ${formatSize(this.weight(node))} would be freed`);
+  }
+
+  // ---- what is shown
+
+  show(now, before) {
+    const { facts } = this.pairs;
+    const parts = [`${formatSize(facts.disk_freed)} would be freed`, counted(facts.files_linked, "file")];
+    this.showFrame(now, `Equal files in ${facts.title}`, `${parts.join(" by hard-linking ")} in ${counted(facts.paths, "path")}`);
+    const { root } = this;
+    this.showTrail(root < 0 ? [["All", -1]] : [["All", -1], [this.pairs.name(root), root]]);
+    byId("bar").hidden = now.view !== "map";
+    this.panel.show(now.node);
+    this.showView(now, before);
+    this.showLegend();
+  }
+
+  drawMap(now, zoomFrom) {
+    this.map.show({
+      root: this.root,
+      theme: this.theme(),
+      selected: now.node,
+      marked: now.query.trim() === "" ? null : this.marked(now.query),
+      zoomFrom,
+    });
+  }
+
+  // The packages that are called so, and their pairs.
+  marked(query) {
+    const found = this.search.matches(query);
+    return new Set(found.flatMap((node) => [node, ...(this.pairs.kids.get(node) ?? []), ...(this.pairs.keptFor.get(node) ?? [])]));
+  }
+
+  showLegend() {
+    const { pairs } = this;
+    const used = new Set();
+    for (let pair = 0; pair < pairs.pairs; pair++) used.add(pairs.where(pair));
+    const labels = { other: "Another package has them too", same: "One package has them more than once", links: "Only .links has them besides" };
+    const entries = Object.entries(labels).map(([key, label]) => (used.has(key) ? this.legendEntry(COLORS[key], label) : null));
+    fill(this.shell.legend, pairs.tops.length > 0 ? entries : el("span", {}, "No files are equal that are not linked already."));
+  }
+
+  // ---- keys and pointers
+
+  isSelectable(node) {
+    return this.pairs.isPackage(node) || this.pairs.pairOf(node) >= 0;
+  }
+
+  clicked({ node, part }) {
+    if (part !== 0) {
+      if (node === this.root || node < 0) this.state.set({ view: "table", by: "" });
+      else this.enter(node);
+    } else if (this.pairs.isPackage(node) && this.map.kids(node).length > 1 && node !== this.root) this.enter(node);
+    else if (this.isSelectable(node)) this.select(node);
+  }
+
+  keys(now) {
+    return { p: () => this.state.set({ view: "table", by: now.by === "" ? "file" : "" }) };
+  }
+}
+
+openPage(async () => new OptimiseApp(new Pairs(readIsland(await inflate(byId("data").textContent)))));

@@ -1,0 +1,117 @@
+// The tables of what equal files cost: the pairs, or the files. Columns of pairs are by
+// the keys of `optimise`: key, heading, type.
+import { Grid, parseSize } from "./grid.js";
+import { el, byId, fill } from "./dom.js";
+import { formatSize, counted } from "./format.js";
+import { matcher } from "./search.js";
+
+const PAIRS = [
+  ["package", "Package", "text"],
+  ["kept_package", "Keeps the file of", "text"],
+  ["disk_freed", "Frees", "size"],
+  ["files_linked", "Files linked", "count"],
+  ["apparent_freed", "Apparent size", "size"],
+  ["inodes_freed", "Inodes", "count"],
+  ["bytes_freed", "As Nix counts", "size"],
+];
+
+const FILES = [
+  ["file", "File", "text"],
+  ["package", "Package", "text"],
+  ["kept_package", "Keeps the file of", "text"],
+  ["disk_freed", "Frees", "size"],
+  ["files_linked", "Files linked", "count"],
+  ["size", "Size", "size"],
+];
+
+export class PairTable extends Grid {
+  constructor(pairs, app) {
+    const filter = app.filterInput("filter", "Name or glob", "Show only names that match");
+    const least = app.filterInput("least", "At least, 20M", "Show only what frees at least so much", true);
+    const sum = el("span", { class: "sum", role: "status" });
+    const by = el("span", {});
+    super(app, {
+      element: byId("table"),
+      label: "What equal files cost",
+      hint: "Table of what equal files cost. Arrow keys move.",
+      tools: [by, filter, least, sum, el("button", { class: "action", onclick: () => app.copy(this.csv(), "Copied as CSV") }, "Copy as CSV")],
+    });
+    Object.assign(this, { pairs, filter, least, sum, by });
+    this.sortedFirst = "";
+  }
+
+  get ofFiles() {
+    return this.app.state.now.by === "file";
+  }
+
+  get columns() {
+    return this.ofFiles ? FILES : PAIRS;
+  }
+
+  // The pair of a row.
+  pairOf(row) {
+    return this.ofFiles ? this.pairs.columns.file_pair[row] : row;
+  }
+
+  get current() {
+    return this.ofFiles ? this.file : this.pairs.pairOf(this.app.state.now.node);
+  }
+
+  goTo(row) {
+    if (this.ofFiles) this.file = row;
+    this.app.choose(this.pairs.nodeOf(this.pairOf(row)), {}, false);
+  }
+
+  open(row) {
+    this.app.jump(this.pairs.nodeOf(this.pairOf(row)));
+  }
+
+  value(key, row) {
+    const { columns } = this.pairs;
+    const pair = this.pairOf(row);
+    switch (key) {
+      case "package":
+        return columns.package[columns.pair_package[pair]];
+      case "kept_package":
+        return Number.isNaN(columns.pair_kept[pair]) ? "" : this.pairs.kept(pair);
+      case "file":
+        return columns.file[row];
+      default:
+        return columns[this.ofFiles ? `file_${key}` : key][row];
+    }
+  }
+
+  width(key, type) {
+    if (key === "file") return innerWidth < 620 ? 220 : 440;
+    return super.width(key, type);
+  }
+
+  show(now) {
+    this.filter.show(now.filter);
+    this.least.show(now.least);
+    fill(this.by, this.app.choice("Rows", "by", [["", "Pairs"], ["file", "Files"]], now.by));
+    this.refresh(JSON.stringify([now.by, now.filter, now.least, now.sort]));
+    const freed = this.rows.reduce((all, row) => all + this.value("disk_freed", row), 0);
+    fill(
+      this.sum,
+      el("b", {}, counted(this.rows.length, this.ofFiles ? "group of files" : "pair", this.ofFiles ? "groups of files" : "pairs")),
+      " · ",
+      el("data", { value: freed }, formatSize(freed)),
+    );
+  }
+
+  allRows() {
+    const { now } = this.app.state;
+    const test = matcher(now.filter);
+    const least = now.least.trim() === "" ? 0 : parseSize(now.least);
+    this.least.classList.toggle("wrong", Number.isNaN(least));
+    const names = ["package", "kept_package", ...(this.ofFiles ? ["file"] : [])];
+    const rows = [];
+    for (let row = 0; row < (this.ofFiles ? this.pairs.files : this.pairs.pairs); row++) {
+      if (test && !names.some((key) => test(this.value(key, row)))) continue;
+      if (least > 0 && !(this.value("disk_freed", row) >= least)) continue;
+      rows.push(row);
+    }
+    return rows;
+  }
+}
