@@ -133,6 +133,13 @@ pub(super) struct DroppedFrom {
     pub(super) names: HashMap<u32, u32>,
 }
 
+impl Dropped {
+    /// Whether it is known what is left of extents: of files that are dropped it is not.
+    pub(super) fn knows_physical(&self, census: &Census) -> bool {
+        census.knows_physical() && (self.paths.is_empty() || !census.has_extents())
+    }
+}
+
 /// How many changes may be tried on a graph, each of which goes over all of it: on
 /// a closure of a few thousand paths all that anybody would try, on a graph of
 /// millions of references some hundred, which take seconds.
@@ -150,6 +157,8 @@ pub struct Gain {
     pub nar_size: Option<u64>,
     /// Disk size; `None` if the disk was not asked.
     pub disk_size: Option<u64>,
+    /// Extents; `None` if they are not known, as where files are dropped.
+    pub physical_size: Option<u64>,
     /// Inodes; `None` if the disk was not asked.
     pub inodes: Option<u64>,
 }
@@ -169,6 +178,9 @@ impl Gain {
         Self {
             nar_size: nar.map(|change| change.min(0).unsigned_abs()),
             disk_size: on_disk(before.1.disk, after.1.disk),
+            physical_size: dropped
+                .knows_physical(census)
+                .then(|| before.1.physical.saturating_sub(after.1.physical)),
             inodes: on_disk(before.1.inodes, after.1.inodes),
         }
     }
@@ -178,6 +190,7 @@ impl Gain {
         Self {
             nar_size: retained.nar_size(path),
             disk_size: retained.disk_size(path),
+            physical_size: retained.physical_size(path),
             inodes: retained.inodes(path),
         }
     }
@@ -186,7 +199,7 @@ impl Gain {
     pub(super) fn get(self, by: SizeKind) -> Option<u64> {
         match by {
             SizeKind::Nar => self.nar_size,
-            SizeKind::Disk => self.disk_size,
+            SizeKind::Disk => self.physical_size.or(self.disk_size),
         }
     }
 }

@@ -16,6 +16,7 @@ pub mod optimise;
 pub mod overview;
 pub(crate) mod page;
 mod path_names;
+mod physical;
 pub mod reclaim;
 pub mod reference_locations;
 pub mod report;
@@ -28,6 +29,7 @@ pub mod what_if;
 pub mod why;
 
 pub use graph_changes::Gain;
+pub use physical::Held;
 
 #[cfg(test)]
 mod tests;

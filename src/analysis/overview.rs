@@ -1,6 +1,7 @@
 //! The overview of a store: what `nix-census` prints with no command.
 
 use super::hard_links;
+use super::physical::{self, Held};
 use super::reclaim::Printed;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
@@ -54,6 +55,8 @@ pub struct ExtentsOverview {
     pub compressions: Vec<CompressionSizes>,
     /// What the extents take on devices, each copy counted, if that is known.
     pub raw_size: Option<u64>,
+    /// What of them those outside the store use too: it stays, whatever goes.
+    pub held: Held,
 }
 
 /// The disk's part of an [`Overview`]. All sizes are in bytes, each inode once.
@@ -266,9 +269,14 @@ impl Overview {
             summary: false,
         };
         let mut sections = vec![heaviest];
-        sections.extend(self.extents.as_ref().map(ExtentsOverview::section));
+        if let Some(extents) = &self.extents {
+            sections.push(extents.section());
+            let title = "Used from outside the store too: it stays, whatever goes";
+            sections.push(extents.held.section(census, title));
+        }
         sections.extend(hard_links::notes(census, census.indexes()));
         sections.extend(self.outside.as_ref().map(Printed::section));
+        sections.extend(physical::note(census));
         sections.push(Section::fields(None, title, fields));
         Document::new(Head { store_dir, warnings: &self.warnings }, sections, "heaviest")
     }
@@ -364,6 +372,7 @@ fn extents_overview(census: &Census) -> Option<ExtentsOverview> {
         sizes: census.shared()?.union(census.indexes()).extents,
         compressions: extents.totals.clone(),
         raw_size: extents.raw_size,
+        held: Held::new(census.disk.as_ref()?, |_| true)?,
     })
 }
 

@@ -14,7 +14,7 @@ pub struct Sizes {
     pub disk: u64,
     /// How many inodes; 0 where the disk was not asked.
     pub inodes: u64,
-    /// Extents as they lie on the disk; of no meaning where they are not known.
+    /// Extents as they lie on the disk; blocks where extents are not known.
     pub physical: u64,
 }
 
@@ -23,7 +23,7 @@ impl Sizes {
     pub fn get(self, kind: SizeKind) -> u64 {
         match kind {
             SizeKind::Nar => self.nar,
-            SizeKind::Disk => self.disk,
+            SizeKind::Disk => self.physical,
         }
     }
 }
@@ -35,7 +35,7 @@ weight!(Sizes { nar, disk, inodes, physical });
 pub enum SizeKind {
     /// The NAR size.
     Nar,
-    /// The disk size.
+    /// What is used on the disk: extents where they are known, else blocks.
     Disk,
 }
 

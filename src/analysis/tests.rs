@@ -443,6 +443,8 @@ fn roots() {
         closure_disk_size: Some(closure[1]),
         freed_nar_size: Some(freed[0]),
         freed_disk_size: Some(freed[1]),
+        closure_physical_size: Some(closure[1]),
+        freed_physical_size: Some(freed[1]),
         closure_inodes: Some(closure[2]),
         freed_inodes: Some(freed[2]),
     };

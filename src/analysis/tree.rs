@@ -4,6 +4,7 @@ use super::derivers::warn_of_no_outputs;
 use super::graph_lines::{list, row_of};
 use super::hard_links;
 use super::path_names::list_of;
+use super::physical::{self, main_size};
 use super::retained::{Retained, SizeKind, within};
 use crate::answer::{Cell, Column, Document, GraphLine, Head, Section};
 use crate::census::{Census, PathIndex};
@@ -52,10 +53,7 @@ impl ReferenceTree {
             census.references()
         };
         let by = SizeKind::of(census);
-        let own = |node: u32| {
-            let index = PathIndex::new(node);
-            census.usage(index).map_or(census.nar_size(index), |u| u.disk_size)
-        };
+        let own = |node: u32| main_size(census, PathIndex::new(node));
         let weight = |i: u32| retained.sizes[i as usize].get(by);
         let mut tops: Vec<u32> = targets.iter().map(|target| target.node()).collect();
         tops.sort_by_key(|&i| (Reverse((weight(i), own(i))), i));
@@ -84,16 +82,27 @@ impl ReferenceTree {
             catalog.store_path(census.id(PathIndex::new(line.node))).is_derivation()
         };
         let derivations = self.lines.iter().any(is_derivation);
+        let own = physical::columns(census, "disk_size", "physical_size", "disk size");
+        let [disk_size, physical_size] = own.map(|column| column.rank(2));
+        let (of_disk, of_extents) = ("retained_disk_size", "retained_physical_size");
+        let retained = physical::columns(census, of_disk, of_extents, "retained disk");
+        let [retained_disk, retained_physical] = match disk {
+            true => physical::weight(census, retained),
+            false => retained,
+        };
         let mut columns = vec![
             Column::size("nar_size").titled("NAR size").rank(4),
             Column::size("retained_nar_size").titled("retained NAR"),
-            Column::size("disk_size").titled("disk size").rank(2).hidden_if(!disk),
-            Column::size("retained_disk_size").titled("retained disk").hidden_if(!disk),
+            disk_size,
+            retained_disk,
+            physical_size,
+            retained_physical,
             Column::count("inodes").hidden(),
             Column::count("retained_inodes").titled("retained inodes").hidden(),
         ];
-        let weight = if disk { &mut columns[3] } else { &mut columns[1] };
-        *weight = weight.weight();
+        if !disk {
+            columns[1] = columns[1].weight();
+        }
         columns.extend([
             Column::path("path"),
             Column::count("depth").hidden(),
@@ -121,6 +130,8 @@ impl ReferenceTree {
                 Cell::optional(self.retained.nar_size(index), Cell::Size),
                 Cell::optional(census.usage(index).map(|u| u.disk_size), Cell::Size),
                 Cell::optional(self.retained.disk_size(index), Cell::Size),
+                Cell::optional(census.extent_sizes(index).map(|s| s.physical_size), Cell::Size),
+                Cell::optional(self.retained.physical_size(index), Cell::Size),
                 Cell::optional(census.usage(index).map(|u| u.inodes), Cell::Count),
                 Cell::optional(self.retained.inodes(index), Cell::Count),
                 Cell::text(catalog.path(id)),
@@ -137,6 +148,7 @@ impl ReferenceTree {
             Section::graph("lines", columns, "path", self.lines.as_slice(), rows),
             Section::Note(within(census)),
         ];
+        sections.extend(physical::note(census));
         let first = self.lines.iter().filter(|line| !line.repeated);
         sections.extend(hard_links::notes(census, first.map(|line| PathIndex::new(line.node))));
         let head = Head { store_dir: catalog.store_dir(), warnings: &self.warnings };

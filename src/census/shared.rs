@@ -31,7 +31,7 @@ pub struct Union {
     pub apparent_size: u64,
     /// How many inodes.
     pub inodes: u64,
-    /// Extents, each once; of no meaning where they are [not
+    /// Extents, each once; blocks where these are all there is to tell, or [all that is
     /// known](DiskScan::knows_physical).
     pub extents: ExtentSizes,
 }

@@ -13,6 +13,8 @@ pub(super) const LISTED: &str = include_str!("columns.txt");
 const OTHERS: &[(&str, &[&str])] = &[
     ("", &["compression", "physical_size", "uncompressed_size", "referenced_size", "inline_size"]),
     ("", &["inline_uncompressed_size"]),
+    ("", HELD_EXTENTS),
+    ("garbage", HELD_EXTENTS),
     ("diff", &["generation", "time", "current", "packages"]),
     ("garbage", &["dead", "name"]),
     ("garbage", ROOTS_TO_REMOVE),
@@ -22,6 +24,9 @@ const OTHERS: &[(&str, &[&str])] = &[
     ("reclaim", &["own_disk_size", "loader", "profile", "generation", "generation_exists"]),
     ("reclaim", &["entry", "directory", "files"]),
 ];
+
+/// Those of what stays whatever goes.
+const HELD_EXTENTS: &[&str] = &["physical_size", "holder", "snapshot", "subvolume"];
 
 /// Those of what `--need` finds.
 const ROOTS_TO_REMOVE: &[&str] = &["tier", "kind", "time", "link", "path"];

@@ -9,8 +9,8 @@ use std::ops::{Add, AddAssign};
 pub struct Space {
     /// Blocks, in bytes.
     pub disk_size: u64,
-    /// Extents, in bytes; blocks where these are all there is to know, and of no meaning
-    /// where extents are [not known](super::DiskScan::knows_physical).
+    /// Extents, in bytes; blocks where these are all there is to tell, or [all that is
+    /// known](super::DiskScan::knows_physical).
     pub physical_size: u64,
     /// How many inodes.
     pub inodes: u64,

@@ -2,6 +2,7 @@
 //! These need root and a loop device; `compsize` is the second opinion.
 
 use crate::images::Mount;
+use crate::support::nix;
 use crate::support::store_in_code::{Made, base};
 use crate::support::{TestEnv, have, root, run, skip};
 use nix_census::census::Freeable;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -429,4 +430,134 @@ fn compsize_says_the_same_of_files_with_one_name() {
         (0..3).for_each(|i| all[i] += row[i]);
     }
     assert_eq!(says["TOTAL"], all);
+}
+
+/// A store of Nix on a btrfs; its database lies elsewhere, so that data used are those of
+/// the store alone.
+fn of_nix(btrfs: &Btrfs) -> Option<(nix::Store, Mount)> {
+    let nix = nix::first()?;
+    let (var, at) = (btrfs.env.join("var"), btrfs.at.join("root/nix/var"));
+    fs::create_dir_all(&at).unwrap();
+    fs::create_dir(&var).unwrap();
+    run(Command::new("mount").arg("--bind").arg(&var).arg(&at)).ok();
+    let mount = Mount(at);
+    Some((nix::Store::root(nix, btrfs.at.join("root")), mount))
+}
+
+#[test]
+fn a_real_collection_frees_what_was_foretold() {
+    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some((store, _var)) = of_nix(&btrfs) else { return };
+    let add = |name: &str, files: &[(&str, Vec<u8>)]| {
+        let from = btrfs.env.join(name);
+        fs::create_dir(&from).unwrap();
+        files.iter().for_each(|(file, bytes)| fs::write(from.join(file), bytes).unwrap());
+        store.nix("nix-store", ["--add".into(), from.into_os_string()]).trim().to_owned()
+    };
+    let both = random(300_000);
+    let one = add("one", &[("zeros", zeros(1 << 20)), ("random", random(1 << 20))]);
+    let two = add("two", &[("small", random(500)), ("both", both.clone())]);
+    let live = add("live", &[("both", both), ("own", random(10_000))]);
+    let root = btrfs.at.join("root/nix/var/nix/gcroots/live");
+    std::os::unix::fs::symlink(&live, root).unwrap();
+    btrfs.sync();
+    // What a live path, a file outside and a snapshot share with dead ones stays.
+    let files = [store.real_path(&two).join("both"), store.real_path(&live).join("both")];
+    let mode = |mode| fs::Permissions::from_mode(mode);
+    fs::set_permissions(files[1].parent().unwrap(), mode(0o755)).unwrap();
+    fs::remove_file(&files[1]).unwrap();
+    reflink(&files[0], &files[1]);
+    fs::set_permissions(files[1].parent().unwrap(), mode(0o555)).unwrap();
+    reflink(&store.real_path(&one).join("random"), &btrfs.at.join("random"));
+    let last = add("last", &[("random", random(200_000))]);
+    btrfs.sync();
+    btrfs.btrfs(&["subvolume", "snapshot", "-r", ".", "41"]);
+    let free = add("free", &[("random", random(123_456))]);
+
+    let before = btrfs.data_used();
+    let ask = |args: &[&str]| -> Value {
+        let mut all = store.args();
+        all.extend(args.iter().map(Into::into));
+        all.extend(["--format".into(), "json".into()]);
+        let run = btrfs.env.run(all);
+        serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}", run.stderr))
+    };
+    let garbage = ask(&["garbage", "--no-runtime"]);
+    let dead = &garbage["dead"];
+    assert_eq!(dead["paths"], 4, "{one} {last} {free}");
+    let foretold = dead["freed_physical_size"].as_u64().unwrap();
+    // The snapshot holds all but the newest path.
+    assert_eq!(foretold, 126_976);
+    assert_eq!(dead["held_physical_size"], 1_048_576 + 32_768 + 200_704);
+    let held = garbage["held_extents"].as_array().unwrap();
+    let holders: Vec<_> = held.iter().map(|row| row["holder"].as_str().unwrap()).collect();
+    assert_eq!(holders, ["snapshot 41", "other files of the store's subvolume"], "{held:#?}");
+    let table = btrfs.env.run({
+        let mut all = store.args();
+        all.extend(["garbage".into(), "--no-runtime".into()]);
+        all
+    });
+    assert!(table.stdout.contains("held by"), "{}", table.stdout);
+    assert!(table.stdout.contains("Sizes are physical"), "{}", table.stdout);
+
+    store.nix("nix-store", ["--gc"]);
+    assert_eq!(before - btrfs.data_used(), foretold);
+    // Without the snapshot, what it alone held is free; the other file still holds its own.
+    btrfs.btrfs(&["subvolume", "delete", "--commit-after", "41"]);
+    btrfs.btrfs(&["subvolume", "sync", "."]);
+    let held = 32_768 + 200_704;
+    assert_eq!(before - btrfs.data_used(), foretold + held);
+}
+
+#[test]
+fn every_command_goes_by_extents() {
+    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some((store, _var)) = of_nix(&btrfs) else { return };
+    let from = btrfs.env.join("zeros");
+    fs::create_dir(&from).unwrap();
+    fs::write(from.join("zeros"), zeros(1 << 20)).unwrap();
+    let path = store.nix("nix-store", ["--add".into(), from.into_os_string()]);
+    let path = path.trim();
+    let root = btrfs.at.join("root/nix/var/nix/gcroots/zeros");
+    std::os::unix::fs::symlink(path, root).unwrap();
+    btrfs.sync();
+    let ask = |args: &[&str]| -> Value {
+        let mut all = store.args();
+        all.extend(args.iter().map(Into::into));
+        all.extend(["--format".into(), "json".into()]);
+        let run = btrfs.env.run(all);
+        // 1 where no action alone gives what is needed.
+        assert!(run.status <= 1, "{}", run.stderr);
+        serde_json::from_str(&run.stdout).unwrap()
+    };
+    let physical = |value: &Value, keys: &[&str]| {
+        let mut at = value;
+        for key in keys {
+            at = match key.parse::<usize>() {
+                Ok(index) => &at[index],
+                Err(_) => &at[*key],
+            };
+        }
+        at.as_u64().unwrap_or_else(|| panic!("{keys:?} of {value:#}"))
+    };
+    for (args, keys) in [
+        (&[][..], &["physical_size"][..]),
+        (&[], &["heaviest", "0", "physical_size"]),
+        (&["tree", path], &["lines", "0", "physical_size"]),
+        (&["tree", path], &["lines", "0", "retained_physical_size"]),
+        (&["report", path], &["paths", "0", "closure_physical_size"]),
+        (&["report", path], &["total", "physical_size"]),
+        (&["what-if", path, "--remove", path], &["total", "physical_size_before"]),
+        (&["suggest", path], &["total", "physical_size_before"]),
+        (&["roots", "--no-runtime"], &["roots", "0", "freed_physical_size"]),
+        (&["roots", "--no-runtime"], &["roots", "0", "closure_physical_size"]),
+        (&["garbage", "--no-runtime"], &["alive", "physical_size"]),
+        (
+            &["garbage", "--no-runtime", "--if-removed", "*zeros"],
+            &["dead_paths", "0", "freed_physical_size"],
+        ),
+        (&["reclaim", "--no-runtime", "--need", "1K"], &["need", "freed_physical_size"]),
+    ] {
+        assert_eq!(physical(&ask(args), keys), 32_768, "{args:?}");
+    }
 }

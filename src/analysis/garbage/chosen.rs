@@ -121,6 +121,10 @@ impl Chosen {
             Field::new("nar_size", "NAR size", Cell::optional(self.nar_size, Cell::Size)),
         ]);
         let (disk, inodes) = (self.freed.map(|f| f.disk_size), self.freed.map(|f| f.inodes));
+        let physical = self.freed.filter(|_| census.knows_physical());
+        let physical = Cell::optional(physical, |freed| Cell::Size(freed.physical_size));
+        let label = if census.has_extents() { "really freed" } else { "" };
+        fields.push(Field::new("freed_physical_size", label, physical));
         if self.freed.is_some() {
             fields.extend([
                 Field::new("disk_freed", "disk freed", Cell::optional(disk, Cell::Size))

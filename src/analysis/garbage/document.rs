@@ -2,6 +2,7 @@
 
 use super::{Dead, Garbage, Why, WhyAnswer};
 use crate::analysis::liveness::{Keep, settings_fields};
+use crate::analysis::physical;
 use crate::analysis::roots::chain_text;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
@@ -11,12 +12,32 @@ use crate::text::format_count;
 use std::borrow::Cow;
 
 impl Garbage<'_> {
+    /// What goes, with what is freed in extents where these are known.
+    fn dead_fields(&self, census: &Census) -> Vec<Field<'static>> {
+        let mut fields = dead_fields(&self.dead, self.failing);
+        let freed = self.dead.freed().filter(|_| census.knows_physical());
+        let freed = Cell::optional(freed, |freed| Cell::Size(freed.physical_size));
+        let held = Cell::optional(self.held.as_ref(), |held| Cell::Size(held.physical_size));
+        let mut freed = Field::hidden("freed_physical_size", freed);
+        let mut stays = Field::hidden("held_physical_size", held);
+        if let Some(held) = &self.held {
+            freed.label = "really freed".into();
+            freed.remark = "extents as they lie on the disk, that nothing else uses".into();
+            if held.physical_size > 0 {
+                stays.label = "stays".into();
+                stays.remark = "extents that something outside the store uses too".into();
+            }
+        }
+        let at = fields.iter().position(|field| field.key == "inodes_freed").unwrap_or(0);
+        fields.splice(at..at, [freed, stays]);
+        fields
+    }
+
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
-        let disk = census.disk.is_some();
         let mut sections = vec![
             self.invalid_section(census),
-            self.packages_section(disk),
+            self.packages_section(census),
             self.paths_section(census),
         ];
         if let (Some(enough), Some(whole)) = (&self.enough, census.whole()) {
@@ -27,13 +48,19 @@ impl Garbage<'_> {
             sections.push(self.why_section(census));
         }
         if self.steps.len() > 1 {
-            sections.push(self.steps_section(disk));
+            sections.push(self.steps_section(census));
         }
         sections.extend([
             Section::fields(Some("settings"), "", settings_fields(&self.options.settings)),
             Section::fields(Some("alive"), "Alive", self.alive_fields()),
-            Section::fields(Some("dead"), "Garbage", dead_fields(&self.dead, self.failing)),
         ]);
+        if let Some(held) = &self.held {
+            let title = "Stays on the disk, though its paths go";
+            sections.push(held.section(census, title));
+        }
+        sections.extend(physical::note(census));
+        let dead = self.dead_fields(census);
+        sections.push(Section::fields(Some("dead"), "Garbage", dead));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
@@ -53,6 +80,10 @@ impl Garbage<'_> {
             Field::new("paths", "paths", Cell::Count(a.paths)).remark(runtime),
             Field::new("nar_size", "NAR size", Cell::optional(a.nar_size, Cell::Size)),
             optional("disk_size", "disk size", a.disk_size),
+            match self.held {
+                Some(_) => optional("physical_size", "physical size", a.physical_size),
+                None => Field::hidden("physical_size", Cell::optional(a.physical_size, Cell::Size)),
+            },
             optional_count("inodes", "inodes", a.inodes),
             Field::new("paths_by_settings", "kept by settings", Cell::Count(a.paths_by_settings))
                 .remark("paths that only keep-derivations or keep-outputs keeps"),
@@ -64,16 +95,23 @@ impl Garbage<'_> {
         ]
     }
 
-    fn steps_section(&self, disk: bool) -> Section<'_> {
+    fn steps_section(&self, census: &Census) -> Section<'_> {
+        let disk = census.disk.is_some();
+        let pair = |disk, physical, heading| physical::columns(census, disk, physical, heading);
+        let [disk_freed, freed] = pair("disk_freed", "freed_physical_size", "frees more");
+        let [total_disk, total_freed] =
+            pair("total_disk_freed", "total_freed_physical_size", "frees in all");
         let columns = vec![
             Column::count("roots"),
             Column::count("paths").titled("more paths"),
             Column::size("nar_size").titled("more NAR").hidden_if(disk),
-            Column::size("disk_freed").titled("frees more").hidden_if(!disk),
+            disk_freed,
+            freed,
             Column::count("inodes_freed").titled("more inodes").hidden_if(!disk),
             Column::count("total_paths").titled("paths"),
             Column::size("total_nar_size").titled("NAR").hidden_if(disk),
-            Column::size("total_disk_freed").titled("frees in all").hidden_if(!disk),
+            total_disk,
+            total_freed,
             Column::count("total_inodes_freed").titled("inodes").hidden_if(!disk),
             Column::text("removed").titled("after removing").rank(0),
         ];
@@ -88,15 +126,19 @@ impl Garbage<'_> {
                 let size = |size: Option<u64>| Cell::optional(size, Cell::Size);
                 let inodes =
                     |freed: Option<Space>| Cell::optional(freed, |f| Cell::Count(f.inodes));
+                let [disk_freed, freed] = physical::cells(census, step.dead.freed());
+                let [total_disk, total_freed] = physical::cells(census, total.freed());
                 vec![
                     Cell::Count(step.roots),
                     Cell::Count(step.dead.paths),
                     size(step.dead.nar_size),
-                    size(step.dead.disk_freed()),
+                    disk_freed,
+                    freed,
                     inodes(step.dead.freed()),
                     Cell::Count(total.paths),
                     size(total.nar_size),
-                    size(total.disk_freed()),
+                    total_disk,
+                    total_freed,
                     inodes(total.freed()),
                     match step.label.as_str() {
                         "" => Cell::Missing,
@@ -108,17 +150,23 @@ impl Garbage<'_> {
         Section::summary("steps", "Step by step", columns, rows.into_iter())
     }
 
-    fn packages_section(&self, disk: bool) -> Section<'_> {
+    fn packages_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let disk = census.disk.is_some();
+        let freed = physical::columns(census, "disk_freed", "freed_physical_size", "frees");
+        let [disk_freed, freed] = physical::weight(census, freed);
         let columns = vec![
-            Column::size("disk_freed").titled("frees").weight().hidden_if(!disk),
+            disk_freed,
+            freed,
             Column::count("inodes_freed").titled("inodes").hidden_if(!disk),
             Column::size("nar_size").titled("NAR size"),
             Column::count("paths").rank(4),
             Column::text("package").rank(0).named(),
         ];
         let rows = self.packages.iter().map(|p| {
+            let [disk_freed, freed] = physical::cells(census, p.freed);
             vec![
-                Cell::optional(p.freed, |f| Cell::Size(f.disk_size)),
+                disk_freed,
+                freed,
                 Cell::optional(p.freed, |f| Cell::Count(f.inodes)),
                 Cell::optional(p.nar_size, Cell::Size),
                 Cell::Count(p.paths),
@@ -131,13 +179,19 @@ impl Garbage<'_> {
 
     fn paths_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let disk = census.disk.is_some();
+        let freed = physical::columns(census, "disk_freed", "freed_physical_size", "frees alone");
+        let [disk_freed, freed] = physical::weight(census, freed);
+        let own = physical::columns(census, "disk_size", "physical_size", "disk size");
+        let [disk_size, physical_size] = own;
         let steps = self.steps.len() > 1;
         let held = self.paths.iter().any(|dead| dead.held);
         let dated = self.options.choice.registered_before.is_some();
         let columns = vec![
-            Column::size("disk_freed").titled("frees alone").weight().hidden_if(!disk),
+            disk_freed,
+            freed,
             Column::count("inodes_freed").hidden(),
-            Column::size("disk_size").titled("disk size").hidden_if(!disk),
+            disk_size,
+            physical_size,
             Column::count("inodes").hidden_if(!disk),
             Column::size("nar_size").titled("NAR size").rank(4),
             Column::count("step").rank(2).hidden_if(!steps),
@@ -149,10 +203,14 @@ impl Garbage<'_> {
         let catalog = &census.catalog;
         let usage = |id| census.usage(census.index_of(id)?);
         let rows = self.paths.iter().map(move |dead| {
+            let [disk_freed, freed] = physical::cells(census, dead.freed);
+            let sizes = census.index_of(dead.path).and_then(|index| census.extent_sizes(index));
             vec![
-                Cell::optional(dead.freed, |f| Cell::Size(f.disk_size)),
+                disk_freed,
+                freed,
                 Cell::optional(dead.freed, |f| Cell::Count(f.inodes)),
                 Cell::optional(usage(dead.path), |u| Cell::Size(u.disk_size)),
+                Cell::optional(sizes, |sizes| Cell::Size(sizes.physical_size)),
                 Cell::optional(usage(dead.path), |u| Cell::Count(u.inodes)),
                 Cell::optional(catalog.nar_size(dead.path), Cell::Size),
                 Cell::Count(dead.step.into()),

@@ -11,9 +11,10 @@ pub use removal::{Removal, RemovalError, RemovalStep};
 pub use why::{Why, WhyAlive, WhyAnswer, WhyDead};
 
 use super::liveness::{Keep, alive, freeable, in_store_beneath, keep_graph, kept_entries};
+use super::physical::Held;
 use super::reclaim::SmallestSet;
 use crate::catalog::{Catalog, OddEnd, PathId};
-use crate::census::{Freeable, WholeCensus};
+use crate::census::{Census, Freeable, WholeCensus};
 use crate::disk::Space;
 use crate::graph::{NodeSet, Rows};
 use crate::roots::{FoundRoots, GcSettings};
@@ -144,6 +145,8 @@ pub struct Alive {
     pub nar_size: Option<u64>,
     /// Their disk size in bytes, each inode once.
     pub disk_size: Option<u64>,
+    /// Their extents, each once; `None` if these are not known.
+    pub physical_size: Option<u64>,
     /// Their inodes.
     pub inodes: Option<u64>,
     /// How many of them only the settings keep, as derivers or outputs.
@@ -178,6 +181,8 @@ pub struct Garbage<'f> {
     pub why: Vec<Why>,
     /// How many dead paths Nix fails to delete: they do not count as dead.
     pub failing: u64,
+    /// What is kept of the extents of all that goes by those outside the store.
+    pub held: Option<Held>,
     options: GarbageOptions,
     /// What was left out, and why: what the census warns of.
     pub warnings: Warnings,
@@ -250,7 +255,10 @@ impl<'f> Garbage<'f> {
         if let Some(ids) = &options.filter {
             paths.retain(|p| ids.binary_search(&p.path).is_ok());
         }
-        paths.sort_by_key(|p| (Reverse(p.disk_freed()), Reverse(census.nar_size(p.path)), p.path));
+        paths.sort_by_key(|p| {
+            let freed = p.freed.map(|freed| freed.physical_size);
+            (Reverse(freed), Reverse(census.nar_size(p.path)), p.path)
+        });
         let why = options
             .why
             .iter()
@@ -258,10 +266,18 @@ impl<'f> Garbage<'f> {
         if let Some(lower) = &found.lower_store {
             warn_of_upper_copies(catalog, lower, &goes, &mut warnings);
         }
+        let held = census.disk.as_ref().and_then(|disk| {
+            let paths = catalog.len();
+            Held::new(disk, |user| match (user as usize).checked_sub(paths) {
+                None => goes[user as usize].step().is_some(),
+                Some(other) => kept.get(other) == Some(&false),
+            })
+        });
         Self {
             warnings,
             found,
             dead,
+            held,
             steps,
             chosen,
             enough: None,
@@ -427,7 +443,7 @@ fn step_results(
         let overlay = found.lower_store.is_some();
         dead[0].unused_links = Some(links.unused).filter(|_| !overlay);
         dead[0].unused_links_freed =
-            Some(if overlay { Space::default() } else { links.unused_space() });
+            Some(if overlay { Space::default() } else { unused_links_space(census.census()) });
     }
     let mut roots = vec![0; dead.len()];
     for step in removed.iter().filter_map(|fate| fate.step()) {
@@ -437,6 +453,16 @@ fn step_results(
     (labels.zip(roots).zip(dead))
         .map(|((label, roots), dead)| RemovalResult { label: label.to_owned(), roots, dead })
         .collect()
+}
+
+/// What unused links of `.links` take.
+fn unused_links_space(census: &Census) -> Space {
+    let Some(disk) = &census.disk else { return Space::default() };
+    let space = disk.links.unwrap_or_default().unused_space();
+    match disk.extents() {
+        Some(extents) => Space { physical_size: extents.unused_links.physical_size, ..space },
+        None => space,
+    }
 }
 
 /// What would be alive if the settings that are off were on, one by one, and
@@ -495,6 +521,7 @@ fn alive_sums(
         paths: live().count() as u64,
         nar_size: census.catalog.sum_nar_sizes(live()),
         disk_size: union.map(|union| union.disk_size),
+        physical_size: union.and_then(|union| census.physical_size(union)),
         inodes: union.map(|union| union.inodes),
         paths_by_settings: by_settings().count() as u64,
         nar_size_by_settings: census.catalog.sum_nar_sizes(by_settings()),
@@ -549,7 +576,8 @@ fn packages(
         name.freed = freeable.map(|_| freed);
     }
     names.sort_by(|a, b| {
-        let key = |n: &DeadPackage| (Reverse(n.freed.map(|f| f.disk_size)), Reverse(n.nar_size));
+        let key =
+            |n: &DeadPackage| (Reverse(n.freed.map(|f| f.physical_size)), Reverse(n.nar_size));
         key(a).cmp(&key(b)).then_with(|| a.package.cmp(&b.package))
     });
     names

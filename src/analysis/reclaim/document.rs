@@ -2,8 +2,9 @@
 
 use super::outside::Printed;
 use super::{Action, Measure, Reclaim};
+use crate::analysis::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
-use crate::census::WholeCensus;
+use crate::census::{Census, WholeCensus};
 use crate::disk::Space;
 use crate::store::StoreLocation;
 use std::path::Path;
@@ -17,8 +18,8 @@ impl Reclaim<'_> {
     ) -> Document<'a> {
         let disk = census.disk.is_some();
         let mut sections = vec![
-            Section::fields(Some("total"), "", self.total_fields(disk)),
-            self.actions_section(disk),
+            Section::fields(Some("total"), "", self.total_fields(census.census())),
+            self.actions_section(census.census()),
             self.commands_section(),
         ];
         if let Some(smallest) = &self.smallest {
@@ -44,7 +45,8 @@ impl Reclaim<'_> {
         Document::new(Head { store_dir, warnings: &self.warnings }, sections, "actions")
     }
 
-    fn total_fields(&self, disk: bool) -> Vec<Field<'static>> {
+    fn total_fields(&self, census: &Census) -> Vec<Field<'static>> {
+        let disk = census.disk.is_some();
         let total: Option<Space> =
             disk.then(|| self.actions.iter().rev().find_map(|a| a.total).unwrap_or_default());
         let bytes = Cell::optional(total, |total| Cell::Size(total.disk_size));
@@ -57,6 +59,12 @@ impl Reclaim<'_> {
             ],
             None => vec![Field::hidden("disk_freed", bytes), Field::hidden("inodes_freed", inodes)],
         };
+        let [_, physical] = physical::cells(census, total);
+        let label = if census.has_extents() { "really freed" } else { "" };
+        fields.push(
+            Field::new("freed_physical_size", label, physical)
+                .remark("extents as they lie on the disk, that nothing else uses"),
+        );
         if let Some(need) = self.need {
             let amount = match need.measure {
                 Measure::Disk => Cell::Size(need.amount),
@@ -74,14 +82,21 @@ impl Reclaim<'_> {
         fields
     }
 
-    fn actions_section(&self, disk: bool) -> Section<'_> {
+    fn actions_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let disk = census.disk.is_some();
+        let pair = |disk, physical, heading| physical::columns(census, disk, physical, heading);
+        let [disk_freed, freed] = pair("disk_freed", "freed_physical_size", "frees");
+        let [total_disk, total_freed] =
+            pair("total_disk_freed", "total_freed_physical_size", "in all");
         let links = self.actions.iter().any(|action| action.times.is_some());
         let columns = vec![
             Column::count("step"),
-            Column::size("disk_freed").titled("frees").hidden_if(!disk),
+            disk_freed,
+            freed,
             Column::count("inodes_freed").titled("inodes").hidden_if(!disk),
             Column::size("nar_size").titled("NAR size").hidden_if(disk),
-            Column::size("total_disk_freed").titled("in all").hidden_if(!disk),
+            total_disk,
+            total_freed,
             Column::count("total_inodes_freed").hidden(),
             Column::text("action").hidden(),
             Column::text("subject").hidden(),
@@ -96,15 +111,18 @@ impl Reclaim<'_> {
             Column::texts("commands").hidden(),
         ];
         let rows = (1u64..).zip(&self.actions).map(|(step, action)| {
-            let size = |space: Option<Space>| Cell::optional(space, |s| Cell::Size(s.disk_size));
+            let [disk_freed, freed] = physical::cells(census, action.freed);
+            let [total_disk, total_freed] = physical::cells(census, action.total);
             let inodes = |space: Option<Space>| Cell::optional(space, |s| Cell::Count(s.inodes));
             let links = action.links.iter().map(|link| Cell::Bytes(link.as_slice().into()));
             vec![
                 Cell::Count(step),
-                size(action.freed),
+                disk_freed,
+                freed,
                 inodes(action.freed),
                 Cell::optional(action.nar_size, Cell::Size),
-                size(action.total),
+                total_disk,
+                total_freed,
                 inodes(action.total),
                 Cell::text(action.kind.name()),
                 Cell::text(action.subject.as_str()),

@@ -32,7 +32,7 @@ impl Measure {
     /// How much of it.
     pub fn of(self, space: Space) -> u64 {
         match self {
-            Self::Disk => space.disk_size,
+            Self::Disk => space.physical_size,
             Self::Inodes => space.inodes,
         }
     }

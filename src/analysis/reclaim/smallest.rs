@@ -8,6 +8,7 @@
 
 use super::{Measure, Need};
 use crate::analysis::liveness::{Keep, freeable, keep_graph, kept_entries};
+use crate::analysis::physical;
 use crate::analysis::roots::{Group, HeldBy, HolderGraph, Holders, RootSizes};
 use crate::answer::{Cell, Column, Field, Section};
 use crate::catalog::PathId;
@@ -252,6 +253,9 @@ impl SmallestSet {
             Proof::NotEnough => ["disk freed by all", "inodes freed by all"],
             _ => ["disk freed by them", "inodes freed by them"],
         };
+        let freed = physical::cells(census.census(), Some(self.freed)).into_iter().nth(1);
+        let freed = freed.unwrap_or(Cell::Missing);
+        let physical = if census.has_extents() { "really freed" } else { "" };
         let fields = vec![
             Field::new("needed", "more needed than the garbage", amount),
             Field::hidden("measure", Cell::text(self.need.measure.name())),
@@ -259,6 +263,7 @@ impl SmallestSet {
             Field::hidden("proof", Cell::text(self.proof.name())),
             Field::hidden("among", Cell::text(self.among.name())),
             Field::new("disk_freed", disk, Cell::Size(self.freed.disk_size)),
+            Field::new("freed_physical_size", physical, freed),
             Field::new("inodes_freed", inodes, Cell::Count(self.freed.inodes)),
             Field::hidden("nar_size", Cell::optional(self.nar_size, Cell::Size)),
         ];
@@ -308,7 +313,7 @@ impl<'g> Search<'g> {
     /// What is needed of what is freed.
     fn of(&self, freed: RootSizes) -> u64 {
         match self.need.measure {
-            Measure::Disk => freed.disk,
+            Measure::Disk => freed.physical,
             Measure::Inodes => freed.inodes,
         }
     }

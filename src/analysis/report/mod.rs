@@ -9,6 +9,7 @@ pub use column::Column;
 pub use groups::{GroupBy, GroupedReport, PathGroup};
 
 use super::hard_links;
+use super::physical;
 use super::retained::{Retained, Sizes, weighted, within};
 use crate::answer::{self, Cell, Document, Field, Head, Section};
 use crate::catalog::PathId;
@@ -171,6 +172,7 @@ impl Report {
         if retained {
             sections.push(Section::Note(within(census)));
         }
+        sections.extend(physical::note(census));
         sections.extend(hard_links::notes(census, self.rows.iter().map(|row| row.index)));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },

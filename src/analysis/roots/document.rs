@@ -2,6 +2,7 @@
 
 use super::{ProfileRow, RootRow, RootSizes, RootSort, Roots, SharedGroup};
 use crate::analysis::liveness::settings_fields;
+use crate::analysis::physical;
 use crate::analysis::reclaim::Maker;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
@@ -65,15 +66,20 @@ impl Roots<'_> {
     }
 
     fn roots<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let disk = |key, heading| Column::size(key).titled(heading).hidden_if(!self.disk);
+        let pair = |disk, physical, heading| physical::columns(census, disk, physical, heading);
+        let freed = pair("freed_disk_size", "freed_physical_size", "frees");
+        let [freed_disk, freed] = physical::weight(census, freed);
+        let [closure_disk, closure] = pair("closure_disk_size", "closure_physical_size", "closure");
         // People see them where they are what roots are sorted by.
         let by_inodes =
             matches!(self.options.sort, RootSort::ClosureInodes | RootSort::FreedInodes);
         let columns = vec![
             Column::size("freed_nar_size").titled("frees NAR").weight().hidden_if(self.disk),
-            disk("freed_disk_size", "frees").weight(),
+            freed_disk,
+            freed,
             Column::size("closure_nar_size").titled("closure NAR").hidden_if(self.disk),
-            disk("closure_disk_size", "closure"),
+            closure_disk,
+            closure,
             Column::count("freed_inodes").titled("frees inodes").hidden_if(!by_inodes),
             Column::count("closure_inodes").titled("closure inodes").hidden_if(!by_inodes),
             Column::text("kind").rank(4),
@@ -105,8 +111,10 @@ impl Roots<'_> {
         vec![
             Cell::optional(row.freed_nar_size, Cell::Size),
             Cell::optional(row.freed_disk_size, Cell::Size),
+            Cell::optional(row.freed_physical_size, Cell::Size),
             Cell::optional(row.closure_nar_size, Cell::Size),
             Cell::optional(row.closure_disk_size, Cell::Size),
+            Cell::optional(row.closure_physical_size, Cell::Size),
             Cell::optional(row.freed_inodes, Cell::Count),
             Cell::optional(row.closure_inodes, Cell::Count),
             Cell::text(root.kind.name()),
@@ -126,18 +134,25 @@ impl Roots<'_> {
 
     fn profiles_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let nar = |key, heading| Column::size(key).titled(heading).hidden_if(self.disk);
-        let disk = |key, heading| Column::size(key).titled(heading).hidden_if(!self.disk);
+        let pair = |disk, physical, heading| physical::columns(census, disk, physical, heading);
+        let [old_disk, old] = pair("old_freed_disk_size", "old_freed_physical_size", "old: frees");
+        let [older_disk, older] =
+            pair("older_freed_disk_size", "older_freed_physical_size", "older: frees");
+        let [freed_disk, freed] = pair("freed_disk_size", "freed_physical_size", "all free");
         let columns = vec![
             nar("old_freed_nar_size", "old: frees NAR"),
-            disk("old_freed_disk_size", "old: frees"),
+            old_disk,
+            old,
             Column::count("old_freed_inodes").hidden(),
             Column::count("old_generations").titled("old"),
             nar("older_freed_nar_size", "older: frees NAR"),
-            disk("older_freed_disk_size", "older: frees"),
+            older_disk,
+            older,
             Column::count("older_freed_inodes").hidden(),
             Column::count("older_generations").titled("older"),
             nar("freed_nar_size", "all free NAR").rank(4),
-            disk("freed_disk_size", "all free").rank(4),
+            freed_disk.rank(4),
+            freed.rank(4),
             Column::count("freed_inodes").hidden(),
             Column::count("current").rank(7),
             Column::text("owner").rank(6),
@@ -160,6 +175,8 @@ impl Roots<'_> {
     fn profile_cells<'a>(&'a self, census: &'a Census, row: &ProfileRow) -> Vec<Cell<'a>> {
         let profile = &self.found.profiles[row.profile as usize];
         let disk = |size: u64| if self.disk { Cell::Size(size) } else { Cell::Missing };
+        let known = census.knows_physical();
+        let physical = |size: u64| if known { Cell::Size(size) } else { Cell::Missing };
         let inodes = |n: u64| if self.disk { Cell::Count(n) } else { Cell::Missing };
         let generations = profile.generations.iter().map(|generation| {
             let path = generation.root.map(|root| self.found.roots[root as usize].path);
@@ -173,14 +190,17 @@ impl Roots<'_> {
         vec![
             Cell::optional(old, |old| nar_size(old.sizes)),
             Cell::optional(old, |old| disk(old.sizes.disk)),
+            Cell::optional(old, |old| physical(old.sizes.physical)),
             Cell::optional(old, |old| inodes(old.sizes.inodes)),
             Cell::optional(old, |old| Cell::Count(old.generations)),
             Cell::optional(older, |older| nar_size(older.sizes)),
             Cell::optional(older, |older| disk(older.sizes.disk)),
+            Cell::optional(older, |older| physical(older.sizes.physical)),
             Cell::optional(older, |older| inodes(older.sizes.inodes)),
             Cell::optional(older, |older| Cell::Count(older.generations)),
             nar_size(row.all.sizes),
             disk(row.all.sizes.disk),
+            physical(row.all.sizes.physical),
             inodes(row.all.sizes.inodes),
             Cell::optional(profile.current, Cell::Count),
             Cell::optional(profile.owner.as_deref(), Cell::text),

@@ -24,7 +24,7 @@ pub struct RootSizes {
     pub unknown: u64,
     /// How many inodes; 0 where the disk was not asked.
     pub inodes: u64,
-    /// Extents as they lie on the disk; of no meaning where they are not known.
+    /// Extents as they lie on the disk; blocks where extents are not known.
     pub physical: u64,
 }
 
@@ -47,7 +47,7 @@ impl RootSizes {
     pub(in crate::analysis) fn get(self, kind: SizeKind) -> u64 {
         match kind {
             SizeKind::Nar => self.nar,
-            SizeKind::Disk => self.disk,
+            SizeKind::Disk => self.physical,
         }
     }
 

@@ -34,6 +34,10 @@ pub enum RootSort {
     FreedNarSize,
     /// The disk size freed by removing it alone.
     FreedDiskSize,
+    /// The extents of the closure.
+    ClosurePhysicalSize,
+    /// The extents freed by removing it alone.
+    FreedPhysicalSize,
     /// The inodes of the closure.
     ClosureInodes,
     /// The inodes freed by removing it alone.
@@ -42,12 +46,14 @@ pub enum RootSort {
 
 impl RootSort {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Link,
         Self::ClosureNarSize,
         Self::ClosureDiskSize,
         Self::FreedNarSize,
         Self::FreedDiskSize,
+        Self::ClosurePhysicalSize,
+        Self::FreedPhysicalSize,
         Self::ClosureInodes,
         Self::FreedInodes,
     ];
@@ -58,6 +64,8 @@ impl RootSort {
             Self::Link => "link",
             Self::ClosureNarSize => "closure_nar_size",
             Self::ClosureDiskSize => "closure_disk_size",
+            Self::ClosurePhysicalSize => "closure_physical_size",
+            Self::FreedPhysicalSize => "freed_physical_size",
             Self::FreedNarSize => "freed_nar_size",
             Self::FreedDiskSize => "freed_disk_size",
             Self::ClosureInodes => "closure_inodes",
@@ -74,7 +82,12 @@ impl RootSort {
     pub fn needs_disk(self) -> bool {
         matches!(
             self,
-            Self::ClosureDiskSize | Self::FreedDiskSize | Self::ClosureInodes | Self::FreedInodes
+            Self::ClosureDiskSize
+                | Self::FreedDiskSize
+                | Self::ClosurePhysicalSize
+                | Self::FreedPhysicalSize
+                | Self::ClosureInodes
+                | Self::FreedInodes
         )
     }
 }
@@ -115,6 +128,10 @@ pub struct RootRow {
     pub freed_nar_size: Option<u64>,
     /// What the disk would gain by that, hard links in account.
     pub freed_disk_size: Option<u64>,
+    /// The extents of its path's closure, each once, if they are known.
+    pub closure_physical_size: Option<u64>,
+    /// The extents that would go, if they are known.
+    pub freed_physical_size: Option<u64>,
     /// The inodes of its path's closure, each once.
     pub closure_inodes: Option<u64>,
     /// The inodes that would go.
@@ -213,6 +230,7 @@ impl<'f> Roots<'f> {
             HolderGraph::new(catalog, &keep_rows, freeable.as_ref(), found, &holders, older_than);
         let freed = graph.freed()?;
         let disk = freeable.is_some();
+        let physical = census.knows_physical();
         let profiles = (0u32..).zip(&found.profiles).zip(&freed.profiles);
         let mut profiles: Vec<ProfileRow> = profiles
             .map(|((profile, p), &FreedOfProfile { all, old, older })| {
@@ -252,6 +270,8 @@ impl<'f> Roots<'f> {
                     closure_disk_size: disk.then_some(closure.disk),
                     freed_nar_size: freed.known_nar_size(),
                     freed_disk_size: disk.then_some(freed.disk),
+                    closure_physical_size: physical.then_some(closure.physical),
+                    freed_physical_size: physical.then_some(freed.physical),
                     closure_inodes: disk.then_some(closure.inodes),
                     freed_inodes: disk.then_some(freed.inodes),
                 }
@@ -297,6 +317,8 @@ fn sort(rows: &mut [RootRow], by: RootSort) {
             RootSort::ClosureDiskSize => b.closure_disk_size.cmp(&a.closure_disk_size),
             RootSort::FreedNarSize => b.freed_nar_size.cmp(&a.freed_nar_size),
             RootSort::FreedDiskSize => b.freed_disk_size.cmp(&a.freed_disk_size),
+            RootSort::ClosurePhysicalSize => b.closure_physical_size.cmp(&a.closure_physical_size),
+            RootSort::FreedPhysicalSize => b.freed_physical_size.cmp(&a.freed_physical_size),
             RootSort::ClosureInodes => b.closure_inodes.cmp(&a.closure_inodes),
             RootSort::FreedInodes => b.freed_inodes.cmp(&a.freed_inodes),
         };

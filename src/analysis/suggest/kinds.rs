@@ -71,6 +71,7 @@ pub(super) fn section(suggestions: &[KindSuggestion]) -> Section<'_> {
     let columns = vec![
         Column::size("gain_nar_size").titled("gain NAR"),
         Column::size("gain_disk_size").titled("gain disk").weight(),
+        Column::size("gain_physical_size").hidden(),
         Column::count("gain_inodes").titled("inodes"),
         Column::count("paths"),
         Column::count("entries").hidden(),
@@ -85,6 +86,7 @@ pub(super) fn section(suggestions: &[KindSuggestion]) -> Section<'_> {
         vec![
             Cell::optional(suggestion.gain.nar_size, Cell::Size),
             Cell::optional(suggestion.gain.disk_size, Cell::Size),
+            Cell::optional(suggestion.gain.physical_size, Cell::Size),
             Cell::optional(suggestion.gain.inodes, Cell::Count),
             Cell::Count(suggestion.paths),
             Cell::Count(suggestion.entries),

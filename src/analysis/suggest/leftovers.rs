@@ -5,6 +5,7 @@ use super::{Action, Handles};
 use crate::analysis::graph_changes::{Dropped, Edited, Gain, measure};
 use crate::analysis::kinds::kinds_of_path;
 use crate::analysis::path_names::list_of;
+use crate::analysis::physical;
 use crate::analysis::retained::SizeKind;
 use crate::answer::{Cell, Column, Section};
 use crate::catalog::PathId;
@@ -225,12 +226,15 @@ pub(super) fn section<'a>(
     all: &Gain,
     handles: Rc<Handles<'a>>,
 ) -> Section<'a> {
-    let disk = census.disk.is_some();
+    let (of_disk, of_extents) = ("gain_disk_size", "gain_physical_size");
+    let gain = physical::columns(census, of_disk, of_extents, "gain disk");
+    let [gain_disk, gain_physical] = physical::weight(census, gain);
     let size = |size| Cell::optional(size, Cell::Size);
     let count = |n| Cell::optional(n, Cell::Count);
     let columns = vec![
         Column::size("gain_nar_size").titled("gain NAR"),
-        Column::size("gain_disk_size").titled("gain disk").hidden_if(!disk).weight(),
+        gain_disk,
+        gain_physical,
         Column::count("gain_inodes").titled("inodes").hidden(),
         Column::text("reason").titled("what it is").describes(),
         Column::path("path").hidden(),
@@ -247,6 +251,7 @@ pub(super) fn section<'a>(
         vec![
             size(leftover.gain.nar_size),
             size(leftover.gain.disk_size),
+            size(leftover.gain.physical_size),
             count(leftover.gain.inodes),
             Cell::text(leftover.reason.key()),
             Cell::text(catalog.path(census.id(leftover.path))),
@@ -263,6 +268,7 @@ pub(super) fn section<'a>(
         _ => vec![
             size(all.nar_size),
             size(all.disk_size),
+            size(all.physical_size),
             count(all.inodes),
             empty(),
             empty(),

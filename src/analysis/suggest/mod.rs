@@ -6,6 +6,7 @@ pub(super) mod leftovers;
 
 use super::graph_changes::{Dropped, Edited, Gain, known_nar_size, measure, most_tries};
 use super::path_names::list_of;
+use super::physical::{self, main_size};
 use super::reference_locations::{self, ReferenceLocations};
 use super::retained::{Retained, SizeKind, Sizes};
 use super::variants::{self, families};
@@ -106,6 +107,10 @@ pub struct Suggestions {
     pub disk_size_before: u64,
     /// Disk size if all are followed, in bytes; 0 if the disk was not asked.
     pub disk_size_after: u64,
+    /// Extents before, in bytes; blocks where they are not known.
+    pub physical_size_before: u64,
+    /// Extents if all are followed, in bytes; blocks where they are not known.
+    pub physical_size_after: u64,
     /// What all of them gain together.
     pub gain: Gain,
     /// What was left out, and why: what the census warns of.
@@ -194,6 +199,8 @@ impl Suggestions {
             nar_size_after: known_nar_size(census, &reached, now),
             disk_size_before: before.disk,
             disk_size_after: now.disk,
+            physical_size_before: before.physical,
+            physical_size_after: now.physical,
             gain: Gain::between(census, (&all, before), (&reached, now), &nothing),
         })
     }
@@ -223,6 +230,7 @@ impl Suggestions {
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let disk = census.disk.is_some();
         let on_disk = move |n: u64| Cell::optional(disk.then_some(n), Cell::Size);
+        let physical = |n: u64| Cell::optional(census.knows_physical().then_some(n), Cell::Size);
         let size = |size| Cell::optional(size, Cell::Size);
         let count = |n| Cell::optional(n, Cell::Count);
         let total = vec![
@@ -230,17 +238,24 @@ impl Suggestions {
             Field::hidden("nar_size_after", size(self.nar_size_after)),
             Field::hidden("disk_size_before", on_disk(self.disk_size_before)),
             Field::hidden("disk_size_after", on_disk(self.disk_size_after)),
+            Field::hidden("physical_size_before", physical(self.physical_size_before)),
+            Field::hidden("physical_size_after", physical(self.physical_size_after)),
         ];
-        let disk_column = |key, heading| Column::size(key).titled(heading).hidden_if(!disk);
+        let pair = |disk, physical, heading| physical::columns(census, disk, physical, heading);
+        let gain = pair("gain_disk_size", "gain_physical_size", "gain disk");
+        let [gain_disk, gain_physical] = physical::weight(census, gain);
+        let [alone_disk, alone_physical] = pair("alone_disk_size", "alone_physical_size", "alone");
         let columns = vec![
             Column::size("gain_nar_size").titled("gain NAR").rank(5),
-            disk_column("gain_disk_size", "gain disk").weight(),
+            gain_disk,
+            gain_physical,
             if disk {
                 Column::size("alone_nar_size").hidden()
             } else {
                 Column::size("alone_nar_size").titled("alone")
             },
-            disk_column("alone_disk_size", "alone"),
+            alone_disk,
+            alone_physical,
             Column::count("gain_inodes").titled("inodes").hidden(),
             Column::count("alone_inodes").hidden(),
             Column::count("paths").rank(4),
@@ -259,8 +274,10 @@ impl Suggestions {
             vec![
                 size(s.gain.nar_size),
                 size(s.gain.disk_size),
+                size(s.gain.physical_size),
                 size(s.gain_alone.nar_size),
                 size(s.gain_alone.disk_size),
+                size(s.gain_alone.physical_size),
                 count(s.gain.inodes),
                 count(s.gain_alone.inodes),
                 Cell::Count(s.paths),
@@ -273,8 +290,9 @@ impl Suggestions {
                 list_of(catalog, held_by),
             ]
         });
-        let mut footer = vec![size(self.gain.nar_size), size(self.gain.disk_size)];
-        footer.extend(columns[2..].iter().map(|column| match column.key {
+        let gain = self.gain;
+        let mut footer = vec![size(gain.nar_size), size(gain.disk_size), size(gain.physical_size)];
+        footer.extend(columns[3..].iter().map(|column| match column.key {
             "gain_inodes" => count(self.gain.inodes),
             "flags" => Cell::text("all of them"),
             _ => Cell::text(""),
@@ -289,7 +307,8 @@ impl Suggestions {
         };
         let columns = vec![
             Column::size("gain_nar_size").titled("gain NAR").rank(5),
-            disk_column("gain_disk_size", "gain disk").weight(),
+            gain_disk,
+            gain_physical,
             Column::count("gain_inodes").titled("inodes").hidden(),
             Column::text("flags").titled("what-if flags to try it").rank(0),
             Column::path("old").named().hidden(),
@@ -299,6 +318,7 @@ impl Suggestions {
             vec![
                 size(r.gain.nar_size),
                 size(r.gain.disk_size),
+                size(r.gain.physical_size),
                 count(r.gain.inodes),
                 Cell::Arguments(of_twins.flags(Action::Replace(r.old, r.new))),
                 Cell::text(catalog.path(census.id(r.old))),
@@ -321,6 +341,7 @@ impl Suggestions {
             sections.push(locations_section(census, &found.locations));
         }
         sections.extend([twins, suggestions, Section::Note(note)]);
+        sections.extend(physical::note(census));
         let head = Head { store_dir: catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, "suggestions")
     }
@@ -356,7 +377,7 @@ fn best(
     let gain = |i: PathIndex| retained.sizes[i.index()].get(by);
     let own = |i: PathIndex| match by {
         SizeKind::Nar => census.nar_size(i),
-        SizeKind::Disk => census.usage(i).map_or(0, |u| u.disk_size),
+        SizeKind::Disk => main_size(census, i),
     };
     let candidate = |&i: &PathIndex| {
         !graph.roots.contains(&i.node())

@@ -195,7 +195,8 @@ impl<'a> Tried<'a> {
     /// What is saved when nothing changes.
     fn nothing(&self) -> Gain {
         let zero = self.census.disk.is_some().then_some(0);
-        Gain { nar_size: Some(0), disk_size: zero, inodes: zero }
+        let physical_size = zero.filter(|_| self.census.knows_physical());
+        Gain { nar_size: Some(0), disk_size: zero, physical_size, inodes: zero }
     }
 
     /// What is saved when the second of each pair takes the first's place.

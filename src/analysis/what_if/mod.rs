@@ -6,6 +6,7 @@ mod names;
 
 use super::graph_changes::{Dropped, Edited, change, known_nar_change, known_nar_size, measure};
 use super::path_names::list_of;
+use super::physical::{self, main_size};
 use super::retained::Sizes;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
@@ -52,6 +53,8 @@ pub struct StepResult {
     pub nar_change: Option<i64>,
     /// Disk size of it, each inode once; `None` if the disk was not asked.
     pub disk_size: Option<u64>,
+    /// Its extents, each once; `None` if they are not known, as where files were dropped.
+    pub physical_size: Option<u64>,
     /// Its inodes; `None` if the disk was not asked.
     pub inodes: Option<u64>,
     /// How many paths are still held.
@@ -133,7 +136,8 @@ impl WhatIf {
         let mut dropped = Dropped::default();
         let mut graph = Edited::new(census, targets);
         let mut reached = graph.reached();
-        let outcome = |paths: &NodeSet, sizes: Sizes| StepResult {
+        let outcome = |paths: &NodeSet, sizes: Sizes, dropped: &Dropped| StepResult {
+            physical_size: dropped.knows_physical(census).then_some(sizes.physical),
             nar_size: known_nar_size(census, paths, sizes),
             disk_size: census.disk.is_some().then_some(sizes.disk),
             inodes: census.disk.is_some().then_some(sizes.inodes),
@@ -142,9 +146,9 @@ impl WhatIf {
         };
         let first = (reached.clone(), measure(census, &reached, &dropped));
         let mut sizes = first.1;
-        let before = StepResult { nar_change: Some(0), ..outcome(&reached, sizes) };
+        let before = StepResult { nar_change: Some(0), ..outcome(&reached, sizes, &dropped) };
         let mut after = Vec::new();
-        let weight = |i: PathIndex| census.usage(i).map_or(census.nar_size(i), |u| u.disk_size);
+        let weight = |i: PathIndex| main_size(census, i);
         for step in steps {
             let concerned = concerned(census, &step.change);
             let held = closure(&graph.rows, concerned.iter().map(|path| path.node()));
@@ -171,7 +175,7 @@ impl WhatIf {
             }
             let now = graph.reached();
             let left = measure(census, &now, &dropped);
-            let mut outcome = outcome(&now, left);
+            let mut outcome = outcome(&now, left, &dropped);
             outcome.nar_change =
                 known_nar_change(census, (&reached, sizes), (&now, left), &dropped);
             outcome.files = files;
@@ -208,6 +212,8 @@ impl WhatIf {
             size("nar_size_after", last.nar_size),
             size("disk_size_before", self.before.disk_size),
             size("disk_size_after", last.disk_size),
+            size("physical_size_before", self.before.physical_size),
+            size("physical_size_after", last.physical_size),
             count("inodes_before", self.before.inodes),
             count("inodes_after", last.inodes),
             count("paths_before", Some(self.before.paths)),
@@ -220,6 +226,7 @@ impl WhatIf {
         }
         sections.push(self.kept_section(census));
         sections.push(self.steps_section(census));
+        sections.extend(physical::note(census));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
@@ -229,12 +236,16 @@ impl WhatIf {
 
     fn steps_section<'a>(&'a self, census: &Census) -> Section<'a> {
         let disk = census.disk.is_some();
-        let on_disk = |key, heading| Column::size(key).titled(heading).hidden_if(!disk);
+        let shows = census.has_extents();
+        let sizes = physical::columns(census, "disk_size", "physical_size", "disk size");
+        let [disk_size, physical_size] = sizes.map(|column| column.rank(2));
         let columns = vec![
             Column::size("nar_size").titled("NAR size").rank(4),
             Column::change("nar_change").titled("change"),
-            on_disk("disk_size", "disk size").rank(2),
-            Column::change("disk_change").titled("change").rank(1).hidden_if(!disk),
+            disk_size,
+            Column::change("disk_change").titled("change").rank(1).hidden_if(!disk || shows),
+            physical_size,
+            Column::change("physical_change").titled("change").rank(1).hidden_if(!shows),
             Column::count("inodes").rank(6).hidden_if(!disk),
             Column::count("paths").rank(7),
             Column::count("gone"),
@@ -248,11 +259,15 @@ impl WhatIf {
                    gone: u64,
                    text: String| {
             let disk_change = from.disk_size.zip(to.disk_size).map(|(a, b)| change(a, b));
+            let both = from.physical_size.zip(to.physical_size);
+            let physical_change = both.map(|(a, b)| change(a, b));
             vec![
                 Cell::optional(to.nar_size, Cell::Size),
                 Cell::optional(nar_change, Cell::Change),
                 Cell::optional(to.disk_size, Cell::Size),
                 Cell::optional(disk_change, Cell::Change),
+                Cell::optional(to.physical_size, Cell::Size),
+                Cell::optional(physical_change, Cell::Change),
                 Cell::optional(to.inodes, Cell::Count),
                 Cell::Count(to.paths),
                 Cell::Count(gone),
@@ -292,9 +307,11 @@ impl WhatIf {
         title: &str,
         paths: impl Fn(&'a StepResult) -> &'a [PathIndex],
     ) -> Section<'a> {
+        let [disk_size, physical_size] = disk_columns(census);
         let columns = vec![
             nar_column(census),
-            disk_column(census),
+            disk_size,
+            physical_size,
             Column::count("inodes").hidden(),
             Column::path("path"),
             Column::text("step"),
@@ -312,9 +329,11 @@ impl WhatIf {
     }
 
     fn kept_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
+        let [disk_size, physical_size] = disk_columns(census);
         let columns = vec![
             nar_column(census),
-            disk_column(census),
+            disk_size,
+            physical_size,
             Column::count("inodes").hidden(),
             Column::path("path"),
             Column::text("holder").titled("held by").rank(1),
@@ -348,10 +367,11 @@ fn nar_column(census: &Census) -> Column {
     if census.disk.is_some() { column.rank(4) } else { column.weight() }
 }
 
-fn disk_column(census: &Census) -> Column {
+fn disk_columns(census: &Census) -> [Column; 2] {
+    let columns = physical::columns(census, "disk_size", "physical_size", "disk size");
     match census.disk {
-        Some(_) => Column::size("disk_size").titled("disk size").weight(),
-        None => Column::size("disk_size").hidden(),
+        Some(_) => physical::weight(census, columns),
+        None => columns,
     }
 }
 
@@ -360,6 +380,7 @@ fn path_cells(census: &Census, index: PathIndex) -> Vec<Cell<'_>> {
     vec![
         Cell::optional(census.catalog.nar_size(id), Cell::Size),
         Cell::optional(census.usage(index).map(|u| u.disk_size), Cell::Size),
+        Cell::optional(census.extent_sizes(index).map(|s| s.physical_size), Cell::Size),
         Cell::optional(census.usage(index).map(|u| u.inodes), Cell::Count),
         Cell::text(census.catalog.path(id)),
     ]

@@ -1,0 +1,122 @@
+//! Sizes of extents beside those of blocks. People see one of the two: extents
+//! where they are known and blocks do not say it all. Machines get both.
+
+use crate::answer::{Cell, Column, Section};
+use crate::census::{Census, PathIndex};
+use crate::disk::{DiskScan, Space};
+
+/// A column of blocks and the same of extents.
+pub(super) fn columns(
+    census: &Census,
+    disk: &'static str,
+    physical: &'static str,
+    heading: &'static str,
+) -> [Column; 2] {
+    let shows = census.has_extents();
+    [
+        Column::size(disk).titled(heading).hidden_if(census.disk.is_none() || shows),
+        Column::size(physical).titled(heading).hidden_if(!shows),
+    ]
+}
+
+/// The same, by which rows are weighed.
+pub(super) fn weight(census: &Census, [disk, physical]: [Column; 2]) -> [Column; 2] {
+    match census.has_extents() {
+        true => [disk, physical.weight()],
+        false => [disk.weight(), physical],
+    }
+}
+
+/// The cells of those columns.
+pub(super) fn cells<'a>(census: &Census, space: Option<Space>) -> [Cell<'a>; 2] {
+    let physical = space.filter(|_| census.knows_physical());
+    [
+        Cell::optional(space, |space| Cell::Size(space.disk_size)),
+        Cell::optional(physical, |space| Cell::Size(space.physical_size)),
+    ]
+}
+
+/// What a path takes, by extents where these are known, else by blocks; by its NAR
+/// where the disk was not asked.
+pub(super) fn main_size(census: &Census, path: PathIndex) -> u64 {
+    match (census.extent_sizes(path), census.usage(path)) {
+        (Some(sizes), _) => sizes.physical_size,
+        (None, Some(usage)) => usage.disk_size,
+        (None, None) => census.nar_size(path),
+    }
+}
+
+/// Says so where people see extents.
+pub(super) fn note<'a>(census: &Census) -> Option<Section<'a>> {
+    census.has_extents().then(|| {
+        Section::Note(
+            "Sizes are physical: extents as they lie on the disk, compressed, each once."
+                .to_owned(),
+        )
+    })
+}
+
+/// What those outside the store keep of the extents that would go with some paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// All of it in bytes, each extent once.
+    pub physical_size: u64,
+    /// What each of them keeps, most first: an index into
+    /// [`Extents::holders`](crate::disk::Extents::holders), and bytes.
+    pub by_holder: Vec<(u32, u64)>,
+}
+
+impl Held {
+    /// What is kept of the paths that `goes` says, by number in the scan's `usages` and
+    /// then `others`. `None` where there are no extents to tell of.
+    pub(super) fn new(disk: &DiskScan, goes: impl Fn(u32) -> bool) -> Option<Self> {
+        let extents = disk.extents()?;
+        let mut held = Self::default();
+        let mut sums = vec![0u64; extents.holders.len()];
+        let users = extents.paths_of_groups(&disk.names);
+        for (group, users) in extents.groups.iter().zip(users.iter()) {
+            if group.holders.is_empty() || !users.iter().all(|&user| goes(user)) {
+                continue;
+            }
+            held.physical_size = held.physical_size.saturating_add(group.physical_size);
+            for &holder in &group.holders {
+                let sum = &mut sums[holder as usize];
+                *sum = sum.saturating_add(group.physical_size);
+            }
+        }
+        held.by_holder = (0u32..).zip(sums).filter(|&(_, size)| size > 0).collect();
+        held.by_holder.sort_by_key(|&(holder, size)| (std::cmp::Reverse(size), holder));
+        Some(held)
+    }
+
+    /// The list of them for printing.
+    pub(super) fn section<'a>(&self, census: &'a Census, title: &str) -> Section<'a> {
+        let columns = vec![
+            Column::size("physical_size").titled("stays").weight(),
+            Column::text("holder").titled("held by").rank(0).named(),
+            Column::bool("snapshot").hidden(),
+            Column::path("subvolume").hidden(),
+        ];
+        let extents = census.disk.as_ref().and_then(DiskScan::extents);
+        let rows: Vec<Vec<Cell<'a>>> = (self.by_holder.iter())
+            .filter_map(|&(holder, size)| {
+                let holder = extents?.holders.get(holder as usize)?;
+                let path = String::from_utf8_lossy(&holder.path);
+                let words = match (holder.own, holder.snapshot, holder.path.is_empty()) {
+                    (true, ..) => "other files of the store's subvolume".to_owned(),
+                    (false, true, _) => format!("snapshot {path}"),
+                    (false, false, true) => "the top-level subvolume".to_owned(),
+                    (false, false, false) => format!("subvolume {path}"),
+                };
+                Some(vec![
+                    Cell::Size(size),
+                    Cell::text(words),
+                    Cell::Bool(holder.snapshot),
+                    Cell::Bytes(holder.path.as_slice().into()),
+                ])
+            })
+            .collect();
+        let title = if rows.is_empty() { "" } else { title };
+        Section::rows("held_extents", title, columns, rows.into_iter())
+    }
+}
