@@ -543,14 +543,12 @@ impl<'a> Summing<'a> {
                 if matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
                     usage.private_apparent_size =
                         usage.private_apparent_size.saturating_add(meta.size);
-                    if self.finds_extents && meta.disk_size > 0 {
-                        match self.devices.index(meta.dev) {
-                            0 => {
-                                let file = Found::new(tally.path, meta.ino, meta.disk_size);
-                                tally.files.push(file);
-                            }
-                            _ => tally.elsewhere += 1,
-                        }
+                }
+                // Directories too: on XFS they have blocks.
+                if self.finds_extents && meta.disk_size > 0 {
+                    match self.devices.index(meta.dev) {
+                        0 => tally.files.push(Found::new(tally.path, meta.ino, meta.disk_size)),
+                        _ => tally.elsewhere += 1,
                     }
                 }
             }

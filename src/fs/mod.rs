@@ -49,12 +49,16 @@ mod btrfs;
 )]
 mod extents;
 mod input;
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+mod ioctl;
 mod live;
 mod locate;
 mod memory;
 mod resolve;
 mod stat;
 mod store_files;
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+mod xfs;
 
 use std::ffi::{CStr, CString};
 use std::io::{self, Read};

@@ -138,7 +138,7 @@ impl Drop for Loops {
 }
 
 /// A scan of all paths of a store.
-fn scan(store: &Path) -> DiskScan {
+pub(crate) fn scan(store: &Path) -> DiskScan {
     let mut names: Vec<_> =
         fs::read_dir(store).unwrap().map(|e| e.unwrap().file_name().into_encoded_bytes()).collect();
     names.retain(|name| !name.starts_with(b"."));
@@ -153,35 +153,35 @@ fn zeros(size: usize) -> Vec<u8> {
 }
 
 /// Bytes that no compression makes smaller.
-fn random(size: usize) -> Vec<u8> {
+pub(crate) fn random(size: usize) -> Vec<u8> {
     let mut bytes = vec![0; size];
     fs::File::open("/dev/urandom").unwrap().read_exact(&mut bytes).unwrap();
     bytes
 }
 
-fn sizes(row: &Value) -> [u64; 4] {
+pub(crate) fn sizes(row: &Value) -> [u64; 4] {
     ["disk_size", "physical_size", "referenced_size", "reclaimable_physical_size"]
         .map(|key| row[key].as_u64().unwrap_or_else(|| panic!("{key} of {row:#}")))
 }
 
 /// What deleting some paths of a scan, by number, frees in extents.
-fn freed(scan: &DiskScan, paths: &[u32]) -> u64 {
+pub(crate) fn freed(scan: &DiskScan, paths: &[u32]) -> u64 {
     let all = scan.usages.len();
     let gone = NodeSet::from_nodes(all, paths.iter().copied());
     Freeable::new(scan, all, &vec![false; scan.others.len()]).freed(&gone).physical_size
 }
 
 /// What a scan says of all its paths together.
-fn extents(scan: &DiskScan) -> &Extents {
+pub(crate) fn extents(scan: &DiskScan) -> &Extents {
     scan.extents().unwrap_or_else(|| panic!("{:?} {:?}", scan.physical, scan.warnings))
 }
 
-fn reflink(from: &Path, to: &Path) {
+pub(crate) fn reflink(from: &Path, to: &Path) {
     run(Command::new("cp").arg("--reflink=always").arg(from).arg(to)).ok();
 }
 
 /// Makes `to` from `at` on share a range of `from` that begins there at `offset`.
-fn reflink_range(from: &Path, to: &Path, [offset, at, length]: [u64; 3]) {
+pub(crate) fn reflink_range(from: &Path, to: &Path, [offset, at, length]: [u64; 3]) {
     let command = format!("reflink {} {offset} {at} {length}", from.display());
     run(Command::new("xfs_io").args(["-f", "-c", &command]).arg(to)).ok();
 }

@@ -46,3 +46,4 @@ mod tables;
 mod unopened;
 mod variants;
 mod why_tree_what_if;
+mod xfs;

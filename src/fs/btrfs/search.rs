@@ -3,9 +3,7 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
-use rustix::io::Errno;
-use rustix::ioctl::{Ioctl, IoctlOutput, Opcode, ioctl, opcode};
-use std::ffi::c_void;
+use super::super::ioctl::{Direction, call};
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -69,54 +67,20 @@ struct LookupArgs {
     name: [u8; 4080],
 }
 
-/// A call and what it reads and fills: `size` bytes by its number.
-struct Call<'a, T> {
-    number: u8,
-    size: usize,
-    args: &'a mut T,
-}
-
-// SAFETY: `as_ptr` leads to a `T` borrowed for the call. Both calls of `call` take
-// such a struct, read and write at most its size (a search no more than
-// `buffer_size` bytes beyond its fixed part, which `BUFFER` is), and any bytes are
-// valid in each of its fields.
-unsafe impl<T> Ioctl for Call<'_, T> {
-    type Output = ();
-    const IS_MUTATING: bool = true;
-
-    fn opcode(&self) -> Opcode {
-        opcode::from_components(opcode_direction(), MAGIC, self.number, self.size)
-    }
-
-    fn as_ptr(&mut self) -> *mut c_void {
-        std::ptr::from_mut(self.args).cast()
-    }
-
-    unsafe fn output_from_ptr(_: IoctlOutput, _: *mut c_void) -> Result<(), Errno> {
-        Ok(())
-    }
-}
-
-fn opcode_direction() -> rustix::ioctl::Direction {
-    rustix::ioctl::Direction::ReadWrite
-}
-
 /// `BTRFS_IOC_TREE_SEARCH_V2`.
 fn search_once(fd: BorrowedFd<'_>, args: &mut SearchArgs) -> io::Result<()> {
     let size = offset_of!(SearchArgs, buffer);
-    let call = Call { number: 17, size, args };
-    // SAFETY: number and size are those of the call that takes this struct, and
-    // `buffer_size` says how long its buffer is.
-    unsafe { ioctl(fd, call) }.map_err(Into::into)
+    // SAFETY: the call takes this struct, and `buffer_size` says how long its buffer is.
+    unsafe { call(fd, (Direction::ReadWrite, MAGIC, 17, size), args) }
 }
 
 /// `BTRFS_IOC_INO_LOOKUP`: the number of a tree (0 is that of the open file), and
 /// the path in it of a directory.
 pub(super) fn lookup(fd: impl AsFd, tree: u64, object: u64) -> io::Result<(u64, Vec<u8>)> {
     let mut args = Box::new(LookupArgs { tree, object, name: [0; 4080] });
-    let call = Call { number: 18, size: size_of::<LookupArgs>(), args: &mut *args };
-    // SAFETY: number and size are those of the call that takes this struct.
-    unsafe { ioctl(fd, call) }?;
+    let number = (Direction::ReadWrite, MAGIC, 18, size_of::<LookupArgs>());
+    // SAFETY: the call takes this struct.
+    unsafe { call(fd, number, &mut *args) }?;
     let end = args.name.iter().position(|&b| b == 0).unwrap_or(args.name.len());
     Ok((args.tree, args.name[..end].to_vec()))
 }

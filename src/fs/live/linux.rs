@@ -6,6 +6,7 @@
 //! at which a name that was checked is looked up again.
 
 use super::super::btrfs::Btrfs;
+use super::super::xfs::Xfs;
 use super::super::{Capacity, DirEntry, ExtentSource, Facts, FileType, Stat, not_regular};
 use super::layers::Layers;
 use super::{list_xattrs, open_file_xattrs};
@@ -295,7 +296,10 @@ impl Directory {
                 }
                 Err(error) => unknown(&format!("btrfs does not show its extents: {error}")),
             },
-            XFS => unknown("files of XFS may share extents"),
+            XFS => match self.fd.try_clone() {
+                Ok(fd) => Xfs::source(fd),
+                Err(error) => unknown(&format!("XFS does not show its extents: {error}")),
+            },
             OVERLAYFS => unknown("overlayfs does not show what its layers take"),
             0xca45_1a4e => unknown("bcachefs may compress and share extents"),
             0xf2f5_2010 => unknown("f2fs may compress files"),

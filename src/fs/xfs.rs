@@ -1,0 +1,311 @@
+//! The extents of XFS, from its reverse mapping as root.
+//!
+//! `GETFSMAP` lists who owns which blocks of the disk, in the order of the disk: a few
+//! calls for a whole file system. Files share ranges of blocks, not whole extents, so
+//! what overlaps is cut into parts that each are shared as a whole.
+
+#![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
+
+use super::extents::{Chunk, Compression, ExtentItem, ExtentReader, ExtentSource, Subvolume};
+use super::ioctl::{Direction, call};
+use rustix::fd::OwnedFd;
+use std::io;
+use std::mem::offset_of;
+
+/// `XFS_IOC_FSGEOMETRY_V4` and `FS_IOC_GETFSMAP`.
+const GEOMETRY: (Direction, u8, u8, usize) = (Direction::Read, b'X', 124, size_of::<Geometry>());
+const GET_MAP: (Direction, u8, u8, usize) =
+    (Direction::ReadWrite, b'X', 59, offset_of!(MapArgs, records));
+
+/// Records that one call may fill: 64 KiB.
+const RECORDS: usize = 1024;
+
+/// `struct xfs_fsop_geom_v4`, as `XFS_IOC_FSGEOMETRY_V4` gives it (`xfs_fs.h`).
+#[repr(C)]
+#[derive(Default)]
+struct Geometry {
+    block_size: u32,
+    of_groups: [u32; 7],
+    data_blocks: u64,
+    realtime_blocks: u64,
+    realtime_extents: u64,
+    log_start: u64,
+    uuid: [u8; 16],
+    stripes: [u32; 2],
+    version: u32,
+    flags: u32,
+    sizes: [u32; 4],
+}
+
+/// `XFS_FSOP_GEOM_FLAGS_RMAPBT` and `_REFLINK`.
+const HAS_OWNERS: u32 = 1 << 19;
+const HAS_SHARING: u32 = 1 << 20;
+
+/// `struct fsmap` (`include/uapi/linux/fsmap.h`). Sizes and places are in bytes.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Record {
+    device: u32,
+    flags: u32,
+    physical: u64,
+    owner: u64,
+    offset: u64,
+    length: u64,
+    unused: [u64; 3],
+}
+
+/// `FMR_OF_PREALLOC` and `FMR_OF_SPECIAL_OWNER`; of the latter, `FMR_OWN_FREE` and
+/// `FMR_OWN_UNKNOWN`.
+const PREALLOCATED: u32 = 1;
+const SPECIAL: u32 = 16;
+const NOT_KNOWN: u64 = 2;
+
+/// `struct fsmap_head` with its records.
+#[repr(C)]
+struct MapArgs {
+    flags: u32,
+    found_flags: u32,
+    count: u32,
+    entries: u32,
+    unused: [u64; 6],
+    low: Record,
+    high: Record,
+    records: [Record; RECORDS],
+}
+
+/// A part of the disk that one inode owns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Part {
+    start: u64,
+    end: u64,
+    inode: u64,
+    preallocated: bool,
+}
+
+/// An XFS file system, by an open directory of it.
+pub(super) struct Xfs {
+    fd: OwnedFd,
+    block_size: u64,
+}
+
+impl Xfs {
+    /// How it is found out what its files take of the disk.
+    pub(super) fn source(fd: OwnedFd) -> ExtentSource {
+        match Self::new(fd) {
+            Ok(Some(xfs)) => ExtentSource::Extents(Box::new(xfs)),
+            Ok(None) => ExtentSource::Blocks,
+            Err(why) => ExtentSource::Unknown(why),
+        }
+    }
+
+    /// `None` if no files share blocks; an error says why it cannot be known.
+    fn new(fd: OwnedFd) -> Result<Option<Self>, String> {
+        let said = |error: io::Error| format!("XFS does not say what it is: {error}");
+        let mut geometry = Geometry::default();
+        // SAFETY: the call fills this struct.
+        unsafe { call(&fd, GEOMETRY, &mut geometry) }.map_err(said)?;
+        if geometry.flags & HAS_SHARING == 0 {
+            return Ok(None);
+        }
+        if geometry.realtime_blocks > 0 {
+            return Err("XFS does not show who owns what in its real-time section".to_owned());
+        }
+        if geometry.flags & HAS_OWNERS == 0 {
+            return Err("XFS shows who owns what only where it was made with rmapbt=1".to_owned());
+        }
+        let xfs = Self { fd, block_size: geometry.block_size.into() };
+        match xfs.records(1, &mut |_| ()) {
+            Ok(()) => Ok(Some(xfs)),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                Err("XFS shows who owns what to root only".to_owned())
+            }
+            Err(error) => Err(format!("XFS does not show who owns what: {error}")),
+        }
+    }
+
+    /// Shows all records of inodes, in the order of the disk; so many calls at most.
+    fn records(&self, calls: usize, each: &mut dyn FnMut(Part)) -> io::Result<()> {
+        let odd = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
+        let highest = Record {
+            device: u32::MAX,
+            flags: u32::MAX,
+            physical: u64::MAX,
+            owner: u64::MAX,
+            offset: u64::MAX,
+            ..Record::default()
+        };
+        let mut args = Box::new(MapArgs {
+            flags: 0,
+            found_flags: 0,
+            count: RECORDS as u32,
+            entries: 0,
+            unused: [0; 6],
+            low: Record::default(),
+            high: highest,
+            records: [Record::default(); RECORDS],
+        });
+        let mut device = None;
+        for _ in 0..calls {
+            // SAFETY: the call takes this struct, and fills no more records than `count`.
+            unsafe { call(&self.fd, GET_MAP, &mut *args) }?;
+            let found = args.records.get(..args.entries as usize);
+            let found = found.ok_or_else(|| odd("more owners are listed than were asked for"))?;
+            for record in found {
+                let Record { flags, physical, length, owner, .. } = *record;
+                if flags & SPECIAL != 0 {
+                    // Without the privilege there are no owners.
+                    if owner == NOT_KNOWN {
+                        return Err(io::ErrorKind::PermissionDenied.into());
+                    }
+                    continue;
+                }
+                if *device.get_or_insert(record.device) != record.device {
+                    return Err(odd("files lie on several devices"));
+                }
+                let end = physical.checked_add(length).filter(|_| length > 0);
+                let end = end.ok_or_else(|| odd("an extent has no length"))?;
+                let preallocated = flags & PREALLOCATED != 0;
+                each(Part { start: physical, end, inode: owner, preallocated });
+            }
+            let Some(last) = found.last().filter(|_| found.len() == RECORDS) else {
+                return Ok(());
+            };
+            args.low = *last;
+        }
+        Ok(())
+    }
+}
+
+/// Parts that overlap are cut into such as are the same or apart. In the order of
+/// inodes, and of the disk in each.
+fn apart(mut parts: Vec<Part>) -> io::Result<Vec<Part>> {
+    radsort::sort_by_key(&mut parts, |part| part.start);
+    let most = parts.len().saturating_mul(MOST_CUTS).saturating_add(1 << 20);
+    let mut all = Vec::with_capacity(parts.len());
+    let mut rest = &parts[..];
+    let mut ends = Vec::new();
+    while let Some(first) = rest.first() {
+        // As many as overlap, one with the next.
+        let (mut count, mut end) = (1, first.end);
+        while let Some(part) = rest.get(count).filter(|part| part.start < end) {
+            end = end.max(part.end);
+            count += 1;
+        }
+        let (together, after) = rest.split_at(count);
+        rest = after;
+        if count == 1 {
+            all.push(*first);
+            continue;
+        }
+        ends.clear();
+        ends.extend(together.iter().flat_map(|part| [part.start, part.end]));
+        ends.sort_unstable();
+        ends.dedup();
+        for part in together {
+            let mut start = part.start;
+            let from = ends.partition_point(|&end| end <= start);
+            for &end in ends[from..].iter().take_while(|&&end| end <= part.end) {
+                all.push(Part { start, end, ..*part });
+                start = end;
+            }
+            if all.len() > most {
+                let message = "its extents are shared in too many ways";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+            }
+        }
+    }
+    radsort::sort_by_key(&mut all, |part| part.inode);
+    Ok(all)
+}
+
+/// Into how many parts extents may be cut on average: far more than any file system in
+/// use needs, and less than one made for it could ask for.
+const MOST_CUTS: usize = 64;
+
+impl ExtentReader for Xfs {
+    fn own(&self) -> u64 {
+        0
+    }
+
+    fn block_size(&self) -> u64 {
+        self.block_size
+    }
+
+    /// XFS counts no changes. A file of the store that changes meanwhile has other blocks
+    /// than `stat` reported.
+    fn generation(&self) -> io::Result<u64> {
+        Ok(0)
+    }
+
+    fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
+        let all = Subvolume {
+            id: 0,
+            path: Vec::new(),
+            read_only: false,
+            snapshot: false,
+            deleted: false,
+        };
+        Ok(vec![all])
+    }
+
+    /// What is below a file system is not known to it.
+    fn chunks(&self) -> io::Result<Vec<Chunk>> {
+        Ok(Vec::new())
+    }
+
+    fn read(&self, _: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        let mut parts = Vec::new();
+        self.records(usize::MAX, &mut |part| parts.push(part))?;
+        for Part { start, end, inode, preallocated } in apart(parts)? {
+            let size = end - start;
+            let compression = if preallocated { Compression::Prealloc } else { Compression::None };
+            let item = ExtentItem::Extent {
+                start,
+                disk_size: size,
+                uncompressed_size: size,
+                referenced_size: size,
+                compression,
+            };
+            each(inode, item);
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(inode: u64, start: u64, end: u64) -> Part {
+        Part { start, end, inode, preallocated: false }
+    }
+
+    #[test]
+    fn what_overlaps_is_cut_apart() {
+        let parts = vec![part(1, 0, 100), part(2, 0, 25), part(3, 50, 150), part(1, 200, 300)];
+        let all = [
+            part(1, 0, 25),
+            part(1, 25, 50),
+            part(1, 50, 100),
+            part(1, 200, 300),
+            part(2, 0, 25),
+            part(3, 50, 100),
+            part(3, 100, 150),
+        ];
+        assert_eq!(apart(parts).unwrap(), all);
+        assert_eq!(apart(Vec::new()).unwrap(), []);
+    }
+
+    #[test]
+    fn a_file_system_made_to_be_cut_often_is_refused() {
+        let long = (0..3000).map(|i| part(i, 0, 1 << 30));
+        let short = (0..3000).map(|i| part(9000 + i, i * 100, i * 100 + 50));
+        assert!(apart(long.chain(short).collect()).is_err());
+    }
+
+    #[test]
+    fn structs_are_as_large_as_the_system_says() {
+        assert_eq!((size_of::<Geometry>(), size_of::<Record>()), (112, 64));
+        assert_eq!(offset_of!(MapArgs, records), 192);
+    }
+}

@@ -1,0 +1,228 @@
+//! What files take on XFS, where they share ranges of blocks, on file systems made on
+//! the spot. These need root and a loop device; what deleting frees is the judge.
+
+use crate::extents::{extents, freed, random, reflink, reflink_range, scan, sizes};
+use crate::images::Mount;
+use crate::support::store_in_code::{Made, base};
+use crate::support::{TestEnv, have, root, run, skip};
+use nix_census::disk::{DiskScan, Physical};
+use nix_census::fs::Compression;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An XFS of its own, and a store in it.
+struct Xfs {
+    made: Made,
+    _mount: Mount,
+    at: PathBuf,
+    env: TestEnv,
+}
+
+impl Xfs {
+    /// `None`, and said, where none can be made. The options are those of `mkfs.xfs -m`.
+    fn new(options: &str) -> Option<Self> {
+        if !root() || !have(&["mkfs.xfs", "xfs_io", "mount", "umount", "losetup"]) {
+            return None;
+        }
+        let env = TestEnv::new();
+        let (image, at) = (env.join("image"), env.join("mnt"));
+        fs::create_dir(&at).unwrap();
+        fs::File::create(&image).unwrap().set_len(320 << 20).unwrap();
+        run(Command::new("mkfs.xfs").args(["-q", "-m", options]).arg(&image)).ok();
+        let mounted = run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&at));
+        if mounted.status != 0 {
+            skip(&format!("no XFS can be mounted here: {}", mounted.stderr));
+            return None;
+        }
+        let _mount = Mount(at.clone());
+        let made = Made::bare(&env, "mnt");
+        Some(Self { made, _mount, at, env })
+    }
+
+    fn place(&self, id: i64, name: &str) -> PathBuf {
+        self.made.store.join(base(id, name))
+    }
+
+    /// Freezing writes all to the disk, and waits for what is deleted to be gone.
+    fn settle(&self) {
+        for flag in ["-f", "-u"] {
+            run(Command::new("fsfreeze").arg(flag).arg(&self.at)).ok();
+        }
+    }
+
+    fn scan(&self) -> DiskScan {
+        self.settle();
+        scan(&self.made.store)
+    }
+
+    /// Each store path's row of a report, by name.
+    fn rows(&self) -> BTreeMap<String, Value> {
+        self.settle();
+        let (report, run) = self.made.json(&self.env, ["--scan", "report", "--all"]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let rows = report["paths"].as_array().unwrap().iter();
+        rows.map(|row| (row["name"].as_str().unwrap().to_owned(), row.clone())).collect()
+    }
+
+    /// Bytes that the file system says are left.
+    fn free(&self) -> u64 {
+        self.settle();
+        let stat = run(Command::new("stat").args(["-f", "-c", "%f %S"]).arg(&self.at)).ok();
+        let numbers: Vec<u64> = stat.split_whitespace().map(|n| n.parse().unwrap()).collect();
+        numbers[0] * numbers[1]
+    }
+
+    /// Deletes files one after the other, and compares what each frees with what was
+    /// foretold of it.
+    fn delete_each(&self, paths: &[(&str, i64, u64)]) {
+        for &(name, id, expected) in paths {
+            let foretold = self.rows()[name]["reclaimable_physical_size"].as_u64().unwrap();
+            let before = self.free();
+            fs::remove_file(self.place(id, name)).unwrap();
+            assert_eq!((self.free() - before, foretold), (expected, expected), "{name}");
+        }
+    }
+}
+
+#[test]
+fn ranges_of_blocks_go_with_the_last_file_that_has_them() {
+    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let (a, b) = (xfs.place(1, "a"), xfs.place(2, "b"));
+    fs::write(&a, random(1 << 20)).unwrap();
+    xfs.settle();
+    reflink_range(&a, &b, [0, 0, 262_144]);
+    let rows = xfs.rows();
+    assert_eq!(sizes(&rows["a"]), [1 << 20, 1 << 20, 1 << 20, 786_432]);
+    assert_eq!(sizes(&rows["b"]), [262_144, 262_144, 262_144, 0]);
+    let scan = xfs.scan();
+    assert_eq!(extents(&scan).physical_size(), 1 << 20);
+    assert_eq!(freed(&scan, &[0, 1]), 1 << 20);
+    xfs.delete_each(&[("a", 1, 786_432), ("b", 2, 262_144)]);
+}
+
+#[test]
+fn files_outside_the_store_keep_what_they_share() {
+    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let (a, b) = (xfs.place(1, "a"), xfs.place(2, "b"));
+    for file in [&a, &b] {
+        fs::write(file, random(65_536)).unwrap();
+    }
+    xfs.settle();
+    reflink_range(&a, &xfs.at.join("outside"), [16_384, 0, 16_384]);
+    let scan = xfs.scan();
+    assert_eq!((freed(&scan, &[0]), freed(&scan, &[1])), (49_152, 65_536));
+    let holders = &extents(&scan).holders;
+    assert_eq!(holders.len(), 1, "{holders:?}");
+    assert!(holders[0].own && holders[0].path.is_empty());
+    xfs.delete_each(&[("a", 1, 49_152), ("b", 2, 65_536)]);
+}
+
+/// What belongs to an inode on the disk but is not its contents goes with it: blocks of
+/// directories, of attributes, of long symlinks and of lists of extents.
+#[test]
+fn where_nothing_is_shared_blocks_say_it_all() {
+    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let tree = xfs.place(1, "tree");
+    fs::create_dir(&tree).unwrap();
+    for n in 0..400 {
+        fs::write(tree.join(format!("{n:0>60}")), format!("{n}")).unwrap();
+    }
+    symlink("x".repeat(900), tree.join("link")).unwrap();
+    // Without every second block: more extents than an inode has room for.
+    let holes = tree.join("holes");
+    fs::write(&holes, random(400 * 4096)).unwrap();
+    xfs.settle();
+    let punch = (0..200).flat_map(|n| ["-c".to_owned(), format!("fpunch {} 4096", n * 8192)]);
+    run(Command::new("xfs_io").args(punch).arg(&holes)).ok();
+    fs::hard_link(&holes, xfs.place(2, "again")).unwrap();
+    assert!(fs::metadata(&tree).unwrap().blocks() > 0);
+    let rows = xfs.rows();
+    for row in rows.values() {
+        assert_eq!(row["disk_size"], row["physical_size"], "{row:#}");
+    }
+    let scan = xfs.scan();
+    let extents = extents(&scan);
+    let before = xfs.free();
+    fs::remove_dir_all(&tree).unwrap();
+    fs::remove_file(xfs.place(2, "again")).unwrap();
+    let gone = xfs.free() - before;
+    // Blocks full of inodes, and of lists of what is free, are the file system's own.
+    let physical = extents.physical_size();
+    assert!((physical..physical + (1 << 20)).contains(&gone), "{gone} {physical}");
+}
+
+#[test]
+fn what_is_reserved_is_told_from_what_is_written() {
+    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let file = xfs.place(1, "reserved");
+    run(Command::new("fallocate").args(["-l", "1M"]).arg(&file)).ok();
+    let written = fs::OpenOptions::new().write(true).open(&file).unwrap();
+    written.write_all_at(&random(65_536), 0).unwrap();
+    let scan = xfs.scan();
+    let shown = extents(&scan).totals.iter().map(|t| (t.compression, t.sizes.physical_size));
+    let expected = [(Compression::None, 65_536), (Compression::Prealloc, 983_040)];
+    assert_eq!(shown.collect::<Vec<_>>(), expected);
+}
+
+/// All that the store takes, against what `xfs_io` lists of the same inodes.
+#[test]
+fn the_map_of_the_file_system_says_the_same() {
+    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let mut files = Vec::new();
+    for id in 1..30 {
+        let file = xfs.place(id, "file");
+        fs::write(&file, random(20_480)).unwrap();
+        files.push(file);
+    }
+    xfs.settle();
+    for id in 30..60 {
+        let file = xfs.place(id, "share");
+        reflink(&files[id as usize % files.len()], &file);
+        let more = [4096 * (id as u64 % 4), 20_480, 8192];
+        reflink_range(&files[(id as usize * 7) % files.len()], &file, more);
+        files.push(file);
+    }
+    let scan = xfs.scan();
+    let inodes: BTreeSet<u64> =
+        files.iter().map(|file| fs::metadata(file).unwrap().ino()).collect();
+    let blocks = owned_blocks(&xfs.at, &inodes);
+    assert_eq!(extents(&scan).physical_size(), blocks.len() as u64 * 512);
+}
+
+/// The sectors of 512 bytes that inodes own, as `xfs_io` prints them.
+fn owned_blocks(at: &Path, inodes: &BTreeSet<u64>) -> BTreeSet<u64> {
+    let text = run(Command::new("xfs_io").args(["-c", "fsmap"]).arg(at)).ok();
+    let mut blocks = BTreeSet::new();
+    for line in text.lines() {
+        // 12: 7:0 [1024..1535]: inode 131 data 0..511 0 (1024..1535) 512
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let ["inode", number, ..] = words[3..] else { continue };
+        let range = words[2].trim_matches(['[', ']', ':']).split_once("..").unwrap();
+        // Of a tree of inodes there are blocks too.
+        if number.parse().is_ok_and(|number: u64| inodes.contains(&number)) {
+            blocks.extend(range.0.parse::<u64>().unwrap()..=range.1.parse().unwrap());
+        }
+    }
+    blocks
+}
+
+#[test]
+fn without_sharing_blocks_are_all_there_is() {
+    let Some(xfs) = Xfs::new("reflink=0") else { return };
+    fs::write(xfs.place(1, "a"), random(65_536)).unwrap();
+    assert!(matches!(xfs.scan().physical, Physical::Blocks));
+    assert_eq!(sizes(&xfs.rows()["a"])[..2], [65_536; 2]);
+}
+
+#[test]
+fn where_owners_are_not_listed_it_is_not_known() {
+    let Some(xfs) = Xfs::new("reflink=1,rmapbt=0") else { return };
+    fs::write(xfs.place(1, "a"), random(65_536)).unwrap();
+    let scan = xfs.scan();
+    let Physical::Unknown(why) = &scan.physical else { panic!("{:?}", scan.physical) };
+    assert!(why.contains("rmapbt=1"), "{why}");
+}
