@@ -74,6 +74,7 @@ pub(super) fn run(
         nix: args.nix_version,
         guix: subject.location.is_guix(),
         threads: subject.threads(),
+        extents: subject.extents(),
         limit: None,
         min_size: 0,
         ..OptimiseOptions::default()

@@ -100,6 +100,7 @@ fn optimise(
         guix: subject.location.is_guix(),
         threads: subject.threads(),
         limit: Some(0),
+        extents: subject.extents(),
         ..OptimiseOptions::default()
     };
     let answer = with_progress(request.shows_progress(), |progress| {
@@ -117,5 +118,8 @@ fn optimise(
         let message = "optimising would stop with an error: what it saves is of what comes before";
         warnings.push(WarningKind::Uncertain, census.catalog.store_dir(), message);
     }
-    Ok(Some((Space::blocks(outcome.disk_freed, outcome.inodes_freed), warnings)))
+    // What paths deleted before it share is not counted: no more than is certain.
+    let physical_size = answer.freed_physical_size.unwrap_or(outcome.disk_freed);
+    let blocks = Space::blocks(outcome.disk_freed, outcome.inodes_freed);
+    Ok(Some((Space { physical_size, ..blocks }, warnings)))
 }

@@ -17,7 +17,9 @@ use crate::census::{
     self, Census, Examine, NameContext, Named, NamedBy, TargetError, WholeCensus, match_pattern,
     resolve_target,
 };
-use crate::disk::{DiskError, DiskScan, KindScan, LargestFiles, Progress, ScanOptions};
+use crate::disk::{
+    DiskError, DiskScan, ExtentsOption, KindScan, LargestFiles, Progress, ScanOptions,
+};
 use crate::fs::{self, StoreFiles, Tree};
 use crate::graph::{NodeSet, roots};
 use crate::outside::Outside;
@@ -471,6 +473,11 @@ impl Subject {
         }
     }
 
+    /// How it is found out what files take beneath their blocks.
+    pub(super) fn extents(&self) -> ExtentsOption {
+        self.store.extents.into()
+    }
+
     /// How many threads walk, if the user says so.
     pub(super) fn threads(&self) -> Option<usize> {
         self.store.threads.map(usize::from)
@@ -661,7 +668,7 @@ impl Subject {
             threads: self.threads(),
             // What is wrong with the settings is reported where they decide more.
             use_case_hack: self.settings().use_case_hack,
-            extents: self.store.extents.into(),
+            extents: self.extents(),
             ..ScanOptions::default()
         };
         with_progress(request.shows_progress(), |progress| scan(files, &options, progress))

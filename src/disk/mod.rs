@@ -48,6 +48,7 @@ pub(crate) use engine::{Walker, open_files};
 pub use extents::{
     CompressionSizes, ExtentGroup, ExtentSizes, Extents, ExtentsOption, Holder, Physical,
 };
+pub(crate) use extents::{Going, going, kind_of};
 pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;
 pub(crate) use kinds::{KindFinder, WalkPlace, scan_kinds_apart};

@@ -561,3 +561,46 @@ fn every_command_goes_by_extents() {
         assert_eq!(physical(&ask(args), keys), 32_768, "{args:?}");
     }
 }
+
+#[test]
+fn a_real_optimisation_frees_what_was_foretold() {
+    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some((store, _var)) = of_nix(&btrfs) else { return };
+    let (equal, shared) = (random(100_000), random(200_000));
+    for name in ["one", "two", "three"] {
+        let from = btrfs.env.join(name);
+        fs::create_dir(&from).unwrap();
+        fs::write(from.join("equal"), &equal).unwrap();
+        fs::write(from.join("shared"), &shared).unwrap();
+        fs::write(from.join("zeros"), zeros(1 << 20)).unwrap();
+        fs::write(from.join("small"), "small").unwrap();
+        fs::write(from.join("own"), name.repeat(3000)).unwrap();
+        let path = store.nix("nix-store", ["--add".into(), from.into_os_string()]);
+        // Copies of one of the files share their extents already.
+        let [file, first] = [path.trim(), "first"].map(|name| match name {
+            "first" => btrfs.at.join("first"),
+            path => store.real_path(path).join("shared"),
+        });
+        if name == "one" {
+            btrfs.sync();
+            reflink(&file, &first);
+        } else {
+            let above = file.parent().unwrap();
+            fs::set_permissions(above, fs::Permissions::from_mode(0o755)).unwrap();
+            fs::remove_file(&file).unwrap();
+            reflink(&first, &file);
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
+            fs::set_permissions(above, fs::Permissions::from_mode(0o555)).unwrap();
+        }
+    }
+    let before = btrfs.data_used();
+    let mut args = store.args();
+    args.extend(["optimise", "--format", "json"].map(Into::into));
+    let optimise = btrfs.env.json(args);
+    let foretold = optimise["freed_physical_size"].as_u64().unwrap();
+    assert!(optimise["disk_freed"].as_u64().unwrap() > 2 << 20, "{optimise:#}");
+    // Two copies of what no other shares, the zeros compressed.
+    assert_eq!(foretold, 2 * (102_400 + 32_768));
+    store.nix("nix-store", ["--optimise"]);
+    assert_eq!(before - btrfs.data_used(), foretold);
+}

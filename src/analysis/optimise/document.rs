@@ -153,6 +153,12 @@ impl Optimise {
             Field::new("disk_freed", "disk size", certain(disk, Cell::Size(outcome.disk_freed)))
                 .remark(remarks.collect::<Vec<_>>().join("; ")),
             Field::new(
+                "freed_physical_size",
+                if self.has_extents { "physical size" } else { "" },
+                Cell::optional(self.freed_physical_size, Cell::Size),
+            )
+            .remark("extents that nothing else uses: what the disk really gains"),
+            Field::new(
                 "apparent_freed",
                 "apparent size",
                 certain(apparent, Cell::Size(outcome.apparent_freed)),
@@ -466,6 +472,8 @@ mod tests {
             owner(0, saving(0, 0, 0), vec![(1, 8_493_465)]),
         ];
         Optimise {
+            freed_physical_size: Some(8_493_465),
+            has_extents: false,
             guix: false,
             nix: NixVersion::NEWEST,
             outcome: SimulatedResult {

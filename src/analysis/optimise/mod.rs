@@ -34,7 +34,7 @@ use std::collections::HashMap;
 use std::ffi::CString;
 
 use crate::census::{Census, PathIndex, WholeCensus};
-use crate::disk::{DiskError, Progress, Walker};
+use crate::disk::{DiskError, ExtentsOption, Going, Progress, Walker, going, kind_of};
 use crate::fs::StoreFiles;
 use crate::threads::{self, Pool};
 use crate::warning::{WarningKind, Warnings};
@@ -49,7 +49,7 @@ use gathered::GatheredTree;
 use kind::KindsOfEntries;
 use pairs::PairFiles;
 pub use pairs::PairSaving;
-use simulate::simulate;
+use simulate::{Event, simulate};
 pub use simulate::{SimulatedResult, Stop};
 pub use unordered::{AnyOrder, Range};
 pub use version::{Flavour, NixRule, NixRules, NixVersion, VersionError};
@@ -69,6 +69,8 @@ pub struct OptimiseOptions {
     /// At most so many paths, packages, kinds and groups are listed; 0 for those who
     /// ask for the sums alone: then no kinds are looked for.
     pub limit: Option<usize>,
+    /// How it is found out what the disk gains beneath blocks.
+    pub extents: ExtentsOption,
     /// Only groups of files of at least this size, in bytes, are listed.
     pub min_size: u64,
 }
@@ -136,6 +138,10 @@ pub struct Optimise {
     /// The blocks that the disk would gain under the other rule, if they are
     /// not the same.
     pub other_rule_disk_freed: Option<u64>,
+    /// What the disk would gain in extents, if that is known: of all paths alone.
+    pub freed_physical_size: Option<u64>,
+    /// Whether that is not what it would gain in blocks.
+    pub has_extents: bool,
     /// What hard linking saves already.
     pub already_saved: AlreadySaved,
     /// Unused entries of `.links`.
@@ -259,7 +265,15 @@ impl Optimise {
     ) -> Self {
         let mut tally = Tally::new(&tree);
         let rules = options.nix.rules();
-        let outcome = simulate(&tree.layout, rules, |event| tally.add(&tree, event));
+        let mut gone = Vec::new();
+        let outcome = simulate(&tree.layout, rules, |event| {
+            tally.add(&tree, event);
+            if let Event::Replaced { inode, last: true, .. }
+            | Event::LinkRemoved { inode, last: true } = event
+            {
+                gone.push(tree.numbers[inode as usize]);
+            }
+        });
         let any_order =
             options.nix.has_threads().then(|| unordered::any_order(&tree.layout, &outcome));
         let linked = match rules.linked {
@@ -268,6 +282,21 @@ impl Optimise {
         };
         let other = NixRules { linked, ..rules };
         let other = simulate(&tree.layout, other, |_| {}).disk_freed;
+        let asked = census.is_whole() && options.extents != ExtentsOption::Never;
+        let certain = any_order.is_none_or(|any| any.disk_freed.is_certain());
+        let going = match asked && certain && files.facts().mounts_below == Some(false) {
+            true => going(files, &gone).unwrap_or_else(|error| {
+                let message = format!("cannot read its extents: {error}");
+                warnings.push(kind_of(&error), census.catalog.store_dir(), message);
+                Going::Unknown
+            }),
+            false => Going::Unknown,
+        };
+        let (freed_physical_size, has_extents) = match going {
+            Going::Blocks => (Some(outcome.disk_freed), false),
+            Going::Unknown => (None, false),
+            Going::Extents(size) => (Some(size), true),
+        };
         let limit = options.limit.unwrap_or(usize::MAX);
         let mut breakdown = Breakdown::default();
         if limit > 0 {
@@ -308,6 +337,8 @@ impl Optimise {
             outcome,
             any_order,
             other_rule_disk_freed: (other != outcome.disk_freed).then_some(other),
+            freed_physical_size,
+            has_extents,
             already_saved: already_saved(&tree, census.is_whole(), options.nix),
             unused_links: UnusedLinks {
                 entries: tree.links.unused,

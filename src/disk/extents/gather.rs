@@ -394,7 +394,7 @@ impl Holding {
 }
 
 /// What sort of thing an error of a reader is.
-pub(in crate::disk) fn kind_of(error: &io::Error) -> WarningKind {
+pub(crate) fn kind_of(error: &io::Error) -> WarningKind {
     match error.kind() {
         io::ErrorKind::InvalidData => WarningKind::Damaged,
         _ => WarningKind::of_error(error),

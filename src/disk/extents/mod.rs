@@ -7,8 +7,11 @@
 //! referred to from outside the paths is *held*, and stays.
 
 mod gather;
+mod going;
 
-pub(super) use gather::{Found, Met, gather, kind_of};
+pub(crate) use gather::kind_of;
+pub(super) use gather::{Found, Met, gather};
+pub(crate) use going::{Going, going};
 
 use super::scan::DiskScan;
 use super::space::Space;
