@@ -66,6 +66,8 @@ fn snapshot_of(paths: u32, references: u32, inodes: Option<u32>) -> Snapshot {
                 disk_size: size.next_multiple_of(4096),
                 mtime: 1,
                 mtime_nsec: 0,
+                ctime: 1,
+                ctime_nsec: 0,
                 nlink: 3,
                 mode: 0o100_444,
                 uid: 0,

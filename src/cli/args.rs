@@ -21,6 +21,13 @@ pub(super) struct StoreArgs {
     /// standard input; what needs the contents of files cannot be answered
     #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["root", "root_kind", "store", "store_dir", "state_dir", "db", "registration", "path_info", "scan", "lower"])]
     pub(super) snapshot: Option<PathBuf>,
+    /// Take over from FILE, a snapshot of this store, what has not changed since, and walk
+    /// only the rest
+    #[arg(long, global = true, value_name = "FILE", conflicts_with_all = ["snapshot", "demo", "scan", "no_disk"])]
+    pub(super) since: Option<PathBuf>,
+    /// Write what --since found in place of its FILE
+    #[arg(long, global = true, requires = "since")]
+    pub(super) update: bool,
     /// Examine the system under DIR, such as a mounted image: DIR/nix/store and
     /// DIR/nix/var/nix; symlinks are resolved inside DIR
     #[arg(long, global = true, value_name = "DIR")]

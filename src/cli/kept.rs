@@ -143,7 +143,11 @@ pub(super) fn is_snapshot(file: &Path) -> bool {
 }
 
 /// Reads the file of a snapshot that an argument names.
-fn open(request: &Request, file: &Path, argument: &str) -> Result<SnapshotFile, Failure> {
+pub(super) fn open(
+    request: &Request,
+    file: &Path,
+    argument: &str,
+) -> Result<SnapshotFile, Failure> {
     let read = if input::is_standard_input(file) {
         input::take(argument)?;
         SnapshotFile::read(&mut std::io::stdin().lock())
@@ -158,7 +162,7 @@ fn open(request: &Request, file: &Path, argument: &str) -> Result<SnapshotFile, 
 }
 
 /// Why a snapshot cannot be read.
-fn failed(file: &Path, error: &SnapshotError) -> Failure {
+pub(super) fn failed(file: &Path, error: &SnapshotError) -> Failure {
     let failure = Failure::failed(format!("cannot read the snapshot {}", file.display()));
     match error {
         SnapshotError::Io(e) => failure.cause(e),

@@ -35,6 +35,7 @@ mod request;
 mod roots;
 mod rows;
 mod screen;
+mod since;
 mod snapshot;
 mod subject;
 mod suggest;
@@ -185,6 +186,17 @@ fn refuse_conflicts(command: &clap::Command, matches: &ArgMatches) -> Result<(),
     Ok(())
 }
 
+/// Why a command has no use for what was found on disk before.
+fn reads_files(command: &Command) -> Option<&'static str> {
+    match command {
+        Command::Audit(_) => Some("`audit` looks at the store as it is"),
+        Command::Files(_) | Command::Html(_) => Some("this looks at every file"),
+        Command::Optimise(_) => Some("`optimise` compares files, and counts nothing else"),
+        Command::Why(_) => Some("`why` asks the database, or reads files"),
+        _ => None,
+    }
+}
+
 fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
     let Cli { command, store, mut rows, mut output } = cli;
     let command = match command {
@@ -202,7 +214,12 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
         command => command,
     };
     if let Some(Command::Snapshot(_)) = command {
-        snapshot::check_output(&mut output)?;
+        snapshot::check_output(&mut output, store.update)?;
+    }
+    if store.since.is_some()
+        && let Some(why) = command.as_ref().and_then(reads_files)
+    {
+        return Err(Failure::usage(format!("--since saves nothing here: {why}")));
     }
     let request = &Request::new(output, rows, name)?;
     let subject = &Subject::new(request, store)?;
@@ -216,6 +233,13 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
     if request.wants_page() && !command.as_ref().is_some_and(is_page) {
         return Err(request::no_page());
     }
+    let exit = answer(command, request, subject)?;
+    subject.update_if_not_done(request)?;
+    Ok(exit)
+}
+
+/// Runs a command on what is examined.
+fn answer(command: Option<Command>, request: &Request, subject: &Subject) -> Result<Exit, Failure> {
     match command {
         None => overview::run(request, subject),
         Some(Command::Report(args)) => report::run(request, subject, &args),

@@ -169,8 +169,18 @@ impl Request {
         warnings: &Warnings,
     ) -> Result<Exit, Failure> {
         self.destination.write(write)?;
+        Ok(self.end(warnings))
+    }
+
+    /// Shows warnings about what was done without an answer.
+    pub(super) fn end(&self, warnings: &Warnings) -> Exit {
         self.show_warnings(warnings);
-        Ok(if warnings.complete() { Exit::Done } else { Exit::Incomplete })
+        if warnings.complete() { Exit::Done } else { Exit::Incomplete }
+    }
+
+    /// Whether a file is named for the answer; `-` is standard output.
+    pub(super) fn has_output_file(&self) -> bool {
+        self.args.output.is_some()
     }
 
     /// Whether what is written goes to a terminal.

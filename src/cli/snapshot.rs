@@ -5,12 +5,13 @@ use super::destination::Destination;
 use super::exit::{Exit, Failure};
 use super::request::Request;
 use super::roots::{now, survey, trace_outputs};
+use super::since::Since;
 use super::subject::Subject;
 use crate::catalog::Catalog;
 use crate::census::{self, Examine};
-use crate::disk::{Progress, ScanOptions};
+use crate::disk::{Progress, ScanOptions, StoreStamp, WholeScan};
 use crate::fs::StoreFiles;
-use crate::snapshot::{self, Snapshot, Surroundings};
+use crate::snapshot::{self, Contents, Snapshot, StoreThen, Surroundings};
 use crate::warning::Warnings;
 use clap::Args;
 use std::path::Path;
@@ -30,14 +31,14 @@ pub(super) struct SnapshotArgs {
     host_name: bool,
 }
 
-/// Refuses formats: a snapshot has its own, whatever its file is called.
-pub(super) fn check_output(output: &mut OutputArgs) -> Result<(), Failure> {
+/// Refuses formats: a snapshot has its own, whatever its file is called. Without a file there is only that of `--update`.
+pub(super) fn check_output(output: &mut OutputArgs, updates: bool) -> Result<(), Failure> {
     if output.json || output.format.is_some() {
         return Err(Failure::usage(
             "a snapshot has a format of its own: --format and --json do not apply",
         ));
     }
-    if output.output.is_none() {
+    if output.output.is_none() && !updates {
         return Err(Failure::usage("no file is named")
             .hint("name one with --output, or standard output with `--output -`"));
     }
@@ -53,6 +54,14 @@ pub(super) fn run(
     request.rows().check_targets(&args.targets)?;
     request.rows().refuse_selection("snapshot", "it holds all of what it is of")?;
     subject.need_files()?;
+    if subject.since().is_some() && !args.targets.is_empty() {
+        let message = "--since is about the whole store, and targets make a snapshot of a closure";
+        return Err(Failure::usage(message).hint("leave one of them out"));
+    }
+    if !request.has_output_file() {
+        // Only `--update` does without.
+        return update_alone(request, subject, args);
+    }
     if request.writes_to_terminal() {
         return Err(Failure::usage("a snapshot is not for terminals")
             .hint("name a file with --output, or send standard output elsewhere"));
@@ -70,6 +79,23 @@ pub(super) fn run(
         warnings.extend(scan.warnings.clone());
     }
     request.write_file(|out| snapshot::write(&snapshot, out), &warnings)
+}
+
+/// Writes what was found in place of the snapshot of `--since`, and nothing else.
+fn update_alone(
+    request: &Request,
+    subject: &Subject,
+    args: &SnapshotArgs,
+) -> Result<Exit, Failure> {
+    if args.host_name {
+        let message = "--host-name is for a new file: --update keeps what the old one says";
+        return Err(Failure::usage(message).hint("name a file with --output"));
+    }
+    let catalog = subject.catalog(request)?;
+    let whole = subject.whole_scan(request, &catalog)?;
+    let mut warnings = catalog.warnings.clone();
+    warnings.extend(whole.scan.warnings);
+    Ok(request.end(&warnings))
 }
 
 /// Saves what was examined in a file beside the answer. What could not be read is in it,
@@ -91,6 +117,38 @@ pub(super) fn save(
     destination.write(|out| snapshot::write(&snapshot, out))
 }
 
+/// Writes what was found in place of the snapshot of `--since`.
+pub(super) fn update(
+    request: &Request,
+    subject: &Subject,
+    since: &Since,
+    catalog: &Catalog,
+    whole: &WholeScan,
+) -> Result<(), Failure> {
+    let destination = since.destination(request)?;
+    subject.keep_off_inputs(|read| destination.keep_off(read))?;
+    let stamps = whole.stamps.as_ref().map(|(store, paths)| (then(subject, store), paths));
+    let surroundings = surroundings(subject, catalog)?;
+    let contents = Contents {
+        taken: now(),
+        host: since.host.as_deref(),
+        location: &subject.location,
+        examine: &Examine::All,
+        running_system: subject.running_system(catalog),
+        catalog,
+        disk: Some(&whole.scan),
+        kinds: Some(&whole.kinds),
+        stamps: stamps.as_ref().map(|(store, paths)| (store, *paths)),
+        surroundings: Some(&surroundings),
+    };
+    destination.write(|out| snapshot::write_contents(&contents, out))
+}
+
+/// How the store was, with its database.
+fn then(subject: &Subject, store: &StoreStamp) -> StoreThen {
+    StoreThen { store: store.clone(), database: subject.database_stamps_then() }
+}
+
 /// The snapshot of what is to be examined of a catalog.
 fn take(
     request: &Request,
@@ -98,20 +156,25 @@ fn take(
     catalog: Catalog,
     examine: &Examine,
 ) -> Result<Snapshot, Failure> {
-    let (scan, kinds) = match subject.walks_disk() {
-        true => {
+    let (scan, kinds, stamps) = match (subject.walks_disk(), examine) {
+        (false, _) => (None, None, None),
+        (true, Examine::All) => {
+            let WholeScan { scan, kinds, stamps } = subject.whole_scan(request, &catalog)?;
+            let stamps = stamps.map(|(store, paths)| (then(subject, &store), paths));
+            (Some(scan), Some(kinds), stamps)
+        }
+        (true, _) => {
             let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
                 census::scan_kinds_apart(files, &catalog, examine, options, progress)
             };
             let (scan, kinds) = subject.scanned(request, scan)?;
-            (Some(scan), Some(kinds))
+            (Some(scan), Some(kinds), None)
         }
-        false => (None, None),
     };
     let system = subject.running_system(&catalog).map(|id| catalog.base_name(id).to_owned());
     let mut snapshot = Snapshot::new(subject.location.clone(), catalog, examine, scan, now());
     snapshot.running_system = system.and_then(|name| snapshot.catalog.find(&name));
-    snapshot.kinds = kinds;
+    (snapshot.kinds, snapshot.stamps) = (kinds, stamps);
     if *examine == Examine::All {
         snapshot.surroundings = Some(surroundings(subject, &snapshot.catalog)?);
     }

@@ -11,6 +11,8 @@ use super::kept::Kept;
 use super::locate::{Located, locate, this_machine};
 use super::progress::with_progress;
 use super::request::Request;
+use super::since::{self, Since, StoreNow};
+use super::snapshot;
 use crate::analysis::page::Contents;
 use crate::catalog::{self, Catalog, CatalogError, DatabaseFile, PathId, Source};
 use crate::census::{
@@ -18,7 +20,8 @@ use crate::census::{
     resolve_target,
 };
 use crate::disk::{
-    DiskError, DiskScan, ExtentsOption, KindScan, LargestFiles, Progress, ScanOptions,
+    DiskError, DiskScan, ExtentsOption, FileStamp, KindScan, LargestFiles, Progress, ScanOptions,
+    WholeScan,
 };
 use crate::fs::{self, StoreFiles, Tree};
 use crate::graph::{NodeSet, roots};
@@ -29,7 +32,7 @@ use crate::store::StoreLocation;
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
 use std::borrow::Cow;
-use std::cell::OnceCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashSet;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -57,6 +60,10 @@ pub(super) struct Subject {
     settings: OnceCell<(Settings, Warnings)>,
     /// The snapshot that is asked in its place.
     kept: Option<Kept>,
+    /// The snapshot of it that is taken over where nothing changed.
+    since: Option<Since>,
+    /// How the files of the database were before they were read.
+    database: RefCell<Option<Vec<Option<FileStamp>>>>,
     /// Removed with this, if it is what is examined.
     _demo: Option<Demo>,
 }
@@ -94,7 +101,7 @@ impl Subject {
         };
         let lower =
             store.lower.as_deref().map(|root| lower_location(root, &location)).transpose()?;
-        let subject = Self {
+        let mut subject = Self {
             location,
             lower,
             source,
@@ -107,9 +114,22 @@ impl Subject {
             files: OnceCell::new(),
             settings: OnceCell::new(),
             kept: None,
+            since: None,
+            database: RefCell::new(None),
             _demo: demo,
         };
         subject.keep_off_inputs(|read| request.keep_off(read))?;
+        if let Some(file) = &subject.store.since {
+            let now = StoreNow {
+                location: &subject.location,
+                files: subject.files()?,
+                use_case_hack: subject.settings().use_case_hack,
+                extents: subject.store.extents.into(),
+                database: subject.database_stamps(),
+            };
+            let since = Since::open(request, file, subject.store.update, &now)?;
+            subject.since = Some(since);
+        }
         Ok(subject)
     }
 
@@ -129,6 +149,8 @@ impl Subject {
             files: OnceCell::new(),
             settings: OnceCell::new(),
             kept: Some(kept),
+            since: None,
+            database: RefCell::new(None),
             _demo: None,
         })
     }
@@ -203,12 +225,36 @@ impl Subject {
         if let Some(kept) = &self.kept {
             return kept.catalog();
         }
+        if let Some(since) = &self.since
+            && let Some(catalog) = since.unchanged_catalog()?
+        {
+            return Ok(catalog);
+        }
+        *self.database.borrow_mut() = self.database_stamps();
         let mut catalog = self.load(request, &self.location, &self.source)?;
         if let Some(lower) = &self.lower {
             let below = self.load(request, lower, &Source::find(lower))?;
             catalog = catalog::load_over(&catalog, &below).map_err(|e| catalog_failure(&e))?;
         }
         Ok(catalog)
+    }
+
+    /// How the files of the database are, if the catalog is of one alone.
+    fn database_stamps(&self) -> Option<Vec<Option<FileStamp>>> {
+        if self.source != Source::Database || self.lower.is_some() {
+            return None;
+        }
+        DatabaseFile::of(&self.location).ok()?.stamps()
+    }
+
+    /// The same before the catalog was read.
+    pub(super) fn database_stamps_then(&self) -> Option<Vec<Option<FileStamp>>> {
+        self.database.borrow().clone()
+    }
+
+    /// The snapshot of which is taken over what has not changed.
+    pub(super) fn since(&self) -> Option<&Since> {
+        self.since.as_ref()
     }
 
     /// The store's database file.
@@ -605,6 +651,20 @@ impl Subject {
         if let Some(kept) = &self.kept {
             return Ok(kept.disk());
         }
+        if let Some(since) = &self.since {
+            if since.is_to_be_updated() {
+                return self.whole_scan(request, catalog).map(|whole| Some(whole.scan));
+            }
+            if let Some(scan) = since.unchanged_scan(self.files()?, self.store.extents.into())? {
+                return Ok(Some(scan));
+            }
+            if let Some(earlier) = since.earlier(false)? {
+                let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
+                    earlier.scan(files, catalog, options, progress)
+                };
+                return self.scanned(request, scan).map(Some);
+            }
+        }
         let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
             census::scan(files, catalog, examine, options, progress)
         };
@@ -619,9 +679,12 @@ impl Subject {
         catalog: Catalog,
         examine: &Examine,
     ) -> Result<(Census, KindScan), Failure> {
-        let (scan, kinds) = match &self.kept {
-            Some(kept) => {
-                let (mut scan, mut kinds) = kept.disk_and_kinds()?;
+        let whole = match &self.kept {
+            Some(kept) => Some(kept.disk_and_kinds()?),
+            None => self.kinds_since(request, &catalog)?,
+        };
+        let (scan, kinds) = match whole {
+            Some((mut scan, mut kinds)) => {
                 kinds.warn_in(&mut scan);
                 let ids = examine.ids(&catalog).filter(|ids| ids.len() < catalog.len());
                 if let Some(ids) = ids {
@@ -636,6 +699,54 @@ impl Subject {
         };
         let census = Census::new(catalog, examine, Some(scan)).map_err(|e| Failure::because(&e))?;
         Ok((census, kinds))
+    }
+
+    /// What the disk says of the whole store, and of which kind it is, where something of
+    /// it is taken over.
+    fn kinds_since(
+        &self,
+        request: &Request,
+        catalog: &Catalog,
+    ) -> Result<Option<(DiskScan, KindScan)>, Failure> {
+        let Some(since) = &self.since else { return Ok(None) };
+        if since.is_to_be_updated() {
+            return self.whole_scan(request, catalog).map(|whole| Some((whole.scan, whole.kinds)));
+        }
+        if let Some(unchanged) = since.unchanged_kinds(self.files()?, self.store.extents.into())? {
+            return Ok(Some(unchanged));
+        }
+        let Some(earlier) = since.earlier(true)? else { return Ok(None) };
+        let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
+            earlier.scan_kinds(files, catalog, options, progress)
+        };
+        self.scanned(request, scan).map(Some)
+    }
+
+    /// All that a snapshot of the whole store has of the disk. That of `--update` is
+    /// written, if it is not yet.
+    pub(super) fn whole_scan(
+        &self,
+        request: &Request,
+        catalog: &Catalog,
+    ) -> Result<WholeScan, Failure> {
+        let earlier = self.since.as_ref().map(|since| since.earlier(true)).transpose()?.flatten();
+        let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
+            since::scan_whole(earlier.as_ref(), files, catalog, options, progress)
+        };
+        let whole = self.scanned(request, scan)?;
+        if let Some(since) = self.since.as_ref().filter(|since| since.is_to_be_updated()) {
+            snapshot::update(request, self, since, catalog, &whole)?;
+        }
+        Ok(whole)
+    }
+
+    /// Writes the snapshot of `--update` where the answer needed nothing of the disk.
+    pub(super) fn update_if_not_done(&self, request: &Request) -> Result<(), Failure> {
+        if self.since.as_ref().is_some_and(Since::is_to_be_updated) {
+            let catalog = self.catalog(request)?;
+            self.whole_scan(request, &catalog)?;
+        }
+        Ok(())
     }
 
     /// A census with the disk, and what is found in its files; a snapshot keeps kinds

@@ -71,6 +71,11 @@ impl<'f> Walker<'f> {
         self.files
     }
 
+    /// Does work on these threads.
+    pub(super) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        self.pool.install(work)
+    }
+
     /// The entries of the store directory in the order they are read.
     ///
     /// # Errors

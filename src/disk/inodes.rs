@@ -98,10 +98,21 @@ impl Inode {
         self.packed & Self::LINKS != 0
     }
 
+    /// How many of its names are in `.links` and `.links-b3`: 3 stands for more, too.
+    pub(super) fn links(&self) -> u32 {
+        ((self.packed & Self::LINKS) / Self::LINK) as u32
+    }
+
+    /// The same with so many names, of which so many are in `.links` and `.links-b3`.
+    pub(super) fn named(self, nlink: u32, links: u32) -> Self {
+        let mut named = Self { nlink, packed: self.packed & !Self::LINKS, ..self };
+        (0..links).for_each(|_| named.add_link());
+        named
+    }
+
     /// How many names it has besides those in `.links` and `.links-b3`.
     pub fn names_outside_links(&self) -> u32 {
-        let links = (self.packed & Self::LINKS) / Self::LINK;
-        self.nlink.saturating_sub(links as u32)
+        self.nlink.saturating_sub(self.links())
     }
 
     /// Counts one more name in `.links` or `.links-b3`, up to three.
@@ -161,6 +172,11 @@ impl InodeTable {
     #[inline]
     pub(super) fn get(&self, index: u32) -> &Inode {
         &self.inodes[index as usize]
+    }
+
+    /// All of them.
+    pub(super) fn inodes(&self) -> &[Inode] {
+        &self.inodes
     }
 
     pub(super) fn into_inodes(self) -> Vec<Inode> {

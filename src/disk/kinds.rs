@@ -157,7 +157,7 @@ pub(crate) fn scan_kinds_apart<N: AsRef<[u8]> + Sync>(
 
 /// The kinds that were found, and what kept others from being known.
 pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
-    let Observed { states, renumbered } = observed;
+    let Observed { states, renumbered, .. } = observed;
     let (mut own, mut names, mut warnings) = (Vec::new(), Vec::new(), Warnings::new());
     for state in states {
         own.extend(state.unsettled());

@@ -194,6 +194,39 @@ impl Links {
         }
     }
 
+    fn add_directory(&mut self, stat: Option<&Stat>) {
+        if let Some(stat) = stat {
+            self.directory_disk_size = self.directory_disk_size.saturating_add(stat.disk_size);
+            self.directories += 1;
+        }
+    }
+
+    /// Notes that some are as only a later Nix makes them.
+    fn note_later(&self, warnings: &mut Warnings) {
+        if self.later > 0 {
+            let message = format!(
+                "{} links as only a later Nix makes them: counted as links, but a Nix that does \
+                 not know them does not mind them, and its collector deletes .links-b3",
+                self.later
+            );
+            warnings.push(WarningKind::Note, LINKS_DIRECTORIES[0], message);
+        }
+    }
+
+    /// The same entries, of which nothing is summed.
+    pub(super) fn unsummed(&self) -> Self {
+        let Self { entries, later, directory_disk_size, directories, .. } = *self;
+        Self { entries, later, directory_disk_size, directories, ..Self::default() }
+    }
+
+    /// Sums an inode with so many names in `.links`.
+    pub(super) fn sum(&mut self, inode: &Inode, links: u32) {
+        let (size, disk_size) = (inode.apparent_size(), inode.disk_size());
+        (0..links).for_each(|_| self.count(inode.nlink, size, disk_size));
+        self.apparent_size = self.apparent_size.saturating_add(size);
+        self.disk_size = self.disk_size.saturating_add(disk_size);
+    }
+
     /// What its unused entries take.
     pub fn unused_space(&self) -> Space {
         Space::blocks(self.unused_disk_size, self.unused)
@@ -227,8 +260,8 @@ pub(super) struct LinksRead {
     pub(super) links: Option<Links>,
     /// The inodes with several names, sorted; distinct.
     pub(super) inodes: Vec<Inode>,
-    /// The links that are their inode's only name: number and blocks in bytes.
-    pub(super) unused: Vec<(u64, u64)>,
+    /// Those of one name.
+    pub(super) unused: Vec<Inode>,
     pub(super) entries: u64,
     pub(super) stat_calls: u64,
     pub(super) warnings: Warnings,
@@ -268,17 +301,93 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
         sums.apparent_size = sums.apparent_size.saturating_add(inode.apparent_size());
         sums.disk_size = sums.disk_size.saturating_add(inode.disk_size());
     }
-    if sums.later > 0 {
-        let message = format!(
-            "{} links as only a later Nix makes them: counted as links, but a Nix that does not \
-             know them does not mind them, and its collector deletes .links-b3",
-            sums.later
-        );
-        read.warnings.push(WarningKind::Note, LINKS_DIRECTORIES[0], message);
-    }
+    sums.note_later(&mut read.warnings);
     read.links = Some(sums);
     read.inodes = inodes;
     read
+}
+
+/// What reading `.links` again gave.
+#[derive(Default)]
+pub(super) struct LinksAgain {
+    /// Of which nothing is summed; `None` if there are none.
+    pub(super) links: Option<Links>,
+    /// The numbers of those inodes that are known, one for each of their names here.
+    pub(super) known: Vec<u64>,
+    /// The others, one for each of their names here.
+    pub(super) new: Vec<Inode>,
+    pub(super) entries: u64,
+    pub(super) stat_calls: u64,
+    pub(super) warnings: Warnings,
+}
+
+/// Reads all of `.links`, and calls `stat` for what is not among those that are known.
+pub(super) fn read_again(
+    walker: &Walker<'_>,
+    devices: &Devices,
+    known: &InodeTable,
+    progress: &Progress,
+) -> LinksAgain {
+    let walked = read_links(walker, &Again { devices, known }, progress);
+    let mut read = LinksAgain {
+        entries: walked.entries,
+        stat_calls: walked.stat_calls,
+        warnings: walked.warnings,
+        ..LinksAgain::default()
+    };
+    let mut links = Links::default();
+    for state in walked.states {
+        links += state.links;
+        read.known.extend(state.known);
+        read.new.extend(state.new);
+    }
+    links.note_later(&mut read.warnings);
+    read.links = Some(links).filter(|links| links.directories > 0);
+    read
+}
+
+struct Again<'a> {
+    devices: &'a Devices,
+    known: &'a InodeTable,
+}
+
+#[derive(Default)]
+struct AgainState {
+    links: Links,
+    known: Vec<u64>,
+    new: Vec<Inode>,
+}
+
+impl LinksReader for Again<'_> {
+    type State = AgainState;
+
+    fn state(&self) -> AgainState {
+        AgainState::default()
+    }
+
+    fn known(&self, _: &mut AgainState, ino: u64) -> bool {
+        self.known.find(0, ino).is_some()
+    }
+
+    fn directory(&self, state: &mut AgainState, _: &LinksPlace<'_>, stat: Option<&Stat>) {
+        state.links.add_directory(stat);
+    }
+
+    fn link(&self, state: &mut AgainState, at: &LinksPlace<'_>, entry: &WalkEntry<'_, ()>) {
+        if let (FileType::Directory, EntryStat::Stat(stat)) = (entry.file_type, &entry.stat) {
+            return self.directory(state, at, Some(stat));
+        }
+        state.links.entries += 1;
+        state.links.later += u64::from(!at.in_links());
+        let is_link = matches!(entry.file_type, FileType::Regular | FileType::Symlink);
+        match entry.stat {
+            EntryStat::Known(()) => state.known.push(entry.ino),
+            EntryStat::Stat(stat) if is_link => {
+                state.new.push(Inode::new(self.devices.index(stat.dev), &stat));
+            }
+            EntryStat::Stat(_) | EntryStat::Failed => {}
+        }
+    }
 }
 
 /// The indexes of those inodes that have a name in `.links`; nothing is
@@ -301,7 +410,7 @@ struct LinksSummer<'a> {
 struct LinksState {
     links: Links,
     inodes: Vec<Inode>,
-    unused: Vec<(u64, u64)>,
+    unused: Vec<Inode>,
 }
 
 impl LinksReader for LinksSummer<'_> {
@@ -312,11 +421,7 @@ impl LinksReader for LinksSummer<'_> {
     }
 
     fn directory(&self, state: &mut LinksState, _: &LinksPlace<'_>, stat: Option<&Stat>) {
-        if let Some(stat) = stat {
-            let sum = &mut state.links.directory_disk_size;
-            *sum = sum.saturating_add(stat.disk_size);
-            state.links.directories += 1;
-        }
+        state.links.add_directory(stat);
     }
 
     fn link(&self, state: &mut LinksState, at: &LinksPlace<'_>, entry: &WalkEntry<'_, ()>) {
@@ -330,12 +435,8 @@ impl LinksReader for LinksSummer<'_> {
             return;
         }
         state.links.count(meta.nlink, meta.size, meta.disk_size);
-        let device = self.devices.index(meta.dev);
-        if meta.nlink > 1 {
-            state.inodes.push(Inode::new(device, &meta));
-        } else if device == 0 && meta.disk_size > 0 {
-            state.unused.push((meta.ino, meta.disk_size));
-        }
+        let inode = Inode::new(self.devices.index(meta.dev), &meta);
+        if meta.nlink > 1 { state.inodes.push(inode) } else { state.unused.push(inode) }
     }
 }
 

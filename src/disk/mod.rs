@@ -38,7 +38,9 @@ mod observe;
 mod progress;
 mod references;
 mod scan;
+mod since;
 mod space;
+mod stamps;
 pub(crate) mod walk;
 
 use std::io;
@@ -59,9 +61,11 @@ pub(crate) use links::{LINKS_DIRECTORIES, LinksPlace, LinksReader, is_shard_name
 pub(crate) use observe::{Observed, Observer, Shared};
 pub use progress::{Progress, StageProgress, Total};
 pub(crate) use references::{HashParts, each_candidate, find_references};
-pub(crate) use scan::scan_observed;
 pub use scan::{DiskScan, ScanOptions, Usage, scan};
+pub(crate) use scan::{physical_without_files, scan_observed};
+pub(crate) use since::{Before, WholeScan, scan_kinds_since, scan_since, scan_whole};
 pub use space::Space;
+pub(crate) use stamps::{FileStamp, LinksStamp, PathStamps, Single, Stamp, StoreStamp};
 pub(crate) use walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
 
 /// Why a walk could not begin. What goes wrong later becomes a warning.

@@ -1,5 +1,6 @@
 //! A scan that shows what it meets to somebody else too.
 
+use super::inodes::Inode;
 use super::scan::{Summing, Tally};
 use super::walk::{Visitor, WalkDirectory, WalkEntry};
 use crate::fs::Stat;
@@ -86,6 +87,8 @@ pub(crate) struct Observed<S> {
     pub states: Vec<S>,
     /// By the number of an inode of a shard: its index in the scan.
     pub(super) renumbered: Renumbered,
+    /// The inodes that have a name in `.links` and no other.
+    pub(super) unused_links: Vec<Inode>,
 }
 
 impl<S> Observed<S> {
@@ -99,8 +102,9 @@ impl<S> Observed<S> {
 impl<A, B> Observed<(A, B)> {
     /// What each of two observers gathered.
     pub(super) fn split(self) -> (Observed<A>, Vec<B>) {
-        let (states, others) = self.states.into_iter().unzip();
-        (Observed { states, renumbered: self.renumbered }, others)
+        let Self { states, renumbered, unused_links } = self;
+        let (states, others) = states.into_iter().unzip();
+        (Observed { states, renumbered, unused_links }, others)
     }
 }
 
@@ -114,6 +118,12 @@ pub(super) struct Renumbered {
 }
 
 impl Renumbered {
+    /// The same where indexes have been renumbered once more.
+    pub(super) fn then(mut self, numbers: &[u32]) -> Self {
+        self.shards.iter_mut().flatten().for_each(|index| *index = numbers[*index as usize]);
+        self
+    }
+
     pub(super) fn index(&self, number: u32) -> u32 {
         let Some(beyond) = (number as usize).checked_sub(self.linked) else { return number };
         self.shards[beyond % self.shards.len()][beyond / self.shards.len()]

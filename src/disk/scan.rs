@@ -19,7 +19,7 @@ use super::links::{self, LINKS_DIRECTORIES, Links};
 use super::observe::{Observed, Observer, Observing, Renumbered, Shared, Unobserved};
 use super::progress::{Progress, Total};
 use super::space::Space;
-use super::walk::{EntryStat, Top, WalkDirectory, WalkEntry};
+use super::walk::{EntryStat, Listed, Top, WalkDirectory, WalkEntry};
 use crate::fs::{Capacity, ExtentSource, FileType, Stat, StoreFiles};
 use crate::graph::{Node, Rows};
 use crate::nar::{name_in_nar, size};
@@ -63,6 +63,21 @@ impl Usage {
     /// and directories.
     pub fn private(&self) -> Space {
         Space::blocks(self.private_disk_size, self.private_inodes)
+    }
+
+    /// How many entries it has.
+    pub(super) fn entries(&self) -> u64 {
+        [self.directories, self.symlinks, self.unsupported]
+            .into_iter()
+            .fold(self.files, u64::saturating_add)
+    }
+
+    /// Counts an inode as one that has its only name in the path.
+    pub(super) fn add_single(&mut self, inode: &Inode) {
+        self.private_inodes += 1;
+        self.private_disk_size = self.private_disk_size.saturating_add(inode.disk_size());
+        self.private_apparent_size =
+            self.private_apparent_size.saturating_add(inode.apparent_size());
     }
 
     /// Adds up two parts of one path.
@@ -209,7 +224,7 @@ impl DiskScan {
             other => other.clone(),
         };
         let usages: Vec<Usage> = paths.iter().map(|&path| self.usages[path as usize]).collect();
-        let entries = usages.iter().map(|u| u.files + u.directories + u.symlinks + u.unsupported);
+        let entries = usages.iter().map(Usage::entries);
         Self {
             entries: entries.sum(),
             usages,
@@ -262,30 +277,15 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     let mut others = Vec::new();
     let mut read = links::LinksRead::default();
     if options.whole {
-        for listed in walker.list()? {
-            match tops.binary_search_by(|top| top.name.cmp(&listed.name)) {
-                Ok(at) => (tops[at].ino, tops[at].file_type) = (listed.ino, listed.file_type),
-                Err(_) if !LINKS_DIRECTORIES.contains(&&*listed.name) => others.push(listed),
-                Err(_) => {}
-            }
-        }
-        others.sort_by(|a, b| a.name.cmp(&b.name));
-        tops.extend((names.len() as u32..).zip(&others).map(|(path, listed)| Top {
-            name: &listed.name,
-            path,
-            ino: listed.ino,
-            file_type: listed.file_type,
-        }));
+        others = list(&walker, &mut tops)?;
+        add_others(&mut tops, &others);
         progress.begin("reading .links", Total::Unknown);
         read = links::read(&walker, &devices, progress);
     }
     let stage = if options.whole { "walking the store" } else { "walking store paths" };
     progress.begin(stage, Total::Paths(tops.len() as u64));
 
-    let source = match options.extents {
-        ExtentsOption::Never => ExtentSource::Unknown("it was not asked for".to_owned()),
-        _ => files.directory().extents(),
-    };
+    let source = extent_source(files, options.extents);
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
     visitor.finds_extents = matches!(source, ExtentSource::Extents(_));
     visitor.use_case_hack = options.use_case_hack;
@@ -328,16 +328,11 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
         elsewhere,
         inodes: &inodes,
         names: &names_of,
-        unused_links: read.unused,
+        unused_links: unused_blocks(&read.unused),
     };
     let physical = physical(files, source, options.extents, &met, progress, &mut warnings);
 
-    for (usage, name) in usages.iter().zip(names) {
-        if !usage.present && usage.complete {
-            let path = files.path_of(name.as_ref());
-            warnings.push(WarningKind::MissingPath, path, "valid, but not on disk");
-        }
-    }
+    warn_of_missing(files, names, &usages, &mut warnings);
     warnings.sort();
     let other_usages = usages.split_off(names.len());
     let scan = DiskScan {
@@ -359,11 +354,89 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
         stat_calls,
         warnings,
     };
-    Ok((scan, Observed { states, renumbered }))
+    Ok((scan, Observed { states, renumbered, unused_links: read.unused }))
+}
+
+/// Lists the store directory: what is known of tops from it is put in, the other entries
+/// are given by name.
+pub(super) fn list(walker: &Walker<'_>, tops: &mut [Top<'_>]) -> Result<Vec<Listed>, DiskError> {
+    let mut others = Vec::new();
+    for listed in walker.list()? {
+        match tops.binary_search_by(|top| top.name.cmp(&listed.name)) {
+            Ok(at) => (tops[at].ino, tops[at].file_type) = (listed.ino, listed.file_type),
+            Err(_) if !LINKS_DIRECTORIES.contains(&&*listed.name) => others.push(listed),
+            Err(_) => {}
+        }
+    }
+    others.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(others)
+}
+
+/// Adds the other entries of the store directory to the paths that were asked for.
+pub(super) fn add_others<'t>(tops: &mut Vec<Top<'t>>, others: &'t [Listed]) {
+    let first = tops.len() as u32;
+    tops.extend((first..).zip(others).map(|(path, listed)| Top {
+        name: &listed.name,
+        path,
+        ino: listed.ino,
+        file_type: listed.file_type,
+    }));
+}
+
+/// Warns of each path that was asked for and is not there.
+pub(super) fn warn_of_missing<N: AsRef<[u8]>>(
+    files: &StoreFiles,
+    names: &[N],
+    usages: &[Usage],
+    warnings: &mut Warnings,
+) {
+    for (usage, name) in usages.iter().zip(names) {
+        if !usage.present && usage.complete {
+            let path = files.path_of(name.as_ref());
+            warnings.push(WarningKind::MissingPath, path, "valid, but not on disk");
+        }
+    }
+}
+
+/// Where it is found out what files take beneath their blocks.
+pub(super) fn extent_source(files: &StoreFiles, option: ExtentsOption) -> ExtentSource {
+    match option {
+        ExtentsOption::Never => ExtentSource::Unknown("it was not asked for".to_owned()),
+        _ => files.directory().extents(),
+    }
+}
+
+/// The same where the files that were met are not needed for it; `None` where they are.
+pub(crate) fn physical_without_files(
+    files: &StoreFiles,
+    option: ExtentsOption,
+    warnings: &mut Warnings,
+) -> Option<Physical> {
+    let source = extent_source(files, option);
+    if matches!(source, ExtentSource::Extents(_)) {
+        return None;
+    }
+    let met = Met {
+        paths: 0,
+        asked: 0,
+        files: Vec::new(),
+        elsewhere: 0,
+        inodes: &[],
+        names: &Rows::default(),
+        unused_links: Vec::new(),
+    };
+    Some(physical(files, source, option, &met, &Progress::default(), warnings))
+}
+
+/// Those unused links of `.links` that have blocks in the store's own file system: number
+/// and blocks in bytes.
+pub(super) fn unused_blocks(unused: &[Inode]) -> Vec<(u64, u64)> {
+    let own = unused.iter().filter(|inode| inode.device == 0 && inode.disk_size() > 0);
+    own.map(|inode| (inode.ino, inode.disk_size())).collect()
 }
 
 /// What the files that were met take beneath their blocks.
-fn physical(
+pub(super) fn physical(
     files: &StoreFiles,
     source: ExtentSource,
     option: ExtentsOption,
@@ -397,7 +470,11 @@ fn physical(
 }
 
 /// Adds to each path what its inodes with several names cost, each once.
-fn add_shared<'r>(usages: &mut [Usage], inodes: &[Inode], names: impl Iterator<Item = &'r [u32]>) {
+pub(super) fn add_shared<'r>(
+    usages: &mut [Usage],
+    inodes: &[Inode],
+    names: impl Iterator<Item = &'r [u32]>,
+) {
     for (usage, row) in usages.iter_mut().zip(names) {
         usage.apparent_size = usage.private_apparent_size;
         usage.disk_size = usage.private_disk_size;
@@ -426,12 +503,12 @@ pub(super) struct Summing<'a> {
     /// All other inodes with several names, spread by number.
     shards: Vec<Mutex<InodeTable>>,
     usages: Mutex<Vec<Usage>>,
-    use_case_hack: bool,
+    pub(super) use_case_hack: bool,
     /// Whether inodes may have more names than they count, directories too:
     /// all of them are told apart by number.
     pub(super) mounts_below: bool,
     /// Whether files with one name are noted.
-    finds_extents: bool,
+    pub(super) finds_extents: bool,
 }
 
 const SHARDS: u32 = 64;
@@ -455,20 +532,20 @@ pub(super) struct Tally {
 }
 
 /// What the walk came to.
-struct Sums {
+pub(super) struct Sums {
     /// Without what inodes with several names cost.
-    usages: Vec<Usage>,
+    pub(super) usages: Vec<Usage>,
     /// Those inodes: of `.links` first, then the rest, each sorted.
-    inodes: Vec<Inode>,
-    names: Rows,
-    files: Vec<Found>,
-    elsewhere: u64,
-    renumbered: Renumbered,
-    warnings: Warnings,
+    pub(super) inodes: Vec<Inode>,
+    pub(super) names: Rows,
+    pub(super) files: Vec<Found>,
+    pub(super) elsewhere: u64,
+    pub(super) renumbered: Renumbered,
+    pub(super) warnings: Warnings,
 }
 
 impl<'a> Summing<'a> {
-    fn new(devices: &'a Devices, links: Vec<Inode>, paths: usize) -> Self {
+    pub(super) fn new(devices: &'a Devices, links: Vec<Inode>, paths: usize) -> Self {
         Self {
             devices,
             links: InodeTable::from_distinct(links),
@@ -583,8 +660,15 @@ impl<'a> Summing<'a> {
         shared
     }
 
+    /// Device and number of each inode with several names met so far, but those of
+    /// `.links`.
+    pub(super) fn met_keys(&self) -> Vec<(u32, u64)> {
+        let shards = self.shards.iter().map(|s| s.lock().unwrap_or_else(PoisonError::into_inner));
+        shards.flat_map(|shard| shard.inodes().iter().map(Inode::key).collect::<Vec<_>>()).collect()
+    }
+
     /// Gathers what the threads did.
-    fn finish(self, tallies: Vec<Tally>) -> Sums {
+    pub(super) fn finish(self, tallies: Vec<Tally>) -> Sums {
         let mut tallies = tallies;
         let mut warnings = Warnings::new();
         let (mut files, mut elsewhere) = (Vec::new(), 0);

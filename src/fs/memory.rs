@@ -92,6 +92,8 @@ fn stat(ino: usize, mode: u32, size: u64, disk_size: u64) -> Stat {
         disk_size,
         mtime: 1,
         mtime_nsec: 0,
+        ctime: 1,
+        ctime_nsec: 0,
         nlink: 1,
         mode,
         uid: 0,

@@ -54,6 +54,7 @@ mod ioctl;
 mod live;
 mod locate;
 mod memory;
+mod moment;
 mod resolve;
 mod stat;
 mod store_files;
@@ -70,6 +71,7 @@ pub(crate) use input::Input;
 pub use locate::locate;
 pub(crate) use locate::{locate_elsewhere, locate_guix};
 pub use memory::MemoryFile;
+pub(crate) use moment::{Boot, Incomparable, Moment};
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
 pub use stat::{Capacity, Facts, FileType, Stat};
 pub use store_files::StoreFiles;
@@ -351,6 +353,15 @@ impl Directory {
             Self::Native(directory) => directory.extents(),
             Self::Portable(_) => live::no_extents(),
             Self::Memory(_) => ExtentSource::Blocks,
+        }
+    }
+
+    /// A number that stands for its file system among others, where the system has
+    /// one: of ext4, btrfs and others it stays from mount to mount.
+    pub(crate) fn file_system(&self) -> Option<u64> {
+        match self {
+            Self::Native(directory) => directory.file_system(),
+            Self::Portable(_) | Self::Memory(_) => None,
         }
     }
 

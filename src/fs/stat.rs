@@ -49,6 +49,11 @@ pub struct Stat {
     pub mtime: i64,
     /// The rest of it, in nanoseconds.
     pub mtime_nsec: u32,
+    /// Time of the last change of the inode or, of a directory, of its entries, in
+    /// seconds since 1970.
+    pub ctime: i64,
+    /// The rest of it, in nanoseconds.
+    pub ctime_nsec: u32,
     /// The number of names of the inode.
     pub nlink: u32,
     /// `st_mode`: type and permissions.
@@ -94,6 +99,8 @@ impl From<&std::fs::Metadata> for Stat {
             disk_size: found.blocks().saturating_mul(512),
             mtime: found.mtime(),
             mtime_nsec: u32::try_from(found.mtime_nsec()).unwrap_or(0),
+            ctime: found.ctime(),
+            ctime_nsec: u32::try_from(found.ctime_nsec()).unwrap_or(0),
             nlink: u32::try_from(found.nlink()).unwrap_or(u32::MAX),
             mode: found.mode(),
             uid: found.uid(),

@@ -15,7 +15,7 @@ impl From<OddParts> for Odd {
 }
 
 /// One field of so many.
-fn column<'a, T>(
+pub(super) fn column<'a, T>(
     from: &mut Decoder<'a>,
     count: usize,
     mut take: impl FnMut(&mut Decoder<'a>) -> Result<T, Odd>,
@@ -249,8 +249,7 @@ fn usual_blocks(size: u64) -> u64 {
 
 /// The inodes with several names. Numbers as distances from the one before,
 /// blocks as what they are beside the usual ones.
-pub(super) fn put_inodes(out: &mut Encoder, scan: &DiskScan) {
-    let inodes = &scan.inodes;
+pub(super) fn put_inodes(out: &mut Encoder, inodes: &[Inode]) {
     out.number(inodes.len() as u64);
     let mut last = 0;
     for inode in inodes {

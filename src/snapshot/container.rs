@@ -44,6 +44,9 @@ pub(super) enum SectionKind {
     Names = 7,
     Kinds = 8,
     Surroundings = 9,
+    StoreThen = 10,
+    Directories = 11,
+    Singles = 12,
 }
 
 impl SectionKind {
@@ -59,6 +62,9 @@ impl SectionKind {
             Self::Names => "the section of inodes’ names",
             Self::Kinds => "the section of kinds of files",
             Self::Surroundings => "the section of roots and settings",
+            Self::StoreThen => "the section of how the store was",
+            Self::Directories => "the section of directories",
+            Self::Singles => "the section of inodes of one name",
         }
     }
 }

@@ -79,9 +79,14 @@
 //! | 6 inodes | those with several names; columns: number (distance from the one before), size, blocks (beside those that 4096-byte pages take), names, device, flags (a byte) |
 //! | 7 names | of each path, then each other entry: its names' inodes, as references are |
 //! | 8 kinds | keys of kinds; columns over sums of a path and kind: path (distance from the one before), kind (a byte), entries, NAR size, apparent size, disk size; whether the names that follow are those of section 7 (1), else these (0); of each a byte: its kind; warnings |
+//! | 10 store then | what a later scan must know to walk only what changed: when this one began, by which clock, machine and file system (hashes); device, inode number and `ctime` of the store directory, of `.links` and of the files of the database |
+//! | 11 directories | number of paths; of each: how many directories; columns over them, each directory before those in it: depth, inode number, seconds and nanoseconds of `ctime` (distances from the one before); lengths of names; names |
+//! | 12 single names | of each path: how many inodes have one name; then of each the first number, and the distance from each to the next; then the blocks of all; links of `.links` that nothing uses, as section 6 has inodes |
 //! | 9 surroundings | roots as links and files, stale links, what runs, `tmp-…`, profiles as each version of Nix cleans them; the store beneath; settings of the collector; what lies outside the store; outputs that build traces know |
 //!
-//! Sections 5 to 8 are there if the disk was examined, 9 if it is of all paths.
+//! Sections 5 to 8 are there if the disk was examined, 9 if it is of all paths; 10 to 12
+//! if the disk was examined, it is of all paths, and the file system allows to rely on
+//! inode numbers.
 //!
 //! # What a reader checks
 //!
@@ -97,6 +102,7 @@ mod codec;
 mod columns;
 mod container;
 mod records;
+mod stamps;
 mod surroundings;
 
 #[cfg(test)]
@@ -104,13 +110,14 @@ mod tests;
 
 use crate::catalog::{Catalog, PathId};
 use crate::census::Examine;
-use crate::disk::{DiskScan, KindScan};
+use crate::disk::{DiskScan, KindScan, PathStamps};
 use crate::store::StoreLocation;
 use codec::{Decoder, Encoder, Field, Odd};
 use container::{Container, SectionKind};
 use std::io::{self, Read, Write};
 
 pub(crate) use container::MAGIC;
+pub(crate) use stamps::StoreThen;
 pub(crate) use surroundings::{Surroundings, TraceOutputs};
 
 /// A census as it is kept in a file.
@@ -139,6 +146,8 @@ pub struct Snapshot {
     pub has_disk: bool,
     /// What of each path is of which kind; only for writing.
     pub(crate) kinds: Option<KindScan>,
+    /// What a later scan needs to walk only what changed since; only for writing.
+    pub(crate) stamps: Option<(StoreThen, PathStamps)>,
     /// Roots, settings and what lies outside the store; `None` for a part.
     pub(crate) surroundings: Option<Surroundings>,
 }
@@ -199,9 +208,24 @@ impl Snapshot {
             catalog,
             disk,
             kinds: None,
+            stamps: None,
             surroundings: None,
         }
     }
+}
+
+/// All that is written of a census.
+pub(crate) struct Contents<'a> {
+    pub(crate) taken: i64,
+    pub(crate) host: Option<&'a str>,
+    pub(crate) location: &'a StoreLocation,
+    pub(crate) examine: &'a Examine,
+    pub(crate) running_system: Option<PathId>,
+    pub(crate) catalog: &'a Catalog,
+    pub(crate) disk: Option<&'a DiskScan>,
+    pub(crate) kinds: Option<&'a KindScan>,
+    pub(crate) stamps: Option<(&'a StoreThen, &'a PathStamps)>,
+    pub(crate) surroundings: Option<&'a Surroundings>,
 }
 
 /// Writes a snapshot.
@@ -212,21 +236,33 @@ pub fn write(snapshot: &Snapshot, out: &mut dyn Write) -> io::Result<()> {
     container::write(&sections(snapshot), out)
 }
 
-/// The sections of a snapshot.
 fn sections(snapshot: &Snapshot) -> Vec<(u32, Vec<u8>)> {
+    sections_of(&snapshot.program, &snapshot.contents())
+}
+
+/// Writes a snapshot that this version took.
+///
+/// # Errors
+/// If it cannot be written.
+pub(crate) fn write_contents(contents: &Contents<'_>, out: &mut dyn Write) -> io::Result<()> {
+    container::write(&sections_of(env!("CARGO_PKG_VERSION"), contents), out)
+}
+
+/// The sections of a snapshot.
+fn sections_of(program: &str, snapshot: &Contents<'_>) -> Vec<(u32, Vec<u8>)> {
     let mut sections = Vec::new();
     let mut add = |kind: SectionKind, put: &dyn Fn(&mut Encoder)| {
         let mut out = Encoder::default();
         put(&mut out);
         sections.push((kind as u32, out.bytes));
     };
-    let catalog = &snapshot.catalog;
+    let catalog = snapshot.catalog;
     add(SectionKind::About, &|out| {
-        out.field(&snapshot.program);
+        out.field(&program.to_owned());
         out.field(&snapshot.taken);
-        out.field(&snapshot.host);
-        out.field(&snapshot.location);
-        out.field(&snapshot.examine);
+        out.field(&snapshot.host.map(str::to_owned));
+        out.field(snapshot.location);
+        out.field(snapshot.examine);
         out.field(&snapshot.running_system);
     });
     add(SectionKind::Paths, &|out| columns::put_paths(out, catalog));
@@ -235,15 +271,20 @@ fn sections(snapshot: &Snapshot) -> Vec<(u32, Vec<u8>)> {
         out.field(&catalog.more_parts());
         out.field(&catalog.warnings);
     });
-    if let Some(scan) = &snapshot.disk {
+    if let Some(scan) = snapshot.disk {
         add(SectionKind::Usages, &|out| columns::put_usages(out, scan));
-        add(SectionKind::Inodes, &|out| columns::put_inodes(out, scan));
+        add(SectionKind::Inodes, &|out| columns::put_inodes(out, &scan.inodes));
         add(SectionKind::Names, &|out| columns::put_names(out, scan));
-        if let Some(kinds) = &snapshot.kinds {
+        if let Some(kinds) = snapshot.kinds {
             add(SectionKind::Kinds, &|out| columns::put_kinds(out, kinds, &scan.names));
         }
     }
-    if let Some(surroundings) = &snapshot.surroundings {
+    if let Some((store, paths)) = snapshot.stamps {
+        add(SectionKind::StoreThen, &|out| out.field(store));
+        add(SectionKind::Directories, &|out| stamps::put_directories(out, paths));
+        add(SectionKind::Singles, &|out| stamps::put_singles(out, paths));
+    }
+    if let Some(surroundings) = snapshot.surroundings {
         add(SectionKind::Surroundings, &|out| out.field(surroundings));
     }
     sections
@@ -299,6 +340,32 @@ impl SnapshotFile {
         snapshot(&self.0, disk)
     }
 
+    /// How store and database were; `None` if the file does not say.
+    ///
+    /// # Errors
+    /// If it is not as it should be.
+    pub(crate) fn store_then(&self) -> Result<Option<StoreThen>, SnapshotError> {
+        let kinds = [SectionKind::StoreThen, SectionKind::Directories, SectionKind::Singles];
+        if !kinds.into_iter().all(|kind| self.0.has(kind)) {
+            return Ok(None);
+        }
+        section(&self.0, SectionKind::StoreThen, Field::take).map(Some)
+    }
+
+    /// The stamps of the paths of a scan, which is this file's.
+    ///
+    /// # Errors
+    /// If they are not there, or not as they should be.
+    pub(crate) fn path_stamps(&self, scan: &DiskScan) -> Result<PathStamps, SnapshotError> {
+        let singles = self.0.section(SectionKind::Singles)?;
+        let mut singles = Decoder::new(&singles);
+        section(&self.0, SectionKind::Directories, |from| {
+            let stamps = stamps::take(from, &mut singles, scan.names.len())?;
+            singles.end()?;
+            Ok(stamps)
+        })
+    }
+
     /// What of each path of a scan, which is this file's, is of which kind; `None` if
     /// the file does not say.
     ///
@@ -335,6 +402,7 @@ fn snapshot(file: &Container, disk: bool) -> Result<Snapshot, SnapshotError> {
             disk,
             has_disk,
             kinds: None,
+            stamps: None,
             surroundings,
         })
     };
@@ -346,6 +414,22 @@ fn snapshot(file: &Container, disk: bool) -> Result<Snapshot, SnapshotError> {
 }
 
 impl Snapshot {
+    /// All that is written of it.
+    fn contents(&self) -> Contents<'_> {
+        Contents {
+            taken: self.taken,
+            host: self.host.as_deref(),
+            location: &self.location,
+            examine: &self.examine,
+            running_system: self.running_system,
+            catalog: &self.catalog,
+            disk: self.disk.as_ref(),
+            kinds: self.kinds.as_ref(),
+            stamps: self.stamps.as_ref().map(|(store, paths)| (store, paths)),
+            surroundings: self.surroundings.as_ref(),
+        }
+    }
+
     /// What in it contradicts itself.
     fn fault(&self) -> Option<&'static str> {
         let paths = self.catalog.len();

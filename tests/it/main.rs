@@ -37,6 +37,7 @@ mod readme;
 mod reclaim;
 mod report;
 mod roots;
+mod since;
 mod snapshot;
 mod sources;
 mod stores;

@@ -38,6 +38,8 @@ fn census(paths: u32, references: &[(u32, u32)], shared: &[Vec<u32>], whole: boo
             disk_size: 512 << n,
             mtime: 1,
             mtime_nsec: 0,
+            ctime: 1,
+            ctime_nsec: 0,
             nlink: 9,
             mode: 0o10_0444,
             uid: 0,

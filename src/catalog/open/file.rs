@@ -1,6 +1,7 @@
 //! Where a database lies, and what lies beside it.
 
 use super::{NEWEST_SCHEMA, OLDEST_SCHEMA, OpenError, Schema};
+use crate::disk::FileStamp;
 use crate::fs::{self, Directory, FileType, Stat, Tree};
 use crate::store::StoreLocation;
 use std::ffi::{CString, OsStr, OsString};
@@ -78,6 +79,20 @@ impl DatabaseFile {
             Some(schema) if schema > NEWEST_SCHEMA => Ok(Schema::Newer(schema)),
             Some(schema) => Ok(Schema::Known(schema)),
         }
+    }
+
+    /// How the database and the files that decide what it says are at the moment, `None`
+    /// where there is none. `None` if that cannot be found out.
+    pub(crate) fn stamps(&self) -> Option<Vec<Option<FileStamp>>> {
+        let found = self.find().ok()?;
+        let beside = ["", "-wal", "-journal"].map(|suffix| found.look_at(suffix).ok());
+        let schema = match found.directory.stat(c"schema") {
+            Ok(stat) => Some(Some(stat)),
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Some(None),
+            Err(_) => None,
+        };
+        let stamp = |stat: Stat| FileStamp::of(&stat);
+        beside.into_iter().chain([schema]).map(|found| Some(found?.map(stamp))).collect()
     }
 
     /// Finds it, with symlinks kept inside the tree.

@@ -108,6 +108,8 @@ mod tests {
             disk_size: 0,
             mtime: 1,
             mtime_nsec: 0,
+            ctime: 1,
+            ctime_nsec: 0,
             nlink: 1,
             mode,
             uid: 0,

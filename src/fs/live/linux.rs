@@ -273,6 +273,10 @@ impl Directory {
         (found.identity() == own.identity()).then_some(path)
     }
 
+    pub(crate) fn file_system(&self) -> Option<u64> {
+        rustix::fs::fstatvfs(&self.fd).ok().map(|found| found.f_fsid)
+    }
+
     pub(crate) fn capacity(&self) -> io::Result<Capacity> {
         Ok(rustix::fs::fstatvfs(&self.fd)?.into())
     }
@@ -406,6 +410,8 @@ fn from_statx(statx: &Statx) -> Stat {
         disk_size: statx.stx_blocks.saturating_mul(512),
         mtime: statx.stx_mtime.tv_sec,
         mtime_nsec: statx.stx_mtime.tv_nsec,
+        ctime: statx.stx_ctime.tv_sec,
+        ctime_nsec: statx.stx_ctime.tv_nsec,
         nlink: statx.stx_nlink,
         mode: u32::from(statx.stx_mode),
         uid: statx.stx_uid,
@@ -422,6 +428,8 @@ fn from_stat(stat: &rustix::fs::Stat) -> Stat {
         disk_size: (stat.st_blocks as u64).saturating_mul(512),
         mtime: stat.st_mtime as i64,
         mtime_nsec: stat.st_mtime_nsec as u32,
+        ctime: stat.st_ctime as i64,
+        ctime_nsec: stat.st_ctime_nsec as u32,
         nlink: u32::try_from(stat.st_nlink).unwrap_or(u32::MAX),
         mode: stat.st_mode as u32,
         uid: stat.st_uid,

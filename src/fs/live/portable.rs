@@ -112,6 +112,12 @@ impl Directory {
         None
     }
 
+    /// Not asked for: inode numbers are not relied on here.
+    #[allow(clippy::unused_self, reason = "the same call as on Linux")]
+    pub(crate) fn file_system(&self) -> Option<u64> {
+        None
+    }
+
     pub(crate) fn capacity(&self) -> io::Result<Capacity> {
         Ok(rustix::fs::statvfs(self.at(c""))?.into())
     }

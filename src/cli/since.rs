@@ -1,0 +1,269 @@
+//! `--since FILE`: a census for the price of what changed since a snapshot.
+
+use super::destination::Destination;
+use super::exit::Failure;
+use super::input;
+use super::kept::{failed, open};
+use super::request::Request;
+use crate::catalog::Catalog;
+use crate::census::Examine;
+use crate::disk::{self, Before, DiskError, DiskScan, KindScan, PathStamps, Progress, WholeScan};
+use crate::disk::{ExtentsOption, FileStamp, ScanOptions, StoreStamp};
+use crate::fs::{Moment, StoreFiles};
+use crate::snapshot::{SnapshotError, SnapshotFile, StoreThen};
+use crate::store::StoreLocation;
+use crate::warning::Warnings;
+use std::cell::{Cell, RefCell};
+use std::path::{Path, PathBuf};
+
+/// A snapshot of the store, of which is taken over what has not changed.
+pub(super) struct Since {
+    /// Its file, as it was named.
+    name: PathBuf,
+    file: SnapshotFile,
+    /// How the store was; `None` if nothing can be taken over.
+    then: Option<StoreThen>,
+    /// Whether the store directory, `.links` and the database are as they were, so that
+    /// all is taken over.
+    unchanged: bool,
+    /// Whether the file is to be written anew, and is not yet.
+    update: Cell<bool>,
+    catalog: RefCell<Option<Catalog>>,
+    disk: RefCell<Option<DiskScan>>,
+    /// The host that it is of, if it says so.
+    pub(super) host: Option<String>,
+}
+
+/// A store as it is now.
+pub(super) struct StoreNow<'a> {
+    pub(super) location: &'a StoreLocation,
+    pub(super) files: &'a StoreFiles,
+    pub(super) use_case_hack: bool,
+    pub(super) extents: ExtentsOption,
+    /// How the files of its database are; `None` if the catalog is not of one alone.
+    pub(super) database: Option<Vec<Option<FileStamp>>>,
+}
+
+impl Since {
+    /// Reads the snapshot in `file`; finds out what of it can be taken over.
+    pub(super) fn open(
+        request: &Request,
+        file: &Path,
+        update: bool,
+        now: &StoreNow<'_>,
+    ) -> Result<Self, Failure> {
+        if update && input::is_standard_input(file) {
+            let message = "--update has no file to write: --since reads standard input";
+            return Err(
+                Failure::usage(message).hint("name the file, or write a new one with `snapshot`")
+            );
+        }
+        let kept = open(request, file, "--since")?;
+        let earlier = kept.snapshot(true).map_err(|e| failed(file, &e))?;
+        let lack = match (&earlier.examine, &earlier.disk) {
+            (Examine::All, Some(_)) => None,
+            (Examine::All, None) => Some(("was taken with --no-disk", "without --no-disk")),
+            _ => Some(("holds only a closure", "without targets")),
+        };
+        if let Some((lack, how)) = lack {
+            let message =
+                format!("--since takes over a whole store, and {} {lack}", file.display());
+            return Err(Failure::usage(message).hint(format!("take the snapshot {how}")));
+        }
+        let comparable = comparable(&kept, &earlier.program, &earlier.location, now);
+        let then = match comparable.map_err(|e| failed(file, &e))? {
+            Ok(then) => Some(then),
+            Err(why) => {
+                let name = file.display();
+                request.note(format_args!("{name}: {why}; nothing is taken over from it"));
+                None
+            }
+        };
+        let warned = earlier.disk.as_ref().is_none_or(|scan| scan.warnings.total() > 0);
+        let same = |then: &StoreThen| {
+            then.store.is_same(now.files)
+                && then.database.is_some()
+                && then.database == now.database
+                && are_settled(then)
+        };
+        let beneath = disk::physical_without_files(now.files, now.extents, &mut Warnings::new());
+        let unchanged = !update
+            && beneath.is_some()
+            && !warned
+            && earlier.location == *now.location
+            && then.as_ref().is_some_and(same);
+        Ok(Self {
+            name: file.to_owned(),
+            file: kept,
+            then,
+            unchanged,
+            update: Cell::new(update),
+            catalog: RefCell::new(Some(earlier.catalog)),
+            disk: RefCell::new(earlier.disk),
+            host: earlier.host,
+        })
+    }
+
+    /// The catalog, if nothing changed.
+    pub(super) fn unchanged_catalog(&self) -> Result<Option<Catalog>, Failure> {
+        if !self.unchanged {
+            return Ok(None);
+        }
+        if let Some(catalog) = self.catalog.take() {
+            return Ok(Some(catalog));
+        }
+        let again = self.file.snapshot(false).map_err(|e| failed(&self.name, &e))?;
+        Ok(Some(again.catalog))
+    }
+
+    /// What the disk says, if nothing changed.
+    pub(super) fn unchanged_scan(
+        &self,
+        files: &StoreFiles,
+        extents: ExtentsOption,
+    ) -> Result<Option<DiskScan>, Failure> {
+        let mut warnings = Warnings::new();
+        let physical = disk::physical_without_files(files, extents, &mut warnings);
+        let Some(physical) = physical.filter(|_| self.unchanged) else { return Ok(None) };
+        let capacity = files.directory().capacity().ok();
+        Ok(Some(DiskScan { capacity, physical, warnings, ..self.scan()? }))
+    }
+
+    /// The same, and what of each path is of which kind.
+    pub(super) fn unchanged_kinds(
+        &self,
+        files: &StoreFiles,
+        extents: ExtentsOption,
+    ) -> Result<Option<(DiskScan, KindScan)>, Failure> {
+        let Some(scan) = self.unchanged_scan(files, extents)? else { return Ok(None) };
+        let kinds = self.kinds(&scan)?;
+        if kinds.warnings.total() > 0 {
+            // What was not known then may be now.
+            *self.disk.borrow_mut() = Some(scan);
+            return Ok(None);
+        }
+        Ok(Some((scan, kinds)))
+    }
+
+    fn scan(&self) -> Result<DiskScan, Failure> {
+        let read = self.disk.take();
+        let again = || self.file.snapshot(true).map_err(|e| failed(&self.name, &e));
+        let scan = read.map_or_else(|| again().map(|again| again.disk), |read| Ok(Some(read)))?;
+        scan.ok_or_else(|| failed(&self.name, &SnapshotError::NotASnapshot))
+    }
+
+    fn kinds(&self, scan: &DiskScan) -> Result<KindScan, Failure> {
+        let damaged = || SnapshotError::Damaged("it does not say of which kind files are".into());
+        let kinds = self.file.kinds(scan).and_then(|kinds| kinds.ok_or_else(damaged));
+        kinds.map_err(|e| failed(&self.name, &e))
+    }
+
+    /// What can be taken over in a walk; `None` if nothing can.
+    pub(super) fn earlier(&self, kinds: bool) -> Result<Option<Earlier>, Failure> {
+        let Some(then) = &self.then else { return Ok(None) };
+        let names = match self.catalog.take() {
+            Some(catalog) => catalog,
+            None => self.file.snapshot(false).map_err(|e| failed(&self.name, &e))?.catalog,
+        };
+        let scan = self.scan()?;
+        let kinds = if kinds { Some(self.kinds(&scan)?) } else { None };
+        let paths = self.file.path_stamps(&scan).map_err(|e| failed(&self.name, &e))?;
+        Ok(Some(Earlier { names, scan, kinds, store: then.store.clone(), paths }))
+    }
+
+    /// Whether the file is still to be written anew.
+    pub(super) fn is_to_be_updated(&self) -> bool {
+        self.update.get()
+    }
+
+    /// Where it is to be written; only once.
+    pub(super) fn destination(&self, request: &Request) -> Result<Destination, Failure> {
+        self.update.set(false);
+        Destination::new(request.current_dir(), &self.name)
+    }
+}
+
+/// Whether what changed since in the files of a database would have another stamp.
+fn are_settled(then: &StoreThen) -> bool {
+    let mut stamps = then.database.iter().flatten().flatten();
+    stamps.all(|file| file.stamp.is_settled(&then.store.moment))
+}
+
+/// How the store was, or why nothing of it can be taken over.
+fn comparable(
+    file: &SnapshotFile,
+    program: &str,
+    location: &StoreLocation,
+    now: &StoreNow<'_>,
+) -> Result<Result<StoreThen, String>, SnapshotError> {
+    if program != env!("CARGO_PKG_VERSION") {
+        return Ok(Err(format!("version {program} of nix-census took it")));
+    }
+    if location.store_dir != now.location.store_dir {
+        return Ok(Err(format!("it is of the store {}", location.store_dir)));
+    }
+    let Some(then) = file.store_then()? else {
+        return Ok(Err("it was taken where inode numbers cannot be relied on".to_owned()));
+    };
+    let compared = then.store.compare(now.files, &Moment::now(), now.use_case_hack);
+    Ok(compared.map(|()| then).map_err(|why| why.to_string()))
+}
+
+/// What an earlier scan found.
+pub(super) struct Earlier {
+    names: Catalog,
+    scan: DiskScan,
+    kinds: Option<KindScan>,
+    store: StoreStamp,
+    paths: PathStamps,
+}
+
+impl Earlier {
+    fn before<'a>(&'a self, names: &'a [&'a str]) -> Before<'a> {
+        Before { scan: &self.scan, names, store: &self.store, paths: &self.paths }
+    }
+
+    /// What the disk says of all paths of a catalog.
+    pub(super) fn scan(
+        &self,
+        files: &StoreFiles,
+        catalog: &Catalog,
+        options: &ScanOptions,
+        progress: &Progress,
+    ) -> Result<DiskScan, DiskError> {
+        let then: Vec<&str> = self.names.base_names().collect();
+        let names: Vec<&str> = catalog.base_names().collect();
+        disk::scan_since(files, &names, options, progress, self.before(&then))
+    }
+
+    /// The same, and what of each path is of which kind; apart, what kept kinds from being
+    /// known.
+    pub(super) fn scan_kinds(
+        &self,
+        files: &StoreFiles,
+        catalog: &Catalog,
+        options: &ScanOptions,
+        progress: &Progress,
+    ) -> Result<(DiskScan, KindScan), DiskError> {
+        let then: Vec<&str> = self.names.base_names().collect();
+        let names: Vec<&str> = catalog.base_names().collect();
+        let none = KindScan::default();
+        let before = (self.before(&then), self.kinds.as_ref().unwrap_or(&none));
+        disk::scan_kinds_since(files, &names, options, progress, before)
+    }
+}
+
+/// All that a snapshot of the whole store has of the disk.
+pub(super) fn scan_whole(
+    earlier: Option<&Earlier>,
+    files: &StoreFiles,
+    catalog: &Catalog,
+    options: &ScanOptions,
+    progress: &Progress,
+) -> Result<WholeScan, DiskError> {
+    let then: Vec<&str> = earlier.iter().flat_map(|earlier| earlier.names.base_names()).collect();
+    let names: Vec<&str> = catalog.base_names().collect();
+    let options = ScanOptions { whole: true, ..*options };
+    let before = earlier.and_then(|e| Some((e.before(&then), e.kinds.as_ref()?)));
+    disk::scan_whole(files, &names, &options, progress, before)
+}

@@ -1,0 +1,378 @@
+//! A scan of the whole store that walks only what changed since an earlier one.
+//!
+//! A path whose directories have their stamps is taken over as it was; all others are
+//! walked. What is known of an inode stays, as long as a path that is taken over has a
+//! name of it; how many names it has is counted anew: those in all paths and in `.links`,
+//! and as many outside the store as it had then. Where that does not say how many names
+//! an inode has, or a path holds an inode of one name that has got another, the path is
+//! walked after all: there `stat` says what is.
+
+use super::devices::Devices;
+mod merge;
+
+use super::engine::Walker;
+use super::extents::Met;
+use super::inodes::Inode;
+use super::kinds::{KindScan, KindSums, SharedName, Sorter, found};
+use super::links;
+use super::observe::{Observed, Observer, Observing, Unobserved};
+use super::progress::{Progress, Total};
+use super::scan::{
+    DiskScan, ScanOptions, Summing, add_others, extent_source, list, physical, unused_blocks,
+    warn_of_missing,
+};
+use super::stamps::{
+    Gathered, PathStamps, Single, Stamping, StoreStamp, Walked, find, to_walk_again,
+};
+use super::walk::Top;
+use super::{DiskError, scan_observed};
+use crate::fs::{ExtentSource, FileType, StoreFiles};
+use crate::warning::Warnings;
+use hashbrown::HashMap;
+use merge::{LinksNow, Merge};
+use rayon::prelude::*;
+
+/// What an earlier scan of the whole store found.
+#[derive(Clone, Copy)]
+pub(crate) struct Before<'a> {
+    pub(crate) scan: &'a DiskScan,
+    /// The base names of its paths.
+    pub(crate) names: &'a [&'a str],
+    pub(crate) store: &'a StoreStamp,
+    pub(crate) paths: &'a PathStamps,
+}
+
+/// What a scan with stamps found.
+struct Stamped<S> {
+    scan: DiskScan,
+    /// What the observer gathered of all that was walked.
+    observed: Observed<S>,
+    /// What was taken over from an earlier scan.
+    taken: TakenOver,
+    /// How the store was before; `None` where no later scan can rely on it.
+    store: Option<StoreStamp>,
+    walked: Walked,
+}
+
+/// What a scan took over from an earlier one.
+#[derive(Default)]
+struct TakenOver {
+    /// Of each path the number that it had, if it was taken over.
+    paths: Vec<Option<u32>>,
+    /// The new index of each inode of the earlier scan that is still there and has several
+    /// names.
+    inodes: Vec<Option<u32>>,
+    /// The inodes of the earlier scan that have one name left, with the path that has it.
+    singles: Vec<(u32, u32)>,
+}
+
+/// All that a snapshot of the whole store has of the disk.
+pub(crate) struct WholeScan {
+    pub(crate) scan: DiskScan,
+    /// What kept kinds from being known is among its own warnings alone.
+    pub(crate) kinds: KindScan,
+    /// `None` where no later scan can rely on them.
+    pub(crate) stamps: Option<(StoreStamp, PathStamps)>,
+}
+
+/// Scans the whole store with the kinds of files, and leaves stamps for a later scan; what
+/// is as an earlier scan found it is not walked again.
+///
+/// # Errors
+/// As [`scan`](super::scan).
+pub(crate) fn scan_whole<N: AsRef<[u8]> + Sync>(
+    files: &StoreFiles,
+    names: &[N],
+    options: &ScanOptions,
+    progress: &Progress,
+    before: Option<(Before<'_>, &KindScan)>,
+) -> Result<WholeScan, DiskError> {
+    let sorter = Sorter::new(options);
+    let earlier = before.map(|(before, _)| before);
+    let stamped = scan_stamped(files, names, options, progress, &sorter, earlier)?;
+    let Stamped { scan, observed, taken, store, walked } = stamped;
+    let mut unused_links = observed.unused_links.clone();
+    unused_links.sort_unstable_by_key(Inode::key);
+    let mut kinds = found(observed);
+    if let Some((before, earlier)) = before {
+        kinds = merge_kinds((before.scan, earlier), kinds, &taken);
+    }
+    let stamps = store.and_then(|mut store| {
+        let warnings = [&scan.warnings, &kinds.warnings];
+        let again = to_walk_again(&scan, warnings, names, files, &mut store)?;
+        let mut stamps = merge_stamps(again, &walked, &taken, earlier);
+        stamps.unused_links = unused_links;
+        Some((store, stamps))
+    });
+    Ok(WholeScan { scan, kinds, stamps })
+}
+
+/// Scans the whole store, and what of each path is of which kind; what is as an earlier
+/// scan found it is not walked again.
+///
+/// # Errors
+/// As [`scan`](super::scan).
+pub(crate) fn scan_kinds_since<N: AsRef<[u8]> + Sync>(
+    files: &StoreFiles,
+    names: &[N],
+    options: &ScanOptions,
+    progress: &Progress,
+    before: (Before<'_>, &KindScan),
+) -> Result<(DiskScan, KindScan), DiskError> {
+    let sorter = Sorter::new(options);
+    let (before, earlier) = before;
+    let (scan, observed, taken) =
+        scan_observed_since(files, names, options, progress, &sorter, before)?;
+    let kinds = merge_kinds((before.scan, earlier), found(observed), &taken);
+    Ok((scan, kinds))
+}
+
+/// Scans the whole store; what is as an earlier scan found it is not walked again.
+///
+/// # Errors
+/// As [`scan`](super::scan).
+pub(crate) fn scan_since<N: AsRef<[u8]> + Sync>(
+    files: &StoreFiles,
+    names: &[N],
+    options: &ScanOptions,
+    progress: &Progress,
+    before: Before<'_>,
+) -> Result<DiskScan, DiskError> {
+    scan_observed_since(files, names, options, progress, &Unobserved, before).map(|(scan, ..)| scan)
+}
+
+/// Scans the whole store, with stamps of all that it finds; what is as an earlier scan
+/// found it is not walked again. `options` are for the whole store.
+///
+/// # Errors
+/// As [`scan`](super::scan).
+fn scan_stamped<N: AsRef<[u8]> + Sync, O: Observer>(
+    files: &StoreFiles,
+    names: &[N],
+    options: &ScanOptions,
+    progress: &Progress,
+    observer: &O,
+    before: Option<Before<'_>>,
+) -> Result<Stamped<O::State>, DiskError> {
+    let store = StoreStamp::before_scan(files, options.use_case_hack);
+    let stamping = Stamping(observer);
+    let (scan, observed, taken) = match before {
+        Some(before) => scan_observed_since(files, names, options, progress, &stamping, before)?,
+        None => {
+            let (scan, observed) = scan_observed(files, names, options, progress, &stamping)?;
+            (scan, observed, TakenOver::default())
+        }
+    };
+    let (observed, gathered): (_, Vec<Gathered>) = observed.split();
+    Ok(Stamped { scan, observed, taken, store, walked: Walked::new(gathered) })
+}
+
+/// Inodes of an earlier scan that have one name left, with the path that has it.
+fn new_singles<'a>(
+    before: Before<'a>,
+    singles: &'a [(u32, u32)],
+) -> impl Iterator<Item = (u32, Single)> + 'a {
+    singles.iter().map(move |&(path, inode)| {
+        let inode = &before.scan.inodes[inode as usize];
+        (path, Single::new(inode.ino, inode.disk_size()))
+    })
+}
+
+/// The stamps of all paths but those that have to be walked again each time: of those that
+/// were taken over as they were before.
+fn merge_stamps(
+    again: Vec<bool>,
+    walked: &Walked,
+    taken: &TakenOver,
+    before: Option<Before<'_>>,
+) -> PathStamps {
+    let mut stamps = PathStamps::default();
+    let mut singles: HashMap<u32, Vec<Single>> = HashMap::new();
+    if let Some(before) = before {
+        for (path, single) in new_singles(before, &taken.singles) {
+            singles.entry(path).or_default().push(single);
+        }
+    }
+    for (path, again) in (0u32..).zip(again) {
+        let old = taken.paths.get(path as usize).copied().flatten();
+        match (old, before) {
+            _ if again => stamps.end_path([]),
+            (Some(old), Some(before)) => {
+                for directory in before.paths.directories(old) {
+                    stamps.push_directory(directory.depth, directory.stamp, directory.name());
+                }
+                let mut all = singles.remove(&path).unwrap_or_default();
+                all.extend(before.paths.singles(old));
+                all.sort_unstable();
+                stamps.end_path(all);
+            }
+            _ => walked.put(path, &mut stamps),
+        }
+    }
+    stamps
+}
+
+/// Scans the whole store; what is as an earlier scan found it is not walked again.
+///
+/// # Errors
+/// As [`scan`](super::scan).
+fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
+    files: &StoreFiles,
+    names: &[N],
+    options: &ScanOptions,
+    progress: &Progress,
+    observer: &O,
+    before: Before<'_>,
+) -> Result<(DiskScan, Observed<O::State>, TakenOver), DiskError> {
+    let walker = Walker::new(files, options.threads)?;
+    let devices = Devices::new(files.stat().dev);
+    let mut tops = Top::numbered(names);
+    let others = list(&walker, &mut tops)?;
+    add_others(&mut tops, &others);
+
+    progress.begin("comparing directories", Total::Paths(tops.len() as u64));
+    let (kept, mut stat_calls) = unchanged(&walker, &tops, before, progress);
+    let mut merge = Merge::new(before, kept);
+
+    let mut warnings = Warnings::new();
+    let mut links = LinksNow::unchanged(before);
+    let mut entries = before.scan.links.map_or(0, |links| links.entries + links.directories);
+    if !before.store.has_same_links(files) {
+        progress.begin("reading .links", Total::Unknown);
+        let known = merge.known_links();
+        let read = links::read_again(&walker, &devices, &known, progress);
+        links = LinksNow { links: read.links, known: read.known, new: read.new, again: true };
+        (entries, stat_calls) = (read.entries, stat_calls + read.stat_calls);
+        warnings.extend(read.warnings);
+    }
+    let links_then = merge.count_links(&links);
+
+    let mut visitor = Summing::new(&devices, Vec::new(), tops.len());
+    visitor.use_case_hack = options.use_case_hack;
+    let source = extent_source(files, options.extents);
+    visitor.finds_extents = matches!(source, ExtentSource::Extents(_));
+    let observing = Observing { sums: &visitor, observer };
+    let mut states = Vec::new();
+    let mut to_walk: Vec<Top<'_>> =
+        tops.iter().filter(|top| merge.kept[top.path as usize].is_none()).copied().collect();
+    loop {
+        let again = merge.to_walk_too(&visitor.met_keys(), &links, &links_then);
+        again.iter().for_each(|&path| merge.give_up(path));
+        to_walk.extend(again.iter().map(|&path| tops[path as usize]));
+        if to_walk.is_empty() {
+            break;
+        }
+        progress.begin("walking the store", Total::Paths(to_walk.len() as u64));
+        let walked = walker.walk(&to_walk, &observing, progress);
+        states.extend(walked.states);
+        (entries, stat_calls) = (entries + walked.entries, stat_calls + walked.stat_calls);
+        warnings.extend(walked.warnings);
+        to_walk.clear();
+    }
+    drop(tops);
+
+    let (tallies, states) = states.into_iter().unzip();
+    let mut sums = visitor.finish(tallies);
+    warnings.extend(std::mem::take(&mut sums.warnings));
+    let renumbered = std::mem::take(&mut sums.renumbered);
+    let (mut found, elsewhere) = (std::mem::take(&mut sums.files), sums.elsewhere);
+    let merged = merge.finish(sums, &links, &links_then);
+    let mut usages = merged.usages;
+    let kept = merge.kept.iter().zip(&usages).filter(|(old, _)| old.is_some());
+    entries += kept.map(|(_, usage)| usage.entries()).sum::<u64>();
+    if matches!(source, ExtentSource::Extents(_)) {
+        found.extend(merge.found_before(&merged.singles));
+    }
+    let met = Met {
+        paths: usages.len(),
+        asked: names.len(),
+        files: found,
+        elsewhere,
+        inodes: &merged.inodes,
+        names: &merged.names,
+        unused_links: unused_blocks(&merged.unused_links),
+    };
+    let physical = physical(files, source, options.extents, &met, progress, &mut warnings);
+    warn_of_missing(files, names, &usages, &mut warnings);
+    warnings.sort();
+    let other_usages = usages.split_off(names.len());
+    let other_names = others.into_iter().map(|listed| listed.name);
+    let scan = DiskScan {
+        usages,
+        others: other_names.zip(other_usages).collect(),
+        inodes: merged.inodes,
+        devices: devices.into_list(),
+        names: merged.names,
+        links: merged.links,
+        physical,
+        store_directory_disk_size: files.stat().disk_size,
+        capacity: files.directory().capacity().ok(),
+        use_case_hack: options.use_case_hack,
+        entries,
+        stat_calls,
+        warnings,
+    };
+    let observed = Observed {
+        states,
+        renumbered: renumbered.then(&merged.walked),
+        unused_links: merged.unused_links,
+    };
+    let taken = TakenOver { paths: merge.kept, inodes: merged.taken, singles: merged.singles };
+    Ok((scan, observed, taken))
+}
+
+/// The number that each path had before, if its directories are as they were; and how many
+/// calls of `stat` that took.
+fn unchanged(
+    walker: &Walker<'_>,
+    tops: &[Top<'_>],
+    before: Before<'_>,
+    progress: &Progress,
+) -> (Vec<Option<u32>>, u64) {
+    let number = |top: &Top<'_>| {
+        let old = find(before.names, &before.scan.others, top.name);
+        let (same, calls) = match old {
+            Some(old) if matches!(top.file_type, FileType::Directory | FileType::Unknown) => {
+                before.paths.is_same(old, &before.store.moment, walker.files(), top.name)
+            }
+            _ => (false, 0),
+        };
+        progress.add_path();
+        (old.filter(|_| same), calls)
+    };
+    let numbers: Vec<_> = walker.install(|| tops.par_iter().with_min_len(16).map(number).collect());
+    let calls = numbers.iter().map(|(_, calls)| calls).sum();
+    (numbers.into_iter().map(|(old, _)| old).collect(), calls)
+}
+
+/// The kinds of all paths: of those that were walked as they were found, of the others as
+/// they were before.
+fn merge_kinds(before: (&DiskScan, &KindScan), found: KindScan, taken: &TakenOver) -> KindScan {
+    let (scan, kinds) = before;
+    let (own, names) = found.parts();
+    let (mut own, mut names) = (own.to_vec(), names.to_vec());
+    for (path, old) in (0u32..).zip(&taken.paths) {
+        let Some(old) = *old else { continue };
+        let start = own.len();
+        own.extend(kinds.own(old).map(|(kind, sums)| (path, kind, *sums)));
+        for SharedName { inode, kind } in kinds.names(old) {
+            if let Some(inode) = taken.inodes[inode as usize] {
+                names.push((path, SharedName { inode, kind }));
+                continue;
+            }
+            // Its sizes are the path's own now.
+            let inode = &scan.inodes[inode as usize];
+            let (apparent_size, disk_size) = (inode.apparent_size(), inode.disk_size());
+            let more = KindSums { apparent_size, disk_size, ..KindSums::default() };
+            if let Some((.., sums)) = own[start..].iter_mut().find(|(_, of, _)| *of == kind) {
+                *sums += more;
+            }
+        }
+    }
+    own.sort_unstable_by_key(|&(path, kind, _)| (path, kind));
+    names.sort_unstable();
+    KindScan::from_parts(own, names, found.warnings).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests;
