@@ -5,7 +5,7 @@ use super::input;
 use super::request::Request;
 use crate::catalog::{Catalog, PathId};
 use crate::census::Examine;
-use crate::disk::{DiskScan, KindScan};
+use crate::disk::{DiskScan, ExtentsOption, KindScan};
 use crate::snapshot::{MAGIC, Snapshot, SnapshotError, SnapshotFile, Surroundings};
 use crate::store::StoreLocation;
 use std::cell::RefCell;
@@ -80,13 +80,19 @@ impl Kept {
     }
 
     /// What the disk said. To be asked for once.
-    pub(super) fn disk(&self) -> Option<DiskScan> {
-        self.disk.take()
+    pub(super) fn disk(&self, extents: ExtentsOption) -> Option<DiskScan> {
+        let mut scan = self.disk.take()?;
+        let at = self.location.real_store_dir.as_os_str().as_encoded_bytes();
+        scan.ask_extents(extents, at);
+        Some(scan)
     }
 
     /// The same, and what of each path is of which kind.
-    pub(super) fn disk_and_kinds(&self) -> Result<(DiskScan, KindScan), Failure> {
-        let Some(disk) = self.disk() else { return Err(self.no_files()) };
+    pub(super) fn disk_and_kinds(
+        &self,
+        extents: ExtentsOption,
+    ) -> Result<(DiskScan, KindScan), Failure> {
+        let Some(disk) = self.disk(extents) else { return Err(self.no_files()) };
         let kinds = self.file.kinds(&disk).map_err(|e| failed(&self.name, &e))?;
         Ok((disk, kinds.ok_or_else(|| self.no_files())?))
     }

@@ -649,7 +649,7 @@ impl Subject {
             return Ok(None);
         }
         if let Some(kept) = &self.kept {
-            return Ok(kept.disk());
+            return Ok(kept.disk(self.store.extents.into()));
         }
         if let Some(since) = &self.since {
             if since.is_to_be_updated() {
@@ -680,7 +680,7 @@ impl Subject {
         examine: &Examine,
     ) -> Result<(Census, KindScan), Failure> {
         let whole = match &self.kept {
-            Some(kept) => Some(kept.disk_and_kinds()?),
+            Some(kept) => Some(kept.disk_and_kinds(self.store.extents.into())?),
             None => self.kinds_since(request, &catalog)?,
         };
         let (scan, kinds) = match whole {

@@ -401,7 +401,7 @@ pub(super) fn warn_of_missing<N: AsRef<[u8]>>(
 /// Where it is found out what files take beneath their blocks.
 pub(super) fn extent_source(files: &StoreFiles, option: ExtentsOption) -> ExtentSource {
     match option {
-        ExtentsOption::Never => ExtentSource::Unknown("it was not asked for".to_owned()),
+        ExtentsOption::Never => ExtentSource::Unknown(extents::NOT_ASKED.to_owned()),
         _ => files.directory().extents(),
     }
 }

@@ -53,7 +53,7 @@ fn take_optional(from: &mut Decoder<'_>) -> Result<Option<u64>, Odd> {
 
 /// Rows in ascending order: their number; the length of each; then of each its
 /// first entry and the distances between entries.
-fn put_rows(out: &mut Encoder, rows: &Rows) {
+pub(super) fn put_rows(out: &mut Encoder, rows: &Rows) {
     out.number(rows.len() as u64);
     rows.iter().for_each(|row| out.number(row.len() as u64));
     for row in rows.iter() {
@@ -66,7 +66,7 @@ fn put_rows(out: &mut Encoder, rows: &Rows) {
 }
 
 /// All entries must be below `limit`.
-fn take_rows(from: &mut Decoder<'_>, limit: usize) -> Result<Rows, Odd> {
+pub(super) fn take_rows(from: &mut Decoder<'_>, limit: usize) -> Result<Rows, Odd> {
     let count = from.count(1)?;
     let mut offsets = Vec::with_capacity(count + 1);
     let mut end = 0u32;

@@ -47,6 +47,7 @@ pub(super) enum SectionKind {
     StoreThen = 10,
     Directories = 11,
     Singles = 12,
+    Physical = 13,
 }
 
 impl SectionKind {
@@ -65,6 +66,7 @@ impl SectionKind {
             Self::StoreThen => "the section of how the store was",
             Self::Directories => "the section of directories",
             Self::Singles => "the section of inodes of one name",
+            Self::Physical => "the section of physical sizes",
         }
     }
 }

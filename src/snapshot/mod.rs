@@ -79,12 +79,13 @@
 //! | 6 inodes | those with several names; columns: number (distance from the one before), size, blocks (beside those that 4096-byte pages take), names, device, flags (a byte) |
 //! | 7 names | of each path, then each other entry: its names' inodes, as references are |
 //! | 8 kinds | keys of kinds; columns over sums of a path and kind: path (distance from the one before), kind (a byte), entries, NAR size, apparent size, disk size; whether the names that follow are those of section 7 (1), else these (0); of each a byte: its kind; warnings |
+//! | 9 surroundings | roots as links and files, stale links, what runs, `tmp-…`, profiles as each version of Nix cleans them; the store beneath; settings of the collector; what lies outside the store; outputs that build traces know |
 //! | 10 store then | what a later scan must know to walk only what changed: when this one began, by which clock, machine and file system (hashes); device, inode number and `ctime` of the store directory, of `.links` and of the files of the database |
 //! | 11 directories | number of paths; of each: how many directories; columns over them, each directory before those in it: depth, inode number, seconds and nanoseconds of `ctime` (distances from the one before); lengths of names; names |
 //! | 12 single names | of each path: how many inodes have one name; then of each the first number, and the distance from each to the next; then the blocks of all; links of `.links` that nothing uses, as section 6 has inodes |
-//! | 9 surroundings | roots as links and files, stale links, what runs, `tmp-…`, profiles as each version of Nix cleans them; the store beneath; settings of the collector; what lies outside the store; outputs that build traces know |
+//! | 13 physical sizes | blocks say all (0), unknown, with why (1), or extents (2): of each path, then each other entry, and of each inode of section 6, columns: physical, uncompressed, referenced, inline size; of each group of extents its owners, as references are; physical sizes; uncompressed sizes; its holders; then holders, what unused links take, sums by compression, raw size |
 //!
-//! Sections 5 to 8 are there if the disk was examined, 9 if it is of all paths; 10 to 12
+//! Sections 5 to 8 and 13 are there if the disk was examined, 9 if it is of all paths; 10 to 12
 //! if the disk was examined, it is of all paths, and the file system allows to rely on
 //! inode numbers.
 //!
@@ -101,6 +102,7 @@
 mod codec;
 mod columns;
 mod container;
+mod physical;
 mod records;
 mod stamps;
 mod surroundings;
@@ -275,6 +277,7 @@ fn sections_of(program: &str, snapshot: &Contents<'_>) -> Vec<(u32, Vec<u8>)> {
         add(SectionKind::Usages, &|out| columns::put_usages(out, scan));
         add(SectionKind::Inodes, &|out| columns::put_inodes(out, &scan.inodes));
         add(SectionKind::Names, &|out| columns::put_names(out, scan));
+        add(SectionKind::Physical, &|out| physical::put(out, &scan.physical));
         if let Some(kinds) = snapshot.kinds {
             add(SectionKind::Kinds, &|out| columns::put_kinds(out, kinds, &scan.names));
         }
@@ -493,5 +496,10 @@ fn scan(file: &Container) -> Result<DiskScan, SnapshotError> {
     let paths = scan.usages.len() + scan.others.len();
     let names =
         section(file, SectionKind::Names, |from| columns::take_names(from, inodes.len(), paths))?;
-    columns::with_inodes(scan, inodes, names).map_err(|odd| SnapshotError::Damaged(odd.0))
+    let with_inodes = columns::with_inodes(scan, inodes, names);
+    let mut scan = with_inodes.map_err(|odd| SnapshotError::Damaged(odd.0))?;
+    if file.has(SectionKind::Physical) {
+        scan.physical = section(file, SectionKind::Physical, |from| physical::take(from, &scan))?;
+    }
+    Ok(scan)
 }

@@ -3,7 +3,7 @@
 
 use crate::images::Mount;
 use crate::support::nix;
-use crate::support::store_in_code::{Made, base};
+use crate::support::store_in_code::{self, Made, base};
 use crate::support::{TestEnv, have, root, run, skip};
 use nix_census::census::Freeable;
 use nix_census::disk::{self, CompressionSizes, DiskScan, Extents, Holder, Progress, ScanOptions};
@@ -603,4 +603,60 @@ fn a_real_optimisation_frees_what_was_foretold() {
     assert_eq!(foretold, 2 * (102_400 + 32_768));
     store.nix("nix-store", ["--optimise"]);
     assert_eq!(before - btrfs.data_used(), foretold);
+}
+
+/// A snapshot answers as the store does; what is taken over from one has its extents read
+/// again.
+#[test]
+fn snapshots_keep_extents_and_since_reads_them_again() {
+    let Some(btrfs) = Btrfs::new(&[], "compress=zstd") else { return };
+    let (made, env) = (&btrfs.made, &btrfs.env);
+    let db = rusqlite::Connection::open(&made.database).unwrap();
+    db.execute_batch(store_in_code::SCHEMA).unwrap();
+    for id in 1..=3 {
+        let at = btrfs.place(id, "tree");
+        fs::create_dir_all(at.join("directory")).unwrap();
+        fs::write(at.join("directory/file"), "text ".repeat(100_000 * id as usize)).unwrap();
+        fs::write(at.join("small"), "inline").unwrap();
+        store_in_code::insert(&db, id, store_in_code::path(id, "tree").as_bytes(), None);
+    }
+    drop(db);
+    let reflink = |from: PathBuf, to: PathBuf| {
+        run(Command::new("cp").arg("--reflink=always").args([from, to])).ok();
+    };
+    reflink(btrfs.place(1, "tree/directory/file"), btrfs.place(2, "tree/reflink"));
+    reflink(btrfs.place(3, "tree/directory/file"), btrfs.at.join("outside"));
+    let links = made.store.join(".links");
+    fs::create_dir(&links).unwrap();
+    fs::hard_link(btrfs.place(3, "tree/directory/file"), links.join("one")).unwrap();
+    fs::write(links.join("unused"), "x".repeat(50_000)).unwrap();
+    btrfs.sync();
+    let file = env.join("store.census").to_str().unwrap().to_owned();
+    made.run(env, ["snapshot", "-o", &file]);
+    let question = ["report", "--all", "--json", "--columns", "all"];
+    let whole = |more: &[&str]| {
+        btrfs.sync();
+        let run = made.run(env, [&question[..], more].concat());
+        assert!(run.stdout.contains("\"closure_physical_size\":"), "{}", run.stderr);
+        run.stdout
+    };
+    let kept = |more: &[&str]| {
+        let args = [&["--snapshot", &file], &question[..], more].concat();
+        run(&mut env.command(args)).stdout
+    };
+    for more in [&[][..], &["--extents", "never"], &["--extents", "exact"]] {
+        assert_eq!(kept(more), whole(more), "{more:?}");
+        assert_eq!(whole(&[&["--since", &file], more].concat()), whole(more), "{more:?}");
+    }
+    let before = whole(&[]);
+    fs::remove_file(links.join("one")).unwrap();
+    reflink(btrfs.place(1, "tree/directory/file"), btrfs.place(1, "tree/reflink"));
+    fs::write(btrfs.place(2, "tree/more"), "more ".repeat(50_000)).unwrap();
+    fs::remove_file(btrfs.at.join("outside")).unwrap();
+    fs::write(btrfs.place(9, "other"), "other").unwrap();
+    let after = whole(&[]);
+    assert_ne!(after, before);
+    assert_eq!(whole(&["--since", &file]), after);
+    assert_eq!(whole(&["--since", &file, "--update"]), after);
+    assert_eq!(kept(&[]), after);
 }

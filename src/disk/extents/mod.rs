@@ -17,6 +17,10 @@ use super::scan::DiskScan;
 use super::space::Space;
 use crate::fs::Compression;
 use crate::graph::{Node, Rows, saturating_sum};
+use crate::warning::WarningKind;
+
+/// Why physical sizes are not known where nobody asked for them.
+pub(super) const NOT_ASKED: &str = "it was not asked for";
 
 /// How a scan knows what paths take beneath their blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -177,6 +181,12 @@ impl Extents {
         owner.checked_sub(self.own.len() as u32)
     }
 
+    /// The same, with what each path takes summed.
+    pub(crate) fn summed(mut self, names: &Rows) -> Self {
+        self.sum(names);
+        self
+    }
+
     /// Sums anew what each path takes.
     pub(super) fn sum(&mut self, names: &Rows) {
         let mut sums = self.own.clone();
@@ -243,6 +253,21 @@ impl Extents {
 }
 
 impl DiskScan {
+    /// Answers with what is known of physical sizes as much as is asked for.
+    pub(crate) fn ask_extents(&mut self, option: ExtentsOption, at: &[u8]) {
+        match (option, &self.physical) {
+            (ExtentsOption::Never, _) => {
+                self.physical = Physical::Unknown(NOT_ASKED.to_owned());
+            }
+            (ExtentsOption::Exact, Physical::Unknown(why)) => {
+                let message = format!("physical sizes are not known: {why}");
+                self.warnings.push(WarningKind::Unchecked, at, message);
+                self.warnings.sort();
+            }
+            _ => {}
+        }
+    }
+
     /// The extents, where blocks do not say what files take.
     pub fn extents(&self) -> Option<&Extents> {
         match &self.physical {

@@ -1,0 +1,137 @@
+//! What files take beneath their blocks.
+
+use super::codec::{Decoder, Encoder, Odd, choice, record};
+use super::columns::{column, put_rows, take_rows};
+use crate::disk::{
+    CompressionSizes, DiskScan, ExtentGroup, ExtentSizes, Extents, Holder, Physical,
+};
+use crate::fs::Compression;
+use crate::graph::Rows;
+
+choice! {
+    Compression { 0 => None, 1 => Zlib, 2 => Lzo, 3 => Zstd, 4 => Prealloc }
+}
+
+record! {
+    ExtentSizes { physical_size, uncompressed_size, referenced_size, inline_size }
+    CompressionSizes { compression, sizes, inline_uncompressed_size }
+    Holder { path, snapshot, own }
+}
+
+/// No disk is larger, in bytes: sums of sizes that are below fit.
+const LARGEST: u64 = 1 << 62;
+
+fn put_sizes(out: &mut Encoder, sizes: &[ExtentSizes]) {
+    out.number(sizes.len() as u64);
+    for field in 0..4 {
+        sizes.iter().for_each(|sizes| out.number(fields(sizes)[field]));
+    }
+}
+
+fn fields(sizes: &ExtentSizes) -> [u64; 4] {
+    let ExtentSizes { physical_size, uncompressed_size, referenced_size, inline_size } = *sizes;
+    [physical_size, uncompressed_size, referenced_size, inline_size]
+}
+
+fn take_sizes(from: &mut Decoder<'_>, expected: usize) -> Result<Vec<ExtentSizes>, Odd> {
+    let count = from.count(4)?;
+    if count != expected {
+        return Err("extents of other paths or inodes".into());
+    }
+    let mut columns: [Vec<u64>; 4] = Default::default();
+    for numbers in &mut columns {
+        *numbers = column(from, count, Decoder::number)?;
+    }
+    let [physical, uncompressed, referenced, inline] = columns;
+    let sizes = |i: usize| ExtentSizes {
+        physical_size: physical[i],
+        uncompressed_size: uncompressed[i],
+        referenced_size: referenced[i],
+        inline_size: inline[i],
+    };
+    Ok((0..count).map(sizes).collect())
+}
+
+/// What is known of it.
+pub(super) fn put(out: &mut Encoder, physical: &Physical) {
+    let extents = match physical {
+        Physical::Blocks => return out.number(0),
+        Physical::Unknown(why) => {
+            out.number(1);
+            return out.field(why);
+        }
+        Physical::Extents(extents) => extents,
+    };
+    out.number(2);
+    put_sizes(out, &extents.own);
+    put_sizes(out, &extents.inodes);
+    put_rows(out, &extents.owners);
+    extents.groups.iter().for_each(|group| out.number(group.physical_size));
+    extents.groups.iter().for_each(|group| out.number(group.uncompressed_size));
+    let holders: Vec<&[u32]> = extents.groups.iter().map(|group| &*group.holders).collect();
+    put_rows(out, &Rows::from_lists(&holders));
+    out.field(&extents.holders);
+    out.field(&extents.unused_links);
+    out.field(&extents.totals);
+    out.field(&extents.raw_size);
+}
+
+/// The same of the paths and inodes of a scan.
+pub(super) fn take(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Physical, Odd> {
+    match from.number()? {
+        0 => return Ok(Physical::Blocks),
+        1 => return Ok(Physical::Unknown(from.field()?)),
+        2 => {}
+        _ => return Err("physical sizes of no known sort".into()),
+    }
+    let mut extents = Extents::default();
+    extents.own = take_sizes(from, scan.names.len())?;
+    extents.inodes = take_sizes(from, scan.inodes.len())?;
+    extents.owners = take_rows(from, extents.own.len() + extents.inodes.len())?;
+    let count = extents.owners.len();
+    from.holds(count)?;
+    let physical = column(from, count, Decoder::number)?;
+    let uncompressed = column(from, count, Decoder::number)?;
+    let holders = take_rows(from, u32::MAX as usize)?;
+    extents.holders = from.field()?;
+    if holders.len() != count
+        || holders.iter().flatten().any(|&h| h as usize >= extents.holders.len())
+    {
+        return Err("extents of a holder that is not there".into());
+    }
+    let distinct = |row: &[u32]| row.windows(2).all(|w| w[0] < w[1]);
+    if !holders.iter().all(distinct) || !extents.owners.iter().all(distinct) {
+        return Err("owners of extents that are none, or there twice".into());
+    }
+    let groups = physical.into_iter().zip(uncompressed).zip(holders.iter());
+    extents.groups = groups
+        .map(|((physical_size, uncompressed_size), holders)| ExtentGroup {
+            physical_size,
+            uncompressed_size,
+            holders: holders.to_vec(),
+        })
+        .collect();
+    extents.unused_links = from.field()?;
+    extents.totals = from.field()?;
+    extents.raw_size = from.field()?;
+    match sums_fit(&extents) {
+        true => Ok(Physical::Extents(Box::new(extents.summed(&scan.names)))),
+        false => Err("sizes of extents that do not fit".into()),
+    }
+}
+
+fn sums_fit(extents: &Extents) -> bool {
+    let groups: Vec<ExtentSizes> = extents.groups.iter().map(ExtentGroup::sizes).collect();
+    let totals = extents.totals.iter().map(|total| {
+        let inline_size = total.sizes.inline_size.max(total.inline_uncompressed_size);
+        ExtentSizes { inline_size, ..total.sizes }
+    });
+    let owned = extents.own.iter().chain(&extents.inodes).chain(&groups);
+    let mut sums = [0u64; 4];
+    for sizes in owned.chain([&extents.unused_links]).copied().chain(totals) {
+        for (sum, size) in sums.iter_mut().zip(fields(&sizes)) {
+            *sum = sum.saturating_add(size);
+        }
+    }
+    sums.into_iter().chain(extents.raw_size).all(|sum| sum < LARGEST)
+}
