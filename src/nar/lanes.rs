@@ -2,11 +2,11 @@
 //! its place.
 
 use super::sha256::{self, State};
-use super::stream::{self, Judged, NarError, NarWriter};
+use super::stream::{self, Judged, Look, NarError, NarWriter};
 
 /// One of the NARs that are hashed at once.
-struct Lane<J> {
-    writer: NarWriter,
+struct Lane<J, L> {
+    writer: NarWriter<L>,
     state: State,
     /// What it is the NAR of, while there is one.
     job: Option<J>,
@@ -15,8 +15,8 @@ struct Lane<J> {
 }
 
 /// Hashes NARs; keeps the buffers of those that are hashed at once.
-pub(crate) struct Lanes<J> {
-    lanes: Vec<Lane<J>>,
+pub(crate) struct Lanes<J, L> {
+    lanes: Vec<Lane<J, L>>,
 }
 
 /// NARs to be hashed.
@@ -24,19 +24,27 @@ pub(crate) trait Jobs {
     /// What knows one of them again.
     type Job;
 
+    /// Who looks at what `stat` says of their entries.
+    type Look: Look;
+
     /// Begins the next with that writer.
-    fn next(&mut self, writer: &mut NarWriter) -> Option<(Self::Job, Result<(), NarError>)>;
+    fn next(
+        &mut self,
+        writer: &mut NarWriter<Self::Look>,
+    ) -> Option<(Self::Job, Result<(), NarError>)>;
 
     /// Shown what came of each, in the order in which they end.
-    fn done(&mut self, job: Self::Job, hashed: Hashed);
+    fn done(&mut self, job: Self::Job, hashed: Hashed<Self::Look>);
 }
 
 /// What came of a job.
-pub(crate) struct Hashed {
+pub(crate) struct Hashed<L> {
     /// The size of the NAR in bytes, and its SHA-256.
     pub(crate) hash: Result<(u64, [u8; 32]), NarError>,
     /// What was found of extended attributes.
     pub(crate) judged: Judged,
+    /// Who looked at it.
+    pub(crate) looker: L,
 }
 
 /// How many files a thread that hashes may have open.
@@ -45,19 +53,19 @@ pub(crate) fn open_files() -> usize {
     (sha256::width() + 1) * stream::OPEN_FILES
 }
 
-impl<J> Lanes<J> {
+impl<J, L: Look> Lanes<J, L> {
     /// As many as are best hashed at once, each with a writer that is made so.
-    pub(crate) fn new(writer: impl Fn() -> NarWriter) -> Self {
+    pub(crate) fn new(writer: impl Fn() -> NarWriter<L>) -> Self {
         Self::of_width(sha256::width(), writer)
     }
 
-    fn of_width(width: usize, writer: impl Fn() -> NarWriter) -> Self {
+    fn of_width(width: usize, writer: impl Fn() -> NarWriter<L>) -> Self {
         let lane = |_| Lane { writer: writer(), state: sha256::BEGIN, job: None, size: None };
         Self { lanes: (0..width).map(lane).collect() }
     }
 
     /// Hashes all there are.
-    pub(crate) fn run(&mut self, jobs: &mut impl Jobs<Job = J>) {
+    pub(crate) fn run(&mut self, jobs: &mut impl Jobs<Job = J, Look = L>) {
         let mut more = true;
         loop {
             for lane in &mut self.lanes {
@@ -99,7 +107,7 @@ impl<J> Lanes<J> {
     }
 }
 
-impl<J> Lane<J> {
+impl<J, L: Look> Lane<J, L> {
     /// Whether a block at least can be hashed.
     fn is_ready(&self) -> bool {
         self.job.is_some() && self.writer.piece().len() >= size_of::<sha256::Block>()
@@ -116,9 +124,14 @@ impl<J> Lane<J> {
         Ok(())
     }
 
-    fn end(&mut self, hash: Result<(u64, [u8; 32]), NarError>, jobs: &mut impl Jobs<Job = J>) {
+    fn end(
+        &mut self,
+        hash: Result<(u64, [u8; 32]), NarError>,
+        jobs: &mut impl Jobs<Job = J, Look = L>,
+    ) {
         if let Some(job) = self.job.take() {
-            jobs.done(job, Hashed { hash, judged: self.writer.take_judged() });
+            let (judged, looker) = (self.writer.take_judged(), self.writer.take_looker());
+            jobs.done(job, Hashed { hash, judged, looker });
         }
     }
 }
@@ -143,6 +156,7 @@ mod tests {
 
     impl Jobs for Files<'_> {
         type Job = usize;
+        type Look = ();
 
         fn next(&mut self, writer: &mut NarWriter) -> Option<(usize, Result<(), NarError>)> {
             let name = self.names.get(self.at)?;
@@ -150,7 +164,7 @@ mod tests {
             Some((self.at - 1, writer.begin(self.parent, name, FileType::Unknown)))
         }
 
-        fn done(&mut self, index: usize, hashed: Hashed) {
+        fn done(&mut self, index: usize, hashed: Hashed<()>) {
             let hash = hashed.hash.ok().map(|(size, hash)| (size, hash.to_vec()));
             assert!(self.found[index].replace(hash).is_none());
         }

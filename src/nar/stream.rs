@@ -10,7 +10,7 @@
 
 use super::hash::{Algorithm, Hash, Hasher};
 use super::{FileHasher, name_in_nar};
-use crate::fs::{Directory, FileType, RegularFile};
+use crate::fs::{Directory, FileType, RegularFile, Stat};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::io::{self, Read};
@@ -77,9 +77,26 @@ pub(crate) struct Judged {
     pub failed: Vec<(Vec<u8>, Errno)>,
 }
 
+/// Who looks at what `stat` says of each entry while its NAR is written.
+pub(crate) trait Look: Clone {
+    /// Whether anybody looks: for a symlink `stat` has to be called then.
+    const LOOKS: bool;
+
+    /// Shown each entry, with how many directories of the tree it lies in, and the
+    /// path below the tree's top, empty for the top itself.
+    fn look(&mut self, stat: &Stat, depth: u32, place: impl Fn() -> Vec<u8>);
+}
+
+/// Nobody.
+impl Look for () {
+    const LOOKS: bool = false;
+
+    fn look(&mut self, _: &Stat, _: u32, _: impl Fn() -> Vec<u8>) {}
+}
+
 /// Writes NARs of trees, as much at a time as its buffer holds; keeps its buffers
 /// between them.
-pub(crate) struct NarWriter {
+pub(crate) struct NarWriter<L = ()> {
     /// What was written and not taken yet lies between these two.
     buffer: Vec<u8>,
     start: usize,
@@ -95,24 +112,15 @@ pub(crate) struct NarWriter {
     /// What to say of a file's extended attributes, if they are looked at.
     judge: Option<XattrJudge>,
     judged: Judged,
+    /// Who looks at the tree, and who looks at the next.
+    looker: L,
+    blank: L,
     use_case_hack: bool,
 }
 
 impl Default for NarWriter {
     fn default() -> Self {
-        Self {
-            buffer: vec![0; BUFFER + FRAME],
-            start: 0,
-            end: 0,
-            written: 0,
-            levels: Vec::new(),
-            file: None,
-            whole: false,
-            entries: Vec::new(),
-            judge: None,
-            judged: Judged::default(),
-            use_case_hack: false,
-        }
+        Self::looking(())
     }
 }
 
@@ -135,7 +143,31 @@ struct OpenFile {
     left: u64,
 }
 
-impl NarWriter {
+impl<L: Look> NarWriter<L> {
+    /// One whose entries somebody looks at.
+    pub(crate) fn looking(blank: L) -> Self {
+        Self {
+            buffer: vec![0; BUFFER + FRAME],
+            start: 0,
+            end: 0,
+            written: 0,
+            levels: Vec::new(),
+            file: None,
+            whole: false,
+            entries: Vec::new(),
+            judge: None,
+            judged: Judged::default(),
+            looker: blank.clone(),
+            blank,
+            use_case_hack: false,
+        }
+    }
+
+    /// Who looked at the tree begun last.
+    pub(crate) fn take_looker(&mut self) -> L {
+        std::mem::replace(&mut self.looker, self.blank.clone())
+    }
+
     /// Has `judge` look at the names of the extended attributes (each followed
     /// by a NUL) of each file and directory that has any.
     pub(crate) fn judge_xattrs(&mut self, judge: XattrJudge) {
@@ -150,6 +182,10 @@ impl NarWriter {
     /// What was said of the extended attributes of the tree written last.
     pub(crate) fn take_judged(&mut self) -> Judged {
         std::mem::take(&mut self.judged)
+    }
+
+    fn look(&mut self, stat: &Stat) {
+        self.looker.look(stat, self.levels.len() as u32, || place(&self.levels));
     }
 
     fn look_at_xattrs(&mut self, list: impl Fn() -> io::Result<Vec<u8>>) {
@@ -211,6 +247,7 @@ impl NarWriter {
     ) -> Result<(), NarError> {
         (self.start, self.end, self.written) = (0, 0, 0);
         (self.file, self.whole) = (None, false);
+        (self.looker, self.judged) = (self.blank.clone(), Judged::default());
         self.levels.clear();
         self.string(b"nix-archive-1");
         let begun = self.node(dir, name, file_type);
@@ -322,6 +359,7 @@ impl NarWriter {
         match kind {
             FileType::Regular => {
                 let file = dir.open_file(name)?;
+                self.look(file.stat());
                 self.look_at_xattrs(|| file.xattrs());
                 self.string(b"regular");
                 if file.stat().executable() {
@@ -334,6 +372,9 @@ impl NarWriter {
                 self.file = Some(OpenFile { file, size, left: size });
             }
             FileType::Symlink => {
+                if L::LOOKS {
+                    self.look(&dir.stat(name)?);
+                }
                 let target = dir.read_link(name)?;
                 self.string(b"symlink");
                 self.string(b"target");
@@ -344,7 +385,9 @@ impl NarWriter {
                 let directory = dir.open_directory(name)?;
                 self.look_at_xattrs(|| directory.xattrs(c""));
                 self.string(b"directory");
-                let identity = directory.stat(c"")?.identity();
+                let stat = directory.stat(c"")?;
+                self.look(&stat);
+                let identity = stat.identity();
                 let entries = read_directory(&directory, &mut self.entries, self.use_case_hack)?;
                 self.levels.push(Level { entries, next: 0, directory: Some(directory), identity });
             }

@@ -1,21 +1,22 @@
 //! Contents against hashes: each path's NAR, each entry of `.links`, content
 //! addresses. Largest first, so that all cores are busy to the end.
 
-use super::sizes::link_hash;
+use super::sizes::{self, Faults, link_hash};
 use super::{Finding, FindingKind, Gathered, Subject};
 use crate::catalog::{PathId, Source};
 use crate::disk::{self, DiskError, LinksPlace, LinksReader, Total, WalkEntry, Walker};
-use crate::fs::{Directory, FileType, StoreFiles};
+use crate::fs::{Directory, FileType, Stat, StoreFiles};
 use crate::nar::SelfReferenceHasher;
 use crate::nar::content_address::{ContentAddress, Method};
 use crate::nar::hash::{Algorithm, Hash, Hasher};
 use crate::nar::lanes::{self, Hashed, Jobs, Lanes};
 use crate::nar::nix32;
-use crate::nar::stream::{Judged, NarError, NarProblem, NarWriter};
+use crate::nar::stream::{Judged, Look, NarError, NarProblem, NarWriter};
 use crate::store::StorePath;
 use crate::threads;
 use crate::warning::WarningKind;
 use rustix::io::Errno;
+use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
@@ -39,6 +40,8 @@ struct Shared<'a> {
     links: Vec<Link>,
     /// How many of all these were begun.
     begun: AtomicUsize,
+    /// The owner that files should have.
+    owner: Option<u32>,
 }
 
 /// An entry of `.links`.
@@ -49,7 +52,11 @@ struct Link {
     file_type: FileType,
 }
 
-pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathered, DiskError> {
+/// Hashes all; the paths of which all that `stat` shows was checked beside it, sorted.
+pub(super) fn check(
+    subject: &Subject<'_>,
+    files: &StoreFiles,
+) -> Result<(Gathered, Vec<PathId>), DiskError> {
     let mut gathered = Gathered::default();
     let mut shared = Shared {
         subject,
@@ -58,6 +65,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
         links_dirs: Vec::new(),
         links: Vec::new(),
         begun: AtomicUsize::new(0),
+        owner: sizes::common_owner(subject, files),
     };
     if subject.whole
         && subject.options.wants_any(&[FindingKind::LinkHash, FindingKind::LinkedToCorrupt])
@@ -77,7 +85,7 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
     // Each thread reads and hashes by turns: while one waits for the disk, others hash.
     let wanted = subject.options.threads.unwrap_or_else(threads::for_disk);
     let wanted = threads::at_most(wanted.min(disk::open_files() / lanes::open_files()));
-    let parts: Vec<Gathered> = std::thread::scope(|scope| {
+    let parts: Vec<_> = std::thread::scope(|scope| {
         let work = || Worker::new(&shared).work();
         let handles: Vec<_> = (1..wanted).map_while(|_| threads::start(scope, work)).collect();
         let mut parts = vec![work()];
@@ -89,10 +97,13 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
         }
         parts
     });
-    for part in parts {
+    let mut checked = Vec::new();
+    for (part, more) in parts {
         gathered.extend(part);
+        checked.extend(more);
     }
-    Ok(gathered)
+    checked.sort_unstable();
+    Ok((gathered, checked))
 }
 
 /// Finds the links whose names are hashes, and opens the directories they are in.
@@ -152,22 +163,84 @@ impl LinksReader for HashNames {
     }
 }
 
+/// Looks at what `stat` says of the entries of one path.
+#[derive(Clone)]
+struct Looker {
+    /// The owner that files should have.
+    owner: Option<u32>,
+    /// The store's device.
+    device: u64,
+    entries: u64,
+    /// Of paths below the top.
+    faults: HashMap<FindingKind, Faults>,
+    /// Whether something of it lies on another device.
+    elsewhere: bool,
+}
+
+impl Look for Looker {
+    const LOOKS: bool = true;
+
+    fn look(&mut self, stat: &Stat, depth: u32, place: impl Fn() -> Vec<u8>) {
+        self.entries += 1;
+        self.elsewhere |= stat.dev != self.device;
+        for (kind, expected, found) in sizes::faults(stat, self.owner) {
+            let finding = || Finding::new(kind, place(), expected, found);
+            self.faults.entry(kind).or_default().add(depth, finding);
+        }
+    }
+}
+
 /// What one thread works with and gathers.
 struct Worker<'a> {
     shared: &'a Shared<'a>,
     /// For what is read once more.
     writer: NarWriter,
     gathered: Gathered,
+    checked: Vec<PathId>,
 }
 
 impl<'a> Worker<'a> {
     fn new(shared: &'a Shared<'a>) -> Self {
-        Self { shared, writer: shared.writer(), gathered: Gathered::default() }
+        let writer = shared.writer(());
+        Self { shared, writer, gathered: Gathered::default(), checked: Vec::new() }
     }
 
-    fn work(mut self) -> Gathered {
-        Lanes::new(|| self.shared.writer()).run(&mut self);
-        self.gathered
+    fn work(mut self) -> (Gathered, Vec<PathId>) {
+        let looker = Looker {
+            owner: self.shared.owner,
+            device: self.shared.files.stat().dev,
+            entries: 0,
+            faults: HashMap::new(),
+            elsewhere: false,
+        };
+        Lanes::new(|| self.shared.writer(looker.clone())).run(&mut self);
+        (self.gathered, self.checked)
+    }
+
+    /// What was seen of a path that was read whole. One that has to be walked anyhow,
+    /// to find what else there is, is left to that walk.
+    fn looked(&mut self, id: PathId, size: u64, looker: Looker) {
+        let subject = self.shared.subject;
+        if !subject.options.disk || looker.elsewhere || self.shared.files.facts().copies_up {
+            return;
+        }
+        let path = subject.catalog.path(id);
+        self.checked.push(id);
+        self.gathered.checked.entries += looker.entries;
+        for (kind, faults) in looker.faults {
+            for mut finding in faults.findings(kind, "") {
+                finding.path = match &finding.path[..] {
+                    b"" => path.clone().into(),
+                    below => [path.as_bytes(), b"/", below].concat(),
+                };
+                self.gathered.findings.push(finding);
+            }
+        }
+        if let Some(expected) = subject.catalog.nar_size(id).filter(|&expected| expected != size) {
+            let bytes = |size: u64| format!("{size} bytes");
+            let kind = FindingKind::NarSize;
+            self.gathered.findings.push(Finding::new(kind, path, bytes(expected), bytes(size)));
+        }
     }
 
     fn path_is_done(&mut self, bytes_before: u64) {
@@ -179,8 +252,9 @@ impl<'a> Worker<'a> {
 
 impl Jobs for Worker<'_> {
     type Job = Job;
+    type Look = Looker;
 
-    fn next(&mut self, writer: &mut NarWriter) -> Option<(Job, Result<(), NarError>)> {
+    fn next(&mut self, writer: &mut NarWriter<Looker>) -> Option<(Job, Result<(), NarError>)> {
         let shared = self.shared;
         loop {
             let at = shared.begun.fetch_add(1, Ordering::Relaxed);
@@ -212,11 +286,14 @@ impl Jobs for Worker<'_> {
         }
     }
 
-    fn done(&mut self, job: Job, hashed: Hashed) {
+    fn done(&mut self, job: Job, hashed: Hashed<Looker>) {
         let before = self.gathered.checked.bytes_hashed;
         match job {
             Job::Path(id) => {
                 self.shared.judged(id, hashed.judged, &mut self.gathered);
+                if let Ok((size, _)) = hashed.hash {
+                    self.looked(id, size, hashed.looker);
+                }
                 self.shared.path(id, hashed.hash, &mut self.writer, &mut self.gathered);
                 self.path_is_done(before);
             }
@@ -232,8 +309,8 @@ impl Jobs for Worker<'_> {
 }
 
 impl Shared<'_> {
-    fn writer(&self) -> NarWriter {
-        let mut writer = NarWriter::default();
+    fn writer<L: Look>(&self, looker: L) -> NarWriter<L> {
+        let mut writer = NarWriter::looking(looker);
         let canonical = &self.subject.options.canonical;
         writer.use_case_hack(canonical.use_case_hack);
         if self.subject.options.wants(FindingKind::Xattr) {

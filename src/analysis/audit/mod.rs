@@ -402,7 +402,7 @@ impl Audit {
                 && options.wants(FindingKind::Database);
             let work = || database::integrity(database);
             let thread = check.then(|| threads::start(scope, work)).flatten();
-            let walked = files.filter(|_| options.disk).map(|files| sizes::check(&subject, files));
+            let walked = files.map(|files| read(&subject, files));
             let integrity = match thread {
                 Some(thread) => Some(database::checked(database.path(), thread.join())),
                 // Where no thread can be started, one after the other.
@@ -415,9 +415,6 @@ impl Audit {
             all.extend(walked?);
         }
         if let Some(files) = files {
-            if options.contents {
-                all.extend(hashes::check(&subject, files)?);
-            }
             if subject.whole && options.disk {
                 let victims = victims::find(&subject, files, &all.findings)?;
                 all.extend(victims);
@@ -494,6 +491,19 @@ impl Audit {
         let head = Head { store_dir: &self.store_dir, warnings: &self.warnings };
         Document::new(head, sections, Section::FINDINGS)
     }
+}
+
+/// Hashes contents and looks at what `stat` says, as the options say: where both are
+/// wanted, both in one walk.
+fn read(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathered, DiskError> {
+    let (mut gathered, mut checked) = (Gathered::default(), Vec::new());
+    if subject.options.contents {
+        (gathered, checked) = hashes::check(subject, files)?;
+    }
+    if subject.options.disk {
+        gathered.extend(sizes::check(subject, files, &checked)?);
+    }
+    Ok(gathered)
 }
 
 /// Turns warnings of some kinds into findings: an audit reports them as such.

@@ -5,6 +5,7 @@
 //! 1970, one owner, no extended attributes but a few.
 
 use super::{Canonical, Finding, FindingKind, Gathered, Subject};
+use crate::catalog::PathId;
 use crate::disk::{
     self, DiskError, EntryStat, LinksPlace, LinksReader, ScanOptions, Top, Total, Visitor,
     WalkDirectory, WalkEntry, Walker,
@@ -45,8 +46,8 @@ struct Checker<'a> {
 /// Files of one path with one fault: those least deep, of them the first by name,
 /// and how many. Of a tree of directories in each other, the names of all would
 /// take time with the square of its depth.
-#[derive(Default)]
-struct Faults {
+#[derive(Clone, Default)]
+pub(super) struct Faults {
     /// Each with the depth of its directory.
     named: Vec<(u32, Finding)>,
     count: u64,
@@ -55,7 +56,7 @@ struct Faults {
 }
 
 impl Faults {
-    fn add(&mut self, depth: u32, finding: impl FnOnce() -> Finding) {
+    pub(super) fn add(&mut self, depth: u32, finding: impl FnOnce() -> Finding) {
         self.count += 1;
         if self.deepest.is_some_and(|deepest| depth > deepest) {
             return;
@@ -66,6 +67,17 @@ impl Faults {
         }
     }
 
+    /// The findings of a path: each file named, or how many more there are.
+    pub(super) fn findings(mut self, kind: FindingKind, path: &str) -> Vec<Finding> {
+        self.cut();
+        let rest = self.count - self.named.len() as u64;
+        let mut findings: Vec<_> = self.named.into_iter().map(|(_, finding)| finding).collect();
+        if rest > 0 {
+            findings.push(Finding::new(kind, path, "", format!("{rest} more files")));
+        }
+        findings
+    }
+
     fn cut(&mut self) {
         self.named.sort();
         self.named.truncate(NAMED);
@@ -74,7 +86,54 @@ impl Faults {
 }
 
 /// A fault of a file: of which kind, what was expected, and what was found.
-type Fault = (FindingKind, String, String);
+pub(super) type Fault = (FindingKind, String, String);
+
+/// What is wrong with a file by what `stat` says of it.
+pub(super) fn faults(meta: &Stat, owner: Option<u32>) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut add = |kind, expected: &str, found: String| {
+        faults.push((kind, expected.to_owned(), found));
+    };
+    let mode = meta.mode & 0o7777;
+    let file_type = meta.file_type();
+    match file_type {
+        FileType::Other => {
+            let kind = match meta.mode & 0o170_000 {
+                0o010_000 => "FIFO",
+                0o020_000 => "character device",
+                0o060_000 => "block device",
+                0o140_000 => "socket",
+                _ => "unknown",
+            };
+            add(FindingKind::UnsupportedFile, "file, directory or symlink", kind.to_owned());
+        }
+        FileType::Regular | FileType::Directory => {
+            // As Nix: who may execute a file is its owner's bit.
+            let (expected, text) = match file_type {
+                FileType::Regular if !meta.executable() => (0o444, "0444"),
+                _ => (0o555, "0555"),
+            };
+            if mode != expected {
+                let kind = match mode {
+                    mode if mode & 0o7000 != 0 => FindingKind::Setuid,
+                    mode if mode & 0o222 != 0 => FindingKind::Writable,
+                    _ => FindingKind::Mode,
+                };
+                add(kind, text, format!("{mode:04o}"));
+            }
+        }
+        FileType::Symlink | FileType::Unknown => {}
+    }
+    if meta.mtime != 1 || meta.mtime_nsec != 0 {
+        add(FindingKind::Mtime, "1", time(meta));
+    }
+    if let Some(owner) = owner
+        && meta.uid != owner
+    {
+        add(FindingKind::Owner, &owner.to_string(), meta.uid.to_string());
+    }
+    faults
+}
 
 /// What one thread gathers.
 #[derive(Default)]
@@ -83,22 +142,29 @@ struct State {
     warnings: Warnings,
 }
 
-/// Audits what `stat` says of paths, and of the store directory if all are audited.
-pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathered, DiskError> {
+/// Audits what `stat` says of paths but those of `checked`, which are sorted, and of the
+/// store directory if all are audited.
+pub(super) fn check(
+    subject: &Subject<'_>,
+    files: &StoreFiles,
+    checked: &[PathId],
+) -> Result<Gathered, DiskError> {
     let catalog = subject.catalog;
+    let is_checked = |id: &PathId| checked.binary_search(id).is_ok();
     let names: Vec<&str> = subject.ids.iter().map(|&id| catalog.base_name(id)).collect();
     let walker = Walker::new(files, subject.options.threads)?;
     let checker = Checker {
         store_dir: catalog.store_dir(),
         nar_sizes: names.iter().map(|_| AtomicU64::new(0)).collect(),
         states: names.iter().map(|_| AtomicU8::new(0)).collect(),
-        owner: common_owner(files, &names),
+        owner: common_owner(subject, files),
         device: files.stat().dev,
         known: (0..64).map(|_| Mutex::default()).collect(),
         xattrs: subject.options.wants(FindingKind::Xattr),
         canonical: &subject.options.canonical,
     };
-    let tops = Top::numbered(names.iter().copied());
+    let mut tops = Top::numbered(names.iter().copied());
+    tops.retain(|top| !is_checked(&subject.ids[top.path as usize]));
     subject.progress.begin("checking files", Total::Paths(tops.len() as u64));
     let walked = walker.walk(&tops, &checker, subject.progress);
     let mut gathered = Gathered { warnings: walked.warnings, ..Gathered::default() };
@@ -112,16 +178,11 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
             all.named.extend(more.named);
         }
     }
-    for ((path, kind), mut all) in faults {
-        all.cut();
-        let rest = all.count - all.named.len() as u64;
-        gathered.findings.extend(all.named.into_iter().map(|(_, finding)| finding));
-        if rest > 0 {
-            let path = catalog.path(subject.ids[path as usize]);
-            gathered.findings.push(Finding::new(kind, path, "", format!("{rest} more files")));
-        }
+    for ((path, kind), all) in faults {
+        let path = catalog.path(subject.ids[path as usize]);
+        gathered.findings.extend(all.findings(kind, &path));
     }
-    for (index, &id) in subject.ids.iter().enumerate() {
+    for (index, &id) in subject.ids.iter().enumerate().filter(|(_, id)| !is_checked(id)) {
         let state = checker.states[index].load(Ordering::Relaxed);
         if state == 0 {
             gathered.findings.push(Finding::new(
@@ -153,11 +214,11 @@ pub(super) fn check(subject: &Subject<'_>, files: &StoreFiles) -> Result<Gathere
 }
 
 /// The owner of most of the paths themselves.
-fn common_owner(files: &StoreFiles, names: &[&str]) -> Option<u32> {
+pub(super) fn common_owner(subject: &Subject<'_>, files: &StoreFiles) -> Option<u32> {
     let mut counts: HashMap<u32, usize> = HashMap::new();
-    let step = names.len() / ASKED + 1;
-    for name in names.iter().step_by(step) {
-        if let Ok(name) = CString::new(*name)
+    let step = subject.ids.len() / ASKED + 1;
+    for &id in subject.ids.iter().step_by(step) {
+        if let Ok(name) = CString::new(subject.catalog.base_name(id))
             && let Ok(stat) = files.directory().stat(&name)
         {
             *counts.entry(stat.uid).or_default() += 1;
@@ -216,47 +277,8 @@ impl Checker<'_> {
         entry: &WalkEntry<'_, Known>,
         meta: &Stat,
     ) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        let mut add = |kind, expected: &str, found: String| {
-            faults.push((kind, expected.to_owned(), found));
-        };
+        let mut faults = faults(meta, self.owner);
         let mode = meta.mode & 0o7777;
-        let octal = || format!("{mode:04o}");
-        match entry.file_type {
-            FileType::Other => {
-                let kind = match meta.mode & 0o170_000 {
-                    0o010_000 => "FIFO",
-                    0o020_000 => "character device",
-                    0o060_000 => "block device",
-                    0o140_000 => "socket",
-                    _ => "unknown",
-                };
-                add(FindingKind::UnsupportedFile, "file, directory or symlink", kind.to_owned());
-            }
-            FileType::Regular | FileType::Directory => {
-                // As Nix: who may execute a file is its owner's bit.
-                let expected = match entry.file_type {
-                    FileType::Regular if !meta.executable() => "0444",
-                    _ => "0555",
-                };
-                if mode & 0o7000 != 0 {
-                    add(FindingKind::Setuid, expected, octal());
-                } else if mode & 0o222 != 0 {
-                    add(FindingKind::Writable, expected, octal());
-                } else if octal() != expected {
-                    add(FindingKind::Mode, expected, octal());
-                }
-            }
-            FileType::Symlink | FileType::Unknown => {}
-        }
-        if meta.mtime != 1 || meta.mtime_nsec != 0 {
-            add(FindingKind::Mtime, "1", time(meta));
-        }
-        if let Some(owner) = self.owner
-            && meta.uid != owner
-        {
-            add(FindingKind::Owner, &owner.to_string(), meta.uid.to_string());
-        }
         // Asking costs as much as the walk. Where it matters most, in what can be
         // run, it is asked always; all files are asked where they are opened.
         let run = entry.file_type == FileType::Regular && mode & 0o111 != 0;
@@ -264,7 +286,7 @@ impl Checker<'_> {
             && self.xattrs
             && let Some(names) = self.xattrs(warnings, directory, entry)
         {
-            add(FindingKind::Xattr, "", names);
+            faults.push((FindingKind::Xattr, String::new(), names));
         }
         faults
     }

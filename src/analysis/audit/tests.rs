@@ -455,3 +455,50 @@ fn links_of_a_later_nix_are_audited() {
     assert_eq!(found, expected);
     assert_eq!(audit.checked.links, 6);
 }
+
+/// Hashing looks at what `stat` says on its way, and leaves to the walk what cannot be
+/// hashed.
+#[test]
+fn whether_contents_are_hashed_or_not_stat_shows_the_same() {
+    let of = |contents: bool| {
+        let mut made = Made::new();
+        let [tree, fifo, size, gone, unknown] =
+            ["tree", "fifo", "size", "gone", "unknown"].map(|name| base(name.len() as u32, name));
+        let deep = made.real(&tree).join("one/two/three");
+        fs::create_dir_all(&deep).unwrap();
+        for (at, name) in (0..12).zip(["one", "one/two", "one/two/three"].into_iter().cycle()) {
+            fs::write(made.real(&tree).join(name).join(format!("file {at}")), "text").unwrap();
+        }
+        std::os::unix::fs::symlink("nowhere", deep.join("link")).unwrap();
+        made.file(&format!("{tree}/good"), b"good");
+        fs::create_dir(made.real(&fifo)).unwrap();
+        let file_type = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(CWD, made.real(&fifo).join("fifo"), file_type, Mode::RUSR, 0).unwrap();
+        fs::write(made.real(&fifo).join("then"), "more").unwrap();
+        made.file(&size, b"size");
+        made.file(&unknown, b"unknown");
+        made.true_row(&tree, false, "");
+        made.row(&fifo, Some([1; 32]), Some(1), "");
+        made.row(&size, Some([2; 32]), Some(1), "");
+        made.row(&gone, Some([3; 32]), Some(1), "");
+        made.row(&unknown, None, None, "");
+        let except = vec![FindingKind::NarHash, FindingKind::UnknownHash];
+        made.audit(AuditOptions { contents, except, ..AuditOptions::default() })
+    };
+    let (mut without, mut with) = (of(false), of(true));
+    // Each was made at a time of its own.
+    for finding in without.findings.iter_mut().chain(&mut with.findings) {
+        if finding.kind == FindingKind::Mtime && !finding.expected.is_empty() {
+            finding.found = "another".to_owned();
+        }
+    }
+    assert_eq!(findings(&with), findings(&without));
+    assert_eq!(with.checked.entries, without.checked.entries);
+    assert_eq!(with.checked.nar_hashes, 2);
+    let kinds: std::collections::BTreeSet<_> = findings(&with).into_iter().map(|f| f.0).collect();
+    let expected =
+        ["missing_path", "mtime", "nar_size", "unknown_size", "unsupported_file", "writable"];
+    assert_eq!(kinds, expected.into());
+    let more = findings(&with).into_iter().find(|f| f.0 == "writable" && f.3.contains("more"));
+    assert_eq!(more.map(|f| f.3), Some("11 more files"));
+}
