@@ -20,10 +20,12 @@ trap 'rm -rf "$scratch"' EXIT
 echo "downloading into $debs"
 mkdir -p "$debs/partial"
 : >"$scratch/status" # as if nothing were installed here: all dependencies come along
-mapfile -t packages < <(grep -v '^#' "$here/packages.txt")
+mapfile -t packages < <(grep -v -e '^#' -e '^alone: ' "$here/packages.txt")
+mapfile -t alone < <(sed -n 's/^alone: //p' "$here/packages.txt")
 apt-get -q -o Dir::State::status="$scratch/status" -o Dir::Cache::archives="$debs" \
   -o Debug::NoLocking=1 -o APT::Sandbox::User=root \
   install -y --download-only --no-install-recommends "${packages[@]}" >"$scratch/apt.log"
+(cd "$debs" && apt-get -q download "${alone[@]}" >>"$scratch/apt.log")
 
 # The packages as a Nix list, dependencies first; what would close a cycle is left out.
 echo "reading dependencies"
