@@ -71,15 +71,27 @@ pub(super) fn write_page(
     page: impl Fn(usize) -> Result<Page, PageError>,
     warnings: &Warnings,
 ) -> Result<Exit, Failure> {
-    let mut named = all.min(LARGEST / BYTES_OF_A_PATH);
+    let written = largest_page(all, LARGEST, page)?;
+    request.write_file(|out| out.write_all(&written), warnings)
+}
+
+/// The page that names as many of `all` paths as fit into `largest` bytes.
+fn largest_page(
+    all: usize,
+    largest: usize,
+    page: impl Fn(usize) -> Result<Page, PageError>,
+) -> Result<Vec<u8>, Failure> {
+    let mut named = all.min(largest / BYTES_OF_A_PATH);
     loop {
         let mut written = Vec::new();
         let page = page(named).map_err(|e| Failure::because(&e))?;
         html::write(&page, &mut written).map_err(|e| Failure::because(&e))?;
-        if written.len() < LARGEST || named <= FEWEST_NAMED {
-            return request.write_file(|out| out.write_all(&written), warnings);
+        if written.len() < largest || named <= FEWEST_NAMED {
+            return Ok(written);
         }
-        named = (named / 2).max(FEWEST_NAMED);
+        // What retains more has more references: half of the paths take more than half.
+        let fitting = (named as u128 * largest as u128 / written.len() as u128) as usize;
+        named = (fitting / 10 * 9).max(FEWEST_NAMED);
     }
 }
 
@@ -114,4 +126,138 @@ fn handles(catalog: &Catalog, targets: &[PathId]) -> impl Iterator<Item = String
             false => catalog.store_path(id).hash_part().to_owned(),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::page::Contents;
+    use crate::catalog::{Builder, Record};
+    use crate::census::scan_contents;
+    use crate::disk::{Progress, ScanOptions};
+    use crate::fs::{MemoryFile, StoreFiles, Tree};
+    use crate::nar::nix32;
+    use sha2::{Digest, Sha256};
+
+    /// Numbers that look random and are the same in each run (SplitMix64).
+    struct Random(u64);
+
+    impl Random {
+        fn below(&mut self, end: u32) -> u32 {
+            self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = self.0;
+            z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+            ((z ^ (z >> 31)) % u64::from(end)) as u32
+        }
+    }
+
+    /// Base names: hash parts that look random, and names as packages have them.
+    fn base_name(random: &mut Random, n: u32) -> String {
+        const WORDS: [&str; 16] = [
+            "lib",
+            "python3.12",
+            "perl5.40",
+            "gtk",
+            "kde",
+            "system",
+            "unit",
+            "font",
+            "texlive",
+            "haskell",
+            "util",
+            "net",
+            "crypt",
+            "image",
+            "doc",
+            "xorg",
+        ];
+        let digest = Sha256::digest(n.to_le_bytes());
+        let mut word = || WORDS[random.below(16) as usize];
+        let (first, second) = (word(), word());
+        let (a, b) = (random.below(12), random.below(40));
+        format!("{}-{first}-{second}{}-{a}.{b}", nix32::encode(&digest[..20]), n % 997)
+    }
+
+    /// A store of so many paths, each with so many references to others, mostly the same
+    /// few; with files of several kinds, if they are asked for.
+    fn store(paths: u32, each: u32, files: bool) -> (Census, Option<Contents>) {
+        let mut random = Random(7);
+        let mut builder = Builder::new("/nix/store");
+        let mut tree = Vec::new();
+        // Base names ascend, as a catalog sorts them.
+        let mut names: Vec<String> = (0..paths).map(|n| base_name(&mut random, n)).collect();
+        names.sort_unstable();
+        for (n, base) in (0..).zip(&names) {
+            let path = format!("/nix/store/{base}");
+            let record = Record {
+                path: path.as_bytes(),
+                nar_size: Some(u64::from(random.below(1 << (9 + n % 18))) / 8 * 8),
+                registration_time: Some(1_700_000_000 + i64::from(random.below(10_000_000))),
+                ..Record::default()
+            };
+            builder.add(&record).unwrap();
+            for name in ["bin/tool", "lib/libtool.so", "share/man/man1/tool.1", "share/doc/a.txt"] {
+                if files && random.below(3) > 0 {
+                    let contents = "x".repeat(1 + random.below(300) as usize);
+                    tree.push((format!("{path}/{name}"), MemoryFile::from(contents.as_str())));
+                }
+            }
+            tree.push((path, MemoryFile::Directory));
+        }
+        for n in 1..paths {
+            for _ in 0..each {
+                // The lower, the more often.
+                let other = random.below(n);
+                builder.add_reference(n, random.below(other + 1));
+            }
+        }
+        let catalog = builder.finish().unwrap();
+        if !files {
+            return (Census::new(catalog, &Examine::All, None).unwrap(), None);
+        }
+        let files = StoreFiles::open(&Tree::memory(tree), "/nix/store".as_ref()).unwrap();
+        let (options, progress) = (ScanOptions::default(), Progress::default());
+        let scanned = scan_contents(&files, &catalog, &Examine::All, &options, &progress);
+        let (scan, kinds, largest) = scanned.unwrap();
+        let census = Census::new(catalog, &Examine::All, Some(scan)).unwrap();
+        (census, Some(Contents { kinds, largest }))
+    }
+
+    /// The length of the page of a store, and how many of its paths have no names there.
+    fn page(census: &Census, contents: Option<&Contents>, largest: usize) -> (usize, u64) {
+        let pages = Pages::new(census, contents, None, &[]).unwrap();
+        let folded = std::cell::Cell::new(0);
+        let written = largest_page(census.len(), largest, |named| {
+            let page = pages.page(named);
+            let fact = page.facts.iter().find(|(key, _)| *key == "folded_paths");
+            folded.set(fact.unwrap().1.as_u64().unwrap());
+            Ok(page)
+        });
+        (written.unwrap().len(), folded.get())
+    }
+
+    #[test]
+    fn pages_are_small_and_what_retains_least_is_folded() {
+        let (census, contents) = store(1300, 12, true);
+        let (bytes, folded) = page(&census, contents.as_ref(), LARGEST);
+        assert!((150_000..=400_000).contains(&bytes) && folded == 0, "{bytes} bytes, {folded}");
+        // 240,000 references.
+        let (census, contents) = store(20_000, 12, true);
+        assert!(census.references().entries() > 150_000, "some are drawn twice");
+        let (bytes, folded) = page(&census, contents.as_ref(), LARGEST);
+        assert!((1_000_000..=5_000_000).contains(&bytes) && folded == 0, "{bytes} bytes, {folded}");
+        let (bytes, folded) = page(&census, contents.as_ref(), 1_000_000);
+        assert!((500_000..1_000_000).contains(&bytes), "{bytes} bytes");
+        assert!((10_000..19_500).contains(&folded), "{folded} of 20,000 paths are folded");
+    }
+
+    #[test]
+    #[ignore = "takes minutes without optimisation: cargo test --release --lib -- --ignored whole_store"]
+    fn of_a_whole_store_what_retains_least_is_folded() {
+        let (census, _) = store(300_000, 10, false);
+        let (bytes, folded) = page(&census, None, LARGEST);
+        assert!((10_000_000..LARGEST).contains(&bytes), "{bytes} bytes");
+        assert!((100_000..=299_500).contains(&folded), "{folded} of 300,000 paths are folded");
+    }
 }

@@ -615,6 +615,13 @@ fn a_page_is_a_page() {
     refused(&["report", "-o", "x.html"], "write a page for a browser");
     refused(&["html", SYSTEM, "--all", "-o", "x.html"], "--all is the whole store");
     let html = env.ok(["--root", DEMO, "html", SYSTEM]);
+    // Where paths are folded, the page says so.
+    if let Some(mut page) = Page::open(&demo(&env)) {
+        page.press("Home");
+        page.eval("nixCensus.census.facts.folded_paths = 1234; nixCensus.panel.draw()");
+        let text = page.text("document.querySelector('#panel').textContent");
+        assert!(text.contains("names the 86 paths that retain most. The other 1,234"), "{text}");
+    }
     assert!(html.starts_with("<!doctype html>") && html.ends_with("</html>\n"));
     assert_eq!(html, fs::read_to_string(demo(&env)).unwrap());
 }

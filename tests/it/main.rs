@@ -24,6 +24,7 @@ mod habits;
 mod hostile_database;
 mod html;
 mod html_diff;
+mod html_speed;
 mod images;
 mod kinds;
 mod layers;
