@@ -35,8 +35,9 @@ const LARGEST: usize = 20_000_000;
 const FEWEST_NAMED: usize = 500;
 
 /// In closures larger than this nothing is suggested: each suggestion goes over the whole
-/// graph many times.
-const SUGGESTED_UP_TO: usize = 10_000;
+/// graph many times. Of 300,000 paths with 3,000,000 references that took 27 s of processor
+/// time, so of these about 5 s.
+const SUGGESTED_UP_TO: usize = 50_000;
 
 /// How many cuts are suggested.
 const SUGGESTIONS: usize = 10;
