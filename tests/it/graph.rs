@@ -5,7 +5,7 @@ use nix_census::analysis::retained::Sizes;
 use nix_census::internals::{closure, closure_sizes};
 
 #[path = "../../benches/generate/mod.rs"]
-mod generate;
+pub(crate) mod generate;
 
 /// What the closure sizes of a store-like graph cost, in references followed,
 /// checked against plain walks of a few closures.

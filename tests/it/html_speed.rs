@@ -1,15 +1,13 @@
 //! How fast pages are in a browser. No tests, as time says nothing where others work too:
 //! benches/README.md has the figures and how they are made.
 
+use super::graph::generate;
 use super::support::TestEnv;
 use super::support::browser::Page;
 use super::support::store_in_code::{Made, SCHEMA, base, insert, path, refer};
 use serde_json::json;
 use std::fs;
 use std::path::Path;
-
-#[path = "../../benches/generate/mod.rs"]
-mod generate;
 
 /// How often each is measured.
 const RUNS: usize = 5;
