@@ -4,7 +4,7 @@
 use crate::images::Mount;
 use crate::support::nix;
 use crate::support::store_in_code::{self, Made, base};
-use crate::support::{TestEnv, have, root, run, skip};
+use crate::support::{TestEnv, have, nobody, root, run, skip};
 use nix_census::census::Freeable;
 use nix_census::disk::{self, CompressionSizes, DiskScan, Extents, Holder, Progress, ScanOptions};
 use nix_census::fs::{Compression, StoreFiles};
@@ -659,4 +659,110 @@ fn snapshots_keep_extents_and_since_reads_them_again() {
     assert_eq!(whole(&["--since", &file]), after);
     assert_eq!(whole(&["--since", &file, "--update"]), after);
     assert_eq!(kept(&[]), after);
+}
+
+#[test]
+fn read_only_and_bound_it_is_the_same() {
+    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    fs::write(btrfs.place(1, "zeros"), zeros(1 << 20)).unwrap();
+    reflink(&btrfs.place(1, "zeros"), &btrfs.place(2, "again"));
+    let before = btrfs.rows();
+    run(Command::new("umount").arg(&btrfs.at)).ok();
+    let image = btrfs.env.join("image");
+    run(Command::new("mount").args(["-o", "loop,ro"]).arg(&image).arg(&btrfs.at)).ok();
+    let rows = |root: &Path| {
+        let root = root.to_str().unwrap();
+        let report = btrfs.env.json(["--root", root, "--scan", "report", "--all", "--json"]);
+        let rows = report["paths"].as_array().unwrap().clone();
+        rows.into_iter().map(|row| (row["name"].as_str().unwrap().to_owned(), row)).collect()
+    };
+    assert_eq!(before, rows(&btrfs.at));
+    let bound = btrfs.env.join("bound");
+    fs::create_dir(&bound).unwrap();
+    run(Command::new("mount").arg("--bind").arg(&btrfs.at).arg(&bound)).ok();
+    let mount = Mount(bound);
+    assert_eq!(before, rows(&mount.0));
+}
+
+#[test]
+fn a_store_in_a_subvolume_is_read_from_its_own() {
+    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    fs::remove_dir_all(&btrfs.made.store).unwrap();
+    btrfs.btrfs(&["subvolume", "create", "nix/store"]);
+    for id in [1, 2] {
+        fs::write(btrfs.place(id, &format!("of-{id}")), random(65_536)).unwrap();
+    }
+    // The same inode numbers elsewhere are other files.
+    for name in ["one", "two", "three", "four", "five"] {
+        fs::write(btrfs.at.join(name), random(4096)).unwrap();
+    }
+    btrfs.sync();
+    reflink(&btrfs.place(1, "of-1"), &btrfs.at.join("outside"));
+    let scan = btrfs.scan();
+    assert_eq!((freed(&scan, &[0]), freed(&scan, &[1])), (0, 65_536));
+    let holders = &extents(&scan).holders;
+    assert_eq!(holders.len(), 1, "{holders:?}");
+    assert!(holders[0].path.is_empty() && !holders[0].own, "{holders:?}");
+
+    // Of a subvolume below the store nothing is known, and that is said.
+    btrfs.btrfs(&["subvolume", "create", &format!("nix/store/{}", base(3, "below"))]);
+    fs::write(btrfs.place(3, "below/file"), random(65_536)).unwrap();
+    let scan = btrfs.scan();
+    assert_eq!(extents(&scan).physical_size(), 2 * 65_536);
+    assert!(!scan.warnings.complete(), "{:?}", scan.warnings);
+}
+
+#[test]
+fn without_privilege_extents_are_not_known() {
+    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    if !have(&["setpriv"]) {
+        return;
+    }
+    fs::write(btrfs.place(1, "zeros"), zeros(1 << 20)).unwrap();
+    btrfs.sync();
+    let ask = |how: &str| {
+        let args = ["--scan", "--extents", how, "report", "--all", "--json"];
+        let ran = run(nobody(&btrfs.env).arg("--root").arg(&btrfs.at).args(args));
+        let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+        (report["paths"][0]["physical_size"].clone(), ran)
+    };
+    let (physical, ran) = ask("auto");
+    assert_eq!((physical, ran.status), (Value::Null, 0), "{}", ran.stderr);
+    let (physical, ran) = ask("exact");
+    assert_eq!((physical, ran.status), (Value::Null, 3), "{}", ran.stderr);
+    assert!(ran.stderr.contains("btrfs shows extents to root only"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_damaged_tree_is_said() {
+    let Some(btrfs) = Btrfs::new(&["-m", "single"], "loop") else { return };
+    let path = btrfs.place(1, "many");
+    fs::create_dir(&path).unwrap();
+    // In the middle: a mount reads the ends of the tree.
+    let mark = b"a mark that nothing else in the image has";
+    for n in 0..900 {
+        fs::write(path.join(format!("file{n}")), "inline".repeat(50)).unwrap();
+        if n == 450 {
+            fs::write(path.join("marked"), mark).unwrap();
+        }
+    }
+    btrfs.sync();
+    run(Command::new("umount").arg(&btrfs.at)).ok();
+    let image = btrfs.env.join("image");
+    let bytes = fs::read(&image).unwrap();
+    let places: Vec<usize> = bytes
+        .windows(mark.len())
+        .enumerate()
+        .filter(|(at, window)| bytes[*at] == mark[0] && window == mark)
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!places.is_empty());
+    let file = fs::OpenOptions::new().write(true).open(&image).unwrap();
+    places.iter().for_each(|&at| file.write_all_at(b"X", at as u64).unwrap());
+    drop(file);
+    run(Command::new("mount").args(["-o", "loop,ro"]).arg(&image).arg(&btrfs.at)).ok();
+    let (report, ran) = btrfs.made.json(&btrfs.env, ["--scan", "report", "--all"]);
+    assert_eq!(ran.status, 3, "{}", ran.stderr);
+    assert_eq!(report["paths"][0]["physical_size"], Value::Null);
+    assert!(ran.stderr.contains("cannot read its extents"), "{}", ran.stderr);
 }
