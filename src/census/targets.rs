@@ -25,6 +25,8 @@ pub enum TargetError {
         target: String,
         /// Names that are nearly the same.
         near: Vec<String>,
+        /// Whether there is more in the store than was looked at: a snapshot of a closure.
+        part: bool,
     },
     /// Several paths are called so.
     #[error("'{target}' is ambiguous: it could be any of {total} paths:{}", list("", candidates))]
@@ -43,6 +45,8 @@ pub enum TargetError {
         path: String,
         /// Names that are nearly the same.
         near: Vec<String>,
+        /// As of [`TargetError::Unknown`].
+        part: bool,
     },
     /// A name in the store directory that is not that of a store path.
     #[error(
@@ -179,7 +183,7 @@ impl Search<'_> {
     pub(super) fn not_found(&self, text: &str, near: Vec<String>) -> TargetError {
         let target = escaped(text);
         match self.among {
-            None => TargetError::Unknown { target, near },
+            None => TargetError::Unknown { target, near, part: self.catalog.is_part() },
             Some(_) => TargetError::NotExamined { target, near },
         }
     }
@@ -262,6 +266,7 @@ impl Search<'_> {
         self.catalog.find(base).ok_or_else(|| TargetError::Invalid {
             path: escaped(&self.location.path_of(base)),
             near: near_names(self.catalog, base.get(33..).unwrap_or(base)),
+            part: self.catalog.is_part(),
         })
     }
 

@@ -53,7 +53,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &CheckArgs) -> Res
         _ => {}
     }
     if asked.max_disk.is_some() && !subject.walks_disk() {
-        return Err(Failure::usage("--max-disk cannot be used with --no-disk: it needs the disk"));
+        return Err(subject.without_disk("--max-disk", "it needs the disk"));
     }
     if args.save_baseline.is_some() {
         subject.need_files()?;

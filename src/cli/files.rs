@@ -46,7 +46,7 @@ enum GroupArg {
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &FilesArgs) -> Result<Exit, Failure> {
     if !subject.walks_disk() {
-        return Err(Failure::usage("files cannot be used with --no-disk: it looks at files"));
+        return Err(subject.without_disk("files", "it looks at files"));
     }
     let rows = request.rows();
     rows.check_examined(&args.targets, args.no_closure)?;

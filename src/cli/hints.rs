@@ -16,9 +16,11 @@ fn denied(error: &io::Error) -> bool {
 /// For a name that is none of a path, or of several.
 pub(super) fn of_target(error: &TargetError) -> Option<String> {
     Some(match error {
-        TargetError::Unknown { near, .. }
-        | TargetError::Invalid { near, .. }
-        | TargetError::NotExamined { near, .. } => similar(near)?,
+        TargetError::Unknown { near, part, .. } | TargetError::Invalid { near, part, .. } => {
+            let outside = "the snapshot holds only a closure: this may be outside of it";
+            similar(near).or_else(|| part.then(|| outside.to_owned()))?
+        }
+        TargetError::NotExamined { near, .. } => similar(near)?,
         TargetError::Ambiguous { .. } => "name one by its hash part".to_owned(),
         TargetError::Pattern { .. } => "`nix-census help targets` explains patterns".to_owned(),
         TargetError::NotAStorePath { .. }

@@ -130,6 +130,13 @@ impl Kept {
         Err(Failure::usage(message).hint("take the snapshot without targets"))
     }
 
+    /// Why `what` cannot be had where the snapshot does not say what the disk says.
+    pub(super) fn no_disk(&self, what: &str, why: &str) -> Failure {
+        let name = self.name.display();
+        Failure::usage(format!("{what}: {why}, and {name} was taken with --no-disk"))
+            .hint("take the snapshot without --no-disk")
+    }
+
     /// Why files cannot be looked at.
     pub(super) fn no_files(&self) -> Failure {
         let name = self.name.display();

@@ -62,7 +62,7 @@ pub(super) fn parse_kind(key: &str) -> Result<FileKind, String> {
 
 pub(super) fn run(request: &Request, subject: &Subject, args: &KindsArgs) -> Result<Exit, Failure> {
     if !subject.walks_disk() {
-        return Err(Failure::usage("kinds cannot be used with --no-disk: it looks at files"));
+        return Err(subject.without_disk("kinds", "it looks at files"));
     }
     let rows = request.rows();
     rows.check_examined(&args.targets, args.no_closure)?;

@@ -48,7 +48,7 @@ impl NeedArgs {
     /// Refuses to say what comes free on a disk that is not walked.
     pub(super) fn check(&self, subject: &Subject) -> Result<(), Failure> {
         match self.is_some() && !subject.walks_disk() {
-            true => Err(Failure::usage("--need cannot be used with --no-disk: it needs the disk")),
+            true => Err(subject.without_disk("--need", "it needs the disk")),
             false => Ok(()),
         }
     }

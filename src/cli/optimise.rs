@@ -49,7 +49,7 @@ pub(super) fn run(
     args: &OptimiseArgs,
 ) -> Result<Exit, Failure> {
     if !subject.walks_disk() {
-        return Err(Failure::usage("optimise cannot be used with --no-disk: it reads files"));
+        return Err(subject.without_disk("optimise", "it reads files"));
     }
     if subject.lower_store().is_some() {
         let message = "Nix hard-links nothing in an overlay store: it only deletes copies that \

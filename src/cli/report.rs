@@ -68,10 +68,7 @@ pub(super) fn run(
     let named = |c: &Column| rows.columns.iter().any(|key| key == c.key());
     let asked = columns.iter().filter(|c| named(c));
     if !disk && let Some(c) = std::iter::once(&sort).chain(asked).find(|c| c.needs_disk()) {
-        return Err(Failure::usage(format!(
-            "the column {} cannot be used with --no-disk: it needs the disk",
-            c.key()
-        )));
+        return Err(subject.without_disk(&format!("the column {}", c.key()), "it needs the disk"));
     }
     let catalog = subject.catalog(request)?;
     let targets = subject.targets_or_system(request, &catalog, &args.targets, rows.all)?;
@@ -144,8 +141,7 @@ fn grouped(
     let examine = subject.examined(request, &catalog, &args.targets, args.no_closure)?;
     if matches!(by, GroupArg::Kind) {
         if !subject.walks_disk() {
-            let message = "--group-by kind cannot be used with --no-disk: it looks at files";
-            return Err(Failure::usage(message));
+            return Err(subject.without_disk("--group-by kind", "it looks at files"));
         }
         let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
         let kinds = Kinds::new(&census, &scan, &KindsOptions::default());

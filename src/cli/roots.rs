@@ -72,10 +72,8 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
     let sort = rows.sort.as_deref().and_then(RootSort::from_key);
     let sort = match (sort, disk) {
         (Some(sort), false) if sort.needs_disk() => {
-            let key = sort.key();
-            return Err(Failure::usage(format!(
-                "the column {key} cannot be used with --no-disk: it needs the disk"
-            )));
+            let what = format!("the column {}", sort.key());
+            return Err(subject.without_disk(&what, "it needs the disk"));
         }
         (Some(sort), _) => sort,
         (None, true) => RootSort::FreedDiskSize,

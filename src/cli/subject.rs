@@ -188,6 +188,14 @@ impl Subject {
         }
     }
 
+    /// Why `what` cannot be had without the disk, for the reason given.
+    pub(super) fn without_disk(&self, what: &str, why: &str) -> Failure {
+        match &self.kept {
+            Some(kept) if !self.store.no_disk => kept.no_disk(what, why),
+            _ => Failure::usage(format!("{what} cannot be used with --no-disk: {why}")),
+        }
+    }
+
     /// Refuses a snapshot, where files are needed.
     pub(super) fn need_files(&self) -> Result<(), Failure> {
         self.kept.as_ref().map_or(Ok(()), |kept| Err(kept.no_files()))

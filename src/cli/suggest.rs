@@ -27,7 +27,7 @@ pub(super) fn run(
     args: &SuggestArgs,
 ) -> Result<Exit, Failure> {
     if args.precise && !subject.walks_disk() {
-        return Err(Failure::usage("--precise cannot be used with --no-disk: it reads files"));
+        return Err(subject.without_disk("--precise", "it reads files"));
     }
     let rows = request.rows();
     rows.need_targets(&args.targets)?;

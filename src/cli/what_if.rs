@@ -174,9 +174,7 @@ fn step(
             Change::Replace(old, new)
         }
         _ if !subject.walks_disk() => {
-            return Err(Failure::usage(format!(
-                "--{kind} cannot be used with --no-disk: it reads files"
-            )));
+            return Err(subject.without_disk(&format!("--{kind}"), "it reads files"));
         }
         "drop-kind" => Change::DropKinds(kinds(value)?),
         _ => Change::DropFiles(parse_glob(value)?),

@@ -81,7 +81,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &WhyArgs) -> Resul
         _ => Show::Shortest,
     };
     if args.precise && !subject.walks_disk() {
-        return Err(Failure::usage("--precise cannot be used with --no-disk: it reads files"));
+        return Err(subject.without_disk("--precise", "it reads files"));
     }
     let census = subject.census(request, catalog, &Examine::All, false)?;
     let mut why = Why::new(&census, from, &to, show);

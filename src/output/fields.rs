@@ -30,7 +30,8 @@ pub(super) fn write_fields(
         let pad = left.saturating_sub(columns_of(&value));
         let begin = format!("{label}{}", " ".repeat(label_width - columns_of(&label) + 2));
         let value = format!("{}{value}", " ".repeat(pad));
-        write_field(&begin, &value, &text(&field.remark), style, out)?;
+        let tone = Tone::of_change(&field.cell).unwrap_or_default();
+        write_field(&begin, (&value, tone), &text(&field.remark), style, out)?;
     }
     Ok(())
 }
@@ -38,7 +39,7 @@ pub(super) fn write_fields(
 /// A label with the blanks behind it, a value, and what is said of it.
 fn write_field(
     label: &str,
-    value: &str,
+    (value, tone): (&str, Tone),
     remark: &str,
     style: &Style,
     out: &mut dyn Write,
@@ -47,12 +48,13 @@ fn write_field(
     let (at, end) = (columns_of(label), columns_of(label) + columns_of(value));
     let Some(width) = style.width.filter(|width| end + 2 + columns_of(remark) > *width) else {
         let gap = if remark.is_empty() { "" } else { "  " };
+        let value = style.paint(value, tone);
         return writeln!(out, "{label}{value}{gap}{}", remarked(remark));
     };
     // The value beside its label, else below it.
     let mut column = end + 2;
     if end <= width {
-        write!(out, "{label}{value}")?;
+        write!(out, "{label}{}", style.paint(value, tone))?;
     } else if at + REMARK <= width {
         let mut begin = label.to_owned();
         for line in wrap(value.trim_start(), width - at) {

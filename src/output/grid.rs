@@ -57,6 +57,8 @@ struct Strip {
     tree: Option<Tree>,
     /// Whether the tone of a row is that of its weight here.
     toned: bool,
+    /// Of a column of changes: the tone of each row's.
+    changes: Vec<Option<Tone>>,
 }
 
 struct Tree {
@@ -88,7 +90,8 @@ impl Grid<'_, '_> {
         for (row, &tone) in tones.iter().enumerate() {
             let cell = |strip: &Strip| {
                 let tone = if strip.toned { tone } else { Tone::Plain };
-                (strip.text(row, style), tone)
+                let own = strip.changes.get(row).copied().flatten();
+                (strip.text(row, style), own.unwrap_or(tone))
             };
             write_line(&strips, style, out, cell)?;
         }
@@ -169,7 +172,12 @@ impl Grid<'_, '_> {
             least: 0,
             tree,
             toned: column.weight || column.holds == ColumnType::Path,
+            changes: Vec::new(),
         };
+        if column.holds == ColumnType::Change {
+            let change = |row: &Vec<Cell<'_>>| row.get(at).and_then(Tone::of_change);
+            strip.changes = self.rows.iter().map(change).collect();
+        }
         let arguments = cells().any(|cell| matches!(cell, Cell::Arguments(_)));
         strip.measure(match column.rank {
             _ if strip.tree.is_some() => TREE,
@@ -210,6 +218,7 @@ impl Grid<'_, '_> {
             least: 0,
             tree: None,
             toned: true,
+            changes: Vec::new(),
         };
         strip.measure(0);
         Some(strip)

@@ -58,6 +58,21 @@ pub(super) enum Tone {
     Heavy,
     /// Large.
     Medium,
+    /// What has grown.
+    Grown,
+    /// What has shrunk.
+    Shrunk,
+}
+
+impl Tone {
+    /// That of a change; of all else none of its own.
+    pub(super) fn of_change(cell: &Cell<'_>) -> Option<Self> {
+        match cell {
+            Cell::Change(1..) => Some(Self::Grown),
+            Cell::Change(..=-1) => Some(Self::Shrunk),
+            _ => None,
+        }
+    }
 }
 
 impl Style {
@@ -70,6 +85,8 @@ impl Style {
             Tone::Dim => "2",
             Tone::Heavy => "1;31",
             Tone::Medium => "33",
+            Tone::Grown => "31",
+            Tone::Shrunk => "32",
         };
         format!("\x1b[{code}m{text}\x1b[0m")
     }

@@ -292,3 +292,24 @@ fn two_stores_are_compared_by_name() {
     let same = changes(&[root, root]);
     assert!(same.is_empty(), "{same:?}");
 }
+
+#[test]
+fn what_grew_is_red_and_what_shrank_is_green() {
+    let env = TestEnv::new();
+    let made = Made::sound(&env, "root").0;
+    let diff = |old: &str, new: &str, color: &str| {
+        made.run(&env, ["diff", old, new, "--no-disk", "--color", color, "--width", "100"]).ok()
+    };
+    let (red, green) = ("\x1b[31m", "\x1b[32m");
+    let grown = diff("hello", "tree", "always");
+    assert!(grown.contains(&format!("{red}+")) && !grown.contains(green), "{grown:?}");
+    let shrunk = diff("tree", "hello", "always");
+    assert!(shrunk.contains(&format!("{green}-")) && !shrunk.contains(red), "{shrunk:?}");
+    assert!(!diff("hello", "tree", "never").contains('\x1b'));
+    // Colours take no room.
+    let plain = |text: &str| {
+        let codes = ["\x1b[0m", "\x1b[1m", "\x1b[2m", "\x1b[33m", "\x1b[1;31m", red, green];
+        codes.iter().fold(text.to_owned(), |text, code| text.replace(code, ""))
+    };
+    assert_eq!(plain(&grown), diff("hello", "tree", "never"));
+}

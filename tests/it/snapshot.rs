@@ -1,7 +1,11 @@
 //! `snapshot`, and `--snapshot` in place of a store: the same answers.
 
-use super::support::{Run, TestEnv};
+use super::images::Mount;
+use super::support::{Run, TestEnv, have, nix, root, run, skip, through};
+use std::ffi::OsString;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 /// What is asked: of the whole store and of closures, without files' contents.
 const QUESTIONS: &[&[&str]] = &[
@@ -210,4 +214,160 @@ fn names_are_completed_from_a_snapshot() {
     let names = |text| env.ok(["generate", "names", "--", "--snapshot", &file, "report", text]);
     assert_eq!(names("perl"), "perl\nperl-5.38.2\n");
     assert_eq!(names("systemd"), "", "it is not in this closure");
+}
+
+/// The same answers of a real store whose files are hard-linked, paths and `.links`.
+#[test]
+fn answers_are_those_of_an_optimised_store() {
+    let Some(stores) = nix::stores() else { return };
+    let env = TestEnv::new();
+    let file = env.join("store.census").to_str().unwrap().to_owned();
+    let store: Vec<OsString> = stores.root_optimised.args();
+    let take = ["snapshot", "-o", &file].map(OsString::from);
+    env.run([&store[..], &take].concat()).ok();
+    let valid = stores.root_optimised.valid_paths();
+    let target = valid.iter().find(|path| path.ends_with("-everything")).unwrap_or(&valid[0]);
+    let name = &target[target.len().min("/nix/store/".len())..];
+    let mut asked = 0;
+    for question in [
+        &["report", "--all", "--columns", "all"][..],
+        &["report", name, "--columns", "all"],
+        &["report", name, "--no-closure"],
+        &["report", "--group-by", "pname", "--all"],
+        &["report", "--group-by", "kind", "--all"],
+        &["tree", name],
+        &["why", name],
+        &["what-if", name, "--remove", "*-1.0"],
+        &["suggest", name],
+        &["variants", "--no-disk", "--all"],
+        &["kinds", "--all"],
+        &["kinds", name],
+        &["roots", "--no-runtime", "--shared"],
+        &["garbage", "--no-runtime"],
+        &["reclaim", "--no-optimise", "--no-runtime"],
+        &["diff", name, name, "--by", "path"],
+        &["check", name, "--max-closure", "1", "--max-disk", "1"],
+    ] {
+        for format in ["json", "table"] {
+            let question: Vec<OsString> =
+                question.iter().chain(&["--format", format]).map(OsString::from).collect();
+            let of_store = env.run([&store[..], &question].concat());
+            let kept = [OsString::from("--snapshot"), OsString::from(&file)];
+            let of_file = env.run([&kept[..], &question].concat());
+            asked += usize::from(of_store.status < 2);
+            assert_eq!(of_file.stdout, of_store.stdout, "{question:?}");
+            assert_eq!(of_file.status, of_store.status, "{question:?} {}", of_file.stderr);
+        }
+    }
+    assert!(asked > 24, "{asked}");
+}
+
+/// Files that are not whole yet.
+fn unfinished(directory: &Path) -> usize {
+    let entries = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().file_name());
+    entries.filter(|name| name.to_string_lossy().starts_with(".nix-census-")).count()
+}
+
+/// On a full disk there is no file, or the one that was there.
+#[test]
+fn on_a_full_disk_a_snapshot_is_absent_or_as_it_was() {
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    let made = super::support::store_in_code::Made::sound(&env, "root").0;
+    let small = env.join("small");
+    fs::create_dir(&small).unwrap();
+    let mut mount = Command::new("mount");
+    let mounted = run(mount.args(["-t", "tmpfs", "-o", "size=64k", "none"]).arg(&small));
+    if mounted.status != 0 {
+        return skip(&format!("no tmpfs can be mounted here: {}", mounted.stderr));
+    }
+    let _mount = Mount(small.clone());
+    let file = small.join("store.census").to_str().unwrap().to_owned();
+    made.run(&env, ["snapshot", "-o", &file]).ok();
+    let kept = fs::read(&file).unwrap();
+    // No page is left.
+    let filler = (0..).map(|n| small.join(format!("filler-{n}")));
+    filler.take_while(|file| fs::write(file, vec![1; 4096]).is_ok()).count();
+    let new = small.join("new.census").to_str().unwrap().to_owned();
+    for args in [
+        &["snapshot", "-o", &*new][..],
+        &["snapshot", "-o", &file],
+        &["report", "--all", "--since", &file, "--update"],
+        &["snapshot", "--since", &file, "--update"],
+    ] {
+        let run = made.run(&env, args);
+        assert_eq!(run.status, 3, "{args:?} {}", run.stderr);
+        assert!(run.stderr.contains("cannot write"), "{args:?} {}", run.stderr);
+        assert!(fs::read(&file).unwrap() == kept && !Path::new(&new).exists(), "{args:?}");
+        assert_eq!(unfinished(&small), 0, "{args:?}");
+    }
+}
+
+/// A signal while the file is written, or just before it takes its name, leaves a whole
+/// file, none, or the one that was there.
+#[test]
+fn a_signal_leaves_a_snapshot_absent_or_as_it_was() {
+    if !have(&["strace"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    let made = super::support::store_in_code::Made::sound(&env, "root").0;
+    let directory = env.join("files");
+    fs::create_dir(&directory).unwrap();
+    let file = directory.join("store.census").to_str().unwrap().to_owned();
+    let new = directory.join("new.census").to_str().unwrap().to_owned();
+    made.run(&env, ["snapshot", "-o", &file]).ok();
+    let is_whole = |file: &str| env.run(["--snapshot", file, "report", "--all"]).status == 0;
+    let mut stopped = 0;
+    for signal in ["SIGINT", "SIGTERM"] {
+        for args in [
+            &["snapshot", "-o", &*new][..],
+            &["snapshot", "-o", &file],
+            &["report", "--all", "--since", &file, "--update"],
+        ] {
+            let kept = fs::read(&file).unwrap();
+            let inject = format!("inject=fsync:signal={signal}:when=1");
+            let plain = env.command(made.args(args));
+            let log = env.join("trace").to_str().unwrap().to_owned();
+            let run = run(&mut through(["strace", "-f", "-o", &log, "-e", &inject], &plain));
+            if run.stderr.contains("PTRACE") {
+                return skip("strace may not trace here");
+            }
+            let trace = fs::read_to_string(&log).unwrap();
+            assert!(trace.contains(&format!("--- {signal} ")), "{args:?}");
+            stopped += usize::from(run.status >= 128);
+            assert!(fs::read(&file).unwrap() == kept || is_whole(&file), "{args:?}");
+            assert!(!Path::new(&new).exists() || is_whole(&new), "{args:?}");
+            assert_eq!(unfinished(&directory), 0, "{args:?}");
+            let _ = fs::remove_file(&new);
+        }
+    }
+    assert!(stopped > 0);
+}
+
+#[test]
+fn what_a_snapshot_has_not_is_said() {
+    let mut env = TestEnv::new();
+    let closure = taken(&mut env, &["perl"]);
+    for name in ["systemd-minimal", "/nix/store/00000000000000000000000000000000-x"] {
+        let run = env.run(["--snapshot", &*closure, "report", name]);
+        assert_eq!(run.status, 2);
+        assert!(run.stderr.contains("may be outside of it"), "{}", run.stderr);
+    }
+    let no_disk = taken(&mut env, &["--no-disk"]);
+    for question in [
+        &["kinds", "--all"][..],
+        &["report", "--all", "--columns", "disk_size"],
+        &["report", "--all", "--group-by", "kind"],
+        &["check", "perl", "--max-disk", "1G"],
+        &["garbage", "--need", "1M"],
+        &["roots", "--sort", "freed_disk_size"],
+    ] {
+        let run = env.run([&["--snapshot", &*no_disk], question].concat());
+        assert_eq!((run.status, &*run.stdout), (2, ""), "{question:?} {}", run.stderr);
+        let says = run.stderr.contains("was taken with --no-disk");
+        assert!(says && run.stderr.contains("take the snapshot without"), "{}", run.stderr);
+    }
 }
