@@ -3,56 +3,164 @@
 use super::SCHEMA_VERSION;
 use crate::answer::{Cell, Document, Section};
 use crate::text::{escape, is_unsafe};
-use serde::ser::{Serialize, SerializeMap, SerializeSeq, Serializer};
+use serde::ser::Serialize;
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
-    write!(out, "{{\"schema_version\":{SCHEMA_VERSION},\"store_dir\":")?;
-    put(out, document.head.store_dir)?;
-    let (warnings, limit) = (document.head.warnings, document.limit);
-    write!(out, ",\n\"complete\":{},\n\"warnings\":[", warnings.complete())?;
-    for (i, warning) in warnings.iter().enumerate() {
-        out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-        let cell = Cell::Record(vec![
-            ("kind", Cell::text(warning.kind.name())),
-            ("path", Cell::Bytes(warning.path.as_slice().into())),
-            ("message", Cell::text(warning.message.as_str())),
-        ]);
-        put(out, &cell)?;
-    }
-    write!(out, "],\n\"warnings_total\":{}", warnings.total())?;
-    for section in document.sections {
-        match section {
-            Section::Fields { key: Some(key), fields, .. } => {
-                write!(out, ",\n\"{key}\":")?;
-                let record = fields.into_iter().map(|f| (f.key, f.cell)).collect();
-                put(out, &Cell::Record(record))?;
-            }
-            Section::Fields { key: None, fields, .. } => {
-                for field in fields {
-                    write!(out, ",\n\"{}\":", field.key)?;
-                    put(out, &field.cell)?;
-                }
-            }
-            other => {
-                let Some(list) = other.into_list(limit) else { continue };
-                write!(out, ",\n\"{}\":[", list.key)?;
-                for (i, row) in list.rows.enumerate() {
-                    out.write_all(if i == 0 { b"\n" } else { b",\n" })?;
-                    let record = list.columns.iter().map(|c| c.key).zip(row).collect();
-                    put(out, &Cell::Record(record))?;
-                }
-                out.write_all(b"]")?;
-            }
-        }
-    }
-    out.write_all(b"}\n")
+    let mut json = Json { out, buffer: Vec::with_capacity(2 * BUFFER) };
+    json.document(document)?;
+    json.out.write_all(&json.buffer)
 }
 
-/// Writes a value.
-fn put(out: &mut dyn Write, value: &(impl Serialize + ?Sized)) -> io::Result<()> {
-    let mut json = serde_json::Serializer::with_formatter(out, Safe);
-    value.serialize(&mut json).map_err(Into::into)
+/// How many bytes are gathered before they are handed on.
+const BUFFER: usize = 16 << 10;
+
+/// JSON being written. Large answers are nearly all texts without a character to
+/// escape, and numbers: those are put together here, the rest by serde.
+struct Json<'w> {
+    out: &'w mut dyn Write,
+    buffer: Vec<u8>,
+}
+
+impl Json<'_> {
+    fn document(&mut self, document: Document<'_>) -> io::Result<()> {
+        write!(self.buffer, "{{\"schema_version\":{SCHEMA_VERSION},\"store_dir\":")?;
+        self.text(document.head.store_dir)?;
+        let (warnings, limit) = (document.head.warnings, document.limit);
+        write!(self.buffer, ",\n\"complete\":{},\n\"warnings\":[", warnings.complete())?;
+        for (i, warning) in warnings.iter().enumerate() {
+            self.buffer.extend_from_slice(if i == 0 { b"\n" } else { b",\n" });
+            self.record([
+                ("kind", &Cell::text(warning.kind.name())),
+                ("path", &Cell::Bytes(warning.path.as_slice().into())),
+                ("message", &Cell::text(warning.message.as_str())),
+            ])?;
+        }
+        write!(self.buffer, "],\n\"warnings_total\":{}", warnings.total())?;
+        for section in document.sections {
+            match section {
+                Section::Fields { key: Some(key), fields, .. } => {
+                    write!(self.buffer, ",\n\"{key}\":")?;
+                    self.record(fields.iter().map(|f| (f.key, &f.cell)))?;
+                }
+                Section::Fields { key: None, fields, .. } => {
+                    for field in fields {
+                        write!(self.buffer, ",\n\"{}\":", field.key)?;
+                        self.cell(&field.cell)?;
+                    }
+                }
+                other => {
+                    let Some(list) = other.into_list(limit) else { continue };
+                    write!(self.buffer, ",\n\"{}\":[", list.key)?;
+                    for (i, row) in list.rows.enumerate() {
+                        self.buffer.extend_from_slice(if i == 0 { b"\n" } else { b",\n" });
+                        self.record(list.columns.iter().map(|c| c.key).zip(&row))?;
+                    }
+                    self.buffer.push(b']');
+                }
+            }
+        }
+        self.buffer.extend_from_slice(b"}\n");
+        Ok(())
+    }
+
+    fn cell(&mut self, cell: &Cell<'_>) -> io::Result<()> {
+        match cell {
+            Cell::Missing => self.buffer.extend_from_slice(b"null"),
+            Cell::Text(text) => return self.text(text),
+            Cell::Arguments(text) => return self.text(text),
+            // What is UTF-8 stays as it is (JSON escapes it); other bytes
+            // have no place in JSON and become \xNN.
+            Cell::Bytes(bytes) => match std::str::from_utf8(bytes) {
+                Ok(text) => return self.text(text),
+                Err(_) => return self.text(&escape(bytes)),
+            },
+            Cell::Size(n) | Cell::Count(n) => write!(self.buffer, "{n}")?,
+            Cell::Change(n) | Cell::Time(n) => write!(self.buffer, "{n}")?,
+            Cell::Seconds(x) => serde_json::to_writer(&mut self.buffer, x)?,
+            Cell::Bool(b) => write!(self.buffer, "{b}")?,
+            Cell::List(all) | Cell::Paths(all) => {
+                return self.list(all, |json, text| json.text(text));
+            }
+            Cell::StorePaths(of, numbers) => {
+                let directory = of.store_dir();
+                let plain = is_plain(directory);
+                return self.list(&of.base_names(numbers), |json, name| {
+                    if !plain || !is_plain(name) {
+                        return json.text(&format!("{directory}/{name}"));
+                    }
+                    for part in ["\"", directory, "/", name, "\""] {
+                        json.buffer.extend_from_slice(part.as_bytes());
+                    }
+                    json.hand_on()
+                });
+            }
+            Cell::Record(all) => return self.record(all.iter().map(|(key, cell)| (*key, cell))),
+            Cell::Both(_, cell) => return self.cell(cell),
+            Cell::Cells(cells) => return self.list(cells, |json, cell| json.cell(cell)),
+        }
+        Ok(())
+    }
+
+    fn list<T>(
+        &mut self,
+        all: &[T],
+        mut put: impl FnMut(&mut Self, &T) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.buffer.push(b'[');
+        for (i, one) in all.iter().enumerate() {
+            if i > 0 {
+                self.buffer.push(b',');
+            }
+            put(self, one)?;
+        }
+        self.buffer.push(b']');
+        self.hand_on()
+    }
+
+    fn record<'c>(
+        &mut self,
+        cells: impl IntoIterator<Item = (&'c str, &'c Cell<'c>)>,
+    ) -> io::Result<()> {
+        self.buffer.push(b'{');
+        for (i, (key, cell)) in cells.into_iter().enumerate() {
+            if i > 0 {
+                self.buffer.push(b',');
+            }
+            self.text(key)?;
+            self.buffer.push(b':');
+            self.cell(cell)?;
+        }
+        self.buffer.push(b'}');
+        self.hand_on()
+    }
+
+    fn text(&mut self, text: &str) -> io::Result<()> {
+        if is_plain(text) {
+            self.buffer.push(b'"');
+            self.buffer.extend_from_slice(text.as_bytes());
+            self.buffer.push(b'"');
+        } else {
+            let mut json = serde_json::Serializer::with_formatter(&mut self.buffer, Safe);
+            text.serialize(&mut json)?;
+        }
+        self.hand_on()
+    }
+
+    /// Hands on what is gathered, once it is enough.
+    fn hand_on(&mut self) -> io::Result<()> {
+        if self.buffer.len() >= BUFFER {
+            self.out.write_all(&self.buffer)?;
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Whether nothing of a text is escaped. All of it is looked at, many bytes at a time.
+fn is_plain(text: &str) -> bool {
+    let escaped = |b: u8| !matches!(b, b' '..=b'~') | (b == b'"') | (b == b'\\');
+    text.bytes().fold(0, |any, b| any | u8::from(escaped(b))) == 0
 }
 
 /// Compact JSON in which what a terminal would obey is escaped, although JSON
@@ -65,10 +173,6 @@ impl serde_json::ser::Formatter for Safe {
         out: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Nearly all there is; JSON itself escapes other control characters.
-        if fragment.bytes().all(|b| matches!(b, b' '..=b'~')) {
-            return out.write_all(fragment.as_bytes());
-        }
         let mut rest = fragment;
         while let Some((at, c)) = rest.char_indices().find(|&(_, c)| is_unsafe(c)) {
             out.write_all(&rest.as_bytes()[..at])?;
@@ -81,54 +185,6 @@ impl serde_json::ser::Formatter for Safe {
     }
 }
 
-impl Serialize for Cell<'_> {
-    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Missing => s.serialize_none(),
-            Self::Text(t) => s.serialize_str(t),
-            Self::Arguments(t) => s.serialize_str(t),
-            // What is UTF-8 stays as it is (JSON escapes it); other bytes
-            // have no place in JSON and become \xNN.
-            Self::Bytes(b) => match std::str::from_utf8(b) {
-                Ok(t) => s.serialize_str(t),
-                Err(_) => s.serialize_str(&escape(b)),
-            },
-            Self::Size(n) | Self::Count(n) => s.serialize_u64(*n),
-            Self::Change(n) | Self::Time(n) => s.serialize_i64(*n),
-            Self::Seconds(x) => s.serialize_f64(*x),
-            Self::Bool(b) => s.serialize_bool(*b),
-            Self::List(l) | Self::Paths(l) => s.collect_seq(l),
-            Self::StorePaths(of, numbers) => {
-                let names = of.base_names(numbers);
-                let mut path = format!("{}/", of.store_dir());
-                let directory = path.len();
-                let mut seq = s.serialize_seq(Some(names.len()))?;
-                for name in names {
-                    path.truncate(directory);
-                    path.push_str(name);
-                    seq.serialize_element(&path)?;
-                }
-                seq.end()
-            }
-            Self::Record(r) => {
-                let mut map = s.serialize_map(Some(r.len()))?;
-                for (key, cell) in r {
-                    map.serialize_entry(key, cell)?;
-                }
-                map.end()
-            }
-            Self::Both(_, cell) => cell.serialize(s),
-            Self::Cells(cells) => {
-                let mut seq = s.serialize_seq(Some(cells.len()))?;
-                for cell in cells {
-                    seq.serialize_element(cell)?;
-                }
-                seq.end()
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,10 +192,42 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_read_back() {
         let text = "a\u{7f}\u{9b}31m\u{202e}é\u{e0041}\x1b\n\"z";
-        let mut json = Vec::new();
-        put(&mut json, text).unwrap();
+        let mut json = Json { out: &mut io::sink(), buffer: Vec::new() };
+        json.text(text).unwrap();
+        let json = json.buffer;
         let written = std::str::from_utf8(&json).unwrap();
         assert_eq!(written, r#""a\u007f\u009b31m\u202eé\udb40\udc41\u001b\n\"z""#);
         assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), text);
+    }
+
+    /// Each kind of cell, and each character by itself: as serde would write them.
+    #[test]
+    fn what_is_put_together_here_is_what_serde_reads() {
+        for character in (0..0x300).filter_map(char::from_u32) {
+            let text = format!("{}{character}", "x".repeat(character as usize % 40));
+            let mut json = Json { out: &mut io::sink(), buffer: Vec::new() };
+            json.cell(&Cell::List(vec![text.as_str().into(), "".into()])).unwrap();
+            let read: Vec<String> = serde_json::from_slice(&json.buffer).unwrap();
+            assert_eq!(read, [&*text, ""]);
+            assert!(json.buffer.iter().all(|&b| b >= b' '));
+        }
+        let cells = vec![
+            Cell::Missing,
+            Cell::Change(i64::MIN),
+            Cell::Size(u64::MAX),
+            Cell::Seconds(0.25),
+            Cell::Bool(true),
+            Cell::Bytes(b"\xff\"".as_slice().into()),
+            Cell::Record(Vec::new()),
+            Cell::Both("a".into(), Box::new(Cell::Cells(vec![Cell::Arguments("-x".into())]))),
+        ];
+        let mut json = Json { out: &mut io::sink(), buffer: Vec::new() };
+        json.cell(&Cell::Record(vec![
+            ("all", Cell::Cells(cells)),
+            ("none", Cell::List(Vec::new())),
+        ]))
+        .unwrap();
+        let expected = r#"{"all":[null,-9223372036854775808,18446744073709551615,0.25,true,"\\xff\"",{},["-x"]],"none":[]}"#;
+        assert_eq!(String::from_utf8(json.buffer).unwrap(), expected);
     }
 }
