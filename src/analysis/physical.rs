@@ -15,8 +15,19 @@ pub(super) fn columns(
     let shows = census.has_extents();
     [
         Column::size(disk).titled(heading).hidden_if(census.disk.is_none() || shows),
-        Column::size(physical).titled(heading).hidden_if(!shows),
+        Column::size(physical).titled(of_extents(heading)).hidden_if(!shows),
     ]
+}
+
+/// The heading over extents that stand in place of blocks with that heading.
+fn of_extents(heading: &'static str) -> &'static str {
+    match heading {
+        "disk size" => "physical",
+        "retained disk" => "retained physical",
+        "gain disk" => "gain physical",
+        // Such as "frees", which says nothing of blocks.
+        other => other,
+    }
 }
 
 /// The same, by which rows are weighed.

@@ -200,6 +200,9 @@ fn compressed_files_take_what_their_extents_take() {
     // Of people, who see extents in place of blocks.
     let table = btrfs.made.run(&btrfs.env, ["--scan", "report", "--all", "--width", "100"]).ok();
     assert!(table.contains("physical") && table.contains("32.0 KiB"), "{table}");
+    let table = btrfs.made.run(&btrfs.env, ["--scan", "tree", "zeros", "--width", "100"]).ok();
+    assert!(table.contains("physical  retained physical"), "{table}");
+    assert!(!table.contains("disk size"), "{table}");
 }
 
 #[test]
