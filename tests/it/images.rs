@@ -31,6 +31,14 @@ fn rows(answer: &Value) -> BTreeMap<String, Value> {
     rows.map(|row| (row["path"].as_str().unwrap().to_owned(), row.clone())).collect()
 }
 
+fn without_extents(mut rows: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
+    let beneath = ["physical_size", "uncompressed_size", "referenced_size", "inline_size"];
+    for row in rows.values_mut().filter_map(Value::as_object_mut) {
+        row.retain(|key, _| !beneath.iter().any(|beneath| key.ends_with(beneath)));
+    }
+    rows
+}
+
 fn report(root: &Path) -> Vec<OsString> {
     let root = ["--root".into(), root.into()];
     root.into_iter().chain(["report", "--all", "--format", "json"].map(Into::into)).collect()
@@ -99,7 +107,8 @@ fn check(env: &TestEnv, at: &Path, expected: &BTreeMap<String, Value>) {
     if let Some(nobody) = as_nobody(env, &report(at)) {
         assert_eq!(nobody.status, 0, "{}", nobody.stderr);
         let answer: Value = serde_json::from_str(&nobody.stdout).unwrap();
-        assert_eq!(rows(&answer), found);
+        // What lies beneath blocks is for root to see.
+        assert_eq!(without_extents(rows(&answer)), without_extents(found));
     }
     let audit = ["audit", "--contents", "--references", "--format", "json"].map(Into::into);
     let audit = [OsString::from("--root"), at.into()].into_iter().chain(audit);
@@ -194,6 +203,8 @@ fn fill(env: &TestEnv, store: &Store, image: &Path, mkfs: &[&str]) -> bool {
         Ok(mounted) => {
             let from = store.dir.join("nix");
             run(Command::new("cp").arg("-a").arg(from).arg(&mounted.0)).ok();
+            // Unmounting does not write while a namespace of another test has the mount too.
+            run(Command::new("sync").arg("-f").arg(&mounted.0)).ok();
             run(Command::new("umount").arg(&mounted.0)).ok();
             true
         }

@@ -179,6 +179,12 @@ fn registrations_of_images(stores: &'static nix::Stores) {
         "reclaimable_size",
         "closure_disk_size",
         "retained_disk_size",
+        "physical_size",
+        "uncompressed_size",
+        "referenced_size",
+        "reclaimable_physical_size",
+        "closure_physical_size",
+        "retained_physical_size",
     ];
     let ignored: Vec<&str> = lost.iter().chain(&disk).copied().collect();
     fs::write(top.join("nix-path-registration"), &dump).unwrap();

@@ -180,13 +180,22 @@ impl FoundDatabase {
     pub(super) fn check_readable(&self, suffix: &str) -> Result<(), OpenError> {
         self.directory
             .may_read(&self.name_beside(suffix))
-            .map_err(|source| OpenError::Unreadable { path: self.beside(suffix), source })
+            .map_err(|source| self.unreadable(suffix, source))
     }
 
     /// The first bytes of it.
     pub(super) fn read_start(&self, suffix: &str) -> Result<Vec<u8>, OpenError> {
         read_start(&self.directory, &self.name_beside(suffix))
-            .map_err(|source| OpenError::Unreadable { path: self.beside(suffix), source })
+            .map_err(|source| self.unreadable(suffix, source))
+    }
+
+    /// Why what was seen there cannot be read: if it is gone, someone else removed it, as
+    /// a connection that is the last one to close does with the log.
+    fn unreadable(&self, suffix: &str, source: io::Error) -> OpenError {
+        match source.kind() {
+            io::ErrorKind::NotFound => OpenError::Changed { path: self.path.clone() },
+            _ => OpenError::Unreadable { path: self.beside(suffix), source },
+        }
     }
 
     /// All of it, as far as memory may hold it.

@@ -448,6 +448,17 @@ fn unreadable() {
     assert_eq!(ask().unwrap(), format!("cannot read {}", path.display()));
 }
 
+/// Seen when it was looked at, and removed by who had it open before it was read.
+#[test]
+fn a_log_that_goes_meanwhile_is_a_change() {
+    let (dir, path) = database(true);
+    let found = at(&path).find().unwrap();
+    assert!(look(&found).unwrap().wal.is_some());
+    fs::remove_file(dir.path().join("db.sqlite-wal")).unwrap();
+    assert!(matches!(found.check_readable("-wal"), Err(OpenError::Changed { .. })));
+    assert!(matches!(found.read_start("-wal"), Err(OpenError::Changed { .. })));
+}
+
 #[test]
 fn views_and_the_like() {
     let (_dir, path) = database(false);
