@@ -22,8 +22,20 @@ impl Drop for Mount {
 
 fn mount(options: &str, what: &Path, at: &Path) -> Result<Mount, String> {
     fs::create_dir_all(at).unwrap();
-    let run = run(Command::new("mount").args(["-o", options]).arg(what).arg(at));
-    if run.status == 0 { Ok(Mount(at.to_owned())) } else { Err(run.stderr) }
+    let mut tries = 0;
+    loop {
+        let run = run(Command::new("mount").args(["-o", options]).arg(what).arg(at));
+        match run.status {
+            0 => return Ok(Mount(at.to_owned())),
+            // What was unmounted before may be in use for a moment more: another process may
+            // have a namespace of mounts of its own.
+            _ if run.stderr.contains("busy") && tries < 100 => {
+                tries += 1;
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            _ => return Err(run.stderr),
+        }
+    }
 }
 
 fn rows(answer: &Value) -> BTreeMap<String, Value> {
