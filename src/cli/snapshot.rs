@@ -31,7 +31,8 @@ pub(super) struct SnapshotArgs {
     host_name: bool,
 }
 
-/// Refuses formats: a snapshot has its own, whatever its file is called. Without a file there is only that of `--update`.
+/// Refuses formats: a snapshot has its own, whatever its file is called. Without a file
+/// there is only that of `--update`.
 pub(super) fn check_output(output: &mut OutputArgs, updates: bool) -> Result<(), Failure> {
     if output.json || output.format.is_some() {
         return Err(Failure::usage(
