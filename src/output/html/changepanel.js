@@ -1,8 +1,8 @@
 // The side panel of a difference: both sides as a whole, a package, or a path.
+import { Details } from "./details.js";
 import { el, fill, sizeElement } from "./dom.js";
 import { formatChange, formatCount, counted } from "./format.js";
 
-const MOST_LISTED = 8;
 const PLUS = { "-1": "−", 0: "±", 1: "+" };
 
 // A difference in bytes, coloured by its sign.
@@ -12,13 +12,10 @@ function changeElement(bytes) {
   return el("data", { value: bytes, class: way, title: `${bytes} bytes` }, formatChange(bytes));
 }
 
-export class ChangePanel {
+export class ChangePanel extends Details {
   constructor(changes, app) {
+    super(changes.facts, app, 8);
     this.changes = changes;
-    this.app = app;
-    this.element = app.shell.panel;
-    // Lists that were asked for in full.
-    this.open = new Set();
   }
 
   show(node, path) {
@@ -37,12 +34,8 @@ export class ChangePanel {
     else fill(this.element, this.overview());
   }
 
-  section(title, ...content) {
-    return el("section", {}, el("h3", {}, title), ...content);
-  }
-
   // A size before and after, and how much more it is.
-  row(label, before, after) {
+  change(label, before, after) {
     if (Number.isNaN(before) && Number.isNaN(after)) return null;
     return [
       el("dt", {}, label),
@@ -55,27 +48,6 @@ export class ChangePanel {
   sizes(...rows) {
     const heads = ["", "before", "after", "change"].map((head) => el("span", { class: "head" }, head));
     return el("dl", { class: "sides" }, heads, rows);
-  }
-
-  // Rows with sizes, the rest on demand.
-  list(title, rows, item) {
-    if (rows.length === 0) return null;
-    const shown = this.open.has(title) ? rows : rows.slice(0, MOST_LISTED);
-    const more = () => {
-      this.open.add(title);
-      this.draw();
-    };
-    return this.section(
-      `${title} (${formatCount(rows.length)})`,
-      el(
-        "ul",
-        { class: "paths" },
-        shown.map(item),
-        shown.length < rows.length
-          ? el("li", {}, el("button", { class: "more", onclick: more }, `${formatCount(rows.length - shown.length)} more`))
-          : null,
-      ),
-    );
   }
 
   pathItem(path) {
@@ -121,10 +93,10 @@ export class ChangePanel {
     return [
       el("header", {}, el("h2", { tabindex: "-1" }, columns.package[node]), el("span", { class: `badge ${changes.kind(node)}` }, changes.kind(node))),
       this.sizes(
-        disk ? this.row("Disk", ...both("disk_size")) : null,
-        this.row("NAR", ...both("nar_size")),
-        disk ? this.row("Closure", ...both("closure_disk_size")) : null,
-        this.row("Closure NAR", ...both("closure_nar_size")),
+        disk ? this.change("Disk", ...both("disk_size")) : null,
+        this.change("NAR", ...both("nar_size")),
+        disk ? this.change("Closure", ...both("closure_disk_size")) : null,
+        this.change("Closure NAR", ...both("closure_nar_size")),
         versions.some((text) => text !== "")
           ? [el("dt", {}, "Versions"), ...versions.map((text) => el("dd", { class: "text" }, text || "–")), el("dd", {})]
           : null,
@@ -139,7 +111,7 @@ export class ChangePanel {
     const { columns, disk } = this.changes;
     const node = columns.package_of[path];
     const came = columns.added[path] === 1;
-    const size = (label, key) => [el("dt", {}, label), el("dd", {}, sizeElement(columns[key][path] ?? NaN))];
+    const size = (label, key) => this.row(label, sizeElement(columns[key][path] ?? NaN));
     return [
       el("header", {}, el("h2", { tabindex: "-1" }, columns.name[path]), el("code", { class: "full" }, this.changes.full(path))),
       el(
@@ -162,21 +134,21 @@ export class ChangePanel {
   }
 
   overview() {
-    const { changes } = this;
-    const { facts, disk } = changes;
+    const { facts } = this;
+    const { disk } = this.changes;
     const [old, now] = facts.sides;
     const known = (n) => n ?? NaN;
     const { size } = this.app;
-    const target = (label, side) => [el("dt", {}, label), el("dd", {}, el("code", {}, side.target))];
-    const paths = (side) => el("dd", {}, el("data", { value: side.paths }, formatCount(side.paths)));
+    const target = (label, side) => this.row(label, el("code", {}, side.target));
+    const paths = (side) => el("dd", {}, this.count(side.paths));
     const kind = ([name, n]) =>
       el("li", {}, el("button", { class: "path", onclick: () => this.app.state.set({ view: "table", by: "", kind: name }) }, name), el("span", { class: "size" }, formatCount(n)));
     return [
       el("header", {}, el("h2", { tabindex: "-1" }, "What is different")),
       el("dl", { class: "targets" }, target("Before", old), target("After", now)),
       this.sizes(
-        disk ? this.row("Disk", known(old.disk_size), known(now.disk_size)) : null,
-        this.row("NAR", known(old.nar_size), known(now.nar_size)),
+        disk ? this.change("Disk", known(old.disk_size), known(now.disk_size)) : null,
+        this.change("NAR", known(old.nar_size), known(now.nar_size)),
         [el("dt", {}, "Paths"), paths(old), paths(now), el("dd", {}, `${PLUS[Math.sign(now.paths - old.paths)]}${formatCount(Math.abs(now.paths - old.paths))}`)],
       ),
       this.overlap(size),
@@ -201,7 +173,7 @@ export class ChangePanel {
   }
 
   unnamed() {
-    const { unnamed_packages: packages, unnamed_paths: paths } = this.changes.facts;
+    const { unnamed_packages: packages, unnamed_paths: paths } = this.facts;
     if (packages + paths === 0) return null;
     return el(
       "p",
@@ -211,14 +183,14 @@ export class ChangePanel {
   }
 
   newcomers() {
-    const paths = this.changes.facts.newcomers;
+    const paths = this.facts.newcomers;
     if (paths.length === 0) return null;
     const { columns } = this.changes;
     const item = (path) => {
       const chain = this.changes.chain(path).slice(0, -1).map((at) => columns.name[at]).join(" → ");
       return [this.pathItem(path), el("li", { class: "because" }, chain)];
     };
-    return this.section("Why the largest new ones are there", el("ul", { class: "paths" }, paths.slice(0, MOST_LISTED).map(item)));
+    return this.section("Why the largest new ones are there", el("ul", { class: "paths" }, paths.slice(0, this.most).map(item)));
   }
 
   largest() {
@@ -226,14 +198,5 @@ export class ChangePanel {
     const weight = (node) => Math.abs(changes.change(this.app.size, node)) || 0;
     const all = Array.from({ length: changes.packages }, (_, node) => node).filter((node) => weight(node) > 0);
     return all.sort((a, b) => weight(b) - weight(a) || a - b).slice(0, 40);
-  }
-
-  warnings() {
-    const { warnings, warnings_total: total } = this.changes.facts;
-    if (total === 0) return null;
-    const items = warnings.map(({ path, message }) => el("li", {}, el("code", {}, path), ` ${message}`));
-    const more = total - warnings.length;
-    if (more > 0) items.push(el("li", {}, `and ${formatCount(more)} more`));
-    return this.section("This page is incomplete", el("ul", { class: "warnings" }, items));
   }
 }

@@ -1,15 +1,12 @@
 // The side panel of what equal files cost: all of it, a package, or a pair.
+import { Details } from "./details.js";
 import { el, fill, sizeElement } from "./dom.js";
-import { formatCount, formatPart, counted } from "./format.js";
+import { formatPart, counted } from "./format.js";
 
-const MOST_LISTED = 12;
-
-export class PairPanel {
+export class PairPanel extends Details {
   constructor(pairs, app) {
+    super(pairs.facts, app, 12);
     this.pairs = pairs;
-    this.app = app;
-    this.element = app.shell.panel;
-    this.open = new Set();
   }
 
   show(node) {
@@ -26,38 +23,6 @@ export class PairPanel {
     else fill(this.element, this.overview());
   }
 
-  section(title, ...content) {
-    return el("section", {}, el("h3", {}, title), ...content);
-  }
-
-  row(label, value, part) {
-    return [el("dt", {}, label), el("dd", {}, value, part ? el("small", {}, part) : null)];
-  }
-
-  count(n) {
-    return el("data", { value: n }, formatCount(n));
-  }
-
-  // The first of some rows, the rest on demand, or as `whole` shows them.
-  list(title, rows, item, { note, whole } = {}) {
-    if (rows.length === 0) return null;
-    const shown = this.open.has(title) ? rows : rows.slice(0, MOST_LISTED);
-    const more = () => {
-      if (whole) {
-        whole();
-        return;
-      }
-      this.open.add(title);
-      this.draw();
-    };
-    const rest = rows.length - shown.length;
-    return this.section(
-      `${title} (${formatCount(rows.length)})`,
-      note ? el("p", { class: "note" }, note) : null,
-      el("ul", { class: "paths" }, shown.map(item), rest > 0 ? el("li", {}, el("button", { class: "more", onclick: more }, `${formatCount(rest)} more`)) : null),
-    );
-  }
-
   link(node, label) {
     return el(
       "li",
@@ -68,11 +33,11 @@ export class PairPanel {
   }
 
   saving(pair) {
-    const { columns, facts } = this.pairs;
+    const { columns } = this.pairs;
     return el(
       "dl",
       { class: "sizes" },
-      this.row("Would be freed", sizeElement(columns.disk_freed[pair]), formatPart(columns.disk_freed[pair], facts.disk_freed)),
+      this.row("Would be freed", sizeElement(columns.disk_freed[pair]), formatPart(columns.disk_freed[pair], this.facts.disk_freed)),
       this.row("Apparent size", sizeElement(columns.apparent_freed[pair])),
       this.row("Files linked", this.count(columns.files_linked[pair])),
       this.row("Inodes freed", this.count(columns.inodes_freed[pair])),
@@ -112,7 +77,7 @@ export class PairPanel {
     const heavy = (a, b) => pairs.weights[b] - pairs.weights[a] || a - b;
     return [
       el("header", {}, el("h2", { tabindex: "-1" }, pairs.name(node))),
-      el("dl", { class: "sizes" }, this.row("Would be freed in it", sizeElement(pairs.weights[node]), formatPart(pairs.weights[node], pairs.facts.disk_freed))),
+      el("dl", { class: "sizes" }, this.row("Would be freed in it", sizeElement(pairs.weights[node]), formatPart(pairs.weights[node], this.facts.disk_freed))),
       this.list("Its files are also in", kids.sort(heavy), (kid) => this.link(kid, pairs.name(kid)), {
         note: "Those would be kept, and its own replaced.",
       }),
@@ -123,8 +88,7 @@ export class PairPanel {
   }
 
   overview() {
-    const { pairs } = this;
-    const { facts } = pairs;
+    const { pairs, facts } = this;
     const { unnamed } = facts;
     const order = Array.from({ length: pairs.pairs }, (_, pair) => pair);
     return [
@@ -147,14 +111,5 @@ export class PairPanel {
       this.warnings(),
       el("p", { class: "note" }, "Each file that would be replaced counts in one pair: its own package, and the first that has the file that is kept. So the pairs add up to the whole."),
     ];
-  }
-
-  warnings() {
-    const { warnings, warnings_total: total } = this.pairs.facts;
-    if (total === 0) return null;
-    const items = warnings.map(({ path, message }) => el("li", {}, el("code", {}, path), ` ${message}`));
-    const more = total - warnings.length;
-    if (more > 0) items.push(el("li", {}, `and ${formatCount(more)} more`));
-    return this.section("This page is incomplete", el("ul", { class: "warnings" }, items));
   }
 }

@@ -1,17 +1,13 @@
 // The side panel: all that is known of a path; without one, of all that is examined.
+import { Details } from "./details.js";
 import { el, fill, sizeElement } from "./dom.js";
 import { formatCount, formatPart, formatTime, counted, UNKNOWN } from "./format.js";
 import { kindsOf, colorOfKind } from "./colors.js";
 
-const MOST_LISTED = 6;
-
-export class Panel {
+export class Panel extends Details {
   constructor(census, app) {
+    super(census.facts, app, 6);
     this.census = census;
-    this.app = app;
-    this.element = app.shell.panel;
-    // Lists that were asked for in full.
-    this.open = new Set();
   }
 
   // Most of what is done in a view, such as typing, changes nothing here.
@@ -44,44 +40,12 @@ export class Panel {
     );
   }
 
-  row(label, value, part) {
-    return [el("dt", {}, label), el("dd", {}, value, part ? el("small", {}, part) : null)];
-  }
-
-  section(title, ...content) {
-    return el("section", {}, el("h3", {}, title), ...content);
-  }
-
-  // Paths with sizes, heaviest first; the rest on demand.
-  list(title, paths, weight, { note, badge, unnamed } = {}) {
-    if (paths.length === 0 && !unnamed) return null;
+  // Paths with sizes, heaviest first.
+  pathList(title, paths, weight, { badge, ...more } = {}) {
     const sorted = [...paths].sort((a, b) => (weight(b) || 0) - (weight(a) || 0) || a - b);
-    const all = this.open.has(title);
-    const shown = all ? sorted : sorted.slice(0, MOST_LISTED);
-    const items = shown.map((path) =>
-      el(
-        "li",
-        {},
-        this.link(path),
-        badge?.(path) ?? null,
-        el("span", { class: "size" }, sizeElement(weight(path))),
-      ),
-    );
-    if (shown.length < sorted.length) {
-      const more = () => {
-        this.open.add(title);
-        this.draw();
-      };
-      items.push(
-        el("li", {}, el("button", { class: "more", onclick: more }, `${formatCount(sorted.length - shown.length)} more`)),
-      );
-    }
-    return this.section(
-      `${title} (${formatCount(sorted.length)}${unnamed ? " and more" : ""})`,
-      note ? el("p", { class: "note" }, note) : null,
-      unnamed ? el("p", { class: "note" }, "Some have no names on this page.") : null,
-      el("ul", { class: "paths" }, items),
-    );
+    const item = (path) =>
+      el("li", {}, this.link(path), badge?.(path) ?? null, el("span", { class: "size" }, sizeElement(weight(path))));
+    return this.list(title, sorted, item, more);
   }
 
   ofPath(path) {
@@ -148,20 +112,20 @@ export class Panel {
         : null,
       this.kinds(path),
       this.files(path),
-      this.list("Retains", kids, (node) => census.retainedSize(state, this.size, node), {
+      this.pathList("Retains", kids, (node) => census.retainedSize(state, this.size, node), {
         note: "What goes with it, and what each of that retains.",
         unnamed: census.hasUnnamed(state.children.get(path) ?? []),
       }),
-      this.list("References", references, weight, {
+      this.pathList("References", references, weight, {
         badge: holds,
         unnamed: census.hasUnnamed(census.row(state.rows, path)),
       }),
-      this.list("Referrers", referrers, weight, {
+      this.pathList("Referrers", referrers, weight, {
         badge: held,
         unnamed: !gone && census.hasUnnamed(census.referrers(state, path)),
         note: beyond > 0 ? `${counted(beyond, "more path")} of the store, outside of what is examined, refer to it.` : null,
       }),
-      this.list("Variants", variants, weight),
+      this.pathList("Variants", variants, weight),
       this.section(
         "More",
         el(
@@ -198,7 +162,7 @@ export class Panel {
       part.style.background = colorOfKind(this.census, kind);
       bar.append(part);
     }
-    const items = all.slice(0, MOST_LISTED).map(({ kind, size }) =>
+    const items = all.slice(0, this.most).map(({ kind, size }) =>
       el(
         "li",
         { title: this.census.facts.kinds[kind][1] },
@@ -233,8 +197,8 @@ export class Panel {
         this.row("Disk size", sizeElement(known(total.disk_size))),
         this.row("NAR size", sizeElement(known(total.nar_size))),
         this.row("Apparent size", sizeElement(known(total.apparent_size))),
-        this.row("Paths", el("data", { value: total.paths }, formatCount(total.paths))),
-        this.row("Inodes", total.inodes === null ? UNKNOWN : el("data", { value: total.inodes }, formatCount(total.inodes))),
+        this.row("Paths", this.count(total.paths)),
+        this.row("Inodes", total.inodes === null ? UNKNOWN : this.count(total.inodes)),
       ),
       facts.folded_paths > 0
         ? el(
@@ -245,7 +209,7 @@ export class Panel {
           )
         : null,
       this.suggestions(),
-      this.list("Heaviest paths", this.heaviest(12), own),
+      this.pathList("Heaviest paths", this.heaviest(12), own),
       this.warnings(),
       el(
         "p",
@@ -297,14 +261,5 @@ export class Panel {
       el("p", { class: "note" }, "What nix-census suggests; each figure is for that change alone."),
       el("ul", { class: "suggestions" }, items),
     );
-  }
-
-  warnings() {
-    const { warnings, warnings_total: total } = this.census.facts;
-    if (total === 0) return null;
-    const items = warnings.map(({ path, message }) => el("li", {}, el("code", {}, path), ` ${message}`));
-    const more = total - warnings.length;
-    if (more > 0) items.push(el("li", {}, `and ${formatCount(more)} more`));
-    return this.section("This page is incomplete", el("ul", { class: "warnings" }, items));
   }
 }

@@ -15,6 +15,7 @@ const OF_ALL: &[Module] = &[
     ("search.js", include_str!("search.js")),
     ("tiles.js", include_str!("tiles.js")),
     ("grid.js", include_str!("grid.js")),
+    ("details.js", include_str!("details.js")),
     ("page.js", include_str!("page.js")),
 ];
 
