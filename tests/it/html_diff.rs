@@ -238,6 +238,12 @@ fn what_grew_and_shrank_is_clicked_through() {
     assert_eq!(written_in(&by_change, "etc"), None);
     let grew = page.eval("(({ changes, tree }) => tree.kids.get(changes.packages).map((n) => changes.name(n)))(nixCensus)");
     assert_eq!(grew, json!(["lib", "big"]));
+    // What is too small for a box of its own is counted.
+    let small = page.text(
+        "(() => { const tip = document.createElement('div');
+            nixCensus.map.describe(tip, { node: -1, part: 2, count: 3 }); return tip.textContent; })()",
+    );
+    assert_eq!(small, "3 parts too small to draw");
     // A click tells all of a package, its paths and why they are there.
     let place = page.eval(
         "(() => { const box = nixCensus.map.boxes.find((b) => nixCensus.map.name(b.node) === 'big');

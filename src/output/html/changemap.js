@@ -1,10 +1,10 @@
 // The map of a difference: two treemaps in one. By the change, what grew lies beside what
 // shrank; by the paths, what came beside what went; as a whole, each package is as large as
 // it was or is, and the part that came or went is coloured.
-import { Tiles, WHOLE, SMALL } from "./tiles.js";
+import { Tiles, WHOLE } from "./tiles.js";
 import { mix } from "./colors.js";
 import { formatSize, formatChange, counted } from "./format.js";
-import { el, fill } from "./dom.js";
+import { el } from "./dom.js";
 
 export const COLORS = { added: "#d6452b", grew: "#ee9a80", removed: "#009e73", shrank: "#7accb2", as: "#9fb6d0" };
 
@@ -70,18 +70,13 @@ export class ChangeMap extends Tiles {
     context.fillRect(left + width * (1 - part), box.y0 + 0.75, width * part, box.y1 - box.y0 - 1.5);
   }
 
-  describe(tip, box) {
-    const { changes } = this;
-    const lines = [];
-    if (box.part === SMALL) {
-      lines.push(el("b", {}, `${counted(box.count, "more")} too small to draw`));
-    } else {
-      lines.push(el("b", {}, this.name(box.node)));
-      const node = this.packageOf(box.node);
-      if (changes.pathOf(box.node) >= 0) lines.push(this.notes(box)[0]);
-      lines.push(...(node >= 0 ? this.packageLines(node) : this.regionLines(box.node)));
-    }
-    fill(tip, lines.map((line) => el("div", {}, line)));
+  lines(box) {
+    const node = this.packageOf(box.node);
+    return [
+      el("b", {}, this.name(box.node)),
+      ...(this.changes.pathOf(box.node) >= 0 ? [this.notes(box)[0]] : []),
+      ...(node >= 0 ? this.packageLines(node) : this.regionLines(box.node)),
+    ];
   }
 
   packageLines(node) {

@@ -1,8 +1,8 @@
 // The map: a treemap of the dominator tree. What lies inside a box goes when the box
 // goes.
-import { Tiles, WHOLE, OWN, SMALL } from "./tiles.js";
+import { Tiles, WHOLE, OWN } from "./tiles.js";
 import { formatSize, formatPart, counted } from "./format.js";
-import { el, fill } from "./dom.js";
+import { el } from "./dom.js";
 
 export class TreeMap extends Tiles {
   constructor(census, shell) {
@@ -82,25 +82,23 @@ export class TreeMap extends Tiles {
     context.restore();
   }
 
-  // What a box says to whoever points at it.
-  describe(tip, box) {
+  lines(box) {
     const { census, state, size } = this;
-    const lines = [];
-    const kind = size === "disk" ? "on disk" : "NAR";
-    if (box.part === SMALL) {
-      lines.push(el("b", {}, `${counted(box.count, "part")} too small to draw`));
-    } else if (census.isClass(box.node)) {
-      const owners = this.owners(box.node);
-      lines.push(el("b", {}, "Hard-linked files"));
-      lines.push(`${formatSize(this.weight(box.node))} that ${counted(owners.length, "path has", "paths have")}:`);
-      lines.push(...owners.slice(0, 6));
-      if (owners.length > 6) lines.push(`${owners.length - 6} more`);
-    } else {
-      lines.push(el("b", {}, this.name(box.node)));
+    if (!census.isClass(box.node)) {
       const part = formatPart(this.retained(box.node), state.total[size]);
-      lines.push(`${formatSize(this.value({ ...box, part: OWN }))} ${kind} itself`);
-      lines.push(`${formatSize(this.retained(box.node))} with all that only it keeps, ${part}`);
+      const kind = size === "disk" ? "on disk" : "NAR";
+      return [
+        el("b", {}, this.name(box.node)),
+        `${formatSize(this.value({ ...box, part: OWN }))} ${kind} itself`,
+        `${formatSize(this.retained(box.node))} with all that only it keeps, ${part}`,
+      ];
     }
-    fill(tip, lines.map((line) => el("div", {}, line)));
+    const owners = this.owners(box.node);
+    return [
+      el("b", {}, "Hard-linked files"),
+      `${formatSize(this.weight(box.node))} that ${counted(owners.length, "path has", "paths have")}:`,
+      ...owners.slice(0, 6),
+      ...(owners.length > 6 ? [`${owners.length - 6} more`] : []),
+    ];
   }
 }

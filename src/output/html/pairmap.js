@@ -2,7 +2,7 @@
 // whose files would be kept in their place.
 import { Tiles, SMALL } from "./tiles.js";
 import { formatSize, counted } from "./format.js";
-import { el, fill } from "./dom.js";
+import { el } from "./dom.js";
 
 export const COLORS = { other: "#0072b2", same: "#56b4e9", links: "#e69f00" };
 
@@ -46,17 +46,13 @@ export class PairMap extends Tiles {
     return this.color(kids.reduce((a, b) => (this.weight(b) > this.weight(a) ? b : a)));
   }
 
-  describe(tip, box) {
+  lines({ node }) {
     const { pairs } = this;
-    const lines = [];
-    if (box.part === SMALL) {
-      lines.push(el("b", {}, `${counted(box.count, "more")} too small to draw`));
-    } else {
-      lines.push(el("b", {}, pairs.title(box.node)));
-      const pair = pairs.pairOf(box.node);
-      if (pair >= 0) lines.push(counted(pairs.columns.files_linked[pair], "file"));
-      lines.push(`${formatSize(this.weight(box.node))} would be freed`);
-    }
-    fill(tip, lines.map((line) => el("div", {}, line)));
+    const pair = pairs.pairOf(node);
+    return [
+      el("b", {}, pairs.title(node)),
+      ...(pair >= 0 ? [counted(pairs.columns.files_linked[pair], "file")] : []),
+      `${formatSize(this.weight(node))} would be freed`,
+    ];
   }
 }

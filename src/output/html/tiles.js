@@ -3,6 +3,7 @@
 // there is something to see. What the boxes stand for, say those that extend this.
 import { mix, inkOn } from "./colors.js";
 import { formatSize, counted } from "./format.js";
+import { el, fill } from "./dom.js";
 
 const HEADER = 18;
 const GAP = 2;
@@ -50,7 +51,7 @@ class Texts {
 }
 
 // Who extends this says what there is: `kids(node)`, of all for -1, `up(node)`,
-// `weight(node)`, `name(node)` and `describe(tip, box)`; and where it is not as here,
+// `weight(node)`, `name(node)` and `lines(box)`; and where it is not as here,
 // `own(node)`, `color(node)`, `notes(box)` and `decorate(context, box)`.
 export class Tiles {
   constructor(shell) {
@@ -189,6 +190,13 @@ export class Tiles {
   title(box) {
     if (box.part === SMALL) return `${counted(box.count, "more part")}`;
     return this.name(box.node);
+  }
+
+  // What a box says to whoever points at it, line by line.
+  describe(tip, box) {
+    const small = () => [el("b", {}, `${counted(box.count, "part")} too small to draw`)];
+    const lines = box.part === SMALL ? small() : this.lines(box);
+    fill(tip, lines.map((line) => el("div", {}, line)));
   }
 
   draw() {
