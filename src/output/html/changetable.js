@@ -1,9 +1,8 @@
 // The tables of a difference: the packages, or the paths, that are not the same. Columns
 // are by the keys of `diff`: key, heading, type.
-import { Grid, parseSize } from "./grid.js";
-import { el, byId, fill } from "./dom.js";
+import { Grid } from "./grid.js";
+import { el, fill } from "./dom.js";
 import { formatChange, formatCount, counted } from "./format.js";
-import { matcher } from "./search.js";
 
 const PACKAGES = [
   ["package", "Package", "text"],
@@ -34,25 +33,11 @@ const PATHS = [
 
 export class ChangeTable extends Grid {
   constructor(changes, app) {
-    const filter = app.filterInput("filter", "Name or glob", "Show only names that match");
-    const least = app.filterInput("least", "At least, 20M", "Show only what changes at least so much", true);
-    const sum = el("span", { class: "sum", role: "status" });
+    super(app, "What is different", "Show only what changes at least so much");
     const by = el("span", {});
     const kinds = el("span", { class: "filters" });
-    super(app, {
-      element: byId("table"),
-      label: "What is different",
-      hint: "Table of what is different. Arrow keys move.",
-      tools: [
-        by,
-        filter,
-        least,
-        sum,
-        el("button", { class: "action", onclick: () => app.copy(this.csv(), "Copied as CSV") }, "Copy as CSV"),
-        kinds,
-      ],
-    });
-    Object.assign(this, { changes, filter, least, sum, by, kinds });
+    Object.assign(this, { changes, by, kinds });
+    fill(this.toolbar, by, this.filter, this.least, this.sum, this.copier, kinds);
     this.sortedFirst = "";
   }
 
@@ -103,13 +88,11 @@ export class ChangeTable extends Grid {
   }
 
   show(now) {
-    this.filter.show(now.filter);
-    this.least.show(now.least);
     const { app } = this;
     fill(this.by, app.choice("Rows", "by", [["", "Packages"], ["path", "Paths"]], now.by));
     const counts = this.changes.facts.kinds.filter(([, n]) => n > 0).map(([kind, n]) => [kind, `${kind} ${formatCount(n)}`]);
     fill(this.kinds, this.ofPaths ? null : app.choice("What", "kind", [["", "all"], ...counts], now.kind));
-    this.refresh(JSON.stringify([now.by, now.filter, now.least, now.kind, now.sort, app.size]));
+    this.refresh(now.by, now.kind, app.size);
     this.showSum();
   }
 
@@ -117,9 +100,7 @@ export class ChangeTable extends Grid {
     const { now } = this.app.state;
     const { changes } = this;
     const { size } = this.app;
-    const test = matcher(now.filter);
-    const least = now.least.trim() === "" ? 0 : parseSize(now.least);
-    this.least.classList.toggle("wrong", Number.isNaN(least));
+    const { test, least } = this.asked();
     const names = this.ofPaths ? changes.columns.name : changes.columns.package;
     const weight = this.ofPaths
       ? (path) => changes.columns[`${size}_size`][path]

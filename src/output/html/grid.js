@@ -1,7 +1,8 @@
 // A table of many rows, of which only those that are seen are made: sorted by any column,
 // filtered, moved in by keys, copied as CSV.
-import { el, fill } from "./dom.js";
+import { el, fill, byId } from "./dom.js";
 import { formatSize, formatCount, formatTime, formatChange, UNKNOWN } from "./format.js";
+import { matcher } from "./search.js";
 
 const ROW = 30;
 const BEYOND = 8;
@@ -12,7 +13,7 @@ const NARROW = { text: 132, size: 96, change: 96, count: 96, time: 150 };
 const FORMATS = { size: formatSize, change: formatChange, count: formatCount, time: formatTime };
 
 // A size as people write it, as the program's --min-size takes it; NaN if it is none.
-export function parseSize(text) {
+function parseSize(text) {
   const found = /^\s*([0-9]+(?:\.[0-9]+)?)\s*([kKMGTP]?)(iB|B)?\s*$/.exec(text);
   if (!found) return NaN;
   const power = " KMGTP".indexOf(found[2].toUpperCase() || " ");
@@ -26,12 +27,19 @@ function csvField(value) {
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
-// Who extends this has `columns` as [key, label, type] and says what there is: `allRows()`,
-// `value(key, row)`, `current` (the row that is selected), `goTo(row)` and `open(row)`; and
-// where it is so, `pick` (the row's cell before the others).
+// Who extends this has `columns` as [key, label, type], puts what it wants into `toolbar`,
+// and says what there is: `allRows()`, `value(key, row)`, `current` (the row that is
+// selected), `goTo(row)` and `open(row)`; and where it is so, `pick` (the row's cell
+// before the others).
 export class Grid {
-  constructor(app, { element, label, hint, tools }) {
-    Object.assign(this, { app, element, rows: [], place: new Map() });
+  // `label` says what is listed, `least` what the input of a size does.
+  constructor(app, label, least) {
+    Object.assign(this, { app, element: byId("table"), rows: [], place: new Map() });
+    this.filter = app.filterInput("filter", "Name or glob", "Show only names that match");
+    this.least = app.filterInput("least", "At least, 20M", least, true);
+    this.sum = el("span", { class: "sum", role: "status" });
+    this.copier = this.button("Copy as CSV", () => app.copy(this.csv(this.chosen), "Copied as CSV"));
+    this.toolbar = el("div", { class: "toolbar" });
     this.head = el("tr", { role: "row" });
     this.body = el("tbody", { role: "rowgroup" });
     this.grid = el(
@@ -40,14 +48,32 @@ export class Grid {
       el("thead", { role: "rowgroup" }, this.head),
       this.body,
     );
+    const hint = `Table of ${label.toLowerCase()}. Arrow keys move${this.pick ? ", Space selects" : ""}.`;
     this.scroll = el(
       "div",
       { class: "scroll", tabindex: "0", role: "group", "aria-label": hint, onscroll: () => this.draw() },
       this.grid,
     );
-    fill(element, el("div", { class: "toolbar" }, tools), this.scroll);
+    fill(this.element, this.toolbar, this.scroll);
     this.scroll.addEventListener("keydown", (event) => this.key(event));
     new ResizeObserver(() => this.draw()).observe(this.scroll);
+  }
+
+  button(label, act) {
+    return el("button", { class: "action", onclick: act }, label);
+  }
+
+  // The rows that are copied.
+  get chosen() {
+    return this.rows;
+  }
+
+  // What rows are to be like: a test of names, or null for all, and a least size.
+  asked() {
+    const { filter, least } = this.app.state.now;
+    const size = least.trim() === "" ? 0 : parseSize(least);
+    this.least.classList.toggle("wrong", Number.isNaN(size));
+    return { test: matcher(filter), least: size };
   }
 
   focus() {
@@ -65,8 +91,13 @@ export class Grid {
     return find(this.app.state.now.sort) ?? find(this.sortedFirst) ?? { key: "", type: "size", up: false };
   }
 
-  // Shows what is to be shown: all again if `wanted` is not what it was.
-  refresh(wanted) {
+  // Shows what is to be shown: all again if what rows are to be like, their order or one
+  // of `more` is not what it was.
+  refresh(...more) {
+    const { filter, least } = this.app.state.now;
+    this.filter.show(filter);
+    this.least.show(least);
+    const wanted = JSON.stringify([filter, least, this.sort, ...more]);
     if (wanted !== this.wanted) {
       this.wanted = wanted;
       this.rows = this.sorted(this.allRows());

@@ -1,9 +1,8 @@
 // The tables of what equal files cost: the pairs, or the files. Columns of pairs are by
 // the keys of `optimise`: key, heading, type.
-import { Grid, parseSize } from "./grid.js";
-import { el, byId, fill } from "./dom.js";
+import { Grid } from "./grid.js";
+import { el, fill } from "./dom.js";
 import { formatSize, counted } from "./format.js";
-import { matcher } from "./search.js";
 
 const PAIRS = [
   ["package", "Package", "text"],
@@ -26,17 +25,9 @@ const FILES = [
 
 export class PairTable extends Grid {
   constructor(pairs, app) {
-    const filter = app.filterInput("filter", "Name or glob", "Show only names that match");
-    const least = app.filterInput("least", "At least, 20M", "Show only what frees at least so much", true);
-    const sum = el("span", { class: "sum", role: "status" });
-    const by = el("span", {});
-    super(app, {
-      element: byId("table"),
-      label: "What equal files cost",
-      hint: "Table of what equal files cost. Arrow keys move.",
-      tools: [by, filter, least, sum, el("button", { class: "action", onclick: () => app.copy(this.csv(), "Copied as CSV") }, "Copy as CSV")],
-    });
-    Object.assign(this, { pairs, filter, least, sum, by });
+    super(app, "What equal files cost", "Show only what frees at least so much");
+    Object.assign(this, { pairs, by: el("span", {}) });
+    fill(this.toolbar, this.by, this.filter, this.least, this.sum, this.copier);
     this.sortedFirst = "";
   }
 
@@ -87,10 +78,8 @@ export class PairTable extends Grid {
   }
 
   show(now) {
-    this.filter.show(now.filter);
-    this.least.show(now.least);
     fill(this.by, this.app.choice("Rows", "by", [["", "Pairs"], ["file", "Files"]], now.by));
-    this.refresh(JSON.stringify([now.by, now.filter, now.least, now.sort]));
+    this.refresh(now.by);
     const freed = this.rows.reduce((all, row) => all + this.value("disk_freed", row), 0);
     fill(
       this.sum,
@@ -101,10 +90,7 @@ export class PairTable extends Grid {
   }
 
   allRows() {
-    const { now } = this.app.state;
-    const test = matcher(now.filter);
-    const least = now.least.trim() === "" ? 0 : parseSize(now.least);
-    this.least.classList.toggle("wrong", Number.isNaN(least));
+    const { test, least } = this.asked();
     const names = ["package", "kept_package", ...(this.ofFiles ? ["file"] : [])];
     const rows = [];
     for (let row = 0; row < (this.ofFiles ? this.pairs.files : this.pairs.pairs); row++) {

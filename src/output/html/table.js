@@ -1,8 +1,7 @@
 // The table of a closure: every named path with all columns.
-import { Grid, parseSize } from "./grid.js";
-import { el, fill, byId } from "./dom.js";
+import { Grid } from "./grid.js";
+import { el, fill } from "./dom.js";
 import { formatSize, counted } from "./format.js";
-import { matcher } from "./search.js";
 
 // Columns by the keys of `report`: heading, type.
 const COLUMNS = [
@@ -37,24 +36,11 @@ const COLUMNS = [
 
 export class Table extends Grid {
   constructor(census, app) {
-    const filter = app.filterInput("filter", "Name or glob", "Show only names that match");
-    const least = app.filterInput("least", "At least, 20M", "Show only paths of at least this size", true);
-    const sum = el("span", { class: "sum", role: "status" });
-    const button = (label, act) => el("button", { class: "action", onclick: act }, label);
-    super(app, {
-      element: byId("table"),
-      label: "All paths",
-      hint: "Table of all paths. Arrow keys move, Space selects.",
-      tools: [
-        filter,
-        least,
-        sum,
-        button("Select all shown", () => this.pickThese(new Set(this.rows))),
-        button("Select none", () => this.pickThese(new Set())),
-        button("Copy as CSV", () => app.copy(this.chosenCsv(), "Copied as CSV")),
-      ],
-    });
-    Object.assign(this, { census, filter, least, sum, picked: new Set() });
+    super(app, "All paths", "Show only paths of at least this size");
+    Object.assign(this, { census, picked: new Set() });
+    const all = this.button("Select all shown", () => this.pickThese(new Set(this.rows)));
+    const none = this.button("Select none", () => this.pickThese(new Set()));
+    fill(this.toolbar, this.filter, this.least, this.sum, all, none, this.copier);
     this.columns = COLUMNS.filter(([key]) => this.has(key));
     this.sortedFirst = census.disk ? "disk_size" : "nar_size";
   }
@@ -102,18 +88,13 @@ export class Table extends Grid {
 
   show(now) {
     this.state = this.app.left;
-    this.filter.show(now.filter);
-    this.least.show(now.least);
-    this.refresh(JSON.stringify([now.filter, now.least, this.sort, now.changes, this.app.size]));
+    this.refresh(now.changes, this.app.size);
     this.showSum();
   }
 
   // The paths to show.
   allRows() {
-    const { now } = this.app.state;
-    const test = matcher(now.filter);
-    const least = now.least.trim() === "" ? 0 : parseSize(now.least);
-    this.least.classList.toggle("wrong", Number.isNaN(least));
+    const { test, least } = this.asked();
     const names = this.census.columns.name;
     const rows = [];
     for (let path = 0; path < this.census.paths; path++) {
@@ -163,8 +144,8 @@ export class Table extends Grid {
     );
   }
 
-  // What is selected, else all rows that are shown, in their order.
-  chosenCsv() {
-    return this.csv(this.picked.size > 0 ? this.rows.filter((path) => this.picked.has(path)) : this.rows);
+  // What is selected, else all that is shown.
+  get chosen() {
+    return this.picked.size > 0 ? this.rows.filter((path) => this.picked.has(path)) : this.rows;
   }
 }
