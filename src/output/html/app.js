@@ -1,5 +1,4 @@
 // The page of a closure: what is shown where, and what keys and clicks do.
-import { inflate, readIsland } from "./data.js";
 import { Census } from "./graph.js";
 import { State } from "./state.js";
 import { Paths } from "./paths.js";
@@ -82,9 +81,8 @@ class App extends Page {
 
   // ---- what is known
 
-  get size() {
-    const asked = this.state.now.size;
-    return asked === "nar" || !this.census.disk ? "nar" : "disk";
+  get disk() {
+    return this.census.disk;
   }
 
   get left() {
@@ -217,22 +215,12 @@ class App extends Page {
     this.showLegend();
     this.showChanges(now, state);
     this.panel.show(now.path, state);
-    byId("bar").hidden = now.view !== "map" && !this.census.disk;
+    byId("bar").hidden = now.view !== "map" && !this.disk;
     this.showView(now, before);
   }
 
-  drawMap(now, zoomFrom) {
-    const marked = now.query.trim() === "" ? null : new Set(this.search.matches(now.query));
-    this.map.show({
-      root: this.root,
-      state: this.left,
-      size: this.size,
-      coloring: this.coloring,
-      theme: this.theme(),
-      selected: now.path,
-      marked,
-      zoomFrom,
-    });
+  mapped() {
+    return { state: this.left, size: this.size, coloring: this.coloring };
   }
 
   summary({ total }) {
@@ -254,10 +242,9 @@ class App extends Page {
   }
 
   showControls(now) {
-    const sizes = this.census.disk ? [["", "Disk"], ["nar", "NAR"]] : [];
     fill(
       this.shell.controls,
-      sizes.length > 0 ? this.choice("Size", "size", sizes, this.size === "nar" ? "nar" : "") : null,
+      this.sizeChoice(),
       now.view === "table" ? null : this.choice("Colour", "color", [["kind", "Contents"], ["package", "Package"], ["age", "Age"]], now.color),
     );
   }
@@ -301,7 +288,7 @@ class App extends Page {
       el(
         "div",
         { class: "totals" },
-        this.census.disk ? of("disk", "on disk") : null,
+        this.disk ? of("disk", "on disk") : null,
         of("nar", "NAR"),
         el("span", { class: "change", dataset: { key: "paths" } }, el("b", {}, el("data", { value: state.total.paths }, formatCount(state.total.paths))), " paths ", el("span", { class: "less" }, `−${formatCount(original.total.paths - state.total.paths)}`)),
       ),
@@ -339,7 +326,7 @@ class App extends Page {
       g: () => this.state.set({ view: "graph", path: now.path >= 0 ? now.path : this.root }),
       x: () => this.toggleRemoved(now.view === "graph" ? this.views.graph.target : now.path),
       u: () => now.changes.length > 0 && this.state.set({ changes: now.changes.slice(0, -1) }),
-      s: () => this.census.disk && this.state.set({ size: this.size === "disk" ? "nar" : "" }),
+      s: () => this.toggleSize(),
       c: () => {
         const all = CHOICES.color;
         this.state.set({ color: all[(all.indexOf(now.color) + 1) % all.length] });
@@ -348,4 +335,4 @@ class App extends Page {
   }
 }
 
-openPage(async () => new App(new Census(readIsland(await inflate(byId("data").textContent)))));
+openPage((data) => new App(new Census(data)));

@@ -185,11 +185,7 @@ export class ChangePanel extends Details {
   newcomers() {
     const paths = this.facts.newcomers;
     if (paths.length === 0) return null;
-    const { columns } = this.changes;
-    const item = (path) => {
-      const chain = this.changes.chain(path).slice(0, -1).map((at) => columns.name[at]).join(" → ");
-      return [this.pathItem(path), el("li", { class: "because" }, chain)];
-    };
+    const item = (path) => [this.pathItem(path), el("li", { class: "because" }, this.changes.because(path))];
     return this.section("Why the largest new ones are there", el("ul", { class: "paths" }, paths.slice(0, this.most).map(item)));
   }
 

@@ -97,6 +97,11 @@ export class Changes {
     return chain.reverse();
   }
 
+  // The names of what leads to a path that came.
+  because(path) {
+    return this.chain(path).slice(0, -1).map((at) => this.columns.name[at]).join(" → ");
+  }
+
   versions(side, node) {
     const { offsets, targets } = this.columns[`versions_${side}`];
     const list = targets.subarray(offsets[node], offsets[node + 1]);

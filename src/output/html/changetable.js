@@ -77,7 +77,7 @@ export class ChangeTable extends Grid {
       case "path":
         return this.changes.full(row);
       case "chain":
-        return this.changes.chain(row).slice(0, -1).map((at) => columns.name[at]).join(" → ");
+        return this.changes.because(row);
       default:
         return columns[key][row];
     }

@@ -1,13 +1,13 @@
 // The page of a difference between two closures.
-import { inflate, readIsland } from "./data.js";
 import { Changes, REGIONS } from "./changes.js";
 import { State } from "./state.js";
 import { ChangeMap, COLORS } from "./changemap.js";
 import { ChangePanel } from "./changepanel.js";
 import { ChangeTable } from "./changetable.js";
+import { WHOLE } from "./tiles.js";
 import { Search } from "./search.js";
 import { Page, openPage } from "./page.js";
-import { el, fill, byId } from "./dom.js";
+import { el, fill } from "./dom.js";
 import { formatSize, formatChange, formatCount } from "./format.js";
 
 const VIEWS = [
@@ -90,8 +90,8 @@ class DiffApp extends Page {
     };
   }
 
-  get size() {
-    return this.state.now.size === "nar" || !this.changes.disk ? "nar" : "disk";
+  get disk() {
+    return this.changes.disk;
   }
 
   // Where nothing is larger or smaller, what came and went in its place is shown.
@@ -166,35 +166,25 @@ class DiffApp extends Page {
     this.showFrame(now, this.changes.facts.title, this.summary());
     const { root } = this;
     this.showTrail(root < 0 ? [["All", -1]] : [["All", -1], [this.changes.name(root), root]]);
-    const sizes = this.changes.disk ? [["", "Disk"], ["nar", "NAR"]] : [];
     fill(
       this.shell.controls,
       now.view === "map" ? this.choice("Area", "area", AREAS, this.area) : null,
-      sizes.length > 0 ? this.choice("Size", "size", sizes, this.size === "nar" ? "nar" : "") : null,
+      this.sizeChoice(),
     );
     this.panel.show(now.package, now.path);
     this.showView(now, before);
     if (now.view === "map") this.showLegend();
   }
 
-  drawMap(now, zoomFrom) {
-    this.map.show({
-      root: this.root,
-      tree: this.tree,
-      area: this.area,
-      size: this.size,
-      theme: this.theme(),
-      selected: this.selected,
-      marked: now.query.trim() === "" ? null : this.marked(now.query),
-      zoomFrom,
-    });
+  mapped() {
+    return { tree: this.tree, area: this.area, size: this.size };
   }
 
   // What is called so: packages, and their paths.
   marked(query) {
     const found = this.search.matches(query);
     const paths = found.flatMap((node) => this.changes.places[node]);
-    return new Set([...found, ...paths.map((path) => this.changes.nodeOf(path))]);
+    return [...found, ...paths.map((path) => this.changes.nodeOf(path))];
   }
 
   summary() {
@@ -204,7 +194,7 @@ class DiffApp extends Page {
       return `${formatSize(a)} → ${formatSize(b)} ${label} (${formatChange(b - a)})`;
     };
     const more = [part("nar", "NAR"), `${formatCount(old.paths)} → ${formatCount(now.paths)} paths`];
-    if (!this.changes.disk) return more.join(" · ");
+    if (!this.disk) return more.join(" · ");
     return [part("disk", "on disk"), el("span", { class: "wide" }, ` · ${more.join(" · ")}`)];
   }
 
@@ -233,7 +223,7 @@ class DiffApp extends Page {
   clicked({ node, part, parent }) {
     if (this.changes.isPackage(node) || this.changes.pathOf(node) >= 0) this.select(node);
     else if (node >= 0 && this.root !== node && this.map.kids(node).length > 0) this.enter(node);
-    else if (part !== 0 && parent >= 0) this.state.set({ view: "table", by: "" });
+    else if (part !== WHOLE && parent >= 0) this.state.set({ view: "table", by: "" });
   }
 
   keys(now) {
@@ -243,9 +233,9 @@ class DiffApp extends Page {
         this.state.set({ view: "map", area: AREAS[(at + 1) % AREAS.length][0] });
       },
       p: () => this.state.set({ view: "table", by: now.by === "" ? "path" : "" }),
-      s: () => this.changes.disk && this.state.set({ size: this.size === "disk" ? "nar" : "" }),
+      s: () => this.toggleSize(),
     };
   }
 }
 
-openPage(async () => new DiffApp(new Changes(readIsland(await inflate(byId("data").textContent)))));
+openPage((data) => new DiffApp(new Changes(data)));

@@ -1,10 +1,10 @@
 // The page of what equal files cost, by pair of packages.
-import { inflate, readIsland } from "./data.js";
 import { Pairs } from "./pairs.js";
 import { State } from "./state.js";
 import { PairMap, COLORS } from "./pairmap.js";
 import { PairPanel } from "./pairpanel.js";
 import { PairTable } from "./pairtable.js";
+import { WHOLE } from "./tiles.js";
 import { Search } from "./search.js";
 import { Page, openPage } from "./page.js";
 import { el, fill, byId } from "./dom.js";
@@ -93,20 +93,10 @@ class OptimiseApp extends Page {
     this.showLegend();
   }
 
-  drawMap(now, zoomFrom) {
-    this.map.show({
-      root: this.root,
-      theme: this.theme(),
-      selected: now.node,
-      marked: now.query.trim() === "" ? null : this.marked(now.query),
-      zoomFrom,
-    });
-  }
-
   // The packages that are called so, and their pairs.
   marked(query) {
-    const found = this.search.matches(query);
-    return new Set(found.flatMap((node) => [node, ...(this.pairs.kids.get(node) ?? []), ...(this.pairs.keptFor.get(node) ?? [])]));
+    const { kids, keptFor } = this.pairs;
+    return this.search.matches(query).flatMap((node) => [node, ...(kids.get(node) ?? []), ...(keptFor.get(node) ?? [])]);
   }
 
   showLegend() {
@@ -125,7 +115,7 @@ class OptimiseApp extends Page {
   }
 
   clicked({ node, part }) {
-    if (part !== 0) {
+    if (part !== WHOLE) {
       if (node === this.root || node < 0) this.state.set({ view: "table", by: "" });
       else this.enter(node);
     } else if (this.pairs.isPackage(node) && this.map.kids(node).length > 1 && node !== this.root) this.enter(node);
@@ -137,4 +127,4 @@ class OptimiseApp extends Page {
   }
 }
 
-openPage(async () => new OptimiseApp(new Pairs(readIsland(await inflate(byId("data").textContent)))));
+openPage((data) => new OptimiseApp(new Pairs(data)));

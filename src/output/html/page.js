@@ -1,5 +1,6 @@
 // What all pages have in common: a map, a table and other views of the same things, a
 // panel that tells all of what is selected, and what keys and pointers do.
+import { inflate, readIsland } from "./data.js";
 import { el, fill, byId, copyText } from "./dom.js";
 
 const KEYS_OF_ALL = [
@@ -14,8 +15,10 @@ const KEYS_OF_ALL = [
 ];
 
 // Who extends this has `state`, whose `at` is the node that the map shows, `map`, `views`
-// by key, and `root`; and says what is done: `select(node)`, `announceNode(node)`,
-// `isSelectable(node)`, `keys(now)`, `clicked(box)`, `drawMap(now, from)`, `show(now, before)`.
+// by key, `search`, `root` and, where sizes can be chosen, `disk`: whether those on disk
+// are known; and says what is done: `select(node)`, `announceNode(node)`,
+// `isSelectable(node)`, `keys(now)`, `clicked(box)`, `show(now, before)`; and where it is
+// not as here, `marked(query)` and `mapped()`.
 export class Page {
   // `views` are [key, label, letter]; `help` further keys; `selection` is what of the
   // state is selected; `label` says what the map is.
@@ -119,6 +122,41 @@ export class Page {
     this.views[now.view]?.show(now, before);
     const { selection } = this;
     if (before && before[selection] !== now[selection]) this.shell.panel.scrollTop = 0;
+  }
+
+  drawMap(now, zoomFrom) {
+    this.map.show({
+      root: this.root,
+      theme: this.theme(),
+      selected: this.selected,
+      marked: now.query.trim() === "" ? null : new Set(this.marked(now.query)),
+      zoomFrom,
+      ...this.mapped(),
+    });
+  }
+
+  // The nodes of the map that a query finds.
+  marked(query) {
+    return this.search.matches(query);
+  }
+
+  // What else the map is drawn by.
+  mapped() {
+    return {};
+  }
+
+  // Which sizes are shown.
+  get size() {
+    return this.state.now.size === "nar" || !this.disk ? "nar" : "disk";
+  }
+
+  toggleSize() {
+    if (this.disk) this.state.set({ size: this.size === "disk" ? "nar" : "" });
+  }
+
+  sizeChoice() {
+    if (!this.disk) return null;
+    return this.choice("Size", "size", [["", "Disk"], ["nar", "NAR"]], this.size === "nar" ? "nar" : "");
   }
 
   // What is in what, from the outermost: pairs of a label and a node.
@@ -341,10 +379,10 @@ export class Page {
   }
 }
 
-// Shows a page, or says why there is none.
+// Shows the page that is made of the data, or says why there is none.
 export async function openPage(make) {
   try {
-    globalThis.nixCensus = await make();
+    globalThis.nixCensus = make(readIsland(await inflate(byId("data").textContent)));
     document.documentElement.dataset.ready = "yes";
   } catch (error) {
     byId("summary").textContent = `This page cannot be shown: ${error}. It needs a browser of 2023 or later.`;
