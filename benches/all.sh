@@ -31,14 +31,24 @@ wanted_names=("$@")
 results=benches/results.tsv
 today=$(date +%F)
 built() { ls -t "$PWD/target/release/deps/$1"-* 2>/dev/null | grep -v '\.d$' | head -n 1; }
-nix_new() { nix --extra-experimental-features nix-command "$@"; }
-export -f nix_new
+nix='nix --extra-experimental-features nix-command'
 
 chosen() { # NAME
   [ ${#wanted_names[@]} -gt 0 ] || return 0
   local pattern
   # shellcheck disable=SC2053 # a pattern
   for pattern in "${wanted_names[@]}"; do [[ $1 == $pattern ]] && return 0; done
+  return 1
+}
+
+# Whether a pair of such a name is to be run, for which something is to be made first.
+to_run() { # PATTERN
+  [ -z "$list" ] || return 1
+  local name
+  for name in $(sed -nE 's/^(pair|serial) ([^ ]+) .*/\2/p' benches/pairs/*.sh); do
+    # shellcheck disable=SC2053 # a pattern
+    [[ $name == $1 ]] && chosen "$name" && return 0
+  done
   return 1
 }
 
@@ -73,11 +83,12 @@ pair() {
     return
   fi
   [ -z "$quick" ] || runs=1
-  local table wall cpu ours_s theirs_s status
+  local table wall cpu ours_s theirs_s our_status status
   table=$(benches/pair.sh $cold "$runs" "$ours" "$theirs")
-  read -r ours_s _ < <(sed -n 2p <<<"$table")
+  read -r ours_s _ _ _ _ our_status _ < <(sed -n 2p <<<"$table")
   read -r theirs_s _ _ wall cpu status _ < <(sed -n 3p <<<"$table")
   local note="$runs runs"
+  [ "$our_status" = 0 ] || note+=", exit status $our_status of ours"
   [ "$status" = 0 ] || note+=", exit status $status of the other"
   keep "$name" "$what" "$wanted" "$wall" "$cpu" "$ours_s" "$theirs_s" "$note"
 }
