@@ -2,7 +2,7 @@
 //! and the files that these have in common.
 
 use super::{Optimise, PairFiles, PairSaving, Saving};
-use crate::analysis::page::{PageError, warnings};
+use crate::analysis::page::{PageError, title, warnings};
 use crate::answer::page::{Page, PageKind, Values};
 use crate::census::{Census, PathIndex};
 use crate::text::escape;
@@ -59,13 +59,7 @@ impl Optimise {
             ("file_size", Values::Numbers(files.iter().map(|of| Some(of.size)).collect())),
         ]);
         columns.extend(savings(files.iter().map(|of| &of.saving), FILE_KEYS));
-        let title = match &census.targets[..] {
-            [] => census.catalog.store_dir().to_owned(),
-            [only] => census.catalog.store_path(*only).name().to_owned(),
-            [first, more @ ..] => {
-                format!("{} and {} more", census.catalog.store_path(*first).name(), more.len())
-            }
-        };
+        let title = title(census);
         let mut facts = self.facts(census, rest, more.len());
         facts.push(("title", json!(title)));
         Ok(Page { kind: PageKind::Optimise, title, facts, columns })

@@ -166,7 +166,7 @@ impl<'a> Pages<'a> {
 }
 
 /// What is examined, in a few words.
-fn title(census: &Census) -> String {
+pub(super) fn title(census: &Census) -> String {
     let name = |&id: &PathId| census.catalog.store_path(id).name().to_owned();
     match &census.targets[..] {
         [] => census.catalog.store_dir().to_owned(),
