@@ -221,6 +221,8 @@ pub struct Diff<'a> {
     pub packages: Vec<PackageChange>,
     /// The paths that are on one side only, what weighs first.
     pub paths: Vec<PathChange>,
+    /// How many packages have the same paths on both sides.
+    same_packages: usize,
     /// Chains from the new side's targets, if they were asked for.
     chains: OnceLock<ShortestPaths>,
     /// What was left out on either side, and why.
@@ -241,10 +243,12 @@ impl<'a> Diff<'a> {
             }
         }
         // Of a package that is the same on both sides nothing is to be said.
+        let all = by_name.len();
         by_name.retain(|_, [before, after]| {
             let gone = before.iter().any(|&path| new.find(old.base_name(path)).is_none());
             gone || after.iter().any(|&path| old.find(new.base_name(path)).is_none())
         });
+        let same_packages = all - by_name.len();
         let sets = |at: usize| by_name.values().map(move |paths| paths[at].as_slice()).collect();
         let (old_sides, mut paths) = sides(&old, &new, false, sets(0))?;
         let (new_sides, came) = sides(&new, &old, true, sets(1))?;
@@ -271,7 +275,8 @@ impl<'a> Diff<'a> {
         if !std::ptr::eq(old.census, new.census) {
             warnings.extend(new.census.warnings.clone());
         }
-        Ok(Self { old, new, packages, paths, chains: OnceLock::new(), warnings })
+        let chains = OnceLock::new();
+        Ok(Self { old, new, packages, paths, same_packages, chains, warnings })
     }
 
     /// Whether both disks were asked.

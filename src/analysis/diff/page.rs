@@ -86,7 +86,6 @@ impl Diff<'_> {
         let side = |side: &Side<'_>| {
             json!({
                 "target": side.target(),
-                "label": side.label(),
                 "store_dir": side.census.catalog.store_dir(),
                 "paths": side.total.paths,
                 "nar_size": side.total.nar_size,
@@ -101,7 +100,7 @@ impl Diff<'_> {
             ("disk", json!(self.has_disk())),
             ("sides", json!([side(&self.old), side(&self.new)])),
             ("kinds", json!(kinds)),
-            ("same", json!({ "packages": self.same_packages(), "before": old, "after": new })),
+            ("same", json!({ "packages": self.same_packages, "before": old, "after": new })),
             ("unnamed_packages", json!(rest.len())),
             ("unnamed", self.unnamed(rest, &self.paths[paths..])),
             ("unnamed_paths", json!(self.paths.len() - paths)),
@@ -132,16 +131,6 @@ impl Diff<'_> {
         })
     }
 
-    /// How many packages are the same on both sides.
-    fn same_packages(&self) -> usize {
-        let names = self.new.indexes().map(|path| super::names::split(self.new.name(path)).0);
-        let mut names: Vec<&str> = names.collect();
-        names.sort_unstable();
-        names.dedup();
-        let there = |package: &&PackageChange| !package.new.paths.is_empty();
-        names.len() - self.packages.iter().filter(there).count()
-    }
-
     /// What the paths of packages that are the same on both sides take, on either.
     fn same(&self) -> [Value; 2] {
         let rest = |side: &Side<'_>, of: fn(&PackageChange) -> &PackageSide| {
@@ -151,7 +140,6 @@ impl Diff<'_> {
             let paths = || side.indexes().filter(|path| same[path.index()]);
             let union = side.census.shared().map(|shared| shared.union(paths()));
             json!({
-                "paths": paths().count(),
                 "nar_size": side.census.sum_nar_sizes(paths()),
                 "disk_size": union.map(|union| union.disk_size),
             })

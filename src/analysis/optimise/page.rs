@@ -51,14 +51,25 @@ impl Optimise {
                 Values::Numbers(pairs.iter().map(|pair| Some(place[&pair.kept?])).collect()),
             ),
         ];
-        columns.extend(savings(pairs.iter().map(|pair| &pair.saving), PAIR_KEYS));
+        let of_pairs = |of: fn(&Saving) -> u64| {
+            Values::Numbers(pairs.iter().map(|pair| Some(of(&pair.saving))).collect())
+        };
+        let of_files = |of: fn(&PairFiles) -> u64| {
+            Values::Numbers(files.iter().map(|file| Some(of(file))).collect())
+        };
         let file = |of: &&PairFiles| self.pair_file(of).map_or_else(String::new, |n| escape(&n));
         columns.extend([
+            ("disk_freed", of_pairs(|saving| saving.disk_freed)),
+            ("apparent_freed", of_pairs(|saving| saving.apparent_freed)),
+            ("inodes_freed", of_pairs(|saving| saving.inodes_freed)),
+            ("files_linked", of_pairs(|saving| saving.files_linked)),
+            ("bytes_freed", of_pairs(|saving| saving.bytes_freed)),
             ("file", Values::Texts(files.iter().map(file).collect())),
-            ("file_pair", Values::Numbers(files.iter().map(|of| Some(of.pair.into())).collect())),
-            ("file_size", Values::Numbers(files.iter().map(|of| Some(of.size)).collect())),
+            ("file_pair", of_files(|of| of.pair.into())),
+            ("file_size", of_files(|of| of.size)),
+            ("file_disk_freed", of_files(|of| of.saving.disk_freed)),
+            ("file_files_linked", of_files(|of| of.saving.files_linked)),
         ]);
-        columns.extend(savings(files.iter().map(|of| &of.saving), FILE_KEYS));
         let title = title(census);
         let mut facts = self.facts(census, rest, more.len());
         facts.push(("title", json!(title)));
@@ -77,7 +88,6 @@ impl Optimise {
         let unnamed = unnamed.fold(0, u64::saturating_add);
         let mut facts = vec![
             ("store_dir", json!(census.catalog.store_dir())),
-            ("whole", json!(census.is_whole())),
             ("paths", json!(self.paths)),
             ("disk_freed", json!(outcome.disk_freed)),
             ("apparent_freed", json!(outcome.apparent_freed)),
@@ -92,35 +102,6 @@ impl Optimise {
         facts.extend(warnings(&self.warnings));
         facts
     }
-}
-
-/// The keys of savings, in this order: of what is freed in blocks, apparent size, inodes;
-/// of names that are linked, and their size.
-const PAIR_KEYS: [&str; 5] =
-    ["disk_freed", "apparent_freed", "inodes_freed", "files_linked", "bytes_freed"];
-/// The same of files.
-const FILE_KEYS: [&str; 5] = [
-    "file_disk_freed",
-    "file_apparent_freed",
-    "file_inodes_freed",
-    "file_files_linked",
-    "file_bytes_freed",
-];
-
-fn savings<'a>(
-    all: impl Iterator<Item = &'a Saving> + Clone,
-    keys: [&'static str; 5],
-) -> impl Iterator<Item = (&'static str, Values)> {
-    let of: [fn(&Saving) -> u64; 5] = [
-        |saving| saving.disk_freed,
-        |saving| saving.apparent_freed,
-        |saving| saving.inodes_freed,
-        |saving| saving.files_linked,
-        |saving| saving.bytes_freed,
-    ];
-    keys.into_iter().zip(of).map(move |(key, of)| {
-        (key, Values::Numbers(all.clone().map(|saving| Some(of(saving))).collect()))
-    })
 }
 
 /// The first so many, and the rest.
