@@ -209,6 +209,11 @@ fn the_page_has_the_pairs_and_their_files() {
         let wide = page.eval("document.documentElement.scrollWidth").as_u64().unwrap();
         assert!(wide <= 390, "{key}: {wide} pixels wide");
     }
+    // What has no names there is said, if it is but files.
+    page.eval("nixCensus.pairs.facts.unnamed.files = 1234; nixCensus.state.set({ node: -1 }); nixCensus.panel.draw()");
+    let text = page.text("document.querySelector('#panel').textContent");
+    assert!(text.contains("0 smaller pairs and 1,234 groups of files have no names"), "{text}");
+    page.eval("nixCensus.select(0)");
     // Whatever is called so, it is text.
     page.eval(&format!(
         "(({{ columns, facts }}) => {{

@@ -1,7 +1,7 @@
 //! What a page for a browser shows of what optimising would save: the pairs of packages
 //! and the files that these have in common.
 
-use super::{Optimise, PairFiles, PairSaving, Saving};
+use super::{Breakdown, Optimise, PairFiles, PairSaving, Saving};
 use crate::analysis::page::{PageError, title, warnings};
 use crate::answer::page::{Page, PageKind, Values};
 use crate::census::{Census, PathIndex};
@@ -26,10 +26,10 @@ impl Optimise {
         {
             return Err(PageError::TooLarge);
         }
-        let (pairs, rest) = parted(&self.breakdown.by_pair, named);
-        let (files, more) = parted(&self.breakdown.pair_files, named);
-        let files: Vec<&PairFiles> =
-            files.iter().filter(|of| (of.pair as usize) < pairs.len()).collect();
+        let Breakdown { by_pair, pair_files, .. } = &self.breakdown;
+        let (pairs, rest) = by_pair.split_at(named.min(by_pair.len()));
+        let of_named = pair_files.iter().filter(|of| (of.pair as usize) < pairs.len());
+        let files: Vec<&PairFiles> = of_named.take(named).collect();
         // The packages of the pairs, by the path that stands for each.
         let mut packages: Vec<u32> =
             pairs.iter().flat_map(|pair| [Some(pair.path), pair.kept]).flatten().collect();
@@ -71,7 +71,7 @@ impl Optimise {
             ("file_files_linked", of_files(|of| of.saving.files_linked)),
         ]);
         let title = title(census);
-        let mut facts = self.facts(census, rest, more.len());
+        let mut facts = self.facts(census, rest, pair_files.len() - files.len());
         facts.push(("title", json!(title)));
         Ok(Page { kind: PageKind::Optimise, title, facts, columns })
     }
@@ -104,7 +104,58 @@ impl Optimise {
     }
 }
 
-/// The first so many, and the rest.
-fn parted<T>(all: &[T], many: usize) -> (&[T], &[T]) {
-    all.split_at(many.min(all.len()))
+#[cfg(test)]
+mod tests {
+    use super::super::OptimiseOptions;
+    use super::*;
+    use crate::catalog::{Builder, Record};
+    use crate::census::Examine;
+    use crate::disk::Progress;
+    use crate::fs::{MemoryFile, StoreFiles, Tree};
+
+    /// `one` has two files of `all`, `other` has one that is larger.
+    const FILES: [(&str, &str, u8, usize); 6] = [
+        ("00000000000000000000000000000000-all", "a", 1, 20_000),
+        ("00000000000000000000000000000000-all", "b", 2, 20_000),
+        ("00000000000000000000000000000000-all", "c", 3, 30_000),
+        ("11111111111111111111111111111111-one", "a", 1, 20_000),
+        ("11111111111111111111111111111111-one", "b", 2, 20_000),
+        ("22222222222222222222222222222222-other", "c", 3, 30_000),
+    ];
+
+    #[test]
+    fn what_has_no_names_on_a_page_is_counted() {
+        let mut builder = Builder::new("/nix/store");
+        let mut paths = FILES.map(|(path, ..)| format!("/nix/store/{path}")).to_vec();
+        paths.dedup();
+        for path in &paths {
+            builder.add(&Record { path: path.as_bytes(), ..Record::default() }).unwrap();
+        }
+        let census = Census::new(builder.finish().unwrap(), &Examine::All, None).unwrap();
+        let files = FILES.map(|(path, name, byte, size)| {
+            (format!("/nix/store/{path}/{name}"), MemoryFile::from(&vec![byte; size][..]))
+        });
+        let files = StoreFiles::open(&Tree::memory(files), "/nix/store".as_ref()).unwrap();
+        let options = OptimiseOptions { threads: Some(1), ..OptimiseOptions::default() };
+        let answer = Optimise::new(&census, &files, &options, &Progress::default()).unwrap();
+        let of = |named: usize| {
+            let page = answer.page(&census, named).unwrap();
+            let unnamed = page.facts.iter().find(|(key, _)| *key == "unnamed").unwrap();
+            let files = page.columns.into_iter().find_map(|column| match column {
+                ("file", Values::Texts(names)) => Some(names),
+                _ => None,
+            });
+            let end = |name: String| name.rsplit('-').next().unwrap().to_owned();
+            (unnamed.1.clone(), files.unwrap().into_iter().map(end).collect::<Vec<_>>())
+        };
+        let unnamed = |pairs: u64, disk_freed: u64, files: u64| json!({ "pairs": pairs, "disk_freed": disk_freed, "files": files });
+        assert_eq!(
+            of(3),
+            (unnamed(0, 0, 0), vec!["other/c".into(), "one/a".into(), "one/b".into()])
+        );
+        // Pairs have fewer names than there are files of theirs.
+        assert_eq!(of(2), (unnamed(0, 0, 1), vec!["other/c".into(), "one/a".into()]));
+        // The largest file is of the pair that has no name.
+        assert_eq!(of(1), (unnamed(1, 32_768, 2), vec!["one/a".into()]));
+    }
 }

@@ -104,7 +104,7 @@ export class PairPanel extends Details {
       ),
       facts.line ? this.section(`As ${facts.nix} would report`, el("p", {}, facts.line)) : null,
       facts.certain ? null : el("p", { class: "note" }, `${facts.nix} goes over several paths at once: which of equal files it keeps is by chance. This is by the order of the paths.`),
-      unnamed.pairs > 0 ? el("p", { class: "note" }, `${counted(unnamed.pairs, "smaller pair")} and ${counted(unnamed.files, "group")} of files have no names here.`) : null,
+      unnamed.pairs + unnamed.files > 0 ? el("p", { class: "note" }, `${counted(unnamed.pairs, "smaller pair")} and ${counted(unnamed.files, "group")} of files have no names here.`) : null,
       this.list("Pairs", order, (pair) => this.link(pairs.nodeOf(pair), pairs.title(pairs.nodeOf(pair))), {
         whole: () => this.app.state.set({ view: "table", by: "" }),
       }),
