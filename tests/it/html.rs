@@ -20,7 +20,7 @@ const SYSTEM: &str = "nixos-system-demo-24.05.2";
 
 /// A page that the program writes.
 #[track_caller]
-fn written(env: &TestEnv, args: &[&str]) -> PathBuf {
+pub(crate) fn written(env: &TestEnv, args: &[&str]) -> PathBuf {
     let file = env.join("page.html");
     env.ok(args.iter().copied().chain(["-o", file.to_str().unwrap()]));
     file
@@ -41,10 +41,6 @@ fn node(page: &mut Page, name: &str) -> u64 {
 /// What is shown.
 fn now(page: &mut Page, key: &str) -> Value {
     page.eval(&format!("nixCensus.state.now.{key}"))
-}
-
-fn selected(page: &mut Page) -> String {
-    page.text("document.querySelector('#panel h2').textContent")
 }
 
 /// Every row of the page, by path, as JSON has it.
@@ -167,7 +163,7 @@ fn the_map_is_searched_zoomed_and_left_again() {
     let file = demo(&env);
     let Some(mut page) = Page::open(&file) else { return };
     assert_eq!(page.text("document.title"), format!("{SYSTEM} · nix-census"));
-    assert_eq!(selected(&mut page), SYSTEM);
+    assert_eq!(page.selected(), SYSTEM);
     // Search: marks as one types, and jumps.
     page.press("/");
     page.write("python3-3");
@@ -176,7 +172,7 @@ fn the_map_is_searched_zoomed_and_left_again() {
     assert_eq!(page.eval("nixCensus.search.found[0]"), python);
     assert_eq!(page.eval("nixCensus.map.marked.has(nixCensus.search.found[0])"), true);
     page.press("Enter");
-    assert_eq!(selected(&mut page), "python3-3.11.9");
+    assert_eq!(page.selected(), "python3-3.11.9");
     assert_eq!(page.eval("nixCensus.map.root"), python);
     let chain = page
         .text("[...document.querySelectorAll('.chain li')].map((li) => li.textContent).join(' ')");
@@ -449,14 +445,14 @@ fn one_walks_in_the_graph_with_keys_alone() {
     // Into the heaviest box and out again, with keys.
     page.eval("nixCensus.focusView()");
     page.press("Enter");
-    let first = selected(&mut page);
+    let first = page.selected();
     page.press("ArrowRight");
-    let second = selected(&mut page);
+    let second = page.selected();
     assert!(first != second && first != SYSTEM, "{first} {second}");
     page.press("ArrowLeft");
-    assert_eq!(selected(&mut page), first);
+    assert_eq!(page.selected(), first);
     page.press("Escape");
-    assert_eq!(selected(&mut page), SYSTEM);
+    assert_eq!(page.selected(), SYSTEM);
     // Help is there and goes.
     page.press("?");
     assert_eq!(page.eval("document.querySelector('#help').open"), true);
@@ -496,12 +492,7 @@ fn one_walks_in_the_graph_with_keys_alone() {
     assert_eq!(theme(&mut page), "light");
     page.press("d");
     assert_eq!(theme(&mut page), "dark");
-    page.window(390, 844, true);
-    for key in ["m", "t", "g"] {
-        page.press(key);
-        let wide = page.eval("document.documentElement.scrollWidth").as_u64().unwrap();
-        assert!(wide <= 390, "{key}: {wide} pixels wide");
-    }
+    page.fits_a_phone(&["m", "t", "g"]);
     assert!(page.complaints.is_empty(), "{:?}", page.complaints);
 }
 
@@ -542,9 +533,7 @@ fn hostile_names_are_text() {
     page.eval("nixCensus.toggleRemoved(nixCensus.state.now.path)");
     let command = page.text("document.querySelector('#command').textContent");
     assert!(command.contains("'"), "{command}");
-    let markup = "document.querySelectorAll('img, iframe, object, [onerror]').length";
-    assert_eq!(page.eval(markup), 0);
-    assert_eq!(page.eval("globalThis.run === undefined"), true);
+    page.all_text_is_text();
     // And if something were markup, it would not run.
     page.eval(
         "document.body.insertAdjacentHTML('beforeend', '<img src=x onerror=\"globalThis.run=1\">')",
@@ -570,13 +559,8 @@ fn hostile_names_are_text_wherever_they_are_shown() {
     // No store path is called so; the page does not rely on that.
     page.eval(&format!("nixCensus.census.columns.name[0] = {}", json!(NAME)));
     page.eval("nixCensus.jump(0)");
-    assert_eq!(selected(&mut page), NAME);
-    let place = page.eval(
-        "(() => { const r = nixCensus.shell.overlay.getBoundingClientRect();
-            return [r.x + r.width / 2, r.y + r.height / 2]; })()",
-    );
-    let moved = json!({ "type": "mouseMoved", "x": place[0], "y": place[1] });
-    page.call("Input.dispatchMouseEvent", &moved);
+    assert_eq!(page.selected(), NAME);
+    page.point_at_the_map();
     page.wait("!document.querySelector('#tip').hidden");
     assert_eq!(page.text("document.querySelector('#tip').firstChild.textContent"), NAME);
     page.press("/");
@@ -595,8 +579,7 @@ fn hostile_names_are_text_wherever_they_are_shown() {
     let field = |text: &str| format!("\"{}\"", text.replace('"', "\"\""));
     assert!(row.starts_with(&format!("{},", field(NAME))), "{csv}");
     assert!(row.ends_with(&format!(",{}", field(&format!("{STORE}/{:032}-{NAME}", 1)))), "{csv}");
-    assert_eq!(page.eval("document.querySelectorAll('img, [onerror]').length"), 0);
-    assert_eq!(page.eval("globalThis.run === undefined"), true);
+    page.all_text_is_text();
     assert!(page.complaints.is_empty(), "{:?}", page.complaints);
 }
 

@@ -1,13 +1,13 @@
 //! The page of a difference: opened in a browser, clicked through, and compared with what
 //! `diff` says.
 
+use super::html::written;
 use super::support::TestEnv;
 use super::support::browser::Page;
 use super::support::store_in_code::{Made, SCHEMA, base, insert, path, refer};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
 
 const DEMO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/testdata/demo");
 
@@ -60,14 +60,6 @@ fn systems(env: &TestEnv) -> Made {
         refer(&db, from, to);
     }
     made
-}
-
-/// A page that the program writes.
-#[track_caller]
-fn written(env: &TestEnv, args: &[&str]) -> PathBuf {
-    let file = env.join("page.html");
-    env.ok(args.iter().copied().chain(["-o", file.to_str().unwrap()]));
-    file
 }
 
 /// The packages or paths of a page, by a key, as JSON has them.
@@ -213,10 +205,6 @@ fn kib(bytes: i64, change: bool) -> String {
     }
 }
 
-fn selected(page: &mut Page) -> String {
-    page.text("document.querySelector('#panel h2').textContent")
-}
-
 #[test]
 fn what_grew_and_shrank_is_clicked_through() {
     let env = TestEnv::new();
@@ -251,7 +239,7 @@ fn what_grew_and_shrank_is_clicked_through() {
             return [r.x + box.x0 + 20, r.y + box.y0 + 20]; })()",
     );
     page.click_at(place[0].as_f64().unwrap(), place[1].as_f64().unwrap());
-    assert_eq!(selected(&mut page), "big");
+    assert_eq!(page.selected(), "big");
     let chain = |page: &mut Page| {
         page.text(
             "[...document.querySelectorAll('.chain li')].map((li) => li.textContent).join(' ')",
@@ -272,7 +260,7 @@ fn what_grew_and_shrank_is_clicked_through() {
     assert_eq!(sizes, expected.join(" "));
     // To a path and back.
     page.click("[...document.querySelectorAll('#panel .chain .path')].find((p) => p.textContent === 'lib-1.10')");
-    assert_eq!(selected(&mut page), "lib-1.10");
+    assert_eq!(page.selected(), "lib-1.10");
     assert_eq!(chain(&mut page), "system-2 lib-1.10");
     page.eval("history.back()");
     page.wait("document.querySelector('#panel h2').textContent === 'big'");
@@ -297,7 +285,7 @@ fn what_grew_and_shrank_is_clicked_through() {
     let link = page.text("location.href");
     assert!(link.contains("package=big") && link.contains("area=whole"), "{link}");
     page.visit(&link);
-    assert_eq!(selected(&mut page), "big");
+    assert_eq!(page.selected(), "big");
     assert_eq!(page.eval("nixCensus.area"), "whole");
     // Hard links: what the packages come to is more than the whole.
     page.press("Home");
@@ -349,17 +337,17 @@ fn the_list_is_that_of_diff_and_keys_do_everything() {
     page.press("Home");
     page.press("ArrowDown");
     let second = page.text("nixCensus.changes.name(nixCensus.views.table.rows[1])");
-    assert_eq!(selected(&mut page), second);
+    assert_eq!(page.selected(), second);
     page.press("Enter");
     assert_eq!(page.text("nixCensus.state.now.view"), "map");
-    assert_eq!(selected(&mut page), second);
+    assert_eq!(page.selected(), second);
     // In the map: out, into the other half, next and previous.
     page.press("Home");
     page.press("Enter");
     page.press("Enter");
-    assert_eq!(selected(&mut page), "lib");
+    assert_eq!(page.selected(), "lib");
     page.press("ArrowRight");
-    assert_eq!(selected(&mut page), "big");
+    assert_eq!(page.selected(), "big");
     page.press("Escape");
     page.press("Escape");
     assert_eq!(page.eval("nixCensus.root"), -1);
@@ -367,7 +355,7 @@ fn the_list_is_that_of_diff_and_keys_do_everything() {
     page.press("/");
     page.write("gon");
     page.press("Enter");
-    assert_eq!(selected(&mut page), "gone");
+    assert_eq!(page.selected(), "gone");
     page.press("s");
     assert_eq!(page.text("nixCensus.size"), "nar");
     page.press("?");
@@ -376,12 +364,7 @@ fn the_list_is_that_of_diff_and_keys_do_everything() {
     page.wait("!document.querySelector('#help').open");
     page.press("d");
     assert_eq!(page.text("document.documentElement.dataset.theme"), "dark");
-    page.window(390, 844, true);
-    for key in ["m", "a", "t", "p"] {
-        page.press(key);
-        let wide = page.eval("document.documentElement.scrollWidth").as_u64().unwrap();
-        assert!(wide <= 390, "{key}: {wide} pixels wide");
-    }
+    page.fits_a_phone(&["m", "a", "t", "p"]);
     assert!(page.complaints.is_empty(), "{:?}", page.complaints);
 }
 
@@ -406,20 +389,15 @@ fn hostile_names_are_text() {
     ));
     for area in ["change", "paths", "whole"] {
         page.eval(&format!("nixCensus.state.set({{ view: 'map', area: '{area}', package: -1 }})"));
-        let place = page.eval(
-            "(() => { const r = nixCensus.shell.overlay.getBoundingClientRect();
-                return [r.x + r.width / 2, r.y + r.height / 2]; })()",
-        );
-        let moved = json!({ "type": "mouseMoved", "x": place[0], "y": place[1] });
-        page.call("Input.dispatchMouseEvent", &moved);
+        page.point_at_the_map();
     }
     page.eval("nixCensus.select(0)");
-    assert_eq!(selected(&mut page), NAME);
+    assert_eq!(page.selected(), NAME);
     page.press("Home");
     let text = page.text("document.querySelector('#panel').textContent");
     assert!(text.contains("This page is incomplete") && text.contains(NAME), "{text}");
     page.eval("nixCensus.showPath(0)");
-    assert_eq!(selected(&mut page), NAME);
+    assert_eq!(page.selected(), NAME);
     page.press("/");
     page.write("img");
     assert_eq!(page.text("document.querySelector('#results .name').textContent"), NAME);
@@ -430,8 +408,7 @@ fn hostile_names_are_text() {
         let csv = page.text("nixCensus.views.table.csv()");
         assert!(csv.contains(&format!("\"{}\"", NAME.replace('"', "\"\""))), "{csv}");
     }
-    assert_eq!(page.eval("document.querySelectorAll('img, [onerror]').length"), 0);
-    assert_eq!(page.eval("globalThis.run === undefined"), true);
+    page.all_text_is_text();
     assert!(page.complaints.is_empty(), "{:?}", page.complaints);
 }
 

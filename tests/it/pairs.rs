@@ -119,10 +119,6 @@ fn one_list_is_chosen_in_all_formats() {
     assert!(refused.stderr.contains("--by cannot be used with html"), "{}", refused.stderr);
 }
 
-fn selected(page: &mut Page) -> String {
-    page.text("document.querySelector('#panel h2').textContent")
-}
-
 #[test]
 fn the_page_has_the_pairs_and_their_files() {
     const NAME: &str = "<img src=x onerror=\"globalThis.run=1\">, &'";
@@ -177,38 +173,33 @@ fn the_page_has_the_pairs_and_their_files() {
     page.press("ArrowDown");
     page.press("ArrowUp");
     // The files of `c` as in `a`: the one of 80,000 bytes is its largest.
-    assert_eq!(selected(&mut page), "c, as in a");
+    assert_eq!(page.selected(), "c, as in a");
     let text = page.text("document.querySelector('#panel').textContent");
     assert!(text.contains(NAME), "{text}");
     page.press("Enter");
     assert_eq!(page.text("nixCensus.state.now.view"), "map");
     // To the package that keeps them, by a click; back; into a package, out again.
     page.click("[...document.querySelectorAll('#panel .action')].find((b) => b.textContent === 'All of a')");
-    assert_eq!(selected(&mut page), "a");
+    assert_eq!(page.selected(), "a");
     page.eval("history.back()");
     page.wait("document.querySelector('#panel h2').textContent === 'c, as in a'");
     let link = page.text("location.href");
     page.visit(&link);
-    assert_eq!(selected(&mut page), "c, as in a");
+    assert_eq!(page.selected(), "c, as in a");
     page.press("Home");
     page.press("Enter");
-    assert_eq!(selected(&mut page), "c");
+    assert_eq!(page.selected(), "c");
     page.press("Enter");
-    assert_eq!(selected(&mut page), "c, as in a");
+    assert_eq!(page.selected(), "c, as in a");
     page.press("ArrowRight");
-    assert_eq!(selected(&mut page), "c, as in b");
+    assert_eq!(page.selected(), "c, as in b");
     page.press("Escape");
-    assert_eq!(selected(&mut page), "c");
+    assert_eq!(page.selected(), "c");
     page.press("/");
     page.write("d");
     page.press("Enter");
-    assert_eq!(selected(&mut page), "d");
-    page.window(390, 844, true);
-    for key in ["m", "t", "p"] {
-        page.press(key);
-        let wide = page.eval("document.documentElement.scrollWidth").as_u64().unwrap();
-        assert!(wide <= 390, "{key}: {wide} pixels wide");
-    }
+    assert_eq!(page.selected(), "d");
+    page.fits_a_phone(&["m", "t", "p"]);
     // What has no names there is said, if it is but files.
     page.eval("nixCensus.pairs.facts.unnamed.files = 1234; nixCensus.state.set({ node: -1 }); nixCensus.panel.draw()");
     let text = page.text("document.querySelector('#panel').textContent");
@@ -231,7 +222,6 @@ fn the_page_has_the_pairs_and_their_files() {
         let text = page.text("document.querySelector('#panel').textContent");
         assert!(text.contains(NAME), "{text}");
     }
-    assert_eq!(page.eval("document.querySelectorAll('img, [onerror]').length"), 0);
-    assert_eq!(page.eval("globalThis.run === undefined"), true);
+    page.all_text_is_text();
     assert!(page.complaints.is_empty(), "{:?}", page.complaints);
 }

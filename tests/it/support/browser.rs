@@ -237,6 +237,42 @@ impl Page {
         self.click_at(number(0), number(1));
     }
 
+    /// The heading of the side panel: what is selected.
+    #[track_caller]
+    pub(crate) fn selected(&mut self) -> String {
+        self.text("document.querySelector('#panel h2').textContent")
+    }
+
+    /// Points at the middle of the map.
+    #[track_caller]
+    pub(crate) fn point_at_the_map(&mut self) {
+        let place = self.eval(
+            "(() => { const r = nixCensus.shell.overlay.getBoundingClientRect();
+                return [r.x + r.width / 2, r.y + r.height / 2]; })()",
+        );
+        let moved = json!({ "type": "mouseMoved", "x": place[0], "y": place[1] });
+        self.call("Input.dispatchMouseEvent", &moved);
+    }
+
+    /// In a window as narrow as a phone's, and dark, each view that a key shows fits.
+    #[track_caller]
+    pub(crate) fn fits_a_phone(&mut self, keys: &[&str]) {
+        self.window(390, 844, true);
+        for key in keys {
+            self.press(key);
+            let wide = self.eval("document.documentElement.scrollWidth").as_u64().unwrap();
+            assert!(wide <= 390, "{key}: {wide} pixels wide");
+        }
+    }
+
+    /// No text has become markup, and nothing of it ran, which would set `run`.
+    #[track_caller]
+    pub(crate) fn all_text_is_text(&mut self) {
+        let markup = "document.querySelectorAll('img, iframe, object, [onerror]').length";
+        assert_eq!(self.eval(markup), 0);
+        assert_eq!(self.eval("globalThis.run === undefined"), true);
+    }
+
     /// What the window shows, as PNG.
     pub(crate) fn screenshot(&mut self) -> Vec<u8> {
         let shot = self.call("Page.captureScreenshot", &json!({ "format": "png" }));
