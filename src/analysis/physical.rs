@@ -1,11 +1,11 @@
 //! Sizes of extents beside those of blocks. People see one of the two: extents
 //! where they are known and blocks do not say it all. Machines get both.
 
-use crate::answer::{Cell, Column, Section};
+use crate::answer::{Cell, Column, Field, Section};
 use crate::census::{Census, PathIndex};
 use crate::disk::{DiskScan, Space};
 
-/// A column of blocks and the same of extents.
+/// A column of blocks and the same of extents, with the same heading.
 pub(super) fn columns(
     census: &Census,
     disk: &'static str,
@@ -15,22 +15,27 @@ pub(super) fn columns(
     let shows = census.has_extents();
     [
         Column::size(disk).titled(heading).hidden_if(census.disk.is_none() || shows),
-        Column::size(physical).titled(of_extents(heading)).hidden_if(!shows),
+        Column::size(physical).titled(heading).hidden_if(!shows),
     ]
 }
 
-/// The heading over extents that stand in place of blocks with that heading.
-fn of_extents(heading: &'static str) -> &'static str {
-    match heading {
-        "disk size" => "physical",
-        "retained disk" => "retained physical",
-        "gain disk" => "gain physical",
-        // Such as "frees", which says nothing of blocks.
-        other => other,
-    }
+/// The columns of what a path takes.
+pub(super) fn own_columns(census: &Census) -> [Column; 2] {
+    let [disk, physical] = columns(census, "disk_size", "physical_size", "disk size");
+    [disk, physical.titled("physical")]
 }
 
-/// The same, by which rows are weighed.
+/// The cells of those columns; `None` is a path that is not examined.
+pub(super) fn own_cells<'a>(census: &Census, path: Option<PathIndex>) -> [Cell<'a>; 2] {
+    let usage = path.and_then(|path| census.usage(path));
+    let sizes = path.and_then(|path| census.extent_sizes(path));
+    [
+        Cell::optional(usage, |usage| Cell::Size(usage.disk_size)),
+        Cell::optional(sizes, |sizes| Cell::Size(sizes.physical_size)),
+    ]
+}
+
+/// Columns of blocks and extents, by which rows are weighed.
 pub(super) fn weight(census: &Census, [disk, physical]: [Column; 2]) -> [Column; 2] {
     match census.has_extents() {
         true => [disk, physical.weight()],
@@ -38,13 +43,20 @@ pub(super) fn weight(census: &Census, [disk, physical]: [Column; 2]) -> [Column;
     }
 }
 
-/// The cells of those columns.
+/// The cells of columns of blocks and extents.
 pub(super) fn cells<'a>(census: &Census, space: Option<Space>) -> [Cell<'a>; 2] {
     let physical = space.filter(|_| census.knows_physical());
     [
         Cell::optional(space, |space| Cell::Size(space.disk_size)),
         Cell::optional(physical, |space| Cell::Size(space.physical_size)),
     ]
+}
+
+/// What is freed of extents, where people see blocks beside it.
+pub(super) fn freed_field<'a>(census: &Census, freed: Option<Space>) -> Field<'a> {
+    let [_, freed] = cells(census, freed);
+    let label = if census.has_extents() { "really freed" } else { "" };
+    Field::new("freed_physical_size", label, freed)
 }
 
 /// What a path takes, by extents where these are known, else by blocks; by its NAR

@@ -82,21 +82,18 @@ impl ReferenceTree {
             catalog.store_path(census.id(PathIndex::new(line.node))).is_derivation()
         };
         let derivations = self.lines.iter().any(is_derivation);
-        let own = physical::columns(census, "disk_size", "physical_size", "disk size");
-        let [disk_size, physical_size] = own.map(|column| column.rank(2));
+        let [disk_size, physical_size] =
+            physical::own_columns(census).map(|column| column.rank(2));
         let (of_disk, of_extents) = ("retained_disk_size", "retained_physical_size");
         let retained = physical::columns(census, of_disk, of_extents, "retained disk");
-        let [retained_disk, retained_physical] = match disk {
-            true => physical::weight(census, retained),
-            false => retained,
-        };
+        let [retained_disk, retained_physical] = physical::weight(census, retained);
         let mut columns = vec![
             Column::size("nar_size").titled("NAR size").rank(4),
             Column::size("retained_nar_size").titled("retained NAR"),
             disk_size,
             retained_disk,
             physical_size,
-            retained_physical,
+            retained_physical.titled("retained physical"),
             Column::count("inodes").hidden(),
             Column::count("retained_inodes").titled("retained inodes").hidden(),
         ];
@@ -114,6 +111,7 @@ impl ReferenceTree {
         let rows = self.lines.iter().map(move |line| {
             let index = PathIndex::new(line.node);
             let id = census.id(index);
+            let [disk_size, physical_size] = physical::own_cells(census, Some(index));
             let (outputs_nar_size, outputs) = match is_derivation(line) && !catalog.is_part() {
                 false => (Cell::Missing, Cell::Missing),
                 true => {
@@ -128,9 +126,9 @@ impl ReferenceTree {
             vec![
                 Cell::optional(catalog.nar_size(id), Cell::Size),
                 Cell::optional(self.retained.nar_size(index), Cell::Size),
-                Cell::optional(census.usage(index).map(|u| u.disk_size), Cell::Size),
+                disk_size,
                 Cell::optional(self.retained.disk_size(index), Cell::Size),
-                Cell::optional(census.extent_sizes(index).map(|s| s.physical_size), Cell::Size),
+                physical_size,
                 Cell::optional(self.retained.physical_size(index), Cell::Size),
                 Cell::optional(census.usage(index).map(|u| u.inodes), Cell::Count),
                 Cell::optional(self.retained.inodes(index), Cell::Count),

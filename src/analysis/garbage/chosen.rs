@@ -6,6 +6,7 @@
 //! (nix: `LocalStore::collectGarbage` under `gcDeleteSpecific`).
 
 use super::Fate;
+use crate::analysis::physical;
 use crate::answer::{Cell, Field, Section};
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Census, Freeable};
@@ -121,10 +122,7 @@ impl Chosen {
             Field::new("nar_size", "NAR size", Cell::optional(self.nar_size, Cell::Size)),
         ]);
         let (disk, inodes) = (self.freed.map(|f| f.disk_size), self.freed.map(|f| f.inodes));
-        let physical = self.freed.filter(|_| census.knows_physical());
-        let physical = Cell::optional(physical, |freed| Cell::Size(freed.physical_size));
-        let label = if census.has_extents() { "really freed" } else { "" };
-        fields.push(Field::new("freed_physical_size", label, physical));
+        fields.push(physical::freed_field(census, self.freed));
         if self.freed.is_some() {
             fields.extend([
                 Field::new("disk_freed", "disk freed", Cell::optional(disk, Cell::Size))

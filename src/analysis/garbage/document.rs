@@ -12,25 +12,58 @@ use crate::text::format_count;
 use std::borrow::Cow;
 
 impl Garbage<'_> {
-    /// What goes, with what is freed in extents where these are known.
+    /// What goes.
     fn dead_fields(&self, census: &Census) -> Vec<Field<'static>> {
-        let mut fields = dead_fields(&self.dead, self.failing);
-        let freed = self.dead.freed().filter(|_| census.knows_physical());
-        let freed = Cell::optional(freed, |freed| Cell::Size(freed.physical_size));
-        let held = Cell::optional(self.held.as_ref(), |held| Cell::Size(held.physical_size));
-        let mut freed = Field::hidden("freed_physical_size", freed);
-        let mut stays = Field::hidden("held_physical_size", held);
-        if let Some(held) = &self.held {
-            freed.label = "really freed".into();
-            freed.remark = "extents as they lie on the disk, that nothing else uses".into();
-            if held.physical_size > 0 {
-                stays.label = "stays".into();
-                stays.remark = "extents that something outside the store uses too".into();
-            }
-        }
-        let at = fields.iter().position(|field| field.key == "inodes_freed").unwrap_or(0);
-        fields.splice(at..at, [freed, stays]);
-        fields
+        let dead = &self.dead;
+        let of = |count: Option<u64>, word: &str| match count {
+            Some(count) => format!("{} {word}", format_count(count)),
+            None => String::new(),
+        };
+        let disk = |freed: Option<Space>| freed.map(|f| f.disk_size);
+        let inodes = |freed: Option<Space>| freed.map(|f| f.inodes);
+        let count = |key, count| Field::hidden(key, Cell::optional(count, Cell::Count));
+        // People see what there is.
+        let of_some = |key, label, things: Option<u64>, freed| {
+            optional(key, if things == Some(0) { "" } else { label }, disk(freed))
+        };
+        let held = self.held.as_ref().map(|held| held.physical_size);
+        vec![
+            Field::new("paths", "paths", Cell::Count(dead.paths)).remark(match self.failing {
+                0 => String::new(),
+                n => format!("and {n} dead paths that Nix fails to delete, at which it stops"),
+            }),
+            Field::hidden("failing_paths", Cell::Count(self.failing)),
+            Field::new("nar_size", "NAR size", Cell::optional(dead.nar_size, Cell::Size)),
+            optional("disk_freed", "disk freed", dead.disk_freed())
+                .remark("what the disk gains, hard links in account"),
+            physical::freed_field(census, dead.freed())
+                .remark("extents as they lie on the disk, that nothing else uses"),
+            optional("held_physical_size", if held == Some(0) { "" } else { "stays" }, held)
+                .remark("extents that something outside the store uses too"),
+            optional_count("inodes_freed", "inodes freed", dead.freed().map(|f| f.inodes)),
+            optional("paths_disk_freed", "by dead paths", disk(dead.paths_freed)),
+            count("paths_inodes_freed", inodes(dead.paths_freed)),
+            of_some(
+                "invalid_disk_freed",
+                "by invalid entries",
+                dead.invalid_entries,
+                dead.invalid_freed,
+            )
+            .remark(of(
+                dead.invalid_entries,
+                "entries of the store directory that are not valid paths",
+            )),
+            count("invalid_entries", dead.invalid_entries),
+            count("invalid_inodes_freed", inodes(dead.invalid_freed)),
+            of_some(
+                "unused_links_disk_freed",
+                "by unused links",
+                dead.unused_links,
+                dead.unused_links_freed,
+            )
+            .remark(of(dead.unused_links, "entries of .links with no other name")),
+            count("unused_links", dead.unused_links),
+        ]
     }
 
     /// The answer for printing.
@@ -181,8 +214,7 @@ impl Garbage<'_> {
         let disk = census.disk.is_some();
         let freed = physical::columns(census, "disk_freed", "freed_physical_size", "frees alone");
         let [disk_freed, freed] = physical::weight(census, freed);
-        let own = physical::columns(census, "disk_size", "physical_size", "disk size");
-        let [disk_size, physical_size] = own;
+        let [disk_size, physical_size] = physical::own_columns(census);
         let steps = self.steps.len() > 1;
         let held = self.paths.iter().any(|dead| dead.held);
         let dated = self.options.choice.registered_before.is_some();
@@ -201,17 +233,18 @@ impl Garbage<'_> {
             Column::path("path"),
         ];
         let catalog = &census.catalog;
-        let usage = |id| census.usage(census.index_of(id)?);
         let rows = self.paths.iter().map(move |dead| {
             let [disk_freed, freed] = physical::cells(census, dead.freed);
-            let sizes = census.index_of(dead.path).and_then(|index| census.extent_sizes(index));
+            let index = census.index_of(dead.path);
+            let usage = index.and_then(|index| census.usage(index));
+            let [disk_size, physical_size] = physical::own_cells(census, index);
             vec![
                 disk_freed,
                 freed,
                 Cell::optional(dead.freed, |f| Cell::Count(f.inodes)),
-                Cell::optional(usage(dead.path), |u| Cell::Size(u.disk_size)),
-                Cell::optional(sizes, |sizes| Cell::Size(sizes.physical_size)),
-                Cell::optional(usage(dead.path), |u| Cell::Count(u.inodes)),
+                disk_size,
+                physical_size,
+                Cell::optional(usage, |u| Cell::Count(u.inodes)),
                 Cell::optional(catalog.nar_size(dead.path), Cell::Size),
                 Cell::Count(dead.step.into()),
                 Cell::optional(dead.kept_by, Cell::text),
@@ -352,51 +385,4 @@ fn optional_count(key: &'static str, label: &'static str, count: Option<u64>) ->
         Some(count) => Field::new(key, label, Cell::Count(count)),
         None => Field::hidden(key, Cell::Missing),
     }
-}
-
-fn dead_fields(dead: &Dead, failing: u64) -> Vec<Field<'static>> {
-    let of = |count: Option<u64>, word: &str| match count {
-        Some(count) => format!("{} {word}", format_count(count)),
-        None => String::new(),
-    };
-    let disk = |freed: Option<Space>| freed.map(|f| f.disk_size);
-    let inodes = |freed: Option<Space>| freed.map(|f| f.inodes);
-    let count = |key, count| Field::hidden(key, Cell::optional(count, Cell::Count));
-    // People see what there is.
-    let of_some = |key, label, things: Option<u64>, freed| {
-        optional(key, if things == Some(0) { "" } else { label }, disk(freed))
-    };
-    vec![
-        Field::new("paths", "paths", Cell::Count(dead.paths)).remark(match failing {
-            0 => String::new(),
-            n => format!("and {n} dead paths that Nix fails to delete, at which it stops"),
-        }),
-        Field::hidden("failing_paths", Cell::Count(failing)),
-        Field::new("nar_size", "NAR size", Cell::optional(dead.nar_size, Cell::Size)),
-        optional("disk_freed", "disk freed", dead.disk_freed())
-            .remark("what the disk gains, hard links in account"),
-        optional_count("inodes_freed", "inodes freed", dead.freed().map(|f| f.inodes)),
-        optional("paths_disk_freed", "by dead paths", disk(dead.paths_freed)),
-        count("paths_inodes_freed", inodes(dead.paths_freed)),
-        of_some(
-            "invalid_disk_freed",
-            "by invalid entries",
-            dead.invalid_entries,
-            dead.invalid_freed,
-        )
-        .remark(of(
-            dead.invalid_entries,
-            "entries of the store directory that are not valid paths",
-        )),
-        count("invalid_entries", dead.invalid_entries),
-        count("invalid_inodes_freed", inodes(dead.invalid_freed)),
-        of_some(
-            "unused_links_disk_freed",
-            "by unused links",
-            dead.unused_links,
-            dead.unused_links_freed,
-        )
-        .remark(of(dead.unused_links, "entries of .links with no other name")),
-        count("unused_links", dead.unused_links),
-    ]
 }

@@ -59,10 +59,8 @@ impl Reclaim<'_> {
             ],
             None => vec![Field::hidden("disk_freed", bytes), Field::hidden("inodes_freed", inodes)],
         };
-        let [_, physical] = physical::cells(census, total);
-        let label = if census.has_extents() { "really freed" } else { "" };
         fields.push(
-            Field::new("freed_physical_size", label, physical)
+            physical::freed_field(census, total)
                 .remark("extents as they lie on the disk, that nothing else uses"),
         );
         if let Some(need) = self.need {

@@ -214,11 +214,7 @@ impl SmallestSet {
             need: options.need,
             roots: members.iter().map(|&holder| holders.roots.row(holder)[0]).collect(),
             tiers: members.iter().map(|&holder| tier_of[holder as usize]).collect(),
-            freed: Space {
-                disk_size: freed.disk,
-                physical_size: freed.physical,
-                inodes: freed.inodes,
-            },
+            freed: freed.space(),
             nar_size: freed.known_nar_size(),
             proof,
             among,
@@ -253,9 +249,6 @@ impl SmallestSet {
             Proof::NotEnough => ["disk freed by all", "inodes freed by all"],
             _ => ["disk freed by them", "inodes freed by them"],
         };
-        let freed = physical::cells(census.census(), Some(self.freed)).into_iter().nth(1);
-        let freed = freed.unwrap_or(Cell::Missing);
-        let physical = if census.has_extents() { "really freed" } else { "" };
         let fields = vec![
             Field::new("needed", "more needed than the garbage", amount),
             Field::hidden("measure", Cell::text(self.need.measure.name())),
@@ -263,7 +256,7 @@ impl SmallestSet {
             Field::hidden("proof", Cell::text(self.proof.name())),
             Field::hidden("among", Cell::text(self.among.name())),
             Field::new("disk_freed", disk, Cell::Size(self.freed.disk_size)),
-            Field::new("freed_physical_size", physical, freed),
+            physical::freed_field(census.census(), Some(self.freed)),
             Field::new("inodes_freed", inodes, Cell::Count(self.freed.inodes)),
             Field::hidden("nar_size", Cell::optional(self.nar_size, Cell::Size)),
         ];

@@ -174,10 +174,12 @@ impl Roots<'_> {
 
     fn profile_cells<'a>(&'a self, census: &'a Census, row: &ProfileRow) -> Vec<Cell<'a>> {
         let profile = &self.found.profiles[row.profile as usize];
-        let disk = |size: u64| if self.disk { Cell::Size(size) } else { Cell::Missing };
-        let known = census.knows_physical();
-        let physical = |size: u64| if known { Cell::Size(size) } else { Cell::Missing };
-        let inodes = |n: u64| if self.disk { Cell::Count(n) } else { Cell::Missing };
+        let sizes = |sizes: Option<RootSizes>| {
+            let space = sizes.filter(|_| self.disk).map(RootSizes::space);
+            let [disk, physical] = physical::cells(census, space);
+            let inodes = Cell::optional(space, |space| Cell::Count(space.inodes));
+            [Cell::optional(sizes, nar_size), disk, physical, inodes]
+        };
         let generations = profile.generations.iter().map(|generation| {
             let path = generation.root.map(|root| self.found.roots[root as usize].path);
             Cell::Record(vec![
@@ -186,29 +188,21 @@ impl Roots<'_> {
                 ("path", Cell::optional(path, |id| Cell::text(census.catalog.path(id)))),
             ])
         });
-        let (old, older) = (row.old, row.older);
-        vec![
-            Cell::optional(old, |old| nar_size(old.sizes)),
-            Cell::optional(old, |old| disk(old.sizes.disk)),
-            Cell::optional(old, |old| physical(old.sizes.physical)),
-            Cell::optional(old, |old| inodes(old.sizes.inodes)),
-            Cell::optional(old, |old| Cell::Count(old.generations)),
-            Cell::optional(older, |older| nar_size(older.sizes)),
-            Cell::optional(older, |older| disk(older.sizes.disk)),
-            Cell::optional(older, |older| physical(older.sizes.physical)),
-            Cell::optional(older, |older| inodes(older.sizes.inodes)),
-            Cell::optional(older, |older| Cell::Count(older.generations)),
-            nar_size(row.all.sizes),
-            disk(row.all.sizes.disk),
-            physical(row.all.sizes.physical),
-            inodes(row.all.sizes.inodes),
+        let mut cells = Vec::new();
+        for of in [row.old, row.older] {
+            cells.extend(sizes(of.map(|of| of.sizes)));
+            cells.push(Cell::optional(of, |of| Cell::Count(of.generations)));
+        }
+        cells.extend(sizes(Some(row.all.sizes)));
+        cells.extend([
             Cell::optional(profile.current, Cell::Count),
             Cell::optional(profile.owner.as_deref(), Cell::text),
             Cell::optional(profile.uid, |uid| Cell::Count(uid.into())),
             Cell::text(profile.cleaned_by.name()),
             Cell::Bytes(Cow::Borrowed(&profile.link)),
             Cell::Cells(generations.collect()),
-        ]
+        ]);
+        cells
     }
 
     fn shared_section<'a>(&'a self, shared: &'a [SharedGroup]) -> Section<'a> {

@@ -43,6 +43,11 @@ impl RootSizes {
         (self.unknown == 0).then_some(self.nar)
     }
 
+    /// What they take of the disk.
+    pub(in crate::analysis) fn space(self) -> Space {
+        Space { disk_size: self.disk, physical_size: self.physical, inodes: self.inodes }
+    }
+
     /// The size of that kind.
     pub(in crate::analysis) fn get(self, kind: SizeKind) -> u64 {
         match kind {

@@ -229,6 +229,7 @@ pub(super) fn section<'a>(
     let (of_disk, of_extents) = ("gain_disk_size", "gain_physical_size");
     let gain = physical::columns(census, of_disk, of_extents, "gain disk");
     let [gain_disk, gain_physical] = physical::weight(census, gain);
+    let gain_physical = gain_physical.titled("gain physical");
     let size = |size| Cell::optional(size, Cell::Size);
     let count = |n| Cell::optional(n, Cell::Count);
     let columns = vec![

@@ -244,6 +244,7 @@ impl Suggestions {
         let pair = |disk, physical, heading| physical::columns(census, disk, physical, heading);
         let gain = pair("gain_disk_size", "gain_physical_size", "gain disk");
         let [gain_disk, gain_physical] = physical::weight(census, gain);
+        let gain_physical = gain_physical.titled("gain physical");
         let [alone_disk, alone_physical] = pair("alone_disk_size", "alone_physical_size", "alone");
         let columns = vec![
             Column::size("gain_nar_size").titled("gain NAR").rank(5),

@@ -237,8 +237,8 @@ impl WhatIf {
     fn steps_section<'a>(&'a self, census: &Census) -> Section<'a> {
         let disk = census.disk.is_some();
         let shows = census.has_extents();
-        let sizes = physical::columns(census, "disk_size", "physical_size", "disk size");
-        let [disk_size, physical_size] = sizes.map(|column| column.rank(2));
+        let [disk_size, physical_size] =
+            physical::own_columns(census).map(|column| column.rank(2));
         let columns = vec![
             Column::size("nar_size").titled("NAR size").rank(4),
             Column::change("nar_change").titled("change"),
@@ -368,19 +368,16 @@ fn nar_column(census: &Census) -> Column {
 }
 
 fn disk_columns(census: &Census) -> [Column; 2] {
-    let columns = physical::columns(census, "disk_size", "physical_size", "disk size");
-    match census.disk {
-        Some(_) => physical::weight(census, columns),
-        None => columns,
-    }
+    physical::weight(census, physical::own_columns(census))
 }
 
 fn path_cells(census: &Census, index: PathIndex) -> Vec<Cell<'_>> {
     let id = census.id(index);
+    let [disk_size, physical_size] = physical::own_cells(census, Some(index));
     vec![
         Cell::optional(census.catalog.nar_size(id), Cell::Size),
-        Cell::optional(census.usage(index).map(|u| u.disk_size), Cell::Size),
-        Cell::optional(census.extent_sizes(index).map(|s| s.physical_size), Cell::Size),
+        disk_size,
+        physical_size,
         Cell::optional(census.usage(index).map(|u| u.inodes), Cell::Count),
         Cell::text(census.catalog.path(id)),
     ]
