@@ -1,7 +1,7 @@
 //! The overview of a store: what `nix-census` prints with no command.
 
 use super::hard_links;
-use super::physical::{self, Held};
+use super::physical::{self, Held, main_size};
 use super::reclaim::Printed;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
@@ -49,9 +49,7 @@ pub struct Overview {
 /// What all valid paths take in extents. All sizes are in bytes.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExtentsOverview {
-    /// Sums over all valid paths, each extent and each inode once.
-    pub sizes: ExtentSizes,
-    /// The same by how extents are compressed.
+    /// Sums over all valid paths by how extents are compressed.
     pub compressions: Vec<CompressionSizes>,
     /// What the extents take on devices, each copy counted, if that is known.
     pub raw_size: Option<u64>,
@@ -66,6 +64,8 @@ pub struct DiskOverview {
     pub apparent_size: u64,
     /// The disk size of all valid paths.
     pub disk_size: u64,
+    /// Their extents, each once; `None` if these are not known.
+    pub extents: Option<ExtentSizes>,
     /// Entries of the store directory that are not valid paths, `.links` apart.
     pub invalid_entries: u64,
     /// The disk size of those: what would go with them.
@@ -113,13 +113,7 @@ impl Overview {
     pub fn new(census: WholeCensus<'_>, duration: Duration) -> Self {
         let catalog = &census.catalog;
         let ids = catalog.ids();
-        let extents = extents_overview(census.census());
-        let physical = |id| Some(census.extent_sizes(census.index(id))?.physical_size);
-        let weight = |id: PathId| match census.usage(id) {
-            Some(_) if extents.is_some() => physical(id).unwrap_or(0),
-            Some(usage) => usage.disk_size,
-            None => census.nar_size(id),
-        };
+        let weight = |id| main_size(census.census(), census.index(id));
         let mut heaviest: Vec<PathId> = ids.clone().collect();
         // Where the disk holds none of them, their NAR sizes are left.
         heaviest.sort_by_key(|&id| std::cmp::Reverse((weight(id), census.nar_size(id))));
@@ -133,7 +127,7 @@ impl Overview {
             newest_registration: catalog.newest_registration(),
             disk: disk_overview(census.census()),
             heaviest,
-            extents,
+            extents: extents_overview(census.census()),
             outside: None,
             duration,
             warnings: census.warnings.clone(),
@@ -163,7 +157,7 @@ impl Overview {
                 Field::new("disk_size", "disk size", Cell::Size(d.disk_size))
                     .remark("each inode once"),
             ]);
-            fields.extend(self.extents_fields(census));
+            fields.extend(self.extents_fields(census, d.extents));
             fields.extend([
                 size_if("links_savings", "saved through .links", d.links_savings)
                     .remark("by nix-store --optimise"),
@@ -235,19 +229,17 @@ impl Overview {
         }
         columns.extend([Column::count("referrers").rank(4), Column::path("path")]);
         let mut footer = vec![Cell::optional(self.nar_size, Cell::Size)];
-        let shared = census.shared();
-        let union = shared.map(|shared| shared.union(census.indexes()));
-        footer.extend(disk.map(Cell::Size));
-        footer.extend(union.map(|u| Cell::optional(census.physical_size(u), Cell::Size)));
+        if let Some(d) = self.disk {
+            let physical = d.extents.map(|sizes| sizes.physical_size);
+            footer.extend([Cell::Size(d.disk_size), Cell::optional(physical, Cell::Size)]);
+        }
         let all = format!("all {} paths", format_count(self.paths));
         footer.extend([Cell::text(""), Cell::text(all)]);
-        let usage = |id| census.usage(census.index_of(id)?);
         let rows = self.heaviest.clone().into_iter().map(move |id| {
             let mut row = vec![Cell::optional(catalog.nar_size(id), Cell::Size)];
-            row.extend(usage(id).map(|u| Cell::Size(u.disk_size)));
-            let sizes = census.index_of(id).and_then(|index| census.extent_sizes(index));
-            let physical = Cell::optional(sizes.map(|sizes| sizes.physical_size), Cell::Size);
-            row.extend(usage(id).map(|_| physical));
+            if census.disk.is_some() {
+                row.extend(physical::own_cells(census, census.index_of(id)));
+            }
             let others = catalog.referrers_of(id).filter(|&r| r != id).count();
             row.extend([Cell::Count(others as u64), Cell::text(catalog.path(id))]);
             row
@@ -285,9 +277,7 @@ impl Overview {
 impl Overview {
     /// What all paths take beneath their blocks; people see it where that differs, or is
     /// not known.
-    fn extents_fields<'a>(&self, census: &Census) -> Vec<Field<'a>> {
-        let union = census.shared().map(|shared| shared.union(census.indexes()));
-        let sizes = union.filter(|_| census.knows_physical()).map(|union| union.extents);
+    fn extents_fields<'a>(&self, census: &Census, sizes: Option<ExtentSizes>) -> Vec<Field<'a>> {
         let size = |of: fn(ExtentSizes) -> u64| Cell::optional(sizes.map(of), Cell::Size);
         let mut physical = Field::hidden("physical_size", size(|s| s.physical_size));
         let raw = self.extents.as_ref().and_then(|extents| extents.raw_size);
@@ -305,7 +295,7 @@ impl Overview {
             physical.label = "physical size".into();
             physical.remark = format!("not known: {}", escape(why.as_bytes())).into();
         }
-        if let Some(extents) = &self.extents {
+        if self.extents.is_some() {
             let texts = [
                 ("uncompressed", "the same extents"),
                 ("referenced", "every reference counted"),
@@ -318,7 +308,7 @@ impl Overview {
             for (field, (label, remark)) in fields.iter_mut().zip(texts) {
                 (field.label, field.remark) = (label.into(), remark.into());
             }
-            if extents.raw_size.is_none_or(|raw| raw == extents.sizes.physical_size) {
+            if raw.is_none() || raw == sizes.map(|sizes| sizes.physical_size) {
                 fields[3].label = "".into();
             }
         }
@@ -354,14 +344,7 @@ impl ExtentsOverview {
                 ]
             })
             .collect();
-        Section::Rows {
-            key: "compression",
-            title: "Extents by compression".to_owned(),
-            columns,
-            rows: Box::new(rows.into_iter()),
-            footer: Vec::new(),
-            summary: false,
-        }
+        Section::rows("compression", "Extents by compression", columns, rows.into_iter())
     }
 }
 
@@ -369,7 +352,6 @@ impl ExtentsOverview {
 fn extents_overview(census: &Census) -> Option<ExtentsOverview> {
     let extents = census.disk.as_ref()?.extents()?;
     Some(ExtentsOverview {
-        sizes: census.shared()?.union(census.indexes()).extents,
         compressions: extents.totals.clone(),
         raw_size: extents.raw_size,
         held: Held::new(census.disk.as_ref()?, |_| true)?,
@@ -424,7 +406,7 @@ fn percent(part: u64, whole: u64) -> String {
 fn disk_overview(census: &Census) -> Option<DiskOverview> {
     let disk = census.disk.as_ref()?;
     let shared = census.shared()?;
-    let Union { disk_size, apparent_size, inodes, .. } = shared.union(census.indexes());
+    let Union { disk_size, apparent_size, inodes, extents } = shared.union(census.indexes());
     // Names in valid paths, then in all of the store, `.links` apart.
     let mut in_valid = vec![0u32; disk.inodes.len()];
     let mut names = vec![0u32; disk.inodes.len()];
@@ -472,6 +454,7 @@ fn disk_overview(census: &Census) -> Option<DiskOverview> {
     Some(DiskOverview {
         apparent_size,
         disk_size,
+        extents: census.knows_physical().then_some(extents),
         invalid_entries: disk.others.len() as u64,
         invalid_disk_size: invalid.disk_size,
         hard_linked_names,

@@ -204,6 +204,7 @@ fn overview() {
         disk: Some(DiskOverview {
             apparent_size: 104 + 9096 + 10 + 24_096,
             disk_size,
+            extents: Some(ExtentSizes::blocks(disk_size)),
             hard_linked_names: 1,
             hard_link_savings: 20_480,
             other_linked_names: 1,

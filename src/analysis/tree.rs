@@ -82,8 +82,7 @@ impl ReferenceTree {
             catalog.store_path(census.id(PathIndex::new(line.node))).is_derivation()
         };
         let derivations = self.lines.iter().any(is_derivation);
-        let [disk_size, physical_size] =
-            physical::own_columns(census).map(|column| column.rank(2));
+        let [disk_size, physical_size] = physical::own_columns(census).map(|column| column.rank(2));
         let (of_disk, of_extents) = ("retained_disk_size", "retained_physical_size");
         let retained = physical::columns(census, of_disk, of_extents, "retained disk");
         let [retained_disk, retained_physical] = physical::weight(census, retained);

@@ -237,8 +237,7 @@ impl WhatIf {
     fn steps_section<'a>(&'a self, census: &Census) -> Section<'a> {
         let disk = census.disk.is_some();
         let shows = census.has_extents();
-        let [disk_size, physical_size] =
-            physical::own_columns(census).map(|column| column.rank(2));
+        let [disk_size, physical_size] = physical::own_columns(census).map(|column| column.rank(2));
         let columns = vec![
             Column::size("nar_size").titled("NAR size").rank(4),
             Column::change("nar_change").titled("change"),
