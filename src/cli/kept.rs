@@ -13,10 +13,53 @@ use std::fs::File;
 use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
+/// A snapshot's file, and what was read of it. Catalog and disk are large: they are given
+/// away, and read again for whom asks again.
+pub(super) struct Opened {
+    /// The file, as it was named.
+    pub(super) name: PathBuf,
+    pub(super) file: SnapshotFile,
+    catalog: RefCell<Option<Catalog>>,
+    disk: RefCell<Option<DiskScan>>,
+}
+
+impl Opened {
+    /// What was read of a file, which keeps no catalog and no disk.
+    pub(super) fn new(name: &Path, file: SnapshotFile, read: &mut Snapshot) -> Self {
+        Self {
+            name: name.to_owned(),
+            file,
+            catalog: RefCell::new(Some(std::mem::take(&mut read.catalog))),
+            disk: RefCell::new(read.disk.take()),
+        }
+    }
+
+    pub(super) fn catalog(&self) -> Result<Catalog, Failure> {
+        match self.catalog.take() {
+            Some(catalog) => Ok(catalog),
+            None => {
+                self.file.snapshot(false).map(|again| again.catalog).map_err(|e| self.failed(&e))
+            }
+        }
+    }
+
+    /// What the disk said; `None` if the file does not say.
+    pub(super) fn disk(&self) -> Result<Option<DiskScan>, Failure> {
+        match self.disk.take() {
+            Some(scan) => Ok(Some(scan)),
+            None => self.file.snapshot(true).map(|again| again.disk).map_err(|e| self.failed(&e)),
+        }
+    }
+
+    /// Why it cannot be read.
+    pub(super) fn failed(&self, error: &SnapshotError) -> Failure {
+        failed(&self.name, error)
+    }
+}
+
 /// A snapshot that was read.
 pub(super) struct Kept {
-    /// Its file, as it was named.
-    name: PathBuf,
+    opened: Opened,
     /// Where the store lies on the machine that it was taken on.
     pub(super) location: StoreLocation,
     /// The same names as this machine would have them.
@@ -26,27 +69,16 @@ pub(super) struct Kept {
     pub(super) running_system: Option<PathId>,
     /// Whether it says what the disk says.
     pub(super) has_disk: bool,
-    catalog: RefCell<Option<Catalog>>,
-    disk: RefCell<Option<DiskScan>>,
     surroundings: Option<Surroundings>,
-    file: SnapshotFile,
 }
 
 impl Kept {
     /// Reads the snapshot in `file`, without what the disk says unless `disk`.
     pub(super) fn open(request: &Request, file: &Path, disk: bool) -> Result<Self, Failure> {
-        let kept = open(request, file, "--snapshot")?;
-        let snapshot = kept.snapshot(disk).map_err(|e| failed(file, &e))?;
-        let Snapshot {
-            location,
-            examine,
-            running_system,
-            catalog,
-            disk,
-            has_disk,
-            surroundings,
-            ..
-        } = snapshot;
+        let read = open(request, file, "--snapshot")?;
+        let mut snapshot = read.snapshot(disk).map_err(|e| failed(file, &e))?;
+        let opened = Opened::new(file, read, &mut snapshot);
+        let Snapshot { location, examine, running_system, has_disk, surroundings, .. } = snapshot;
         let store = PathBuf::from(&location.store_dir);
         let here = StoreLocation {
             root: PathBuf::from("/"),
@@ -56,35 +88,21 @@ impl Kept {
             real_state_dir: location.state_dir.clone(),
             database: location.database.clone(),
         };
-        Ok(Self {
-            name: file.to_owned(),
-            location,
-            here,
-            examine,
-            running_system,
-            has_disk,
-            catalog: RefCell::new(Some(catalog)),
-            disk: RefCell::new(disk),
-            surroundings,
-            file: kept,
-        })
+        Ok(Self { opened, location, here, examine, running_system, has_disk, surroundings })
     }
 
-    /// The catalog. For whom asks again it is made again.
     pub(super) fn catalog(&self) -> Result<Catalog, Failure> {
-        if let Some(catalog) = self.catalog.take() {
-            return Ok(catalog);
-        }
-        let again = self.file.snapshot(false).map_err(|e| failed(&self.name, &e))?;
-        Ok(again.catalog)
+        self.opened.catalog()
     }
 
-    /// What the disk said. To be asked for once.
-    pub(super) fn disk(&self, extents: ExtentsOption) -> Option<DiskScan> {
-        let mut scan = self.disk.take()?;
-        let at = self.location.real_store_dir.as_os_str().as_encoded_bytes();
-        scan.ask_extents(extents, at);
-        Some(scan)
+    /// What the disk said; `None` if the snapshot does not say.
+    pub(super) fn disk(&self, extents: ExtentsOption) -> Result<Option<DiskScan>, Failure> {
+        let mut scan = self.opened.disk()?;
+        if let Some(scan) = &mut scan {
+            let at = self.location.real_store_dir.as_os_str().as_encoded_bytes();
+            scan.ask_extents(extents, at);
+        }
+        Ok(scan)
     }
 
     /// The same, and what of each path is of which kind.
@@ -92,8 +110,8 @@ impl Kept {
         &self,
         extents: ExtentsOption,
     ) -> Result<(DiskScan, KindScan), Failure> {
-        let Some(disk) = self.disk(extents) else { return Err(self.no_files()) };
-        let kinds = self.file.kinds(&disk).map_err(|e| failed(&self.name, &e))?;
+        let Some(disk) = self.disk(extents)? else { return Err(self.no_files()) };
+        let kinds = self.opened.file.kinds(&disk).map_err(|e| self.opened.failed(&e))?;
         Ok((disk, kinds.ok_or_else(|| self.no_files())?))
     }
 
@@ -106,7 +124,7 @@ impl Kept {
 
     /// Why its roots are not known.
     pub(super) fn no_roots(&self) -> Failure {
-        let name = self.name.display();
+        let name = self.opened.name.display();
         Failure::usage(format!("{name} does not say which GC roots there are"))
             .hint("it was taken of a file of paths, without --root")
     }
@@ -124,7 +142,7 @@ impl Kept {
         if self.targets().is_none() {
             return Ok(());
         }
-        let name = self.name.display();
+        let name = self.opened.name.display();
         let message =
             format!("{question} is about the whole store, and {name} holds only a closure");
         Err(Failure::usage(message).hint("take the snapshot without targets"))
@@ -132,14 +150,14 @@ impl Kept {
 
     /// Why `what` cannot be had where the snapshot does not say what the disk says.
     pub(super) fn no_disk(&self, what: &str, why: &str) -> Failure {
-        let name = self.name.display();
+        let name = self.opened.name.display();
         Failure::usage(format!("{what}: {why}, and {name} was taken with --no-disk"))
             .hint("take the snapshot without --no-disk")
     }
 
     /// Why files cannot be looked at.
     pub(super) fn no_files(&self) -> Failure {
-        let name = self.name.display();
+        let name = self.opened.name.display();
         Failure::usage(format!("this needs the files of the store, and {name} is a snapshot"))
             .hint("ask the store itself, where it is")
     }

@@ -3,33 +3,29 @@
 use super::destination::Destination;
 use super::exit::Failure;
 use super::input;
-use super::kept::{failed, open};
+use super::kept::{Opened, failed, open};
 use super::request::Request;
 use crate::catalog::Catalog;
 use crate::census::Examine;
 use crate::disk::{self, Before, DiskError, DiskScan, KindScan, PathStamps, Progress, WholeScan};
-use crate::disk::{ExtentsOption, FileStamp, ScanOptions, StoreStamp};
+use crate::disk::{ExtentsOption, FileStamp, Physical, ScanOptions, StoreStamp};
 use crate::fs::{Moment, StoreFiles};
 use crate::snapshot::{SnapshotError, SnapshotFile, StoreThen};
 use crate::store::StoreLocation;
 use crate::warning::Warnings;
-use std::cell::{Cell, RefCell};
-use std::path::{Path, PathBuf};
+use std::cell::Cell;
+use std::path::Path;
 
 /// A snapshot of the store, of which is taken over what has not changed.
 pub(super) struct Since {
-    /// Its file, as it was named.
-    name: PathBuf,
-    file: SnapshotFile,
+    opened: Opened,
     /// How the store was; `None` if nothing can be taken over.
     then: Option<StoreThen>,
-    /// Whether the store directory, `.links` and the database are as they were, so that
-    /// all is taken over.
-    unchanged: bool,
+    /// What is taken beneath blocks, and what is to be said of that, if the store directory,
+    /// `.links` and the database are as they were, so that all is taken over.
+    unchanged: Option<(Physical, Warnings)>,
     /// Whether the file is to be written anew, and is not yet.
     update: Cell<bool>,
-    catalog: RefCell<Option<Catalog>>,
-    disk: RefCell<Option<DiskScan>>,
     /// The host that it is of, if it says so.
     pub(super) host: Option<String>,
 }
@@ -58,8 +54,8 @@ impl Since {
                 Failure::usage(message).hint("name the file, or write a new one with `snapshot`")
             );
         }
-        let kept = open(request, file, "--since")?;
-        let earlier = kept.snapshot(true).map_err(|e| failed(file, &e))?;
+        let read = open(request, file, "--since")?;
+        let mut earlier = read.snapshot(true).map_err(|e| failed(file, &e))?;
         let lack = match (&earlier.examine, &earlier.disk) {
             (Examine::All, Some(_)) => None,
             (Examine::All, None) => Some(("was taken with --no-disk", "without --no-disk")),
@@ -70,7 +66,7 @@ impl Since {
                 format!("--since takes over a whole store, and {} {lack}", file.display());
             return Err(Failure::usage(message).hint(format!("take the snapshot {how}")));
         }
-        let comparable = comparable(&kept, &earlier.program, &earlier.location, now);
+        let comparable = comparable(&read, &earlier.program, &earlier.location, now);
         let then = match comparable.map_err(|e| failed(file, &e))? {
             Ok(then) => Some(then),
             Err(why) => {
@@ -86,45 +82,32 @@ impl Since {
                 && then.database == now.database
                 && are_settled(then)
         };
-        let beneath = disk::physical_without_files(now.files, now.extents, &mut Warnings::new());
         let unchanged = !update
-            && beneath.is_some()
             && !warned
             && earlier.location == *now.location
             && then.as_ref().is_some_and(same);
+        let beneath = || {
+            let mut warnings = Warnings::new();
+            let physical = disk::physical_without_files(now.files, now.extents, &mut warnings)?;
+            Some((physical, warnings))
+        };
         Ok(Self {
-            name: file.to_owned(),
-            file: kept,
+            opened: Opened::new(file, read, &mut earlier),
             then,
-            unchanged,
+            unchanged: unchanged.then(beneath).flatten(),
             update: Cell::new(update),
-            catalog: RefCell::new(Some(earlier.catalog)),
-            disk: RefCell::new(earlier.disk),
             host: earlier.host,
         })
     }
 
     /// The catalog, if nothing changed.
     pub(super) fn unchanged_catalog(&self) -> Result<Option<Catalog>, Failure> {
-        if !self.unchanged {
-            return Ok(None);
-        }
-        if let Some(catalog) = self.catalog.take() {
-            return Ok(Some(catalog));
-        }
-        let again = self.file.snapshot(false).map_err(|e| failed(&self.name, &e))?;
-        Ok(Some(again.catalog))
+        self.unchanged.is_some().then(|| self.opened.catalog()).transpose()
     }
 
     /// What the disk says, if nothing changed.
-    pub(super) fn unchanged_scan(
-        &self,
-        files: &StoreFiles,
-        extents: ExtentsOption,
-    ) -> Result<Option<DiskScan>, Failure> {
-        let mut warnings = Warnings::new();
-        let physical = disk::physical_without_files(files, extents, &mut warnings);
-        let Some(physical) = physical.filter(|_| self.unchanged) else { return Ok(None) };
+    pub(super) fn unchanged_scan(&self, files: &StoreFiles) -> Result<Option<DiskScan>, Failure> {
+        let Some((physical, warnings)) = self.unchanged.clone() else { return Ok(None) };
         let capacity = files.directory().capacity().ok();
         Ok(Some(DiskScan { capacity, physical, warnings, ..self.scan()? }))
     }
@@ -133,41 +116,31 @@ impl Since {
     pub(super) fn unchanged_kinds(
         &self,
         files: &StoreFiles,
-        extents: ExtentsOption,
     ) -> Result<Option<(DiskScan, KindScan)>, Failure> {
-        let Some(scan) = self.unchanged_scan(files, extents)? else { return Ok(None) };
+        let Some(scan) = self.unchanged_scan(files)? else { return Ok(None) };
         let kinds = self.kinds(&scan)?;
-        if kinds.warnings.total() > 0 {
-            // What was not known then may be now.
-            *self.disk.borrow_mut() = Some(scan);
-            return Ok(None);
-        }
-        Ok(Some((scan, kinds)))
+        // What was not known then may be now.
+        Ok((kinds.warnings.total() == 0).then_some((scan, kinds)))
     }
 
     fn scan(&self) -> Result<DiskScan, Failure> {
-        let read = self.disk.take();
-        let again = || self.file.snapshot(true).map_err(|e| failed(&self.name, &e));
-        let scan = read.map_or_else(|| again().map(|again| again.disk), |read| Ok(Some(read)))?;
-        scan.ok_or_else(|| failed(&self.name, &SnapshotError::NotASnapshot))
+        let scan = self.opened.disk()?;
+        scan.ok_or_else(|| self.opened.failed(&SnapshotError::NotASnapshot))
     }
 
     fn kinds(&self, scan: &DiskScan) -> Result<KindScan, Failure> {
         let damaged = || SnapshotError::Damaged("it does not say of which kind files are".into());
-        let kinds = self.file.kinds(scan).and_then(|kinds| kinds.ok_or_else(damaged));
-        kinds.map_err(|e| failed(&self.name, &e))
+        let kinds = self.opened.file.kinds(scan).and_then(|kinds| kinds.ok_or_else(damaged));
+        kinds.map_err(|e| self.opened.failed(&e))
     }
 
     /// What can be taken over in a walk; `None` if nothing can.
     pub(super) fn earlier(&self, kinds: bool) -> Result<Option<Earlier>, Failure> {
         let Some(then) = &self.then else { return Ok(None) };
-        let names = match self.catalog.take() {
-            Some(catalog) => catalog,
-            None => self.file.snapshot(false).map_err(|e| failed(&self.name, &e))?.catalog,
-        };
+        let names = self.opened.catalog()?;
         let scan = self.scan()?;
         let kinds = if kinds { Some(self.kinds(&scan)?) } else { None };
-        let paths = self.file.path_stamps(&scan).map_err(|e| failed(&self.name, &e))?;
+        let paths = self.opened.file.path_stamps(&scan).map_err(|e| self.opened.failed(&e))?;
         Ok(Some(Earlier { names, scan, kinds, store: then.store.clone(), paths }))
     }
 
@@ -179,7 +152,7 @@ impl Since {
     /// Where it is to be written; only once.
     pub(super) fn destination(&self, request: &Request) -> Result<Destination, Failure> {
         self.update.set(false);
-        Destination::new(request.current_dir(), &self.name)
+        Destination::new(request.current_dir(), &self.opened.name)
     }
 }
 

@@ -124,7 +124,7 @@ impl Subject {
                 location: &subject.location,
                 files: subject.files()?,
                 use_case_hack: subject.settings().use_case_hack,
-                extents: subject.store.extents.into(),
+                extents: subject.extents(),
                 database: subject.database_stamps(),
             };
             let since = Since::open(request, file, subject.store.update, &now)?;
@@ -657,13 +657,13 @@ impl Subject {
             return Ok(None);
         }
         if let Some(kept) = &self.kept {
-            return Ok(kept.disk(self.store.extents.into()));
+            return kept.disk(self.extents());
         }
         if let Some(since) = &self.since {
             if since.is_to_be_updated() {
                 return self.whole_scan(request, catalog).map(|whole| Some(whole.scan));
             }
-            if let Some(scan) = since.unchanged_scan(self.files()?, self.store.extents.into())? {
+            if let Some(scan) = since.unchanged_scan(self.files()?)? {
                 return Ok(Some(scan));
             }
             if let Some(earlier) = since.earlier(false)? {
@@ -688,7 +688,7 @@ impl Subject {
         examine: &Examine,
     ) -> Result<(Census, KindScan), Failure> {
         let whole = match &self.kept {
-            Some(kept) => Some(kept.disk_and_kinds(self.store.extents.into())?),
+            Some(kept) => Some(kept.disk_and_kinds(self.extents())?),
             None => self.kinds_since(request, &catalog)?,
         };
         let (scan, kinds) = match whole {
@@ -720,7 +720,7 @@ impl Subject {
         if since.is_to_be_updated() {
             return self.whole_scan(request, catalog).map(|whole| Some((whole.scan, whole.kinds)));
         }
-        if let Some(unchanged) = since.unchanged_kinds(self.files()?, self.store.extents.into())? {
+        if let Some(unchanged) = since.unchanged_kinds(self.files()?)? {
             return Ok(Some(unchanged));
         }
         let Some(earlier) = since.earlier(true)? else { return Ok(None) };
