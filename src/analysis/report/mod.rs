@@ -115,6 +115,13 @@ impl Report {
     pub fn new(census: &Census, options: &ReportOptions) -> Result<Self, TooHeavy> {
         let wants = |c: Column| options.columns.contains(&c) || options.sort == c;
         let mut rows = base_rows(census, options);
+        if wants(Column::ReclaimablePhysicalSize)
+            && let Some(sizes) = reclaimable_physical_sizes(census)
+        {
+            for row in &mut rows {
+                row.reclaimable_physical_size = Some(sizes[row.index.index()]);
+            }
+        }
         let of_disk = Column::CLOSURE_ON_DISK.into_iter().any(wants);
         if wants(Column::ClosureNarSize) || of_disk {
             add_closure_sizes(census, &mut rows, of_disk)?;
@@ -261,7 +268,6 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
         let id = census.id(index);
         options.filter.as_ref().is_none_or(|ids| ids.binary_search(&id).is_ok())
     };
-    let physical = reclaimable_physical_sizes(census);
     let row = |index: PathIndex| {
         let disk_size = census.usage(index).map(|u| u.disk_size);
         // An inode is shared if it has more names than those here and the
@@ -282,7 +288,7 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
             index,
             shared_size,
             reclaimable_size,
-            reclaimable_physical_size: physical.as_ref().map(|sizes| sizes[index.index()]),
+            reclaimable_physical_size: None,
             closure_physical_size: None,
             retained_physical_size: None,
             closure_nar_size: None,
