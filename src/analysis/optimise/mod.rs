@@ -263,11 +263,14 @@ impl Optimise {
         files: &StoreFiles,
         mut warnings: Warnings,
     ) -> Self {
-        let mut tally = Tally::new(&tree);
+        let limit = options.limit.unwrap_or(usize::MAX);
+        let mut tally = (limit > 0).then(|| Tally::new(&tree));
         let rules = options.nix.rules();
         let mut gone = Vec::new();
         let outcome = simulate(&tree.layout, rules, |event| {
-            tally.add(&tree, event);
+            if let Some(tally) = &mut tally {
+                tally.add(&tree, event);
+            }
             if let Event::Replaced { inode, last: true, .. }
             | Event::LinkRemoved { inode, last: true } = event
             {
@@ -297,9 +300,8 @@ impl Optimise {
             Going::Unknown => (None, false),
             Going::Extents(size) => (Some(size), true),
         };
-        let limit = options.limit.unwrap_or(usize::MAX);
         let mut breakdown = Breakdown::default();
-        if limit > 0 {
+        if let Some(tally) = tally {
             let (package_of, packages) = number_packages(census);
             let mut kinds = KindsOfEntries::new(&tree, files);
             breakdown =
