@@ -216,11 +216,11 @@ impl Subject {
         )
     }
 
-    /// The store that the snapshot in `file` is of.
+    /// The store that the snapshot in `file` is of, asked in the same way.
     pub(super) fn of_file(&self, request: &Request, file: &Path) -> Result<Self, Failure> {
-        let StoreArgs { no_disk, threads, .. } = self.store;
+        let StoreArgs { no_disk, extents, .. } = self.store;
         let snapshot = Some(file.to_owned());
-        Self::new(request, StoreArgs { snapshot, no_disk, threads, ..StoreArgs::default() })
+        Self::new(request, StoreArgs { snapshot, no_disk, extents, ..StoreArgs::default() })
     }
 
     /// The tree that the store lies in.

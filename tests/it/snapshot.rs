@@ -372,3 +372,17 @@ fn what_a_snapshot_has_not_is_said() {
         assert!(says && run.stderr.contains("take the snapshot without"), "{}", run.stderr);
     }
 }
+
+/// Of two snapshots as of one: what `--extents exact` asks for is in neither.
+#[test]
+fn snapshots_that_are_compared_are_asked_for_extents() {
+    let mut env = TestEnv::new();
+    let file = taken(&mut env, &["--extents", "never"]);
+    for question in [&["diff", &file, &file][..], &["--snapshot", &file, "report", "--all"]] {
+        let ran = env.run([question, &["--json"]].concat());
+        assert_eq!(ran.status, 0, "{question:?} {}", ran.stderr);
+        let ran = env.run([question, &["--json", "--extents", "exact"]].concat());
+        assert_eq!(ran.status, 3, "{question:?} {}", ran.stderr);
+        assert!(ran.stderr.contains("physical sizes are not known"), "{}", ran.stderr);
+    }
+}
