@@ -279,43 +279,39 @@ impl Overview {
     /// not known.
     fn extents_fields<'a>(&self, census: &Census, sizes: Option<ExtentSizes>) -> Vec<Field<'a>> {
         let size = |of: fn(ExtentSizes) -> u64| Cell::optional(sizes.map(of), Cell::Size);
-        let mut physical = Field::hidden("physical_size", size(|s| s.physical_size));
-        let raw = self.extents.as_ref().and_then(|extents| extents.raw_size);
-        let mut fields = vec![
-            Field::hidden("uncompressed_size", size(|s| s.uncompressed_size)),
-            Field::hidden("referenced_size", size(|s| s.referenced_size)),
-            Field::hidden("inline_size", size(|s| s.inline_size)),
-            Field::hidden("raw_size", Cell::optional(raw, Cell::Size)),
-        ];
         let why = census.disk.as_ref().and_then(|disk| match &disk.physical {
             Physical::Unknown(why) => Some(why.clone()),
             _ => None,
         });
-        if let Some(why) = &why {
-            physical.label = "physical size".into();
-            physical.remark = format!("not known: {}", escape(why.as_bytes())).into();
-        }
-        if self.extents.is_some() {
-            let texts = [
-                ("uncompressed", "the same extents"),
-                ("referenced", "every reference counted"),
-                ("inline", "contents in the file system's metadata, not in the physical size"),
-                ("on devices", "all copies"),
-            ];
-            physical.label = "physical size".into();
-            physical.remark =
-                "extents as they lie on the disk, each once: what is really used".into();
-            for (field, (label, remark)) in fields.iter_mut().zip(texts) {
-                (field.label, field.remark) = (label.into(), remark.into());
-            }
-            if raw.is_none() || raw == sizes.map(|sizes| sizes.physical_size) {
-                fields[3].label = "".into();
-            }
-        }
-        fields.insert(0, physical);
-        let why = Cell::optional(why, Cell::text);
-        fields.push(Field::hidden("physical_size_unknown", why));
-        fields
+        let raw = self.extents.as_ref().and_then(|extents| extents.raw_size);
+        let if_shown = |shown: bool, label: &'static str| if shown { label } else { "" };
+        let known = self.extents.is_some();
+        let copied = raw.is_some() && raw != sizes.map(|sizes| sizes.physical_size);
+        let remark = match &why {
+            Some(why) => format!("not known: {}", escape(why.as_bytes())),
+            None => "extents as they lie on the disk, each once: what is really used".to_owned(),
+        };
+        let label = if_shown(known || why.is_some(), "physical size");
+        vec![
+            Field::new("physical_size", label, size(|s| s.physical_size)).remark(remark),
+            Field::new(
+                "uncompressed_size",
+                if_shown(known, "uncompressed"),
+                size(|s| s.uncompressed_size),
+            )
+            .remark("the same extents"),
+            Field::new(
+                "referenced_size",
+                if_shown(known, "referenced"),
+                size(|s| s.referenced_size),
+            )
+            .remark("every reference counted"),
+            Field::new("inline_size", if_shown(known, "inline"), size(|s| s.inline_size))
+                .remark("contents in the file system's metadata, not in the physical size"),
+            Field::new("raw_size", if_shown(copied, "on devices"), Cell::optional(raw, Cell::Size))
+                .remark("all copies"),
+            Field::hidden("physical_size_unknown", Cell::optional(why, Cell::text)),
+        ]
     }
 }
 
