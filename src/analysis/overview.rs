@@ -166,12 +166,9 @@ impl Overview {
                 Field::hidden("other_linked_names", Cell::Count(d.other_linked_names)),
                 Field::hidden("hard_link_savings", Cell::Size(d.hard_link_savings)),
                 Field::hidden("hard_linked_names", Cell::Count(d.hard_linked_names)),
-                Field::new(
-                    "copied_disk_size",
-                    if d.copied_disk_size > d.disk_size { "every name copied" } else { "" },
-                    Cell::Size(d.copied_disk_size),
-                )
-                .remark("without hard links, as du -l counts"),
+                Field::new("copied_disk_size", "every name copied", Cell::Size(d.copied_disk_size))
+                    .remark("without hard links, as du -l counts")
+                    .hidden_if(d.copied_disk_size <= d.disk_size),
                 size_if("links_directory_disk_size", ".links itself", d.links_directory_disk_size)
                     .remark(format!("{} entries", format_count(d.links_entries))),
                 Field::hidden("links_entries", Cell::Count(d.links_entries)),
@@ -284,32 +281,28 @@ impl Overview {
             _ => None,
         });
         let raw = self.extents.as_ref().and_then(|extents| extents.raw_size);
-        let if_shown = |shown: bool, label: &'static str| if shown { label } else { "" };
         let known = self.extents.is_some();
         let copied = raw.is_some() && raw != sizes.map(|sizes| sizes.physical_size);
         let remark = match &why {
             Some(why) => format!("not known: {}", escape(why.as_bytes())),
             None => "extents as they lie on the disk, each once: what is really used".to_owned(),
         };
-        let label = if_shown(known || why.is_some(), "physical size");
         vec![
-            Field::new("physical_size", label, size(|s| s.physical_size)).remark(remark),
-            Field::new(
-                "uncompressed_size",
-                if_shown(known, "uncompressed"),
-                size(|s| s.uncompressed_size),
-            )
-            .remark("the same extents"),
-            Field::new(
-                "referenced_size",
-                if_shown(known, "referenced"),
-                size(|s| s.referenced_size),
-            )
-            .remark("every reference counted"),
-            Field::new("inline_size", if_shown(known, "inline"), size(|s| s.inline_size))
-                .remark("contents in the file system's metadata, not in the physical size"),
-            Field::new("raw_size", if_shown(copied, "on devices"), Cell::optional(raw, Cell::Size))
-                .remark("all copies"),
+            Field::new("physical_size", "physical size", size(|s| s.physical_size))
+                .remark(remark)
+                .hidden_if(!known && why.is_none()),
+            Field::new("uncompressed_size", "uncompressed", size(|s| s.uncompressed_size))
+                .remark("the same extents")
+                .hidden_if(!known),
+            Field::new("referenced_size", "referenced", size(|s| s.referenced_size))
+                .remark("every reference counted")
+                .hidden_if(!known),
+            Field::new("inline_size", "inline", size(|s| s.inline_size))
+                .remark("contents in the file system's metadata, not in the physical size")
+                .hidden_if(!known),
+            Field::new("raw_size", "on devices", Cell::optional(raw, Cell::Size))
+                .remark("all copies")
+                .hidden_if(!copied),
             Field::hidden("physical_size_unknown", Cell::optional(why, Cell::text)),
         ]
     }
@@ -361,7 +354,7 @@ fn size_if(key: &'static str, label: &'static str, size: u64) -> Field<'static> 
 
 /// The size of so many things, which people see where there are any.
 fn count_size(key: &'static str, label: &'static str, things: u64, size: u64) -> Field<'static> {
-    Field::new(key, if things > 0 { label } else { "" }, Cell::Size(size))
+    Field::new(key, label, Cell::Size(size)).hidden_if(things == 0)
 }
 
 /// What the store's file system has left. JSON keys are there in any case.

@@ -55,8 +55,7 @@ pub(super) fn cells<'a>(census: &Census, space: Option<Space>) -> [Cell<'a>; 2] 
 /// What is freed of extents, where people see blocks beside it.
 pub(super) fn freed_field<'a>(census: &Census, freed: Option<Space>) -> Field<'a> {
     let [_, freed] = cells(census, freed);
-    let label = if census.has_extents() { "really freed" } else { "" };
-    Field::new("freed_physical_size", label, freed)
+    Field::new("freed_physical_size", "really freed", freed).hidden_if(!census.has_extents())
 }
 
 /// What a path takes, by extents where these are known, else by blocks; by its NAR

@@ -106,4 +106,10 @@ impl<'a> Field<'a> {
         self.remark = remark.into();
         self
     }
+
+    /// The same, which only machines see if `hidden`.
+    #[must_use]
+    pub fn hidden_if(self, hidden: bool) -> Self {
+        if hidden { Self { label: Cow::Borrowed(""), ..self } } else { self }
+    }
 }

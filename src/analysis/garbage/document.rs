@@ -24,7 +24,7 @@ impl Garbage<'_> {
         let count = |key, count| Field::hidden(key, Cell::optional(count, Cell::Count));
         // People see what there is.
         let of_some = |key, label, things: Option<u64>, freed| {
-            optional(key, if things == Some(0) { "" } else { label }, disk(freed))
+            optional(key, label, disk(freed)).hidden_if(things == Some(0))
         };
         let held = self.held.as_ref().map(|held| held.physical_size);
         vec![
@@ -38,8 +38,9 @@ impl Garbage<'_> {
                 .remark("what the disk gains, hard links in account"),
             physical::freed_field(census, dead.freed())
                 .remark("extents as they lie on the disk, that nothing else uses"),
-            optional("held_physical_size", if held == Some(0) { "" } else { "stays" }, held)
-                .remark("extents that something outside the store uses too"),
+            optional("held_physical_size", "stays", held)
+                .remark("extents that something outside the store uses too")
+                .hidden_if(held == Some(0)),
             optional_count("inodes_freed", "inodes freed", dead.freed().map(|f| f.inodes)),
             optional("paths_disk_freed", "by dead paths", disk(dead.paths_freed)),
             count("paths_inodes_freed", inodes(dead.paths_freed)),

@@ -154,10 +154,11 @@ impl Optimise {
                 .remark(remarks.collect::<Vec<_>>().join("; ")),
             Field::new(
                 "freed_physical_size",
-                if self.has_extents { "physical size" } else { "" },
+                "physical size",
                 Cell::optional(self.freed_physical_size, Cell::Size),
             )
-            .remark("extents that nothing else uses: what the disk really gains"),
+            .remark("extents that nothing else uses: what the disk really gains")
+            .hidden_if(!self.has_extents),
             Field::new(
                 "apparent_freed",
                 "apparent size",
@@ -237,38 +238,33 @@ impl Optimise {
             Field::hidden("other_apparent_size", Cell::optional(other, Cell::Size)),
             Field::new(
                 "other_disk_size",
-                if other > Some(0) { "by other hard links" } else { "" },
+                "by other hard links",
                 Cell::optional(saved.other_disk_size, Cell::Size),
             )
-            .remark(other.map(apparent).unwrap_or_default()),
+            .remark(other.map(apparent).unwrap_or_default())
+            .hidden_if(other.unwrap_or(0) == 0),
             Field::hidden("links_entries", Cell::Count(saved.links_entries)),
             Field::new(
                 "links_directory_disk_size",
-                if saved.links_entries > 0 { ".links itself" } else { "" },
+                ".links itself",
                 Cell::Size(saved.links_directory_disk_size),
             )
-            .remark(format!("{} entries", format_count(saved.links_entries))),
-            Field::new(
-                "note",
-                if printed.is_some() && saved.apparent_size > 0 {
-                    "as the collector notes"
-                } else {
-                    ""
-                },
-                Cell::optional(printed, Cell::text),
-            ),
+            .remark(format!("{} entries", format_count(saved.links_entries)))
+            .hidden_if(saved.links_entries == 0),
+            Field::new("note", "as the collector notes", Cell::optional(printed, Cell::text))
+                .hidden_if(printed.is_none() || saved.apparent_size == 0),
         ]
     }
 
     fn unused_fields(&self) -> Vec<Field<'static>> {
         let unused = &self.unused_links;
-        let shown = unused.entries > 0;
-        let label = |label| if shown { label } else { "" };
+        let none = unused.entries == 0;
         vec![
-            Field::new("entries", label("entries"), Cell::Count(unused.entries))
-                .remark("a garbage collection deletes them"),
+            Field::new("entries", "entries", Cell::Count(unused.entries))
+                .remark("a garbage collection deletes them")
+                .hidden_if(none),
             Field::hidden("apparent_size", Cell::Size(unused.apparent_size)),
-            Field::new("disk_size", label("disk size"), Cell::Size(unused.disk_size)),
+            Field::new("disk_size", "disk size", Cell::Size(unused.disk_size)).hidden_if(none),
         ]
     }
 
@@ -415,7 +411,7 @@ fn bounds(
 }
 
 fn count_if(key: &'static str, label: &'static str, n: u64) -> Field<'static> {
-    Field::new(key, if n > 0 { label } else { "" }, Cell::Count(n))
+    Field::new(key, label, Cell::Count(n)).hidden_if(n == 0)
 }
 
 fn saving_columns() -> Vec<Column> {

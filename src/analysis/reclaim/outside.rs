@@ -31,9 +31,8 @@ impl Printed for Outside {
         let mut fields = Vec::new();
         // JSON keys are there in any case; people see what there is.
         let mut field = |key, label: &'static str, value: Option<u64>, remark: String| {
-            let shown = value.is_some_and(|value| value > 0);
-            let field = Field::new(key, if shown { label } else { "" }, size(value));
-            fields.push(field.remark(remark));
+            let field = Field::new(key, label, size(value)).remark(remark);
+            fields.push(field.hidden_if(value.unwrap_or(0) == 0));
         };
         field("database_disk_size", "database", database.map(|d| d.disk_size), String::new());
         let pages = database.map(|d| format!("{} pages that compacting gives back", d.free_pages));
