@@ -62,9 +62,9 @@ pub(super) fn run(
     if let Some(by) = args.group_by {
         return grouped(request, subject, args, by);
     }
-    let columns = choose_columns(request, subject, args.derivers)?;
+    let mut columns = choose_columns(request, subject, args.derivers)?;
     let sort = rows.sort.as_ref().map(|key| parse_column(key)).transpose()?;
-    let sort = sort.unwrap_or(if disk { Column::DiskSize } else { Column::NarSize });
+    let mut sort = sort.unwrap_or(if disk { Column::DiskSize } else { Column::NarSize });
     let named = |c: &Column| rows.columns.iter().any(|key| key == c.key());
     let asked = columns.iter().filter(|c| named(c));
     if !disk && let Some(c) = std::iter::once(&sort).chain(asked).find(|c| c.needs_disk()) {
@@ -107,16 +107,14 @@ pub(super) fn run(
         census.warnings.demote(WarningKind::UnlistedReference);
     }
     // Where blocks do not say what files take, people see what does.
-    let (columns, sort) = match census.has_extents() {
-        true => {
-            let shown = match rows.columns.is_empty() && !request.for_machines() {
-                true => columns.into_iter().map(Column::physical).collect(),
-                false => columns,
-            };
-            (shown, if rows.sort.is_some() { sort } else { sort.physical() })
+    if census.has_extents() {
+        if rows.columns.is_empty() && !request.for_machines() {
+            columns = columns.into_iter().map(Column::physical).collect();
         }
-        false => (columns, sort),
-    };
+        if rows.sort.is_none() {
+            sort = sort.physical();
+        }
+    }
     let filter = |text: &String| filter_names(&census.catalog, census.ids(), text);
     let filter = rows.filter.as_ref().map(filter).transpose()?;
     let options =
