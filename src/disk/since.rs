@@ -7,11 +7,11 @@
 //! an inode has, or a path holds an inode of one name that has got another, the path is
 //! walked after all: there `stat` says what is.
 
-use super::devices::Devices;
 mod merge;
 
+use super::devices::Devices;
 use super::engine::Walker;
-use super::extents::Met;
+use super::extents::{Found, Met};
 use super::inodes::Inode;
 use super::kinds::{KindScan, KindSums, SharedName, Sorter, found};
 use super::links;
@@ -26,7 +26,7 @@ use super::stamps::{
 };
 use super::walk::Top;
 use super::{DiskError, scan_observed};
-use crate::fs::{ExtentSource, FileType, StoreFiles};
+use crate::fs::{ExtentSource, FileType, Stat, StoreFiles};
 use crate::warning::Warnings;
 use hashbrown::HashMap;
 use merge::{LinksNow, Merge};
@@ -230,9 +230,12 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     let others = list(&walker, &mut tops)?;
     add_others(&mut tops, &others);
 
+    let source = extent_source(files, options.extents);
+    let finds_extents = matches!(source, ExtentSource::Extents(_));
     progress.begin("comparing directories", Total::Paths(tops.len() as u64));
-    let (kept, mut stat_calls) = unchanged(&walker, &tops, before, progress);
-    let mut merge = Merge::new(before, kept);
+    let unchanged = unchanged(&walker, &tops, before, finds_extents, progress);
+    let mut stat_calls = unchanged.stat_calls;
+    let mut merge = Merge::new(before, unchanged.numbers);
 
     let mut warnings = Warnings::new();
     let mut links = LinksNow::unchanged(before);
@@ -249,8 +252,7 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
 
     let mut visitor = Summing::new(&devices, Vec::new(), tops.len());
     visitor.use_case_hack = options.use_case_hack;
-    let source = extent_source(files, options.extents);
-    visitor.finds_extents = matches!(source, ExtentSource::Extents(_));
+    visitor.finds_extents = finds_extents;
     let observing = Observing { sums: &visitor, observer };
     let mut states = Vec::new();
     let mut to_walk: Vec<Top<'_>> =
@@ -280,8 +282,10 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     let mut usages = merged.usages;
     let kept = merge.kept.iter().zip(&usages).filter(|(old, _)| old.is_some());
     entries += kept.map(|(_, usage)| usage.entries()).sum::<u64>();
-    if matches!(source, ExtentSource::Extents(_)) {
+    if finds_extents {
         found.extend(merge.found_before(&merged.singles));
+        let kept = |found: &Found| merge.kept[found.path as usize].is_some();
+        found.extend(unchanged.directories.into_iter().filter(kept));
     }
     let met = Met {
         paths: usages.len(),
@@ -321,28 +325,52 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     Ok((scan, observed, taken))
 }
 
-/// The number that each path had before, if its directories are as they were; and how many
-/// calls of `stat` that took.
+/// What comparing directories with their stamps came to.
+#[derive(Default)]
+struct Unchanged {
+    /// The number that each path had before, if its directories are as they were.
+    numbers: Vec<Option<u32>>,
+    /// The directories that have blocks, where extents are looked at.
+    directories: Vec<Found>,
+    /// How many calls of `stat` that took.
+    stat_calls: u64,
+}
+
+/// Compares the directories of all paths with their stamps.
 fn unchanged(
     walker: &Walker<'_>,
     tops: &[Top<'_>],
     before: Before<'_>,
+    finds_extents: bool,
     progress: &Progress,
-) -> (Vec<Option<u32>>, u64) {
-    let number = |top: &Top<'_>| {
+) -> Unchanged {
+    let compare = |top: &Top<'_>| {
         let old = find(before.names, &before.scan.others, top.name);
+        let mut directories = Vec::new();
+        let found = |directory: &Stat| {
+            if finds_extents && directory.disk_size > 0 {
+                directories.push(Found::new(top.path, directory.ino, directory.disk_size));
+            }
+        };
         let (same, calls) = match old {
             Some(old) if matches!(top.file_type, FileType::Directory | FileType::Unknown) => {
-                before.paths.is_same(old, &before.store.moment, walker.files(), top.name)
+                let moment = &before.store.moment;
+                before.paths.is_same(old, moment, walker.files(), top.name, found)
             }
             _ => (false, 0),
         };
         progress.add_path();
-        (old.filter(|_| same), calls)
+        (old.filter(|_| same), directories, calls)
     };
-    let numbers: Vec<_> = walker.install(|| tops.par_iter().with_min_len(16).map(number).collect());
-    let calls = numbers.iter().map(|(_, calls)| calls).sum();
-    (numbers.into_iter().map(|(old, _)| old).collect(), calls)
+    let compared: Vec<_> =
+        walker.install(|| tops.par_iter().with_min_len(16).map(compare).collect());
+    let mut unchanged = Unchanged::default();
+    for (number, directories, calls) in compared {
+        unchanged.numbers.push(number);
+        unchanged.directories.extend(directories);
+        unchanged.stat_calls += calls;
+    }
+    unchanged
 }
 
 /// The kinds of all paths: of those that were walked as they were found, of the others as

@@ -311,13 +311,14 @@ impl PathStamps {
     }
 
     /// Whether the directories of a path are as they were; and how many calls of `stat`
-    /// that took.
+    /// that took. Each is shown as it is now.
     pub(super) fn is_same(
         &self,
         path: u32,
         moment: &Moment,
         files: &StoreFiles,
         name: &[u8],
+        mut each: impl FnMut(&Stat),
     ) -> (bool, u64) {
         let mut calls = 0;
         let mut open: Vec<crate::fs::Directory> = Vec::new();
@@ -334,10 +335,13 @@ impl PathStamps {
             };
             let at = open.last().unwrap_or(files.directory());
             calls += 1;
-            let found = at.stat(name).ok().filter(is_directory);
-            if !stamp.is_settled(moment) || found.is_none_or(|found| Stamp::of(&found) != stamp) {
+            let Some(found) = at.stat(name).ok().filter(is_directory) else {
+                return (false, calls);
+            };
+            if !stamp.is_settled(moment) || Stamp::of(&found) != stamp {
                 return (false, calls);
             }
+            each(&found);
             if directories.peek().is_some_and(|next| next.depth > depth) {
                 let Ok(directory) = at.pass_directory(name) else { return (false, calls) };
                 open.push(directory);

@@ -3,10 +3,11 @@
 
 use crate::extents::{extents, freed, random, reflink, reflink_range, scan, sizes};
 use crate::images::Mount;
-use crate::support::store_in_code::{Made, base};
+use crate::support::store_in_code::{Made, SCHEMA, base, insert, path};
 use crate::support::{TestEnv, have, root, run, skip};
 use nix_census::disk::{DiskScan, Physical};
 use nix_census::fs::Compression;
+use rusqlite::Connection;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -153,6 +154,38 @@ fn where_nothing_is_shared_blocks_say_it_all() {
     // Blocks full of inodes, and of lists of what is free, are the file system's own.
     let physical = extents.physical_size();
     assert!((physical..physical + (1 << 20)).contains(&gone), "{gone} {physical}");
+}
+
+/// Directories too, which have blocks here.
+#[test]
+fn what_is_taken_over_since_a_snapshot_has_its_extents_read_again() {
+    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let (made, env) = (&xfs.made, &xfs.env);
+    let db = Connection::open(&made.database).unwrap();
+    db.execute_batch(SCHEMA).unwrap();
+    for id in 1..=3 {
+        insert(&db, id, path(id, "tree").as_bytes(), None);
+        let tree = xfs.place(id, "tree");
+        fs::create_dir_all(tree.join("below")).unwrap();
+        for n in 0..100 {
+            fs::write(tree.join(format!("below/{n:0>60}")), "text".repeat(n)).unwrap();
+        }
+        assert!(fs::metadata(tree.join("below")).unwrap().blocks() > 0);
+    }
+    drop(db);
+    xfs.settle();
+    let file = env.join("store.census").to_str().unwrap().to_owned();
+    made.run(env, ["snapshot", "-o", &file]);
+    let whole = |more: &[&str]| {
+        xfs.settle();
+        let question = ["report", "--all", "--json", "--columns", "all"];
+        made.run(env, [&question[..], more].concat()).stdout
+    };
+    assert_eq!(whole(&["--since", &file]), whole(&[]));
+    let own = xfs.place(1, "tree").join("below/own");
+    fs::write(own, random(9000)).unwrap();
+    fs::write(xfs.place(9, "other"), "other").unwrap();
+    assert_eq!(whole(&["--since", &file]), whole(&[]));
 }
 
 #[test]

@@ -147,7 +147,8 @@ impl<'a> Merge<'a> {
         too.map(|(path, _)| path).collect()
     }
 
-    /// The files of one name in paths that are taken over, of which some had more.
+    /// The files of one name in paths that are taken over, of which some had more; without
+    /// directories.
     pub(super) fn found_before(&self, singles: &[(u32, u32)]) -> Vec<Found> {
         let found = |(path, single): (u32, Single)| {
             Found::new(path, single.ino, u64::from(single.blocks) * 512)
