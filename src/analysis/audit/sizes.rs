@@ -7,8 +7,8 @@
 use super::{Canonical, Finding, FindingKind, Gathered, Subject};
 use crate::catalog::PathId;
 use crate::disk::{
-    self, DiskError, EntryStat, LinksPlace, LinksReader, ScanOptions, Top, Total, Visitor,
-    WalkDirectory, WalkEntry, Walker,
+    self, DiskError, EntryStat, ExtentsOption, LinksPlace, LinksReader, ScanOptions, Top, Total,
+    Visitor, WalkDirectory, WalkEntry, Walker,
 };
 use crate::fs::{FileType, Stat, StoreFiles};
 use crate::nar::{name_in_nar, nix32, size, stream};
@@ -392,7 +392,10 @@ fn other_entries(
     if others.is_empty() {
         return Ok(gathered);
     }
-    let options = ScanOptions { threads: subject.options.threads, ..ScanOptions::default() };
+    // Their blocks are told, nothing beneath.
+    let extents = ExtentsOption::Never;
+    let options =
+        ScanOptions { threads: subject.options.threads, extents, ..ScanOptions::default() };
     let scan = disk::scan(files, &others, &options, subject.progress)?;
     for (name, usage) in others.iter().zip(&scan.usages) {
         if !usage.present {
