@@ -257,37 +257,27 @@ impl AddAssign for Links {
 /// What reading `.links` gave.
 #[derive(Default)]
 pub(super) struct LinksRead {
+    /// `None` if there are none.
     pub(super) links: Option<Links>,
-    /// The inodes with several names, sorted; distinct.
+    /// The inodes with several names that `stat` was called for.
     pub(super) inodes: Vec<Inode>,
     /// Those of one name.
     pub(super) unused: Vec<Inode>,
+    /// The numbers of the inodes that are known, one for each of their names here.
+    pub(super) known: Vec<u64>,
     pub(super) entries: u64,
     pub(super) stat_calls: u64,
     pub(super) warnings: Warnings,
 }
 
-/// Stats all of `.links`.
+/// Stats all of `.links`. The inodes are sorted, and distinct.
 pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) -> LinksRead {
-    let walked = read_links(walker, &LinksSummer { devices }, progress);
-    let mut read = LinksRead {
-        entries: walked.entries,
-        stat_calls: walked.stat_calls,
-        warnings: walked.warnings,
-        ..LinksRead::default()
+    let mut read = read_but(&InodeTable::default(), walker, devices, progress);
+    let Some(sums) = &mut read.links else {
+        return LinksRead { inodes: Vec::new(), ..read };
     };
-    let mut sums = Links::default();
-    let mut inodes = Vec::with_capacity(walked.states.iter().map(|s| s.inodes.len()).sum());
-    for state in walked.states {
-        sums += state.links;
-        inodes.extend(state.inodes);
-        read.unused.extend(state.unused);
-    }
-    if sums.directories == 0 {
-        return read;
-    }
-    radsort::sort_by_key(&mut inodes, Inode::key);
-    inodes.dedup_by(|again, inode| {
+    radsort::sort_by_key(&mut read.inodes, Inode::key);
+    read.inodes.dedup_by(|again, inode| {
         let same = again.key() == inode.key();
         if same {
             inode.add_link();
@@ -296,98 +286,40 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
     });
     sums.apparent_size = sums.unused_apparent_size;
     sums.disk_size = sums.unused_disk_size;
-    for inode in &mut inodes {
+    for inode in &mut read.inodes {
         inode.add_link();
         sums.apparent_size = sums.apparent_size.saturating_add(inode.apparent_size());
         sums.disk_size = sums.disk_size.saturating_add(inode.disk_size());
     }
-    sums.note_later(&mut read.warnings);
-    read.links = Some(sums);
-    read.inodes = inodes;
     read
 }
 
-/// What reading `.links` again gave.
-#[derive(Default)]
-pub(super) struct LinksAgain {
-    /// Of which nothing is summed; `None` if there are none.
-    pub(super) links: Option<Links>,
-    /// The numbers of those inodes that are known, one for each of their names here.
-    pub(super) known: Vec<u64>,
-    /// The others, one for each of their names here.
-    pub(super) new: Vec<Inode>,
-    pub(super) entries: u64,
-    pub(super) stat_calls: u64,
-    pub(super) warnings: Warnings,
-}
-
-/// Reads all of `.links`, and calls `stat` for what is not among those that are known.
-pub(super) fn read_again(
+/// Reads all of `.links`, and calls `stat` for what is not among those that are known;
+/// of the others each name gives an inode.
+pub(super) fn read_but(
+    known: &InodeTable,
     walker: &Walker<'_>,
     devices: &Devices,
-    known: &InodeTable,
     progress: &Progress,
-) -> LinksAgain {
-    let walked = read_links(walker, &Again { devices, known }, progress);
-    let mut read = LinksAgain {
+) -> LinksRead {
+    let walked = read_links(walker, &LinksSummer { devices, known }, progress);
+    let mut read = LinksRead {
+        inodes: Vec::with_capacity(walked.states.iter().map(|s| s.inodes.len()).sum()),
         entries: walked.entries,
         stat_calls: walked.stat_calls,
         warnings: walked.warnings,
-        ..LinksAgain::default()
+        ..LinksRead::default()
     };
-    let mut links = Links::default();
+    let mut sums = Links::default();
     for state in walked.states {
-        links += state.links;
+        sums += state.links;
+        read.inodes.extend(state.inodes);
+        read.unused.extend(state.unused);
         read.known.extend(state.known);
-        read.new.extend(state.new);
     }
-    links.note_later(&mut read.warnings);
-    read.links = Some(links).filter(|links| links.directories > 0);
+    sums.note_later(&mut read.warnings);
+    read.links = Some(sums).filter(|sums| sums.directories > 0);
     read
-}
-
-struct Again<'a> {
-    devices: &'a Devices,
-    known: &'a InodeTable,
-}
-
-#[derive(Default)]
-struct AgainState {
-    links: Links,
-    known: Vec<u64>,
-    new: Vec<Inode>,
-}
-
-impl LinksReader for Again<'_> {
-    type State = AgainState;
-
-    fn state(&self) -> AgainState {
-        AgainState::default()
-    }
-
-    fn known(&self, _: &mut AgainState, ino: u64) -> bool {
-        self.known.find(0, ino).is_some()
-    }
-
-    fn directory(&self, state: &mut AgainState, _: &LinksPlace<'_>, stat: Option<&Stat>) {
-        state.links.add_directory(stat);
-    }
-
-    fn link(&self, state: &mut AgainState, at: &LinksPlace<'_>, entry: &WalkEntry<'_, ()>) {
-        if let (FileType::Directory, EntryStat::Stat(stat)) = (entry.file_type, &entry.stat) {
-            return self.directory(state, at, Some(stat));
-        }
-        state.links.entries += 1;
-        state.links.later += u64::from(!at.in_links());
-        let is_link = matches!(entry.file_type, FileType::Regular | FileType::Symlink);
-        match entry.stat {
-            EntryStat::Known(()) => state.known.push(entry.ino),
-            EntryStat::Stat(stat) if is_link => {
-                state.new.push(Inode::new(self.devices.index(stat.dev), &stat));
-            }
-            EntryStat::Stat(_) | EntryStat::Failed => {}
-        }
-    }
 }
 
 /// The indexes of those inodes that have a name in `.links`; nothing is
@@ -404,6 +336,7 @@ pub(super) fn members(
 
 struct LinksSummer<'a> {
     devices: &'a Devices,
+    known: &'a InodeTable,
 }
 
 #[derive(Default)]
@@ -411,6 +344,7 @@ struct LinksState {
     links: Links,
     inodes: Vec<Inode>,
     unused: Vec<Inode>,
+    known: Vec<u64>,
 }
 
 impl LinksReader for LinksSummer<'_> {
@@ -418,6 +352,10 @@ impl LinksReader for LinksSummer<'_> {
 
     fn state(&self) -> LinksState {
         LinksState::default()
+    }
+
+    fn known(&self, _: &mut LinksState, ino: u64) -> bool {
+        self.known.find(0, ino).is_some()
     }
 
     fn directory(&self, state: &mut LinksState, _: &LinksPlace<'_>, stat: Option<&Stat>) {
@@ -430,7 +368,11 @@ impl LinksReader for LinksSummer<'_> {
         }
         state.links.entries += 1;
         state.links.later += u64::from(!at.in_links());
-        let EntryStat::Stat(meta) = entry.stat else { return };
+        let meta = match entry.stat {
+            EntryStat::Stat(meta) => meta,
+            EntryStat::Known(()) => return state.known.push(entry.ino),
+            EntryStat::Failed => return,
+        };
         if !matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
             return;
         }

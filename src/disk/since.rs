@@ -242,9 +242,13 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     let mut entries = before.scan.links.map_or(0, |links| links.entries + links.directories);
     if !before.store.has_same_links(files) {
         progress.begin("reading .links", Total::Unknown);
-        let known = merge.known_links();
-        let read = links::read_again(&walker, &devices, &known, progress);
-        links = LinksNow { links: read.links, known: read.known, new: read.new, again: true };
+        let read = links::read_but(&merge.known_links(), &walker, &devices, progress);
+        links = LinksNow {
+            links: read.links.map(|links| links.unsummed()),
+            known: read.known,
+            new: [read.inodes, read.unused].concat(),
+            again: true,
+        };
         (entries, stat_calls) = (read.entries, stat_calls + read.stat_calls);
         warnings.extend(read.warnings);
     }
