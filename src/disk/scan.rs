@@ -7,6 +7,7 @@
 //! comes first. At last the noted numbers are gathered into rows, and each path
 //! gets what its inodes with several names cost.
 
+use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -321,40 +322,85 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
         warnings.extend(also);
     }
     add_shared(&mut usages, &inodes, names_of.iter());
-    let met = Met {
-        paths: usages.len(),
-        asked: names.len(),
-        files: found,
-        elsewhere,
-        inodes: &inodes,
-        names: &names_of,
-        unused_links: unused_blocks(&read.unused),
-    };
-    let physical = physical(files, source, options.extents, &met, progress, &mut warnings);
-
-    warn_of_missing(files, names, &usages, &mut warnings);
-    warnings.sort();
-    let other_usages = usages.split_off(names.len());
-    let scan = DiskScan {
+    let scanned = Scanned {
         usages,
-        others: others
-            .into_iter()
-            .zip(other_usages)
-            .map(|(listed, usage)| (listed.name, usage))
-            .collect(),
+        others,
         inodes,
-        devices: devices.into_list(),
+        devices,
         names: names_of,
         links: read.links,
-        store_directory_disk_size: files.stat().disk_size,
-        capacity: files.directory().capacity().ok(),
-        physical,
-        use_case_hack: options.use_case_hack,
+        unused_links: &read.unused,
+        files: found,
+        elsewhere,
         entries,
         stat_calls,
         warnings,
     };
+    let scan = scanned.finish(files, names, options, source, progress);
     Ok((scan, Observed { states, renumbered, unused_links: read.unused }))
+}
+
+/// What a scan found, but for what files take beneath their blocks.
+pub(super) struct Scanned<'a> {
+    /// Those of the paths that were asked for, then those of `others`.
+    pub(super) usages: Vec<Usage>,
+    pub(super) others: Vec<Listed>,
+    pub(super) inodes: Vec<Inode>,
+    pub(super) devices: Devices,
+    pub(super) names: Rows,
+    pub(super) links: Option<Links>,
+    /// The inodes that have a name in `.links` and no other.
+    pub(super) unused_links: &'a [Inode],
+    /// Files with one name, if extents are looked at.
+    pub(super) files: Vec<Found>,
+    /// How many more there are that are not in the store's own file system.
+    pub(super) elsewhere: u64,
+    pub(super) entries: u64,
+    pub(super) stat_calls: u64,
+    pub(super) warnings: Warnings,
+}
+
+impl Scanned<'_> {
+    /// Finds out the rest. `asked` are the names of the paths that were asked for.
+    pub(super) fn finish<N: AsRef<[u8]>>(
+        self,
+        files: &StoreFiles,
+        asked: &[N],
+        options: &ScanOptions,
+        source: ExtentSource,
+        progress: &Progress,
+    ) -> DiskScan {
+        let Self { mut usages, inodes, names, mut warnings, .. } = self;
+        let met = Met {
+            paths: usages.len(),
+            asked: asked.len(),
+            files: self.files,
+            elsewhere: self.elsewhere,
+            inodes: &inodes,
+            names: &names,
+            unused_links: unused_blocks(self.unused_links),
+        };
+        let physical = physical(files, source, options.extents, &met, progress, &mut warnings);
+        warn_of_missing(files, asked, &usages, &mut warnings);
+        warnings.sort();
+        let other_usages = usages.split_off(asked.len());
+        let other_names = self.others.into_iter().map(|listed| listed.name);
+        DiskScan {
+            usages,
+            others: other_names.zip(other_usages).collect(),
+            inodes,
+            devices: self.devices.into_list(),
+            names,
+            links: self.links,
+            store_directory_disk_size: files.stat().disk_size,
+            capacity: files.directory().capacity().ok(),
+            physical,
+            use_case_hack: options.use_case_hack,
+            entries: self.entries,
+            stat_calls: self.stat_calls,
+            warnings,
+        }
+    }
 }
 
 /// Lists the store directory: what is known of tops from it is put in, the other entries
@@ -384,7 +430,7 @@ pub(super) fn add_others<'t>(tops: &mut Vec<Top<'t>>, others: &'t [Listed]) {
 }
 
 /// Warns of each path that was asked for and is not there.
-pub(super) fn warn_of_missing<N: AsRef<[u8]>>(
+fn warn_of_missing<N: AsRef<[u8]>>(
     files: &StoreFiles,
     names: &[N],
     usages: &[Usage],
@@ -430,13 +476,13 @@ pub(crate) fn physical_without_files(
 
 /// Those unused links of `.links` that have blocks in the store's own file system: number
 /// and blocks in bytes.
-pub(super) fn unused_blocks(unused: &[Inode]) -> Vec<(u64, u64)> {
+fn unused_blocks(unused: &[Inode]) -> Vec<(u64, u64)> {
     let own = unused.iter().filter(|inode| inode.device == 0 && inode.disk_size() > 0);
     own.map(|inode| (inode.ino, inode.disk_size())).collect()
 }
 
 /// What the files that were met take beneath their blocks.
-pub(super) fn physical(
+fn physical(
     files: &StoreFiles,
     source: ExtentSource,
     option: ExtentsOption,
@@ -444,8 +490,7 @@ pub(super) fn physical(
     progress: &Progress,
     warnings: &mut Warnings,
 ) -> Physical {
-    let at = files.path_of(b"");
-    let at = at.strip_suffix(b"/").unwrap_or(&at);
+    let at = files.path().as_os_str().as_bytes();
     match source {
         ExtentSource::Blocks => Physical::Blocks,
         ExtentSource::Unknown(why) => {

@@ -11,16 +11,13 @@ mod merge;
 
 use super::devices::Devices;
 use super::engine::Walker;
-use super::extents::{Found, Met};
+use super::extents::Found;
 use super::inodes::Inode;
 use super::kinds::{KindScan, KindSums, SharedName, Sorter, found};
 use super::links;
 use super::observe::{Observed, Observer, Observing, Unobserved};
 use super::progress::{Progress, Total};
-use super::scan::{
-    DiskScan, ScanOptions, Summing, add_others, extent_source, list, physical, unused_blocks,
-    warn_of_missing,
-};
+use super::scan::{DiskScan, ScanOptions, Scanned, Summing, add_others, extent_source, list};
 use super::stamps::{
     Gathered, PathStamps, Single, Stamping, StoreStamp, Walked, find, to_walk_again,
 };
@@ -283,43 +280,28 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     let renumbered = std::mem::take(&mut sums.renumbered);
     let (mut found, elsewhere) = (std::mem::take(&mut sums.files), sums.elsewhere);
     let merged = merge.finish(sums, &links, &links_then);
-    let mut usages = merged.usages;
-    let kept = merge.kept.iter().zip(&usages).filter(|(old, _)| old.is_some());
+    let kept = merge.kept.iter().zip(&merged.usages).filter(|(old, _)| old.is_some());
     entries += kept.map(|(_, usage)| usage.entries()).sum::<u64>();
     if finds_extents {
         found.extend(merge.found_before(&merged.singles));
         let kept = |found: &Found| merge.kept[found.path as usize].is_some();
         found.extend(unchanged.directories.into_iter().filter(kept));
     }
-    let met = Met {
-        paths: usages.len(),
-        asked: names.len(),
-        files: found,
-        elsewhere,
-        inodes: &merged.inodes,
-        names: &merged.names,
-        unused_links: unused_blocks(&merged.unused_links),
-    };
-    let physical = physical(files, source, options.extents, &met, progress, &mut warnings);
-    warn_of_missing(files, names, &usages, &mut warnings);
-    warnings.sort();
-    let other_usages = usages.split_off(names.len());
-    let other_names = others.into_iter().map(|listed| listed.name);
-    let scan = DiskScan {
-        usages,
-        others: other_names.zip(other_usages).collect(),
+    let scanned = Scanned {
+        usages: merged.usages,
+        others,
         inodes: merged.inodes,
-        devices: devices.into_list(),
+        devices,
         names: merged.names,
         links: merged.links,
-        physical,
-        store_directory_disk_size: files.stat().disk_size,
-        capacity: files.directory().capacity().ok(),
-        use_case_hack: options.use_case_hack,
+        unused_links: &merged.unused_links,
+        files: found,
+        elsewhere,
         entries,
         stat_calls,
         warnings,
     };
+    let scan = scanned.finish(files, names, options, source, progress);
     let observed = Observed {
         states,
         renumbered: renumbered.then(&merged.walked),
