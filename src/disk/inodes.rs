@@ -188,6 +188,11 @@ impl InodeTable {
     }
 }
 
+/// Blocks of 512 bytes, as many as fit.
+pub(super) fn blocks(bytes: u64) -> u32 {
+    u32::try_from(bytes / 512).unwrap_or(u32::MAX)
+}
+
 /// Indexes by inode number, of one device.
 #[derive(Debug, Default)]
 pub(crate) struct ByNumber(HashTable<(u64, u32)>);

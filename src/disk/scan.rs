@@ -180,6 +180,21 @@ impl DiskScan {
         [nar, apparent, disk].iter().all(|&sum| sum < u128::from(u64::MAX))
     }
 
+    /// What a path costs, by its place in `usages` and then `others`.
+    pub(crate) fn usage(&self, path: usize) -> &Usage {
+        match path.checked_sub(self.usages.len()) {
+            None => &self.usages[path],
+            Some(other) => &self.others[other].1,
+        }
+    }
+
+    /// How many names of each inode were met, in paths and in `.links`.
+    pub(super) fn count_names(&self) -> Vec<u32> {
+        let mut names: Vec<u32> = self.inodes.iter().map(Inode::links).collect();
+        self.names.iter().flatten().for_each(|&inode| names[inode as usize] += 1);
+        names
+    }
+
     /// Sums anew what each path costs with its inodes of several names.
     pub(crate) fn add_shared(&mut self) {
         add_shared(&mut self.usages, &self.inodes, self.names.iter());

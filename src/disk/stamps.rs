@@ -11,6 +11,7 @@
 //! name too, as they may get more.
 
 use super::Inode;
+use super::inodes::blocks;
 use super::observe::{Observer, Shared};
 use super::scan::DiskScan;
 use super::walk::{EntryStat, WalkDirectory, WalkEntry};
@@ -18,7 +19,6 @@ use crate::fs::{FileType, Incomparable, Moment, Stat, StoreFiles};
 use crate::warning::Warnings;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
-use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
 /// Which inode a directory is, and when it last changed.
@@ -97,6 +97,17 @@ pub(crate) enum LinksStamp {
     Unknown,
 }
 
+impl LinksStamp {
+    /// As [`Stamp::is_settled`].
+    fn is_settled(self, moment: &Moment) -> bool {
+        match self {
+            Self::Directory(links) => links.is_settled(moment),
+            Self::Missing => true,
+            Self::Unknown => false,
+        }
+    }
+}
+
 /// Why a store is scanned as if it never was before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Unlike {
@@ -136,12 +147,7 @@ impl Tops {
     }
 
     fn are_settled(&self, moment: &Moment) -> bool {
-        let links = match self.links {
-            LinksStamp::Directory(links) => links.is_settled(moment),
-            LinksStamp::Missing => true,
-            LinksStamp::Unknown => false,
-        };
-        links && self.store.is_settled(moment)
+        self.links.is_settled(moment) && self.store.is_settled(moment)
     }
 }
 
@@ -211,12 +217,8 @@ impl StoreStamp {
 
     /// Whether nothing was put into `.links` since, or taken out.
     pub(super) fn has_same_links(&self, files: &StoreFiles) -> bool {
-        let settled = match self.links {
-            LinksStamp::Directory(links) => links.is_settled(&self.moment),
-            LinksStamp::Missing => true,
-            LinksStamp::Unknown => false,
-        };
-        settled && Tops::now(files).is_some_and(|now| now.links == self.links)
+        self.links.is_settled(&self.moment)
+            && Tops::now(files).is_some_and(|now| now.links == self.links)
     }
 }
 
@@ -247,7 +249,7 @@ pub(crate) struct Single {
 
 impl Single {
     pub(super) fn new(ino: u64, disk_size: u64) -> Self {
-        Self { ino, blocks: u32::try_from(disk_size / 512).unwrap_or(u32::MAX) }
+        Self { ino, blocks: blocks(disk_size) }
     }
 }
 
@@ -502,7 +504,7 @@ pub(super) fn to_walk_again<'w, N: AsRef<[u8]>>(
     if scan.devices.len() > 1 || scan.inodes.iter().any(|inode| inode.links() > 2) {
         return None;
     }
-    let prefix = [files.path().as_os_str().as_bytes(), b"/"].concat();
+    let prefix = files.path_of(b"");
     for warnings in warnings {
         if warnings.iter().count() as u64 != warnings.total() {
             return None;
@@ -522,8 +524,7 @@ pub(super) fn to_walk_again<'w, N: AsRef<[u8]>>(
         store.links = LinksStamp::Unknown;
     }
     let steady = store.is_same(files);
-    let mut counted: Vec<u32> = scan.inodes.iter().map(Inode::links).collect();
-    scan.names.iter().flatten().for_each(|&inode| counted[inode as usize] += 1);
+    let counted = scan.count_names();
     let odd = |inode: usize| {
         let (names, nlink) = (counted[inode], scan.inodes[inode].nlink);
         names > nlink || !steady && names != nlink

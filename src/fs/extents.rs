@@ -19,7 +19,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    /// All of them.
+    /// All of them, in the order in which they are above.
     pub const ALL: [Self; 5] = [Self::None, Self::Zlib, Self::Lzo, Self::Zstd, Self::Prealloc];
 
     /// The stable name, as JSON has it.

@@ -17,7 +17,7 @@ use crate::threads;
 use crate::warning::WarningKind;
 use rustix::io::Errno;
 use std::collections::HashMap;
-use std::ffi::{CStr, CString, OsStr};
+use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -128,9 +128,8 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), Di
                 }));
             }
             Err(e) => {
-                let path = shared.files.path().join(OsStr::from_bytes(place));
                 let (kind, message) = (WarningKind::of_error(&e), format!("cannot be read: {e}"));
-                gathered.warnings.push(kind, path.as_os_str().as_bytes(), message);
+                gathered.warnings.push(kind, shared.files.path_of(place), message);
             }
         }
     }

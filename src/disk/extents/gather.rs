@@ -1,7 +1,7 @@
 //! Reading the extents of what a scan met, and finding out who uses which.
 
 use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, Holder};
-use crate::disk::inodes::{ByNumber, Inode};
+use crate::disk::inodes::{ByNumber, Inode, blocks};
 use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, Subvolume};
 use crate::graph::Rows;
 use crate::text::format_count;
@@ -23,11 +23,6 @@ impl Found {
     pub(in crate::disk) fn new(path: u32, ino: u64, disk_size: u64) -> Self {
         Self { ino, path, blocks: blocks(disk_size) }
     }
-}
-
-/// Blocks of 512 bytes, as many as fit.
-fn blocks(bytes: u64) -> u32 {
-    u32::try_from(bytes / 512).unwrap_or(u32::MAX)
 }
 
 /// What a scan met.
@@ -234,7 +229,6 @@ impl Own {
     fn add(&mut self, index: u32, item: ExtentItem) {
         let seen = &mut self.seen[index as usize];
         let owner = seen.owner;
-        let total = |compression| Compression::ALL.iter().position(|&other| other == compression);
         let (compression, bytes, sizes) = match item {
             ExtentItem::Inline { compression, size, uncompressed_size } => {
                 let sizes = ExtentSizes { inline_size: size, ..ExtentSizes::default() };
@@ -259,10 +253,8 @@ impl Own {
             Some(sum) => sum.add(sizes),
             None => self.unused_links.add(sizes),
         }
-        if self.asked.get(owner as usize) == Some(&true)
-            && let Some(at) = total(compression)
-        {
-            let total = &mut self.totals[at];
+        if self.asked.get(owner as usize) == Some(&true) {
+            let total = &mut self.totals[compression as usize];
             total.sizes.add(sizes);
             if sizes.inline_size > 0 {
                 let sum = &mut total.inline_uncompressed_size;
@@ -428,8 +420,7 @@ impl Grouping {
             self.owners.pop();
         }
         if self.owners.iter().any(|&owner| self.asked[owner as usize]) {
-            let at = Compression::ALL.iter().position(|&other| other == compression);
-            self.totals[at.unwrap_or(0)].sizes.add(sizes);
+            self.totals[compression as usize].sizes.add(sizes);
             let raw = self.raw(start, disk_size);
             let sum = &mut self.extents.raw_size;
             *sum = sum.zip(raw).map(|(sum, raw)| sum.saturating_add(raw));

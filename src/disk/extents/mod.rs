@@ -283,12 +283,8 @@ impl DiskScan {
 
     /// What a path's own inodes take: those with no other name, and directories.
     pub(crate) fn own_space(&self, path: usize) -> Space {
-        let usage = match path.checked_sub(self.usages.len()) {
-            None => &self.usages[path],
-            Some(other) => &self.others[other].1,
-        };
         let physical_size = self.own_extents(path).physical_size;
-        Space { physical_size, ..usage.private() }
+        Space { physical_size, ..self.usage(path).private() }
     }
 
     /// What an inode with several names takes.
@@ -321,13 +317,9 @@ impl DiskScan {
     /// What a path takes, by its place in `usages` and then `others`; `None` where that
     /// is not known.
     pub fn extent_sizes(&self, path: usize) -> Option<ExtentSizes> {
-        let usage = |path: usize| match path.checked_sub(self.usages.len()) {
-            None => &self.usages[path],
-            Some(other) => &self.others[other].1,
-        };
         match &self.physical {
             Physical::Unknown(_) => None,
-            Physical::Blocks => Some(ExtentSizes::blocks(usage(path).disk_size)),
+            Physical::Blocks => Some(ExtentSizes::blocks(self.usage(path).disk_size)),
             Physical::Extents(extents) => Some(extents.sums[path]),
         }
     }
@@ -337,10 +329,7 @@ impl DiskScan {
     pub(crate) fn own_extents(&self, path: usize) -> ExtentSizes {
         match &self.physical {
             Physical::Extents(extents) => extents.own[path],
-            _ => ExtentSizes::blocks(match path.checked_sub(self.usages.len()) {
-                None => self.usages[path].private_disk_size,
-                Some(other) => self.others[other].1.private_disk_size,
-            }),
+            _ => ExtentSizes::blocks(self.usage(path).private_disk_size),
         }
     }
 

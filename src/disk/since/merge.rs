@@ -64,8 +64,7 @@ struct Slot {
 
 impl<'a> Merge<'a> {
     pub(super) fn new(before: Before<'a>, kept: Vec<Option<u32>>) -> Self {
-        let mut names_then: Vec<u32> = before.scan.inodes.iter().map(Inode::links).collect();
-        before.scan.names.iter().flatten().for_each(|&inode| names_then[inode as usize] += 1);
+        let names_then = before.scan.count_names();
         let mut in_kept = vec![0; names_then.len()];
         for &old in kept.iter().flatten() {
             before.scan.names.row(old).iter().for_each(|&inode| in_kept[inode as usize] += 1);
@@ -204,13 +203,11 @@ impl<'a> Merge<'a> {
         let mut singles = Vec::new();
         let mut names = Rows::default();
         let mut row = Vec::new();
-        let (then, others) = (&self.before.scan.usages, &self.before.scan.others);
         for (path, old) in (0u32..).zip(&self.kept) {
             row.clear();
             if let Some(old) = *old {
                 let usage = &mut usages[path as usize];
-                let at = old as usize;
-                *usage = then.get(at).copied().unwrap_or_else(|| others[at - then.len()].1);
+                *usage = *self.before.scan.usage(old as usize);
                 for &inode in self.before.scan.names.row(old) {
                     match taken[inode as usize] {
                         Some(number) => row.push(number),
