@@ -9,7 +9,7 @@ mod tests;
 use crate::answer::GraphLine;
 use crate::catalog::Catalog;
 use crate::census::{Census, Examine, PathIndex, scan_observed};
-use crate::disk::{DiskError, DiskScan, Inode, Progress, ScanOptions};
+use crate::disk::{DiskError, DiskScan, ExtentsOption, Inode, Progress, ScanOptions};
 use crate::fs::{FileType, StoreFiles};
 use crate::graph::{self, Rows, saturating_add};
 use crate::warning::Warnings;
@@ -67,8 +67,14 @@ pub fn list(
     progress: &Progress,
 ) -> Result<(DiskScan, Listing), DiskError> {
     let gatherer = Gatherer::default();
+    // Entries are told by their blocks: what is beneath is not looked at unasked.
+    let extents = match options.extents {
+        ExtentsOption::Exact => ExtentsOption::Exact,
+        ExtentsOption::Auto | ExtentsOption::Never => ExtentsOption::Never,
+    };
+    let options = ScanOptions { extents, ..*options };
     let (mut scan, mut observed) =
-        scan_observed(files, catalog, examine, options, progress, &gatherer)?;
+        scan_observed(files, catalog, examine, &options, progress, &gatherer)?;
     for state in &mut observed.states {
         scan.warnings.extend(std::mem::take(&mut state.warnings));
     }
