@@ -235,11 +235,7 @@ impl<'a> Worker<'a> {
                 self.gathered.findings.push(finding);
             }
         }
-        if let Some(expected) = subject.catalog.nar_size(id).filter(|&expected| expected != size) {
-            let bytes = |size: u64| format!("{size} bytes");
-            let kind = FindingKind::NarSize;
-            self.gathered.findings.push(Finding::new(kind, path, bytes(expected), bytes(size)));
-        }
+        self.gathered.findings.extend(sizes::other_nar_size(subject.catalog, id, size));
     }
 
     fn path_is_done(&mut self, bytes_before: u64) {

@@ -5,7 +5,7 @@
 //! 1970, one owner, no extended attributes but a few.
 
 use super::{Canonical, Finding, FindingKind, Gathered, Subject};
-use crate::catalog::PathId;
+use crate::catalog::{Catalog, PathId};
 use crate::disk::{
     self, DiskError, EntryStat, ExtentsOption, LinksPlace, LinksReader, ScanOptions, Top, Total,
     Visitor, WalkDirectory, WalkEntry, Walker,
@@ -192,18 +192,9 @@ pub(super) fn check(
                 "",
             ));
         }
-        let on_disk = checker.nar_sizes[index].load(Ordering::Relaxed);
-        if state == PRESENT
-            && let Some(expected) = catalog.nar_size(id)
-            && expected != on_disk
-        {
-            let (expected, found) = (format!("{expected} bytes"), format!("{on_disk} bytes"));
-            gathered.findings.push(Finding::new(
-                FindingKind::NarSize,
-                catalog.path(id),
-                expected,
-                found,
-            ));
+        if state == PRESENT {
+            let on_disk = checker.nar_sizes[index].load(Ordering::Relaxed);
+            gathered.findings.extend(other_nar_size(catalog, id, on_disk));
         }
     }
     if subject.whole {
@@ -211,6 +202,13 @@ pub(super) fn check(
         gathered.extend(links(subject, &walker));
     }
     Ok(gathered)
+}
+
+/// What is found where a path's NAR has another size than the database says.
+pub(super) fn other_nar_size(catalog: &Catalog, id: PathId, size: u64) -> Option<Finding> {
+    let expected = catalog.nar_size(id).filter(|&expected| expected != size)?;
+    let bytes = |size: u64| format!("{size} bytes");
+    Some(Finding::new(FindingKind::NarSize, catalog.path(id), bytes(expected), bytes(size)))
 }
 
 /// The owner of most of the paths themselves.
