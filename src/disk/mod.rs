@@ -50,7 +50,7 @@ pub(crate) use engine::{Walker, open_files};
 pub use extents::{
     CompressionSizes, ExtentGroup, ExtentSizes, Extents, ExtentsOption, Holder, Physical,
 };
-pub(crate) use extents::{Going, going, kind_of};
+pub(crate) use extents::{Going, going, kind_of, physical_without_files};
 pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;
 pub(crate) use kinds::{KindFinder, WalkPlace, scan_kinds_apart};
@@ -61,8 +61,8 @@ pub(crate) use links::{LINKS_DIRECTORIES, LinksPlace, LinksReader, is_shard_name
 pub(crate) use observe::{Observed, Observer, Shared};
 pub use progress::{Progress, StageProgress, Total};
 pub(crate) use references::{HashParts, each_candidate, find_references};
+pub(crate) use scan::scan_observed;
 pub use scan::{DiskScan, ScanOptions, Usage, scan};
-pub(crate) use scan::{physical_without_files, scan_observed};
 pub(crate) use since::{Before, WholeScan, scan_kinds_since, scan_since, scan_whole};
 pub use space::Space;
 pub(crate) use stamps::{FileStamp, LinksStamp, PathStamps, Single, Stamp, StoreStamp};

@@ -7,7 +7,6 @@
 //! comes first. At last the noted numbers are gathered into rows, and each path
 //! gets what its inodes with several names cost.
 
-use std::os::unix::ffi::OsStrExt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -301,7 +300,7 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     let stage = if options.whole { "walking the store" } else { "walking store paths" };
     progress.begin(stage, Total::Paths(tops.len() as u64));
 
-    let source = extent_source(files, options.extents);
+    let source = extents::source(files, options.extents);
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
     visitor.finds_extents = matches!(source, ExtentSource::Extents(_));
     visitor.use_case_hack = options.use_case_hack;
@@ -393,9 +392,10 @@ impl Scanned<'_> {
             elsewhere: self.elsewhere,
             inodes: &inodes,
             names: &names,
-            unused_links: unused_blocks(self.unused_links),
+            unused_links: extents::with_blocks(self.unused_links),
         };
-        let physical = physical(files, source, options.extents, &met, progress, &mut warnings);
+        let physical =
+            extents::physical(files, source, options.extents, &met, progress, &mut warnings);
         warn_of_missing(files, asked, &usages, &mut warnings);
         warnings.sort();
         let other_usages = usages.split_off(asked.len());
@@ -455,76 +455,6 @@ fn warn_of_missing<N: AsRef<[u8]>>(
         if !usage.present && usage.complete {
             let path = files.path_of(name.as_ref());
             warnings.push(WarningKind::MissingPath, path, "valid, but not on disk");
-        }
-    }
-}
-
-/// Where it is found out what files take beneath their blocks.
-pub(super) fn extent_source(files: &StoreFiles, option: ExtentsOption) -> ExtentSource {
-    match option {
-        ExtentsOption::Never => ExtentSource::Unknown(extents::NOT_ASKED.to_owned()),
-        _ => files.directory().extents(),
-    }
-}
-
-/// The same where the files that were met are not needed for it; `None` where they are.
-pub(crate) fn physical_without_files(
-    files: &StoreFiles,
-    option: ExtentsOption,
-    warnings: &mut Warnings,
-) -> Option<Physical> {
-    let source = extent_source(files, option);
-    if matches!(source, ExtentSource::Extents(_)) {
-        return None;
-    }
-    let met = Met {
-        paths: 0,
-        asked: 0,
-        files: Vec::new(),
-        elsewhere: 0,
-        inodes: &[],
-        names: &Rows::default(),
-        unused_links: Vec::new(),
-    };
-    Some(physical(files, source, option, &met, &Progress::default(), warnings))
-}
-
-/// Those unused links of `.links` that have blocks in the store's own file system: number
-/// and blocks in bytes.
-fn unused_blocks(unused: &[Inode]) -> Vec<(u64, u64)> {
-    let own = unused.iter().filter(|inode| inode.device == 0 && inode.disk_size() > 0);
-    own.map(|inode| (inode.ino, inode.disk_size())).collect()
-}
-
-/// What the files that were met take beneath their blocks.
-fn physical(
-    files: &StoreFiles,
-    source: ExtentSource,
-    option: ExtentsOption,
-    met: &Met<'_>,
-    progress: &Progress,
-    warnings: &mut Warnings,
-) -> Physical {
-    let at = files.path().as_os_str().as_bytes();
-    match source {
-        ExtentSource::Blocks => Physical::Blocks,
-        ExtentSource::Unknown(why) => {
-            if option == ExtentsOption::Exact {
-                let message = format!("physical sizes are not known: {why}");
-                warnings.push(WarningKind::Unchecked, at, message);
-            }
-            Physical::Unknown(why)
-        }
-        ExtentSource::Extents(reader) => {
-            progress.begin("reading extents", Total::Unknown);
-            match extents::gather(&*reader, met, at, warnings) {
-                Ok(extents) => Physical::Extents(Box::new(extents)),
-                Err(error) => {
-                    let message = format!("cannot read its extents: {error}");
-                    warnings.push(extents::kind_of(&error), at, message.clone());
-                    Physical::Unknown(message)
-                }
-            }
         }
     }
 }

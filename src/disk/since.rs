@@ -11,13 +11,13 @@ mod merge;
 
 use super::devices::Devices;
 use super::engine::Walker;
-use super::extents::Found;
+use super::extents::{self, Found};
 use super::inodes::Inode;
 use super::kinds::{KindScan, KindSums, SharedName, Sorter, found};
 use super::links;
 use super::observe::{Observed, Observer, Observing, Unobserved};
 use super::progress::{Progress, Total};
-use super::scan::{DiskScan, ScanOptions, Scanned, Summing, add_others, extent_source, list};
+use super::scan::{DiskScan, ScanOptions, Scanned, Summing, add_others, list};
 use super::stamps::{
     Gathered, PathStamps, Single, Stamping, StoreStamp, Walked, find, to_walk_again,
 };
@@ -227,7 +227,7 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     let others = list(&walker, &mut tops)?;
     add_others(&mut tops, &others);
 
-    let source = extent_source(files, options.extents);
+    let source = extents::source(files, options.extents);
     let finds_extents = matches!(source, ExtentSource::Extents(_));
     progress.begin("comparing directories", Total::Paths(tops.len() as u64));
     let unchanged = unchanged(&walker, &tops, before, finds_extents, progress);

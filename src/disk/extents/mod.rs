@@ -9,18 +9,22 @@
 mod gather;
 mod going;
 
+use gather::gather;
 pub(crate) use gather::kind_of;
-pub(super) use gather::{Found, Met, gather};
+pub(super) use gather::{Found, Met};
 pub(crate) use going::{Going, going};
 
+use super::inodes::Inode;
+use super::progress::{Progress, Total};
 use super::scan::DiskScan;
 use super::space::Space;
-use crate::fs::Compression;
+use crate::fs::{Compression, ExtentReader, ExtentSource, StoreFiles};
 use crate::graph::{Node, Rows, saturating_sum};
-use crate::warning::WarningKind;
+use crate::warning::{WarningKind, Warnings};
+use std::os::unix::ffi::OsStrExt;
 
 /// Why physical sizes are not known where nobody asked for them.
-pub(super) const NOT_ASKED: &str = "it was not asked for";
+const NOT_ASKED: &str = "it was not asked for";
 
 /// How a scan knows what paths take beneath their blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -252,6 +256,84 @@ impl Extents {
     }
 }
 
+/// Where it is found out what files take beneath their blocks.
+pub(super) fn source(files: &StoreFiles, option: ExtentsOption) -> ExtentSource {
+    match option {
+        ExtentsOption::Never => ExtentSource::Unknown(NOT_ASKED.to_owned()),
+        ExtentsOption::Auto | ExtentsOption::Exact => files.directory().extents(),
+    }
+}
+
+/// What files take beneath their blocks where the files that were met are not needed for
+/// it; `None` where they are.
+pub(crate) fn physical_without_files(
+    files: &StoreFiles,
+    option: ExtentsOption,
+    warnings: &mut Warnings,
+) -> Option<Physical> {
+    without_files(source(files, option), option, store_directory(files), warnings).ok()
+}
+
+/// The same, or else who reads the extents.
+fn without_files(
+    source: ExtentSource,
+    option: ExtentsOption,
+    at: &[u8],
+    warnings: &mut Warnings,
+) -> Result<Physical, Box<dyn ExtentReader>> {
+    match source {
+        ExtentSource::Blocks => Ok(Physical::Blocks),
+        ExtentSource::Unknown(why) => {
+            if option == ExtentsOption::Exact {
+                warn_of_unknown(&why, at, warnings);
+            }
+            Ok(Physical::Unknown(why))
+        }
+        ExtentSource::Extents(reader) => Err(reader),
+    }
+}
+
+fn warn_of_unknown(why: &str, at: &[u8], warnings: &mut Warnings) {
+    let message = format!("physical sizes are not known: {why}");
+    warnings.push(WarningKind::Unchecked, at, message);
+}
+
+fn store_directory(files: &StoreFiles) -> &[u8] {
+    files.path().as_os_str().as_bytes()
+}
+
+/// What the files that were met take beneath their blocks.
+pub(super) fn physical(
+    files: &StoreFiles,
+    source: ExtentSource,
+    option: ExtentsOption,
+    met: &Met<'_>,
+    progress: &Progress,
+    warnings: &mut Warnings,
+) -> Physical {
+    let at = store_directory(files);
+    let reader = match without_files(source, option, at, warnings) {
+        Ok(physical) => return physical,
+        Err(reader) => reader,
+    };
+    progress.begin("reading extents", Total::Unknown);
+    match gather(&*reader, met, at, warnings) {
+        Ok(extents) => Physical::Extents(Box::new(extents)),
+        Err(error) => {
+            let message = format!("cannot read its extents: {error}");
+            warnings.push(kind_of(&error), at, message.clone());
+            Physical::Unknown(message)
+        }
+    }
+}
+
+/// Those of some inodes that have blocks in the store's own file system: number and blocks
+/// in bytes.
+pub(super) fn with_blocks(inodes: &[Inode]) -> Vec<(u64, u64)> {
+    let own = inodes.iter().filter(|inode| inode.device == 0 && inode.disk_size() > 0);
+    own.map(|inode| (inode.ino, inode.disk_size())).collect()
+}
+
 impl DiskScan {
     /// Answers with what is known of physical sizes as much as is asked for.
     pub(crate) fn ask_extents(&mut self, option: ExtentsOption, at: &[u8]) {
@@ -260,8 +342,7 @@ impl DiskScan {
                 self.physical = Physical::Unknown(NOT_ASKED.to_owned());
             }
             (ExtentsOption::Exact, Physical::Unknown(why)) => {
-                let message = format!("physical sizes are not known: {why}");
-                self.warnings.push(WarningKind::Unchecked, at, message);
+                warn_of_unknown(why, at, &mut self.warnings);
                 self.warnings.sort();
             }
             _ => {}
