@@ -1,7 +1,7 @@
 //! What files take beneath their blocks, on btrfs file systems made on the spot.
 //! These need root and a loop device; `compsize` is the second opinion.
 
-use crate::images::Mount;
+use crate::images::{Mount, mount};
 use crate::support::nix;
 use crate::support::store_in_code::{self, Made, base};
 use crate::support::{TestEnv, have, nobody, root, run, skip};
@@ -11,73 +11,72 @@ use nix_census::fs::{Compression, StoreFiles};
 use nix_census::internals::NodeSet;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A btrfs of its own, and a store in it.
-struct Btrfs {
-    made: Made,
+/// A file system of its own, and a store in it.
+pub(crate) struct FileSystem {
+    pub(crate) made: Made,
     _mount: Mount,
-    at: PathBuf,
-    env: TestEnv,
+    pub(crate) at: PathBuf,
+    pub(crate) env: TestEnv,
+    kind: Kind,
 }
 
-impl Btrfs {
-    /// `None`, and said, where none can be made. The options are those of `mkfs.btrfs`
-    /// and of `mount`.
-    fn new(mkfs: &[&str], options: &str) -> Option<Self> {
-        if !root() || !have(&["mkfs.btrfs", "btrfs", "mount", "umount", "losetup"]) {
+#[derive(Clone, Copy)]
+pub(crate) enum Kind {
+    Btrfs,
+    Xfs,
+}
+
+impl Kind {
+    /// Whether one can be made here.
+    fn can_be_made(self) -> bool {
+        let programs = match self {
+            Self::Btrfs => ["mkfs.btrfs", "btrfs"],
+            Self::Xfs => ["mkfs.xfs", "xfs_io"],
+        };
+        root() && have(&programs) && have(&["mount", "umount", "losetup"])
+    }
+
+    /// Makes one on some devices.
+    fn make<D: AsRef<OsStr>>(self, options: &[&str], devices: &[D]) {
+        let mkfs = match self {
+            Self::Btrfs => "mkfs.btrfs",
+            Self::Xfs => "mkfs.xfs",
+        };
+        run(Command::new(mkfs).arg("-q").args(options).args(devices)).ok();
+    }
+}
+
+/// A btrfs by the options of `mkfs.btrfs` and of `mount`.
+fn btrfs(mkfs: &[&str], options: &str) -> Option<FileSystem> {
+    FileSystem::new(Kind::Btrfs, mkfs, options)
+}
+
+impl FileSystem {
+    /// `None`, and said, where none can be made.
+    pub(crate) fn new(kind: Kind, mkfs: &[&str], options: &str) -> Option<Self> {
+        if !kind.can_be_made() {
             return None;
         }
         let env = TestEnv::new();
-        let (image, at) = (env.join("image"), env.join("mnt"));
-        fs::create_dir(&at).unwrap();
-        fs::File::create(&image).unwrap().set_len(256 << 20).unwrap();
-        run(Command::new("mkfs.btrfs").arg("-q").args(mkfs).arg(&image)).ok();
-        let mut mount = Command::new("mount");
-        let mounted = run(mount.args(["-o", options]).arg(&image).arg(&at));
-        if mounted.status != 0 {
-            skip(&format!("no btrfs can be mounted here: {}", mounted.stderr));
-            return None;
-        }
-        let _mount = Mount(at.clone());
-        let made = Made::bare(&env, "mnt");
-        Some(Self { made, _mount, at, env })
+        let image = env.join("image");
+        fs::File::create(&image).unwrap().set_len(320 << 20).unwrap();
+        kind.make(mkfs, &[&image]);
+        Self::mounted(kind, env, options, &image)
     }
 
-    /// The place of a store path in the file system.
-    fn place(&self, id: i64, name: &str) -> PathBuf {
-        self.made.store.join(base(id, name))
-    }
-
-    fn btrfs(&self, args: &[&str]) -> String {
-        run(Command::new("btrfs").args(args).current_dir(&self.at)).ok()
-    }
-
-    fn sync(&self) {
-        self.btrfs(&["filesystem", "sync", "."]);
-    }
-
-    /// Each store path's row of a report, by name, after what was written is on the disk.
-    fn rows(&self) -> BTreeMap<String, Value> {
-        self.sync();
-        let (report, run) = self.made.json(&self.env, ["--scan", "report", "--all"]);
-        assert_eq!(run.status, 0, "{}", run.stderr);
-        let rows = report["paths"].as_array().unwrap().iter();
-        rows.map(|row| (row["name"].as_str().unwrap().to_owned(), row.clone())).collect()
-    }
-
-    /// On two devices.
+    /// A btrfs on two devices.
     fn on_two(mkfs: &[&str], options: &str) -> Option<(Self, Loops)> {
-        if !root() || !have(&["mkfs.btrfs", "btrfs", "mount", "umount", "losetup"]) {
+        if !Kind::Btrfs.can_be_made() {
             return None;
         }
         let env = TestEnv::new();
-        let at = env.join("mnt");
-        fs::create_dir(&at).unwrap();
         let mut loops = Loops(Vec::new());
         for name in ["one", "two"] {
             let image = env.join(name);
@@ -89,40 +88,92 @@ impl Btrfs {
             }
             loops.0.push(made.stdout.trim().to_owned());
         }
-        run(Command::new("mkfs.btrfs").arg("-q").args(mkfs).args(&loops.0)).ok();
+        Kind::Btrfs.make(mkfs, &loops.0);
         let options = format!("{options},device={}", loops.0[1]);
-        let mounted = run(Command::new("mount").args(["-o", &options, &loops.0[0]]).arg(&at));
-        if mounted.status != 0 {
-            skip(&format!("no btrfs can be mounted here: {}", mounted.stderr));
-            return None;
-        }
-        let _mount = Mount(at.clone());
+        let mounted = Self::mounted(Kind::Btrfs, env, &options, Path::new(&loops.0[0]))?;
+        Some((mounted, loops))
+    }
+
+    fn mounted(kind: Kind, env: TestEnv, options: &str, device: &Path) -> Option<Self> {
+        let at = env.join("mnt");
+        let _mount = match mount(options, device, &at) {
+            Ok(mount) => mount,
+            Err(why) => {
+                skip(&format!("the file system cannot be mounted here: {why}"));
+                return None;
+            }
+        };
         let made = Made::bare(&env, "mnt");
-        Some((Self { made, _mount, at, env }, loops))
+        Some(Self { made, _mount, at, env, kind })
     }
 
-    /// Bytes of data that the file system says are used.
-    fn data_used(&self) -> u64 {
-        self.sync();
-        let text = self.btrfs(&["filesystem", "df", "--raw", "."]);
-        let line = text.lines().find(|line| line.starts_with("Data")).unwrap();
-        line.rsplit("used=").next().unwrap().trim().parse().unwrap()
+    /// The place of a store path in the file system.
+    pub(crate) fn place(&self, id: i64, name: &str) -> PathBuf {
+        self.made.store.join(base(id, name))
     }
 
-    /// Deletes paths one after the other, and compares what each frees with what was
-    /// foretold of it.
-    fn delete_each(&self, paths: &[(&str, i64)]) {
-        for &(name, id) in paths {
-            let foretold = self.rows()[name]["reclaimable_physical_size"].as_u64().unwrap();
-            let before = self.data_used();
-            fs::remove_file(self.place(id, name)).unwrap();
-            assert_eq!(before - self.data_used(), foretold, "{name}");
+    fn btrfs(&self, args: &[&str]) -> String {
+        run(Command::new("btrfs").args(args).current_dir(&self.at)).ok()
+    }
+
+    /// Writes all to the disk.
+    pub(crate) fn sync(&self) {
+        match self.kind {
+            Kind::Btrfs => _ = self.btrfs(&["filesystem", "sync", "."]),
+            // Freezing waits for what is deleted to be gone, too.
+            Kind::Xfs => {
+                for flag in ["-f", "-u"] {
+                    run(Command::new("fsfreeze").arg(flag).arg(&self.at)).ok();
+                }
+            }
         }
     }
 
-    fn scan(&self) -> DiskScan {
+    /// A scan after what was written is on the disk.
+    pub(crate) fn scan(&self) -> DiskScan {
         self.sync();
         scan(&self.made.store)
+    }
+
+    /// Each store path's row of a report, by name, after what was written is on the disk.
+    pub(crate) fn rows(&self) -> BTreeMap<String, Value> {
+        self.sync();
+        let (report, run) = self.made.json(&self.env, ["--scan", "report", "--all"]);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        let rows = report["paths"].as_array().unwrap().iter();
+        rows.map(|row| (row["name"].as_str().unwrap().to_owned(), row.clone())).collect()
+    }
+
+    /// Bytes that the file system says are used; of btrfs those of data.
+    pub(crate) fn used(&self) -> u64 {
+        self.sync();
+        match self.kind {
+            Kind::Btrfs => {
+                let text = self.btrfs(&["filesystem", "df", "--raw", "."]);
+                let line = text.lines().find(|line| line.starts_with("Data")).unwrap();
+                line.rsplit("used=").next().unwrap().trim().parse().unwrap()
+            }
+            Kind::Xfs => {
+                let mut stat = Command::new("stat");
+                let text = run(stat.args(["-f", "-c", "%b %f %S"]).arg(&self.at)).ok();
+                let numbers: Vec<u64> =
+                    text.split_whitespace().map(|n| n.parse().unwrap()).collect();
+                (numbers[0] - numbers[1]) * numbers[2]
+            }
+        }
+    }
+
+    /// Deletes paths that are files one after the other, and compares what each frees with
+    /// what was foretold of it; what that was.
+    pub(crate) fn delete_each(&self, paths: &[(&str, i64)]) -> Vec<u64> {
+        let delete = |&(name, id): &(&str, i64)| {
+            let foretold = self.rows()[name]["reclaimable_physical_size"].as_u64().unwrap();
+            let before = self.used();
+            fs::remove_file(self.place(id, name)).unwrap();
+            assert_eq!(before - self.used(), foretold, "{name}");
+            foretold
+        };
+        paths.iter().map(delete).collect()
     }
 }
 
@@ -188,7 +239,7 @@ pub(crate) fn reflink_range(from: &Path, to: &Path, [offset, at, length]: [u64; 
 
 #[test]
 fn compressed_files_take_what_their_extents_take() {
-    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
     fs::write(btrfs.place(1, "zeros"), zeros(1 << 20)).unwrap();
     let nocow = btrfs.place(2, "nocow");
     fs::File::create(&nocow).unwrap();
@@ -207,7 +258,7 @@ fn compressed_files_take_what_their_extents_take() {
 
 #[test]
 fn an_extent_is_kept_whole_by_any_part_of_it() {
-    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
     let (written, cut) = (btrfs.place(1, "written"), btrfs.place(2, "cut"));
     for file in [&written, &cut] {
         fs::write(file, random(1 << 20)).unwrap();
@@ -224,7 +275,7 @@ fn an_extent_is_kept_whole_by_any_part_of_it() {
 
 #[test]
 fn what_files_share_goes_with_the_last_of_them() {
-    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
     let [a, b, c] = [(1, "a"), (2, "b"), (3, "c")].map(|(id, name)| btrfs.place(id, name));
     fs::write(&a, random(1 << 20)).unwrap();
     btrfs.sync();
@@ -241,7 +292,7 @@ fn what_files_share_goes_with_the_last_of_them() {
 
 #[test]
 fn a_part_that_is_shared_keeps_all_of_its_extent() {
-    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
     let (a, b) = (btrfs.place(1, "a"), btrfs.place(2, "b"));
     fs::write(&a, random(1 << 20)).unwrap();
     btrfs.sync();
@@ -254,7 +305,7 @@ fn a_part_that_is_shared_keeps_all_of_its_extent() {
 
 #[test]
 fn a_file_that_shares_with_itself_takes_its_extent_once() {
-    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
     let file = btrfs.place(1, "twice");
     fs::write(&file, random(131_072)).unwrap();
     btrfs.sync();
@@ -264,7 +315,7 @@ fn a_file_that_shares_with_itself_takes_its_extent_once() {
 
 #[test]
 fn what_is_reserved_is_told_from_what_is_written() {
-    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
     let file = btrfs.place(1, "reserved");
     run(Command::new("fallocate").args(["-l", "1M"]).arg(&file)).ok();
     btrfs.sync();
@@ -279,7 +330,7 @@ fn what_is_reserved_is_told_from_what_is_written() {
 
 #[test]
 fn hard_links_take_their_extents_once() {
-    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
     for (id, name, size) in [(1, "large", 1 << 20), (2, "small", 1000)] {
         let (file, link) = (btrfs.place(id, name), btrfs.place(id + 2, &format!("{name}-link")));
         fs::write(&file, random(size)).unwrap();
@@ -297,7 +348,7 @@ fn hard_links_take_their_extents_once() {
 
 #[test]
 fn a_snapshot_keeps_what_it_shares_and_is_named() {
-    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
     let (a, b) = (btrfs.place(1, "a"), btrfs.place(2, "b"));
     fs::write(&a, random(1 << 20)).unwrap();
     fs::create_dir(btrfs.at.join(".snapshots")).unwrap();
@@ -314,7 +365,7 @@ fn a_snapshot_keeps_what_it_shares_and_is_named() {
 
 #[test]
 fn files_outside_the_store_keep_what_they_share() {
-    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
     btrfs.btrfs(&["subvolume", "create", "other"]);
     let files = [(1, "a"), (2, "b"), (3, "c")].map(|(id, name)| btrfs.place(id, name));
     for file in &files {
@@ -341,7 +392,8 @@ fn files_outside_the_store_keep_what_they_share() {
 
 #[test]
 fn copies_are_those_of_the_profile() {
-    let Some((btrfs, _loops)) = Btrfs::on_two(&["-d", "raid1", "-m", "raid1"], "compress=zstd")
+    let Some((btrfs, _loops)) =
+        FileSystem::on_two(&["-d", "raid1", "-m", "raid1"], "compress=zstd")
     else {
         return;
     };
@@ -371,7 +423,7 @@ fn what_is_not_known_is_said() {
 
 #[test]
 fn what_is_not_written_yet_is_said() {
-    let Some(btrfs) = Btrfs::new(&[], "loop,commit=300") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,commit=300") else { return };
     fs::write(btrfs.place(1, "old"), random(65_536)).unwrap();
     btrfs.sync();
     fs::write(btrfs.place(2, "new"), random(1 << 20)).unwrap();
@@ -399,7 +451,7 @@ fn compsize_says_the_same_of_files_with_one_name() {
     if !have(&["compsize"]) {
         return;
     }
-    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
     let text = |n: usize, size: usize| {
         let words = (0..).flat_map(|i| format!("{n} word {} ", i * i % 977 + n).into_bytes());
         words.take(size).collect::<Vec<_>>()
@@ -437,7 +489,7 @@ fn compsize_says_the_same_of_files_with_one_name() {
 
 /// A store of Nix on a btrfs; its database lies elsewhere, so that data used are those of
 /// the store alone.
-fn of_nix(btrfs: &Btrfs) -> Option<(nix::Store, Mount)> {
+fn of_nix(btrfs: &FileSystem) -> Option<(nix::Store, Mount)> {
     let nix = nix::first()?;
     let (var, at) = (btrfs.env.join("var"), btrfs.at.join("root/nix/var"));
     fs::create_dir_all(&at).unwrap();
@@ -449,7 +501,7 @@ fn of_nix(btrfs: &Btrfs) -> Option<(nix::Store, Mount)> {
 
 #[test]
 fn a_real_collection_frees_what_was_foretold() {
-    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
     let Some((store, _var)) = of_nix(&btrfs) else { return };
     let add = |name: &str, files: &[(&str, Vec<u8>)]| {
         let from = btrfs.env.join(name);
@@ -477,7 +529,7 @@ fn a_real_collection_frees_what_was_foretold() {
     btrfs.btrfs(&["subvolume", "snapshot", "-r", ".", "41"]);
     let free = add("free", &[("random", random(123_456))]);
 
-    let before = btrfs.data_used();
+    let before = btrfs.used();
     let ask = |args: &[&str]| -> Value {
         let mut all = store.args();
         all.extend(args.iter().map(Into::into));
@@ -504,17 +556,17 @@ fn a_real_collection_frees_what_was_foretold() {
     assert!(table.stdout.contains("Sizes are physical"), "{}", table.stdout);
 
     store.nix("nix-store", ["--gc"]);
-    assert_eq!(before - btrfs.data_used(), foretold);
+    assert_eq!(before - btrfs.used(), foretold);
     // Without the snapshot, what it alone held is free; the other file still holds its own.
     btrfs.btrfs(&["subvolume", "delete", "--commit-after", "41"]);
     btrfs.btrfs(&["subvolume", "sync", "."]);
     let held = 32_768 + 200_704;
-    assert_eq!(before - btrfs.data_used(), foretold + held);
+    assert_eq!(before - btrfs.used(), foretold + held);
 }
 
 #[test]
 fn every_command_goes_by_extents() {
-    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
     let Some((store, _var)) = of_nix(&btrfs) else { return };
     let from = btrfs.env.join("zeros");
     fs::create_dir(&from).unwrap();
@@ -567,7 +619,7 @@ fn every_command_goes_by_extents() {
 
 #[test]
 fn a_real_optimisation_frees_what_was_foretold() {
-    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
     let Some((store, _var)) = of_nix(&btrfs) else { return };
     let (equal, shared) = (random(100_000), random(200_000));
     for name in ["one", "two", "three"] {
@@ -596,7 +648,7 @@ fn a_real_optimisation_frees_what_was_foretold() {
             fs::set_permissions(above, fs::Permissions::from_mode(0o555)).unwrap();
         }
     }
-    let before = btrfs.data_used();
+    let before = btrfs.used();
     let mut args = store.args();
     args.extend(["optimise", "--format", "json"].map(Into::into));
     let optimise = btrfs.env.json(args);
@@ -605,14 +657,14 @@ fn a_real_optimisation_frees_what_was_foretold() {
     // Two copies of what no other shares, the zeros compressed.
     assert_eq!(foretold, 2 * (102_400 + 32_768));
     store.nix("nix-store", ["--optimise"]);
-    assert_eq!(before - btrfs.data_used(), foretold);
+    assert_eq!(before - btrfs.used(), foretold);
 }
 
 /// A snapshot answers as the store does; what is taken over from one has its extents read
 /// again.
 #[test]
 fn snapshots_keep_extents_and_since_reads_them_again() {
-    let Some(btrfs) = Btrfs::new(&[], "compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "compress=zstd") else { return };
     let (made, env) = (&btrfs.made, &btrfs.env);
     let db = rusqlite::Connection::open(&made.database).unwrap();
     db.execute_batch(store_in_code::SCHEMA).unwrap();
@@ -666,7 +718,7 @@ fn snapshots_keep_extents_and_since_reads_them_again() {
 
 #[test]
 fn read_only_and_bound_it_is_the_same() {
-    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
     fs::write(btrfs.place(1, "zeros"), zeros(1 << 20)).unwrap();
     reflink(&btrfs.place(1, "zeros"), &btrfs.place(2, "again"));
     let before = btrfs.rows();
@@ -689,7 +741,7 @@ fn read_only_and_bound_it_is_the_same() {
 
 #[test]
 fn a_store_in_a_subvolume_is_read_from_its_own() {
-    let Some(btrfs) = Btrfs::new(&[], "loop") else { return };
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
     fs::remove_dir_all(&btrfs.made.store).unwrap();
     btrfs.btrfs(&["subvolume", "create", "nix/store"]);
     for id in [1, 2] {
@@ -717,7 +769,7 @@ fn a_store_in_a_subvolume_is_read_from_its_own() {
 
 #[test]
 fn without_privilege_extents_are_not_known() {
-    let Some(btrfs) = Btrfs::new(&[], "loop,compress=zstd") else { return };
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
     if !have(&["setpriv"]) {
         return;
     }
@@ -738,7 +790,7 @@ fn without_privilege_extents_are_not_known() {
 
 #[test]
 fn a_damaged_tree_is_said() {
-    let Some(btrfs) = Btrfs::new(&["-m", "single"], "loop") else { return };
+    let Some(btrfs) = btrfs(&["-m", "single"], "loop") else { return };
     let path = btrfs.place(1, "many");
     fs::create_dir(&path).unwrap();
     // In the middle: a mount reads the ends of the tree.

@@ -20,7 +20,8 @@ impl Drop for Mount {
     }
 }
 
-fn mount(options: &str, what: &Path, at: &Path) -> Result<Mount, String> {
+/// Mounts in a directory, which is made.
+pub(crate) fn mount(options: &str, what: &Path, at: &Path) -> Result<Mount, String> {
     fs::create_dir_all(at).unwrap();
     let mut tries = 0;
     loop {

@@ -1,100 +1,29 @@
 //! What files take on XFS, where they share ranges of blocks, on file systems made on
 //! the spot. These need root and a loop device; what deleting frees is the judge.
 
-use crate::extents::{extents, freed, random, reflink, reflink_range, scan, sizes};
-use crate::images::Mount;
-use crate::support::store_in_code::{Made, SCHEMA, base, insert, path};
-use crate::support::{TestEnv, have, root, run, skip};
-use nix_census::disk::{DiskScan, Physical};
+use crate::extents::{FileSystem, Kind, extents, freed, random, reflink, reflink_range, sizes};
+use crate::support::run;
+use crate::support::store_in_code::{SCHEMA, insert, path};
+use nix_census::disk::Physical;
 use nix_census::fs::Compression;
 use rusqlite::Connection;
-use serde_json::Value;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-/// An XFS of its own, and a store in it.
-struct Xfs {
-    made: Made,
-    _mount: Mount,
-    at: PathBuf,
-    env: TestEnv,
-}
-
-impl Xfs {
-    /// `None`, and said, where none can be made. The options are those of `mkfs.xfs -m`.
-    fn new(options: &str) -> Option<Self> {
-        if !root() || !have(&["mkfs.xfs", "xfs_io", "mount", "umount", "losetup"]) {
-            return None;
-        }
-        let env = TestEnv::new();
-        let (image, at) = (env.join("image"), env.join("mnt"));
-        fs::create_dir(&at).unwrap();
-        fs::File::create(&image).unwrap().set_len(320 << 20).unwrap();
-        run(Command::new("mkfs.xfs").args(["-q", "-m", options]).arg(&image)).ok();
-        let mounted = run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(&at));
-        if mounted.status != 0 {
-            skip(&format!("no XFS can be mounted here: {}", mounted.stderr));
-            return None;
-        }
-        let _mount = Mount(at.clone());
-        let made = Made::bare(&env, "mnt");
-        Some(Self { made, _mount, at, env })
-    }
-
-    fn place(&self, id: i64, name: &str) -> PathBuf {
-        self.made.store.join(base(id, name))
-    }
-
-    /// Freezing writes all to the disk, and waits for what is deleted to be gone.
-    fn settle(&self) {
-        for flag in ["-f", "-u"] {
-            run(Command::new("fsfreeze").arg(flag).arg(&self.at)).ok();
-        }
-    }
-
-    fn scan(&self) -> DiskScan {
-        self.settle();
-        scan(&self.made.store)
-    }
-
-    /// Each store path's row of a report, by name.
-    fn rows(&self) -> BTreeMap<String, Value> {
-        self.settle();
-        let (report, run) = self.made.json(&self.env, ["--scan", "report", "--all"]);
-        assert_eq!(run.status, 0, "{}", run.stderr);
-        let rows = report["paths"].as_array().unwrap().iter();
-        rows.map(|row| (row["name"].as_str().unwrap().to_owned(), row.clone())).collect()
-    }
-
-    /// Bytes that the file system says are left.
-    fn free(&self) -> u64 {
-        self.settle();
-        let stat = run(Command::new("stat").args(["-f", "-c", "%f %S"]).arg(&self.at)).ok();
-        let numbers: Vec<u64> = stat.split_whitespace().map(|n| n.parse().unwrap()).collect();
-        numbers[0] * numbers[1]
-    }
-
-    /// Deletes files one after the other, and compares what each frees with what was
-    /// foretold of it.
-    fn delete_each(&self, paths: &[(&str, i64, u64)]) {
-        for &(name, id, expected) in paths {
-            let foretold = self.rows()[name]["reclaimable_physical_size"].as_u64().unwrap();
-            let before = self.free();
-            fs::remove_file(self.place(id, name)).unwrap();
-            assert_eq!((self.free() - before, foretold), (expected, expected), "{name}");
-        }
-    }
+/// An XFS of its own by options of `mkfs.xfs -m`, and a store in it.
+fn xfs(options: &str) -> Option<FileSystem> {
+    FileSystem::new(Kind::Xfs, &["-m", options], "loop")
 }
 
 #[test]
 fn ranges_of_blocks_go_with_the_last_file_that_has_them() {
-    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
     let (a, b) = (xfs.place(1, "a"), xfs.place(2, "b"));
     fs::write(&a, random(1 << 20)).unwrap();
-    xfs.settle();
+    xfs.sync();
     reflink_range(&a, &b, [0, 0, 262_144]);
     let rows = xfs.rows();
     assert_eq!(sizes(&rows["a"]), [1 << 20, 1 << 20, 1 << 20, 786_432]);
@@ -102,31 +31,31 @@ fn ranges_of_blocks_go_with_the_last_file_that_has_them() {
     let scan = xfs.scan();
     assert_eq!(extents(&scan).physical_size(), 1 << 20);
     assert_eq!(freed(&scan, &[0, 1]), 1 << 20);
-    xfs.delete_each(&[("a", 1, 786_432), ("b", 2, 262_144)]);
+    assert_eq!(xfs.delete_each(&[("a", 1), ("b", 2)]), [786_432, 262_144]);
 }
 
 #[test]
 fn files_outside_the_store_keep_what_they_share() {
-    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
     let (a, b) = (xfs.place(1, "a"), xfs.place(2, "b"));
     for file in [&a, &b] {
         fs::write(file, random(65_536)).unwrap();
     }
-    xfs.settle();
+    xfs.sync();
     reflink_range(&a, &xfs.at.join("outside"), [16_384, 0, 16_384]);
     let scan = xfs.scan();
     assert_eq!((freed(&scan, &[0]), freed(&scan, &[1])), (49_152, 65_536));
     let holders = &extents(&scan).holders;
     assert_eq!(holders.len(), 1, "{holders:?}");
     assert!(holders[0].own && holders[0].path.is_empty());
-    xfs.delete_each(&[("a", 1, 49_152), ("b", 2, 65_536)]);
+    assert_eq!(xfs.delete_each(&[("a", 1), ("b", 2)]), [49_152, 65_536]);
 }
 
 /// What belongs to an inode on the disk but is not its contents goes with it: blocks of
 /// directories, of attributes, of long symlinks and of lists of extents.
 #[test]
 fn where_nothing_is_shared_blocks_say_it_all() {
-    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
     let tree = xfs.place(1, "tree");
     fs::create_dir(&tree).unwrap();
     for n in 0..400 {
@@ -136,7 +65,7 @@ fn where_nothing_is_shared_blocks_say_it_all() {
     // Without every second block: more extents than an inode has room for.
     let holes = tree.join("holes");
     fs::write(&holes, random(400 * 4096)).unwrap();
-    xfs.settle();
+    xfs.sync();
     let punch = (0..200).flat_map(|n| ["-c".to_owned(), format!("fpunch {} 4096", n * 8192)]);
     run(Command::new("xfs_io").args(punch).arg(&holes)).ok();
     fs::hard_link(&holes, xfs.place(2, "again")).unwrap();
@@ -147,10 +76,10 @@ fn where_nothing_is_shared_blocks_say_it_all() {
     }
     let scan = xfs.scan();
     let extents = extents(&scan);
-    let before = xfs.free();
+    let before = xfs.used();
     fs::remove_dir_all(&tree).unwrap();
     fs::remove_file(xfs.place(2, "again")).unwrap();
-    let gone = xfs.free() - before;
+    let gone = before - xfs.used();
     // Blocks full of inodes, and of lists of what is free, are the file system's own.
     let physical = extents.physical_size();
     assert!((physical..physical + (1 << 20)).contains(&gone), "{gone} {physical}");
@@ -159,7 +88,7 @@ fn where_nothing_is_shared_blocks_say_it_all() {
 /// Directories too, which have blocks here.
 #[test]
 fn what_is_taken_over_since_a_snapshot_has_its_extents_read_again() {
-    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
     let (made, env) = (&xfs.made, &xfs.env);
     let db = Connection::open(&made.database).unwrap();
     db.execute_batch(SCHEMA).unwrap();
@@ -173,11 +102,11 @@ fn what_is_taken_over_since_a_snapshot_has_its_extents_read_again() {
         assert!(fs::metadata(tree.join("below")).unwrap().blocks() > 0);
     }
     drop(db);
-    xfs.settle();
+    xfs.sync();
     let file = env.join("store.census").to_str().unwrap().to_owned();
     made.run(env, ["snapshot", "-o", &file]);
     let whole = |more: &[&str]| {
-        xfs.settle();
+        xfs.sync();
         let question = ["report", "--all", "--json", "--columns", "all"];
         made.run(env, [&question[..], more].concat()).stdout
     };
@@ -190,7 +119,7 @@ fn what_is_taken_over_since_a_snapshot_has_its_extents_read_again() {
 
 #[test]
 fn what_is_reserved_is_told_from_what_is_written() {
-    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
     let file = xfs.place(1, "reserved");
     run(Command::new("fallocate").args(["-l", "1M"]).arg(&file)).ok();
     let written = fs::OpenOptions::new().write(true).open(&file).unwrap();
@@ -204,14 +133,14 @@ fn what_is_reserved_is_told_from_what_is_written() {
 /// All that the store takes, against what `xfs_io` lists of the same inodes.
 #[test]
 fn the_map_of_the_file_system_says_the_same() {
-    let Some(xfs) = Xfs::new("reflink=1,rmapbt=1") else { return };
+    let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
     let mut files = Vec::new();
     for id in 1..30 {
         let file = xfs.place(id, "file");
         fs::write(&file, random(20_480)).unwrap();
         files.push(file);
     }
-    xfs.settle();
+    xfs.sync();
     for id in 30..60 {
         let file = xfs.place(id, "share");
         reflink(&files[id as usize % files.len()], &file);
@@ -245,7 +174,7 @@ fn owned_blocks(at: &Path, inodes: &BTreeSet<u64>) -> BTreeSet<u64> {
 
 #[test]
 fn without_sharing_blocks_are_all_there_is() {
-    let Some(xfs) = Xfs::new("reflink=0") else { return };
+    let Some(xfs) = xfs("reflink=0") else { return };
     fs::write(xfs.place(1, "a"), random(65_536)).unwrap();
     assert!(matches!(xfs.scan().physical, Physical::Blocks));
     assert_eq!(sizes(&xfs.rows()["a"])[..2], [65_536; 2]);
@@ -253,7 +182,7 @@ fn without_sharing_blocks_are_all_there_is() {
 
 #[test]
 fn where_owners_are_not_listed_it_is_not_known() {
-    let Some(xfs) = Xfs::new("reflink=1,rmapbt=0") else { return };
+    let Some(xfs) = xfs("reflink=1,rmapbt=0") else { return };
     fs::write(xfs.place(1, "a"), random(65_536)).unwrap();
     let scan = xfs.scan();
     let Physical::Unknown(why) = &scan.physical else { panic!("{:?}", scan.physical) };
