@@ -431,6 +431,9 @@ fn what_is_not_written_yet_is_said() {
     assert_eq!(report["complete"], false, "{report:#}");
     assert_eq!(run.status, 3);
     assert!(run.stderr.contains("1 file with contents that are not written"), "{}", run.stderr);
+    // Of what is told by blocks alone nothing is missing.
+    let (files, run) = btrfs.made.json(&btrfs.env, ["--scan", "files"]);
+    assert_eq!((&files["complete"], run.status), (&Value::Bool(true), 0), "{}", run.stderr);
     assert_eq!(btrfs.rows()["new"]["physical_size"], 1 << 20);
 }
 
