@@ -1,6 +1,5 @@
 //! `--since FILE`: a census for the price of what changed since a snapshot.
 
-use super::destination::Destination;
 use super::exit::Failure;
 use super::input;
 use super::kept::{Opened, failed, open};
@@ -149,10 +148,10 @@ impl Since {
         self.update.get()
     }
 
-    /// Where it is to be written; only once.
-    pub(super) fn destination(&self, request: &Request) -> Result<Destination, Failure> {
+    /// The file that is to be written anew; only once.
+    pub(super) fn file_to_update(&self) -> &Path {
         self.update.set(false);
-        Destination::new(request.current_dir(), &self.opened.name)
+        &self.opened.name
     }
 }
 

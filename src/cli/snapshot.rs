@@ -108,14 +108,24 @@ pub(super) fn save(
     examine: &Examine,
     file: &Path,
 ) -> Result<(), Failure> {
+    let destination = beside_answer(request, subject, file)?;
+    let snapshot = take(request, subject, catalog, examine)?;
+    destination.write(|out| snapshot::write(&snapshot, out))
+}
+
+/// Where a snapshot is written beside the answer: not over what is examined.
+pub(super) fn beside_answer(
+    request: &Request,
+    subject: &Subject,
+    file: &Path,
+) -> Result<Destination, Failure> {
     let destination = Destination::new(request.current_dir(), file)?;
     let examined = subject.keep_off_inputs(|read| destination.keep_off(read));
     if matches!(destination, Destination::StandardOutput) || examined.is_err() {
         let message = format!("a snapshot cannot be written to {}", file.display());
         return Err(Failure::usage(message).hint("name a file elsewhere"));
     }
-    let snapshot = take(request, subject, catalog, examine)?;
-    destination.write(|out| snapshot::write(&snapshot, out))
+    Ok(destination)
 }
 
 /// Writes what was found in place of the snapshot of `--since`.
@@ -126,8 +136,7 @@ pub(super) fn update(
     catalog: &Catalog,
     whole: &WholeScan,
 ) -> Result<(), Failure> {
-    let destination = since.destination(request)?;
-    subject.keep_off_inputs(|read| destination.keep_off(read))?;
+    let destination = beside_answer(request, subject, since.file_to_update())?;
     let stamps = whole.stamps.as_ref().map(|(store, paths)| (then(subject, store), paths));
     let surroundings = surroundings(subject, catalog)?;
     let contents = Contents {

@@ -128,6 +128,10 @@ impl Subject {
                 database: subject.database_stamps(),
             };
             let since = Since::open(request, file, subject.store.update, &now)?;
+            if since.is_to_be_updated() {
+                // Said before all is done.
+                snapshot::beside_answer(request, &subject, file)?;
+            }
             subject.since = Some(since);
         }
         Ok(subject)

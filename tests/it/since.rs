@@ -344,6 +344,8 @@ fn where_it_would_do_nothing_it_is_refused() {
     let no_disk = env.join("no-disk.census").to_str().unwrap().to_owned();
     made.run(&env, ["snapshot", "--no-disk", "-o", &no_disk]).ok();
     let kept = fs::read(&file).unwrap();
+    let inside = made.database.with_file_name("inside.census").to_str().unwrap().to_owned();
+    fs::copy(&file, &inside).unwrap();
     for (args, why) in [
         (&["audit", "--since", &*file][..], "saves nothing"),
         (&["files", "tree", "--since", &file], "saves nothing"),
@@ -359,6 +361,8 @@ fn where_it_would_do_nothing_it_is_refused() {
         (&["snapshot", "tree", "-o", "x", "--since", &file], "targets"),
         (&["snapshot", "--since", &file], "no file"),
         (&["snapshot", "--since", &file, "--update", "--host-name"], "--host-name"),
+        (&["roots", "--no-runtime", "--since", &inside, "--update"], "cannot be written to"),
+        (&["roots", "--of", "tree", "--since", &inside, "--update"], "cannot be written to"),
     ] {
         let run = made.run(&env, args);
         assert_eq!((run.status, &*run.stdout), (2, ""), "{args:?} {}", run.stderr);
