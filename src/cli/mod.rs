@@ -234,8 +234,10 @@ fn run(cli: Cli, name: &str) -> Result<Exit, Failure> {
         return Err(request::no_page());
     }
     let exit = answer(command, request, subject)?;
-    subject.update_if_not_done(request)?;
-    Ok(exit)
+    Ok(match subject.update_if_not_done(request)? {
+        Exit::Done => exit,
+        incomplete => incomplete,
+    })
 }
 
 /// Runs a command on what is examined.

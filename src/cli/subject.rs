@@ -4,7 +4,7 @@
 use super::args::{RootKindArg, StoreArgs};
 use super::demo::{self, Demo};
 use super::environment;
-use super::exit::{Failure, Label, say};
+use super::exit::{Exit, Failure, Label, say};
 use super::hints;
 use super::input;
 use super::kept::Kept;
@@ -752,13 +752,14 @@ impl Subject {
         Ok(whole)
     }
 
-    /// Writes the snapshot of `--update` where the answer needed nothing of the disk.
-    pub(super) fn update_if_not_done(&self, request: &Request) -> Result<(), Failure> {
-        if self.since.as_ref().is_some_and(Since::is_to_be_updated) {
-            let catalog = self.catalog(request)?;
-            self.whole_scan(request, &catalog)?;
+    /// Writes the snapshot of `--update` where the answer needed nothing of the disk, and
+    /// says what could not be read for it.
+    pub(super) fn update_if_not_done(&self, request: &Request) -> Result<Exit, Failure> {
+        if !self.since.as_ref().is_some_and(Since::is_to_be_updated) {
+            return Ok(Exit::Done);
         }
-        Ok(())
+        let catalog = self.catalog(request)?;
+        Ok(request.end(&self.whole_scan(request, &catalog)?.scan.warnings))
     }
 
     /// A census with the disk, and what is found in its files; a snapshot keeps kinds

@@ -395,4 +395,12 @@ fn an_update_is_made_whatever_the_answer_needs() {
     let other = env.join("other.census").to_str().unwrap().to_owned();
     made.run(&env, ["snapshot", "--since", &file, "-o", &other]).ok();
     assert_eq!(ask(&["--snapshot", &other]), ask(&["--root", store]));
+    // What could not be read for it is said, though the answer is whole.
+    fs::remove_dir_all(made.store.join("00000000000000000000000000000003-tree")).unwrap();
+    fs::create_dir(made.dir.join("nix/var/nix/gcroots")).unwrap();
+    let without = made.run(&env, of);
+    let run = made.run(&env, [&of[..], &["--since", &file, "--update"]].concat());
+    assert_eq!(run.stdout, without.stdout);
+    assert!(without.status != 3 && run.status == 3, "{}", run.stderr);
+    assert!(run.stderr.contains("valid, but not on disk"), "{}", run.stderr);
 }
