@@ -50,7 +50,9 @@ pub(crate) use engine::{Walker, open_files};
 pub use extents::{
     CompressionSizes, ExtentGroup, ExtentSizes, Extents, ExtentsOption, Holder, Physical,
 };
-pub(crate) use extents::{Going, going, kind_of, physical_without_files};
+pub(crate) use extents::{
+    EqualExtents, Going, GoingExtents, GoingInodes, going, kind_of, physical_without_files,
+};
 pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;
 pub(crate) use kinds::{KindFinder, WalkPlace, scan_kinds_apart};

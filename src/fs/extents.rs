@@ -83,6 +83,17 @@ pub(crate) struct Chunk {
     pub(crate) data: u64,
 }
 
+/// What checksums say of some extents.
+pub(crate) struct Checksums {
+    /// Their name.
+    pub(crate) algorithm: &'static str,
+    /// Whether no two different contents are known to have the same.
+    pub(crate) strong: bool,
+    /// For each extent, a digest of the checksums of its blocks; `None` where a block has
+    /// none.
+    pub(crate) digests: Vec<Option<[u8; 32]>>,
+}
+
 /// Reads the extents of a file system.
 ///
 /// Errors are those of the system, and `InvalidData` for what no intact file
@@ -106,6 +117,18 @@ pub(crate) trait ExtentReader: Send + Sync {
     /// Shows what each inode of a tree holds: inodes ascending, contents of each in
     /// the order of the file.
     fn read(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()>;
+
+    /// The checksums that the file system keeps of extents, which are given by address and
+    /// size on the disk, in ascending order; `None` where it keeps none.
+    fn checksums(&self, _extents: &[(u64, u64)]) -> io::Result<Option<Checksums>> {
+        Ok(None)
+    }
+
+    /// How many bytes of metadata one more name of a file takes, about, of so many bytes; `None`
+    /// where directories have blocks.
+    fn name_size(&self, _length: u64) -> Option<u64> {
+        None
+    }
 }
 
 /// How it is found out what files take of a disk.

@@ -6,8 +6,8 @@ use std::collections::HashMap;
 
 use super::gathered::GatheredTree;
 use super::kind::KindsOfEntries;
-use super::pairs::{PairFiles, PairSaving, Replacements};
-use super::simulate::{Class, Event};
+use super::pairs::{PairFiles, PairSaving, Replaced, Replacements};
+use super::simulate::{Class, Event, LayoutInode};
 use crate::graph::Rows;
 use crate::kinds::FileKind;
 
@@ -20,6 +20,8 @@ pub struct Saving {
     pub bytes_freed: u64,
     /// The blocks of the inodes that lose their last name.
     pub disk_freed: u64,
+    /// The extents that go with those inodes; 0 where that is not known.
+    pub freed_physical_size: u64,
     /// Their `st_size`.
     pub apparent_freed: u64,
     /// How many inodes those are.
@@ -27,19 +29,31 @@ pub struct Saving {
 }
 
 impl Saving {
-    pub(super) fn add(&mut self, size: u64, disk_size: u64, last: bool) {
+    /// Counts a name of an inode, with which extents of this size go if it is its last.
+    pub(super) fn add(&mut self, of: &LayoutInode, last: bool, physical_size: u64) {
         self.files_linked += 1;
-        self.bytes_freed = self.bytes_freed.saturating_add(size);
+        self.bytes_freed = self.bytes_freed.saturating_add(of.size);
         if last {
-            self.disk_freed = self.disk_freed.saturating_add(disk_size);
-            self.apparent_freed = self.apparent_freed.saturating_add(size);
+            self.disk_freed = self.disk_freed.saturating_add(of.disk_size);
+            self.freed_physical_size = self.freed_physical_size.saturating_add(physical_size);
+            self.apparent_freed = self.apparent_freed.saturating_add(of.size);
             self.inodes_freed += 1;
         }
     }
 
+    /// Adds another.
+    fn sum(&mut self, of: &Self) {
+        self.files_linked += of.files_linked;
+        self.bytes_freed = self.bytes_freed.saturating_add(of.bytes_freed);
+        self.disk_freed = self.disk_freed.saturating_add(of.disk_freed);
+        self.freed_physical_size = self.freed_physical_size.saturating_add(of.freed_physical_size);
+        self.apparent_freed = self.apparent_freed.saturating_add(of.apparent_freed);
+        self.inodes_freed += of.inodes_freed;
+    }
+
     /// Larger savings come first.
     pub(super) fn order(&self) -> impl Ord + use<> {
-        Reverse((self.disk_freed, self.bytes_freed, self.files_linked))
+        Reverse((self.freed_physical_size, self.disk_freed, self.bytes_freed, self.files_linked))
     }
 }
 
@@ -107,38 +121,39 @@ pub struct Breakdown {
 }
 
 /// Adds up what the simulation reports.
+#[derive(Default)]
 pub(super) struct Tally {
     by_path: Vec<Saving>,
     by_class: Vec<Saving>,
     by_inode: HashMap<u32, Saving>,
     replacements: Replacements,
+    /// The extents that go with each inode; empty where that is not known.
+    pub(super) physical_sizes: Vec<u64>,
 }
 
 impl Tally {
-    pub(super) fn new(tree: &GatheredTree) -> Self {
-        Self {
-            by_path: vec![Saving::default(); tree.layout.paths.len()],
-            by_class: vec![Saving::default(); tree.layout.classes as usize],
-            by_inode: HashMap::new(),
-            replacements: Replacements::default(),
-        }
+    pub(super) fn add(&mut self, event: Event) {
+        self.replacements.add(event);
     }
 
-    pub(super) fn add(&mut self, tree: &GatheredTree, event: Event) {
-        let Event::Replaced { path, inode, last, .. } = event else { return };
-        self.replacements.add(event);
-        let of = &tree.layout.inodes[inode as usize];
-        self.by_path[path as usize].add(of.size, of.disk_size, last);
-        if let Some(class) = of.class {
-            self.by_class[class.index()].add(of.size, of.disk_size, last);
+    fn sum(&mut self, tree: &GatheredTree) {
+        self.by_path = vec![Saving::default(); tree.layout.paths.len()];
+        self.by_class = vec![Saving::default(); tree.layout.classes as usize];
+        for &Replaced { path, inode, last, .. } in &self.replacements.0 {
+            let of = &tree.layout.inodes[inode as usize];
+            let physical_size = self.physical_sizes.get(inode as usize).copied().unwrap_or(0);
+            self.by_path[path as usize].add(of, last, physical_size);
+            if let Some(class) = of.class {
+                self.by_class[class.index()].add(of, last, physical_size);
+            }
+            self.by_inode.entry(inode).or_default().add(of, last, physical_size);
         }
-        self.by_inode.entry(inode).or_default().add(of.size, of.disk_size, last);
     }
 
     /// `package` of each path is a number below `packages`. Lists at most `limit`
     /// of each, and only groups of files of at least `min_size`.
     pub(super) fn finish(
-        self,
+        mut self,
         tree: &GatheredTree,
         package_of: &[u32],
         packages: usize,
@@ -146,6 +161,7 @@ impl Tally {
         min_size: u64,
         kinds_of_entries: &mut KindsOfEntries<'_>,
     ) -> Breakdown {
+        self.sum(tree);
         let classes = classes(tree);
         let class_of = |(entry, inode): (u32, u32)| Some((classes[inode as usize]?.node(), entry));
         let pairs: Vec<(u32, u32)> = tree.names_of_inodes().filter_map(class_of).collect();
@@ -154,15 +170,11 @@ impl Tally {
         let paths = tree.layout.paths.len();
         let mut by_package = vec![Saving::default(); packages];
         for (&package, of) in package_of.iter().zip(&self.by_path) {
-            let sum = &mut by_package[package as usize];
-            sum.files_linked += of.files_linked;
-            sum.bytes_freed = sum.bytes_freed.saturating_add(of.bytes_freed);
-            sum.disk_freed = sum.disk_freed.saturating_add(of.disk_freed);
-            sum.apparent_freed = sum.apparent_freed.saturating_add(of.apparent_freed);
-            sum.inodes_freed += of.inodes_freed;
+            by_package[package as usize].sum(of);
         }
         let itself: Vec<u32> = (0..paths as u32).collect();
-        let (by_pair, pair_files) = self.replacements.finish(tree, package_of, limit);
+        let (by_pair, pair_files) =
+            self.replacements.finish(tree, &self.physical_sizes, package_of, limit);
         Breakdown {
             by_path: owners(tree, &entries, &itself, self.by_path, limit),
             by_package: owners(tree, &entries, package_of, by_package, limit),
@@ -339,12 +351,7 @@ fn kinds(
         let Some(entry) = tree.first_entry[inode as usize] else { continue };
         let flags = tree.flags[inode as usize];
         let kind = kinds_of_entries.kind(entry.node(), flags.symlink(), flags.executable());
-        let sum = kinds.entry(kind).or_default();
-        sum.files_linked += saving.files_linked;
-        sum.bytes_freed = sum.bytes_freed.saturating_add(saving.bytes_freed);
-        sum.disk_freed = sum.disk_freed.saturating_add(saving.disk_freed);
-        sum.apparent_freed = sum.apparent_freed.saturating_add(saving.apparent_freed);
-        sum.inodes_freed += saving.inodes_freed;
+        kinds.entry(kind).or_default().sum(saving);
     }
     let mut rows: Vec<KindSaving> =
         kinds.into_iter().map(|(kind, saving)| KindSaving { kind, saving }).collect();

@@ -137,6 +137,8 @@ impl Optimise {
             _ => String::new(),
         };
         let links = match (outcome.links_added, outcome.links_removed) {
+            // Said of its own.
+            _ if self.links_metadata_size.is_some() => String::new(),
             (0, 0) => String::new(),
             (added, 0) => {
                 format!("minus what .links takes for {} new entries", format_count(added))
@@ -160,6 +162,13 @@ impl Optimise {
             .remark("extents that nothing else uses: what the disk really gains")
             .hidden_if(!self.has_extents),
             Field::new(
+                "links_metadata_size",
+                "metadata of .links",
+                Cell::optional(self.links_metadata_size, about),
+            )
+            .remark(format!("taken by {} new entries", format_count(outcome.links_added)))
+            .hidden_if(self.links_metadata_size.unwrap_or(0) == 0),
+            Field::new(
                 "apparent_freed",
                 "apparent size",
                 certain(apparent, Cell::Size(outcome.apparent_freed)),
@@ -181,9 +190,46 @@ impl Optimise {
                 .remark("taken for unlike any other: the gain may be larger"),
             Field::hidden("unreadable_size", Cell::Size(self.unreadable_size)),
         ];
+        fields.extend(self.deduplication_fields());
         fields.extend(bounds("disk_freed_least", "disk_freed_most", disk, Cell::Size));
         fields.extend(bounds("inodes_freed_least", "inodes_freed_most", inodes, Cell::Count));
         fields
+    }
+
+    fn saving_cells<'a>(&self, saving: &Saving) -> Vec<Cell<'a>> {
+        let known = self.freed_physical_size.is_some();
+        vec![
+            Cell::Size(saving.disk_freed),
+            if known { Cell::Size(saving.freed_physical_size) } else { Cell::Missing },
+            Cell::Size(saving.apparent_freed),
+            Cell::Count(saving.inodes_freed),
+            Cell::Count(saving.files_linked),
+            Cell::Size(saving.bytes_freed),
+        ]
+    }
+
+    fn deduplication_fields(&self) -> Vec<Field<'static>> {
+        let Some(of) = &self.deduplication else {
+            let missing = |key| Field::hidden(key, Cell::Missing);
+            return DEDUPLICATION.map(missing).into();
+        };
+        let mut remark = format!("whole extents of equal length, compression and {}", of.algorithm);
+        if of.estimated {
+            remark.push_str(", which may be equal by chance");
+        }
+        if of.unchecked_size > 0 {
+            let size = format_size(of.unchecked_size, Units::Binary);
+            remark.push_str(&format!("; without {size} that have no checksums"));
+        }
+        let cell = if of.estimated { about } else { Cell::Size };
+        let [size, unchecked, checksums, estimated] = DEDUPLICATION;
+        vec![
+            Field::new(size, "block deduplication afterwards", cell(of.physical_size))
+                .remark(remark),
+            Field::hidden(unchecked, Cell::Size(of.unchecked_size)),
+            Field::hidden(checksums, Cell::text(of.algorithm)),
+            Field::hidden(estimated, Cell::Bool(of.estimated)),
+        ]
     }
 
     /// What people should know where Nix's figure is not the disk's.
@@ -276,14 +322,14 @@ impl Optimise {
     }
 
     fn pairs_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let mut columns = saving_columns();
+        let mut columns = saving_columns(self.has_extents);
         columns.extend([
             Column::text("package").rank(0).named(),
             Column::text("kept_package").titled("keeps the file of").rank(1),
         ]);
         let name = |path: u32| census.catalog.package(census.id(PathIndex::new(path))).name;
         let rows = self.breakdown.by_pair.iter().map(move |of| {
-            let mut row = saving_cells(&of.saving);
+            let mut row = self.saving_cells(&of.saving);
             row.push(Cell::text(name(of.path)));
             row.push(Cell::optional(of.kept.map(name), Cell::text));
             row
@@ -309,7 +355,7 @@ impl Optimise {
     ) -> Section<'a> {
         let by_path = key == "by_path";
         let own = if by_path { "path" } else { "package" };
-        let mut columns = saving_columns();
+        let mut columns = saving_columns(self.has_extents);
         columns.extend([
             Column::size("disk_size").titled("of").rank(1),
             Column::size("also_elsewhere").titled("also elsewhere").rank(4),
@@ -318,7 +364,7 @@ impl Optimise {
             Column::records("shared_with").titled("shared with").rank(3),
         ]);
         let rows = owners.iter().map(move |of| {
-            let mut row = saving_cells(&of.saving);
+            let mut row = self.saving_cells(&of.saving);
             let partners = of.shared_with.iter();
             let record = |&(path, size): &(u32, u64)| {
                 Cell::Record(vec![(own, Cell::text(name(path))), ("disk_size", Cell::Size(size))])
@@ -347,10 +393,10 @@ impl Optimise {
     }
 
     fn kinds_section(&self) -> Section<'_> {
-        let mut columns = saving_columns();
+        let mut columns = saving_columns(self.has_extents);
         columns.push(Column::text("kind").rank(0));
         let rows = self.breakdown.by_kind.iter().map(|of| {
-            let mut row = saving_cells(&of.saving);
+            let mut row = self.saving_cells(&of.saving);
             row.push(Cell::text(of.kind.key()));
             row
         });
@@ -361,7 +407,7 @@ impl Optimise {
     fn groups_section(&self) -> Section<'_> {
         let groups = &self.breakdown.groups;
         let title = if groups.is_empty() { "" } else { "Equal files" };
-        let mut columns = saving_columns();
+        let mut columns = saving_columns(self.has_extents);
         columns.extend([
             Column::size("size"),
             Column::count("inodes"),
@@ -369,7 +415,7 @@ impl Optimise {
             Column::paths("names").rank(0).named(),
         ]);
         let rows = groups.iter().map(|group| {
-            let mut row = saving_cells(&group.saving);
+            let mut row = self.saving_cells(&group.saving);
             let kind = match (group.symlink, group.executable) {
                 (true, _) => "symlink",
                 (_, true) => "executable",
@@ -414,9 +460,18 @@ fn count_if(key: &'static str, label: &'static str, n: u64) -> Field<'static> {
     Field::new(key, label, Cell::Count(n)).hidden_if(n == 0)
 }
 
-fn saving_columns() -> Vec<Column> {
+fn saving_columns(has_extents: bool) -> Vec<Column> {
+    let [mut disk, mut physical] = [
+        Column::size("disk_freed").titled("frees").hidden_if(has_extents),
+        Column::size("freed_physical_size").titled("frees").hidden_if(!has_extents),
+    ];
+    match has_extents {
+        true => physical = physical.weight(),
+        false => disk = disk.weight(),
+    }
     vec![
-        Column::size("disk_freed").titled("frees").weight(),
+        disk,
+        physical,
         Column::size("apparent_freed").hidden(),
         Column::count("inodes_freed").hidden(),
         Column::count("files_linked").titled("files linked").rank(4),
@@ -424,14 +479,18 @@ fn saving_columns() -> Vec<Column> {
     ]
 }
 
-fn saving_cells<'a>(saving: &Saving) -> Vec<Cell<'a>> {
-    vec![
-        Cell::Size(saving.disk_freed),
-        Cell::Size(saving.apparent_freed),
-        Cell::Count(saving.inodes_freed),
-        Cell::Count(saving.files_linked),
-        Cell::Size(saving.bytes_freed),
-    ]
+/// What is told of block deduplication: of two sizes, a name, and whether it is an estimate.
+const DEDUPLICATION: [&str; 4] = [
+    "deduplication_physical_size",
+    "deduplication_unchecked_size",
+    "deduplication_checksums",
+    "deduplication_estimated",
+];
+
+/// A size that is not exact.
+fn about<'a>(size: u64) -> Cell<'a> {
+    let text = format!("about {}", format_size(size, Units::Binary));
+    Cell::Both(text.into(), Box::new(Cell::Size(size)))
 }
 
 #[cfg(test)]
@@ -452,6 +511,7 @@ mod tests {
             files_linked,
             bytes_freed,
             disk_freed,
+            freed_physical_size: disk_freed,
             apparent_freed: bytes_freed,
             inodes_freed: files_linked,
         };
@@ -470,6 +530,8 @@ mod tests {
         Optimise {
             freed_physical_size: Some(8_493_465),
             has_extents: false,
+            links_metadata_size: None,
+            deduplication: None,
             guix: false,
             nix: NixVersion::NEWEST,
             outcome: SimulatedResult {

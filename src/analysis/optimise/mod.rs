@@ -34,8 +34,12 @@ use std::collections::HashMap;
 use std::ffi::CString;
 
 use crate::census::{Census, PathIndex, WholeCensus};
-use crate::disk::{DiskError, ExtentsOption, Going, Progress, Walker, going, kind_of};
+use crate::disk::{
+    DiskError, EqualExtents, ExtentsOption, Going, GoingExtents, GoingInodes, Progress, Walker,
+    going, kind_of,
+};
 use crate::fs::StoreFiles;
+use crate::graph::saturating_sum;
 use crate::threads::{self, Pool};
 use crate::warning::{WarningKind, Warnings};
 
@@ -124,6 +128,34 @@ pub struct UnusedLinks {
     pub disk_size: u64,
 }
 
+/// What deduplicating blocks of the store would free once its files are linked: extents
+/// of equal length, compression and checksums. Sizes are in bytes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deduplication {
+    /// What goes of them if each is there once.
+    pub physical_size: u64,
+    /// Whether contents that differ may have equal checksums by chance.
+    pub estimated: bool,
+    /// Which checksums.
+    pub algorithm: &'static str,
+    /// Extents as long as another of which it is not known, as they have no checksums.
+    pub unchecked_size: u64,
+}
+
+impl From<EqualExtents> for Deduplication {
+    fn from(of: EqualExtents) -> Self {
+        Self {
+            physical_size: of.physical_size,
+            estimated: !of.strong,
+            algorithm: of.algorithm,
+            unchecked_size: of.unchecked_size,
+        }
+    }
+}
+
+/// The length of a name in `.links`: a SHA-256 in nix32.
+const LINK_NAME: u64 = 52;
+
 /// The answer. All sizes are in bytes.
 #[derive(Debug)]
 pub struct Optimise {
@@ -142,6 +174,10 @@ pub struct Optimise {
     pub freed_physical_size: Option<u64>,
     /// Whether that is not what it would gain in blocks.
     pub has_extents: bool,
+    /// What new entries of `.links` take in metadata, about.
+    pub links_metadata_size: Option<u64>,
+    /// What block deduplication would free afterwards, if the file system has checksums.
+    pub deduplication: Option<Deduplication>,
     /// What hard linking saves already.
     pub already_saved: AlreadySaved,
     /// Unused entries of `.links`.
@@ -264,17 +300,17 @@ impl Optimise {
         mut warnings: Warnings,
     ) -> Self {
         let limit = options.limit.unwrap_or(usize::MAX);
-        let mut tally = (limit > 0).then(|| Tally::new(&tree));
+        let mut tally = (limit > 0).then(Tally::default);
         let rules = options.nix.rules();
         let mut gone = Vec::new();
         let outcome = simulate(&tree.layout, rules, |event| {
             if let Some(tally) = &mut tally {
-                tally.add(&tree, event);
+                tally.add(event);
             }
             if let Event::Replaced { inode, last: true, .. }
             | Event::LinkRemoved { inode, last: true } = event
             {
-                gone.push(tree.numbers[inode as usize]);
+                gone.push(inode);
             }
         });
         let any_order =
@@ -285,21 +321,28 @@ impl Optimise {
         };
         let other = NixRules { linked, ..rules };
         let other = simulate(&tree.layout, other, |_| {}).disk_freed;
-        let asked = census.is_whole() && options.extents != ExtentsOption::Never;
         let certain = any_order.is_none_or(|any| any.disk_freed.is_certain());
-        let going = match asked && certain && files.facts().mounts_below == Some(false) {
-            true => going(files, &gone).unwrap_or_else(|error| {
-                let message = format!("cannot read its extents: {error}");
-                warnings.push(kind_of(&error), census.catalog.store_dir(), message);
-                Going::Unknown
-            }),
+        let known = census.is_whole() && certain && files.facts().mounts_below == Some(false);
+        let at = census.catalog.store_dir();
+        let going = match known {
+            true => physical(&tree, &gone, files, options.extents, at, &mut warnings),
             false => Going::Unknown,
         };
-        let (freed_physical_size, has_extents) = match going {
+        let (freed_physical_size, has_extents) = match &going {
             Going::Blocks => (Some(outcome.disk_freed), false),
             Going::Unknown => (None, false),
-            Going::Extents(size) => (Some(size), true),
+            Going::Extents(of) => (Some(saturating_sum(of.sizes.iter().copied())), true),
         };
+        if let Some(tally) = &mut tally {
+            tally.physical_sizes = physical_sizes(&tree, &gone, &going);
+        }
+        let extents = match going {
+            Going::Extents(extents) => Some(extents),
+            Going::Blocks | Going::Unknown => None,
+        };
+        let links_metadata_size = extents.as_ref().and_then(|of| of.name_size);
+        let links_metadata_size =
+            links_metadata_size.map(|size| size.saturating_mul(outcome.links_added));
         let mut breakdown = Breakdown::default();
         if let Some(tally) = tally {
             let (package_of, packages) = number_packages(census);
@@ -341,6 +384,8 @@ impl Optimise {
             other_rule_disk_freed: (other != outcome.disk_freed).then_some(other),
             freed_physical_size,
             has_extents,
+            links_metadata_size,
+            deduplication: extents.and_then(|of| of.equal).map(Deduplication::from),
             already_saved: already_saved(&tree, census.is_whole(), options.nix),
             unused_links: UnusedLinks {
                 entries: tree.links.unused,
@@ -390,6 +435,37 @@ impl Optimise {
     /// names does not go with the one that is replaced.
     pub fn overstated(&self) -> u64 {
         self.outcome.bytes_freed.saturating_sub(self.outcome.apparent_freed)
+    }
+}
+
+/// What goes with inodes, which are indexes, beneath their blocks.
+fn physical(
+    tree: &GatheredTree,
+    gone: &[u32],
+    files: &StoreFiles,
+    option: ExtentsOption,
+    at: &str,
+    warnings: &mut Warnings,
+) -> Going {
+    let gone: Vec<u64> = gone.iter().map(|&inode| tree.numbers[inode as usize]).collect();
+    let inodes = GoingInodes { gone: &gone, all: &tree.numbers, name_length: LINK_NAME };
+    going(files, option, inodes, at, warnings).unwrap_or_else(|error| {
+        let message = format!("cannot read its extents: {error}");
+        warnings.push(kind_of(&error), at, message);
+        Going::Unknown
+    })
+}
+
+/// What goes with each inode of a tree, if that is known.
+fn physical_sizes(tree: &GatheredTree, gone: &[u32], going: &Going) -> Vec<u64> {
+    match going {
+        Going::Unknown => Vec::new(),
+        Going::Blocks => tree.layout.inodes.iter().map(|inode| inode.disk_size).collect(),
+        Going::Extents(GoingExtents { sizes, .. }) => {
+            let mut all = vec![0; tree.layout.inodes.len()];
+            gone.iter().zip(sizes).for_each(|(&inode, &size)| all[inode as usize] = size);
+            all
+        }
     }
 }
 

@@ -26,11 +26,11 @@ pub struct PairSaving {
 
 /// A name that becomes a name of another inode.
 #[derive(Clone, Copy, Debug)]
-struct Replaced {
-    path: u32,
-    inode: u32,
-    kept: u32,
-    last: bool,
+pub(super) struct Replaced {
+    pub(super) path: u32,
+    pub(super) inode: u32,
+    pub(super) kept: u32,
+    pub(super) last: bool,
 }
 
 /// The package of a file that is replaced, and that of the one that is kept.
@@ -38,7 +38,7 @@ type Pair = (u32, Option<u32>);
 
 /// The names that are replaced, one after the other.
 #[derive(Default)]
-pub(super) struct Replacements(Vec<Replaced>);
+pub(super) struct Replacements(pub(super) Vec<Replaced>);
 
 /// Equal files of one pair, of which some are replaced.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -65,6 +65,7 @@ impl Replacements {
     pub(super) fn finish(
         &self,
         tree: &GatheredTree,
+        physical_sizes: &[u64],
         package_of: &[u32],
         limit: usize,
     ) -> (Vec<PairSaving>, Vec<PairFiles>) {
@@ -83,9 +84,10 @@ impl Replacements {
         for of in &self.0 {
             let inode = &tree.layout.inodes[of.inode as usize];
             let pair = pair_of(of);
-            pairs.entry(pair).or_default().add(inode.size, inode.disk_size, of.last);
+            let physical_size = physical_sizes.get(of.inode as usize).copied().unwrap_or(0);
+            pairs.entry(pair).or_default().add(inode, of.last, physical_size);
             let file = files.entry((pair, of.kept)).or_insert((of.inode, Saving::default()));
-            file.1.add(inode.size, inode.disk_size, of.last);
+            file.1.add(inode, of.last, physical_size);
         }
         let mut listed: Vec<(Pair, PairSaving)> = pairs
             .into_iter()

@@ -12,7 +12,7 @@ mod going;
 use gather::gather;
 pub(crate) use gather::kind_of;
 pub(super) use gather::{Found, Met};
-pub(crate) use going::{Going, going};
+pub(crate) use going::{EqualExtents, Going, GoingExtents, GoingInodes, going};
 
 use super::inodes::Inode;
 use super::progress::{Progress, Total};

@@ -4,10 +4,11 @@
 //! inode holds: a search by inode would be one call an inode. What is written but
 //! not yet given a place on the disk is in no tree.
 
+mod checksums;
 mod items;
 mod search;
 
-use super::extents::{Chunk, ExtentItem, ExtentReader, Subvolume};
+use super::extents::{Checksums, Chunk, ExtentItem, ExtentReader, Subvolume};
 use items::{CHUNK_ITEM, EXTENT_DATA, ROOT_BACKREF, ROOT_ITEM};
 use search::{Key, lookup, search};
 use std::collections::BTreeMap;
@@ -22,6 +23,12 @@ const TOP_LEVEL: u64 = 5;
 /// The numbers that subvolumes and files may have (`BTRFS_FIRST_FREE_OBJECTID`).
 const FIRST_FREE: u64 = 256;
 const LAST_FREE: u64 = 256u64.wrapping_neg();
+
+/// What a leaf of a tree holds of each item beside it (`struct btrfs_item`), and the sizes of
+/// `struct btrfs_dir_item` and `struct btrfs_inode_ref` without the name.
+const ITEM: u64 = 25;
+const DIRECTORY_ENTRY: u64 = 30;
+const INODE_REFERENCE: u64 = 10;
 
 /// A btrfs file system, by an open directory of it.
 pub(super) struct Btrfs {
@@ -149,5 +156,16 @@ impl ExtentReader for Btrfs {
             }
             Ok(())
         })
+    }
+
+    fn checksums(&self, extents: &[(u64, u64)]) -> io::Result<Option<Checksums>> {
+        checksums::checksums(&self.fd, extents)
+    }
+
+    /// Two entries of the directory, by hash and by place, and one of the inode. What is put
+    /// into a tree in no order leaves its leaves full by about two thirds.
+    fn name_size(&self, length: u64) -> Option<u64> {
+        let items = 2 * (ITEM + DIRECTORY_ENTRY + length) + ITEM + INODE_REFERENCE + length;
+        Some(items * 3 / 2)
     }
 }

@@ -9,7 +9,7 @@ use std::mem::offset_of;
 use std::os::fd::{AsFd, BorrowedFd};
 
 /// Of all calls of btrfs (`BTRFS_IOCTL_MAGIC`).
-const MAGIC: u8 = 0x94;
+pub(super) const MAGIC: u8 = 0x94;
 /// Bytes that one search may fill; with many more each search takes longer than it saves.
 const BUFFER: usize = 64 << 10;
 /// Bytes before each item: `struct btrfs_ioctl_search_header`.
