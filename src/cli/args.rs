@@ -121,10 +121,10 @@ pub(super) enum RootKindArg {
 /// How it is found out what files take beneath their blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ExtentsArg {
-    /// From the file system, where it says so
+    /// From the file system, where it says so and reading that is not far longer than the walk
     #[default]
     Auto,
-    /// The same; else the answer is incomplete
+    /// The same, however long it takes; else the answer is incomplete
     Exact,
     /// Not at all
     Never,

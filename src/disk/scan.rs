@@ -390,6 +390,7 @@ impl Scanned<'_> {
             asked: asked.len(),
             files: self.files,
             elsewhere: self.elsewhere,
+            entries: self.entries,
             inodes: &inodes,
             names: &names,
             unused_links: extents::with_blocks(self.unused_links),

@@ -927,6 +927,48 @@ fn without_privilege_extents_are_not_known() {
 }
 
 #[test]
+fn far_more_than_the_store_is_read_only_when_asked() {
+    let Some(btrfs) = btrfs(&["-m", "single"], "loop,compress=zstd") else { return };
+    fs::write(btrfs.place(1, "zeros"), zeros(1 << 20)).unwrap();
+    // 8 MiB of metadata, and the same again in each snapshot.
+    btrfs.btrfs(&["subvolume", "create", "home"]);
+    let noise = random(2000);
+    for n in 0..4000 {
+        fs::write(btrfs.at.join(format!("home/{n}")), &noise).unwrap();
+    }
+    btrfs.sync();
+    let ask = |how: &str, command: &[&str]| {
+        let args = [&["--scan", "--extents", how], command].concat();
+        let (answer, run) = btrfs.made.json(&btrfs.env, args);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        (answer, run.stderr)
+    };
+    let report = ["report", "--all"];
+    let physical = |how: &str| {
+        let (answer, said) = ask(how, &report);
+        (answer["paths"][0]["physical_size"].clone(), said.contains("--extents exact"))
+    };
+    for n in 0..5 {
+        btrfs.btrfs(&["subvolume", "snapshot", "-r", "home", &format!("{n}")]);
+    }
+    assert_eq!(physical("auto"), (32_768.into(), false));
+    for n in 5..25 {
+        btrfs.btrfs(&["subvolume", "snapshot", "-r", "home", &format!("{n}")]);
+    }
+    // The same each time, as it goes by what is read and not by the clock.
+    for _ in 0..2 {
+        assert_eq!(physical("auto"), (Value::Null, true));
+    }
+    assert_eq!(physical("exact"), (32_768.into(), false));
+    let (overview, _) = ask("auto", &[]);
+    assert_eq!(overview["physical_size"], Value::Null);
+    let why = overview["physical_size_unknown"].as_str().unwrap();
+    assert!(why.contains("--extents exact"), "{why}");
+    let freed = |how: &str| ask(how, &["optimise"]).0["freed_physical_size"].clone();
+    assert_eq!((freed("auto"), freed("exact")), (Value::Null, 0.into()));
+}
+
+#[test]
 fn a_damaged_tree_is_said() {
     let Some(btrfs) = btrfs(&["-m", "single"], "loop") else { return };
     let path = btrfs.place(1, "many");

@@ -448,7 +448,12 @@ fn physical(
     warnings: &mut Warnings,
 ) -> Going {
     let gone: Vec<u64> = gone.iter().map(|&inode| tree.numbers[inode as usize]).collect();
-    let inodes = GoingInodes { gone: &gone, all: &tree.numbers, name_length: LINK_NAME };
+    let inodes = GoingInodes {
+        gone: &gone,
+        all: &tree.numbers,
+        entries: tree.entries,
+        name_length: LINK_NAME,
+    };
     going(files, option, inodes, at, warnings).unwrap_or_else(|error| {
         let message = format!("cannot read its extents: {error}");
         warnings.push(kind_of(&error), at, message);

@@ -39,6 +39,8 @@ pub(in crate::disk) struct Met<'a> {
     pub(in crate::disk) inodes: &'a [Inode],
     /// For each path its inodes.
     pub(in crate::disk) names: &'a Rows,
+    /// How many entries it met, in `.links` too.
+    pub(in crate::disk) entries: u64,
     /// Links of `.links` with no other name: number and blocks in bytes.
     pub(in crate::disk) unused_links: Vec<(u64, u64)>,
 }
@@ -103,6 +105,10 @@ pub(in crate::disk) fn gather(
     let starts = own.references.chunk_by(|a, b| a.start == b.start).map(|chunk| chunk[0].start);
     let mut holding = Holding::new(starts);
     holding.read(reader, &own.elsewhere, at, warnings)?;
+    let chunks = match reader.chunks() {
+        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => return Err(error),
+        chunks => chunks.unwrap_or_default(),
+    };
     let Own { references, sizes, unused_links, totals, asked, .. } = own;
     let mut grouping = Grouping {
         extents: Extents {
@@ -114,7 +120,7 @@ pub(in crate::disk) fn gather(
         },
         totals,
         asked,
-        chunks: reader.chunks().unwrap_or_default(),
+        chunks,
         numbers: HashMap::new(),
         owners: Vec::new(),
     };
@@ -347,6 +353,9 @@ impl Holding {
                     }
                 });
                 if let Err(error) = read {
+                    if error.kind() == io::ErrorKind::QuotaExceeded {
+                        return Err(error);
+                    }
                     let message = format!(
                         "cannot read what this subvolume shares with the store, which is taken to \
                          be nothing more than was read: {error}"
@@ -545,6 +554,7 @@ mod tests {
             asked: 2,
             files: files.to_vec(),
             elsewhere: 0,
+            entries: 2,
             inodes: &[],
             names: &Rows::from_lists(&[[0u32; 0]; 2]),
             unused_links: Vec::new(),

@@ -1,7 +1,7 @@
 //! What of a file system's extents goes with some inodes, and what could go after that
 //! because others are equal.
 
-use super::ExtentsOption;
+use super::{ExtentsOption, FAR_MORE};
 use crate::disk::ByNumber;
 use crate::fs::{Compression, ExtentItem, ExtentReader, ExtentSource, StoreFiles};
 use crate::graph::saturating_sum;
@@ -52,6 +52,8 @@ pub(crate) struct GoingInodes<'a> {
     pub(crate) gone: &'a [u64],
     /// All of the store, those that go too.
     pub(crate) all: &'a [u64],
+    /// How many entries were met.
+    pub(crate) entries: u64,
     /// The length of names that are new, in bytes.
     pub(crate) name_length: u64,
 }
@@ -73,8 +75,18 @@ pub(crate) fn going(
         ExtentSource::Unknown(_) => Ok(Going::Unknown),
         ExtentSource::Extents(reader) => {
             let reader = &*reader;
+            if option != ExtentsOption::Exact {
+                reader.allow_half_a_walk(inodes.entries);
+            }
             let before = reader.generation()?;
-            let extents = extents_of(reader, inodes)?;
+            let extents = match extents_of(reader, inodes) {
+                Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
+                    let message = format!("physical sizes are not known: {FAR_MORE}");
+                    warnings.push(WarningKind::Note, at, message);
+                    return Ok(Going::Unknown);
+                }
+                extents => extents?,
+            };
             if reader.generation()? != before {
                 let message = "the file system was written to while its extents were read: \
                                physical sizes may be of no one moment";

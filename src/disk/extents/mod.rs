@@ -21,18 +21,24 @@ use super::space::Space;
 use crate::fs::{Compression, ExtentReader, ExtentSource, StoreFiles};
 use crate::graph::{Node, Rows, saturating_sum};
 use crate::warning::{WarningKind, Warnings};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 
 /// Why physical sizes are not known where nobody asked for them.
 const NOT_ASKED: &str = "it was not asked for";
 
+/// Why physical sizes are not known where reading extents takes far longer than the walk.
+pub(super) const FAR_MORE: &str = "the file system holds far more than was walked, in \
+                                   snapshots or elsewhere; --extents exact reads it all";
+
 /// How a scan knows what paths take beneath their blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExtentsOption {
-    /// From the file system itself, where it shows that.
+    /// From the file system itself, where it shows that, and reading it takes not far
+    /// longer than the walk: by what is read, not by the clock.
     #[default]
     Auto,
-    /// The same; where that cannot be, the answer is incomplete.
+    /// The same, however long it takes; where that cannot be, the answer is incomplete.
     Exact,
     /// Not at all.
     Never,
@@ -317,8 +323,19 @@ pub(super) fn physical(
         Err(reader) => reader,
     };
     progress.begin("reading extents", Total::Unknown);
+    if option != ExtentsOption::Exact {
+        reader.allow_half_a_walk(met.entries);
+    }
     match gather(&*reader, met, at, warnings) {
         Ok(extents) => Physical::Extents(Box::new(extents)),
+        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
+            warnings.push(
+                WarningKind::Note,
+                at,
+                format!("physical sizes are not known: {FAR_MORE}"),
+            );
+            Physical::Unknown(FAR_MORE.to_owned())
+        }
         Err(error) => {
             let message = format!("cannot read its extents: {error}");
             warnings.push(kind_of(&error), at, message.clone());

@@ -5,10 +5,10 @@
 
 use super::super::extents::Checksums;
 use super::super::ioctl::{Direction, call};
-use super::search::{Key, MAGIC, search};
+use super::search::{Calls, Key, MAGIC, search};
 use sha2::{Digest, Sha256};
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::BorrowedFd;
 
 /// `BTRFS_CSUM_TREE_OBJECTID`.
 const CHECKSUM_TREE: u64 = 7;
@@ -93,12 +93,15 @@ impl Kind {
 
 /// Reads the checksums of extents: address and length of each, ascending, none
 /// overlapping another.
-pub(super) fn checksums(fd: impl AsFd, extents: &[(u64, u64)]) -> io::Result<Option<Checksums>> {
-    let Some(kind) = Kind::of(&fs_info(fd.as_fd())?) else { return Ok(None) };
+pub(super) fn checksums(
+    (fd, calls): (BorrowedFd<'_>, &Calls),
+    extents: &[(u64, u64)],
+) -> io::Result<Option<Checksums>> {
+    let Some(kind) = Kind::of(&fs_info(fd)?) else { return Ok(None) };
     let mut reading = Reading::new(kind, extents);
     for (first, last) in ranges(extents, kind.longest) {
         let key = |at| Key::new(OBJECT, EXTENT_CSUM, at);
-        search(fd.as_fd(), CHECKSUM_TREE, (key(first), key(last)), &mut |key, item| match (
+        search((fd, calls), CHECKSUM_TREE, (key(first), key(last)), &mut |key, item| match (
             key.object, key.kind,
         ) {
             (OBJECT, EXTENT_CSUM) => reading.add(key.offset, item),

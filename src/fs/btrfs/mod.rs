@@ -10,10 +10,10 @@ mod search;
 
 use super::extents::{Checksums, Chunk, ExtentItem, ExtentReader, Subvolume};
 use items::{CHUNK_ITEM, EXTENT_DATA, ROOT_BACKREF, ROOT_ITEM};
-use search::{Key, lookup, search};
+use search::{Calls, Key, lookup, search};
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// `BTRFS_ROOT_TREE_OBJECTID` and `BTRFS_CHUNK_TREE_OBJECTID`.
 const ROOT_TREE: u64 = 1;
@@ -30,11 +30,18 @@ const ITEM: u64 = 25;
 const DIRECTORY_ENTRY: u64 = 30;
 const INODE_REFERENCE: u64 = 10;
 
+/// A call shows the items of about 85 files, and takes as long as a walk over 38 of them
+/// (measured: see `benches/README.md`): so half of a walk is a call for each …
+const ENTRIES_A_CALL: u64 = 76;
+/// … and so many take no longer than one waits for any answer, less than half a second.
+const CALLS: u64 = 2048;
+
 /// A btrfs file system, by an open directory of it.
 pub(super) struct Btrfs {
     fd: OwnedFd,
     own: u64,
     block_size: u64,
+    calls: Calls,
 }
 
 impl Btrfs {
@@ -45,7 +52,7 @@ impl Btrfs {
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         let (own, _) = lookup(&fd, 0, FIRST_FREE)?;
         let block_size = rustix::fs::fstatfs(&fd)?.f_bsize as u64;
-        let btrfs = Self { fd, own, block_size };
+        let btrfs = Self { fd, own, block_size, calls: Calls::new(u64::MAX) };
         btrfs.generation()?;
         Ok(btrfs)
     }
@@ -58,7 +65,7 @@ impl Btrfs {
     ) -> io::Result<()> {
         let first = Key::new(objects.0, ROOT_ITEM, 0);
         let last = Key::new(objects.1, ROOT_BACKREF, u64::MAX);
-        search(&self.fd, ROOT_TREE, (first, last), each)
+        search((&self.fd, &self.calls), ROOT_TREE, (first, last), each)
     }
 
     /// The path of a subvolume below the top level, as far as it is known.
@@ -86,6 +93,10 @@ impl ExtentReader for Btrfs {
 
     fn block_size(&self) -> u64 {
         self.block_size
+    }
+
+    fn allow_half_a_walk(&self, entries: u64) {
+        self.calls.limit(CALLS.saturating_add(entries / ENTRIES_A_CALL));
     }
 
     fn generation(&self) -> io::Result<u64> {
@@ -137,7 +148,7 @@ impl ExtentReader for Btrfs {
         let mut chunks = Vec::new();
         let first = Key::new(FIRST_FREE, CHUNK_ITEM, 0);
         let last = Key::new(FIRST_FREE, CHUNK_ITEM, u64::MAX);
-        search(&self.fd, CHUNK_TREE, (first, last), &mut |key, item| {
+        search((&self.fd, &self.calls), CHUNK_TREE, (first, last), &mut |key, item| {
             chunks.push(items::chunk(key.offset, item)?);
             Ok(())
         })?;
@@ -147,7 +158,7 @@ impl ExtentReader for Btrfs {
     fn read(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
         let first = Key::new(FIRST_FREE, 0, 0);
         let last = Key::new(LAST_FREE, u8::MAX, u64::MAX);
-        search(&self.fd, tree, (first, last), &mut |key, item| {
+        search((&self.fd, &self.calls), tree, (first, last), &mut |key, item| {
             // Items of all kinds come.
             if key.kind == EXTENT_DATA
                 && let Some(item) = items::extent(item)?
@@ -159,7 +170,7 @@ impl ExtentReader for Btrfs {
     }
 
     fn checksums(&self, extents: &[(u64, u64)]) -> io::Result<Option<Checksums>> {
-        checksums::checksums(&self.fd, extents)
+        checksums::checksums((self.fd.as_fd(), &self.calls), extents)
     }
 
     /// Two entries of the directory, by hash and by place, and one of the inode. What is put
