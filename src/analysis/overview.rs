@@ -7,7 +7,7 @@ use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, Union, WholeCensus};
 use crate::disk::{CompressionSizes, ExtentSizes, Physical, Space};
-use crate::fs::Capacity;
+use crate::fs::{Capacity, SizeIs};
 use crate::outside::Outside;
 use crate::store::StoreLocation;
 use crate::text::{Units, escape, format_count, format_size};
@@ -265,7 +265,7 @@ impl Overview {
         }
         sections.extend(hard_links::notes(census, census.indexes()));
         sections.extend(self.outside.as_ref().map(Printed::section));
-        sections.extend(physical::note(census));
+        sections.extend(physical::notes(census));
         sections.push(Section::fields(None, title, fields));
         Document::new(Head { store_dir, warnings: &self.warnings }, sections, "heaviest")
     }
@@ -284,6 +284,9 @@ impl Overview {
         let known = self.extents.is_some();
         let copied = raw.is_some() && raw != sizes.map(|sizes| sizes.physical_size);
         let remark = match &why {
+            _ if census.physical_sizes_are() == Some(SizeIs::About) => {
+                "about: extents as they lie on the disk, each once; root sees it exactly".to_owned()
+            }
             Some(why) => format!("not known: {}", escape(why.as_bytes())),
             None => "extents as they lie on the disk, each once: what is really used".to_owned(),
         };
@@ -343,7 +346,7 @@ fn extents_overview(census: &Census) -> Option<ExtentsOverview> {
     Some(ExtentsOverview {
         compressions: extents.totals.clone(),
         raw_size: extents.raw_size,
-        held: Held::new(census.disk.as_ref()?, |_| true)?,
+        held: Held::new(census.disk.as_ref()?, |_| true).unwrap_or_default(),
     })
 }
 

@@ -4,6 +4,7 @@
 use crate::answer::{Cell, Column, Field, Section};
 use crate::census::{Census, PathIndex};
 use crate::disk::{DiskScan, Space};
+use crate::fs::SizeIs;
 
 /// A column of blocks and the same of extents, with the same heading.
 pub(super) fn columns(
@@ -22,7 +23,8 @@ pub(super) fn columns(
 /// The columns of what a path takes.
 pub(super) fn own_columns(census: &Census) -> [Column; 2] {
     let [disk, physical] = columns(census, "disk_size", "physical_size", "disk size");
-    [disk, physical.titled("physical")]
+    let about = census.physical_sizes_are() == Some(SizeIs::About);
+    [disk, physical.titled(if about { "physical, about" } else { "physical" })]
 }
 
 /// The cells of those columns; `None` is a path that is not examined.
@@ -43,9 +45,9 @@ pub(super) fn weight(census: &Census, [disk, physical]: [Column; 2]) -> [Column;
     }
 }
 
-/// The cells of columns of blocks and extents.
+/// The cells of columns of blocks and extents that are freed.
 pub(super) fn cells<'a>(census: &Census, space: Option<Space>) -> [Cell<'a>; 2] {
-    let physical = space.filter(|_| census.knows_physical());
+    let physical = space.filter(|_| census.freed_sizes_are().is_some());
     [
         Cell::optional(space, |space| Cell::Size(space.disk_size)),
         Cell::optional(physical, |space| Cell::Size(space.physical_size)),
@@ -68,14 +70,35 @@ pub(super) fn main_size(census: &Census, path: PathIndex) -> u64 {
     }
 }
 
-/// Says so where people see extents.
-pub(super) fn note<'a>(census: &Census) -> Option<Section<'a>> {
-    census.has_extents().then(|| {
-        Section::Note(
+/// The cells of what physical sizes are, and of what those are that are freed.
+pub(super) fn size_is_cells<'a>(census: &Census) -> [Cell<'a>; 2] {
+    [census.physical_sizes_are(), census.freed_sizes_are()]
+        .map(|is| Cell::optional(is, |is| Cell::text(is.name())))
+}
+
+/// What physical sizes are, and a note where people see extents.
+pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
+    let [physical, freed] = size_is_cells(census);
+    let fields = vec![
+        Field::hidden("physical_size_is", physical),
+        Field::hidden("freed_physical_size_is", freed),
+    ];
+    let mut sections = vec![Section::fields(None, "", fields)];
+    if census.has_extents() {
+        let mut note =
             "Sizes are physical: extents as they lie on the disk, compressed, each once."
-                .to_owned(),
-        )
-    })
+                .to_owned();
+        if census.physical_sizes_are() == Some(SizeIs::About) {
+            note += " They are about what is taken; root sees exactly what.";
+        }
+        match census.freed_sizes_are() {
+            None => note += " What is freed is not known.",
+            Some(SizeIs::AtLeast) => note += " What is freed is at least what is said.",
+            Some(_) => {}
+        }
+        sections.push(Section::Note(note));
+    }
+    sections
 }
 
 /// What those outside the store keep of the extents that would go with some paths.
@@ -92,7 +115,7 @@ impl Held {
     /// What is kept of the paths that `goes` says, by number in the scan's `usages` and
     /// then `others`. `None` where there are no extents to tell of.
     pub(super) fn new(disk: &DiskScan, goes: impl Fn(u32) -> bool) -> Option<Self> {
-        let extents = disk.extents()?;
+        let extents = disk.extents().filter(|extents| extents.freed_sizes_are.is_some())?;
         let mut held = Self::default();
         let mut sums = vec![0u64; extents.holders.len()];
         let users = extents.paths_of_groups(&disk.names);
@@ -125,6 +148,9 @@ impl Held {
                 let holder = extents?.holders.get(holder as usize)?;
                 let path = String::from_utf8_lossy(&holder.path);
                 let words = match (holder.own, holder.snapshot, holder.path.is_empty()) {
+                    _ if census.freed_sizes_are() == Some(SizeIs::AtLeast) => {
+                        "files that are not known, of the store or not".to_owned()
+                    }
                     (true, ..) => "other files of the store's subvolume".to_owned(),
                     (false, true, _) => format!("snapshot {path}"),
                     (false, false, true) => "the top-level subvolume".to_owned(),

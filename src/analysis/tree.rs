@@ -145,7 +145,7 @@ impl ReferenceTree {
             Section::graph("lines", columns, "path", self.lines.as_slice(), rows),
             Section::Note(within(census)),
         ];
-        sections.extend(physical::note(census));
+        sections.extend(physical::notes(census));
         let first = self.lines.iter().filter(|line| !line.repeated);
         sections.extend(hard_links::notes(census, first.map(|line| PathIndex::new(line.node))));
         let head = Head { store_dir: catalog.store_dir(), warnings: &self.warnings };

@@ -153,11 +153,13 @@ const FIELDS: &[(ColumnType, &[&str])] = &[
         &[
             "among",
             "deduplication_checksums",
+            "freed_physical_size_is",
             "from",
             "line",
             "measure",
             "nix_version",
             "note",
+            "physical_size_is",
             "physical_size_unknown",
             "proof",
             "retained_within",

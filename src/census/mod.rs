@@ -20,7 +20,7 @@ use crate::disk::{
     self, DiskError, DiskScan, ExtentSizes, Inode, KindScan, LargestFiles, Observed, Observer,
     Progress, ScanOptions, Usage,
 };
-use crate::fs::StoreFiles;
+use crate::fs::{SizeIs, StoreFiles};
 use crate::graph::{Cuts, Node, NodeSet, Rows, node_number, reachable};
 use crate::warning::{WarningKind, Warnings};
 use std::ops::Deref;
@@ -348,6 +348,16 @@ impl Census {
     /// Whether that differs from their blocks: whether there are extents to tell of.
     pub fn has_extents(&self) -> bool {
         self.disk.as_ref().is_some_and(|disk| disk.extents().is_some())
+    }
+
+    /// What physical sizes are; `None` if they are not known.
+    pub fn physical_sizes_are(&self) -> Option<SizeIs> {
+        self.disk.as_ref().and_then(DiskScan::sizes_are)
+    }
+
+    /// What they are of that which is freed; `None` if that is not known.
+    pub fn freed_sizes_are(&self) -> Option<SizeIs> {
+        self.disk.as_ref().and_then(DiskScan::freed_sizes_are)
     }
 
     /// What the path at `index` takes in extents, if that is known.

@@ -124,7 +124,8 @@ pub(super) enum ExtentsArg {
     /// From the file system, where it says so and reading that is not far longer than the walk
     #[default]
     Auto,
-    /// The same, however long it takes; else the answer is incomplete
+    /// However long it takes, and from each file where nothing else says so; unless that is
+    /// exact, the answer is incomplete
     Exact,
     /// Not at all
     Never,

@@ -13,7 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use super::DiskError;
 use super::devices::Devices;
 use super::engine::Walker;
-use super::extents::{self, ExtentsOption, Found, Met, Physical};
+use super::extents::{self, ByFile, ExtentsOption, FileTally, Found, Met, Physical};
 use super::inodes::{Inode, InodeTable, spread};
 use super::links::{self, LINKS_DIRECTORIES, Links};
 use super::observe::{Observed, Observer, Observing, Renumbered, Shared, Unobserved};
@@ -301,8 +301,10 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     progress.begin(stage, Total::Paths(tops.len() as u64));
 
     let source = extents::source(files, options.extents);
+    let by_file = ByFile::new(&source);
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
-    visitor.finds_extents = matches!(source, ExtentSource::Extents(_));
+    visitor.finds_extents = by_file.is_some() || matches!(source, ExtentSource::Extents(_));
+    visitor.by_file = by_file.as_ref();
     visitor.use_case_hack = options.use_case_hack;
     visitor.mounts_below = files.facts().mounts_below != Some(false);
     let walked = walker.walk(&tops, &Observing { sums: &visitor, observer }, progress);
@@ -319,10 +321,12 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
         names: names_of,
         files: found,
         elsewhere,
+        by_file: of_files,
         renumbered,
         warnings: also,
     } = visitor.finish(tallies);
     warnings.extend(also);
+    let source = extents::with_files(source, by_file, of_files, files, &mut warnings);
     if !options.whole && !inodes.is_empty() {
         let table = InodeTable::from_distinct(inodes);
         progress.begin("reading .links", Total::Unknown);
@@ -500,6 +504,8 @@ pub(super) struct Summing<'a> {
     pub(super) mounts_below: bool,
     /// Whether files with one name are noted.
     pub(super) finds_extents: bool,
+    /// Who opens files to read their extents.
+    pub(super) by_file: Option<&'a ByFile>,
 }
 
 const SHARDS: u32 = 64;
@@ -518,6 +524,8 @@ pub(super) struct Tally {
     files: Vec<Found>,
     /// How many such files are not in the store's own file system.
     elsewhere: u64,
+    /// The extents of those that were opened.
+    by_file: FileTally,
     /// About what the walk met; of what it could not read it warns itself.
     warnings: Warnings,
 }
@@ -531,6 +539,7 @@ pub(super) struct Sums {
     pub(super) names: Rows,
     pub(super) files: Vec<Found>,
     pub(super) elsewhere: u64,
+    pub(super) by_file: Vec<FileTally>,
     pub(super) renumbered: Renumbered,
     pub(super) warnings: Warnings,
 }
@@ -546,6 +555,7 @@ impl<'a> Summing<'a> {
             use_case_hack: false,
             mounts_below: false,
             finds_extents: false,
+            by_file: None,
         }
     }
 
@@ -663,10 +673,12 @@ impl<'a> Summing<'a> {
         let mut tallies = tallies;
         let mut warnings = Warnings::new();
         let (mut files, mut elsewhere) = (Vec::new(), 0);
+        let mut by_file = Vec::new();
         for tally in &mut tallies {
             self.settle(tally);
             files.append(&mut tally.files);
             elsewhere += tally.elsewhere;
+            by_file.push(std::mem::take(&mut tally.by_file));
             warnings.extend(std::mem::take(&mut tally.warnings));
         }
         let usages = self.usages.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -706,7 +718,7 @@ impl<'a> Summing<'a> {
         for path in 0..usages.len() as u32 {
             names.row_mut(path).sort_unstable();
         }
-        Sums { usages, inodes, names, files, elsewhere, renumbered, warnings }
+        Sums { usages, inodes, names, files, elsewhere, by_file, renumbered, warnings }
     }
 }
 
@@ -720,6 +732,7 @@ impl Summing<'_> {
             runs: Vec::new(),
             files: Vec::new(),
             elsewhere: 0,
+            by_file: FileTally::default(),
             warnings: Warnings::new(),
         }
     }
@@ -757,6 +770,7 @@ impl Summing<'_> {
         tally.usage.present = true;
         tally.usage.nar_size = tally.usage.nar_size.saturating_add(size::NAR);
         self.sum(tally, entry);
+        self.read_extents(tally, directory, entry);
         warn_unsupported(tally, directory, entry);
     }
 
@@ -774,7 +788,21 @@ impl Summing<'_> {
                     tally.usage.nar_size.saturating_add(size::entry(name as u64));
             }
             self.sum(tally, &entry);
+            self.read_extents(tally, directory, &entry);
             warn_unsupported(tally, directory, &entry);
+        }
+    }
+
+    /// Opens a file for its extents, where that is the way to them.
+    #[inline]
+    fn read_extents<C>(
+        &self,
+        tally: &mut Tally,
+        directory: &WalkDirectory<'_, C>,
+        entry: &WalkEntry<'_, Shared>,
+    ) {
+        if let Some(by_file) = self.by_file {
+            by_file.met(&mut tally.by_file, directory, entry, self.devices);
         }
     }
 

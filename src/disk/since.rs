@@ -11,7 +11,7 @@ mod merge;
 
 use super::devices::Devices;
 use super::engine::Walker;
-use super::extents::{self, Found};
+use super::extents::{self, ByFile, Found};
 use super::inodes::Inode;
 use super::kinds::{KindScan, KindSums, SharedName, Sorter, found};
 use super::links;
@@ -228,9 +228,14 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     add_others(&mut tops, &others);
 
     let source = extents::source(files, options.extents);
-    let finds_extents = matches!(source, ExtentSource::Extents(_));
+    // Files that have to be opened for it are all walked over.
+    let by_file = ByFile::new(&source);
+    let finds_extents = by_file.is_some() || matches!(source, ExtentSource::Extents(_));
     progress.begin("comparing directories", Total::Paths(tops.len() as u64));
-    let unchanged = unchanged(&walker, &tops, before, finds_extents, progress);
+    let unchanged = match by_file {
+        Some(_) => Unchanged { numbers: vec![None; tops.len()], ..Unchanged::default() },
+        None => unchanged(&walker, &tops, before, finds_extents, progress),
+    };
     let mut stat_calls = unchanged.stat_calls;
     let mut merge = Merge::new(before, unchanged.numbers);
 
@@ -254,6 +259,7 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     let mut visitor = Summing::new(&devices, Vec::new(), tops.len());
     visitor.use_case_hack = options.use_case_hack;
     visitor.finds_extents = finds_extents;
+    visitor.by_file = by_file.as_ref();
     let observing = Observing { sums: &visitor, observer };
     let mut states = Vec::new();
     let mut to_walk: Vec<Top<'_>> =
@@ -278,6 +284,8 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     let mut sums = visitor.finish(tallies);
     warnings.extend(std::mem::take(&mut sums.warnings));
     let renumbered = std::mem::take(&mut sums.renumbered);
+    let of_files = std::mem::take(&mut sums.by_file);
+    let source = extents::with_files(source, by_file, of_files, files, &mut warnings);
     let (mut found, elsewhere) = (std::mem::take(&mut sums.files), sums.elsewhere);
     let merged = merge.finish(sums, &links, &links_then);
     let kept = merge.kept.iter().zip(&merged.usages).filter(|(old, _)| old.is_some());

@@ -16,11 +16,14 @@ pub enum Compression {
     Zstd,
     /// Reserved, and not written to yet.
     Prealloc,
+    /// Compressed; with what is not said.
+    Unknown,
 }
 
 impl Compression {
     /// All of them, in the order in which they are above.
-    pub const ALL: [Self; 5] = [Self::None, Self::Zlib, Self::Lzo, Self::Zstd, Self::Prealloc];
+    pub const ALL: [Self; 6] =
+        [Self::None, Self::Zlib, Self::Lzo, Self::Zstd, Self::Prealloc, Self::Unknown];
 
     /// The stable name, as JSON has it.
     pub fn name(self) -> &'static str {
@@ -30,8 +33,72 @@ impl Compression {
             Self::Lzo => "lzo",
             Self::Zstd => "zstd",
             Self::Prealloc => "prealloc",
+            Self::Unknown => "unknown",
         }
     }
+}
+
+/// What a size is: how it stands to the truth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SizeIs {
+    /// The truth.
+    #[default]
+    Exact,
+    /// Near it: more or less.
+    About,
+    /// No more than it.
+    AtLeast,
+}
+
+impl SizeIs {
+    /// The stable name, as JSON has it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Exact => "exact",
+            Self::About => "about",
+            Self::AtLeast => "at least",
+        }
+    }
+}
+
+/// A range of a file that is mapped to the disk, as `FIEMAP` shows it to anybody. Sizes
+/// are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Mapped {
+    /// Where on the disk it begins.
+    pub(crate) start: u64,
+    /// How much of the file it shows.
+    pub(crate) length: u64,
+    pub(crate) place: Place,
+    /// Whether it is compressed; what it takes on the disk is not told then.
+    pub(crate) compressed: bool,
+    /// Whether it is reserved, and not written to yet.
+    pub(crate) preallocated: bool,
+    /// Whether something refers to it too, be it the same file.
+    pub(crate) shared: bool,
+}
+
+/// Where a range of a file lies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// On the disk; its end there fits in 64 bits if it is not compressed.
+    Disk,
+    /// In the file system's metadata.
+    Inline,
+    /// Nowhere yet.
+    Pending,
+}
+
+/// A file system that shows extents by file alone ([`Mapped`]).
+#[derive(Clone, Debug)]
+pub(crate) struct FileExtents {
+    /// Why it does not show all of them.
+    pub(crate) why: String,
+    /// In what sizes it allocates, in bytes.
+    pub(crate) block_size: u64,
+    /// Whether files show all that they take: neither does it compress, nor is more kept
+    /// of an extent than what they show.
+    pub(crate) exact: bool,
 }
 
 /// Something that holds contents of a file. Sizes are in bytes.
@@ -133,6 +200,21 @@ pub(crate) trait ExtentReader: Send + Sync {
     fn name_size(&self, _length: u64) -> Option<u64> {
         None
     }
+
+    /// What sizes of extents are.
+    fn sizes_are(&self) -> SizeIs {
+        SizeIs::Exact
+    }
+
+    /// What sizes are of that which is freed; `None` if that is not known.
+    fn freed_sizes_are(&self) -> Option<SizeIs> {
+        Some(SizeIs::Exact)
+    }
+
+    /// Whether it shows an inode of the store's tree.
+    fn shows(&self, _ino: u64) -> bool {
+        true
+    }
 }
 
 /// How it is found out what files take of a disk.
@@ -141,6 +223,8 @@ pub(crate) enum ExtentSource {
     Blocks,
     /// From the file system itself.
     Extents(Box<dyn ExtentReader>),
+    /// From each file.
+    Files(FileExtents),
     /// Not at all, for this reason.
     Unknown(String),
 }

@@ -48,6 +48,8 @@ mod btrfs;
     allow(dead_code, reason = "only Linux has calls that show extents")
 )]
 mod extents;
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+mod fiemap;
 mod input;
 #[cfg(all(target_os = "linux", not(nix_census_portable)))]
 mod ioctl;
@@ -55,6 +57,7 @@ mod live;
 mod locate;
 mod memory;
 mod moment;
+mod parts;
 mod resolve;
 mod stat;
 mod store_files;
@@ -65,13 +68,16 @@ use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-pub use extents::Compression;
-pub(crate) use extents::{Chunk, ExtentItem, ExtentReader, ExtentSource, Subvolume};
+pub(crate) use extents::{
+    Chunk, ExtentItem, ExtentReader, ExtentSource, FileExtents, Mapped, Place, Subvolume,
+};
+pub use extents::{Compression, SizeIs};
 pub(crate) use input::Input;
 pub use locate::locate;
 pub(crate) use locate::{locate_elsewhere, locate_guix};
 pub use memory::MemoryFile;
 pub(crate) use moment::{Boot, Incomparable, Moment};
+pub(crate) use parts::{Part, apart};
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
 pub use stat::{Capacity, Facts, FileType, Stat};
 pub use store_files::StoreFiles;
@@ -590,6 +596,20 @@ impl RegularFile {
         match &self.contents {
             Contents::Os(file) => live::open_file_xattrs(file),
             Contents::Memory(contents) => Ok(contents.xattrs()),
+        }
+    }
+}
+
+impl RegularFile {
+    /// Shows the ranges of it that are mapped to the disk, in their order.
+    ///
+    /// # Errors
+    /// Those of the system, `Unsupported` where there is no such call, and `InvalidData`
+    /// for what no file has.
+    pub(crate) fn mapped(&self, each: &mut dyn FnMut(Mapped)) -> io::Result<()> {
+        match &self.contents {
+            Contents::Os(file) => live::mapped(file, each),
+            Contents::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 }

@@ -6,8 +6,11 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
-use super::extents::{Chunk, Compression, ExtentItem, ExtentReader, ExtentSource, Subvolume};
+use super::extents::{
+    Chunk, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, Subvolume,
+};
 use super::ioctl::{Direction, call};
+use super::parts::{self, apart};
 use rustix::fd::OwnedFd;
 use std::io;
 use std::mem::offset_of;
@@ -73,14 +76,8 @@ struct MapArgs {
     records: [Record; RECORDS],
 }
 
-/// A part of the disk that one inode owns.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Part {
-    start: u64,
-    end: u64,
-    inode: u64,
-    preallocated: bool,
-}
+/// A part of the disk that an inode owns, and whether it is only reserved.
+type Part = parts::Part<bool>;
 
 /// An XFS file system, by an open directory of it.
 pub(super) struct Xfs {
@@ -91,33 +88,33 @@ pub(super) struct Xfs {
 impl Xfs {
     /// How it is found out what its files take of the disk.
     pub(super) fn source(fd: OwnedFd) -> ExtentSource {
-        match Self::new(fd) {
-            Ok(Some(xfs)) => ExtentSource::Extents(Box::new(xfs)),
-            Ok(None) => ExtentSource::Blocks,
-            Err(why) => ExtentSource::Unknown(why),
-        }
+        Self::ask(fd).unwrap_or_else(ExtentSource::Unknown)
     }
 
-    /// `None` if no files share blocks; an error says why it cannot be known.
-    fn new(fd: OwnedFd) -> Result<Option<Self>, String> {
+    /// An error says why it cannot be known.
+    fn ask(fd: OwnedFd) -> Result<ExtentSource, String> {
         let said = |error: io::Error| format!("XFS does not say what it is: {error}");
         let mut geometry = Geometry::default();
         // SAFETY: the call fills this struct.
         unsafe { call(&fd, GEOMETRY, &mut geometry) }.map_err(said)?;
         if geometry.flags & HAS_SHARING == 0 {
-            return Ok(None);
+            return Ok(ExtentSource::Blocks);
         }
         if geometry.realtime_blocks > 0 {
             return Err("XFS does not show who owns what in its real-time section".to_owned());
         }
+        let block_size = geometry.block_size.into();
+        let by_file = |why: &str| {
+            ExtentSource::Files(FileExtents { why: why.to_owned(), block_size, exact: true })
+        };
         if geometry.flags & HAS_OWNERS == 0 {
-            return Err("XFS shows who owns what only where it was made with rmapbt=1".to_owned());
+            return Ok(by_file("XFS shows who owns what only where it was made with rmapbt=1"));
         }
-        let xfs = Self { fd, block_size: geometry.block_size.into() };
+        let xfs = Self { fd, block_size };
         match xfs.records(1, &mut |_| ()) {
-            Ok(()) => Ok(Some(xfs)),
+            Ok(()) => Ok(ExtentSource::Extents(Box::new(xfs))),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                Err("XFS shows who owns what to root only".to_owned())
+                Ok(by_file("XFS shows who owns what to root only"))
             }
             Err(error) => Err(format!("XFS does not show who owns what: {error}")),
         }
@@ -164,8 +161,8 @@ impl Xfs {
                 }
                 let end = physical.checked_add(length).filter(|_| length > 0);
                 let end = end.ok_or_else(|| odd("an extent has no length"))?;
-                let preallocated = flags & PREALLOCATED != 0;
-                each(Part { start: physical, end, inode: owner, preallocated });
+                let of = flags & PREALLOCATED != 0;
+                each(Part { start: physical, end, inode: owner, of });
             }
             let Some(last) = found.last().filter(|_| found.len() == RECORDS) else {
                 return Ok(());
@@ -175,52 +172,6 @@ impl Xfs {
         Ok(())
     }
 }
-
-/// Parts that overlap are cut into such as are the same or apart. In the order of
-/// inodes, and of the disk in each.
-fn apart(mut parts: Vec<Part>) -> io::Result<Vec<Part>> {
-    radsort::sort_by_key(&mut parts, |part| part.start);
-    let most = parts.len().saturating_mul(MOST_CUTS).saturating_add(1 << 20);
-    let mut all = Vec::with_capacity(parts.len());
-    let mut rest = &parts[..];
-    let mut ends = Vec::new();
-    while let Some(first) = rest.first() {
-        // As many as overlap, one with the next.
-        let (mut count, mut end) = (1, first.end);
-        while let Some(part) = rest.get(count).filter(|part| part.start < end) {
-            end = end.max(part.end);
-            count += 1;
-        }
-        let (together, after) = rest.split_at(count);
-        rest = after;
-        if count == 1 {
-            all.push(*first);
-            continue;
-        }
-        ends.clear();
-        ends.extend(together.iter().flat_map(|part| [part.start, part.end]));
-        ends.sort_unstable();
-        ends.dedup();
-        for part in together {
-            let mut start = part.start;
-            let from = ends.partition_point(|&end| end <= start);
-            for &end in ends[from..].iter().take_while(|&&end| end <= part.end) {
-                all.push(Part { start, end, ..*part });
-                start = end;
-            }
-            if all.len() > most {
-                let message = "its extents are shared in too many ways";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
-            }
-        }
-    }
-    radsort::sort_by_key(&mut all, |part| part.inode);
-    Ok(all)
-}
-
-/// Into how many parts extents may be cut on average: far more than any file system in
-/// use needs, and less than one made for it could ask for.
-const MOST_CUTS: usize = 64;
 
 impl ExtentReader for Xfs {
     fn own(&self) -> u64 {
@@ -256,7 +207,7 @@ impl ExtentReader for Xfs {
     fn read(&self, _: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
         let mut parts = Vec::new();
         self.records(usize::MAX, &mut |part| parts.push(part))?;
-        for Part { start, end, inode, preallocated } in apart(parts)? {
+        for Part { start, end, inode, of: preallocated } in apart(parts)? {
             let size = end - start;
             let compression = if preallocated { Compression::Prealloc } else { Compression::None };
             let item = ExtentItem::Extent {
@@ -275,33 +226,6 @@ impl ExtentReader for Xfs {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn part(inode: u64, start: u64, end: u64) -> Part {
-        Part { start, end, inode, preallocated: false }
-    }
-
-    #[test]
-    fn what_overlaps_is_cut_apart() {
-        let parts = vec![part(1, 0, 100), part(2, 0, 25), part(3, 50, 150), part(1, 200, 300)];
-        let all = [
-            part(1, 0, 25),
-            part(1, 25, 50),
-            part(1, 50, 100),
-            part(1, 200, 300),
-            part(2, 0, 25),
-            part(3, 50, 100),
-            part(3, 100, 150),
-        ];
-        assert_eq!(apart(parts).unwrap(), all);
-        assert_eq!(apart(Vec::new()).unwrap(), []);
-    }
-
-    #[test]
-    fn a_file_system_made_to_be_cut_often_is_refused() {
-        let long = (0..3000).map(|i| part(i, 0, 1 << 30));
-        let short = (0..3000).map(|i| part(9000 + i, i * 100, i * 100 + 50));
-        assert!(apart(long.chain(short).collect()).is_err());
-    }
 
     #[test]
     fn structs_are_as_large_as_the_system_says() {

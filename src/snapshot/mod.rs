@@ -83,7 +83,7 @@
 //! | 10 store then | what a later scan must know to walk only what changed: when this one began, by which clock, machine and file system (hashes); device, inode number and `ctime` of the store directory, of `.links` and of the files of the database |
 //! | 11 directories | number of paths; of each: how many directories; columns over them, each directory before those in it: depth, inode number, seconds and nanoseconds of `ctime` (distances from the one before); lengths of names; names |
 //! | 12 single names | of each path: how many inodes have one name; then of each the first number, and the distance from each to the next; then the blocks of all; links of `.links` that nothing uses, as section 6 has inodes |
-//! | 13 physical sizes | blocks say all (0), unknown, with why (1), or extents (2): of each path, then each other entry, and of each inode of section 6, columns: physical, uncompressed, referenced, inline size; of each group of extents its owners, as references are; physical sizes; uncompressed sizes; its holders; then holders, what unused links take, sums by compression, raw size |
+//! | 13 physical sizes | blocks say all (0), unknown, with why (1), or extents (2; 3: after what the sizes are, and those freed): of each path, then each other entry, and of each inode of section 6, columns: physical, uncompressed, referenced, inline size; of each group of extents its owners, as references are; physical sizes; uncompressed sizes; its holders; then holders, what unused links take, sums by compression, raw size |
 //!
 //! Sections 5 to 8 and 13 are there if the disk was examined, 9 if it is of all paths; 10 to 12
 //! if the disk was examined, it is of all paths, and the file system allows to rely on

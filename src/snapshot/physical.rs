@@ -5,11 +5,15 @@ use super::columns::{column, put_rows, take_rows};
 use crate::disk::{
     CompressionSizes, DiskScan, ExtentGroup, ExtentSizes, Extents, Holder, Physical,
 };
-use crate::fs::Compression;
+use crate::fs::{Compression, SizeIs};
 use crate::graph::Rows;
 
 choice! {
-    Compression { 0 => None, 1 => Zlib, 2 => Lzo, 3 => Zstd, 4 => Prealloc }
+    Compression { 0 => None, 1 => Zlib, 2 => Lzo, 3 => Zstd, 4 => Prealloc, 5 => Unknown }
+}
+
+choice! {
+    SizeIs { 0 => Exact, 1 => About, 2 => AtLeast }
 }
 
 record! {
@@ -62,7 +66,14 @@ pub(super) fn put(out: &mut Encoder, physical: &Physical) {
         }
         Physical::Extents(extents) => extents,
     };
-    out.number(2);
+    match (extents.sizes_are, extents.freed_sizes_are) {
+        (SizeIs::Exact, Some(SizeIs::Exact)) => out.number(2),
+        (sizes_are, freed_sizes_are) => {
+            out.number(3);
+            out.field(&sizes_are);
+            out.field(&freed_sizes_are);
+        }
+    }
     put_sizes(out, &extents.own);
     put_sizes(out, &extents.inodes);
     put_rows(out, &extents.owners);
@@ -78,13 +89,15 @@ pub(super) fn put(out: &mut Encoder, physical: &Physical) {
 
 /// The same of the paths and inodes of a scan.
 pub(super) fn take(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Physical, Odd> {
-    match from.number()? {
+    let (sizes_are, freed_sizes_are) = match from.number()? {
         0 => return Ok(Physical::Blocks),
         1 => return Ok(Physical::Unknown(from.field()?)),
-        2 => {}
+        2 => (SizeIs::Exact, Some(SizeIs::Exact)),
+        3 => (from.field()?, from.field()?),
         _ => return Err("physical sizes of no known sort".into()),
-    }
+    };
     let mut extents = Extents::default();
+    (extents.sizes_are, extents.freed_sizes_are) = (sizes_are, freed_sizes_are);
     extents.own = take_sizes(from, scan.names.len())?;
     extents.inodes = take_sizes(from, scan.inodes.len())?;
     extents.owners = take_rows(from, extents.own.len() + extents.inodes.len())?;

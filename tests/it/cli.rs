@@ -692,6 +692,8 @@ fn the_overview_of_a_known_store() {
         "referenced_size",
         "inline_size",
         "raw_size",
+        "physical_size_is",
+        "freed_physical_size_is",
         "physical_size_unknown",
     ];
     let known = answer["physical_size_unknown"].is_null();

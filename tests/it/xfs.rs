@@ -1,15 +1,18 @@
 //! What files take on XFS, where they share ranges of blocks, on file systems made on
 //! the spot. These need root and a loop device; what deleting frees is the judge.
 
-use crate::extents::{FileSystem, Kind, extents, freed, random, reflink, reflink_range, sizes};
-use crate::support::run;
+use crate::extents::{
+    FileSystem, Kind, extents, freed, incomplete, random, reflink, reflink_range, sizes,
+};
 use crate::support::store_in_code::{SCHEMA, insert, path};
+use crate::support::{have, nobody, run};
 use nix_census::disk::Physical;
 use nix_census::fs::Compression;
 use rusqlite::Connection;
+use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::{FileExt, MetadataExt, symlink};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::process::Command;
 
@@ -180,11 +183,103 @@ fn without_sharing_blocks_are_all_there_is() {
     assert_eq!(sizes(&xfs.rows()["a"])[..2], [65_536; 2]);
 }
 
+/// Without a list of owners each file is asked, where that is wanted; who else shares a
+/// range is not known then.
 #[test]
-fn where_owners_are_not_listed_it_is_not_known() {
+fn where_owners_are_not_listed_files_say_it() {
     let Some(xfs) = xfs("reflink=1,rmapbt=0") else { return };
-    fs::write(xfs.place(1, "a"), random(65_536)).unwrap();
+    if !have(&["setpriv"]) {
+        return;
+    }
+    let tree = xfs.place(1, "tree");
+    fs::create_dir(&tree).unwrap();
+    for n in 0..400 {
+        fs::write(tree.join(format!("{n:0>60}")), format!("{n}")).unwrap();
+    }
+    symlink("x".repeat(900), tree.join("link")).unwrap();
+    let holes = tree.join("holes");
+    fs::write(&holes, random(400 * 4096)).unwrap();
+    let [a, b] = [(2, "a"), (3, "b")].map(|(id, name)| xfs.place(id, name));
+    fs::write(&a, random(1 << 20)).unwrap();
+    xfs.sync();
+    let punch = (0..200).flat_map(|n| ["-c".to_owned(), format!("fpunch {} 4096", n * 8192)]);
+    run(Command::new("xfs_io").args(punch).arg(&holes)).ok();
+    fs::hard_link(&holes, xfs.place(4, "again")).unwrap();
+    reflink_range(&a, &b, [0, 0, 262_144]);
+    fs::set_permissions(&b, fs::Permissions::from_mode(0o644)).unwrap();
+    xfs.sync();
+    let why = match xfs.scan().physical {
+        Physical::Unknown(why) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(why.contains("rmapbt=1") && why.contains("--extents exact"), "{why}");
+    let blocks = fs::metadata(&tree).unwrap().blocks() * 512;
+    assert!(blocks > 0);
+
+    let as_nobody = |args: &[&str]| -> Value {
+        let ran = run(nobody(&xfs.env).arg("--root").arg(&xfs.at).args(args));
+        assert_eq!(ran.status, 3, "{ran:?}");
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"))
+    };
+    let report = as_nobody(&["--scan", "--extents", "exact", "report", "--all", "--json"]);
+    assert_eq!(report["physical_size_is"], "exact");
+    assert_eq!(report["freed_physical_size_is"], "at least");
+    assert_eq!(incomplete(&report), ["unchecked"]);
+    let rows = report["paths"].as_array().unwrap();
+    let row = |name| rows.iter().find(|row| row["name"] == name).unwrap();
+    // Nothing of it is shared: its blocks are all.
+    assert_eq!(row("tree")["physical_size"], row("tree")["disk_size"]);
+    assert_eq!(sizes(row("a")), [1 << 20, 1 << 20, 1 << 20, 786_432]);
+    assert_eq!(sizes(row("b")), [262_144, 262_144, 262_144, 0]);
+    let all = row("tree")["disk_size"].as_u64().unwrap() + (1 << 20);
+    assert_eq!(report["total"]["physical_size"], all);
+    // What the file system says of each deletion is no less.
+    let before = xfs.used();
+    fs::remove_file(&a).unwrap();
+    assert_eq!(before - xfs.used(), 786_432);
+
+    // Where nothing is shared all is known.
+    fs::remove_file(&b).unwrap();
+    xfs.sync();
+    let args = ["--scan", "--extents", "exact", "report", "--all", "--json"];
+    let ran = run(nobody(&xfs.env).arg("--root").arg(&xfs.at).args(args));
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((ran.status, &report["freed_physical_size_is"]), (0, &"exact".into()), "{ran:?}");
+}
+
+/// The same store, asked of the file system by root and of its files by anybody.
+#[test]
+fn files_say_what_the_map_of_the_file_system_says() {
+    let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
+    if !have(&["setpriv"]) {
+        return;
+    }
+    let mut files = Vec::new();
+    for id in 1..20 {
+        let file = xfs.place(id, &format!("file{id}"));
+        fs::write(&file, random(20_480)).unwrap();
+        files.push(file);
+    }
+    xfs.sync();
+    for id in 20..40u64 {
+        let file = xfs.place(id as i64, &format!("share{id}"));
+        reflink(&files[id as usize % files.len()], &file);
+        let more = [4096 * (id % 4), 20_480, 8192];
+        reflink_range(&files[(id as usize * 7) % files.len()], &file, more);
+        files.push(file);
+    }
+    let exact = xfs.rows();
+    let args = ["--scan", "--extents", "exact", "report", "--all", "--json"];
+    let ran = run(nobody(&xfs.env).arg("--root").arg(&xfs.at).args(args));
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+    let rows = report["paths"].as_array().unwrap();
+    assert_eq!(rows.len(), files.len());
+    for row in rows {
+        let root = sizes(&exact[row["name"].as_str().unwrap()]);
+        let any = sizes(row);
+        assert_eq!(any[..3], root[..3], "{row:#}");
+        assert!(any[3] <= root[3], "{row:#}");
+    }
     let scan = xfs.scan();
-    let Physical::Unknown(why) = &scan.physical else { panic!("{:?}", scan.physical) };
-    assert!(why.contains("rmapbt=1"), "{why}");
+    assert_eq!(report["total"]["physical_size"], extents(&scan).physical_size());
 }

@@ -92,7 +92,7 @@ impl Garbage<'_> {
             let title = "Stays on the disk, though its paths go";
             sections.push(held.section(census, title));
         }
-        sections.extend(physical::note(census));
+        sections.extend(physical::notes(census));
         let dead = self.dead_fields(census);
         sections.push(Section::fields(Some("dead"), "Garbage", dead));
         Document::new(

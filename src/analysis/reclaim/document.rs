@@ -30,6 +30,7 @@ impl Reclaim<'_> {
             self.outside.caches_section(),
             self.outside.boot_section(self.found),
         ]);
+        sections.extend(physical::notes(census.census()));
         if !disk {
             sections.push(Section::Note(
                 "Without the disk, what optimising, caches, logs and /boot take is not known, nor \

@@ -2,6 +2,7 @@
 
 use super::Row;
 use crate::analysis::hard_links::copied_disk_size;
+use crate::analysis::physical;
 use crate::answer::{self, Cell};
 use crate::census::Census;
 use data_encoding::BASE64;
@@ -65,6 +66,8 @@ columns! {
     DiskSize size "disk_size" "disk size",
     /// Extents in bytes as they lie on the disk, compressed, each once.
     PhysicalSize size "physical_size" "physical",
+    /// What physical sizes are: `exact` or `about`.
+    PhysicalSizeIs text "physical_size_is" "physical is",
     /// The same extents uncompressed, in bytes.
     UncompressedSize size "uncompressed_size" "uncompressed",
     /// What files show of extents in bytes, every reference counted.
@@ -79,6 +82,8 @@ columns! {
     ReclaimableSize size "reclaimable_size" "reclaimable",
     /// Extents in bytes that deleting this path alone frees.
     ReclaimablePhysicalSize size "reclaimable_physical_size" "reclaimable physical",
+    /// What the same is: `exact` or `at least`.
+    FreedPhysicalSizeIs text "freed_physical_size_is" "freed is",
     /// NAR size of the closure in bytes.
     ClosureNarSize size "closure_nar_size" "closure NAR",
     /// Disk size of the closure in bytes, each inode once.
@@ -231,7 +236,9 @@ impl Column {
                 | Self::UncompressedSize
                 | Self::ReferencedSize
                 | Self::InlineSize
+                | Self::PhysicalSizeIs
                 | Self::ReclaimablePhysicalSize
+                | Self::FreedPhysicalSizeIs
                 | Self::ClosurePhysicalSize
                 | Self::RetainedPhysicalSize
                 | Self::Files
@@ -298,6 +305,8 @@ impl Column {
             Self::RetainedNarSize => size(row.retained_nar_size),
             Self::RetainedDiskSize => size(row.retained_disk_size),
             Self::PhysicalSize => size(extents.map(|e| e.physical_size)),
+            Self::PhysicalSizeIs => physical::size_is_cells(census)[0].clone(),
+            Self::FreedPhysicalSizeIs => physical::size_is_cells(census)[1].clone(),
             Self::UncompressedSize => size(extents.map(|e| e.uncompressed_size)),
             Self::ReferencedSize => size(extents.map(|e| e.referenced_size)),
             Self::InlineSize => size(extents.map(|e| e.inline_size)),

@@ -179,7 +179,7 @@ impl Report {
         if retained {
             sections.push(Section::Note(within(census)));
         }
-        sections.extend(physical::note(census));
+        sections.extend(physical::notes(census));
         sections.extend(hard_links::notes(census, self.rows.iter().map(|row| row.index)));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
@@ -305,7 +305,7 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
 
 /// The extents that deleting each path alone frees, if that is known.
 fn reclaimable_physical_sizes(census: &Census) -> Option<Vec<u64>> {
-    let disk = census.disk.as_ref().filter(|disk| disk.knows_physical())?;
+    let disk = census.disk.as_ref().filter(|disk| disk.freed_sizes_are().is_some())?;
     let own = |index: PathIndex| {
         let names = disk.names.row(index.node()).chunk_by(|a, b| a == b);
         let inodes = names.filter(|names| {

@@ -26,6 +26,7 @@ impl Roots<'_> {
             Section::fields(Some("settings"), "", settings),
             Section::fields(Some("total"), "", self.total_fields()),
         ]);
+        sections.extend(physical::notes(census));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,

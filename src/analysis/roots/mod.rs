@@ -231,6 +231,7 @@ impl<'f> Roots<'f> {
         let freed = graph.freed()?;
         let disk = freeable.is_some();
         let physical = census.knows_physical();
+        let freed_physical = census.freed_sizes_are().is_some();
         let profiles = (0u32..).zip(&found.profiles).zip(&freed.profiles);
         let mut profiles: Vec<ProfileRow> = profiles
             .map(|((profile, p), &FreedOfProfile { all, old, older })| {
@@ -271,7 +272,7 @@ impl<'f> Roots<'f> {
                     freed_nar_size: freed.known_nar_size(),
                     freed_disk_size: disk.then_some(freed.disk),
                     closure_physical_size: physical.then_some(closure.physical),
-                    freed_physical_size: physical.then_some(freed.physical),
+                    freed_physical_size: freed_physical.then_some(freed.physical),
                     closure_inodes: disk.then_some(closure.inodes),
                     freed_inodes: disk.then_some(freed.inodes),
                 }

@@ -342,7 +342,7 @@ impl Suggestions {
             sections.push(locations_section(census, &found.locations));
         }
         sections.extend([twins, suggestions, Section::Note(note)]);
-        sections.extend(physical::note(census));
+        sections.extend(physical::notes(census));
         let head = Head { store_dir: catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, "suggestions")
     }

@@ -83,7 +83,7 @@ pub(in crate::disk) fn gather(
     at: &[u8],
     warnings: &mut Warnings,
 ) -> io::Result<Extents> {
-    let mut own = Own::new(met);
+    let mut own = Own::new(met, &|ino| reader.shows(ino));
     let mut before = reader.generation()?;
     for tries in 1.. {
         own.read(reader)?;
@@ -116,6 +116,8 @@ pub(in crate::disk) fn gather(
             holders: std::mem::take(&mut holding.holders),
             unused_links,
             raw_size: Some(0),
+            sizes_are: reader.sizes_are(),
+            freed_sizes_are: reader.freed_sizes_are(),
             ..Extents::default()
         },
         totals,
@@ -170,7 +172,8 @@ struct Own {
 }
 
 impl Own {
-    fn new(met: &Met<'_>) -> Self {
+    /// Those of the inodes that are shown.
+    fn new(met: &Met<'_>, shows: &dyn Fn(u64) -> bool) -> Self {
         let paths = met.paths as u32;
         let mut asked = vec![false; met.paths + met.inodes.len()];
         asked[..met.asked].fill(true);
@@ -192,7 +195,8 @@ impl Own {
             unused_links: ExtentSizes::default(),
             totals: Vec::new(),
         };
-        for (ino, owner, blocks) in files.chain(inodes).chain(links) {
+        let all = files.chain(inodes).chain(links);
+        for (ino, owner, blocks) in all.filter(|&(ino, ..)| shows(ino)) {
             // Once only, should a file have been met under two names meanwhile.
             let next = own.seen.len() as u32;
             if own.numbers.get_or_insert(ino, next) == next {

@@ -72,7 +72,7 @@ pub(crate) fn going(
 ) -> io::Result<Going> {
     match super::source(files, option) {
         ExtentSource::Blocks => Ok(Going::Blocks),
-        ExtentSource::Unknown(_) => Ok(Going::Unknown),
+        ExtentSource::Files(_) | ExtentSource::Unknown(_) => Ok(Going::Unknown),
         ExtentSource::Extents(reader) => {
             let reader = &*reader;
             if option != ExtentsOption::Exact {

@@ -6,9 +6,11 @@
 //! *groups*, by who uses them, and a group goes when all of them go. What is
 //! referred to from outside the paths is *held*, and stays.
 
+mod by_file;
 mod gather;
 mod going;
 
+pub(super) use by_file::{ByFile, FileTally};
 use gather::gather;
 pub(crate) use gather::kind_of;
 pub(super) use gather::{Found, Met};
@@ -18,7 +20,7 @@ use super::inodes::Inode;
 use super::progress::{Progress, Total};
 use super::scan::DiskScan;
 use super::space::Space;
-use crate::fs::{Compression, ExtentReader, ExtentSource, StoreFiles};
+use crate::fs::{Compression, ExtentReader, ExtentSource, FileExtents, SizeIs, StoreFiles};
 use crate::graph::{Node, Rows, saturating_sum};
 use crate::warning::{WarningKind, Warnings};
 use std::io;
@@ -34,11 +36,12 @@ pub(super) const FAR_MORE: &str = "the file system holds far more than was walke
 /// How a scan knows what paths take beneath their blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExtentsOption {
-    /// From the file system itself, where it shows that, and reading it takes not far
-    /// longer than the walk: by what is read, not by the clock.
+    /// From the file system itself, where it shows that at once, and reading it takes not
+    /// far longer than the walk: by what is read, not by the clock.
     #[default]
     Auto,
-    /// The same, however long it takes; where that cannot be, the answer is incomplete.
+    /// The same, however long it takes, or else from each file; where that is not exact
+    /// either, the answer is incomplete.
     Exact,
     /// Not at all.
     Never,
@@ -155,6 +158,12 @@ pub struct Extents {
     pub totals: Vec<CompressionSizes>,
     /// What those take on devices, each copy counted, if that is known.
     pub raw_size: Option<u64>,
+    /// What physical sizes are.
+    pub sizes_are: SizeIs,
+    /// What they are of that which goes with some paths; `None` if that is not known. At
+    /// least it is without what [`holders`](Self::holders) may have, who are not known
+    /// then.
+    pub freed_sizes_are: Option<SizeIs>,
     /// What each path takes, as in `own`: each extent once in it.
     sums: Vec<ExtentSizes>,
 }
@@ -232,6 +241,8 @@ impl Extents {
             holders.len() - 1
         }) as u32;
         let mut restricted = Self {
+            sizes_are: self.sizes_are,
+            freed_sizes_are: self.freed_sizes_are,
             own: paths.iter().map(|&path| self.own[path as usize]).collect(),
             inodes: inodes.iter().map(|&inode| self.inodes[inode as usize]).collect(),
             holders,
@@ -262,11 +273,31 @@ impl Extents {
     }
 }
 
+/// The source, with what was read of each file where it is those.
+pub(super) fn with_files(
+    source: ExtentSource,
+    by_file: Option<ByFile>,
+    tallies: Vec<FileTally>,
+    files: &StoreFiles,
+    warnings: &mut Warnings,
+) -> ExtentSource {
+    match by_file {
+        Some(by_file) => by_file.finish(tallies, store_directory(files), warnings),
+        None => source,
+    }
+}
+
 /// Where it is found out what files take beneath their blocks.
 pub(super) fn source(files: &StoreFiles, option: ExtentsOption) -> ExtentSource {
     match option {
         ExtentsOption::Never => ExtentSource::Unknown(NOT_ASKED.to_owned()),
-        ExtentsOption::Auto | ExtentsOption::Exact => files.directory().extents(),
+        ExtentsOption::Exact => files.directory().extents(),
+        ExtentsOption::Auto => match files.directory().extents() {
+            ExtentSource::Files(FileExtents { why, .. }) => ExtentSource::Unknown(format!(
+                "{why}; `--extents exact` asks each file, which takes about three times a walk"
+            )),
+            source => source,
+        },
     }
 }
 
@@ -277,16 +308,17 @@ pub(crate) fn physical_without_files(
     option: ExtentsOption,
     warnings: &mut Warnings,
 ) -> Option<Physical> {
-    without_files(source(files, option), option, store_directory(files), warnings).ok()
+    let source = source(files, option);
+    without_files(source, option, store_directory(files), warnings).ok()
 }
 
-/// The same, or else who reads the extents.
+/// The same, or else who reads the extents; `Err(None)` are the files themselves.
 fn without_files(
     source: ExtentSource,
     option: ExtentsOption,
     at: &[u8],
     warnings: &mut Warnings,
-) -> Result<Physical, Box<dyn ExtentReader>> {
+) -> Result<Physical, Option<Box<dyn ExtentReader>>> {
     match source {
         ExtentSource::Blocks => Ok(Physical::Blocks),
         ExtentSource::Unknown(why) => {
@@ -295,7 +327,8 @@ fn without_files(
             }
             Ok(Physical::Unknown(why))
         }
-        ExtentSource::Extents(reader) => Err(reader),
+        ExtentSource::Extents(reader) => Err(Some(reader)),
+        ExtentSource::Files(_) => Err(None),
     }
 }
 
@@ -320,7 +353,8 @@ pub(super) fn physical(
     let at = store_directory(files);
     let reader = match without_files(source, option, at, warnings) {
         Ok(physical) => return physical,
-        Err(reader) => reader,
+        Err(Some(reader)) => reader,
+        Err(None) => return Physical::Unknown(NOT_ASKED.to_owned()),
     };
     progress.begin("reading extents", Total::Unknown);
     if option != ExtentsOption::Exact {
@@ -379,14 +413,39 @@ impl DiskScan {
         !matches!(self.physical, Physical::Unknown(_))
     }
 
-    /// What a path's own inodes take: those with no other name, and directories.
+    /// What physical sizes are of that which is freed; `None` if that is not known.
+    pub fn freed_sizes_are(&self) -> Option<SizeIs> {
+        match &self.physical {
+            Physical::Blocks => Some(SizeIs::Exact),
+            Physical::Unknown(_) => None,
+            Physical::Extents(extents) => extents.freed_sizes_are,
+        }
+    }
+
+    /// What physical sizes are; `None` if they are not known.
+    pub fn sizes_are(&self) -> Option<SizeIs> {
+        match &self.physical {
+            Physical::Blocks => Some(SizeIs::Exact),
+            Physical::Unknown(_) => None,
+            Physical::Extents(extents) => Some(extents.sizes_are),
+        }
+    }
+
+    /// What goes with a path's own inodes: those with no other name, and directories;
+    /// blocks where nothing else is known.
     pub(crate) fn own_space(&self, path: usize) -> Space {
+        if self.freed_sizes_are().is_none() {
+            return self.usage(path).private();
+        }
         let physical_size = self.own_extents(path).physical_size;
         Space { physical_size, ..self.usage(path).private() }
     }
 
-    /// What an inode with several names takes.
+    /// What goes with an inode with several names; blocks where nothing else is known.
     pub(crate) fn inode_space(&self, inode: usize) -> Space {
+        if self.freed_sizes_are().is_none() {
+            return Space::inode(self.inodes[inode].disk_size());
+        }
         let physical_size = self.inode_extents(inode).physical_size;
         Space { physical_size, ..Space::inode(self.inodes[inode].disk_size()) }
     }
@@ -395,6 +454,9 @@ impl DiskScan {
     /// `usages`, then `others`; none where something outside keeps it.
     pub(crate) fn groups_to_free(&self) -> Rows {
         let Some(extents) = self.extents() else { return Rows::default() };
+        if extents.freed_sizes_are.is_none() {
+            return Rows::from_lists(&vec![[0u32; 0]; extents.groups.len()]);
+        }
         let names = self.names.transpose(self.inodes.len());
         let stays = |&owner: &u32| {
             extents.inode(owner).is_some_and(|inode| {

@@ -7,7 +7,9 @@
 
 use super::super::btrfs::Btrfs;
 use super::super::xfs::Xfs;
-use super::super::{Capacity, DirEntry, ExtentSource, Facts, FileType, Stat, not_regular};
+use super::super::{
+    Capacity, DirEntry, ExtentSource, Facts, FileExtents, FileType, Stat, not_regular,
+};
 use super::layers::Layers;
 use super::{list_xattrs, open_file_xattrs};
 use rustix::fs::{
@@ -287,28 +289,24 @@ impl Directory {
         let Ok(statfs) = rustix::fs::fstatfs(&self.fd) else {
             return unknown("the file system does not say what it is");
         };
-        match statfs.f_type as u32 {
-            // Neither compressed nor shared: ext2, ext3 and ext4, tmpfs, ramfs, jfs, minix.
-            0xef53 | 0x0102_1994 | 0x8584_58f6 | 0x3153_464a | 0x137f | 0x138f | 0x2468
-            | 0x2478 | 0x4d5a => ExtentSource::Blocks,
-            // ZFS counts blocks as it compressed them.
-            0x2fc1_2fc1 => ExtentSource::Blocks,
-            BTRFS => match self.fd.try_clone().and_then(Btrfs::new) {
+        match beneath_blocks(statfs.f_type as u32) {
+            Beneath::Nothing => ExtentSource::Blocks,
+            Beneath::Unknown(why) => unknown(why),
+            Beneath::Btrfs => match self.fd.try_clone().and_then(Btrfs::new) {
                 Ok(btrfs) => ExtentSource::Extents(Box::new(btrfs)),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    unknown("btrfs shows extents to root only")
+                    ExtentSource::Files(FileExtents {
+                        why: "btrfs shows extents to root only".to_owned(),
+                        block_size: statfs.f_bsize as u64,
+                        exact: false,
+                    })
                 }
                 Err(error) => unknown(&format!("btrfs does not show its extents: {error}")),
             },
-            XFS => match self.fd.try_clone() {
+            Beneath::Xfs => match self.fd.try_clone() {
                 Ok(fd) => Xfs::source(fd),
                 Err(error) => unknown(&format!("XFS does not show its extents: {error}")),
             },
-            OVERLAYFS => unknown("overlayfs does not show what its layers take"),
-            0xca45_1a4e => unknown("bcachefs may compress and share extents"),
-            0xf2f5_2010 => unknown("f2fs may compress files"),
-            0x7371_7368 | 0xe0f5_e1e2 => unknown("the file system may compress and share files"),
-            _ => unknown("the file system is none of which that is known"),
         }
     }
 
@@ -437,6 +435,38 @@ fn from_stat(stat: &rustix::fs::Stat) -> Stat {
     }
 }
 
+/// What a file system has beneath the blocks that `stat` reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Beneath {
+    /// Neither is anything compressed nor shared.
+    Nothing,
+    Btrfs,
+    Xfs,
+    /// That cannot be asked, for this reason.
+    Unknown(&'static str),
+}
+
+/// The same by `f_type`.
+fn beneath_blocks(file_system: u32) -> Beneath {
+    match file_system {
+        // ext2, ext3 and ext4, tmpfs, ramfs, jfs, minix.
+        0xef53 | 0x0102_1994 | 0x8584_58f6 | 0x3153_464a | 0x137f | 0x138f | 0x2468 | 0x2478
+        | 0x4d5a => Beneath::Nothing,
+        BTRFS => Beneath::Btrfs,
+        XFS => Beneath::Xfs,
+        OVERLAYFS => Beneath::Unknown("overlayfs does not show what its layers take"),
+        0x2fc1_2fc1 => Beneath::Unknown(
+            "on ZFS disk sizes are compressed, and clones and deduplication count in each file",
+        ),
+        0xca45_1a4e => Beneath::Unknown("bcachefs may compress and share extents"),
+        0xf2f5_2010 => Beneath::Unknown("f2fs may compress files"),
+        0x7371_7368 | 0xe0f5_e1e2 => {
+            Beneath::Unknown("the file system may compress and share files")
+        }
+        _ => Beneath::Unknown("the file system is none of which that is known"),
+    }
+}
+
 /// How many names an inode may have (each kernel file system's own constant).
 fn link_limit(file_system: u32) -> Option<u32> {
     match file_system {
@@ -509,6 +539,22 @@ mod tests {
         assert!(mounted_below(mountinfo, Path::new("/")));
         assert!(mounted_below(mountinfo, Path::new("/odd name")));
         assert!(!mounted_below(b"", Path::new("/")));
+    }
+
+    #[test]
+    fn what_is_beneath_blocks_is_known_or_said_not_to_be() {
+        let unknown = |file_system| match beneath_blocks(file_system) {
+            Beneath::Unknown(why) => why,
+            other => panic!("{other:?}"),
+        };
+        // f2fs, bcachefs, ZFS, one of 9p.
+        assert!(unknown(0xf2f5_2010).contains("f2fs may compress"));
+        assert!(unknown(0xca45_1a4e).contains("bcachefs may compress and share"));
+        assert!(unknown(0x2fc1_2fc1).contains("clones and deduplication count in each file"));
+        assert!(unknown(0x0102_1997).contains("none of which that is known"));
+        let known = [0xef53, 0x0102_1994, BTRFS, XFS].map(beneath_blocks);
+        let expected = [Beneath::Nothing, Beneath::Nothing, Beneath::Btrfs, Beneath::Xfs];
+        assert_eq!(known, expected);
     }
 
     #[test]
