@@ -119,7 +119,8 @@ fn optimise(
         warnings.push(WarningKind::Uncertain, census.catalog.store_dir(), message);
     }
     // What paths deleted before it share is not counted: no more than is certain.
-    let physical_size = answer.freed_physical_size.unwrap_or(outcome.disk_freed);
+    let unknown = if census.has_extents() { 0 } else { outcome.disk_freed };
+    let physical_size = answer.freed_physical_size.unwrap_or(unknown);
     let blocks = Space::blocks(outcome.disk_freed, outcome.inodes_freed);
     Ok(Some((Space { physical_size, ..blocks }, warnings)))
 }

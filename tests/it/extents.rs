@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fs;
 use std::io::Read;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -485,18 +485,123 @@ fn compsize_says_the_same_of_files_with_one_name() {
     let scan = btrfs.scan();
     let says = compsize(&btrfs.made.store);
     assert_eq!(says.len(), 5, "{says:?}");
+    assert_eq!(says, as_compsize(extents(&scan)));
+}
+
+/// The rows that `compsize` prints, of files with one name and no symlinks.
+fn as_compsize(extents: &Extents) -> BTreeMap<String, [u64; 3]> {
+    let mut rows = BTreeMap::new();
     let mut all = [0; 3];
-    for CompressionSizes { compression, sizes, inline_uncompressed_size } in &extents(&scan).totals
-    {
+    for CompressionSizes { compression, sizes, inline_uncompressed_size } in &extents.totals {
         let row = [
             sizes.physical_size + sizes.inline_size,
             sizes.uncompressed_size + inline_uncompressed_size,
             sizes.referenced_size + inline_uncompressed_size,
         ];
-        assert_eq!(says[compression.name()], row, "{compression:?}");
         (0..3).for_each(|i| all[i] += row[i]);
+        rows.insert(compression.name().to_owned(), row);
     }
-    assert_eq!(says["TOTAL"], all);
+    rows.insert("TOTAL".to_owned(), all);
+    rows
+}
+
+/// `compsize` counts references and inline contents once for each name, and no symlinks.
+#[test]
+fn compsize_says_more_of_hard_links_and_nothing_of_symlinks() {
+    if !have(&["compsize"]) {
+        return;
+    }
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
+    let [one, two] = [1, 2].map(|id| btrfs.place(id, "tree"));
+    let links = btrfs.made.store.join(".links");
+    for dir in [&one, &two, &links] {
+        fs::create_dir(dir).unwrap();
+    }
+    let files = [
+        ("zeros", zeros(1 << 20), Compression::Zstd),
+        ("random", random(200_000), Compression::None),
+        ("small", random(700), Compression::None),
+    ];
+    for (name, bytes, _) in &files {
+        fs::write(one.join(name), bytes).unwrap();
+        fs::hard_link(one.join(name), two.join(name)).unwrap();
+        fs::hard_link(one.join(name), two.join(format!("{name}-again"))).unwrap();
+        fs::hard_link(one.join(name), links.join(name)).unwrap();
+    }
+    let target = "a/target/of/a/symlink";
+    std::os::unix::fs::symlink(target, one.join("symlink")).unwrap();
+    let scan = btrfs.scan();
+    let extents = extents(&scan);
+    let mut rows = as_compsize(extents);
+    for (name, _, compression) in &files {
+        let stat = fs::metadata(one.join(name)).unwrap();
+        let at = scan.inodes.iter().position(|inode| inode.ino == stat.ino()).unwrap();
+        let of = extents.inodes[at];
+        for row in [compression.name(), "TOTAL"] {
+            let row = rows.get_mut(row).unwrap();
+            let again = stat.nlink() - 1;
+            assert_eq!(again, 3);
+            row[0] += again * of.inline_size;
+            row[1] += again * of.inline_size;
+            row[2] += again * (of.inline_size + of.referenced_size);
+        }
+    }
+    for row in ["none", "TOTAL"] {
+        rows.get_mut(row).unwrap().iter_mut().for_each(|sum| *sum -= target.len() as u64);
+    }
+    assert_eq!(compsize(&btrfs.made.store), rows);
+}
+
+#[test]
+fn deleting_paths_of_many_files_frees_what_was_foretold() {
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
+    let empty = btrfs.used();
+    let places = [1, 2, 3, 4, 5].map(|id| btrfs.place(id, "tree"));
+    for (n, place) in places.iter().enumerate() {
+        fs::create_dir_all(place.join("directory")).unwrap();
+        fs::write(place.join("directory/text"), "text ".repeat(40_000 + 10_000 * n)).unwrap();
+        fs::write(place.join("directory/random"), random(50_000 + 10_000 * n)).unwrap();
+        fs::write(place.join("small"), "inline").unwrap();
+        std::os::unix::fs::symlink("small", place.join("symlink")).unwrap();
+    }
+    btrfs.sync();
+    let [one, two, three, four, five] = &places;
+    let links = btrfs.made.store.join(".links");
+    fs::create_dir(&links).unwrap();
+    // Two paths share an inode, two an extent, two a part of one; one path has a file twice.
+    fs::hard_link(two.join("directory/random"), three.join("random")).unwrap();
+    fs::hard_link(two.join("directory/random"), links.join("random")).unwrap();
+    reflink(&one.join("directory/text"), &two.join("text"));
+    reflink_range(&four.join("directory/random"), &five.join("part"), [0, 0, 8192]);
+    fs::hard_link(one.join("directory/random"), one.join("random")).unwrap();
+    // The whole of what the image holds.
+    let scan = btrfs.scan();
+    assert_eq!(btrfs.used() - empty, extents(&scan).physical_size());
+    // Held by something outside, as which it takes nothing more.
+    reflink(&three.join("directory/random"), &btrfs.at.join("outside"));
+    assert_eq!(btrfs.used() - empty, extents(&scan).physical_size());
+
+    // By number in a scan: a closure of which a path outside it shares a file, then the
+    // rest of it, then a path alone, then all.
+    let mut present: Vec<&PathBuf> = places.iter().collect();
+    for gone in [&[one, two][..], &[three], &[five], &[four]] {
+        let scan = btrfs.scan();
+        let number = |place: &PathBuf| present.iter().position(|at| *at == place).unwrap() as u32;
+        let foretold = freed(&scan, &gone.iter().map(|place| number(place)).collect::<Vec<_>>());
+        let before = btrfs.used();
+        present.retain(|place| !gone.contains(place));
+        gone.iter().for_each(|place| fs::remove_dir_all(place).unwrap());
+        // As a collection does.
+        for link in fs::read_dir(&links).unwrap().map(Result::unwrap) {
+            if link.metadata().unwrap().nlink() == 1 {
+                fs::remove_file(link.path()).unwrap();
+            }
+        }
+        assert!(foretold > 0);
+        assert_eq!(before - btrfs.used(), foretold, "{gone:?}");
+    }
+    // What is held outside alone is left.
+    assert_eq!(btrfs.used() - empty, 73_728);
 }
 
 /// A store of Nix on a btrfs; its database lies elsewhere, so that data used are those of

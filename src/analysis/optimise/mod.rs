@@ -176,7 +176,8 @@ pub struct Optimise {
     pub has_extents: bool,
     /// What new entries of `.links` take in metadata, about.
     pub links_metadata_size: Option<u64>,
-    /// What block deduplication would free afterwards, if the file system has checksums.
+    /// What block deduplication would free afterwards, if the file system has checksums;
+    /// not asked where nothing is listed.
     pub deduplication: Option<Deduplication>,
     /// What hard linking saves already.
     pub already_saved: AlreadySaved,
@@ -325,7 +326,7 @@ impl Optimise {
         let known = census.is_whole() && certain && files.facts().mounts_below == Some(false);
         let at = census.catalog.store_dir();
         let going = match known {
-            true => physical(&tree, &gone, files, options.extents, at, &mut warnings),
+            true => physical(&tree, &gone, files, options, at, &mut warnings),
             false => Going::Unknown,
         };
         let (freed_physical_size, has_extents) = match &going {
@@ -443,7 +444,7 @@ fn physical(
     tree: &GatheredTree,
     gone: &[u32],
     files: &StoreFiles,
-    option: ExtentsOption,
+    options: &OptimiseOptions,
     at: &str,
     warnings: &mut Warnings,
 ) -> Going {
@@ -452,9 +453,10 @@ fn physical(
         gone: &gone,
         all: &tree.numbers,
         entries: tree.entries,
+        equal: options.limit != Some(0),
         name_length: LINK_NAME,
     };
-    going(files, option, inodes, at, warnings).unwrap_or_else(|error| {
+    going(files, options.extents, inodes, at, warnings).unwrap_or_else(|error| {
         let message = format!("cannot read its extents: {error}");
         warnings.push(kind_of(&error), at, message);
         Going::Unknown

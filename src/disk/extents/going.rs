@@ -54,6 +54,8 @@ pub(crate) struct GoingInodes<'a> {
     pub(crate) all: &'a [u64],
     /// How many entries were met.
     pub(crate) entries: u64,
+    /// Whether it is asked what is left that is equal.
+    pub(crate) equal: bool,
     /// The length of names that are new, in bytes.
     pub(crate) name_length: u64,
 }
@@ -163,7 +165,7 @@ fn extents_of(reader: &dyn ExtentReader, inodes: GoingInodes<'_>) -> io::Result<
     });
     Ok(GoingExtents {
         sizes,
-        equal: equal(reader, extents)?,
+        equal: if inodes.equal { equal(reader, extents)? } else { None },
         name_size: reader.name_size(inodes.name_length),
     })
 }
