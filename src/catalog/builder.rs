@@ -192,6 +192,14 @@ impl Builder {
         self.references.push((referrer, reference));
     }
 
+    /// Adds references between records.
+    pub(super) fn add_references(&mut self, mut pairs: Vec<(u32, u32)>) {
+        match self.references.is_empty() {
+            true => self.references = pairs,
+            false => self.references.append(&mut pairs),
+        }
+    }
+
     /// Adds a reference of a record to a path that is not among the records: a
     /// base name, or a full path where it is in another store directory.
     pub(crate) fn add_unlisted_reference(&mut self, referrer: u32, reference: &str) {

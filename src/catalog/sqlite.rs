@@ -1,13 +1,15 @@
 //! Nix's own database: `ValidPaths`, `Refs`, `DerivationOutputs`.
 //!
-//! The tables are read whole, in two plain scans inside the one transaction
-//! that opening began. Columns are found by name, since older schemas lack
-//! some and other Nix implementations add some (nix: `src/libstore/schema.sql`).
+//! The tables are read whole, in plain scans inside the one transaction that
+//! opening began; references by a thread of their own where opening found that a
+//! second connection sees the same. Columns are found by name, since older schemas
+//! lack some and other Nix implementations add some (nix: `src/libstore/schema.sql`).
 
 use super::build_trace::{Trace, TraceTable};
 use super::open::{Database, Exceeded, Quota, is_limit};
 use super::{Builder, COLUMNS, Catalog, OddEnd, Record, TooLarge};
 use crate::nar::hash::Hash;
+use crate::threads;
 use crate::warning::{WarningKind, Warnings};
 use data_encoding::HEXLOWER;
 use rusqlite::types::ValueRef;
@@ -99,8 +101,20 @@ impl Numbers {
 pub(crate) fn load(database: &Database, store_dir: &str) -> Result<Catalog, LoadError> {
     let mut builder = Builder::new(store_dir);
     let mut reader = Reader { connection: database.connection(), quota: database.quota() };
-    let (numbers, odd) = reader.load_paths(&mut builder)?;
-    reader.load_references(&mut builder, &numbers, &odd)?;
+    let (numbers, odd, pairs) = std::thread::scope(|scope| {
+        let quota = database.quota();
+        let pairs = database
+            .take_second()
+            .and_then(|second| threads::start(scope, move || read_pairs(&second, quota)));
+        let (numbers, odd) = reader.load_paths(&mut builder)?;
+        let pairs = pairs.and_then(|pairs| pairs.join().ok().flatten());
+        Ok::<_, LoadError>((numbers, odd, pairs))
+    })?;
+    let mut references = References { builder: &mut builder, numbers: &numbers, odd: &odd };
+    match pairs {
+        Some(pairs) => references.take(pairs),
+        None => reader.load_references(&mut references)?,
+    }
     reader.load_outputs(&mut builder, &numbers)?;
     reader.load_traces(&mut builder, &numbers)?;
     Ok(builder.finish()?)
@@ -213,69 +227,15 @@ impl Reader<'_> {
         }
     }
 
-    fn load_references(
-        &mut self,
-        builder: &mut Builder,
-        numbers: &Numbers,
-        odd: &OddRows,
-    ) -> Result<(), LoadError> {
-        let present = columns(self.connection, "Refs")?;
-        if !["referrer", "reference"]
-            .iter()
-            .all(|c| present.iter().any(|p| p.eq_ignore_ascii_case(c)))
-        {
-            return Err(LoadError::Schema("Refs(referrer, reference)"));
-        }
-        let mut statement = self.connection.prepare("SELECT referrer, reference FROM Refs")?;
+    fn load_references(&mut self, references: &mut References<'_>) -> Result<(), LoadError> {
+        let mut statement = self.connection.prepare(references_query(self.connection)?)?;
         let mut rows = statement.query([])?;
         while let Some(row) = rows.next()? {
             self.quota.row()?;
             let (referrer, reference) = (integer(row, 0)?, integer(row, 1)?);
-            let number = |id: Option<i64>| id.map_or(NONE, |id| numbers.get(id));
-            let (from, to) = (number(referrer), number(reference));
-            if from < ODD && to < ODD {
-                builder.add_reference(from, to);
-                continue;
+            if let Some((from, to)) = references.numbers(referrer, reference) {
+                references.builder.add_reference(from, to);
             }
-            // Nix cannot read the odd row, and SQLite deletes nothing to which a
-            // row that is gone refers; a reference to what is gone goes unseen.
-            if to < ODD {
-                builder.set_undeletable(to);
-            } else if from < ODD && to == ODD {
-                builder.set_undeletable(from);
-            }
-            if from < ODD && to == ODD {
-                builder.set_beside_odd_row(from, OddEnd::Reference);
-            } else if from == ODD && to < ODD {
-                builder.set_beside_odd_row(to, OddEnd::Referrer);
-            }
-            let what = match to {
-                ODD => "refers to what is not a store path",
-                NONE => "refers to what has no row",
-                _ if from == NONE => "its referrer has no row",
-                // An odd row is reported already; that it refers to something adds nothing.
-                _ => continue,
-            };
-            let kind = WarningKind::DanglingReference;
-            if !builder.warnings().has_room(kind) {
-                builder.warnings().count(kind);
-                continue;
-            }
-            // What is at an end of the reference: a path, or words for what is none.
-            let name = |id: Option<i64>, number: u32| match (id, number) {
-                (_, number) if number < ODD => builder.path(number).into_bytes(),
-                (Some(id), ODD) => odd
-                    .get(&id)
-                    .cloned()
-                    .unwrap_or_else(|| format!("row {id}, which is odd").into_bytes()),
-                (Some(id), _) => format!("row {id}, which is gone").into_bytes(),
-                (None, _) => b"no row at all".to_vec(),
-            };
-            let (referrer, reference) = (name(referrer, from), name(reference, to));
-            let (path, other) =
-                if to < ODD { (reference, referrer) } else { (referrer, reference) };
-            let message = format!("{what}: {}", other.escape_ascii());
-            builder.warnings().push(kind, path, message);
         }
         Ok(())
     }
@@ -389,6 +349,106 @@ impl Reader<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// The query of both columns of the table of references.
+fn references_query(connection: &Connection) -> Result<&'static str, LoadError> {
+    let present = columns(connection, "Refs")?;
+    let has = |name: &&str| present.iter().any(|column| column.eq_ignore_ascii_case(name));
+    match ["referrer", "reference"].iter().all(has) {
+        true => Ok("SELECT referrer, reference FROM Refs"),
+        false => Err(LoadError::Schema("Refs(referrer, reference)")),
+    }
+}
+
+/// All references by the ids of rows; `None` if one is no such id, or cannot be read:
+/// [`Reader::load_references`] is to find what it is then.
+fn read_pairs(connection: &Connection, mut quota: Quota) -> Option<Vec<(u32, u32)>> {
+    let mut statement = connection.prepare(references_query(connection).ok()?).ok()?;
+    let mut rows = statement.query([]).ok()?;
+    let mut pairs = Vec::new();
+    let id = |row: &Row<'_>, column| u32::try_from(integer(row, column).ok()??).ok();
+    while let Some(row) = rows.next().ok()? {
+        quota.row().ok()?;
+        pairs.push((id(row, 0)?, id(row, 1)?));
+    }
+    Some(pairs)
+}
+
+/// Makes references of ids of rows.
+struct References<'b> {
+    builder: &'b mut Builder,
+    numbers: &'b Numbers,
+    odd: &'b OddRows,
+}
+
+impl References<'_> {
+    /// Gives all of them to the builder.
+    fn take(&mut self, mut pairs: Vec<(u32, u32)>) {
+        pairs.retain_mut(|pair| {
+            let numbers = self.numbers(Some(pair.0.into()), Some(pair.1.into()));
+            *pair = numbers.unwrap_or_default();
+            numbers.is_some()
+        });
+        self.builder.add_references(pairs);
+    }
+
+    /// The numbers of both ends; warns where one has none.
+    #[inline]
+    fn numbers(&mut self, referrer: Option<i64>, reference: Option<i64>) -> Option<(u32, u32)> {
+        let number = |id: Option<i64>| id.map_or(NONE, |id| self.numbers.get(id));
+        let (from, to) = (number(referrer), number(reference));
+        if from < ODD && to < ODD {
+            return Some((from, to));
+        }
+        self.warn((referrer, from), (reference, to));
+        None
+    }
+
+    /// Tells of a reference with an end that is odd or gone, by the id and the number of
+    /// each end.
+    #[cold]
+    fn warn(&mut self, (referrer, from): (Option<i64>, u32), (reference, to): (Option<i64>, u32)) {
+        let Self { builder, odd, .. } = self;
+        // Nix cannot read the odd row, and SQLite deletes nothing to which a
+        // row that is gone refers; a reference to what is gone goes unseen.
+        if to < ODD {
+            builder.set_undeletable(to);
+        } else if from < ODD && to == ODD {
+            builder.set_undeletable(from);
+        }
+        if from < ODD && to == ODD {
+            builder.set_beside_odd_row(from, OddEnd::Reference);
+        } else if from == ODD && to < ODD {
+            builder.set_beside_odd_row(to, OddEnd::Referrer);
+        }
+        let what = match to {
+            ODD => "refers to what is not a store path",
+            NONE => "refers to what has no row",
+            _ if from == NONE => "its referrer has no row",
+            // An odd row is reported already; that it refers to something adds nothing.
+            _ => return,
+        };
+        let kind = WarningKind::DanglingReference;
+        if !builder.warnings().has_room(kind) {
+            builder.warnings().count(kind);
+            return;
+        }
+        // What is at an end of the reference: a path, or words for what is none.
+        let name = |id: Option<i64>, number: u32| match (id, number) {
+            (_, number) if number < ODD => builder.path(number).into_bytes(),
+            (Some(id), ODD) => odd
+                .get(&id)
+                .cloned()
+                .unwrap_or_else(|| format!("row {id}, which is odd").into_bytes()),
+            (Some(id), _) => format!("row {id}, which is gone").into_bytes(),
+            (None, _) => b"no row at all".to_vec(),
+        };
+        let (referrer, reference) = (name(referrer, from), name(reference, to));
+        let (path, other) = if to < ODD { (reference, referrer) } else { (referrer, reference) };
+        let message = format!("{what}: {}", other.escape_ascii());
+        builder.warnings().push(kind, path, message);
     }
 }
 

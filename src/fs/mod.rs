@@ -255,10 +255,10 @@ pub(crate) fn leads_to(path: &Path, identity: (u64, u64)) -> bool {
 }
 
 /// Whether a library that must be given a path opened the very file that a
-/// [`Directory`] shows: the path leads to it, and this process has it open, as
-/// far as the system says.
-pub(crate) fn has_open(path: &Path, identity: (u64, u64)) -> bool {
-    leads_to(path, identity) && native::has_open(identity).unwrap_or(true)
+/// [`Directory`] shows: the path leads to it, and this process has it open so many
+/// `times` at least, as far as the system says.
+pub(crate) fn has_open(path: &Path, identity: (u64, u64), times: usize) -> bool {
+    leads_to(path, identity) && native::times_open(identity).is_none_or(|open| open >= times)
 }
 
 fn not_found() -> io::Error {

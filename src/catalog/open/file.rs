@@ -203,16 +203,16 @@ impl FoundDatabase {
         self.directory.open_file(&self.name_beside(suffix))?.read_all(LARGEST_IMAGE)
     }
 
-    /// Whether SQLite, which was given the path, has that very file open, and
-    /// reads the log that lies beside it: another process may have put another
+    /// Whether SQLite, which was given the path, has that very file open so many times
+    /// at least, and reads the log that lies beside it: another process may have put another
     /// directory in the way of the path.
-    pub(super) fn is_what_sqlite_opened(&self, database: &Stat) -> bool {
+    pub(super) fn is_what_sqlite_opened(&self, database: &Stat, times: usize) -> bool {
         let log = match self.look_at("-wal") {
             Ok(Some(stat)) => fs::leads_to(&self.beside("-wal"), stat.identity()),
             Ok(None) => true,
             Err(_) => false,
         };
-        log && fs::has_open(&self.path, database.identity())
+        log && fs::has_open(&self.path, database.identity(), times)
     }
 }
 

@@ -32,7 +32,7 @@ const ROW: u64 = 5;
 
 /// What the files of a database hold together, in bytes: the database and the
 /// logs that are read along.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd)]
 pub(super) struct Weight(pub(super) u64);
 
 impl Weight {

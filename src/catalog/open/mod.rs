@@ -33,6 +33,7 @@ use crate::locks::{self, FileLock};
 use rusqlite::config::DbConfig;
 use rusqlite::limits::Limit;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
+use std::cell::RefCell;
 use std::ffi::CStr;
 use std::fmt;
 use std::fmt::Write as _;
@@ -47,6 +48,7 @@ mod limits;
 #[cfg(feature = "cli")]
 mod owner;
 mod replay;
+mod second;
 #[cfg(test)]
 mod tests;
 mod vfs;
@@ -157,6 +159,8 @@ enum OpenMode {
 #[derive(Debug)]
 pub struct Database {
     connection: Connection,
+    /// One more that sees the same.
+    second: RefCell<Option<Connection>>,
     found: FoundDatabase,
     mode: OpenMode,
     files: Files,
@@ -169,7 +173,13 @@ impl Database {
         &self.connection
     }
 
-    /// Counts what is read over the connection.
+    /// A second connection for another thread, whose transaction sees the same; `None`
+    /// where there is none, as of a small database, or it was taken already.
+    pub(crate) fn take_second(&self) -> Option<Connection> {
+        self.second.take()
+    }
+
+    /// Counts what is read over a connection.
     pub(crate) fn quota(&self) -> Quota {
         self.files.weight().quota()
     }
@@ -183,7 +193,7 @@ impl Database {
             OpenMode::Shared => now.db.identity() == self.files.db.identity(),
             OpenMode::Alone | OpenMode::Immutable | OpenMode::InMemory => now.same(&self.files),
         };
-        let own = self.mode == OpenMode::InMemory || self.found.is_what_sqlite_opened(&now.db);
+        let own = self.mode == OpenMode::InMemory || self.found.is_what_sqlite_opened(&now.db, 1);
         !(kept && own)
     }
 
@@ -315,17 +325,23 @@ fn attempt(found: FoundDatabase) -> Result<Database, OpenError> {
     } else {
         OpenMode::Immutable
     };
-    let (mode, connection) = match found.path_for_sqlite().filter(|_| mode != OpenMode::InMemory) {
-        Some(at) => (mode, connect(&found, at, mode, files.weight())?),
-        None => (OpenMode::InMemory, connect_to_image(&found, &files)?),
-    };
+    let (mode, connection, second) =
+        match found.path_for_sqlite().filter(|_| mode != OpenMode::InMemory) {
+            Some(at) => {
+                let early = second::earlier(&found, at, mode, files.weight());
+                let connection = connect(&found, at, mode, files.weight())?;
+                (mode, connection, early.filter(|early| second::sees_the_same_still(early, mode)))
+            }
+            None => (OpenMode::InMemory, connect_to_image(&found, &files)?, None),
+        };
     if mode == OpenMode::Immutable {
         check_whole_pages(&connection, path, files.db.size)?;
     }
-    if mode != OpenMode::InMemory && !found.is_what_sqlite_opened(&files.db) {
+    let times = 1 + usize::from(second.is_some());
+    if mode != OpenMode::InMemory && !found.is_what_sqlite_opened(&files.db, times) {
         return Err(OpenError::Changed { path: path.to_owned() });
     }
-    Ok(Database { connection, found, mode, files, journal })
+    Ok(Database { connection, second: RefCell::new(second), found, mode, files, journal })
 }
 
 /// SQLite reads zeros where the last page is cut off. No transaction ends so,

@@ -564,18 +564,18 @@ fn a_directory_put_in_the_way_of_sqlite_is_seen() {
     symlink(elsewhere.path(), &dir).unwrap();
     let connection = by_path(&found, OpenMode::Immutable).unwrap();
     assert_eq!(rows_of(&connection).unwrap(), ["outside"]);
-    assert!(!found.is_what_sqlite_opened(&files.db));
+    assert!(!found.is_what_sqlite_opened(&files.db, 1));
     // The path leads to the right file again, but that is not what is open.
     fs::remove_file(&dir).unwrap();
     fs::rename(root.path().join("real"), &dir).unwrap();
     assert!(crate::fs::leads_to(found.path(), files.db.identity()));
     if cfg!(all(target_os = "linux", not(nix_census_portable))) {
-        assert!(!found.is_what_sqlite_opened(&files.db));
+        assert!(!found.is_what_sqlite_opened(&files.db, 1));
     }
     drop(connection);
     let connection = by_path(&found, OpenMode::Immutable).unwrap();
     assert_eq!(rows_of(&connection).unwrap(), ["main"]);
-    assert!(found.is_what_sqlite_opened(&files.db));
+    assert!(found.is_what_sqlite_opened(&files.db, 1));
 }
 
 /// Opens it as where SQLite must be given a path.
@@ -634,7 +634,7 @@ fn a_log_put_in_the_way_of_sqlite_is_seen() {
     let found = at(&path).find().unwrap();
     let files = look(&found).unwrap();
     let connection = by_path(&found, OpenMode::Alone).unwrap();
-    assert!(found.is_what_sqlite_opened(&files.db));
+    assert!(found.is_what_sqlite_opened(&files.db, 1));
     drop(connection);
     let real = path.with_file_name("real");
     fs::create_dir(&real).unwrap();
@@ -647,7 +647,7 @@ fn a_log_put_in_the_way_of_sqlite_is_seen() {
     fs::rename(&parent, &away).unwrap();
     symlink(away.join("real"), &parent).unwrap();
     let connection = by_path(&found, OpenMode::Alone).unwrap();
-    assert!(!found.is_what_sqlite_opened(&files.db));
+    assert!(!found.is_what_sqlite_opened(&files.db, 1));
     drop(connection);
     fs::remove_file(&parent).unwrap();
     fs::rename(&away, &parent).unwrap();

@@ -373,13 +373,13 @@ impl FoundInRoot {
     }
 }
 
-/// Whether this process has a file open; `None` where there is no /proc.
-pub(crate) fn has_open(identity: (u64, u64)) -> Option<bool> {
+/// How often this process has a file open; `None` where there is no /proc.
+pub(crate) fn times_open(identity: (u64, u64)) -> Option<usize> {
     let descriptors = std::fs::read_dir("/proc/self/fd").ok()?;
     // What is closed meanwhile, by another thread, is not the one asked for.
     let open = |entry: io::Result<std::fs::DirEntry>| std::fs::metadata(entry?.path());
-    let mut open = descriptors.filter_map(|entry| open(entry).ok());
-    Some(open.any(|found| Stat::from(&found).identity() == identity))
+    let open = descriptors.filter_map(|entry| open(entry).ok());
+    Some(open.filter(|found| Stat::from(found).identity() == identity).count())
 }
 
 /// `f_type` of btrfs and XFS.

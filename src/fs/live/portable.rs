@@ -162,7 +162,7 @@ impl Directory {
 
 /// Whether this process has a file open; there is no way to ask here.
 #[allow(dead_code, reason = "used where this is the native kind of directory")]
-pub(crate) fn has_open(_: (u64, u64)) -> Option<bool> {
+pub(crate) fn times_open(_: (u64, u64)) -> Option<usize> {
     None
 }
 

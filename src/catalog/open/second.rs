@@ -1,0 +1,138 @@
+//! A second connection, so that two threads can read one database.
+
+use super::file::FoundDatabase;
+use super::limits::Weight;
+use super::{OpenMode, connect, odd_table};
+use rusqlite::Connection;
+use std::path::Path;
+
+/// What a database holds at least that is read by two threads, in bytes: a smaller one
+/// is read before the second thread has begun.
+const LARGE: Weight = Weight(4 << 20);
+
+/// A connection in a transaction, to be opened before the one that counts; `None` where
+/// that is not worth it, cannot be had, or takes locks that the other needs.
+pub(super) fn earlier(
+    found: &FoundDatabase,
+    at: &Path,
+    mode: OpenMode,
+    weight: Weight,
+) -> Option<Connection> {
+    let several = matches!(mode, OpenMode::Shared | OpenMode::Immutable);
+    (several && weight >= LARGE).then(|| connect(found, at, mode, weight).ok()).flatten()
+}
+
+/// Whether a connection that began before another one sees what that one sees: nobody
+/// wrote between its two transactions, the second of which it is left in.
+///
+/// `PRAGMA data_version` changes when another connection commits; without an index in
+/// shared memory SQLite always takes it for changed.
+pub(super) fn sees_the_same_still(early: &Connection, mode: OpenMode) -> bool {
+    let version = || early.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
+    let again = || {
+        let before = version()?;
+        early.execute_batch("COMMIT; BEGIN")?;
+        odd_table(early)?;
+        Ok::<_, rusqlite::Error>(before == version()?)
+    };
+    // Of what is taken to be immutable it is looked at afterwards whether it was.
+    mode == OpenMode::Immutable || again().unwrap_or(false)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Database, DatabaseFile, open};
+    use super::*;
+    use crate::catalog::sqlite;
+    use crate::warning::Warning;
+    use std::path::PathBuf;
+
+    const PATHS: u32 = 20_000;
+
+    /// A database of more than [`LARGE`], whose last references are odd, with a
+    /// connection that has it open.
+    fn database(journal_mode: &str) -> (tempfile::TempDir, PathBuf, Connection) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("db.sqlite");
+        let mut c = Connection::open(&path).unwrap();
+        c.pragma_update(None, "journal_mode", journal_mode).unwrap();
+        let t = c.transaction().unwrap();
+        t.execute_batch(
+            "CREATE TABLE ValidPaths (id INTEGER PRIMARY KEY, path TEXT, hash TEXT,
+               registrationTime INTEGER, deriver TEXT, narSize INTEGER, ultimate INTEGER,
+               sigs TEXT, ca TEXT);
+             CREATE TABLE Refs (referrer, reference);",
+        )
+        .unwrap();
+        {
+            let sql = "INSERT INTO ValidPaths VALUES
+                       (?1, ?2, 'sha256:' || printf('%064d', ?1), 1, ?2 || '.drv', 8, 0, '', '')";
+            let mut add = t.prepare(sql).unwrap();
+            let mut refer = t.prepare("INSERT INTO Refs VALUES (?1, ?2)").unwrap();
+            for id in 1..=PATHS {
+                let long = "name".repeat(12);
+                add.execute((id, format!("/nix/store/{id:0>32}-{long}"))).unwrap();
+                for other in (id..=id + 6).filter(|&other| other <= PATHS) {
+                    refer.execute((id, other)).unwrap();
+                }
+            }
+            add.execute((PATHS + 1, "/nix/store/odd")).unwrap();
+            refer.execute((1, PATHS + 1)).unwrap();
+            refer.execute((PATHS + 1, 2)).unwrap();
+            refer.execute((3, PATHS + 2)).unwrap();
+            refer.execute((PATHS + 3, 4)).unwrap();
+        }
+        t.commit().unwrap();
+        (dir, path, c)
+    }
+
+    fn opened(path: &Path) -> Database {
+        open(&DatabaseFile::at(path).unwrap()).unwrap()
+    }
+
+    /// References and warnings of the catalog, with or without the second connection.
+    fn loaded(path: &Path, with_second: bool) -> (Vec<Vec<u32>>, Vec<Warning>, Vec<u32>) {
+        let database = opened(path);
+        if !with_second {
+            drop(database.take_second());
+        }
+        let catalog = sqlite::load(&database, "/nix/store").unwrap();
+        database.finish().unwrap();
+        let undeletable = catalog.undeletable().iter().map(|id| id.index() as u32).collect();
+        let warnings = catalog.warnings.iter().cloned().collect();
+        (catalog.references().iter().map(<[u32]>::to_vec).collect(), warnings, undeletable)
+    }
+
+    #[test]
+    fn two_threads_read_what_one_reads() {
+        for journal_mode in ["delete", "wal"] {
+            let (_dir, path, writer) = database(journal_mode);
+            assert!(opened(&path).take_second().is_some(), "{journal_mode}");
+            let both = loaded(&path, true);
+            assert_eq!(both, loaded(&path, false), "{journal_mode}");
+            assert_eq!(both.0.iter().map(Vec::len).sum::<usize>(), 7 * PATHS as usize - 21);
+            assert_eq!(both.1.len(), 4, "{:?}", both.1);
+            // An id that is none, a number too large for an id here: one thread reads them.
+            writer.execute_batch("INSERT INTO Refs VALUES (NULL, 1), (1, 5000000000)").unwrap();
+            let both = loaded(&path, true);
+            assert_eq!(both, loaded(&path, false), "{journal_mode}");
+            assert_eq!(both.1.len(), 6, "{:?}", both.1);
+        }
+    }
+
+    #[test]
+    fn a_connection_is_not_used_after_a_commit() {
+        let (_dir, path, writer) = database("wal");
+        let found = DatabaseFile::at(&path).unwrap().find().unwrap();
+        let early = || earlier(&found, &path, OpenMode::Shared, LARGE).unwrap();
+        assert!(sees_the_same_still(&early(), OpenMode::Shared));
+        let before = early();
+        writer.execute("DELETE FROM Refs WHERE referrer = 7", []).unwrap();
+        assert!(!sees_the_same_still(&before, OpenMode::Shared));
+        // Nobody wrote since.
+        assert!(sees_the_same_still(&before, OpenMode::Shared));
+        let small = Weight(LARGE.0 - 1);
+        assert!(earlier(&found, &path, OpenMode::Shared, small).is_none());
+        assert!(earlier(&found, &path, OpenMode::Alone, LARGE).is_none());
+    }
+}
