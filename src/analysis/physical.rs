@@ -76,6 +76,16 @@ pub(super) fn size_is_cells<'a>(census: &Census) -> [Cell<'a>; 2] {
         .map(|is| Cell::optional(is, |is| Cell::text(is.name())))
 }
 
+/// For people, where they see extents: that they do, and what these sizes are.
+pub(super) fn note(sizes_are: Option<SizeIs>) -> String {
+    let mut note =
+        "Sizes are physical: extents as they lie on the disk, compressed, each once.".to_owned();
+    if sizes_are == Some(SizeIs::About) {
+        note += " They are about what is taken; root sees exactly what.";
+    }
+    note
+}
+
 /// What physical sizes are, and a note where people see extents.
 pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
     let [physical, freed] = size_is_cells(census);
@@ -85,12 +95,7 @@ pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
     ];
     let mut sections = vec![Section::fields(None, "", fields)];
     if census.has_extents() {
-        let mut note =
-            "Sizes are physical: extents as they lie on the disk, compressed, each once."
-                .to_owned();
-        if census.physical_sizes_are() == Some(SizeIs::About) {
-            note += " They are about what is taken; root sees exactly what.";
-        }
+        let mut note = note(census.physical_sizes_are());
         match census.freed_sizes_are() {
             None => note += " What is freed is not known.",
             Some(SizeIs::AtLeast) => note += " What is freed is at least what is said.",

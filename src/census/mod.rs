@@ -18,7 +18,7 @@ pub use targets::{NameContext, Named, NamedBy, TargetError, resolve_target};
 use crate::catalog::{Catalog, PathId};
 use crate::disk::{
     self, DiskError, DiskScan, ExtentSizes, Inode, KindScan, LargestFiles, Observed, Observer,
-    Progress, ScanOptions, Usage,
+    Physical, Progress, ScanOptions, Usage,
 };
 use crate::fs::{SizeIs, StoreFiles};
 use crate::graph::{Cuts, Node, NodeSet, Rows, node_number, reachable};
@@ -358,6 +358,14 @@ impl Census {
     /// What they are of that which is freed; `None` if that is not known.
     pub fn freed_sizes_are(&self) -> Option<SizeIs> {
         self.disk.as_ref().and_then(DiskScan::freed_sizes_are)
+    }
+
+    /// Why what the files take beneath their blocks is not known, where the disk was asked.
+    pub(crate) fn physical_unknown(&self) -> Option<&str> {
+        match &self.disk.as_ref()?.physical {
+            Physical::Unknown(why) => Some(why),
+            Physical::Blocks | Physical::Extents(_) => None,
+        }
     }
 
     /// What the path at `index` takes in extents, if that is known.

@@ -18,6 +18,9 @@ pub(super) struct BudgetArgs {
     /// Allow it at most SIZE on disk, each inode once
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     pub(super) max_disk: Option<u64>,
+    /// Allow it at most SIZE of physical size: extents as they lie on the disk, each once
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    pub(super) max_physical: Option<u64>,
     /// Allow each path that PATTERN names at most SIZE of NAR size
     #[arg(long, value_name = "PATTERN=SIZE", value_parser = parse_pattern)]
     pub(super) max_path: Vec<(String, u64)>,
@@ -68,6 +71,7 @@ fn parse_growth(text: &str) -> Result<Growth, String> {
 struct BudgetFile {
     max_closure: Option<Amount>,
     max_disk: Option<Amount>,
+    max_physical: Option<Amount>,
     max_paths: Option<u64>,
     #[serde(default)]
     max_path: BTreeMap<String, Amount>,
@@ -136,6 +140,7 @@ impl BudgetArgs {
         let size = |amount: Option<Amount>| amount.map(|Amount(bytes)| bytes);
         all.max_closure = all.max_closure.or(size(file.max_closure));
         all.max_disk = all.max_disk.or(size(file.max_disk));
+        all.max_physical = all.max_physical.or(size(file.max_physical));
         all.max_paths = all.max_paths.or(file.max_paths);
         all.max_growth = all.max_growth.or(file.max_growth.map(|Allowed(growth)| growth));
         all.no_variants |= file.no_variants;
@@ -158,6 +163,7 @@ impl BudgetArgs {
     pub(super) fn is_empty(&self) -> bool {
         self.max_closure.is_none()
             && self.max_disk.is_none()
+            && self.max_physical.is_none()
             && self.max_paths.is_none()
             && self.max_growth.is_none()
             && !self.no_variants
@@ -180,7 +186,7 @@ mod tests {
 
     #[test]
     fn a_file_says_what_flags_say() {
-        let text = "max-closure = \"500M\"\nmax-paths = 12\nmax-disk = 4096\nno-variants = true\n\
+        let text = "max-closure = \"500M\"\nmax-paths = 12\nmax-disk = 4096\nmax-physical = \"2K\"\nno-variants = true\n\
                     forbid = [\"perl\", \"gcc*\"]\nmax-growth = \"5%\"\n\
                     [max-path]\nfirefox = \"300M\"\n[max-retained]\n\"a=b\" = \"1K\"\n";
         let all = read(text, BudgetArgs::default()).unwrap();
@@ -188,6 +194,7 @@ mod tests {
             (all.max_closure, all.max_paths, all.max_disk),
             (Some(500 << 20), Some(12), Some(4096))
         );
+        assert_eq!(all.max_physical, Some(2048));
         assert!(all.no_variants && !all.no_leftovers);
         assert_eq!(all.forbid, ["perl", "gcc*"]);
         assert_eq!(all.max_growth, Some(Growth::Percent(5.0)));

@@ -16,7 +16,8 @@ use std::path::PathBuf;
 /// Check the closure of paths against budgets, and say what broke them
 ///
 /// Exit status: 0 all are kept; 1 one is broken; 3 of one it is not known whether it is
-/// kept. Sizes are NAR sizes, which are the same on every machine, but for --max-disk.
+/// kept. Sizes are NAR sizes, which are the same on every machine, but for --max-disk
+/// and --max-physical.
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     /// Store paths, symlinks to them, hash parts, names or package names
@@ -52,8 +53,10 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &CheckArgs) -> Res
         }
         _ => {}
     }
-    if asked.max_disk.is_some() && !subject.walks_disk() {
-        return Err(subject.without_disk("--max-disk", "it needs the disk"));
+    let on_disk = [("--max-disk", asked.max_disk), ("--max-physical", asked.max_physical)];
+    let on_disk = on_disk.into_iter().find(|(_, limit)| limit.is_some());
+    if let Some((flag, _)) = on_disk.filter(|_| !subject.walks_disk()) {
+        return Err(subject.without_disk(flag, "it needs the disk"));
     }
     if args.save_baseline.is_some() {
         subject.need_files()?;
@@ -66,7 +69,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &CheckArgs) -> Res
     let old = args.baseline.as_ref();
     let old = old.map(|name| baseline(request, subject, name)).transpose()?;
     // Other budgets ask nothing that the disk tells.
-    let disk = asked.max_disk.is_some();
+    let disk = on_disk.is_some();
     let kinds = asked.no_leftovers && subject.walks_disk();
     let examine = Examine::Closure(targets);
     let (census, kinds) = match kinds {
@@ -140,6 +143,7 @@ fn resolve(
     Ok(Budgets {
         max_closure: asked.max_closure,
         max_disk: asked.max_disk,
+        max_physical: asked.max_physical,
         max_paths: asked.max_paths,
         max_path: of_patterns(&asked.max_path)?,
         max_retained: of_patterns(&asked.max_retained)?,

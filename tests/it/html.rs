@@ -55,6 +55,7 @@ fn rows(page: &mut Page) -> BTreeMap<String, Value> {
             row.retained_nar_size = census.retainedSize(left, 'nar', i);
             row.retained_disk_size = census.retainedSize(left, 'disk', i);
             row.retained_inodes = census.retainedSize(left, 'inodes', i);
+            if (census.physical) row.retained_physical_size = census.retainedSize(left, 'physical', i);
             return row;
         }))(nixCensus))",
     );
@@ -64,7 +65,7 @@ fn rows(page: &mut Page) -> BTreeMap<String, Value> {
 
 /// Compares all that a page says of each path with what `report` says.
 #[track_caller]
-fn says_what_report_says(page: &mut Page, report: &Value) {
+pub(crate) fn says_what_report_says(page: &mut Page, report: &Value) {
     const KEYS: [&str; 21] = [
         "name",
         "package",
@@ -88,13 +89,25 @@ fn says_what_report_says(page: &mut Page, report: &Value) {
         "registration_time",
         "deriver",
     ];
+    const EXTENTS: [&str; 7] = [
+        "physical_size",
+        "uncompressed_size",
+        "referenced_size",
+        "inline_size",
+        "reclaimable_physical_size",
+        "closure_physical_size",
+        "retained_physical_size",
+    ];
     let rows = rows(page);
+    let physical = page.eval("nixCensus.census.physical") == true;
+    let of_extents = EXTENTS.iter().filter(|_| physical);
+    let keys: Vec<&str> = KEYS.iter().chain(of_extents).copied().collect();
     let paths = report["paths"].as_array().unwrap();
     assert_eq!(rows.len(), paths.len());
     let mut numbers = 0;
     for expected in paths {
         let row = &rows[expected["path"].as_str().unwrap()];
-        for key in KEYS {
+        for &key in &keys {
             // A column of which nothing is known is not in the page, nor is an empty text.
             let found = match &row[key] {
                 Value::String(text) if text.is_empty() => &Value::Null,
@@ -116,6 +129,10 @@ fn says_what_report_says(page: &mut Page, report: &Value) {
         if !report["total"][of].is_null() {
             assert_eq!(left[key], report["total"][of], "{key}");
         }
+    }
+    if physical {
+        assert_eq!(total["physical_size"], report["total"]["physical_size"]);
+        assert_eq!(left["physical"], report["total"]["physical_size"]);
     }
 }
 

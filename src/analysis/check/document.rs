@@ -99,16 +99,19 @@ impl Checked<'_> {
     }
 
     fn culprits_section(&self) -> Section<'_> {
-        let disk = self
-            .budgets
-            .iter()
-            .any(|budget| budget.kind == BudgetKind::MaxDisk && !budget.culprits.is_empty());
+        let has = |kind: BudgetKind| {
+            self.budgets.iter().any(|budget| budget.kind == kind && !budget.culprits.is_empty())
+        };
+        let (disk, physical) = (has(BudgetKind::MaxDisk), has(BudgetKind::MaxPhysical));
+        let on_disk = |kind| matches!(kind, BudgetKind::MaxDisk | BudgetKind::MaxPhysical);
+        let nar = !(self.budgets.iter()).all(|b| on_disk(b.kind) || b.culprits.is_empty());
         let culprits = || self.budgets.iter().flat_map(|budget| &budget.culprits);
         let columns = vec![
             Column::text("budget").rank(1),
             Column::text("pattern").hidden(),
-            Column::size("nar_size").titled("size").rank(0),
+            Column::size("nar_size").titled("size").rank(0).hidden_if(!nar && (disk || physical)),
             Column::size("disk_size").titled("disk size").hidden_if(!disk),
+            Column::size("physical_size").titled("physical").hidden_if(!physical),
             Column::path("path"),
             Column::text("what").rank(2).hidden_if(culprits().all(|of| of.what.is_empty())),
             Column::text("chain")
@@ -131,14 +134,16 @@ impl Checked<'_> {
 
     fn culprit_row<'d>(&'d self, budget: &Budget, culprit: &'d Culprit) -> Vec<Cell<'d>> {
         let (census, catalog) = (self.census, &self.census.catalog);
-        let on_disk = budget.kind == BudgetKind::MaxDisk;
+        let (disk, physical) =
+            (budget.kind == BudgetKind::MaxDisk, budget.kind == BudgetKind::MaxPhysical);
         let size = |shown: bool| Cell::optional(culprit.size.filter(|_| shown), Cell::Size);
         let [chain, chain_paths] = chain_cells(census, &culprit.chain);
         vec![
             Cell::text(budget.kind.name()),
             Cell::optional(budget.pattern.clone(), Cell::text),
-            size(!on_disk),
-            size(on_disk),
+            size(!disk && !physical),
+            size(disk),
+            size(physical),
             Cell::optional(culprit.path, |path| Cell::text(catalog.path(census.id(path)))),
             if culprit.what.is_empty() { Cell::Missing } else { Cell::text(culprit.what.as_str()) },
             chain,

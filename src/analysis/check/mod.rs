@@ -9,9 +9,10 @@ use super::suggest::leftovers;
 use super::variants::{Variants, VariantsError};
 use crate::answer::CheckStatus;
 use crate::census::{Census, PathIndex};
-use crate::disk::KindScan;
+use crate::disk::{KindScan, physical_unknown};
+use crate::fs::SizeIs;
 use crate::graph::{ShortestPaths, TooHeavy};
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 
 /// How many of what did it are listed where there may be very many.
@@ -53,6 +54,8 @@ pub struct Budgets {
     pub max_closure: Option<u64>,
     /// The most disk size of all paths, in bytes, each inode once.
     pub max_disk: Option<u64>,
+    /// The most physical size of all paths: extents in bytes, each once.
+    pub max_physical: Option<u64>,
     /// The most paths.
     pub max_paths: Option<u64>,
     /// The most NAR size of single paths.
@@ -76,6 +79,8 @@ pub enum BudgetKind {
     MaxClosure,
     /// The disk size of all paths.
     MaxDisk,
+    /// The physical size of all paths.
+    MaxPhysical,
     /// The number of paths.
     MaxPaths,
     /// The NAR size of single paths.
@@ -98,6 +103,7 @@ impl BudgetKind {
         match self {
             Self::MaxClosure => "max-closure",
             Self::MaxDisk => "max-disk",
+            Self::MaxPhysical => "max-physical",
             Self::MaxPaths => "max-paths",
             Self::MaxPath => "max-path",
             Self::MaxRetained => "max-retained",
@@ -211,6 +217,9 @@ impl<'a> Checked<'a> {
             list.push(checker.growth(most, diff));
         }
         let mut warnings = census.warnings.clone();
+        if budgets.max_physical.is_some() {
+            warn_of_inexact(census, &mut warnings);
+        }
         if let Some(diff) = growth {
             warnings.extend(diff.old.census().warnings.clone());
         }
@@ -238,11 +247,17 @@ impl Checker<'_> {
         let census = self.census;
         let known = !census.has_unlisted_references();
         let nar = census.sum_nar_sizes(census.indexes()).filter(|_| known);
-        let disk = census.shared().map(|shared| shared.union(census.indexes()).disk_size);
+        let union = census.shared().map(|shared| shared.union(census.indexes()));
+        let union = union.filter(|_| known);
+        let disk = union.map(|union| union.disk_size);
+        // Of what is about so large it cannot be said whether it is too large.
+        let exact = census.physical_sizes_are() == Some(SizeIs::Exact);
+        let physical = union.filter(|_| exact).map(|union| union.extents.physical_size);
         let paths = Some(census.len() as u64).filter(|_| known);
         let all = [
             (BudgetKind::MaxClosure, budgets.max_closure, nar),
-            (BudgetKind::MaxDisk, budgets.max_disk, disk.filter(|_| known)),
+            (BudgetKind::MaxDisk, budgets.max_disk, disk),
+            (BudgetKind::MaxPhysical, budgets.max_physical, physical),
             (BudgetKind::MaxPaths, budgets.max_paths, paths),
         ];
         let budget = |(kind, limit, found): (BudgetKind, Option<u64>, Option<u64>)| {
@@ -261,6 +276,9 @@ impl Checker<'_> {
     fn heaviest(&self, kind: BudgetKind) -> Vec<Culprit> {
         let size = |path: PathIndex| match kind {
             BudgetKind::MaxDisk => self.census.usage(path).map(|usage| usage.disk_size),
+            BudgetKind::MaxPhysical => {
+                self.census.extent_sizes(path).map(|sizes| sizes.physical_size)
+            }
             _ => self.census.known_nar_size(path),
         };
         let mut paths: Vec<PathIndex> = self.census.indexes().collect();
@@ -372,6 +390,18 @@ impl Checker<'_> {
 
     fn culprit(&self, path: PathIndex, size: Option<u64>, what: String) -> Culprit {
         Culprit { path: Some(path), size, what, chain: chain_to(&self.chains, path) }
+    }
+}
+
+/// Warns where it is not exactly known what the paths take in extents.
+fn warn_of_inexact(census: &Census, warnings: &mut Warnings) {
+    let message = match (census.physical_unknown(), census.physical_sizes_are()) {
+        (Some(why), _) => physical_unknown(why),
+        (None, Some(SizeIs::Exact)) | (None, None) => return,
+        (None, Some(_)) => "physical sizes are not exactly known, but to root".to_owned(),
+    };
+    if !warnings.iter().any(|warning| warning.message == message) {
+        warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
     }
 }
 

@@ -1,10 +1,12 @@
 //! What is different, for printing.
 
-use super::{ChangeKind, Diff, PackageChange, PackageSide, PathChange, Side};
+use super::{ChangeKind, Diff, PackageChange, PackageSide, PathChange, Shown, Side, SideTotal};
 use crate::analysis::path_names::{chain_cells, list_of};
+use crate::analysis::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
-use crate::census::PathIndex;
-use crate::text::format_count;
+use crate::census::{Census, PathIndex};
+use crate::fs::SizeIs;
+use crate::text::{escape, format_count};
 
 /// What the rows of a difference are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,6 +39,8 @@ impl<'a> Diff<'a> {
             self.why_section(),
             list,
             self.sides_section(),
+            Section::fields(None, "", vec![self.size_is_field()]),
+            Section::Note(self.physical_note()),
             Section::Note(self.summary().map(|n| format!("Packages: {n}.")).unwrap_or_default()),
             Section::fields(Some("total"), "", self.total_fields()),
         ];
@@ -49,7 +53,7 @@ impl<'a> Diff<'a> {
     pub fn packages_section<'d>(&'d self) -> Section<'d> {
         let title = if self.packages.is_empty() { "No package is different" } else { "" };
         let rows = self.packages.iter().map(|package| self.package_row(package));
-        Section::rows("packages", title, package_columns(self.has_disk()), rows)
+        Section::rows("packages", title, package_columns(self.shown()), rows)
     }
 
     pub(super) fn package_row<'d>(&'d self, package: &'d PackageChange) -> Vec<Cell<'d>> {
@@ -63,13 +67,18 @@ impl<'a> Diff<'a> {
         };
         vec![
             Cell::optional(package.disk_change(), Cell::Change),
+            Cell::optional(package.physical_change(), Cell::Change),
             Cell::optional(package.nar_change(), Cell::Change),
             size(old.disk_size),
             size(new.disk_size),
+            size(old.physical_size),
+            size(new.physical_size),
             size(old.nar_size),
             size(new.nar_size),
             size(old.closure_disk_size),
             size(new.closure_disk_size),
+            size(old.closure_physical_size),
+            size(new.closure_physical_size),
             size(old.closure_nar_size),
             size(new.closure_nar_size),
             Cell::text(package.kind.name()),
@@ -84,17 +93,26 @@ impl<'a> Diff<'a> {
     }
 
     fn paths_section<'d>(&'d self) -> Section<'d> {
-        let disk = self.has_disk();
-        let columns = vec![
-            Column::size("disk_size").titled("disk size").weight().hidden_if(!disk),
-            Column::size("nar_size").titled("NAR size").weight().hidden_if(disk),
-            Column::size("closure_disk_size").titled("closure").rank(4).hidden_if(!disk),
-            Column::size("closure_nar_size").titled("closure NAR").rank(4).hidden_if(disk),
+        let shown = self.shown();
+        let mut columns = path_size_columns(shown);
+        columns.extend([
+            Column::size("closure_disk_size")
+                .titled("closure")
+                .rank(4)
+                .hidden_if(shown != Shown::Disk),
+            Column::size("closure_physical_size")
+                .titled("closure")
+                .rank(4)
+                .hidden_if(shown != Shown::Physical),
+            Column::size("closure_nar_size")
+                .titled("closure NAR")
+                .rank(4)
+                .hidden_if(shown != Shown::Nar),
             Column::text("change").titled("what").rank(1),
             Column::path("path"),
             Column::text("chain").hidden(),
             Column::paths("chain_paths").hidden(),
-        ];
+        ]);
         let title = if self.paths.is_empty() { "No path is different" } else { "" };
         let rows = self.paths.iter().map(|path| self.path_row(path));
         Section::rows("paths", title, columns, rows)
@@ -104,14 +122,14 @@ impl<'a> Diff<'a> {
         let side = if change.added { &self.new } else { &self.old };
         let (census, path) = (side.census, change.path);
         let kind = if change.added { ChangeKind::Added } else { ChangeKind::Removed };
-        let mut row = vec![
-            Cell::optional(census.usage(path).map(|usage| usage.disk_size), Cell::Size),
-            Cell::optional(census.known_nar_size(path), Cell::Size),
+        let mut row = path_size_cells(census, path);
+        row.extend([
             Cell::optional(change.closure_disk_size, Cell::Size),
+            Cell::optional(change.closure_physical_size, Cell::Size),
             Cell::optional(change.closure_nar_size, Cell::Size),
             Cell::text(kind.name()),
             Cell::text(census.catalog.path(census.id(path))),
-        ];
+        ]);
         match change.added {
             true => row.extend(chain_cells(census, &self.chain(path))),
             false => row.extend([Cell::Missing, Cell::Missing]),
@@ -120,23 +138,18 @@ impl<'a> Diff<'a> {
     }
 
     fn why_section<'d>(&'d self) -> Section<'d> {
-        let disk = self.has_disk();
-        let columns = vec![
-            Column::size("disk_size").titled("disk size").weight().hidden_if(!disk),
-            Column::size("nar_size").titled("NAR size").weight().hidden_if(disk),
+        let mut columns = path_size_columns(self.shown());
+        columns.extend([
             Column::path("path"),
             Column::text("chain").titled("because of"),
             Column::paths("chain_paths").hidden(),
-        ];
+        ]);
         let newcomers = self.newcomers();
         let title = if newcomers.is_empty() { "" } else { "Why the largest new ones are there" };
         let rows = newcomers.into_iter().map(|path| {
             let census = self.new.census;
-            let mut row = vec![
-                Cell::optional(census.usage(path).map(|usage| usage.disk_size), Cell::Size),
-                Cell::optional(census.known_nar_size(path), Cell::Size),
-                Cell::text(census.catalog.path(census.id(path))),
-            ];
+            let mut row = path_size_cells(census, path);
+            row.push(Cell::text(census.catalog.path(census.id(path))));
             row.extend(chain_cells(census, &self.chain(path)));
             row
         });
@@ -144,31 +157,51 @@ impl<'a> Diff<'a> {
     }
 
     fn sides_section<'d>(&'d self) -> Section<'d> {
-        let disk = self.has_disk();
-        let columns = vec![
-            Column::size("nar_size").titled("NAR size"),
-            Column::change("nar_change").titled("change"),
-            Column::size("disk_size").titled("disk size").hidden_if(!disk),
-            Column::change("disk_change").titled("change").hidden_if(!disk),
+        let mut columns = total_columns(self.shown());
+        columns.extend([
             Column::count("paths"),
             Column::text("side").titled("").rank(1),
             Column::path("target").titled("of"),
-        ];
-        let row = |name, side: &Side<'d>, change: [Option<i64>; 2]| {
-            let total = &side.total;
-            vec![
-                Cell::optional(total.nar_size, Cell::Size),
-                Cell::optional(change[0], Cell::Change),
-                Cell::optional(total.disk_size, Cell::Size),
-                Cell::optional(change[1], Cell::Change),
-                Cell::Count(total.paths),
+        ]);
+        let row = |name, side: &Side<'d>, diff: Option<&Self>| {
+            let mut row = total_cells(&side.total, diff);
+            row.extend([
+                Cell::Count(side.total.paths),
                 Cell::text(name),
                 Cell::text(side.target()),
-            ]
+            ]);
+            row
         };
-        let changes = [self.nar_change(), self.disk_change()];
-        let rows = [row("old", &self.old, [None, None]), row("new", &self.new, changes)];
+        let rows = [row("old", &self.old, None), row("new", &self.new, Some(self))];
         Section::summary("sides", "", columns, rows.into_iter())
+    }
+
+    /// What the physical sizes of both sides are; `None` if those of one are not known.
+    fn physical_sizes_are(&self) -> Option<SizeIs> {
+        let [old, new] = [&self.old, &self.new].map(|side| side.census.physical_sizes_are());
+        Some(old?.max(new?))
+    }
+
+    fn size_is_field<'d>(&self) -> Field<'d> {
+        let is = Cell::optional(self.physical_sizes_are(), |is| Cell::text(is.name()));
+        Field::hidden("physical_size_is", is)
+    }
+
+    /// Which sizes people see, where these are not blocks; or why they are.
+    pub(super) fn physical_note(&self) -> String {
+        let sides = [("old", self.old.census), ("new", self.new.census)];
+        let unknown =
+            sides.iter().find_map(|(name, census)| Some((name, census.physical_unknown()?)));
+        match (self.shown(), unknown) {
+            (Shown::Physical, _) => physical::note(self.physical_sizes_are()),
+            (Shown::Disk, Some((name, why))) if sides.iter().any(|side| side.1.has_extents()) => {
+                let why = escape(why.as_bytes());
+                format!(
+                    "Physical sizes are not compared: those of the {name} side are not known: {why}."
+                )
+            }
+            _ => String::new(),
+        }
     }
 
     /// What happened to how many packages; `None` if to none.
@@ -188,6 +221,8 @@ impl<'a> Diff<'a> {
             size("nar_size_after", new.nar_size),
             size("disk_size_before", old.disk_size),
             size("disk_size_after", new.disk_size),
+            size("physical_size_before", old.physical_size),
+            size("physical_size_after", new.physical_size),
             Field::hidden("paths_before", Cell::Count(old.paths)),
             Field::hidden("paths_after", Cell::Count(new.paths)),
         ];
@@ -209,16 +244,67 @@ impl Side<'_> {
     }
 }
 
-pub(super) fn package_columns(disk: bool) -> Vec<Column> {
+/// What a path takes.
+fn path_size_columns(shown: Shown) -> Vec<Column> {
+    let own = [
+        (Shown::Disk, "disk_size", "disk size"),
+        (Shown::Physical, "physical_size", "physical"),
+        (Shown::Nar, "nar_size", "NAR size"),
+    ];
+    let column = |(of, key, title)| Column::size(key).titled(title).weight().hidden_if(shown != of);
+    own.into_iter().map(column).collect()
+}
+
+fn path_size_cells<'a>(census: &Census, path: PathIndex) -> Vec<Cell<'a>> {
+    let mut row = physical::own_cells(census, Some(path)).to_vec();
+    row.push(Cell::optional(census.known_nar_size(path), Cell::Size));
+    row
+}
+
+/// What a side takes as a whole.
+pub(super) fn total_columns(shown: Shown) -> Vec<Column> {
+    let (disk, physical) = (shown != Shown::Disk, shown != Shown::Physical);
     vec![
-        Column::change("disk_change").titled("size change").weight().hidden_if(!disk),
-        Column::change("nar_change").titled("NAR change").weight().hidden_if(disk),
-        Column::size("disk_size_before").titled("before").rank(5).hidden_if(!disk),
-        Column::size("disk_size_after").titled("after").rank(4).hidden_if(!disk),
-        Column::size("nar_size_before").titled("before").rank(5).hidden_if(disk),
-        Column::size("nar_size_after").titled("after").rank(4).hidden_if(disk),
+        Column::size("nar_size").titled("NAR size"),
+        Column::change("nar_change").titled("change"),
+        Column::size("disk_size").titled("disk size").hidden_if(disk),
+        Column::change("disk_change").titled("change").hidden_if(disk),
+        Column::size("physical_size").titled("physical").hidden_if(physical),
+        Column::change("physical_change").titled("change").hidden_if(physical),
+    ]
+}
+
+/// The cells of those columns; `diff` is with what was before.
+pub(super) fn total_cells<'a, 'd>(total: &SideTotal, diff: Option<&Diff<'d>>) -> Vec<Cell<'a>> {
+    let size = |n: Option<u64>| Cell::optional(n, Cell::Size);
+    let change = |of: fn(&Diff<'d>) -> Option<i64>| Cell::optional(diff.and_then(of), Cell::Change);
+    vec![
+        size(total.nar_size),
+        change(Diff::nar_change),
+        size(total.disk_size),
+        change(Diff::disk_change),
+        size(total.physical_size),
+        change(Diff::physical_change),
+    ]
+}
+
+pub(super) fn package_columns(shown: Shown) -> Vec<Column> {
+    let (disk, physical, nar) =
+        (shown != Shown::Disk, shown != Shown::Physical, shown != Shown::Nar);
+    vec![
+        Column::change("disk_change").titled("size change").weight().hidden_if(disk),
+        Column::change("physical_change").titled("size change").weight().hidden_if(physical),
+        Column::change("nar_change").titled("NAR change").weight().hidden_if(nar),
+        Column::size("disk_size_before").titled("before").rank(5).hidden_if(disk),
+        Column::size("disk_size_after").titled("after").rank(4).hidden_if(disk),
+        Column::size("physical_size_before").titled("before").rank(5).hidden_if(physical),
+        Column::size("physical_size_after").titled("after").rank(4).hidden_if(physical),
+        Column::size("nar_size_before").titled("before").rank(5).hidden_if(nar),
+        Column::size("nar_size_after").titled("after").rank(4).hidden_if(nar),
         Column::size("closure_disk_size_before").hidden(),
         Column::size("closure_disk_size_after").hidden(),
+        Column::size("closure_physical_size_before").hidden(),
+        Column::size("closure_physical_size_after").hidden(),
         Column::size("closure_nar_size_before").hidden(),
         Column::size("closure_nar_size_after").hidden(),
         Column::text("change").titled("what").rank(1),

@@ -1,7 +1,8 @@
 //! What came and went from one generation of a profile to the next.
 
-use super::document::package_columns;
-use super::{Diff, Side, SideTotal};
+use super::document::{package_columns, total_cells, total_columns};
+use super::{Diff, Shown, Side, SideTotal};
+use crate::analysis::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::Census;
@@ -54,7 +55,7 @@ impl<'a> History<'a> {
 
     /// The answer for printing.
     pub fn document<'d>(&'d self) -> Document<'d> {
-        let sections = vec![
+        let mut sections = vec![
             self.packages_section(),
             self.generations_section(),
             Section::fields(
@@ -63,14 +64,19 @@ impl<'a> History<'a> {
                 vec![Field::hidden("profile", Cell::Bytes(self.profile.as_slice().into()))],
             ),
         ];
+        sections.extend(physical::notes(self.census));
         let head =
             Head { store_dir: self.census.catalog.store_dir(), warnings: &self.census.warnings };
         Document::new(head, sections, "packages")
     }
 
+    fn shown(&self) -> Shown {
+        Shown::of([self.census; 2])
+    }
+
     fn packages_section<'d>(&'d self) -> Section<'d> {
         let mut columns = vec![Column::count("generation").titled("in").rank(0)];
-        columns.extend(package_columns(self.census.disk.is_some()));
+        columns.extend(package_columns(self.shown()));
         let steps = self.generations.iter().skip(1).zip(&self.steps);
         let rows = steps.flat_map(|(generation, diff)| {
             diff.packages.iter().map(|package| {
@@ -85,35 +91,29 @@ impl<'a> History<'a> {
     }
 
     fn generations_section<'d>(&'d self) -> Section<'d> {
-        let disk = self.census.disk.is_some();
-        let columns = vec![
-            Column::count("generation"),
-            Column::time("time").titled("made").rank(5),
-            Column::size("nar_size").titled("NAR size"),
-            Column::change("nar_change").titled("change"),
-            Column::size("disk_size").titled("disk size").hidden_if(!disk),
-            Column::change("disk_change").titled("change").hidden_if(!disk),
+        let mut columns =
+            vec![Column::count("generation"), Column::time("time").titled("made").rank(5)];
+        columns.extend(total_columns(self.shown()));
+        columns.extend([
             Column::count("paths").rank(6),
             Column::bool("current").hidden(),
             Column::text("packages").rank(2),
             Column::path("path").hidden(),
-        ];
+        ]);
         let steps = std::iter::once(None).chain(self.steps.iter().map(Some));
         let rows = self.generations.iter().zip(&self.totals).zip(steps);
         let rows = rows.map(|((generation, total), step)| {
             let summary = step.and_then(Diff::summary);
-            vec![
-                Cell::Count(generation.number),
-                Cell::optional(generation.time, Cell::Time),
-                Cell::optional(total.nar_size, Cell::Size),
-                Cell::optional(step.and_then(Diff::nar_change), Cell::Change),
-                Cell::optional(total.disk_size, Cell::Size),
-                Cell::optional(step.and_then(Diff::disk_change), Cell::Change),
+            let mut row =
+                vec![Cell::Count(generation.number), Cell::optional(generation.time, Cell::Time)];
+            row.extend(total_cells(total, step));
+            row.extend([
                 Cell::Count(total.paths),
                 Cell::Bool(generation.current),
                 Cell::optional(summary, Cell::text),
                 Cell::text(self.census.catalog.path(generation.path)),
-            ]
+            ]);
+            row
         });
         Section::summary("generations", "", columns, rows)
     }

@@ -86,6 +86,7 @@ impl<'a> Side<'a> {
             paths: self.paths.len() as u64,
             nar_size: self.census.sum_nar_sizes(self.indexes()).filter(|_| known),
             disk_size: union.map(|union| union.disk_size).filter(|_| known),
+            physical_size: union.and_then(|u| self.census.physical_size(u)).filter(|_| known),
         }
     }
 }
@@ -99,6 +100,8 @@ pub struct SideTotal {
     pub nar_size: Option<u64>,
     /// The disk size, if the disk was asked.
     pub disk_size: Option<u64>,
+    /// The extents, if these are known.
+    pub physical_size: Option<u64>,
 }
 
 /// What happened to a package.
@@ -153,10 +156,14 @@ pub struct PackageSide {
     pub nar_size: Option<u64>,
     /// The disk size of its paths, each inode once.
     pub disk_size: Option<u64>,
+    /// The extents of its paths, each once.
+    pub physical_size: Option<u64>,
     /// The sum of the NAR sizes of all that its paths need, themselves included.
     pub closure_nar_size: Option<u64>,
     /// The disk size of the same, each inode once.
     pub closure_disk_size: Option<u64>,
+    /// The extents of the same, each once.
+    pub closure_physical_size: Option<u64>,
 }
 
 /// A package that is not the same on both sides.
@@ -189,6 +196,20 @@ impl PackageChange {
         Some(change(self.old.disk_size?, self.new.disk_size?))
     }
 
+    /// How much more it takes in extents, in bytes, if known.
+    pub fn physical_change(&self) -> Option<i64> {
+        Some(change(self.old.physical_size?, self.new.physical_size?))
+    }
+
+    /// How much larger it is of the sizes that are shown.
+    fn shown_change(&self, shown: Shown) -> Option<i64> {
+        match shown {
+            Shown::Nar => self.nar_change(),
+            Shown::Disk => self.disk_change(),
+            Shown::Physical => self.physical_change(),
+        }
+    }
+
     /// The versions that are gone, and those that came.
     pub fn versions(&self) -> (Vec<&str>, Vec<&str>) {
         let gone = self.old.versions.difference(&self.new.versions).map(String::as_str);
@@ -208,6 +229,33 @@ pub struct PathChange {
     pub closure_nar_size: Option<u64>,
     /// The same on disk, each inode once.
     pub closure_disk_size: Option<u64>,
+    /// The extents of the same, each once.
+    pub closure_physical_size: Option<u64>,
+}
+
+/// Which sizes people see of a difference, and rows are weighed by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// NAR sizes: a disk was not asked.
+    Nar,
+    /// Disk sizes.
+    Disk,
+    /// Extents: of both sides these are known, and blocks do not say it all.
+    Physical,
+}
+
+impl Shown {
+    fn of(sides: [&Census; 2]) -> Self {
+        match () {
+            () if sides.iter().any(|census| census.disk.is_none()) => Self::Nar,
+            () if sides.iter().any(|census| census.has_extents())
+                && sides.iter().all(|census| census.knows_physical()) =>
+            {
+                Self::Physical
+            }
+            () => Self::Disk,
+        }
+    }
 }
 
 /// What is different between two sides.
@@ -256,19 +304,21 @@ impl<'a> Diff<'a> {
         let mut packages: Vec<PackageChange> = (by_name.keys().zip(old_sides).zip(new_sides))
             .map(|((pname, before), after)| package(&old, &new, pname, before, after))
             .collect();
-        let disk = old.census.disk.is_some() && new.census.disk.is_some();
+        let shown = Shown::of([old.census, new.census]);
         packages.sort_by(|a, b| {
-            let weight = |p: &PackageChange| if disk { p.disk_change() } else { p.nar_change() };
-            let sizes = |p: &PackageChange| match disk {
-                true => p.old.disk_size.max(p.new.disk_size),
-                false => p.old.nar_size.max(p.new.nar_size),
+            let sizes = |p: &PackageChange| match shown {
+                Shown::Nar => p.old.nar_size.max(p.new.nar_size),
+                Shown::Disk => p.old.disk_size.max(p.new.disk_size),
+                Shown::Physical => p.old.physical_size.max(p.new.physical_size),
             };
-            let order = |p: &PackageChange| Reverse((weight(p).map(i64::unsigned_abs), sizes(p)));
+            let order = |p: &PackageChange| {
+                Reverse((p.shown_change(shown).map(i64::unsigned_abs), sizes(p)))
+            };
             (order(a), &a.pname).cmp(&(order(b), &b.pname))
         });
         let side = |path: &PathChange| if path.added { &new } else { &old };
         paths.sort_by_cached_key(|path| {
-            let weight = side(path).weight(path.path, disk);
+            let weight = side(path).weight(path.path, shown);
             (Reverse(weight), side(path).base_name(path.path), path.added)
         });
         let mut warnings = old.census.warnings.clone();
@@ -281,7 +331,11 @@ impl<'a> Diff<'a> {
 
     /// Whether both disks were asked.
     pub fn has_disk(&self) -> bool {
-        self.old.census.disk.is_some() && self.new.census.disk.is_some()
+        self.shown() != Shown::Nar
+    }
+
+    fn shown(&self) -> Shown {
+        Shown::of([self.old.census, self.new.census])
     }
 
     /// How much larger all NARs are together, in bytes, if known.
@@ -292,6 +346,11 @@ impl<'a> Diff<'a> {
     /// How much more all of it takes on disk, in bytes, if known.
     pub fn disk_change(&self) -> Option<i64> {
         Some(change(self.old.total.disk_size?, self.new.total.disk_size?))
+    }
+
+    /// How much more all of it takes in extents, in bytes, if known.
+    pub fn physical_change(&self) -> Option<i64> {
+        Some(change(self.old.total.physical_size?, self.new.total.physical_size?))
     }
 
     /// How many packages that happened to.
@@ -310,8 +369,8 @@ impl<'a> Diff<'a> {
     /// before in another version that is known.
     pub fn newcomers(&self) -> Vec<PathIndex> {
         const PART: u64 = 100;
-        let disk = self.has_disk();
-        let weight = |path: PathIndex| self.new.weight(path, disk);
+        let shown = self.shown();
+        let weight = |path: PathIndex| self.new.weight(path, shown);
         let all = self.paths.iter().filter(|path| path.added).map(|path| weight(path.path));
         let least = all.fold(0, u64::saturating_add) / PART;
         let added = self.packages.iter().filter(|package| package.kind == ChangeKind::Added);
@@ -323,10 +382,14 @@ impl<'a> Diff<'a> {
 }
 
 impl Side<'_> {
-    /// What a path weighs in bytes: what it takes on disk, or its NAR size.
-    fn weight(&self, path: PathIndex, disk: bool) -> u64 {
-        let usage = self.census.usage(path).filter(|_| disk);
-        usage.map_or_else(|| self.census.nar_size(path), |usage| usage.disk_size)
+    /// What a path weighs in bytes, of the sizes that are shown.
+    fn weight(&self, path: PathIndex, shown: Shown) -> u64 {
+        let size = match shown {
+            Shown::Nar => None,
+            Shown::Disk => self.census.usage(path).map(|usage| usage.disk_size),
+            Shown::Physical => self.census.extent_sizes(path).map(|sizes| sizes.physical_size),
+        };
+        size.unwrap_or_else(|| self.census.nar_size(path))
     }
 }
 
@@ -398,8 +461,10 @@ fn measure(side: &Side<'_>, sets: &[&[PathIndex]]) -> Result<Vec<PackageSide>, T
                 .collect(),
             nar_size: census.sum_nar_sizes(paths.iter().copied()),
             disk_size: union.map(|union| union.disk_size),
+            physical_size: union.and_then(|union| census.physical_size(union)),
             closure_nar_size: known.then_some(closure.nar),
             closure_disk_size: on_disk.then_some(closure.disk),
+            closure_physical_size: (on_disk && census.knows_physical()).then_some(closure.physical),
         }
     };
     Ok(sets.iter().zip(unions).zip(closures).map(one).collect())
@@ -449,6 +514,7 @@ fn sides(
         path: path[0],
         closure_nar_size: side.closure_nar_size,
         closure_disk_size: side.closure_disk_size,
+        closure_physical_size: side.closure_physical_size,
     };
     Ok((measured, sets[packages..].iter().zip(single).map(one).collect()))
 }

@@ -1,7 +1,7 @@
 //! What a page for a browser shows of a difference: the packages that are not the same,
 //! their paths that came and went, and why those that came are there.
 
-use super::{ChangeKind, Diff, PackageChange, PackageSide, PathChange, Side};
+use super::{ChangeKind, Diff, PackageChange, PackageSide, PathChange, Shown, Side};
 use crate::analysis::page::{PageError, warnings};
 use crate::answer::page::{Page, PageKind, Values};
 use crate::census::{Census, PathIndex};
@@ -56,7 +56,8 @@ impl Diff<'_> {
             let places: Vec<Place> = chain.iter().map(|&path| paths.add_new(path)).collect();
             paths.before.extend(places.windows(2).map(|pair| (pair[1], pair[0])));
         }
-        let mut columns = package_columns(packages);
+        let physical = self.shown() == Shown::Physical;
+        let mut columns = package_columns(packages, physical);
         columns.extend(self.path_columns(&paths, packages, changes.len()));
         let title = format!("{} → {}", self.old.label(), self.new.label());
         let mut facts = self.facts(packages.len(), changes.len());
@@ -71,10 +72,18 @@ impl Diff<'_> {
     /// Refuses what sums of JavaScript would not be exact for.
     fn check(&self) -> Result<(), PageError> {
         let of_package = |side: &PackageSide| {
-            [side.nar_size, side.disk_size, side.closure_nar_size, side.closure_disk_size]
+            [
+                side.nar_size,
+                side.disk_size,
+                side.physical_size,
+                side.closure_nar_size,
+                side.closure_disk_size,
+                side.closure_physical_size,
+            ]
         };
         let of_packages = self.packages.iter().flat_map(|p| [&p.old, &p.new]).flat_map(of_package);
-        let totals = [&self.old.total, &self.new.total].map(|t| [t.nar_size, t.disk_size]);
+        let totals = [&self.old.total, &self.new.total];
+        let totals = totals.map(|t| [t.nar_size, t.disk_size, t.physical_size]);
         let all = of_packages.chain(totals.into_iter().flatten());
         match all.flatten().max().unwrap_or(0) >= Values::TOO_LARGE / 2 {
             true => Err(PageError::TooLarge),
@@ -90,6 +99,7 @@ impl Diff<'_> {
                 "paths": side.total.paths,
                 "nar_size": side.total.nar_size,
                 "disk_size": side.total.disk_size,
+                "physical_size": side.total.physical_size,
             })
         };
         let [old, new] = self.same();
@@ -98,6 +108,8 @@ impl Diff<'_> {
         let rest = &self.packages[packages..];
         let mut facts = vec![
             ("disk", json!(self.has_disk())),
+            ("physical", json!(self.shown() == Shown::Physical)),
+            ("sizes_note", json!(self.physical_note())),
             ("sides", json!([side(&self.old), side(&self.new)])),
             ("kinds", json!(kinds)),
             ("same", json!({ "packages": self.same_packages, "before": old, "after": new })),
@@ -127,6 +139,9 @@ impl Diff<'_> {
         };
         json!({
             "disk": sums(PackageChange::disk_change, |census, path| Some(census.usage(path)?.disk_size)),
+            "physical": sums(PackageChange::physical_change, |census, path| {
+                Some(census.extent_sizes(path)?.physical_size)
+            }),
             "nar": sums(PackageChange::nar_change, Census::known_nar_size),
         })
     }
@@ -142,6 +157,7 @@ impl Diff<'_> {
             json!({
                 "nar_size": side.census.sum_nar_sizes(paths()),
                 "disk_size": union.map(|union| union.disk_size),
+                "physical_size": union.and_then(|union| side.census.physical_size(union)),
             })
         };
         [rest(&self.old, |package| &package.old), rest(&self.new, |package| &package.new)]
@@ -173,7 +189,7 @@ impl Diff<'_> {
             )
         };
         let before = |place: usize| paths.before.get(&(place as Place)).map(|&n| u64::from(n));
-        vec![
+        let mut columns = vec![
             ("hash_part", texts(|side, path| side.store_path(path).hash_part().to_owned())),
             ("name", texts(|side, path| side.store_path(path).name().to_owned())),
             ("nar_size", numbers(|side, path| side.census.known_nar_size(path))),
@@ -189,7 +205,13 @@ impl Diff<'_> {
                 Values::Numbers(paths.paths.iter().map(|at| package_of.get(at).copied()).collect()),
             ),
             ("before", Values::Numbers((0..paths.paths.len()).map(before).collect())),
-        ]
+        ];
+        if self.shown() == Shown::Physical {
+            let own = |side: &Side<'_>, path| Some(side.census.extent_sizes(path)?.physical_size);
+            columns.push(("physical_size", numbers(own)));
+            columns.push(("closure_physical_size", closures(|path| path.closure_physical_size)));
+        }
+        columns
     }
 }
 
@@ -212,7 +234,7 @@ fn small(n: &u64) -> bool {
     *n < Values::TOO_LARGE
 }
 
-fn package_columns(packages: &[PackageChange]) -> Vec<(&'static str, Values)> {
+fn package_columns(packages: &[PackageChange], physical: bool) -> Vec<(&'static str, Values)> {
     let texts = |of: fn(&PackageChange) -> String| Values::Texts(packages.iter().map(of).collect());
     let sizes = |of: fn(&PackageSide) -> Option<u64>| {
         let side = |side: fn(&PackageChange) -> &PackageSide| {
@@ -238,7 +260,7 @@ fn package_columns(packages: &[PackageChange]) -> Vec<(&'static str, Values)> {
         }
     }
     let [versions_before, versions_after] = lists;
-    vec![
+    let mut columns = vec![
         ("package", texts(|package| package.name.clone())),
         ("pname", texts(|package| package.pname.clone())),
         ("versions", texts(|package| package.versions_text().unwrap_or_default())),
@@ -254,5 +276,16 @@ fn package_columns(packages: &[PackageChange]) -> Vec<(&'static str, Values)> {
         ("version_texts", Values::Texts(versions)),
         ("versions_before", Values::Lists(versions_before)),
         ("versions_after", Values::Lists(versions_after)),
-    ]
+    ];
+    if physical {
+        let [before, after] = sizes(|side| side.physical_size);
+        let [closure_before, closure_after] = sizes(|side| side.closure_physical_size);
+        columns.extend([
+            ("physical_size_before", before),
+            ("physical_size_after", after),
+            ("closure_physical_size_before", closure_before),
+            ("closure_physical_size_after", closure_after),
+        ]);
+    }
+    columns
 }

@@ -7,7 +7,7 @@
 //! what is retained by a path is reached exactly as long as that path is, and what has
 //! the same referrers goes when they go.
 
-use crate::analysis::retained::{Retained, Sizes};
+use crate::analysis::retained::{Retained, SizeKind, Sizes};
 use crate::census::{Census, PathIndex};
 use crate::graph::{Dominator, NodeSet, Rows, saturating_add};
 use std::cmp::Reverse;
@@ -20,18 +20,22 @@ pub(super) struct Unnamed {
     pub(super) nar: Option<u64>,
     /// Disk size of inodes that are in no class.
     pub(super) disk: u64,
+    /// The extents of the same, and those that no other node has; blocks where extents
+    /// are not known.
+    pub(super) physical: u64,
     /// How many inodes.
     pub(super) inodes: u64,
     /// How many paths; 0 for a class.
     pub(super) paths: u64,
 }
 
-const NOTHING: Unnamed = Unnamed { nar: Some(0), disk: 0, inodes: 0, paths: 0 };
+const NOTHING: Unnamed = Unnamed { nar: Some(0), disk: 0, physical: 0, inodes: 0, paths: 0 };
 
 impl Unnamed {
     fn add(&mut self, other: Self) {
         self.nar = self.nar.zip(other.nar).map(|(a, b)| a.saturating_add(b));
         saturating_add(&mut self.disk, other.disk);
+        saturating_add(&mut self.physical, other.physical);
         self.inodes += other.inodes;
         self.paths += other.paths;
     }
@@ -92,10 +96,7 @@ fn named(census: &Census, retained: &Retained, roots: &[u32], most: usize) -> No
     if paths <= most {
         return NodeSet::from_nodes(paths, 0..paths as u32);
     }
-    let weight = |path: u32| {
-        let sizes = retained.sizes[path as usize];
-        if census.disk.is_some() { sizes.disk } else { sizes.nar }
-    };
+    let weight = |path: u32| retained.sizes[path as usize].get(SizeKind::of(census));
     let targets = if census.targets.is_empty() { &[] } else { roots };
     let mut order: Vec<u32> = (0..paths as u32).collect();
     order.sort_by_key(|&path| (Reverse(weight(path)), path));
@@ -171,14 +172,15 @@ impl Nodes {
                 (named.len() + unnamed.len()) as u32 - 1
             });
             of[path as usize] = node;
-            let Sizes { disk, inodes, .. } = weights[path as usize];
+            let Sizes { disk, inodes, physical, .. } = weights[path as usize];
             let nar = census.known_nar_size(PathIndex::new(path));
-            unnamed[node as usize - named.len()].add(Unnamed { nar, disk, inodes, paths: 1 });
+            let own = Unnamed { nar, disk, physical, inodes, paths: 1 };
+            unnamed[node as usize - named.len()].add(own);
         }
         let groups = unnamed.len();
         for class in paths..graph.len() {
-            let Sizes { disk, inodes, .. } = weights[class];
-            let own = Unnamed { disk, inodes, ..NOTHING };
+            let Sizes { disk, inodes, physical, .. } = weights[class];
+            let own = Unnamed { disk, physical, inodes, ..NOTHING };
             match retained.dominators.of(class as u32) {
                 // It goes with a group.
                 Dominator::Node(path) if !named.contains(path) => {

@@ -10,6 +10,7 @@ mod fold;
 mod tests;
 
 use super::Gain;
+use super::physical;
 use super::report::{Column, Report, ReportOptions};
 use super::retained::{Retained, Sizes, examined_roots, weighted};
 use super::suggest::{Action, Suggestions};
@@ -54,6 +55,16 @@ const COLUMNS: [Column; 22] = [
     Column::DownloadSize,
 ];
 
+/// What of extents, where blocks do not say it all.
+const EXTENTS: [Column; 6] = [
+    Column::PhysicalSize,
+    Column::UncompressedSize,
+    Column::ReferencedSize,
+    Column::InlineSize,
+    Column::ReclaimablePhysicalSize,
+    Column::ClosurePhysicalSize,
+];
+
 /// How many files are named in all, the largest.
 const FILES: usize = 6000;
 
@@ -90,6 +101,7 @@ pub(crate) struct Pages<'a> {
     suggestions: Option<&'a Suggestions>,
     command: &'a [String],
     report: Report,
+    columns: Vec<Column>,
     graph: Rows,
     weights: Vec<Sizes>,
     roots: Vec<u32>,
@@ -109,10 +121,14 @@ impl<'a> Pages<'a> {
         suggestions: Option<&'a Suggestions>,
         command: &'a [String],
     ) -> Result<Self, PageError> {
+        let mut columns = COLUMNS.to_vec();
+        if census.has_extents() {
+            columns.extend(EXTENTS);
+        }
         let report = Report::new(
             census,
             &ReportOptions {
-                columns: COLUMNS.to_vec(),
+                columns: columns.clone(),
                 sort: Column::Path,
                 reverse: false,
                 limit: None,
@@ -131,6 +147,7 @@ impl<'a> Pages<'a> {
             suggestions,
             command,
             report,
+            columns,
             graph,
             weights,
             roots,
@@ -145,7 +162,7 @@ impl<'a> Pages<'a> {
         let weighted = (&self.graph, &self.weights[..]);
         let folded = Folded::new(census, weighted, &self.retained, &self.roots, named);
         let mut columns = names(census, &folded);
-        for column in COLUMNS {
+        for &column in &self.columns {
             let cell = |path: &PathIndex| column.cell(census, &report.rows[path.index()]);
             columns.extend(values(folded.named.iter().map(cell)).map(|of| (column.key(), of)));
         }
@@ -186,8 +203,12 @@ fn check(report: &Report) -> Result<(), PageError> {
         total.disk_nar_size,
         total.apparent_size,
         total.disk_size,
+        total.extents.map(|extents| extents.physical_size),
+        total.extents.map(|extents| extents.uncompressed_size),
+        total.extents.map(|extents| extents.referenced_size),
         Some(of_rows(|row| row.closure_nar_size)),
         Some(of_rows(|row| row.closure_disk_size)),
+        Some(of_rows(|row| row.closure_physical_size)),
     ];
     match sizes.into_iter().flatten().max().unwrap_or(0) >= Values::TOO_LARGE {
         true => Err(PageError::TooLarge),
@@ -242,7 +263,7 @@ fn nodes(census: &Census, folded: &Folded) -> Vec<(&'static str, Values)> {
         let all = census.catalog.referrers_of(census.id(*path));
         Some(all.filter(|&id| census.index_of(id).is_none()).count() as u64)
     };
-    vec![
+    let mut columns = vec![
         ("own_disk_size", numbers(own(|s, i| s.own_sizes[i].disk_size), |node| node.disk)),
         ("own_inodes", numbers(own(|s, i| s.own_sizes[i].inodes), |node| node.inodes)),
         ("group_nar_size", Values::Numbers(folded.groups.iter().map(|node| node.nar).collect())),
@@ -254,7 +275,12 @@ fn nodes(census: &Census, folded: &Folded) -> Vec<(&'static str, Values)> {
         ("references", Values::Lists(folded.rows.clone())),
         ("roots", Values::Lists(Rows::from_lists(&[&folded.roots]))),
         ("referrers_beyond", Values::Numbers(folded.named.iter().map(beyond).collect())),
-    ]
+    ];
+    if census.has_extents() {
+        let own = own(|s, i| s.own_sizes[i].extents.physical_size);
+        columns.push(("own_physical_size", numbers(own, |node| node.physical)));
+    }
+    columns
 }
 
 /// Of each path its kinds, and how much of its NAR is of each.
@@ -313,6 +339,8 @@ fn facts(census: &Census, report: &Report, folded: &Folded) -> Vec<(&'static str
         ("store_dir", json!(census.catalog.store_dir())),
         ("whole", json!(census.is_whole())),
         ("disk", json!(census.disk.is_some())),
+        ("physical", json!(census.has_extents())),
+        ("sizes_note", json!(sizes_note(census))),
         ("unlisted", json!(census.has_unlisted_references())),
         (
             "total",
@@ -320,6 +348,7 @@ fn facts(census: &Census, report: &Report, folded: &Folded) -> Vec<(&'static str
                 "paths": total.paths,
                 "nar_size": total.nar_size,
                 "disk_size": total.disk_size,
+                "physical_size": total.extents.map(|extents| extents.physical_size),
                 "apparent_size": total.apparent_size,
                 "inodes": total.inodes,
             }),
@@ -329,6 +358,15 @@ fn facts(census: &Census, report: &Report, folded: &Folded) -> Vec<(&'static str
     ];
     facts.extend(warnings(&census.warnings));
     facts
+}
+
+/// Which sizes are shown, where these are not blocks; or why they are.
+fn sizes_note(census: &Census) -> String {
+    match census.physical_unknown() {
+        Some(why) => format!("Physical sizes are not known: {}.", escape(why.as_bytes())),
+        None if census.has_extents() => physical::note(census.physical_sizes_are()),
+        None => String::new(),
+    }
 }
 
 /// What left something out, as far as the page shows it, and how much more.
@@ -363,6 +401,7 @@ fn suggested(folded: &Folded, suggestions: Option<&Suggestions>) -> Value {
             "other": other,
             "gain_nar_size": gain.nar_size,
             "gain_disk_size": gain.disk_size,
+            "gain_physical_size": gain.physical_size,
         }))
     };
     let cuts = suggestions.list.iter();

@@ -6,15 +6,21 @@ use crate::analysis::graph_changes::{Dropped, Edited, measure};
 use crate::analysis::retained::{Retained, Sizes, examined_roots, weighted};
 use crate::catalog::{Builder, PathId, Record};
 use crate::census::{Census, Examine, PathIndex};
-use crate::disk::{DiskScan, Inode, Physical, Usage};
+use crate::disk::{DiskScan, ExtentGroup, ExtentSizes, Extents, Inode, Physical, Usage};
 use crate::fs::Stat;
 use crate::graph::{Cuts, NodeSet, Rows, reachable};
 use crate::warning::{WarningKind, Warnings};
 use proptest::prelude::*;
 use serde_json::json;
 
-/// A census of paths that refer to each other, with inodes that some of them share.
-fn census(paths: u32, references: &[(u32, u32)], shared: &[Vec<u32>], whole: bool) -> Census {
+/// A census of paths that refer to each other, with inodes and extents that some of them
+/// share. Without such extents blocks say it all.
+fn census(
+    paths: u32,
+    references: &[(u32, u32)],
+    (shared, extents): (&[Vec<u32>], &[Vec<u32>]),
+    whole: bool,
+) -> Census {
     let mut builder = Builder::new("/nix/store");
     for n in 0..paths {
         let path = format!("/nix/store/{n:032}-path-{n}");
@@ -50,13 +56,29 @@ fn census(paths: u32, references: &[(u32, u32)], shared: &[Vec<u32>], whole: boo
     let names =
         (0..).zip(shared).flat_map(|(inode, owners)| owners.iter().map(move |&o| (o, inode)));
     let names: Vec<(u32, u32)> = names.collect();
+    let names = Rows::from_pairs(paths as usize, names.into_iter());
+    let size = |physical_size| ExtentSizes { physical_size, ..ExtentSizes::default() };
+    let groups = extents.iter().zip(1..).map(|(_, n)| ExtentGroup {
+        physical_size: 100 * n,
+        uncompressed_size: 4096 * n,
+        holders: Vec::new(),
+    });
+    let mut found = Extents::default();
+    found.own = (0..paths).map(|n| size(u64::from(n) * 3)).collect();
+    found.inodes = (0..shared.len() as u64).map(|n| size(64 << n)).collect();
+    found.groups = groups.collect();
+    found.owners = Rows::from_lists(extents);
+    let physical = match extents {
+        [] => Physical::Blocks,
+        _ => Physical::Extents(Box::new(found.summed(&names))),
+    };
     let scan = DiskScan {
-        physical: Physical::Blocks,
+        physical,
         usages: (0..paths).map(usage).collect(),
         others: Vec::new(),
         inodes: (0..shared.len()).map(inode).collect(),
         devices: vec![0],
-        names: Rows::from_pairs(paths as usize, names.into_iter()),
+        names,
         links: None,
         store_directory_disk_size: 0,
         capacity: None,
@@ -88,6 +110,7 @@ fn left(census: &Census, folded: &Folded, without: &[u32]) -> (Sizes, u64) {
             Some(path) => Unnamed {
                 nar: census.known_nar_size(*path),
                 disk: shared.own_sizes[path.index()].disk_size,
+                physical: shared.own_sizes[path.index()].extents.physical_size,
                 inodes: shared.own_sizes[path.index()].inodes,
                 paths: 1,
             },
@@ -98,6 +121,7 @@ fn left(census: &Census, folded: &Folded, without: &[u32]) -> (Sizes, u64) {
         };
         sizes.nar += own.nar.unwrap();
         sizes.disk += own.disk;
+        sizes.physical += own.physical;
         sizes.inodes += own.inodes;
         paths += own.paths;
     }
@@ -113,6 +137,7 @@ proptest! {
         most in 1usize..45,
         removed in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         whole in any::<bool>(),
+        extents in any::<bool>(),
     ) {
         // All are reached from the first one, if it is the target.
         let chain = (1..paths).map(|n| (n / 2, n));
@@ -126,7 +151,8 @@ proptest! {
                 owners
             })
             .collect();
-        let census = census(paths, &references, &shared, whole);
+        let extents = if extents { &shared[..shared.len() / 2] } else { &[] };
+        let census = census(paths, &references, (&shared, extents), whole);
         let folded = folded(&census, most);
         prop_assert!(folded.named.len() <= most.max(1));
         let named: Vec<u32> = removed.iter()
@@ -139,8 +165,6 @@ proptest! {
         graph.remove(&without);
         let reached = graph.reached();
         let expected = measure(&census, &reached, &Dropped::default());
-        // A page has no extents.
-        let expected = Sizes { physical: 0, ..expected };
         prop_assert_eq!(left(&census, &folded, &named), (expected, reached.len() as u64));
     }
 }
@@ -149,7 +173,7 @@ proptest! {
 fn those_that_retain_most_are_named() {
     // 0 → 1 → 2, 3; 0 → 4, 5
     let references = [(0, 1), (1, 2), (1, 3), (0, 4), (0, 5)];
-    let census = census(6, &references, &[vec![2, 3], vec![3, 4]], false);
+    let census = census(6, &references, (&[vec![2, 3], vec![3, 4]], &[]), false);
     let all = folded(&census, 6);
     assert_eq!((all.named.len(), all.groups.len(), all.classes.len()), (6, 0, 2));
     let few = folded(&census, 2);
@@ -163,7 +187,7 @@ fn those_that_retain_most_are_named() {
 /// Notes come first among warnings, and leave nothing out.
 #[test]
 fn what_leaves_something_out_is_not_crowded_out_by_notes() {
-    let mut census = census(1, &[], &[], true);
+    let mut census = census(1, &[], (&[], &[]), true);
     for n in 0..150 {
         census.warnings.push(WarningKind::MountPoint, format!("/mount/{n}"), "mounted");
     }

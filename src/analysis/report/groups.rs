@@ -2,6 +2,7 @@
 //! GC root, or over the files of one kind.
 
 use crate::analysis::kinds::Kinds;
+use crate::analysis::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
@@ -51,6 +52,8 @@ pub struct PathGroup {
     pub nar_size: Option<u64>,
     /// Disk size; `None` if the disk was not asked.
     pub disk_size: Option<u64>,
+    /// Extents, each once; `None` if these are not known.
+    pub physical_size: Option<u64>,
     /// Apparent size; `None` if the disk was not asked.
     pub apparent_size: Option<u64>,
 }
@@ -117,11 +120,14 @@ impl GroupedReport {
 
     /// The kinds of files as groups.
     pub fn of_kinds(census: &Census, kinds: &Kinds) -> Self {
+        let blocks = census.knows_physical() && !census.has_extents();
         let groups = kinds.kinds.iter().map(|row| PathGroup {
             name: Some(row.kind.key().as_bytes().to_vec()),
             paths: row.paths,
             nar_size: Some(row.sums.nar_size),
             disk_size: Some(row.sums.disk_size),
+            // Of extents it is not known which kinds use them.
+            physical_size: Some(row.sums.disk_size).filter(|_| blocks),
             apparent_size: Some(row.sums.apparent_size),
         });
         Self { groups: groups.collect(), by: GroupBy::Kind, ..Self::new(census, GroupBy::Kind) }
@@ -134,15 +140,17 @@ impl GroupedReport {
                 name,
                 paths: paths.len() as u64,
                 nar_size: census.sum_nar_sizes(paths.iter().copied()),
-                disk_size: union.as_ref().map(|union| union.disk_size),
-                apparent_size: union.as_ref().map(|union| union.apparent_size),
+                disk_size: union.map(|union| union.disk_size),
+                physical_size: union.and_then(|union| census.physical_size(union)),
+                apparent_size: union.map(|union| union.apparent_size),
             }
         };
         let all: Vec<PathIndex> = census.indexes().collect();
         let mut groups: Vec<PathGroup> =
             groups.into_iter().map(|(name, paths)| sum(name, &paths)).collect();
         groups.sort_by(|a, b| {
-            let order = |group: &PathGroup| Reverse((group.disk_size, group.nar_size));
+            let order =
+                |group: &PathGroup| Reverse((group.physical_size, group.disk_size, group.nar_size));
             (order(a), &a.name).cmp(&(order(b), &b.name))
         });
         Self { groups, total: sum(None, &all), warnings: census.warnings.clone(), by }
@@ -151,11 +159,13 @@ impl GroupedReport {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let disk = census.disk.is_some();
+        let shows = census.has_extents() && self.by != GroupBy::Kind;
         let size = |n: Option<u64>| Cell::optional(n, Cell::Size);
         let total = vec![
             Field::hidden("paths", Cell::Count(self.total.paths)),
             Field::hidden("nar_size", size(self.total.nar_size)),
             Field::hidden("disk_size", size(self.total.disk_size)),
+            Field::hidden("physical_size", size(self.total.physical_size)),
             Field::hidden("apparent_size", size(self.total.apparent_size)),
             Field::hidden("groups", Cell::Count(self.groups.len() as u64)),
         ];
@@ -165,7 +175,8 @@ impl GroupedReport {
         };
         let columns = vec![
             Column::size("nar_size").titled("NAR size"),
-            Column::size("disk_size").titled("disk size").hidden_if(!disk).weight(),
+            Column::size("disk_size").titled("disk size").hidden_if(!disk || shows).weight(),
+            Column::size("physical_size").titled("physical").hidden_if(!shows).weight(),
             Column::size("apparent_size").titled("apparent").hidden_if(!disk),
             Column::count("paths"),
             name,
@@ -174,6 +185,7 @@ impl GroupedReport {
             vec![
                 size(group.nar_size),
                 size(group.disk_size),
+                size(group.physical_size),
                 size(group.apparent_size),
                 Cell::Count(group.paths),
                 name,
@@ -212,6 +224,9 @@ impl GroupedReport {
         };
         if disk || self.by == GroupBy::Root {
             sections.push(Section::Note(note.to_owned()));
+        }
+        if shows {
+            sections.extend(physical::notes(census));
         }
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, "groups")

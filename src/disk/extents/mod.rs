@@ -333,8 +333,12 @@ fn without_files(
 }
 
 fn warn_of_unknown(why: &str, at: &[u8], warnings: &mut Warnings) {
-    let message = format!("physical sizes are not known: {why}");
-    warnings.push(WarningKind::Unchecked, at, message);
+    warnings.push(WarningKind::Unchecked, at, physical_unknown(why));
+}
+
+/// The warning that nothing is known beneath blocks, and why.
+pub(crate) fn physical_unknown(why: &str) -> String {
+    format!("physical sizes are not known: {why}")
 }
 
 fn store_directory(files: &StoreFiles) -> &[u8] {

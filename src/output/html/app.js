@@ -2,7 +2,7 @@
 import { Census } from "./graph.js";
 import { State } from "./state.js";
 import { Paths } from "./paths.js";
-import { TreeMap } from "./map.js";
+import { LABELS, TreeMap } from "./map.js";
 import { Panel } from "./panel.js";
 import { Search } from "./search.js";
 import { Table } from "./table.js";
@@ -24,14 +24,14 @@ const HELP = [
   ["k", "in the graph: cut the reference to or from the middle"],
   ["w", "in the graph: all ways to the middle"],
   ["u", "undo the last change"],
-  ["s", "sizes: disk or NAR"],
+  ["s", "sizes: physical where these differ, disk, NAR"],
   ["c", "colours: contents, package, age"],
 ];
 
 const NOTES = [
   "A box of the map holds what goes when it goes: the path itself, and all that only it keeps. " +
-    "Hatched boxes are files that several paths have, as hard links; they lie in the nearest path " +
-    "that keeps all of those.",
+    "Hatched boxes are files that several paths have, as hard links, or extents that several share; " +
+    "they lie in the nearest path that keeps all of those.",
 ];
 
 const DEFAULTS = {
@@ -52,7 +52,7 @@ const DEFAULTS = {
 const CHOICES = {
   view: ["map", "table", "graph"],
   color: ["kind", "package", "age"],
-  size: ["", "nar", "disk"],
+  size: ["", "nar", "disk", "physical"],
   theme: ["", "light", "dark"],
 };
 
@@ -85,6 +85,10 @@ class App extends Page {
     return this.census.disk;
   }
 
+  get physical() {
+    return this.census.physical;
+  }
+
   get left() {
     const { changes } = this.state.now;
     const key = JSON.stringify(changes);
@@ -96,7 +100,7 @@ class App extends Page {
   }
 
   weight(path) {
-    return this.size === "disk" ? (this.census.columns.disk_size?.[path] ?? NaN) : this.census.nar[path];
+    return this.size === "nar" ? this.census.nar[path] : (this.census.columns[`${this.size}_size`]?.[path] ?? NaN);
   }
 
   startsOfFiles() {
@@ -225,8 +229,7 @@ class App extends Page {
 
   summary({ total }) {
     const parts = [counted(total.paths, "path")];
-    if (this.census.disk) parts.push(`${formatSize(total.disk)} on disk`);
-    parts.push(`${formatSize(total.nar)} NAR`);
+    for (const size of this.sizes) parts.push(`${formatSize(total[size])} ${LABELS[size]}`);
     return parts.join(" · ");
   }
 
@@ -270,7 +273,7 @@ class App extends Page {
     fill(
       shell.legend,
       legend.map(({ label, color }, i) => (used.has(i) ? this.legendEntry(color, label) : null)),
-      this.census.classes > 0 ? el("span", { class: "entry" }, el("span", { class: "swatch hatched" }), "Hard-linked by several") : null,
+      this.census.classes > 0 ? el("span", { class: "entry" }, el("span", { class: "swatch hatched" }), this.physical ? "Shared by several" : "Hard-linked by several") : null,
     );
   }
 
@@ -288,8 +291,7 @@ class App extends Page {
       el(
         "div",
         { class: "totals" },
-        this.disk ? of("disk", "on disk") : null,
-        of("nar", "NAR"),
+        this.sizes.map((size) => of(size, LABELS[size])),
         el("span", { class: "change", dataset: { key: "paths" } }, el("b", {}, el("data", { value: state.total.paths }, formatCount(state.total.paths))), " paths ", el("span", { class: "less" }, `−${formatCount(original.total.paths - state.total.paths)}`)),
       ),
       el(

@@ -84,7 +84,7 @@ export class ChangePanel extends Details {
 
   ofPackage(node) {
     const { changes } = this;
-    const { columns, disk } = changes;
+    const { columns, disk, physical } = changes;
     const both = (key) => [columns[`${key}_before`][node], columns[`${key}_after`][node]];
     const versions = ["before", "after"].map((side) => changes.versions(side, node).filter((v) => v !== "").join(", "));
     const weight = (path) => columns[`${this.app.size}_size`][path] || 0;
@@ -93,8 +93,10 @@ export class ChangePanel extends Details {
     return [
       el("header", {}, el("h2", { tabindex: "-1" }, columns.package[node]), el("span", { class: `badge ${changes.kind(node)}` }, changes.kind(node))),
       this.sizes(
+        physical ? this.change("Physical", ...both("physical_size")) : null,
         disk ? this.change("Disk", ...both("disk_size")) : null,
         this.change("NAR", ...both("nar_size")),
+        physical ? this.change("Closure physical", ...both("closure_physical_size")) : null,
         disk ? this.change("Closure", ...both("closure_disk_size")) : null,
         this.change("Closure NAR", ...both("closure_nar_size")),
         versions.some((text) => text !== "")
@@ -108,7 +110,7 @@ export class ChangePanel extends Details {
   }
 
   ofPath(path) {
-    const { columns, disk } = this.changes;
+    const { columns, disk, physical } = this.changes;
     const node = columns.package_of[path];
     const came = columns.added[path] === 1;
     const size = (label, key) => this.row(label, sizeElement(columns[key][path] ?? NaN));
@@ -124,8 +126,10 @@ export class ChangePanel extends Details {
       el(
         "dl",
         { class: "sizes" },
+        physical ? size("Physical size", "physical_size") : null,
         disk ? size("Disk size", "disk_size") : null,
         size("NAR size", "nar_size"),
+        physical ? size("Closure physical", "closure_physical_size") : null,
         disk ? size("Closure on disk", "closure_disk_size") : null,
         size("Closure NAR", "closure_nar_size"),
       ),
@@ -135,7 +139,7 @@ export class ChangePanel extends Details {
 
   overview() {
     const { facts } = this;
-    const { disk } = this.changes;
+    const { disk, physical } = this.changes;
     const [old, now] = facts.sides;
     const known = (n) => n ?? NaN;
     const { size } = this.app;
@@ -147,10 +151,12 @@ export class ChangePanel extends Details {
       el("header", {}, el("h2", { tabindex: "-1" }, "What is different")),
       el("dl", { class: "targets" }, target("Before", old), target("After", now)),
       this.sizes(
+        physical ? this.change("Physical", known(old.physical_size), known(now.physical_size)) : null,
         disk ? this.change("Disk", known(old.disk_size), known(now.disk_size)) : null,
         this.change("NAR", known(old.nar_size), known(now.nar_size)),
         [el("dt", {}, "Paths"), paths(old), paths(now), el("dd", {}, `${PLUS[Math.sign(now.paths - old.paths)]}${formatCount(Math.abs(now.paths - old.paths))}`)],
       ),
+      this.sizesNote(),
       this.overlap(size),
       this.unnamed(),
       this.section("Packages", el("ul", { class: "kinds" }, facts.kinds.filter(([, n]) => n > 0).map(kind)), el("p", { class: "note" }, `${counted(facts.same.packages, "package has", "packages have")} the same paths on both sides.`)),
@@ -167,8 +173,8 @@ export class ChangePanel extends Details {
     return el(
       "p",
       { class: "note" },
-      `The packages come to ${formatChange(sum)}, the whole to ${formatChange(total)}: files that several packages `,
-      "have as hard links count in each of them, and in the whole once.",
+      `The packages come to ${formatChange(sum)}, the whole to ${formatChange(total)}: ${size === "physical" ? "extents that several packages share" : "files that several packages have as hard links"} `,
+      "count in each of them, and in the whole once.",
     );
   }
 

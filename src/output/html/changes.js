@@ -22,6 +22,7 @@ export class Changes {
     this.columns = columns;
     this.packages = columns.package.length;
     this.disk = facts.disk;
+    this.physical = facts.physical;
     this.kinds = facts.kinds.map(([name]) => name);
     // How many of the paths came or went; the others are in chains alone.
     this.changed = columns.closure_nar_size.length;

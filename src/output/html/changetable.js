@@ -7,13 +7,18 @@ import { formatChange, formatCount, counted } from "./format.js";
 const PACKAGES = [
   ["package", "Package", "text"],
   ["change", "What", "text"],
-  ["disk_change", "Change", "change"],
-  ["disk_size_before", "Before", "size"],
-  ["disk_size_after", "After", "size"],
+  ["physical_change", "Physical change", "change"],
+  ["physical_size_before", "Physical before", "size"],
+  ["physical_size_after", "Physical after", "size"],
+  ["disk_change", "Disk change", "change"],
+  ["disk_size_before", "Disk before", "size"],
+  ["disk_size_after", "Disk after", "size"],
   ["versions", "Versions", "text"],
   ["nar_change", "NAR change", "change"],
   ["nar_size_before", "NAR before", "size"],
   ["nar_size_after", "NAR after", "size"],
+  ["closure_physical_size_before", "Closure physical before", "size"],
+  ["closure_physical_size_after", "Closure physical after", "size"],
   ["closure_disk_size_before", "Closure before", "size"],
   ["closure_disk_size_after", "Closure after", "size"],
   ["closure_nar_size_before", "Closure NAR before", "size"],
@@ -23,8 +28,10 @@ const PACKAGES = [
 const PATHS = [
   ["name", "Name", "text"],
   ["change", "What", "text"],
+  ["physical_size", "Physical", "size"],
   ["disk_size", "Disk size", "size"],
   ["nar_size", "NAR size", "size"],
+  ["closure_physical_size", "Closure physical", "size"],
   ["closure_disk_size", "Closure disk", "size"],
   ["closure_nar_size", "Closure NAR", "size"],
   ["chain", "Because of", "text"],
@@ -46,7 +53,7 @@ export class ChangeTable extends Grid {
   }
 
   get columns() {
-    const has = ([key]) => this.changes.disk || !key.includes("disk");
+    const has = ([key]) => ["disk", "physical"].every((size) => this.changes[size] || !key.includes(size));
     return (this.ofPaths ? PATHS : PACKAGES).filter(has);
   }
 
@@ -70,6 +77,8 @@ export class ChangeTable extends Grid {
     switch (key) {
       case "change":
         return this.ofPaths ? (columns.added[row] ? "added" : "removed") : this.changes.kind(row);
+      case "physical_change":
+        return this.changes.change("physical", row);
       case "disk_change":
         return this.changes.change("disk", row);
       case "nar_change":

@@ -43,6 +43,12 @@ export class Details {
     );
   }
 
+  // Which sizes are shown, where these are not what the disk size says; or why they are.
+  sizesNote() {
+    const { sizes_note: note } = this.facts;
+    return note === "" ? null : el("p", { class: "note" }, note);
+  }
+
   warnings() {
     const { warnings, warnings_total: total } = this.facts;
     if (total === 0) return null;

@@ -30,7 +30,7 @@ const NOTHING = {
 const HELP = [
   ["a", "areas: the change, what came and went, the whole"],
   ["p", "rows of the table: packages or paths"],
-  ["s", "sizes: disk or NAR"],
+  ["s", "sizes: physical where these differ, disk, NAR"],
 ];
 
 const NOTES = [
@@ -72,7 +72,7 @@ class DiffApp extends Page {
     return {
       view: ["map", "table"],
       area: ["", "change", "paths", "whole"],
-      size: ["", "nar", "disk"],
+      size: ["", "nar", "disk", "physical"],
       by: ["", "path"],
       kind: ["", ...this.changes.kinds],
       theme: ["", "light", "dark"],
@@ -92,6 +92,10 @@ class DiffApp extends Page {
 
   get disk() {
     return this.changes.disk;
+  }
+
+  get physical() {
+    return this.changes.physical;
   }
 
   // Where nothing is larger or smaller, what came and went in its place is shown.
@@ -195,7 +199,8 @@ class DiffApp extends Page {
     };
     const more = [part("nar", "NAR"), `${formatCount(old.paths)} → ${formatCount(now.paths)} paths`];
     if (!this.disk) return more.join(" · ");
-    return [part("disk", "on disk"), el("span", { class: "wide" }, ` · ${more.join(" · ")}`)];
+    if (this.physical) more.unshift(part("disk", "on disk"));
+    return [this.physical ? part("physical", "physical") : part("disk", "on disk"), el("span", { class: "wide" }, ` · ${more.join(" · ")}`)];
   }
 
   showLegend() {

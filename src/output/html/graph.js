@@ -185,16 +185,18 @@ export class Census {
     this.classes = columns.classes[0];
     this.nodes = this.paths + this.groups + this.classes;
     this.disk = facts.disk;
+    this.physical = facts.physical;
     const n = this.nodes;
     this.nar = new Float64Array(n);
     this.nar.set(columns.nar_size ?? new Float64Array(this.paths).fill(NaN));
     this.nar.set(columns.group_nar_size, this.paths);
     this.knownNar = this.nar.map((size) => (Number.isNaN(size) ? 0 : size));
-    this.ownDisk = columns.own_disk_size;
-    this.ownInodes = columns.own_inodes;
     this.pathsOf = new Float64Array(n);
     this.pathsOf.fill(1, 0, this.paths);
     this.pathsOf.set(columns.group_paths, this.paths);
+    // What each node has itself, of all that is summed up.
+    this.own = { nar: this.knownNar, disk: columns.own_disk_size, inodes: columns.own_inodes, paths: this.pathsOf };
+    if (this.physical) this.own.physical = columns.own_physical_size;
     this.rows = columns.references;
     this.roots = [...columns.roots.targets];
     this.original = this.reckon([]);
@@ -217,26 +219,19 @@ export class Census {
     const { rows, roots } = changed(this.rows, this.roots, changes);
     const tree = dominators(rows, roots);
     const n = this.nodes;
-    const retained = {
-      nar: new Float64Array(n),
-      disk: new Float64Array(n),
-      inodes: new Float64Array(n),
-      paths: new Float64Array(n),
-    };
+    const sums = Object.keys(this.own);
+    const retained = Object.fromEntries(sums.map((key) => [key, new Float64Array(n)]));
     // Which retain a path of unknown NAR size.
     const unknown = new Uint8Array(n);
     let allKnown = !this.facts.unlisted;
-    const total = { nar: 0, disk: 0, inodes: 0, paths: 0 };
+    const total = Object.fromEntries(sums.map((key) => [key, 0]));
     for (let v = tree.order.length - 1; v > 0; v--) {
       const node = tree.order[v];
-      retained.nar[node] += this.knownNar[node];
-      retained.disk[node] += this.ownDisk[node];
-      retained.inodes[node] += this.ownInodes[node];
-      retained.paths[node] += this.pathsOf[node];
       if (Number.isNaN(this.nar[node])) unknown[node] = 1;
       const up = tree.above[node];
       const into = up >= 0 ? up : null;
-      for (const key of ["nar", "disk", "inodes", "paths"]) {
+      for (const key of sums) {
+        retained[key][node] += this.own[key][node];
         if (into === null) total[key] += retained[key][node];
         else retained[key][into] += retained[key][node];
       }
@@ -260,22 +255,27 @@ export class Census {
   // unknown size, or where a path that is not listed may refer to anything.
   retainedSize(state, key, node) {
     if (this.facts.unlisted) return NaN;
-    if (key === "nar" ? state.unknown[node] : !this.disk) return NaN;
+    if (key === "nar" ? state.unknown[node] : !this.disk || !this.own[key]) return NaN;
     return state.retained[key][node];
   }
 
-  // What some named paths take together on disk, each inode once, and their NARs.
+  // What some named paths take together on disk, each inode and each extent once, and their
+  // NARs.
   sum(paths) {
     const seen = new Set();
-    const sum = { nar: 0, disk: this.disk ? 0 : NaN, paths: 0 };
+    const sum = { nar: 0, disk: this.disk ? 0 : NaN, physical: this.physical ? 0 : NaN, paths: 0 };
+    const add = (node) => {
+      sum.disk += this.own.disk[node];
+      sum.physical += this.own.physical?.[node] ?? NaN;
+    };
     for (const path of paths) {
       sum.paths++;
       sum.nar += this.nar[path];
-      sum.disk += this.ownDisk[path];
+      add(path);
       for (const to of this.row(this.rows, path)) {
         if (this.isClass(to) && !seen.has(to)) {
           seen.add(to);
-          sum.disk += this.ownDisk[to];
+          add(to);
         }
       }
     }

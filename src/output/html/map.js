@@ -4,6 +4,9 @@ import { Tiles, WHOLE, OWN } from "./tiles.js";
 import { formatSize, formatPart, counted } from "./format.js";
 import { el } from "./dom.js";
 
+// Behind a size, which it is.
+export const LABELS = { physical: "physical", disk: "on disk", nar: "NAR" };
+
 export class TreeMap extends Tiles {
   constructor(census, shell) {
     super(shell);
@@ -15,7 +18,7 @@ export class TreeMap extends Tiles {
   }
 
   own(node) {
-    return this.size === "disk" ? this.census.ownDisk[node] : this.census.knownNar[node];
+    return this.census.own[this.size][node];
   }
 
   kids(node) {
@@ -36,7 +39,13 @@ export class TreeMap extends Tiles {
     if (census.isPath(node)) return census.columns.name[node];
     if (!census.isClass(node)) return counted(census.pathsOf[node], "small path");
     const [first, ...more] = this.owners(node);
-    return first === undefined ? "hard-linked files" : `${first} + ${more.length} linked`;
+    if (first === undefined) return this.shared.toLowerCase();
+    return `${first} + ${more.length} ${this.census.physical ? "shared" : "linked"}`;
+  }
+
+  // What classes are of.
+  get shared() {
+    return this.census.physical ? "Hard-linked files and shared extents" : "Hard-linked files";
   }
 
   // The names of the paths that have the inodes of a class.
@@ -51,7 +60,7 @@ export class TreeMap extends Tiles {
 
   // The size that is written in a box; not known where part of it is not.
   value(box) {
-    if (box.part === OWN) return this.size === "disk" ? this.own(box.node) : this.census.nar[box.node];
+    if (box.part === OWN) return this.size === "nar" ? this.census.nar[box.node] : this.own(box.node);
     return this.retained(box.node);
   }
 
@@ -86,7 +95,7 @@ export class TreeMap extends Tiles {
     const { census, state, size } = this;
     if (!census.isClass(box.node)) {
       const part = formatPart(this.retained(box.node), state.total[size]);
-      const kind = size === "disk" ? "on disk" : "NAR";
+      const kind = LABELS[size];
       return [
         el("b", {}, this.name(box.node)),
         `${formatSize(this.value({ ...box, part: OWN }))} ${kind} itself`,
@@ -95,7 +104,7 @@ export class TreeMap extends Tiles {
     }
     const owners = this.owners(box.node);
     return [
-      el("b", {}, "Hard-linked files"),
+      el("b", {}, this.shared),
       `${formatSize(this.weight(box.node))} that ${counted(owners.length, "path has", "paths have")}:`,
       ...owners.slice(0, 6),
       ...(owners.length > 6 ? [`${owners.length - 6} more`] : []),

@@ -14,9 +14,11 @@ const KEYS_OF_ALL = [
   ["?", "these keys"],
 ];
 
+const SIZE_NAMES = { physical: "Physical", disk: "Disk", nar: "NAR" };
+
 // Who extends this has `state`, whose `at` is the node that the map shows, `map`, `views`
-// by key, `search`, `root` and, where sizes can be chosen, `disk`: whether those on disk
-// are known; and says what is done: `select(node)`, `announceNode(node)`,
+// by key, `search`, `root` and, where sizes can be chosen, `disk` and `physical`: whether
+// those on disk are known, and whether those of extents are, and differ; and says what is done: `select(node)`, `announceNode(node)`,
 // `isSelectable(node)`, `keys(now)`, `clicked(box)`, `show(now, before)`; and where it is
 // not as here, `marked(query)` and `mapped()`.
 export class Page {
@@ -147,16 +149,24 @@ export class Page {
 
   // Which sizes are shown.
   get size() {
-    return this.state.now.size === "nar" || !this.disk ? "nar" : "disk";
+    const { size } = this.state.now;
+    return this.sizes.includes(size) ? size : this.sizes[0];
+  }
+
+  // Which there are: first what is really used, as far as that is known.
+  get sizes() {
+    return ["physical", "disk", "nar"].filter((size) => size === "nar" || this[size]);
   }
 
   toggleSize() {
-    if (this.disk) this.state.set({ size: this.size === "disk" ? "nar" : "" });
+    const next = this.sizes.indexOf(this.size) + 1;
+    if (this.disk) this.state.set({ size: this.sizes[next] ?? "" });
   }
 
   sizeChoice() {
     if (!this.disk) return null;
-    return this.choice("Size", "size", [["", "Disk"], ["nar", "NAR"]], this.size === "nar" ? "nar" : "");
+    const value = (size) => (size === this.sizes[0] ? "" : size);
+    return this.choice("Size", "size", this.sizes.map((size) => [value(size), SIZE_NAMES[size]]), value(this.size));
   }
 
   // What is in what, from the outermost: pairs of a label and a node.

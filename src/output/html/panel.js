@@ -50,7 +50,7 @@ export class Panel extends Details {
 
   ofPath(path) {
     const { census, state } = this;
-    const c = census.columns;
+    const { columns: c, physical } = census;
     const of = (key) => c[key]?.[path] ?? NaN;
     const gone = state.above[path] === -2;
     const size = (label, key) => this.row(label, sizeElement(of(key)));
@@ -98,12 +98,19 @@ export class Panel extends Details {
       el(
         "dl",
         { class: "sizes" },
+        physical ? retained("Retained physical", "physical") : null,
         retained("Retained on disk", "disk"),
         retained("Retained NAR", "nar"),
+        physical ? size("Physical size", "physical_size") : null,
         size("Disk size", "disk_size"),
         size("NAR size", "nar_size"),
+        physical ? size("Uncompressed", "uncompressed_size") : null,
+        physical ? size("Referenced", "referenced_size") : null,
+        physical ? size("Inline", "inline_size") : null,
         size("Shared with others", "shared_size"),
         size("Freed by deleting it", "reclaimable_size"),
+        physical ? size("Physical freed by it", "reclaimable_physical_size") : null,
+        physical ? size("Closure physical", "closure_physical_size") : null,
         size("Closure on disk", "closure_disk_size"),
         size("Closure NAR", "closure_nar_size"),
       ),
@@ -194,12 +201,14 @@ export class Panel extends Details {
       el(
         "dl",
         { class: "sizes" },
+        census.physical ? this.row("Physical size", sizeElement(known(total.physical_size))) : null,
         this.row("Disk size", sizeElement(known(total.disk_size))),
         this.row("NAR size", sizeElement(known(total.nar_size))),
         this.row("Apparent size", sizeElement(known(total.apparent_size))),
         this.row("Paths", this.count(total.paths)),
         this.row("Inodes", total.inodes === null ? UNKNOWN : this.count(total.inodes)),
       ),
+      this.sizesNote(),
       facts.folded_paths > 0
         ? el(
             "p",
@@ -239,7 +248,7 @@ export class Panel extends Details {
     if (this.census.facts.suggestions === null) {
       return el("p", { class: "note" }, "Of so many paths nothing is suggested here; ask nix-census suggest.");
     }
-    const gainOf = (s) => (this.size === "disk" ? s.gain_disk_size : s.gain_nar_size) ?? 0;
+    const gainOf = (s) => s[`gain_${this.size}_size`] ?? 0;
     // What gains only after others is for the program's own list.
     const all = this.census.facts.suggestions.filter((s) => gainOf(s) > 0);
     if (all.length === 0) return null;

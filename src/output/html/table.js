@@ -6,14 +6,21 @@ import { formatSize, counted } from "./format.js";
 // Columns by the keys of `report`: heading, type.
 const COLUMNS = [
   ["name", "Name", "text"],
+  ["physical_size", "Physical", "size"],
+  ["retained_physical_size", "Retained physical", "size"],
   ["disk_size", "Disk size", "size"],
   ["retained_disk_size", "Retained disk", "size"],
   ["nar_size", "NAR size", "size"],
   ["retained_nar_size", "Retained NAR", "size"],
+  ["closure_physical_size", "Closure physical", "size"],
   ["closure_disk_size", "Closure disk", "size"],
   ["closure_nar_size", "Closure NAR", "size"],
   ["shared_size", "Shared", "size"],
   ["reclaimable_size", "Reclaimable", "size"],
+  ["reclaimable_physical_size", "Reclaimable physical", "size"],
+  ["uncompressed_size", "Uncompressed", "size"],
+  ["referenced_size", "Referenced", "size"],
+  ["inline_size", "Inline", "size"],
   ["apparent_size", "Apparent size", "size"],
   ["copied_disk_size", "Copied", "size"],
   ["disk_nar_size", "NAR size (disk)", "size"],
@@ -42,12 +49,13 @@ export class Table extends Grid {
     const none = this.button("Select none", () => this.pickThese(new Set()));
     fill(this.toolbar, this.filter, this.least, this.sum, all, none, this.copier);
     this.columns = COLUMNS.filter(([key]) => this.has(key));
-    this.sortedFirst = census.disk ? "disk_size" : "nar_size";
+    this.sortedFirst = `${app.sizes[0]}_size`;
   }
 
   has(key) {
     if (["name", "path"].includes(key)) return true;
     if (key === "retained_nar_size") return true;
+    if (key === "retained_physical_size") return this.census.physical;
     if (key.startsWith("retained_")) return this.census.disk;
     return this.census.columns[key] !== undefined;
   }
@@ -57,6 +65,8 @@ export class Table extends Grid {
     switch (key) {
       case "path":
         return app.paths.full(path);
+      case "retained_physical_size":
+        return this.retained("physical", path);
       case "retained_disk_size":
         return this.retained("disk", path);
       case "retained_nar_size":
@@ -130,15 +140,16 @@ export class Table extends Grid {
     this.draw();
   }
 
-  // What is selected takes together, each inode once; without a selection what is shown.
+  // What is selected takes together, each inode and each extent once; without a selection what is shown.
   showSum() {
     const some = this.picked.size > 0;
-    const { nar, disk, paths } = this.census.sum(some ? this.picked : this.rows);
+    const { nar, disk, physical, paths } = this.census.sum(some ? this.picked : this.rows);
     const size = (bytes, label) => [" · ", el("data", { value: bytes, dataset: { key: label } }, formatSize(bytes)), ` ${label}`];
     fill(
       this.sum,
       el("b", {}, counted(paths, "path")),
       some ? " selected" : "",
+      Number.isNaN(physical) ? null : size(physical, "physical"),
       Number.isNaN(disk) ? null : size(disk, "on disk"),
       Number.isNaN(nar) ? null : size(nar, "NAR"),
     );
