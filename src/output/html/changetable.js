@@ -93,7 +93,8 @@ export class ChangeTable extends Grid {
   }
 
   width(key, type) {
-    return key === "change" ? 92 : super.width(key, type);
+    const wide = key.startsWith("closure_physical_size_") ? 44 : 0;
+    return key === "change" ? 92 : super.width(key, type) + wide;
   }
 
   show(now) {

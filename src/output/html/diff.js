@@ -199,7 +199,6 @@ class DiffApp extends Page {
     };
     const more = [part("nar", "NAR"), `${formatCount(old.paths)} → ${formatCount(now.paths)} paths`];
     if (!this.disk) return more.join(" · ");
-    if (this.physical) more.unshift(part("disk", "on disk"));
     return [this.physical ? part("physical", "physical") : part("disk", "on disk"), el("span", { class: "wide" }, ` · ${more.join(" · ")}`)];
   }
 

@@ -60,6 +60,10 @@ export class Table extends Grid {
     return this.census.columns[key] !== undefined;
   }
 
+  width(key, type) {
+    return super.width(key, type) + (key.includes("_physical_") ? 34 : 0);
+  }
+
   value(key, path) {
     const { census, app } = this;
     switch (key) {
