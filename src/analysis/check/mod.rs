@@ -397,7 +397,7 @@ impl Checker<'_> {
 fn warn_of_inexact(census: &Census, warnings: &mut Warnings) {
     let message = match (census.physical_unknown(), census.physical_sizes_are()) {
         (Some(why), _) => physical_unknown(why),
-        (None, Some(SizeIs::Exact)) | (None, None) => return,
+        (None, Some(SizeIs::Exact) | None) => return,
         (None, Some(_)) => "physical sizes are not exactly known, but to root".to_owned(),
     };
     if !warnings.iter().any(|warning| warning.message == message) {
