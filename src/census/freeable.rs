@@ -7,9 +7,9 @@
 //! go in any collection, unless a running Nix asked to keep them. An extent that several
 //! use goes as an inode with several names does.
 
+use super::shared::{Classes, paths_of_inodes};
 use crate::disk::{DiskScan, Space};
 use crate::graph::{NodeSet, Rows};
-use std::collections::HashMap;
 
 /// What goes with which paths.
 #[derive(Clone, Debug, Default)]
@@ -31,14 +31,15 @@ impl Freeable {
     /// are the valid ones; `kept` says which of the other entries stay.
     pub fn new(disk: &DiskScan, paths: usize, kept: &[bool]) -> Self {
         let others = kept.iter().enumerate().filter(|(_, kept)| !**kept);
-        let mut freeable = Self {
-            own_sizes: (0..paths).map(|path| disk.own_space(path)).collect(),
-            invalid_size: others.map(|(other, _)| disk.own_space(paths + other)).sum(),
-            ..Self::default()
-        };
+        let mut invalid_size: Space = others.map(|(other, _)| disk.own_space(paths + other)).sum();
         let stays = |&holder: &u32| kept.get((holder as usize).wrapping_sub(paths)) == Some(&true);
         let holders = disk.names.transpose(disk.inodes.len());
-        let mut numbers: HashMap<Vec<u32>, u32> = HashMap::new();
+        let (owners, users) = (paths_of_inodes(disk, paths), disk.groups_to_free());
+        let mut classes = Classes::new((0..paths).map(|path| disk.own_space(path)).collect());
+        // With the last of the valid paths, or in any collection where there is none.
+        let mut add = |valid, space| {
+            *classes.size_of(valid).unwrap_or(&mut invalid_size) += space;
+        };
         for (at, (inode, names)) in disk.inodes.iter().zip(holders.iter()).enumerate() {
             // Known from `.links` alone: the collector leaves it.
             if inode.names_outside_links() as usize > names.len()
@@ -47,43 +48,19 @@ impl Freeable {
             {
                 continue;
             }
-            freeable.add(names, disk.inode_space(at), &mut numbers);
+            add(owners.row(at as u32), disk.inode_space(at));
         }
         if let Some(extents) = disk.extents() {
-            for (group, users) in extents.groups.iter().zip(disk.groups_to_free().iter()) {
+            for (group, users) in extents.groups.iter().zip(users.iter()) {
                 if !users.is_empty() && !users.iter().any(stays) {
                     let physical_size = group.physical_size;
-                    let space = Space { physical_size, ..Space::default() };
-                    freeable.add(users, space, &mut numbers);
+                    let valid = users.partition_point(|&user| (user as usize) < paths);
+                    add(&users[..valid], Space { physical_size, ..Space::default() });
                 }
             }
         }
-        let mut of_class = vec![&[][..]; freeable.class_sizes.len()];
-        for (holders, class) in &numbers {
-            of_class[*class as usize] = holders;
-        }
-        freeable.classes = Rows::from_lists(&of_class).transpose(paths);
-        freeable
-    }
-
-    /// Adds what goes with these paths and entries, ascending: with the last of the valid
-    /// paths, or in any collection where there is none.
-    fn add(&mut self, users: &[u32], space: Space, numbers: &mut HashMap<Vec<u32>, u32>) {
-        let paths = self.own_sizes.len();
-        let valid = users.partition_point(|&user| (user as usize) < paths);
-        let mut valid = users[..valid].to_vec();
-        valid.dedup();
-        match valid[..] {
-            [] => self.invalid_size += space,
-            [path] => self.own_sizes[path as usize] += space,
-            _ => {
-                let class = *numbers.entry(valid).or_insert_with(|| {
-                    self.class_sizes.push(Space::default());
-                    self.class_sizes.len() as u32 - 1
-                });
-                self.class_sizes[class as usize] += space;
-            }
-        }
+        let (classes, class_sizes, own_sizes) = classes.finish();
+        Self { classes, class_sizes, own_sizes, invalid_size }
     }
 
     /// What deleting these paths alone, by number, gives back: a class only if

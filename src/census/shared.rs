@@ -63,18 +63,16 @@ impl SharedInodes {
             inodes: disk.usages[path].private_inodes,
             extents: disk.own_extents(path),
         };
-        let own_sizes: Vec<Union> = (0..paths).map(own).collect();
-        let pairs = (0..paths as u32)
-            .flat_map(|p| disk.names.row(p).chunk_by(|a, b| a == b).map(move |c| (c[0], p)));
-        let owners = Rows::from_pairs(disk.inodes.len(), pairs);
+        let owners = paths_of_inodes(disk, paths);
         let users = disk.extents().map(|extents| extents.paths_of_groups(&disk.names));
-        let (class_sizes, numbers) = (Vec::new(), HashMap::new());
-        let mut classes = Classes { own_sizes, class_sizes, numbers };
+        let mut classes = Classes::new((0..paths).map(own).collect());
         for (at, (inode, owners)) in disk.inodes.iter().zip(owners.iter()).enumerate() {
             let (disk_size, apparent_size) = (inode.disk_size(), inode.apparent_size());
             let extents = disk.inode_extents(at);
             let union = Union { disk_size, apparent_size, inodes: 1, extents };
-            classes.add(owners, union);
+            if let Some(sum) = classes.size_of(owners) {
+                sum.add(union);
+            }
         }
         for (group, users) in disk
             .extents()
@@ -85,14 +83,11 @@ impl SharedInodes {
             // The first are those that are examined.
             let examined = users.partition_point(|&path| (path as usize) < paths);
             let union = Union { extents: group.sizes(), ..Union::default() };
-            classes.add(&users[..examined], union);
+            if let Some(sum) = classes.size_of(&users[..examined]) {
+                sum.add(union);
+            }
         }
-        let Classes { own_sizes, class_sizes, numbers } = classes;
-        let mut of_class = vec![&[][..]; class_sizes.len()];
-        for (owners, class) in numbers {
-            of_class[class as usize] = owners;
-        }
-        let classes = Rows::from_lists(&of_class).transpose(paths);
+        let (classes, class_sizes, own_sizes) = classes.finish();
         Self { classes, class_sizes, own_sizes }
     }
 
@@ -162,29 +157,50 @@ impl SharedInodes {
     }
 }
 
-/// Classes as they are made.
-struct Classes<'r> {
-    own_sizes: Vec<Union>,
-    class_sizes: Vec<Union>,
+/// For each inode of a scan which of the first `paths` paths have names of it.
+pub(super) fn paths_of_inodes(disk: &DiskScan, paths: usize) -> Rows {
+    let pairs = (0..paths as u32)
+        .flat_map(|p| disk.names.row(p).chunk_by(|a, b| a == b).map(move |c| (c[0], p)));
+    Rows::from_pairs(disk.inodes.len(), pairs)
+}
+
+/// Classes as they are made: what several paths have together, by set of paths.
+pub(super) struct Classes<'r, T> {
+    /// What each path has alone.
+    own_sizes: Vec<T>,
+    class_sizes: Vec<T>,
     /// The class of each set of paths.
     numbers: HashMap<&'r [u32], u32>,
 }
 
-impl<'r> Classes<'r> {
-    /// Adds what these paths have together.
-    fn add(&mut self, owners: &'r [u32], union: Union) {
-        let sum = match owners {
-            [] => return,
-            &[path] => &mut self.own_sizes[path as usize],
+impl<'r, T: Default> Classes<'r, T> {
+    pub(super) fn new(own_sizes: Vec<T>) -> Self {
+        Self { own_sizes, class_sizes: Vec::new(), numbers: HashMap::new() }
+    }
+
+    /// What these paths, ascending and distinct, have together; `None` of none.
+    pub(super) fn size_of(&mut self, owners: &'r [u32]) -> Option<&mut T> {
+        match owners {
+            [] => None,
+            &[path] => Some(&mut self.own_sizes[path as usize]),
             _ => {
                 let class = *self.numbers.entry(owners).or_insert_with(|| {
-                    self.class_sizes.push(Union::default());
+                    self.class_sizes.push(T::default());
                     self.class_sizes.len() as u32 - 1
                 });
-                &mut self.class_sizes[class as usize]
+                Some(&mut self.class_sizes[class as usize])
             }
-        };
-        sum.add(union);
+        }
+    }
+
+    /// Each path's classes, ascending; what each class has; what each path has alone.
+    pub(super) fn finish(self) -> (Rows, Vec<T>, Vec<T>) {
+        let mut of_class = vec![&[][..]; self.class_sizes.len()];
+        for (owners, class) in self.numbers {
+            of_class[class as usize] = owners;
+        }
+        let classes = Rows::from_lists(&of_class).transpose(self.own_sizes.len());
+        (classes, self.class_sizes, self.own_sizes)
     }
 }
 
