@@ -1250,6 +1250,21 @@ fn differences_and_limits_are_of_extents() {
     let gone: Vec<_> = gone.filter(|row| row["physical_size"] == 32_768).collect();
     assert_eq!((gone.len(), &gone[0]["closure_physical_size"]), (1, &32_768.into()));
 
+    // One application in place of the other saves what nothing else has of it: the extent
+    // of the library stays.
+    let variants = made.json(env, ["variants", "--all"]).0;
+    let of = |list: &str, key: &str, name: &str| {
+        let row = variants[list].as_array().unwrap().iter().find(|row| row[key] == name);
+        row.unwrap_or_else(|| panic!("{name} of {variants:#}")).clone()
+    };
+    let newer = of("variants", "version", "2.0");
+    assert_eq!(
+        (&newer["physical_size"], &newer["retained_physical_size"]),
+        (&196_608.into(), &65_536.into())
+    );
+    assert_eq!(newer["saves_physical_size"], 65_536);
+    assert_eq!(of("groups", "package", "app")["saves_physical_size"], 65_536);
+
     // By group each extent once, in all too.
     let groups = made.json(env, ["report", "--all", "--group-by", "pname"]).0;
     let sizes: BTreeMap<_, _> = (groups["groups"].as_array().unwrap().iter())

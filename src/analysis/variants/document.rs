@@ -3,6 +3,7 @@
 use super::groups::flavour;
 use super::{Variant, VariantGroup, Variants};
 use crate::analysis::path_names::{chain_cells, list_of};
+use crate::analysis::physical;
 use crate::analysis::suggest::{Action, Handles};
 use crate::answer::{Cell, Column, Document, Head, Section};
 use crate::census::{Census, PathIndex};
@@ -18,15 +19,20 @@ impl Variants {
         if !self.groups.is_empty() {
             sections.push(Section::Note(note));
         }
+        sections.extend(physical::notes(census));
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, "variants")
     }
 
     fn groups_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let disk = census.disk.is_some();
+        let (of_disk, of_extents) = ("saves_disk_size", "saves_physical_size");
+        let saves = physical::columns(census, of_disk, of_extents, "saves disk");
+        let [saves_disk, saves_physical] = physical::weight(census, saves);
         let columns = vec![
             Column::size("saves_nar_size").titled("saves NAR").rank(if disk { 4 } else { 0 }),
-            Column::size("saves_disk_size").titled("saves disk").weight().hidden_if(!disk),
+            saves_disk,
+            saves_physical.titled("saves physical"),
             Column::count("saves_inodes").hidden(),
             Column::count("variants"),
             Column::text("package").rank(1),
@@ -41,6 +47,7 @@ impl Variants {
             vec![
                 Cell::optional(group.saves.nar_size, Cell::Size),
                 Cell::optional(group.saves.disk_size, Cell::Size),
+                Cell::optional(group.saves.physical_size, Cell::Size),
                 Cell::optional(group.saves.inodes, Cell::Count),
                 Cell::Count(group.variants.len() as u64),
                 Cell::text(group.family.package.as_str()),
@@ -61,15 +68,22 @@ impl Variants {
     fn variants_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let disk = census.disk.is_some();
         let on_disk = |column: Column| column.hidden_if(!disk);
+        let [disk_size, physical_size] = physical::weight(census, physical::own_columns(census));
+        let (of_disk, of_extents) = ("retained_disk_size", "retained_physical_size");
+        let [retained_disk, retained_physical] =
+            physical::columns(census, of_disk, of_extents, "retained disk");
         let columns = vec![
             Column::size("nar_size").titled("NAR size").rank(if disk { 4 } else { 0 }),
-            on_disk(Column::size("disk_size").titled("disk size").weight()),
+            disk_size,
+            physical_size,
             Column::size("retained_nar_size").titled("retained NAR").rank(5),
-            on_disk(Column::size("retained_disk_size").titled("retained disk").rank(2)),
+            retained_disk.rank(2),
+            retained_physical.titled("retained physical").rank(2),
             on_disk(Column::size("identical_size").titled("identical").rank(1)),
             on_disk(Column::count("identical_files").titled("files")),
             Column::size("saves_nar_size").titled("saves NAR").hidden(),
             Column::size("saves_disk_size").titled("saves disk").hidden(),
+            Column::size("saves_physical_size").hidden(),
             Column::count("saves_inodes").hidden(),
             Column::text("package").hidden(),
             Column::text("output").hidden(),
@@ -96,15 +110,19 @@ fn row<'a>(census: &'a Census, group: &'a VariantGroup, variant: &'a Variant) ->
     let name = |path: PathIndex| catalog.store_path(census.id(path)).name();
     let identical = variant.identical;
     let [chain, chain_paths] = chain_cells(census, &variant.chain);
+    let [disk_size, physical_size] = physical::own_cells(census, Some(variant.path));
     vec![
         Cell::optional(catalog.nar_size(id), Cell::Size),
-        Cell::optional(census.usage(variant.path).map(|u| u.disk_size), Cell::Size),
+        disk_size,
+        physical_size,
         Cell::optional(variant.retained_nar_size, Cell::Size),
         Cell::optional(variant.retained_disk_size, Cell::Size),
+        Cell::optional(variant.retained_physical_size, Cell::Size),
         Cell::optional(identical.map(|i| i.size), Cell::Size),
         Cell::optional(identical.map(|i| i.files), Cell::Count),
         Cell::optional(variant.saves.nar_size, Cell::Size),
         Cell::optional(variant.saves.disk_size, Cell::Size),
+        Cell::optional(variant.saves.physical_size, Cell::Size),
         Cell::optional(variant.saves.inodes, Cell::Count),
         Cell::text(group.family.package.as_str()),
         Cell::text(group.family.output.as_deref().unwrap_or("out")),

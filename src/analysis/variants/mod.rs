@@ -28,6 +28,8 @@ pub struct Variant {
     pub retained_nar_size: Option<u64>,
     /// The same on disk.
     pub retained_disk_size: Option<u64>,
+    /// The same in extents, if these are known.
+    pub retained_physical_size: Option<u64>,
     /// What it has in common with other builds; `None` if files were not read.
     pub identical: Option<Identical>,
     /// Who refers to it, itself not among them.
@@ -102,6 +104,7 @@ impl Variants {
                 path,
                 retained_nar_size: retained.nar_size(path),
                 retained_disk_size: retained.disk_size(path),
+                retained_physical_size: retained.physical_size(path),
                 identical: identical
                     .as_ref()
                     .map(|found| found.get(&path).copied().unwrap_or_default()),
@@ -153,7 +156,7 @@ impl<'a> Tried<'a> {
     ) {
         let retained = |variant: &Variant| match by {
             SizeKind::Nar => variant.retained_nar_size,
-            SizeKind::Disk => variant.retained_disk_size,
+            SizeKind::Disk => variant.retained_physical_size.or(variant.retained_disk_size),
         };
         let most = |group: &VariantGroup| {
             group.variants.iter().filter(|v| v.replaced_by.is_some()).filter_map(retained).max()
