@@ -148,14 +148,13 @@ impl Held {
             Column::path("subvolume").hidden(),
         ];
         let extents = census.disk.as_ref().and_then(DiskScan::extents);
+        let unknown = census.freed_sizes_are() == Some(SizeIs::AtLeast);
         let rows: Vec<Vec<Cell<'a>>> = (self.by_holder.iter())
             .filter_map(|&(holder, size)| {
                 let holder = extents?.holders.get(holder as usize)?;
                 let path = String::from_utf8_lossy(&holder.path);
                 let words = match (holder.own, holder.snapshot, holder.path.is_empty()) {
-                    _ if census.freed_sizes_are() == Some(SizeIs::AtLeast) => {
-                        "files that are not known, of the store or not".to_owned()
-                    }
+                    _ if unknown => "files that are not known, of the store or not".to_owned(),
                     (true, ..) => "other files of the store's subvolume".to_owned(),
                     (false, true, _) => format!("snapshot {path}"),
                     (false, false, true) => "the top-level subvolume".to_owned(),
@@ -169,7 +168,11 @@ impl Held {
                 ])
             })
             .collect();
-        let title = if rows.is_empty() { "" } else { title };
+        let title = match (rows.is_empty(), unknown) {
+            (true, _) => "",
+            (false, true) => "Shared, with whom is not known: taken to stay",
+            (false, false) => title,
+        };
         Section::rows("held_extents", title, columns, rows.into_iter())
     }
 }

@@ -233,6 +233,10 @@ fn where_owners_are_not_listed_files_say_it() {
     assert_eq!(sizes(row("b")), [262_144, 262_144, 262_144, 0]);
     let all = row("tree")["disk_size"].as_u64().unwrap() + (1 << 20);
     assert_eq!(report["total"]["physical_size"], all);
+    let overview = as_nobody(&["--scan", "--extents", "exact", "--json"]);
+    let held = &overview["held_extents"][0];
+    assert_eq!(held["physical_size"], 262_144, "{overview:#}");
+    assert_eq!(held["holder"], "files that are not known, of the store or not");
     // What the file system says of each deletion is no less.
     let before = xfs.used();
     fs::remove_file(&a).unwrap();

@@ -294,7 +294,7 @@ pub(super) fn source(files: &StoreFiles, option: ExtentsOption) -> ExtentSource 
         ExtentsOption::Exact => files.directory().extents(),
         ExtentsOption::Auto => match files.directory().extents() {
             ExtentSource::Files(FileExtents { why, .. }) => ExtentSource::Unknown(format!(
-                "{why}; `--extents exact` asks each file, which takes about three times a walk"
+                "{why}; `--extents exact` asks each file, which takes several times a walk"
             )),
             source => source,
         },
