@@ -260,6 +260,9 @@ fn compressed_files_take_what_their_extents_take() {
     let rows = btrfs.rows();
     assert_eq!(sizes(&rows["zeros"]), [1 << 20, 32_768, 1 << 20, 32_768]);
     assert_eq!(sizes(&rows["nocow"]), [1 << 20; 4]);
+    // Their blocks are equal: rows are sorted by extents.
+    let (report, _) = btrfs.made.json(&btrfs.env, ["--scan", "report", "--all"]);
+    assert_eq!(report["paths"][0]["name"], "nocow");
     // Of people, who see extents in place of blocks.
     let table = btrfs.made.run(&btrfs.env, ["--scan", "report", "--all", "--width", "100"]).ok();
     assert!(table.contains("physical") && table.contains("32.0 KiB"), "{table}");
