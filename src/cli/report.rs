@@ -98,9 +98,6 @@ pub(super) fn run(
     };
     let needs_disk = columns.iter().chain([&sort]).any(|c| c.needs_disk());
     let mut census = subject.census(request, catalog, &examine, needs_disk)?;
-    if rows.sort.is_none() && census.has_extents() {
-        sort = Column::PhysicalSize;
-    }
     census.warnings.extend(notes);
     for name in columns.iter().chain([&sort]).filter_map(|c| c.database_column()) {
         census.needs_column(name);
