@@ -102,7 +102,8 @@ pub(crate) fn load(database: &Database, store_dir: &str) -> Result<Catalog, Load
     let mut builder = Builder::new(store_dir);
     let mut reader = Reader { connection: database.connection(), quota: database.quota() };
     let (numbers, odd, pairs) = std::thread::scope(|scope| {
-        let quota = database.quota();
+        // Together they read no more than one thread may, or else one reads all of it.
+        let quota = database.quota_of_second();
         let pairs = database
             .take_second()
             .and_then(|second| threads::start(scope, move || read_pairs(&second, quota)));
@@ -112,7 +113,10 @@ pub(crate) fn load(database: &Database, store_dir: &str) -> Result<Catalog, Load
     })?;
     let mut references = References { builder: &mut builder, numbers: &numbers, odd: &odd };
     match pairs {
-        Some(pairs) => references.take(pairs),
+        Some(pairs) => {
+            reader.quota.rows(pairs.len())?;
+            references.take(pairs);
+        }
         None => reader.load_references(&mut references)?,
     }
     reader.load_outputs(&mut builder, &numbers)?;

@@ -69,6 +69,12 @@ impl Weight {
         // A log may grow between the look at it and the beginning of the reading.
         Quota { left: self.0.saturating_mul(2).saturating_add(4 << 20) }
     }
+
+    /// The same of a second connection, without which all can be read too: no more than
+    /// the files hold.
+    pub(super) fn quota_of_second(self) -> Quota {
+        Quota { left: self.0 }
+    }
 }
 
 /// What SQLite has allocated in this process, in bytes.
@@ -110,7 +116,16 @@ impl Quota {
     /// [`Exceeded`] if that is more than the files hold.
     #[inline]
     pub(crate) fn row(&mut self) -> Result<(), Exceeded> {
-        self.bytes(ROW as usize)
+        self.rows(1)
+    }
+
+    /// Counts so many rows.
+    ///
+    /// # Errors
+    /// [`Exceeded`] if that is more than the files hold.
+    #[inline]
+    pub(crate) fn rows(&mut self, count: usize) -> Result<(), Exceeded> {
+        self.bytes(count.saturating_mul(ROW as usize))
     }
 
     /// Counts bytes of text.

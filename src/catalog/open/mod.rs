@@ -179,9 +179,14 @@ impl Database {
         self.second.take()
     }
 
-    /// Counts what is read over a connection.
+    /// Counts what is read over the connection.
     pub(crate) fn quota(&self) -> Quota {
         self.files.weight().quota()
+    }
+
+    /// Counts what is read over the second connection, which may be less.
+    pub(crate) fn quota_of_second(&self) -> Quota {
+        self.files.weight().quota_of_second()
     }
 
     /// Whether the files changed since they were opened without a lock, or
