@@ -1,7 +1,7 @@
 //! What of a file system's extents goes with some inodes, and what could go after that
 //! because others are equal.
 
-use super::{ExtentsOption, FAR_MORE};
+use super::{ExtentsOption, FAR_MORE, physical_unknown};
 use crate::disk::ByNumber;
 use crate::fs::{Compression, ExtentItem, ExtentReader, ExtentSource, StoreFiles};
 use crate::graph::saturating_sum;
@@ -80,16 +80,19 @@ pub(crate) fn going(
             if option != ExtentsOption::Exact {
                 reader.allow_half_a_walk(inodes.entries);
             }
-            let before = reader.generation()?;
-            let extents = match extents_of(reader, inodes) {
+            let read = || {
+                let before = reader.generation()?;
+                let extents = extents_of(reader, inodes)?;
+                Ok::<_, io::Error>((extents, reader.generation()? != before))
+            };
+            let (extents, changed) = match read() {
                 Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
-                    let message = format!("physical sizes are not known: {FAR_MORE}");
-                    warnings.push(WarningKind::Note, at, message);
+                    warnings.push(WarningKind::Note, at, physical_unknown(FAR_MORE));
                     return Ok(Going::Unknown);
                 }
-                extents => extents?,
+                read => read?,
             };
-            if reader.generation()? != before {
+            if changed {
                 let message = "the file system was written to while its extents were read: \
                                physical sizes may be of no one moment";
                 warnings.push(WarningKind::Uncertain, at, message);

@@ -367,11 +367,7 @@ pub(super) fn physical(
     match gather(&*reader, met, at, warnings) {
         Ok(extents) => Physical::Extents(Box::new(extents)),
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
-            warnings.push(
-                WarningKind::Note,
-                at,
-                format!("physical sizes are not known: {FAR_MORE}"),
-            );
+            warnings.push(WarningKind::Note, at, physical_unknown(FAR_MORE));
             Physical::Unknown(FAR_MORE.to_owned())
         }
         Err(error) => {
