@@ -271,7 +271,12 @@ impl Reader {
         radsort::sort_by_key(&mut places, |place| place.0);
         let contradicts = source.exact
             && places.windows(2).any(|two| two[0].0 == two[1].0 && !(two[0].2 && two[1].2));
-        places.dedup_by_key(|place| place.0);
+        // Should they contradict each other, it is shared.
+        places.dedup_by(|next, kept| {
+            let same = next.0 == kept.0;
+            kept.2 |= same && next.2;
+            same
+        });
         let shared = places.iter().filter(|place| place.2).map(|place| place.0).collect();
         items.extend(parts.iter().map(|part| (part.inode, item(part, &sizes))));
         let mut numbers = ByNumber::default();
@@ -464,7 +469,10 @@ mod tests {
     fn what_contradicts_itself_is_said() {
         let twice =
             |shared| vec![part(1, 0, 8192, false, true), part(2, 4096, 8192, false, shared)];
-        assert!(reader(true, twice(false)).unwrap().contradicts);
+        let odd = reader(true, twice(false)).unwrap();
+        assert!(odd.contradicts && odd.shared == [0, 4096]);
+        let odd = vec![part(1, 0, 4096, false, false), part(2, 0, 4096, false, true)];
+        assert_eq!(reader(true, odd).unwrap().shared, [0]);
         assert!(!reader(true, twice(true)).unwrap().contradicts);
         // An extent within another, compressed; no end, no panic.
         let within = vec![part(1, 0, 131_072, false, false), part(2, 8192, 131_072, true, false)];
