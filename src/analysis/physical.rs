@@ -80,9 +80,11 @@ pub(super) fn size_is_cells<'a>(census: &Census) -> [Cell<'a>; 2] {
 pub(super) fn note(sizes_are: Option<SizeIs>) -> String {
     let mut note =
         "Sizes are physical: extents as they lie on the disk, compressed, each once.".to_owned();
-    if sizes_are == Some(SizeIs::About) {
-        note += " They are about what is taken; root sees exactly what.";
-    }
+    note += match sizes_are {
+        Some(SizeIs::About) => " They are about what is taken; root sees exactly what.",
+        Some(SizeIs::AtLeast) => " They are at least what is taken: some files are left out.",
+        Some(SizeIs::Exact) | None => "",
+    };
     note
 }
 

@@ -38,16 +38,16 @@ impl Compression {
     }
 }
 
-/// What a size is: how it stands to the truth.
+/// What a size is: how it stands to the truth. Of several the last says what all are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SizeIs {
     /// The truth.
     #[default]
     Exact,
-    /// Near it: more or less.
-    About,
     /// No more than it.
     AtLeast,
+    /// Near it: more or less.
+    About,
 }
 
 impl SizeIs {

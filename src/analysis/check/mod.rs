@@ -250,9 +250,13 @@ impl Checker<'_> {
         let union = census.shared().map(|shared| shared.union(census.indexes()));
         let union = union.filter(|_| known);
         let disk = union.map(|union| union.disk_size);
-        // Of what is about so large it cannot be said whether it is too large.
-        let exact = census.physical_sizes_are() == Some(SizeIs::Exact);
-        let physical = union.filter(|_| exact).map(|union| union.extents.physical_size);
+        let physical = union.map(|union| union.extents.physical_size);
+        let physical = physical.filter(|&size| match census.physical_sizes_are() {
+            Some(SizeIs::Exact) => true,
+            // What is at least too large is.
+            Some(SizeIs::AtLeast) => budgets.max_physical.is_some_and(|limit| size > limit),
+            Some(SizeIs::About) | None => false,
+        });
         let paths = Some(census.len() as u64).filter(|_| known);
         let all = [
             (BudgetKind::MaxClosure, budgets.max_closure, nar),
@@ -397,8 +401,11 @@ impl Checker<'_> {
 fn warn_of_inexact(census: &Census, warnings: &mut Warnings) {
     let message = match (census.physical_unknown(), census.physical_sizes_are()) {
         (Some(why), _) => physical_unknown(why),
-        (None, Some(SizeIs::Exact) | None) => return,
-        (None, Some(_)) => "physical sizes are not exactly known, but to root".to_owned(),
+        // Of what is left out the scan warned.
+        (None, Some(SizeIs::Exact | SizeIs::AtLeast) | None) => return,
+        (None, Some(SizeIs::About)) => {
+            "physical sizes are not exactly known, but to root".to_owned()
+        }
     };
     if !warnings.iter().any(|warning| warning.message == message) {
         warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);

@@ -66,7 +66,7 @@ columns! {
     DiskSize size "disk_size" "disk size",
     /// Extents in bytes as they lie on the disk, compressed, each once.
     PhysicalSize size "physical_size" "physical",
-    /// What physical sizes are: `exact` or `about`.
+    /// What physical sizes are: `exact`, `at least` or `about`.
     PhysicalSizeIs text "physical_size_is" "physical is",
     /// The same extents uncompressed, in bytes.
     UncompressedSize size "uncompressed_size" "uncompressed",

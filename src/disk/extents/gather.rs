@@ -2,7 +2,7 @@
 
 use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, Holder};
 use crate::disk::inodes::{ByNumber, Inode, blocks};
-use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, Subvolume};
+use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, SizeIs, Subvolume};
 use crate::graph::Rows;
 use crate::text::format_count;
 use crate::warning::{WarningKind, Warnings};
@@ -98,8 +98,14 @@ pub(in crate::disk) fn gather(
             break;
         }
     }
-    warn_of_elsewhere(met, at, warnings);
-    own.warn_of_unwritten(reader.block_size(), at, warnings);
+    let elsewhere = warn_of_elsewhere(met, at, warnings);
+    let unwritten = own.warn_of_unwritten(reader.block_size(), at, warnings);
+    let left_out = elsewhere || unwritten || own.not_shown > 0;
+    let freed_left_out = own.warn_of_links(at, warnings) || own.not_shown > 0;
+    let at_least = |is: SizeIs, left_out| match is {
+        SizeIs::Exact if left_out => SizeIs::AtLeast,
+        is => is,
+    };
     // Stable: equal ones stay in the order of inodes.
     radsort::sort_by_key(&mut own.references, |reference| reference.start);
     let starts = own.references.chunk_by(|a, b| a.start == b.start).map(|chunk| chunk[0].start);
@@ -116,8 +122,8 @@ pub(in crate::disk) fn gather(
             holders: std::mem::take(&mut holding.holders),
             unused_links,
             raw_size: Some(0),
-            sizes_are: reader.sizes_are(),
-            freed_sizes_are: reader.freed_sizes_are(),
+            sizes_are: at_least(reader.sizes_are(), left_out),
+            freed_sizes_are: reader.freed_sizes_are().map(|are| at_least(are, freed_left_out)),
             ..Extents::default()
         },
         totals,
@@ -141,8 +147,8 @@ pub(in crate::disk) fn gather(
     Ok(grouping.finish(met))
 }
 
-/// Warns of files that are in no tree that is read for them.
-fn warn_of_elsewhere(met: &Met<'_>, at: &[u8], warnings: &mut Warnings) {
+/// Warns of files that are in no tree that is read for them; whether there are any.
+fn warn_of_elsewhere(met: &Met<'_>, at: &[u8], warnings: &mut Warnings) -> bool {
     let several = |inode: &&Inode| inode.device != 0 && inode.disk_size() > 0;
     let files = met.elsewhere + met.inodes.iter().filter(several).count() as u64;
     if files > 0 {
@@ -152,6 +158,7 @@ fn warn_of_elsewhere(met: &Met<'_>, at: &[u8], warnings: &mut Warnings) {
         );
         warnings.push(WarningKind::Unchecked, at, message);
     }
+    files > 0
 }
 
 /// What the tree of the store says of the inodes that a scan met, and of others.
@@ -159,6 +166,9 @@ struct Own {
     /// Where in `seen` an inode number is.
     numbers: ByNumber,
     seen: Vec<Seen>,
+    /// How many with blocks are not shown, and how many unused links of `.links`.
+    not_shown: u64,
+    links_not_shown: u64,
     /// By owner: whether it is of the paths asked for.
     asked: Vec<bool>,
     references: Vec<Reference>,
@@ -188,6 +198,8 @@ impl Own {
         let mut own = Self {
             numbers: ByNumber::default(),
             seen: Vec::new(),
+            not_shown: 0,
+            links_not_shown: 0,
             asked,
             references: Vec::new(),
             elsewhere: Vec::new(),
@@ -196,7 +208,14 @@ impl Own {
             totals: Vec::new(),
         };
         let all = files.chain(inodes).chain(links);
-        for (ino, owner, blocks) in all.filter(|&(ino, ..)| shows(ino)) {
+        for (ino, owner, blocks) in all {
+            if !shows(ino) {
+                match owner {
+                    UNUSED_LINKS => own.links_not_shown += 1,
+                    _ => own.not_shown += u64::from(blocks > 0),
+                }
+                continue;
+            }
             // Once only, should a file have been met under two names meanwhile.
             let next = own.seen.len() as u32;
             if own.numbers.get_or_insert(ino, next) == next {
@@ -273,8 +292,22 @@ impl Own {
         }
     }
 
-    /// Warns of files of which the tree and `stat` say different things.
-    fn warn_of_unwritten(&self, block_size: u64, at: &[u8], warnings: &mut Warnings) {
+    /// Warns of unused links of `.links` that are not shown; whether there are any.
+    fn warn_of_links(&self, at: &[u8], warnings: &mut Warnings) -> bool {
+        if self.links_not_shown > 0 {
+            let message = format!(
+                "{} unused links of .links are not asked for their extents: physical sizes of \
+                 what is freed are without them",
+                format_count(self.links_not_shown)
+            );
+            warnings.push(WarningKind::Unchecked, at, message);
+        }
+        self.links_not_shown > 0
+    }
+
+    /// Warns of files of which the tree and `stat` say different things; whether there are
+    /// any.
+    fn warn_of_unwritten(&self, block_size: u64, at: &[u8], warnings: &mut Warnings) -> bool {
         let differs = |seen: &&Seen| match seen.bytes.checked_next_multiple_of(block_size.max(1)) {
             Some(bytes) => blocks(bytes) != seen.blocks,
             None => true,
@@ -289,6 +322,7 @@ impl Own {
             );
             warnings.push(WarningKind::Unchecked, at, message);
         }
+        files > 0
     }
 }
 
@@ -495,6 +529,8 @@ mod tests {
         /// Whether the other subvolume is gone.
         gone: bool,
         deleted: bool,
+        /// An inode that it does not show.
+        hidden: Option<u64>,
     }
 
     impl ExtentReader for Told {
@@ -533,6 +569,10 @@ mod tests {
                 false => Ok(()),
             }
         }
+
+        fn shows(&self, ino: u64) -> bool {
+            self.hidden != Some(ino)
+        }
     }
 
     fn extent(start: u64, disk_size: u64) -> ExtentItem {
@@ -561,7 +601,7 @@ mod tests {
             entries: 2,
             inodes: &[],
             names: &Rows::from_lists(&[[0u32; 0]; 2]),
-            unused_links: Vec::new(),
+            unused_links: vec![(12, 4096); usize::from(told.hidden == Some(12))],
         };
         let mut warnings = Warnings::new();
         let extents = gather(told, &met, b"/nix/store", &mut warnings);
@@ -628,5 +668,21 @@ mod tests {
         // Blocks that are in no tree.
         let own = vec![(10, extent(4096, 8192))];
         assert_eq!(kinds(Told { own, ..Told::default() }), [WarningKind::Unchecked]);
+    }
+
+    #[test]
+    fn without_what_is_left_out_sizes_are_no_more_than_at_least() {
+        let sizes = |size, hidden| {
+            let own = vec![(10, extent(4096, size)), (11, extent(1 << 20, 4096))];
+            let (extents, warnings) = told(&Told { own, hidden, ..Told::default() });
+            let extents = extents.unwrap();
+            (extents.sizes_are, extents.freed_sizes_are, warnings.len())
+        };
+        let (exact, least) = (SizeIs::Exact, SizeIs::AtLeast);
+        assert_eq!(sizes(4096, None), (exact, Some(exact), 0));
+        // Not written yet; a file of a path, of which the walk warned; an unused link.
+        assert_eq!(sizes(8192, None), (least, Some(exact), 1));
+        assert_eq!(sizes(4096, Some(11)), (least, Some(least), 0));
+        assert_eq!(sizes(4096, Some(12)), (exact, Some(least), 1));
     }
 }
