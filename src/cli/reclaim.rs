@@ -118,6 +118,10 @@ fn optimise(
         let message = "optimising would stop with an error: what it saves is of what comes before";
         warnings.push(WarningKind::Uncertain, census.catalog.store_dir(), message);
     }
+    if census.has_extents() && answer.freed_physical_size.is_none() {
+        let message = "what optimising frees of extents is not known: it counts as nothing";
+        warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
+    }
     // What paths deleted before it share is not counted: no more than is certain.
     let unknown = if census.has_extents() { 0 } else { outcome.disk_freed };
     let physical_size = answer.freed_physical_size.unwrap_or(unknown);
