@@ -1,6 +1,6 @@
 //! Reading the extents of what a scan met, and finding out who uses which.
 
-use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, Holder};
+use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, Holder, WRITTEN_MEANWHILE};
 use crate::disk::inodes::{ByNumber, Inode, blocks};
 use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, SizeIs, Subvolume};
 use crate::graph::Rows;
@@ -84,19 +84,8 @@ pub(in crate::disk) fn gather(
     warnings: &mut Warnings,
 ) -> io::Result<Extents> {
     let mut own = Own::new(met, &|ino| reader.shows(ino));
-    let mut before = reader.generation()?;
-    for tries in 1.. {
-        own.read(reader)?;
-        let after = reader.generation()?;
-        if std::mem::replace(&mut before, after) == after {
-            break;
-        }
-        if tries == TRIES {
-            let message = "the file system was written to while its extents were read: physical \
-                           sizes may be of no one moment";
-            warnings.push(WarningKind::Uncertain, at, message);
-            break;
-        }
+    if !own.read_at_rest(reader)? {
+        warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
     }
     let elsewhere = warn_of_elsewhere(met, at, warnings);
     let unwritten = own.warn_of_unwritten(reader.block_size(), at, warnings);
@@ -223,6 +212,19 @@ impl Own {
             }
         }
         own
+    }
+
+    /// Reads the tree, again where it was written to meanwhile; whether it was not at last.
+    fn read_at_rest(&mut self, reader: &dyn ExtentReader) -> io::Result<bool> {
+        let mut before = reader.generation()?;
+        for _ in 0..TRIES {
+            self.read(reader)?;
+            let after = reader.generation()?;
+            if std::mem::replace(&mut before, after) == after {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// Reads the tree, anew if it was read before.

@@ -1,9 +1,9 @@
 //! What of a file system's extents goes with some inodes, and what could go after that
 //! because others are equal.
 
-use super::{ExtentsOption, FAR_MORE, physical_unknown};
+use super::{ExtentsOption, FAR_MORE, WRITTEN_MEANWHILE, physical_unknown};
 use crate::disk::ByNumber;
-use crate::fs::{Compression, ExtentItem, ExtentReader, ExtentSource, StoreFiles};
+use crate::fs::{Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, StoreFiles};
 use crate::graph::saturating_sum;
 use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
@@ -74,7 +74,12 @@ pub(crate) fn going(
 ) -> io::Result<Going> {
     match super::source(files, option) {
         ExtentSource::Blocks => Ok(Going::Blocks),
-        ExtentSource::Files(_) | ExtentSource::Unknown(_) => Ok(Going::Unknown),
+        ExtentSource::Files(FileExtents { why, .. }) | ExtentSource::Unknown(why) => {
+            if option == ExtentsOption::Exact {
+                warnings.push(WarningKind::Unchecked, at, physical_unknown(&why));
+            }
+            Ok(Going::Unknown)
+        }
         ExtentSource::Extents(reader) => {
             let reader = &*reader;
             if option != ExtentsOption::Exact {
@@ -93,9 +98,7 @@ pub(crate) fn going(
                 read => read?,
             };
             if changed {
-                let message = "the file system was written to while its extents were read: \
-                               physical sizes may be of no one moment";
-                warnings.push(WarningKind::Uncertain, at, message);
+                warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
             }
             Ok(Going::Extents(extents))
         }

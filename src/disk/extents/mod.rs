@@ -33,6 +33,10 @@ const NOT_ASKED: &str = "it was not asked for";
 pub(super) const FAR_MORE: &str = "the file system holds far more than was walked, in \
                                    snapshots or elsewhere; --extents exact reads it all";
 
+/// The warning that a file system was written to meanwhile.
+const WRITTEN_MEANWHILE: &str = "the file system was written to while its extents were read: \
+                                 physical sizes may be of no one moment";
+
 /// How a scan knows what paths take beneath their blocks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ExtentsOption {
