@@ -136,10 +136,11 @@ impl Optimise {
             ),
             _ => String::new(),
         };
-        let links = match (outcome.links_added, outcome.links_removed) {
-            // Said of its own.
-            _ if self.links_metadata_size.is_some() => String::new(),
+        // What new ones take in metadata is said of its own.
+        let added = outcome.links_added * u64::from(self.links_metadata_size.is_none());
+        let links = match (added, outcome.links_removed) {
             (0, 0) => String::new(),
+            (0, removed) => format!("{removed} corrupted entries of .links go"),
             (added, 0) => {
                 format!("minus what .links takes for {} new entries", format_count(added))
             }
