@@ -249,6 +249,15 @@ fn where_owners_are_not_listed_files_say_it() {
     let ran = run(nobody(&xfs.env).arg("--root").arg(&xfs.at).args(args));
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((ran.status, &report["freed_physical_size_is"]), (0, &"exact".into()), "{ran:?}");
+    // But links of `.links` that nothing uses are not asked.
+    let links = xfs.made.store.join(".links");
+    fs::create_dir(&links).unwrap();
+    fs::write(links.join("unused"), random(50_000)).unwrap();
+    xfs.sync();
+    let report = as_nobody(&args);
+    assert_eq!(report["physical_size_is"], "exact");
+    assert_eq!(report["freed_physical_size_is"], "at least");
+    assert_eq!(incomplete(&report), ["unchecked"]);
 }
 
 /// The same store, asked of the file system by root and of its files by anybody.

@@ -225,7 +225,7 @@ impl GroupedReport {
         if disk || self.by == GroupBy::Root {
             sections.push(Section::Note(note.to_owned()));
         }
-        if shows {
+        if shows || !census.has_extents() {
             sections.extend(physical::notes(census));
         }
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
