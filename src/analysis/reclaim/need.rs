@@ -14,7 +14,7 @@ pub struct Need {
 /// What is to come free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Measure {
-    /// Blocks, in bytes.
+    /// Extents in bytes, where it is known which go; else blocks.
     Disk,
     /// Inodes.
     Inodes,
