@@ -45,7 +45,13 @@ fn rows(answer: &Value) -> BTreeMap<String, Value> {
 }
 
 fn without_extents(mut rows: BTreeMap<String, Value>) -> BTreeMap<String, Value> {
-    let beneath = ["physical_size", "uncompressed_size", "referenced_size", "inline_size"];
+    let beneath = [
+        "physical_size",
+        "uncompressed_size",
+        "referenced_size",
+        "inline_size",
+        "physical_size_is",
+    ];
     for row in rows.values_mut().filter_map(Value::as_object_mut) {
         row.retain(|key, _| !beneath.iter().any(|beneath| key.ends_with(beneath)));
     }
