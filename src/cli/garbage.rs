@@ -104,6 +104,7 @@ pub(super) fn run(
     let options = GarbageOptions { choice, settings, steps, filter, why };
     let mut garbage = Garbage::new(whole(&census), &found, &options);
     let freed = garbage.dead.freed().unwrap_or_default();
+    args.need.warn(subject, &census, &mut garbage.warnings);
     garbage.enough = args.need.smallest(subject, &census, &found, &options.settings, freed)?;
     let enough = garbage.enough.as_ref().is_none_or(|set| set.proof != Proof::NotEnough);
     let left = Selection { filter: None, ..rows.selection()? };

@@ -5,8 +5,9 @@ use super::exit::Failure;
 use super::subject::{Subject, whole};
 use crate::analysis::reclaim::{Measure, Need, SmallestOptions, SmallestSet, Tier};
 use crate::census::Census;
-use crate::disk::Space;
+use crate::disk::{ExtentsOption, Space};
 use crate::roots::{FoundRoots, GcSettings};
+use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 
 /// How much is to come free.
@@ -72,6 +73,21 @@ impl NeedArgs {
         };
         let set = SmallestSet::after_garbage(whole(census), found, garbage, &options);
         set.map_err(|e| Failure::because(&e))
+    }
+
+    /// Warns where a need of bytes is judged by blocks, as what really comes free is not
+    /// known.
+    pub(super) fn warn(&self, subject: &Subject, census: &Census, warnings: &mut Warnings) {
+        let disk = census.disk.as_ref();
+        let judged = self.need.is_some() && subject.extents() != ExtentsOption::Never;
+        if judged && disk.is_some_and(|disk| disk.freed_sizes_are().is_none()) {
+            let why = census.physical_unknown().unwrap_or("files were asked one by one");
+            let message = format!(
+                "what comes free is judged by blocks: what the file system really frees is not \
+                 known ({why})"
+            );
+            warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
+        }
     }
 
     /// How much is to come free of the file system that the store is on.

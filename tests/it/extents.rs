@@ -1055,6 +1055,18 @@ fn without_privilege_sizes_are_about_and_only_where_asked_for() {
     let overview = run(nobody(&btrfs.env).arg("--root").arg(&btrfs.at).arg("--scan"));
     assert!(overview.stdout.contains("--extents exact"), "{overview:?}");
 
+    // Zeros take blocks, and next to nothing: blocks do not say that it is enough.
+    let need = |how: &str| {
+        let args = ["--scan", "--extents", how, "garbage", "--no-runtime", "--need", "1M"];
+        run(nobody(&btrfs.env).arg("--root").arg(&btrfs.at).args(args).arg("--json"))
+    };
+    for how in ["auto", "exact"] {
+        let ran = need(how);
+        assert_eq!(ran.status, 3, "{ran:?}");
+        assert!(ran.stderr.contains("what comes free is judged by blocks"), "{}", ran.stderr);
+    }
+    assert!(!need("never").stderr.contains("judged"));
+
     let (report, ran) = json("exact");
     assert_eq!((&report["complete"], ran.status), (&false.into(), 3), "{ran:?}");
     assert_eq!(report["physical_size_is"], "about");
