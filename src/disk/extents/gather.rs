@@ -99,7 +99,7 @@ pub(in crate::disk) fn gather(
     radsort::sort_by_key(&mut own.references, |reference| reference.start);
     let starts = own.references.chunk_by(|a, b| a.start == b.start).map(|chunk| chunk[0].start);
     let mut holding = Holding::new(starts);
-    holding.read(reader, &own.elsewhere, at, warnings)?;
+    let all_read = holding.read(reader, &own.elsewhere, at, warnings)?;
     let chunks = match reader.chunks() {
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => return Err(error),
         chunks => chunks.unwrap_or_default(),
@@ -112,7 +112,10 @@ pub(in crate::disk) fn gather(
             unused_links,
             raw_size: Some(0),
             sizes_are: at_least(reader.sizes_are(), left_out),
-            freed_sizes_are: reader.freed_sizes_are().map(|are| at_least(are, freed_left_out)),
+            freed_sizes_are: reader.freed_sizes_are().map(|are| match all_read {
+                true => at_least(are, freed_left_out),
+                false => SizeIs::About,
+            }),
             ..Extents::default()
         },
         totals,
@@ -359,14 +362,15 @@ impl Holding {
     }
 
     /// Looks for references from files of the store's subvolume outside the scan, and
-    /// from all other subvolumes.
+    /// from all other subvolumes; whether all of these could be read.
     fn read(
         &mut self,
         reader: &dyn ExtentReader,
         elsewhere: &[u64],
         at: &[u8],
         warnings: &mut Warnings,
-    ) -> io::Result<()> {
+    ) -> io::Result<bool> {
+        let mut all_read = true;
         let subvolumes = reader.subvolumes()?;
         let deleted = subvolumes.iter().filter(|subvolume| subvolume.deleted).count();
         if deleted > 0 {
@@ -402,6 +406,7 @@ impl Holding {
                     );
                     let kind = kind_of(&error);
                     warnings.push(kind, subvolume.path.clone(), message);
+                    all_read = false;
                 }
             }
             if found {
@@ -409,7 +414,7 @@ impl Holding {
                 self.holders.push(Holder { path, snapshot, own });
             }
         }
-        Ok(())
+        Ok(all_read)
     }
 
     /// Notes that a holder refers to the extent at an address, if it is one of these.
@@ -663,6 +668,9 @@ mod tests {
             kinds(Told { own: own(), gone: true, ..Told::default() }),
             [WarningKind::Vanished]
         );
+        // Others may keep more of it than was seen.
+        let of = told(&Told { own: own(), gone: true, ..Told::default() }).0.unwrap();
+        assert_eq!((of.sizes_are, of.freed_sizes_are), (SizeIs::Exact, Some(SizeIs::About)));
         assert_eq!(
             kinds(Told { own: own(), deleted: true, ..Told::default() }),
             [WarningKind::Note]
