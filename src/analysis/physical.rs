@@ -102,9 +102,9 @@ pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
             None => note += " What is freed is not known.",
             Some(SizeIs::AtLeast) => note += " What is freed is at least what is said.",
             Some(SizeIs::About) => {
-                note += " What is freed may be less: not all was read that keeps extents."
+                note += " What is freed may be less: not all was read that keeps extents.";
             }
-            Some(_) => {}
+            Some(SizeIs::Exact) => {}
         }
         sections.push(Section::Note(note));
     }
