@@ -2,7 +2,7 @@
 
 use super::file::FoundDatabase;
 use super::limits::Weight;
-use super::{OpenMode, connect, odd_table};
+use super::{Files, OpenMode, connect, look, odd_table};
 use rusqlite::Connection;
 use std::path::Path;
 
@@ -23,11 +23,18 @@ pub(super) fn earlier(
 }
 
 /// Whether a connection that began before another one sees what that one sees: nobody
-/// wrote between its two transactions, the second of which it is left in.
+/// wrote between its two transactions, the second of which it is left in. `files` are how
+/// the files were before both.
 ///
-/// `PRAGMA data_version` changes when another connection commits; without an index in
-/// shared memory SQLite always takes it for changed.
-pub(super) fn sees_the_same_still(early: &Connection, mode: OpenMode) -> bool {
+/// `PRAGMA data_version` changes when another connection commits. Without an index in
+/// shared memory and with an empty log SQLite takes it for changed each time; then the
+/// files say it, as a commit shows in them.
+pub(super) fn sees_the_same_still(
+    early: &Connection,
+    found: &FoundDatabase,
+    files: &Files,
+    mode: OpenMode,
+) -> bool {
     let version = || early.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
     let again = || {
         let before = version()?;
@@ -35,8 +42,9 @@ pub(super) fn sees_the_same_still(early: &Connection, mode: OpenMode) -> bool {
         odd_table(early)?;
         Ok::<_, rusqlite::Error>(before == version()?)
     };
+    let written = || look(found).map_or(true, |now| !now.same(files));
     // Of what is taken to be immutable it is looked at afterwards whether it was.
-    mode == OpenMode::Immutable || again().unwrap_or(false)
+    mode == OpenMode::Immutable || again().is_ok_and(|same| same || !written())
 }
 
 #[cfg(test)]
@@ -121,16 +129,47 @@ mod tests {
     }
 
     #[test]
+    fn without_an_index_in_shared_memory_the_files_say_whether_it_is_the_same() {
+        let (dir, path, writer) = database("wal");
+        writer.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+        let elsewhere = tempfile::tempdir().unwrap();
+        // As a process leaves them that is ended: nobody has these open.
+        for entry in std::fs::read_dir(dir.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), elsewhere.path().join(entry.file_name())).unwrap();
+        }
+        drop(writer);
+        let copy = elsewhere.path().join("db.sqlite");
+        let database = opened(&copy);
+        assert_eq!(database.mode, OpenMode::Shared);
+        assert!(database.take_second().is_some());
+        drop(database);
+        assert_eq!(loaded(&copy, true), loaded(&path, false));
+        let found = DatabaseFile::at(&copy).unwrap().find().unwrap();
+        let files = look(&found).unwrap();
+        let early = || earlier(&found, &copy, OpenMode::Shared, LARGE).unwrap();
+        assert!(sees_the_same_still(&early(), &found, &files, OpenMode::Shared));
+        let ago = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1 << 30);
+        let log = std::fs::File::options().write(true).open(found.beside("-wal")).unwrap();
+        let before = early();
+        log.set_modified(ago).unwrap();
+        assert!(!sees_the_same_still(&before, &found, &files, OpenMode::Shared));
+    }
+
+    #[test]
     fn a_connection_is_not_used_after_a_commit() {
         let (_dir, path, writer) = database("wal");
         let found = DatabaseFile::at(&path).unwrap().find().unwrap();
         let early = || earlier(&found, &path, OpenMode::Shared, LARGE).unwrap();
-        assert!(sees_the_same_still(&early(), OpenMode::Shared));
+        let files = look(&found).unwrap();
+        let same =
+            |early: &Connection| sees_the_same_still(early, &found, &files, OpenMode::Shared);
+        assert!(same(&early()));
         let before = early();
         writer.execute("DELETE FROM Refs WHERE referrer = 7", []).unwrap();
-        assert!(!sees_the_same_still(&before, OpenMode::Shared));
+        assert!(!same(&before));
         // Nobody wrote since.
-        assert!(sees_the_same_still(&before, OpenMode::Shared));
+        assert!(same(&before));
         let small = Weight(LARGE.0 - 1);
         assert!(earlier(&found, &path, OpenMode::Shared, small).is_none());
         assert!(earlier(&found, &path, OpenMode::Alone, LARGE).is_none());
