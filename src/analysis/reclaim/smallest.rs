@@ -278,8 +278,9 @@ impl SmallestSet {
             ]
         });
         let title = if self.roots.is_empty() { "" } else { "Roots to remove" };
+        let enough = if self.proof == Proof::NotEnough { "Not enough" } else { "Enough" };
         vec![
-            Section::fields(Some("need"), "Enough", fields),
+            Section::fields(Some("need"), enough, fields),
             Section::rows("roots_to_remove", title, columns, rows),
         ]
     }
