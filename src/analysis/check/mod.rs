@@ -403,9 +403,7 @@ fn warn_of_inexact(census: &Census, warnings: &mut Warnings) {
         (Some(why), _) => physical_unknown(why),
         // Of what is left out the scan warned.
         (None, Some(SizeIs::Exact | SizeIs::AtLeast) | None) => return,
-        (None, Some(SizeIs::About)) => {
-            "physical sizes are not exactly known, but to root".to_owned()
-        }
+        (None, Some(SizeIs::About)) => "physical sizes are known exactly to root only".to_owned(),
     };
     if !warnings.iter().any(|warning| warning.message == message) {
         warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
