@@ -788,6 +788,23 @@ fn a_real_optimisation_frees_what_was_foretold() {
     let sizes = |row: &Value| (row["size"].clone(), row["freed_physical_size"].clone());
     assert_eq!(sizes(&optimise["groups"][0]), (100_000.into(), (2 * 102_400).into()));
     assert_eq!(sizes(&optimise["groups"][1]), (1_048_576.into(), (2 * 32_768).into()));
+    let file = btrfs.env.join("equal.html");
+    let mut args = store.args();
+    args.extend(["optimise", "--format", "html", "--output"].map(Into::into));
+    args.push(file.clone().into());
+    btrfs.env.run(args).ok();
+    if let Some(mut page) = Page::open(&file) {
+        let weights = "nixCensus.pairs.tops.map((node) => nixCensus.pairs.weights[node])";
+        let weights: Vec<u64> = serde_json::from_value(page.eval(weights)).unwrap();
+        assert_eq!(weights.into_iter().sum::<u64>(), foretold);
+        let gain = "document.querySelector('#panel dl dd data').value";
+        assert_eq!(page.eval(gain), foretold.to_string());
+        page.press("p");
+        let keys = page.eval("nixCensus.views.table.columns.map(([key]) => key)");
+        assert!(keys.as_array().unwrap().contains(&"freed_physical_size".into()), "{keys}");
+        assert!(!keys.as_array().unwrap().contains(&"disk_freed".into()), "{keys}");
+        assert!(page.complaints.is_empty(), "{:?}", page.complaints);
+    }
     store.nix("nix-store", ["--optimise"]);
     assert_eq!(before - btrfs.used(), foretold);
 }

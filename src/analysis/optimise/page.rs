@@ -5,6 +5,7 @@ use super::{Breakdown, Optimise, PairFiles, PairSaving, Saving};
 use crate::analysis::page::{PageError, title, warnings};
 use crate::answer::page::{Page, PageKind, Values};
 use crate::census::{Census, PathIndex};
+use crate::graph::saturating_sum;
 use crate::text::escape;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -70,6 +71,12 @@ impl Optimise {
             ("file_disk_freed", of_files(|of| of.saving.disk_freed)),
             ("file_files_linked", of_files(|of| of.saving.files_linked)),
         ]);
+        if self.has_extents {
+            columns.extend([
+                ("freed_physical_size", of_pairs(|saving| saving.freed_physical_size)),
+                ("file_freed_physical_size", of_files(|of| of.saving.freed_physical_size)),
+            ]);
+        }
         let title = title(census);
         let mut facts = self.facts(census, rest, pair_files.len() - files.len());
         facts.push(("title", json!(title)));
@@ -84,12 +91,18 @@ impl Optimise {
     ) -> Vec<(&'static str, Value)> {
         let outcome = &self.outcome;
         let certain = self.any_order.is_none_or(|any| any.disk_freed.is_certain());
-        let unnamed = rest.iter().map(|pair| pair.saving.disk_freed);
-        let unnamed = unnamed.fold(0, u64::saturating_add);
+        // By what the page's sizes are, and of which of its columns.
+        let (freed_key, freed): (_, fn(&Saving) -> u64) = match self.has_extents {
+            true => ("freed_physical_size", |saving| saving.freed_physical_size),
+            false => ("disk_freed", |saving| saving.disk_freed),
+        };
+        let unnamed = saturating_sum(rest.iter().map(|pair| freed(&pair.saving)));
         let mut facts = vec![
             ("store_dir", json!(census.catalog.store_dir())),
             ("paths", json!(self.paths)),
             ("disk_freed", json!(outcome.disk_freed)),
+            ("freed_physical_size", json!(self.freed_physical_size)),
+            ("freed_key", json!(freed_key)),
             ("apparent_freed", json!(outcome.apparent_freed)),
             ("inodes_freed", json!(outcome.inodes_freed)),
             ("files_linked", json!(outcome.files_linked)),
@@ -97,7 +110,7 @@ impl Optimise {
             ("already_saved", json!(self.already_saved.disk_size)),
             ("line", json!(self.line().filter(|_| !self.guix))),
             ("nix", json!(format!("{} {}", self.nix.program(), self.nix.number()))),
-            ("unnamed", json!({ "pairs": rest.len(), "disk_freed": unnamed, "files": files })),
+            ("unnamed", json!({ "pairs": rest.len(), "freed": unnamed, "files": files })),
         ];
         facts.extend(warnings(&self.warnings));
         facts
@@ -148,7 +161,7 @@ mod tests {
             let end = |name: String| name.rsplit('-').next().unwrap().to_owned();
             (unnamed.1.clone(), files.unwrap().into_iter().map(end).collect::<Vec<_>>())
         };
-        let unnamed = |pairs: u64, disk_freed: u64, files: u64| json!({ "pairs": pairs, "disk_freed": disk_freed, "files": files });
+        let unnamed = |pairs: u64, disk_freed: u64, files: u64| json!({ "pairs": pairs, "freed": disk_freed, "files": files });
         assert_eq!(
             of(3),
             (unnamed(0, 0, 0), vec!["other/c".into(), "one/a".into(), "one/b".into()])

@@ -83,7 +83,7 @@ class OptimiseApp extends Page {
 
   show(now, before) {
     const { facts } = this.pairs;
-    const parts = [`${formatSize(facts.disk_freed)} would be freed`, counted(facts.files_linked, "file")];
+    const parts = [`${formatSize(this.pairs.freed)} would be freed`, counted(facts.files_linked, "file")];
     this.showFrame(now, `Equal files in ${facts.title}`, `${parts.join(" by hard-linking ")} in ${counted(facts.paths, "path")}`);
     const { root } = this;
     this.showTrail(root < 0 ? [["All", -1]] : [["All", -1], [this.pairs.name(root), root]]);

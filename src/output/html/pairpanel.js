@@ -34,10 +34,11 @@ export class PairPanel extends Details {
 
   saving(pair) {
     const { columns } = this.pairs;
+    const freed = columns[this.facts.freed_key][pair];
     return el(
       "dl",
       { class: "sizes" },
-      this.row("Would be freed", sizeElement(columns.disk_freed[pair]), formatPart(columns.disk_freed[pair], this.facts.disk_freed)),
+      this.row("Would be freed", sizeElement(freed), formatPart(freed, this.pairs.freed)),
       this.row("Apparent size", sizeElement(columns.apparent_freed[pair])),
       this.row("Files linked", this.count(columns.files_linked[pair])),
       this.row("Inodes freed", this.count(columns.inodes_freed[pair])),
@@ -56,7 +57,7 @@ export class PairPanel extends Details {
       links: `Files of ${name} that only .links has besides.`,
     }[pairs.where(pair)];
     const file = (at) =>
-      el("li", { title: columns.file[at] }, el("code", {}, pairs.fileName(at)), el("span", { class: "size" }, sizeElement(columns.file_disk_freed[at])));
+      el("li", { title: columns.file[at] }, el("code", {}, pairs.fileName(at)), el("span", { class: "size" }, sizeElement(columns[`file_${this.facts.freed_key}`][at])));
     const button = (node) => el("button", { class: "action", onclick: () => this.app.select(node) }, `All of ${columns.package[node]}`);
     return [
       el("header", {}, el("h2", { tabindex: "-1" }, pairs.title(pairs.nodeOf(pair)))),
@@ -77,7 +78,7 @@ export class PairPanel extends Details {
     const heavy = (a, b) => pairs.weights[b] - pairs.weights[a] || a - b;
     return [
       el("header", {}, el("h2", { tabindex: "-1" }, pairs.name(node))),
-      el("dl", { class: "sizes" }, this.row("Would be freed in it", sizeElement(pairs.weights[node]), formatPart(pairs.weights[node], this.facts.disk_freed))),
+      el("dl", { class: "sizes" }, this.row("Would be freed in it", sizeElement(pairs.weights[node]), formatPart(pairs.weights[node], pairs.freed))),
       this.list("Its files are also in", kids.sort(heavy), (kid) => this.link(kid, pairs.name(kid)), {
         note: "Those would be kept, and its own replaced.",
       }),
@@ -96,13 +97,17 @@ export class PairPanel extends Details {
       el(
         "dl",
         { class: "sizes" },
-        this.row("The disk would gain", sizeElement(facts.disk_freed)),
+        this.row("The disk would gain", sizeElement(pairs.freed)),
+        pairs.freed === facts.disk_freed ? null : this.row("In blocks", sizeElement(facts.disk_freed)),
         this.row("Apparent size", sizeElement(facts.apparent_freed)),
         this.row("Files linked", this.count(facts.files_linked)),
         this.row("Inodes freed", this.count(facts.inodes_freed)),
         this.row("Already saved", sizeElement(facts.already_saved)),
       ),
       facts.line ? this.section(`As ${facts.nix} would report`, el("p", {}, facts.line)) : null,
+      facts.freed_physical_size === null
+        ? el("p", { class: "note" }, "Sizes are in blocks: what the disk really gains, where files are compressed or share extents, is not known.")
+        : null,
       facts.certain ? null : el("p", { class: "note" }, `${facts.nix} goes over several paths at once: which of equal files it keeps is by chance. This is by the order of the paths.`),
       unnamed.pairs + unnamed.files > 0 ? el("p", { class: "note" }, `${counted(unnamed.pairs, "smaller pair")} and ${counted(unnamed.files, "group")} of files have no names here.`) : null,
       this.list("Pairs", order, (pair) => this.link(pairs.nodeOf(pair), pairs.title(pairs.nodeOf(pair))), {

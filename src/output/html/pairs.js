@@ -9,19 +9,21 @@ export class Pairs {
     this.packages = columns.package.length;
     this.pairs = columns.pair_package.length;
     this.files = columns.file.length;
+    // What all of it would free.
+    this.freed = facts[facts.freed_key];
     this.unnamed = this.packages + this.pairs;
     this.weights = new Float64Array(this.unnamed + 1);
     this.kids = new Map();
     this.keptFor = new Map();
     for (let pair = 0; pair < this.pairs; pair++) {
-      const { pair_package: packages, pair_kept: kept, disk_freed: freed } = columns;
+      const { pair_package: packages, pair_kept: kept, [facts.freed_key]: freed } = columns;
       const node = packages[pair];
       this.weights[this.nodeOf(pair)] = freed[pair];
       this.weights[node] += freed[pair];
       this.append(this.kids, node, this.nodeOf(pair));
       if (kept[pair] !== node) this.append(this.keptFor, kept[pair], this.nodeOf(pair));
     }
-    this.weights[this.unnamed] = facts.unnamed.disk_freed;
+    this.weights[this.unnamed] = facts.unnamed.freed;
     const all = Array.from({ length: this.packages }, (_, node) => node);
     this.tops = [...all, this.unnamed].filter((node) => this.weights[node] > 0);
   }

@@ -4,21 +4,21 @@ import { Grid } from "./grid.js";
 import { el, fill } from "./dom.js";
 import { formatSize, counted } from "./format.js";
 
-const PAIRS = [
+const pairColumns = (freed) => [
   ["package", "Package", "text"],
   ["kept_package", "Keeps the file of", "text"],
-  ["disk_freed", "Frees", "size"],
+  [freed, "Frees", "size"],
   ["files_linked", "Files linked", "count"],
   ["apparent_freed", "Apparent size", "size"],
   ["inodes_freed", "Inodes", "count"],
   ["bytes_freed", "As Nix counts", "size"],
 ];
 
-const FILES = [
+const fileColumns = (freed) => [
   ["file", "File", "text"],
   ["package", "Package", "text"],
   ["kept_package", "Keeps the file of", "text"],
-  ["disk_freed", "Frees", "size"],
+  [freed, "Frees", "size"],
   ["files_linked", "Files linked", "count"],
   ["size", "Size", "size"],
 ];
@@ -26,7 +26,8 @@ const FILES = [
 export class PairTable extends Grid {
   constructor(pairs, app) {
     super(app, "What equal files cost", "Show only what frees at least so much");
-    Object.assign(this, { pairs, by: el("span", {}) });
+    const freed = pairs.facts.freed_key;
+    Object.assign(this, { pairs, freed, by: el("span", {}), ofEach: [pairColumns(freed), fileColumns(freed)] });
     fill(this.toolbar, this.by, this.filter, this.least, this.sum, this.copier);
     this.sortedFirst = "";
   }
@@ -36,7 +37,7 @@ export class PairTable extends Grid {
   }
 
   get columns() {
-    return this.ofFiles ? FILES : PAIRS;
+    return this.ofEach[Number(this.ofFiles)];
   }
 
   // The pair of a row.
@@ -80,7 +81,7 @@ export class PairTable extends Grid {
   show(now) {
     fill(this.by, this.app.choice("Rows", "by", [["", "Pairs"], ["file", "Files"]], now.by));
     this.refresh(now.by);
-    const freed = this.rows.reduce((all, row) => all + this.value("disk_freed", row), 0);
+    const freed = this.rows.reduce((all, row) => all + this.value(this.freed, row), 0);
     fill(
       this.sum,
       el("b", {}, counted(this.rows.length, this.ofFiles ? "group of files" : "pair", this.ofFiles ? "groups of files" : "pairs")),
@@ -95,7 +96,7 @@ export class PairTable extends Grid {
     const rows = [];
     for (let row = 0; row < (this.ofFiles ? this.pairs.files : this.pairs.pairs); row++) {
       if (test && !names.some((key) => test(this.value(key, row)))) continue;
-      if (least > 0 && !(this.value("disk_freed", row) >= least)) continue;
+      if (least > 0 && !(this.value(this.freed, row) >= least)) continue;
       rows.push(row);
     }
     return rows;
