@@ -105,7 +105,8 @@ class OptimiseApp extends Page {
     for (let pair = 0; pair < pairs.pairs; pair++) used.add(pairs.where(pair));
     const labels = { other: "Another package has them too", same: "One package has them more than once", links: "Only .links has them besides" };
     const entries = Object.entries(labels).map(([key, label]) => (used.has(key) ? this.legendEntry(COLORS[key], label) : null));
-    fill(this.shell.legend, pairs.tops.length > 0 ? entries : el("span", {}, "No files are equal that are not linked already."));
+    const none = pairs.facts.files_linked > 0 ? "Linking these files would free nothing: their contents stay." : "No files are equal that are not linked already.";
+    fill(this.shell.legend, pairs.tops.length > 0 ? entries : el("span", {}, none));
   }
 
   // ---- keys and pointers
