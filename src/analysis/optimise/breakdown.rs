@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::gathered::GatheredTree;
 use super::kind::KindsOfEntries;
 use super::pairs::{PairFiles, PairSaving, Replaced, Replacements};
-use super::simulate::{Class, Event, LayoutInode};
+use super::simulate::{Class, Event};
 use crate::graph::Rows;
 use crate::kinds::FileKind;
 
@@ -29,20 +29,25 @@ pub struct Saving {
 }
 
 impl Saving {
-    /// Counts a name of an inode, with which extents of this size go if it is its last.
-    pub(super) fn add(&mut self, of: &LayoutInode, last: bool, physical_size: u64) {
-        self.files_linked += 1;
-        self.bytes_freed = self.bytes_freed.saturating_add(of.size);
-        if last {
-            self.disk_freed = self.disk_freed.saturating_add(of.disk_size);
-            self.freed_physical_size = self.freed_physical_size.saturating_add(physical_size);
-            self.apparent_freed = self.apparent_freed.saturating_add(of.size);
-            self.inodes_freed += 1;
+    /// Of one name. `physical_sizes` is what goes with each inode in extents; empty where
+    /// that is not known.
+    pub(super) fn of(replaced: &Replaced, tree: &GatheredTree, physical_sizes: &[u64]) -> Self {
+        let inode = &tree.layout.inodes[replaced.inode as usize];
+        let name = Self { files_linked: 1, bytes_freed: inode.size, ..Self::default() };
+        if !replaced.last {
+            return name;
+        }
+        Self {
+            disk_freed: inode.disk_size,
+            freed_physical_size: physical_sizes.get(replaced.inode as usize).copied().unwrap_or(0),
+            apparent_freed: inode.size,
+            inodes_freed: 1,
+            ..name
         }
     }
 
     /// Adds another.
-    fn sum(&mut self, of: &Self) {
+    pub(super) fn add(&mut self, of: &Self) {
         self.files_linked += of.files_linked;
         self.bytes_freed = self.bytes_freed.saturating_add(of.bytes_freed);
         self.disk_freed = self.disk_freed.saturating_add(of.disk_freed);
@@ -139,14 +144,13 @@ impl Tally {
     fn sum(&mut self, tree: &GatheredTree) {
         self.by_path = vec![Saving::default(); tree.layout.paths.len()];
         self.by_class = vec![Saving::default(); tree.layout.classes as usize];
-        for &Replaced { path, inode, last, .. } in &self.replacements.0 {
-            let of = &tree.layout.inodes[inode as usize];
-            let physical_size = self.physical_sizes.get(inode as usize).copied().unwrap_or(0);
-            self.by_path[path as usize].add(of, last, physical_size);
-            if let Some(class) = of.class {
-                self.by_class[class.index()].add(of, last, physical_size);
+        for replaced in &self.replacements.0 {
+            let saving = Saving::of(replaced, tree, &self.physical_sizes);
+            self.by_path[replaced.path as usize].add(&saving);
+            if let Some(class) = tree.layout.inodes[replaced.inode as usize].class {
+                self.by_class[class.index()].add(&saving);
             }
-            self.by_inode.entry(inode).or_default().add(of, last, physical_size);
+            self.by_inode.entry(replaced.inode).or_default().add(&saving);
         }
     }
 
@@ -170,7 +174,7 @@ impl Tally {
         let paths = tree.layout.paths.len();
         let mut by_package = vec![Saving::default(); packages];
         for (&package, of) in package_of.iter().zip(&self.by_path) {
-            by_package[package as usize].sum(of);
+            by_package[package as usize].add(of);
         }
         let itself: Vec<u32> = (0..paths as u32).collect();
         let (by_pair, pair_files) =
@@ -351,7 +355,7 @@ fn kinds(
         let Some(entry) = tree.first_entry[inode as usize] else { continue };
         let flags = tree.flags[inode as usize];
         let kind = kinds_of_entries.kind(entry.node(), flags.symlink(), flags.executable());
-        kinds.entry(kind).or_default().sum(saving);
+        kinds.entry(kind).or_default().add(saving);
     }
     let mut rows: Vec<KindSaving> =
         kinds.into_iter().map(|(kind, saving)| KindSaving { kind, saving }).collect();

@@ -82,12 +82,10 @@ impl Replacements {
         // By pair and by what is kept, as that is the same for all files that are equal.
         let mut files: HashMap<(Pair, u32), (u32, Saving)> = HashMap::new();
         for of in &self.0 {
-            let inode = &tree.layout.inodes[of.inode as usize];
-            let pair = pair_of(of);
-            let physical_size = physical_sizes.get(of.inode as usize).copied().unwrap_or(0);
-            pairs.entry(pair).or_default().add(inode, of.last, physical_size);
+            let (pair, saving) = (pair_of(of), Saving::of(of, tree, physical_sizes));
+            pairs.entry(pair).or_default().add(&saving);
             let file = files.entry((pair, of.kept)).or_insert((of.inode, Saving::default()));
-            file.1.add(inode, of.last, physical_size);
+            file.1.add(&saving);
         }
         let mut listed: Vec<(Pair, PairSaving)> = pairs
             .into_iter()
