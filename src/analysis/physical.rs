@@ -70,10 +70,14 @@ pub(super) fn main_size(census: &Census, path: PathIndex) -> u64 {
     }
 }
 
-/// The cells of what physical sizes are, and of what those are that are freed.
-pub(super) fn size_is_cells<'a>(census: &Census) -> [Cell<'a>; 2] {
-    [census.physical_sizes_are(), census.freed_sizes_are()]
-        .map(|is| Cell::optional(is, |is| Cell::text(is.name())))
+/// The cell of what physical sizes are.
+pub(super) fn is_cell<'a>(sizes_are: Option<SizeIs>) -> Cell<'a> {
+    Cell::optional(sizes_are, |is| Cell::text(is.name()))
+}
+
+/// What physical sizes are, beside the lists.
+pub(super) fn is_field<'a>(sizes_are: Option<SizeIs>) -> Field<'a> {
+    Field::hidden("physical_size_is", is_cell(sizes_are))
 }
 
 /// For people, where they see extents: that they do, and what these sizes are.
@@ -90,10 +94,9 @@ pub(super) fn note(sizes_are: Option<SizeIs>) -> String {
 
 /// What physical sizes are, and a note where people see extents.
 pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
-    let [physical, freed] = size_is_cells(census);
     let fields = vec![
-        Field::hidden("physical_size_is", physical),
-        Field::hidden("freed_physical_size_is", freed),
+        is_field(census.physical_sizes_are()),
+        Field::hidden("freed_physical_size_is", is_cell(census.freed_sizes_are())),
     ];
     let mut sections = vec![Section::fields(None, "", fields)];
     if census.has_extents() {

@@ -39,7 +39,7 @@ impl<'a> Diff<'a> {
             self.why_section(),
             list,
             self.sides_section(),
-            Section::fields(None, "", vec![self.size_is_field()]),
+            Section::fields(None, "", vec![physical::is_field(self.physical_sizes_are())]),
             Section::Note(self.physical_note()),
             Section::Note(self.summary().map(|n| format!("Packages: {n}.")).unwrap_or_default()),
             Section::fields(Some("total"), "", self.total_fields()),
@@ -180,11 +180,6 @@ impl<'a> Diff<'a> {
     fn physical_sizes_are(&self) -> Option<SizeIs> {
         let [old, new] = [&self.old, &self.new].map(|side| side.census.physical_sizes_are());
         Some(old?.max(new?))
-    }
-
-    fn size_is_field<'d>(&self) -> Field<'d> {
-        let is = Cell::optional(self.physical_sizes_are(), |is| Cell::text(is.name()));
-        Field::hidden("physical_size_is", is)
     }
 
     /// Which sizes people see, where these are not blocks; or why they are.

@@ -55,7 +55,7 @@ impl<'a> History<'a> {
 
     /// The answer for printing.
     pub fn document<'d>(&'d self) -> Document<'d> {
-        let [physical_size_is, _] = physical::size_is_cells(self.census);
+        let sizes_are = self.census.physical_sizes_are();
         let mut sections = vec![
             self.packages_section(),
             self.generations_section(),
@@ -64,10 +64,10 @@ impl<'a> History<'a> {
                 "",
                 vec![Field::hidden("profile", Cell::Bytes(self.profile.as_slice().into()))],
             ),
-            Section::fields(None, "", vec![Field::hidden("physical_size_is", physical_size_is)]),
+            Section::fields(None, "", vec![physical::is_field(sizes_are)]),
         ];
         if self.shown() == Shown::Physical {
-            sections.push(Section::Note(physical::note(self.census.physical_sizes_are())));
+            sections.push(Section::Note(physical::note(sizes_are)));
         }
         let head =
             Head { store_dir: self.census.catalog.store_dir(), warnings: &self.census.warnings };

@@ -82,7 +82,7 @@ columns! {
     ReclaimableSize size "reclaimable_size" "reclaimable",
     /// Extents in bytes that deleting this path alone frees.
     ReclaimablePhysicalSize size "reclaimable_physical_size" "reclaimable physical",
-    /// What the same is: `exact` or `at least`.
+    /// What the same is: `exact`, `at least` or `about`.
     FreedPhysicalSizeIs text "freed_physical_size_is" "freed is",
     /// NAR size of the closure in bytes.
     ClosureNarSize size "closure_nar_size" "closure NAR",
@@ -305,8 +305,8 @@ impl Column {
             Self::RetainedNarSize => size(row.retained_nar_size),
             Self::RetainedDiskSize => size(row.retained_disk_size),
             Self::PhysicalSize => size(extents.map(|e| e.physical_size)),
-            Self::PhysicalSizeIs => physical::size_is_cells(census)[0].clone(),
-            Self::FreedPhysicalSizeIs => physical::size_is_cells(census)[1].clone(),
+            Self::PhysicalSizeIs => physical::is_cell(census.physical_sizes_are()),
+            Self::FreedPhysicalSizeIs => physical::is_cell(census.freed_sizes_are()),
             Self::UncompressedSize => size(extents.map(|e| e.uncompressed_size)),
             Self::ReferencedSize => size(extents.map(|e| e.referenced_size)),
             Self::InlineSize => size(extents.map(|e| e.inline_size)),
