@@ -55,7 +55,7 @@ impl NeedArgs {
     }
 
     /// The smallest set of roots whose removal is enough beside the garbage, if that
-    /// was asked.
+    /// was asked. What is uncertain of it is a warning.
     pub(super) fn smallest(
         &self,
         subject: &Subject,
@@ -63,8 +63,12 @@ impl NeedArgs {
         found: &FoundRoots,
         settings: &GcSettings,
         garbage: Space,
+        warnings: &mut Warnings,
     ) -> Result<Option<SmallestSet>, Failure> {
         let Some(need) = self.need(census)? else { return Ok(None) };
+        if need.measure == Measure::Disk && subject.extents() != ExtentsOption::Never {
+            warn_of_blocks(census, warnings);
+        }
         let options = SmallestOptions {
             settings: settings.clone(),
             need,
@@ -73,21 +77,6 @@ impl NeedArgs {
         };
         let set = SmallestSet::after_garbage(whole(census), found, garbage, &options);
         set.map_err(|e| Failure::because(&e))
-    }
-
-    /// Warns where a need of bytes is judged by blocks, as what really comes free is not
-    /// known.
-    pub(super) fn warn(&self, subject: &Subject, census: &Census, warnings: &mut Warnings) {
-        let disk = census.disk.as_ref();
-        let judged = self.need.is_some() && subject.extents() != ExtentsOption::Never;
-        if judged && disk.is_some_and(|disk| disk.freed_sizes_are().is_none()) {
-            let why = census.physical_unknown().unwrap_or("files were asked one by one");
-            let message = format!(
-                "what comes free is judged by blocks: what the file system really frees is not \
-                 known ({why})"
-            );
-            warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
-        }
     }
 
     /// How much is to come free of the file system that the store is on.
@@ -107,6 +96,18 @@ impl NeedArgs {
             }
         };
         Ok(Some(Need { measure: Measure::Disk, amount }))
+    }
+}
+
+/// Warns where a need of bytes is judged by blocks, as what really comes free is not known.
+fn warn_of_blocks(census: &Census, warnings: &mut Warnings) {
+    if census.disk.is_some() && census.freed_sizes_are().is_none() {
+        let why = census.physical_unknown().unwrap_or("files were asked one by one");
+        let message = format!(
+            "what comes free is judged by blocks: what the file system really frees is not known \
+             ({why})"
+        );
+        warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
     }
 }
 

@@ -80,9 +80,9 @@ pub(super) fn run(
             "optimising is left out: what it saves is in the files, which a snapshot has not";
         reclaim.warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
     }
-    args.need.warn(subject, &census, &mut reclaim.warnings);
     let freed = reclaim.garbage.unwrap_or_default();
-    reclaim.smallest = args.need.smallest(subject, &census, &found, &settings, freed)?;
+    let warnings = &mut reclaim.warnings;
+    reclaim.smallest = args.need.smallest(subject, &census, &found, &settings, freed, warnings)?;
     let exit = if reclaim.enough == Some(false) { Exit::No } else { Exit::Done };
     request.answer(reclaim.document(whole(&census), &subject.location), exit)
 }
