@@ -111,8 +111,11 @@ pub(super) fn run(
         if rows.columns.is_empty() && !request.for_machines() {
             columns = columns.into_iter().map(Column::physical).collect();
         }
-        if rows.sort.is_none() {
-            sort = sort.physical();
+        // Rows are in the order of a size that is shown, if one of the two is.
+        let physical = sort.physical();
+        let shown = columns.contains(&physical) || !columns.contains(&sort);
+        if rows.sort.is_none() && shown {
+            sort = physical;
         }
     }
     let filter = |text: &String| filter_names(&census.catalog, census.ids(), text);

@@ -263,6 +263,14 @@ fn compressed_files_take_what_their_extents_take() {
     // Their blocks are equal: rows are sorted by extents.
     let (report, _) = btrfs.made.json(&btrfs.env, ["--scan", "report", "--all"]);
     assert_eq!(report["paths"][0]["name"], "nocow");
+    // Where blocks alone are shown, by these.
+    for (columns, first) in
+        [("name,disk_size", "zeros"), ("name,disk_size,physical_size", "nocow"), ("name", "nocow")]
+    {
+        let args = ["--scan", "report", "--all", "--columns", columns];
+        let (report, _) = btrfs.made.json(&btrfs.env, args);
+        assert_eq!(report["paths"][0]["name"], first, "{columns}");
+    }
     // Of people, who see extents in place of blocks.
     let table = btrfs.made.run(&btrfs.env, ["--scan", "report", "--all", "--width", "100"]).ok();
     assert!(table.contains("physical") && table.contains("32.0 KiB"), "{table}");
