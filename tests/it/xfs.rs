@@ -5,7 +5,7 @@ use crate::extents::{
     FileSystem, Kind, extents, freed, incomplete, random, reflink, reflink_range, sizes,
 };
 use crate::support::store_in_code::{SCHEMA, insert, path};
-use crate::support::{have, nobody, run};
+use crate::support::{have, run};
 use nix_census::disk::Physical;
 use nix_census::fs::Compression;
 use rusqlite::Connection;
@@ -13,12 +13,32 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// An XFS of its own by options of `mkfs.xfs -m`, and a store in it.
 fn xfs(options: &str) -> Option<FileSystem> {
     FileSystem::new(Kind::Xfs, &["-m", options], "loop")
+}
+
+/// A tree whose inodes have blocks beside their contents: a directory, a long symlink, and
+/// a file with more extents than an inode has room for. Path 2 is a link of that file.
+fn tree_with_blocks_beside_contents(xfs: &FileSystem) -> PathBuf {
+    let tree = xfs.place(1, "tree");
+    fs::create_dir(&tree).unwrap();
+    for n in 0..400 {
+        fs::write(tree.join(format!("{n:0>60}")), format!("{n}")).unwrap();
+    }
+    symlink("x".repeat(900), tree.join("link")).unwrap();
+    // Without every second block.
+    let holes = tree.join("holes");
+    fs::write(&holes, random(400 * 4096)).unwrap();
+    xfs.sync();
+    let punch = (0..200).flat_map(|n| ["-c".to_owned(), format!("fpunch {} 4096", n * 8192)]);
+    run(Command::new("xfs_io").args(punch).arg(&holes)).ok();
+    fs::hard_link(&holes, xfs.place(2, "again")).unwrap();
+    assert!(fs::metadata(&tree).unwrap().blocks() > 0);
+    tree
 }
 
 #[test]
@@ -59,20 +79,7 @@ fn files_outside_the_store_keep_what_they_share() {
 #[test]
 fn where_nothing_is_shared_blocks_say_it_all() {
     let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
-    let tree = xfs.place(1, "tree");
-    fs::create_dir(&tree).unwrap();
-    for n in 0..400 {
-        fs::write(tree.join(format!("{n:0>60}")), format!("{n}")).unwrap();
-    }
-    symlink("x".repeat(900), tree.join("link")).unwrap();
-    // Without every second block: more extents than an inode has room for.
-    let holes = tree.join("holes");
-    fs::write(&holes, random(400 * 4096)).unwrap();
-    xfs.sync();
-    let punch = (0..200).flat_map(|n| ["-c".to_owned(), format!("fpunch {} 4096", n * 8192)]);
-    run(Command::new("xfs_io").args(punch).arg(&holes)).ok();
-    fs::hard_link(&holes, xfs.place(2, "again")).unwrap();
-    assert!(fs::metadata(&tree).unwrap().blocks() > 0);
+    let tree = tree_with_blocks_beside_contents(&xfs);
     let rows = xfs.rows();
     for row in rows.values() {
         assert_eq!(row["disk_size"], row["physical_size"], "{row:#}");
@@ -191,20 +198,10 @@ fn where_owners_are_not_listed_files_say_it() {
     if !have(&["setpriv"]) {
         return;
     }
-    let tree = xfs.place(1, "tree");
-    fs::create_dir(&tree).unwrap();
-    for n in 0..400 {
-        fs::write(tree.join(format!("{n:0>60}")), format!("{n}")).unwrap();
-    }
-    symlink("x".repeat(900), tree.join("link")).unwrap();
-    let holes = tree.join("holes");
-    fs::write(&holes, random(400 * 4096)).unwrap();
-    let [a, b] = [(2, "a"), (3, "b")].map(|(id, name)| xfs.place(id, name));
+    tree_with_blocks_beside_contents(&xfs);
+    let [a, b] = [(3, "a"), (4, "b")].map(|(id, name)| xfs.place(id, name));
     fs::write(&a, random(1 << 20)).unwrap();
     xfs.sync();
-    let punch = (0..200).flat_map(|n| ["-c".to_owned(), format!("fpunch {} 4096", n * 8192)]);
-    run(Command::new("xfs_io").args(punch).arg(&holes)).ok();
-    fs::hard_link(&holes, xfs.place(4, "again")).unwrap();
     reflink_range(&a, &b, [0, 0, 262_144]);
     fs::set_permissions(&b, fs::Permissions::from_mode(0o644)).unwrap();
     xfs.sync();
@@ -213,15 +210,14 @@ fn where_owners_are_not_listed_files_say_it() {
         other => panic!("{other:?}"),
     };
     assert!(why.contains("rmapbt=1") && why.contains("--extents exact"), "{why}");
-    let blocks = fs::metadata(&tree).unwrap().blocks() * 512;
-    assert!(blocks > 0);
 
     let as_nobody = |args: &[&str]| -> Value {
-        let ran = run(nobody(&xfs.env).arg("--root").arg(&xfs.at).args(args));
+        let ran = xfs.as_nobody(args);
         assert_eq!(ran.status, 3, "{ran:?}");
         serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"))
     };
-    let report = as_nobody(&["--scan", "--extents", "exact", "report", "--all", "--json"]);
+    let args = ["--scan", "--extents", "exact", "report", "--all", "--json"];
+    let report = as_nobody(&args);
     assert_eq!(report["physical_size_is"], "exact");
     assert_eq!(report["freed_physical_size_is"], "at least");
     assert_eq!(incomplete(&report), ["unchecked"]);
@@ -245,8 +241,7 @@ fn where_owners_are_not_listed_files_say_it() {
     // Where nothing is shared all is known.
     fs::remove_file(&b).unwrap();
     xfs.sync();
-    let args = ["--scan", "--extents", "exact", "report", "--all", "--json"];
-    let ran = run(nobody(&xfs.env).arg("--root").arg(&xfs.at).args(args));
+    let ran = xfs.as_nobody(&args);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((ran.status, &report["freed_physical_size_is"]), (0, &"exact".into()), "{ran:?}");
     // But links of `.links` that nothing uses are not asked.
@@ -282,8 +277,7 @@ fn files_say_what_the_map_of_the_file_system_says() {
         files.push(file);
     }
     let exact = xfs.rows();
-    let args = ["--scan", "--extents", "exact", "report", "--all", "--json"];
-    let ran = run(nobody(&xfs.env).arg("--root").arg(&xfs.at).args(args));
+    let ran = xfs.as_nobody(&["--scan", "--extents", "exact", "report", "--all", "--json"]);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
     let rows = report["paths"].as_array().unwrap();
     assert_eq!(rows.len(), files.len());

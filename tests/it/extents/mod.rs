@@ -11,7 +11,7 @@ mod unprivileged;
 
 use crate::images::{Mount, mount};
 use crate::support::store_in_code::{Made, base};
-use crate::support::{TestEnv, have, nix, root, run, skip};
+use crate::support::{Run, TestEnv, have, nix, nobody, root, run, skip};
 use nix_census::census::Freeable;
 use nix_census::disk::{self, DiskScan, Extents, Progress, ScanOptions};
 use nix_census::fs::StoreFiles;
@@ -148,6 +148,11 @@ impl FileSystem {
         assert_eq!(run.status, 0, "{}", run.stderr);
         let rows = report["paths"].as_array().unwrap().iter();
         rows.map(|row| (row["name"].as_str().unwrap().to_owned(), row.clone())).collect()
+    }
+
+    /// Asks the program, not as root.
+    pub(crate) fn as_nobody(&self, args: &[&str]) -> Run {
+        run(nobody(&self.env).arg("--root").arg(&self.at).args(args))
     }
 
     /// Bytes that the file system says are used; of btrfs those of data.

@@ -1,7 +1,7 @@
 //! What others than root see.
 
 use super::{btrfs, incomplete, random, reflink, zeros};
-use crate::support::{Run, have, nobody, run};
+use crate::support::{Run, have, nobody};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
@@ -23,8 +23,7 @@ fn without_privilege_sizes_are_about_and_only_where_asked_for() {
     std::os::unix::fs::symlink("x".repeat(100), btrfs.place(7, "symlink")).unwrap();
     let exact = btrfs.rows();
     let ask = |how: &str, more: &[&str]| {
-        let args = ["--scan", "--extents", how, "report", "--all"];
-        run(nobody(&btrfs.env).arg("--root").arg(&btrfs.at).args(args).args(more))
+        btrfs.as_nobody(&[&["--scan", "--extents", how, "report", "--all"], more].concat())
     };
     let json = |how: &str| -> (Value, Run) {
         let ran = ask(how, &["--json"]);
@@ -33,13 +32,13 @@ fn without_privilege_sizes_are_about_and_only_where_asked_for() {
     let (report, ran) = json("auto");
     assert_eq!((&report["paths"][0]["physical_size"], ran.status), (&Value::Null, 0), "{ran:?}");
     assert_eq!(report["physical_size_is"], Value::Null);
-    let overview = run(nobody(&btrfs.env).arg("--root").arg(&btrfs.at).arg("--scan"));
+    let overview = btrfs.as_nobody(&["--scan"]);
     assert!(overview.stdout.contains("--extents exact"), "{overview:?}");
 
     // Zeros take blocks, and next to nothing: blocks do not say that it is enough.
     let need = |how: &str| {
-        let args = ["--scan", "--extents", how, "garbage", "--no-runtime", "--need", "1M"];
-        run(nobody(&btrfs.env).arg("--root").arg(&btrfs.at).args(args).arg("--json"))
+        let garbage = ["garbage", "--no-runtime", "--need", "1M", "--json"];
+        btrfs.as_nobody(&[&["--scan", "--extents", how], &garbage[..]].concat())
     };
     for how in ["auto", "exact"] {
         let ran = need(how);
@@ -98,8 +97,7 @@ fn what_only_root_sees_makes_sizes_less() {
     let file = fs::OpenOptions::new().write(true).open(&written);
     file.unwrap().write_all_at(&random(4096), 8192).unwrap();
     assert_eq!(btrfs.rows()["written"]["physical_size"], 1_052_672);
-    let args = ["--scan", "--extents", "exact", "report", "--all", "--json"];
-    let ran = run(nobody(&btrfs.env).arg("--root").arg(&btrfs.at).args(args));
+    let ran = btrfs.as_nobody(&["--scan", "--extents", "exact", "report", "--all", "--json"]);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
     assert_eq!(ran.status, 3);
     assert_eq!(report["total"]["physical_size"], 1 << 20);
