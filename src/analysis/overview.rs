@@ -6,7 +6,7 @@ use super::reclaim::Printed;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, Union, WholeCensus};
-use crate::disk::{CompressionSizes, ExtentSizes, Physical, Space};
+use crate::disk::{CompressionSizes, ExtentSizes, Space};
 use crate::fs::{Capacity, SizeIs};
 use crate::outside::Outside;
 use crate::store::StoreLocation;
@@ -276,10 +276,7 @@ impl Overview {
     /// not known.
     fn extents_fields<'a>(&self, census: &Census, sizes: Option<ExtentSizes>) -> Vec<Field<'a>> {
         let size = |of: fn(ExtentSizes) -> u64| Cell::optional(sizes.map(of), Cell::Size);
-        let why = census.disk.as_ref().and_then(|disk| match &disk.physical {
-            Physical::Unknown(why) => Some(why.clone()),
-            _ => None,
-        });
+        let why = census.physical_unknown().map(str::to_owned);
         let raw = self.extents.as_ref().and_then(|extents| extents.raw_size);
         let known = self.extents.is_some();
         let copied = raw.is_some() && raw != sizes.map(|sizes| sizes.physical_size);
