@@ -161,6 +161,11 @@ pub(crate) struct Checksums {
     pub(crate) digests: Vec<Option<[u8; 32]>>,
 }
 
+/// The error of a file system that says what no intact one does.
+pub(crate) fn damaged(what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
 /// Reads the extents of a file system.
 ///
 /// Errors are those of the system, and `InvalidData` for what no intact file

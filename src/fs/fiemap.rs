@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for this call")]
 
-use super::extents::{Mapped, Place};
+use super::extents::{Mapped, Place, damaged};
 use super::ioctl::{Direction, call};
 use rustix::fd::AsFd;
 use std::io;
@@ -85,7 +85,7 @@ fn show(
     mut from: u64,
     each: &mut dyn FnMut(Mapped),
 ) -> io::Result<Option<u64>> {
-    let odd = || io::Error::new(io::ErrorKind::InvalidData, "its extents are in no order");
+    let odd = || damaged("its extents are in no order");
     let found = extents.get(..mapped as usize).ok_or_else(odd)?;
     for &Extent { logical, physical, length, flags, .. } in found {
         // Upward only, or the file could be read for ever.

@@ -69,7 +69,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use extents::{
-    Chunk, ExtentItem, ExtentReader, ExtentSource, FileExtents, Mapped, Place, Subvolume,
+    Chunk, ExtentItem, ExtentReader, ExtentSource, FileExtents, Mapped, Place, Subvolume, damaged,
 };
 pub use extents::{Compression, SizeIs};
 pub(crate) use input::Input;

@@ -1,5 +1,6 @@
 //! Parts of a disk that inodes share.
 
+use super::extents::damaged;
 use std::io;
 
 /// A part of the disk that one inode refers to, and what is known of that.
@@ -51,8 +52,7 @@ pub(crate) fn apart<T: Copy>(mut parts: Vec<Part<T>>) -> io::Result<Vec<Part<T>>
                 start = end;
             }
             if all.len() > most {
-                let message = "its extents are shared in too many ways";
-                return Err(io::Error::new(io::ErrorKind::InvalidData, message));
+                return Err(damaged("its extents are shared in too many ways"));
             }
         }
     }

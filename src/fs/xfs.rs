@@ -7,7 +7,7 @@
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
 use super::extents::{
-    Chunk, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, Subvolume,
+    Chunk, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, Subvolume, damaged,
 };
 use super::ioctl::{Direction, call};
 use super::parts::{self, apart};
@@ -122,7 +122,6 @@ impl Xfs {
 
     /// Shows all records of inodes, in the order of the disk; so many calls at most.
     fn records(&self, calls: usize, each: &mut dyn FnMut(Part)) -> io::Result<()> {
-        let odd = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let highest = Record {
             device: u32::MAX,
             flags: u32::MAX,
@@ -146,7 +145,8 @@ impl Xfs {
             // SAFETY: the call takes this struct, and fills no more records than `count`.
             unsafe { call(&self.fd, GET_MAP, &mut *args) }?;
             let found = args.records.get(..args.entries as usize);
-            let found = found.ok_or_else(|| odd("more owners are listed than were asked for"))?;
+            let found =
+                found.ok_or_else(|| damaged("more owners are listed than were asked for"))?;
             for record in found {
                 let Record { flags, physical, length, owner, .. } = *record;
                 if flags & SPECIAL != 0 {
@@ -157,10 +157,10 @@ impl Xfs {
                     continue;
                 }
                 if *device.get_or_insert(record.device) != record.device {
-                    return Err(odd("files lie on several devices"));
+                    return Err(damaged("files lie on several devices"));
                 }
                 let end = physical.checked_add(length).filter(|_| length > 0);
-                let end = end.ok_or_else(|| odd("an extent has no length"))?;
+                let end = end.ok_or_else(|| damaged("an extent has no length"))?;
                 let of = flags & PREALLOCATED != 0;
                 each(Part { start: physical, end, inode: owner, of });
             }

@@ -12,7 +12,7 @@ use crate::disk::observe::Shared;
 use crate::disk::walk::{EntryStat, WalkDirectory, WalkEntry};
 use crate::fs::{
     Chunk, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, FileType, Mapped,
-    Part, Place, SizeIs, Stat, Subvolume, apart,
+    Part, Place, SizeIs, Stat, Subvolume, apart, damaged,
 };
 use crate::warning::{WarningKind, Warnings};
 use hashbrown::HashSet;
@@ -251,18 +251,17 @@ struct Reader {
 
 impl Reader {
     fn new(source: &FileExtents, all: FileTally) -> io::Result<Self> {
-        let odd = |what: &str| io::Error::new(io::ErrorKind::InvalidData, what.to_owned());
         let FileTally { mut parts, rest: mut items, read, .. } = all;
         let mut place = NOWHERE;
         for (_, item) in &mut items {
             if let ExtentItem::Extent { start, disk_size, .. } = item {
                 *start = place;
                 let next = place.checked_add(*disk_size);
-                place = next.ok_or_else(|| odd("its blocks are too many"))?;
+                place = next.ok_or_else(|| damaged("its blocks are too many"))?;
             }
         }
         if parts.iter().any(|part| part.end > NOWHERE) {
-            return Err(odd("its extents are beyond any disk"));
+            return Err(damaged("its extents are beyond any disk"));
         }
         let sizes = bound(&mut parts, source.block_size);
         let parts = apart(parts)?;

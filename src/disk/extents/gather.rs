@@ -2,7 +2,7 @@
 
 use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, Holder, WRITTEN_MEANWHILE};
 use crate::disk::inodes::{ByNumber, Inode, blocks};
-use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, SizeIs, Subvolume};
+use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, SizeIs, Subvolume, damaged};
 use crate::graph::Rows;
 use crate::text::format_count;
 use crate::warning::{WarningKind, Warnings};
@@ -131,7 +131,7 @@ pub(in crate::disk) fn gather(
             |of: &Reference| (of.disk_size, of.uncompressed_size) == (disk_size, uncompressed_size);
         sum = sum.saturating_add(disk_size.max(uncompressed_size));
         if start < end || sum > LARGEST || !extent.iter().all(same) {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "its extents overlap"));
+            return Err(damaged("its extents overlap"));
         }
         end = start + disk_size;
         grouping.add(extent, &holding.sets[*set as usize]);

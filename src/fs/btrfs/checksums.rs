@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
-use super::super::extents::Checksums;
+use super::super::extents::{Checksums, damaged};
 use super::super::ioctl::{Direction, call};
 use super::search::{Calls, Key, MAGIC, search};
 use sha2::{Digest, Sha256};
@@ -158,7 +158,7 @@ impl<'a> Reading<'a> {
     fn add(&mut self, start: u64, item: &[u8]) -> io::Result<()> {
         let Kind { size, block, .. } = self.kind;
         let end = (item.len() / size) as u64 * block;
-        let odd = || io::Error::new(io::ErrorKind::InvalidData, "its checksums are damaged");
+        let odd = || damaged("its checksums are damaged");
         let end =
             start.checked_add(end).filter(|_| item.len().is_multiple_of(size)).ok_or_else(odd)?;
         while let Some(&(first, length)) = self.extents.get(self.at) {

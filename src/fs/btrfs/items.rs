@@ -1,7 +1,7 @@
 //! Items of btrfs trees (Linux: `include/uapi/linux/btrfs_tree.h`). Nothing in
 //! them is trusted; all numbers are little-endian.
 
-use super::super::extents::{Chunk, Compression, ExtentItem};
+use super::super::extents::{Chunk, Compression, ExtentItem, damaged};
 use std::io;
 
 /// `BTRFS_EXTENT_DATA_KEY` and others.
@@ -12,10 +12,6 @@ pub(super) const CHUNK_ITEM: u8 = 228;
 
 /// Where in an `EXTENT_DATA` inline contents begin, or the extent's address.
 const INLINE: usize = 21;
-
-fn damaged(what: &str) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, what)
-}
 
 fn u64_at(item: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(item.get(at..at + 8)?.try_into().ok()?))

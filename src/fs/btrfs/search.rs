@@ -3,6 +3,7 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
+use super::super::extents::damaged;
 use super::super::ioctl::{Direction, call};
 use std::io;
 use std::mem::offset_of;
@@ -162,7 +163,7 @@ fn show(
     mut from: Key,
     each: &mut dyn FnMut(Key, &[u8]) -> io::Result<()>,
 ) -> io::Result<Key> {
-    let odd = || io::Error::new(io::ErrorKind::InvalidData, "its trees are in no order");
+    let odd = || damaged("its trees are in no order");
     let mut rest = buffer;
     let mut last = None;
     for _ in 0..items {
