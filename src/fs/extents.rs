@@ -125,8 +125,21 @@ pub(crate) enum ExtentItem {
     },
 }
 
+impl ExtentItem {
+    /// A reference to a whole extent that takes as much on the disk as uncompressed.
+    pub(crate) fn whole(start: u64, size: u64, compression: Compression) -> Self {
+        Self::Extent {
+            start,
+            disk_size: size,
+            uncompressed_size: size,
+            referenced_size: size,
+            compression,
+        }
+    }
+}
+
 /// A tree of files that shares extents with others of its file system.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Subvolume {
     pub(crate) id: u64,
     /// Its path below the file system's top level.

@@ -189,14 +189,7 @@ impl ExtentReader for Xfs {
     }
 
     fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
-        let all = Subvolume {
-            id: 0,
-            path: Vec::new(),
-            read_only: false,
-            snapshot: false,
-            deleted: false,
-        };
-        Ok(vec![all])
+        Ok(vec![Subvolume::default()])
     }
 
     /// What is below a file system is not known to it.
@@ -208,16 +201,8 @@ impl ExtentReader for Xfs {
         let mut parts = Vec::new();
         self.records(usize::MAX, &mut |part| parts.push(part))?;
         for Part { start, end, inode, of: preallocated } in apart(parts)? {
-            let size = end - start;
             let compression = if preallocated { Compression::Prealloc } else { Compression::None };
-            let item = ExtentItem::Extent {
-                start,
-                disk_size: size,
-                uncompressed_size: size,
-                referenced_size: size,
-                compression,
-            };
-            each(inode, item);
+            each(inode, ExtentItem::whole(start, end - start, compression));
         }
         Ok(())
     }

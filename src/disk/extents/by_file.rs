@@ -228,13 +228,7 @@ fn inline(size: u64, compressed: bool) -> ExtentItem {
 
 /// An extent that only one inode has, at a place that [`Reader::new`] gives it.
 fn nowhere(size: u64) -> ExtentItem {
-    ExtentItem::Extent {
-        start: NOWHERE,
-        disk_size: size,
-        uncompressed_size: size,
-        referenced_size: size,
-        compression: Compression::None,
-    }
+    ExtentItem::whole(NOWHERE, size, Compression::None)
 }
 
 /// What all files together show.
@@ -354,14 +348,7 @@ impl ExtentReader for Reader {
     }
 
     fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
-        let of = |id| Subvolume {
-            id,
-            path: Vec::new(),
-            read_only: false,
-            snapshot: false,
-            deleted: false,
-        };
-        Ok(vec![of(OWN), of(OTHER)])
+        Ok([OWN, OTHER].map(|id| Subvolume { id, ..Subvolume::default() }).to_vec())
     }
 
     /// Not shown to everybody.
@@ -374,14 +361,7 @@ impl ExtentReader for Reader {
             OWN => self.items.iter().for_each(|&(ino, item)| each(ino, item)),
             // Only where they begin is asked of others.
             _ => self.shared.iter().for_each(|&start| {
-                let size = ExtentItem::Extent {
-                    start,
-                    disk_size: 0,
-                    uncompressed_size: 0,
-                    referenced_size: 0,
-                    compression: Compression::None,
-                };
-                each(0, size);
+                each(0, ExtentItem::whole(start, 0, Compression::None));
             }),
         }
         Ok(())

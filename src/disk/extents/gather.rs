@@ -554,14 +554,9 @@ mod tests {
         }
 
         fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
-            let of = |id, path: &[u8], deleted| Subvolume {
-                id,
-                path: path.to_vec(),
-                read_only: false,
-                snapshot: false,
-                deleted,
-            };
-            Ok(vec![of(OWN, b"", false), of(OTHER, b"other", self.deleted)])
+            let own = Subvolume { id: OWN, ..Subvolume::default() };
+            let (path, deleted) = (b"other".to_vec(), self.deleted);
+            Ok(vec![own, Subvolume { id: OTHER, path, deleted, ..Subvolume::default() }])
         }
 
         fn chunks(&self) -> io::Result<Vec<Chunk>> {
@@ -583,13 +578,7 @@ mod tests {
     }
 
     fn extent(start: u64, disk_size: u64) -> ExtentItem {
-        ExtentItem::Extent {
-            start,
-            disk_size,
-            uncompressed_size: disk_size,
-            referenced_size: disk_size,
-            compression: Compression::None,
-        }
+        ExtentItem::whole(start, disk_size, Compression::None)
     }
 
     /// What is found out of two paths of one file each, with inode numbers 10 and 11
