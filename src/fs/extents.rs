@@ -144,8 +144,6 @@ pub(crate) struct Subvolume {
     pub(crate) id: u64,
     /// Its path below the file system's top level.
     pub(crate) path: Vec<u8>,
-    /// Whether nothing can be written to it, as to most snapshots.
-    pub(crate) read_only: bool,
     /// Whether it was made as a snapshot.
     pub(crate) snapshot: bool,
     /// Whether it is deleted already, and cleaned up later.

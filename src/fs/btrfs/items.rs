@@ -67,7 +67,6 @@ pub(super) fn extent(item: &[u8]) -> io::Result<Option<ExtentItem>> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Root {
     pub(super) generation: u64,
-    pub(super) read_only: bool,
     pub(super) deleted: bool,
     pub(super) snapshot: bool,
 }
@@ -79,7 +78,6 @@ pub(super) fn root(item: &[u8]) -> io::Result<Root> {
     let refs = item.get(216..220).ok_or_else(short)?;
     Ok(Root {
         generation: u64_at(item, 160).ok_or_else(short)?,
-        read_only: flags & 1 != 0,
         // `BTRFS_ROOT_SUBVOL_DEAD`
         deleted: refs == [0; 4] || flags & (1 << 48) != 0,
         snapshot: item.get(263..279).is_some_and(|parent| parent != [0; 16]),

@@ -124,7 +124,6 @@ impl ExtentReader for Btrfs {
                     let subvolume = Subvolume {
                         id,
                         path: Vec::new(),
-                        read_only: root.read_only,
                         snapshot: root.snapshot,
                         deleted: root.deleted,
                     };
