@@ -177,13 +177,16 @@ pub(crate) fn damaged(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
 }
 
-/// Reads the extents of a file system.
+/// Reads the extents of a file system. What need not be said is of one that has a single
+/// tree of files, counts no changes and keeps no checksums.
 ///
 /// Errors are those of the system, and `InvalidData` for what no intact file
 /// system says.
 pub(crate) trait ExtentReader: Send + Sync {
     /// The tree of files in which the store lies.
-    fn own(&self) -> u64;
+    fn own(&self) -> u64 {
+        0
+    }
 
     /// In what sizes the file system allocates, in bytes.
     fn block_size(&self) -> u64;
@@ -192,18 +195,29 @@ pub(crate) trait ExtentReader: Send + Sync {
     /// as a walk over so many entries. That goes by what is read, never by the clock.
     fn allow_half_a_walk(&self, _entries: u64) {}
 
-    /// A number that changes when a tree was written to.
-    fn generation(&self) -> io::Result<u64>;
+    /// A number that changes when the store's tree was written to.
+    fn generation(&self) -> io::Result<u64> {
+        Ok(0)
+    }
 
     /// All trees of files.
-    fn subvolumes(&self) -> io::Result<Vec<Subvolume>>;
+    fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
+        Ok(vec![Subvolume { id: self.own(), ..Subvolume::default() }])
+    }
 
-    /// How data lie on devices, in ascending order.
-    fn chunks(&self) -> io::Result<Vec<Chunk>>;
+    /// How data lie on devices, in ascending order, as far as that is known.
+    fn chunks(&self) -> io::Result<Vec<Chunk>> {
+        Ok(Vec::new())
+    }
 
-    /// Shows what each inode of a tree holds: inodes ascending, contents of each in
-    /// the order of the file.
-    fn read(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()>;
+    /// Shows what each inode of the store's tree holds: inodes ascending, contents of each
+    /// in the order of the file.
+    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()>;
+
+    /// Shows where the extents begin to which another tree refers, by each reference.
+    fn read_starts(&self, _tree: u64, _each: &mut dyn FnMut(u64)) -> io::Result<()> {
+        Ok(())
+    }
 
     /// The checksums that the file system keeps of extents, which are given by address and
     /// size on the disk, in ascending order; `None` where it keeps none.

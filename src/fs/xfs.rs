@@ -6,9 +6,7 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
-use super::extents::{
-    Chunk, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, Subvolume, damaged,
-};
+use super::extents::{Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, damaged};
 use super::ioctl::{Direction, call};
 use super::parts::{self, apart};
 use rustix::fd::OwnedFd;
@@ -173,31 +171,15 @@ impl Xfs {
     }
 }
 
+/// There is one tree, and no count of its changes: a file of the store that changes
+/// meanwhile has other blocks than `stat` reported. What is below a file system is not known
+/// to it.
 impl ExtentReader for Xfs {
-    fn own(&self) -> u64 {
-        0
-    }
-
     fn block_size(&self) -> u64 {
         self.block_size
     }
 
-    /// XFS counts no changes. A file of the store that changes meanwhile has other blocks
-    /// than `stat` reported.
-    fn generation(&self) -> io::Result<u64> {
-        Ok(0)
-    }
-
-    fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
-        Ok(vec![Subvolume::default()])
-    }
-
-    /// What is below a file system is not known to it.
-    fn chunks(&self) -> io::Result<Vec<Chunk>> {
-        Ok(Vec::new())
-    }
-
-    fn read(&self, _: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
         let mut parts = Vec::new();
         self.records(usize::MAX, &mut |part| parts.push(part))?;
         for Part { start, end, inode, of: preallocated } in apart(parts)? {

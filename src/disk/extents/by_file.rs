@@ -11,8 +11,8 @@ use crate::disk::inodes::ByNumber;
 use crate::disk::observe::Shared;
 use crate::disk::walk::{EntryStat, WalkDirectory, WalkEntry};
 use crate::fs::{
-    Chunk, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, FileType, Mapped,
-    Part, Place, SizeIs, Stat, Subvolume, apart, damaged,
+    Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, FileType, Mapped, Part,
+    Place, SizeIs, Stat, Subvolume, apart, damaged,
 };
 use crate::warning::{WarningKind, Warnings};
 use hashbrown::HashSet;
@@ -27,8 +27,7 @@ pub(in crate::disk) struct ByFile {
 }
 
 const SHARDS: usize = 64;
-/// The trees that a [`Reader`] shows: the store's, and all else.
-const OWN: u64 = 0;
+/// The tree that is all but the store's.
 const OTHER: u64 = 1;
 /// Where what lies at no known place on the disk is taken to lie.
 const NOWHERE: u64 = 1 << 63;
@@ -333,37 +332,24 @@ fn item(part: &Part<Shown>, sizes: &[(u64, u64)]) -> ExtentItem {
     }
 }
 
+/// All was read before, and changes no more. How data lie on devices is not shown to
+/// everybody.
 impl ExtentReader for Reader {
-    fn own(&self) -> u64 {
-        OWN
-    }
-
     fn block_size(&self) -> u64 {
         self.block_size
     }
 
-    /// All was read before.
-    fn generation(&self) -> io::Result<u64> {
-        Ok(0)
-    }
-
     fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
-        Ok([OWN, OTHER].map(|id| Subvolume { id, ..Subvolume::default() }).to_vec())
+        Ok([self.own(), OTHER].map(|id| Subvolume { id, ..Subvolume::default() }).to_vec())
     }
 
-    /// Not shown to everybody.
-    fn chunks(&self) -> io::Result<Vec<Chunk>> {
-        Ok(Vec::new())
+    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        self.items.iter().for_each(|&(ino, item)| each(ino, item));
+        Ok(())
     }
 
-    fn read(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
-        match tree {
-            OWN => self.items.iter().for_each(|&(ino, item)| each(ino, item)),
-            // Only where they begin is asked of others.
-            _ => self.shared.iter().for_each(|&start| {
-                each(0, ExtentItem::whole(start, 0, Compression::None));
-            }),
-        }
+    fn read_starts(&self, _: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
+        self.shared.iter().for_each(|&start| each(start));
         Ok(())
     }
 

@@ -130,7 +130,7 @@ fn extents_of(reader: &dyn ExtentReader, inodes: GoingInodes<'_>) -> io::Result<
     // Each extent once, by its address.
     let (mut places, mut extents) = (ByNumber::default(), Vec::<Used>::new());
     let mut elsewhere = Vec::new();
-    reader.read(reader.own(), &mut |ino, item| {
+    reader.read(&mut |ino, item| {
         let ExtentItem::Extent { start, disk_size, uncompressed_size, compression, .. } = item
         else {
             return;
@@ -154,11 +154,7 @@ fn extents_of(reader: &dyn ExtentReader, inodes: GoingInodes<'_>) -> io::Result<
     elsewhere.into_iter().for_each(&mut hold);
     for subvolume in reader.subvolumes()? {
         if subvolume.id != reader.own() && !subvolume.deleted {
-            reader.read(subvolume.id, &mut |_, item| {
-                if let ExtentItem::Extent { start, .. } = item {
-                    hold(start);
-                }
-            })?;
+            reader.read_starts(subvolume.id, &mut hold)?;
         }
     }
     let mut sizes = vec![0u64; inodes.gone.len()];

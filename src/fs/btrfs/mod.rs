@@ -68,6 +68,21 @@ impl Btrfs {
         search((&self.fd, &self.calls), ROOT_TREE, (first, last), each)
     }
 
+    /// Shows what each inode of a tree holds, as [`ExtentReader::read`] does.
+    fn contents(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        let first = Key::new(FIRST_FREE, 0, 0);
+        let last = Key::new(LAST_FREE, u8::MAX, u64::MAX);
+        search((&self.fd, &self.calls), tree, (first, last), &mut |key, item| {
+            // Items of all kinds come.
+            if key.kind == EXTENT_DATA
+                && let Some(item) = items::extent(item)?
+            {
+                each(key.object, item);
+            }
+            Ok(())
+        })
+    }
+
     /// The path of a subvolume below the top level, as far as it is known.
     fn path(&self, id: u64, places: &BTreeMap<u64, (u64, u64, Vec<u8>)>) -> Vec<u8> {
         let mut parts: Vec<Vec<u8>> = Vec::new();
@@ -154,17 +169,15 @@ impl ExtentReader for Btrfs {
         Ok(chunks)
     }
 
-    fn read(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
-        let first = Key::new(FIRST_FREE, 0, 0);
-        let last = Key::new(LAST_FREE, u8::MAX, u64::MAX);
-        search((&self.fd, &self.calls), tree, (first, last), &mut |key, item| {
-            // Items of all kinds come.
-            if key.kind == EXTENT_DATA
-                && let Some(item) = items::extent(item)?
-            {
-                each(key.object, item);
+    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        self.contents(self.own, each)
+    }
+
+    fn read_starts(&self, tree: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
+        self.contents(tree, &mut |_, item| {
+            if let ExtentItem::Extent { start, .. } = item {
+                each(start);
             }
-            Ok(())
         })
     }
 
