@@ -303,7 +303,7 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     let source = extents::source(files, options.extents);
     let by_file = ByFile::new(&source);
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
-    visitor.finds_extents = by_file.is_some() || matches!(source, ExtentSource::Extents(_));
+    visitor.finds_extents = source.needs_files();
     visitor.by_file = by_file.as_ref();
     visitor.use_case_hack = options.use_case_hack;
     visitor.mounts_below = files.facts().mounts_below != Some(false);

@@ -23,7 +23,7 @@ use super::stamps::{
 };
 use super::walk::Top;
 use super::{DiskError, scan_observed};
-use crate::fs::{ExtentSource, FileType, Stat, StoreFiles};
+use crate::fs::{FileType, Stat, StoreFiles};
 use crate::warning::Warnings;
 use hashbrown::HashMap;
 use merge::{LinksNow, Merge};
@@ -230,7 +230,7 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     let source = extents::source(files, options.extents);
     // Files that have to be opened for it are all walked over.
     let by_file = ByFile::new(&source);
-    let finds_extents = by_file.is_some() || matches!(source, ExtentSource::Extents(_));
+    let finds_extents = source.needs_files();
     progress.begin("comparing directories", Total::Paths(tops.len() as u64));
     let unchanged = match by_file {
         Some(_) => Unchanged { numbers: vec![None; tops.len()], ..Unchanged::default() },

@@ -258,3 +258,10 @@ pub(crate) enum ExtentSource {
     /// Not at all, for this reason.
     Unknown(String),
 }
+
+impl ExtentSource {
+    /// Whether the files are needed for it that a walk meets.
+    pub(crate) fn needs_files(&self) -> bool {
+        matches!(self, Self::Extents(_) | Self::Files(_))
+    }
+}

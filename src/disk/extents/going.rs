@@ -1,9 +1,9 @@
 //! What of a file system's extents goes with some inodes, and what could go after that
 //! because others are equal.
 
-use super::{ExtentsOption, FAR_MORE, WRITTEN_MEANWHILE, physical_unknown};
+use super::{ExtentsOption, FAR_MORE, Physical, WRITTEN_MEANWHILE, physical_unknown};
 use crate::disk::ByNumber;
-use crate::fs::{Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, StoreFiles};
+use crate::fs::{Compression, ExtentItem, ExtentReader, StoreFiles};
 use crate::graph::saturating_sum;
 use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
@@ -72,37 +72,28 @@ pub(crate) fn going(
     at: &str,
     warnings: &mut Warnings,
 ) -> io::Result<Going> {
-    match super::source(files, option) {
-        ExtentSource::Blocks => Ok(Going::Blocks),
-        ExtentSource::Files(FileExtents { why, .. }) | ExtentSource::Unknown(why) => {
-            if option == ExtentsOption::Exact {
-                warnings.push(WarningKind::Unchecked, at, physical_unknown(&why));
-            }
-            Ok(Going::Unknown)
+    let source = super::source(files, option);
+    let reader = match super::reader(source, option, inodes.entries, at.as_bytes(), warnings) {
+        Ok(reader) => reader,
+        Err(Physical::Blocks) => return Ok(Going::Blocks),
+        Err(_) => return Ok(Going::Unknown),
+    };
+    let read = || {
+        let before = reader.generation()?;
+        let extents = extents_of(&*reader, inodes)?;
+        Ok::<_, io::Error>((extents, reader.generation()? != before))
+    };
+    let (extents, changed) = match read() {
+        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
+            warnings.push(WarningKind::Note, at, physical_unknown(FAR_MORE));
+            return Ok(Going::Unknown);
         }
-        ExtentSource::Extents(reader) => {
-            let reader = &*reader;
-            if option != ExtentsOption::Exact {
-                reader.allow_half_a_walk(inodes.entries);
-            }
-            let read = || {
-                let before = reader.generation()?;
-                let extents = extents_of(reader, inodes)?;
-                Ok::<_, io::Error>((extents, reader.generation()? != before))
-            };
-            let (extents, changed) = match read() {
-                Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
-                    warnings.push(WarningKind::Note, at, physical_unknown(FAR_MORE));
-                    return Ok(Going::Unknown);
-                }
-                read => read?,
-            };
-            if changed {
-                warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
-            }
-            Ok(Going::Extents(extents))
-        }
+        read => read?,
+    };
+    if changed {
+        warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
     }
+    Ok(Going::Extents(extents))
 }
 
 /// An extent by who uses it last.

@@ -313,26 +313,35 @@ pub(crate) fn physical_without_files(
     warnings: &mut Warnings,
 ) -> Option<Physical> {
     let source = source(files, option);
-    without_files(source, option, store_directory(files), warnings).ok()
+    match source.needs_files() {
+        true => None,
+        false => reader(source, option, 0, store_directory(files), warnings).err(),
+    }
 }
 
-/// The same, or else who reads the extents; `Err(None)` are the files themselves.
-fn without_files(
+/// Who reads the extents after a walk over so many entries, or else what is known without.
+fn reader(
     source: ExtentSource,
     option: ExtentsOption,
+    entries: u64,
     at: &[u8],
     warnings: &mut Warnings,
-) -> Result<Physical, Option<Box<dyn ExtentReader>>> {
+) -> Result<Box<dyn ExtentReader>, Physical> {
     match source {
-        ExtentSource::Blocks => Ok(Physical::Blocks),
-        ExtentSource::Unknown(why) => {
+        ExtentSource::Extents(reader) => {
+            if option != ExtentsOption::Exact {
+                reader.allow_half_a_walk(entries);
+            }
+            Ok(reader)
+        }
+        ExtentSource::Blocks => Err(Physical::Blocks),
+        // Files that were not opened.
+        ExtentSource::Files(FileExtents { why, .. }) | ExtentSource::Unknown(why) => {
             if option == ExtentsOption::Exact {
                 warn_of_unknown(&why, at, warnings);
             }
-            Ok(Physical::Unknown(why))
+            Err(Physical::Unknown(why))
         }
-        ExtentSource::Extents(reader) => Err(Some(reader)),
-        ExtentSource::Files(_) => Err(None),
     }
 }
 
@@ -359,15 +368,11 @@ pub(super) fn physical(
     warnings: &mut Warnings,
 ) -> Physical {
     let at = store_directory(files);
-    let reader = match without_files(source, option, at, warnings) {
-        Ok(physical) => return physical,
-        Err(Some(reader)) => reader,
-        Err(None) => return Physical::Unknown(NOT_ASKED.to_owned()),
+    let reader = match reader(source, option, met.entries, at, warnings) {
+        Ok(reader) => reader,
+        Err(physical) => return physical,
     };
     progress.begin("reading extents", Total::Unknown);
-    if option != ExtentsOption::Exact {
-        reader.allow_half_a_walk(met.entries);
-    }
     match gather(&*reader, met, at, warnings) {
         Ok(extents) => Physical::Extents(Box::new(extents)),
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
