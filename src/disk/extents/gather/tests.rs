@@ -1,0 +1,161 @@
+use super::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+const OWN: u64 = 256;
+const OTHER: u64 = 257;
+
+/// What a file system might say.
+#[derive(Default)]
+struct Told {
+    own: Vec<(u64, ExtentItem)>,
+    other: Vec<u64>,
+    /// How much the generation grows each time it is asked for.
+    step: u64,
+    generation: AtomicU64,
+    /// Whether the other subvolume is gone.
+    gone: bool,
+    deleted: bool,
+    /// An inode that it does not show.
+    hidden: Option<u64>,
+}
+
+impl ExtentReader for Told {
+    fn own(&self) -> u64 {
+        OWN
+    }
+
+    fn block_size(&self) -> u64 {
+        4096
+    }
+
+    fn generation(&self) -> io::Result<u64> {
+        Ok(self.generation.fetch_add(self.step, Ordering::Relaxed))
+    }
+
+    fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
+        let own = Subvolume { id: OWN, ..Subvolume::default() };
+        let (path, deleted) = (b"other".to_vec(), self.deleted);
+        Ok(vec![own, Subvolume { id: OTHER, path, deleted, ..Subvolume::default() }])
+    }
+
+    fn chunks(&self) -> io::Result<Vec<Chunk>> {
+        Ok(vec![Chunk { start: 0, length: 1 << 20, raw: 2, data: 1 }])
+    }
+
+    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        self.own.iter().for_each(|&(ino, item)| each(ino, item));
+        Ok(())
+    }
+
+    fn read_starts(&self, tree: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
+        assert_eq!(tree, OTHER);
+        self.other.iter().for_each(|&start| each(start));
+        match self.gone {
+            true => Err(io::ErrorKind::NotFound.into()),
+            false => Ok(()),
+        }
+    }
+
+    fn shows(&self, ino: u64) -> bool {
+        self.hidden != Some(ino)
+    }
+}
+
+fn extent(start: u64, disk_size: u64) -> ExtentItem {
+    ExtentItem::whole(start, disk_size, Compression::None)
+}
+
+/// What is found out of two paths of one file each, with inode numbers 10 and 11
+/// and as many blocks as their items say; and the kinds of warnings.
+fn told(told: &Told) -> (io::Result<Extents>, Vec<WarningKind>) {
+    let size = |ino| -> u64 {
+        let items = told.own.iter().filter(|item| item.0 == ino);
+        items.map(|_| 4096).sum()
+    };
+    let files = [10, 11].map(|ino| Found::new(ino as u32 - 10, ino, size(ino)));
+    let met = Met {
+        paths: 2,
+        asked: 2,
+        files: files.to_vec(),
+        elsewhere: 0,
+        entries: 2,
+        inodes: &[],
+        names: &Rows::from_lists(&[[0u32; 0]; 2]),
+        unused_links: vec![(12, 4096); usize::from(told.hidden == Some(12))],
+    };
+    let mut warnings = Warnings::new();
+    let extents = gather(told, &met, b"/nix/store", &mut warnings);
+    (extents, warnings.iter().map(|warning| warning.kind).collect())
+}
+
+fn physical(extents: &io::Result<Extents>) -> Vec<u64> {
+    let extents = extents.as_ref().unwrap();
+    extents.sums.iter().map(|sum| sum.physical_size).collect()
+}
+
+#[test]
+fn what_two_paths_and_a_subvolume_use_is_in_groups() {
+    let own = vec![
+        (9, extent(4096, 4096)),
+        (10, extent(4096, 4096)),
+        (10, extent(8192, 4096)),
+        (11, extent(8192, 4096)),
+        (11, extent(12_288, 4096)),
+    ];
+    let other = vec![8192, 1 << 30];
+    let (extents, warnings) = told(&Told { own, other, ..Told::default() });
+    assert_eq!((physical(&extents), warnings), (vec![8192, 8192], vec![]));
+    let extents = extents.unwrap();
+    assert_eq!(extents.own[1].physical_size, 4096);
+    let groups: Vec<_> = extents.groups.iter().map(|group| &group.holders[..]).collect();
+    assert_eq!(groups, [[0], [1]]);
+    assert_eq!(extents.owners, Rows::from_lists(&[vec![0], vec![0, 1]]));
+    let holders: Vec<_> = extents.holders.iter().map(|h| (&h.path[..], h.own)).collect();
+    assert_eq!(holders, [(&b""[..], true), (b"other", false)]);
+    assert_eq!(extents.raw_size, Some(2 * 12_288));
+}
+
+#[test]
+fn what_no_intact_file_system_says_is_refused() {
+    for own in [
+        // They overlap; one is of two sizes; sums do not fit.
+        vec![(10, extent(4096, 8192)), (11, extent(8192, 4096))],
+        vec![(10, extent(4096, 4096)), (11, extent(4096, 8192))],
+        vec![(10, extent(4096, 1 << 62)), (11, extent((1 << 62) + 4096, 1 << 62))],
+    ] {
+        let error = told(&Told { own, ..Told::default() }).0.unwrap_err();
+        assert_eq!(kind_of(&error), WarningKind::Damaged);
+    }
+}
+
+#[test]
+fn what_changes_meanwhile_is_said() {
+    let own = || vec![(10, extent(4096, 4096))];
+    let kinds = |of: Told| told(&of).1;
+    assert_eq!(kinds(Told { own: own(), ..Told::default() }), []);
+    assert_eq!(kinds(Told { own: own(), step: 1, ..Told::default() }), [WarningKind::Uncertain]);
+    assert_eq!(kinds(Told { own: own(), gone: true, ..Told::default() }), [WarningKind::Vanished]);
+    // Others may keep more of it than was seen.
+    let of = told(&Told { own: own(), gone: true, ..Told::default() }).0.unwrap();
+    assert_eq!((of.sizes_are, of.freed_sizes_are), (SizeIs::Exact, Some(SizeIs::About)));
+    assert_eq!(kinds(Told { own: own(), deleted: true, ..Told::default() }), [WarningKind::Note]);
+    // Blocks that are in no tree.
+    let own = vec![(10, extent(4096, 8192))];
+    assert_eq!(kinds(Told { own, ..Told::default() }), [WarningKind::Unchecked]);
+}
+
+#[test]
+fn without_what_is_left_out_sizes_are_no_more_than_at_least() {
+    let sizes = |size, hidden| {
+        let own = vec![(10, extent(4096, size)), (11, extent(1 << 20, 4096))];
+        let (extents, warnings) = told(&Told { own, hidden, ..Told::default() });
+        let extents = extents.unwrap();
+        (extents.sizes_are, extents.freed_sizes_are, warnings.len())
+    };
+    let (exact, least) = (SizeIs::Exact, SizeIs::AtLeast);
+    assert_eq!(sizes(4096, None), (exact, Some(exact), 0));
+    // Not written yet; a file of a path, of which the walk warned; an unused link.
+    assert_eq!(sizes(8192, None), (least, Some(exact), 1));
+    assert_eq!(sizes(4096, Some(11)), (least, Some(least), 0));
+    assert_eq!(sizes(4096, Some(12)), (exact, Some(least), 1));
+}
