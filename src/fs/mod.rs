@@ -598,9 +598,7 @@ impl RegularFile {
             Contents::Memory(contents) => Ok(contents.xattrs()),
         }
     }
-}
 
-impl RegularFile {
     /// Shows the ranges of it that are mapped to the disk, in their order.
     ///
     /// # Errors
