@@ -198,19 +198,19 @@ impl ByFile {
 
     fn warn(&self, reader: &Reader, at: &[u8], warnings: &mut Warnings) {
         let why = &self.source.why;
-        let message = match reader.freed_sizes_are() {
-            None => format!(
-                "{why}: physical sizes are about what is taken, and what goes with a path is not \
-                 known (as root both are exact)"
+        let what = match reader.freed_sizes_are() {
+            None => Some(
+                "physical sizes are about what is taken, and what goes with a path is not known \
+                 (as root both are exact)",
             ),
-            Some(SizeIs::AtLeast) => format!(
-                "{why}: of what goes with a path, physical sizes are at least that, without what \
-                 others may share"
+            Some(SizeIs::AtLeast) => Some(
+                "of what goes with a path, physical sizes are at least that, without what others \
+                 may share",
             ),
-            Some(_) => String::new(),
+            Some(_) => None,
         };
-        if !message.is_empty() {
-            warnings.push(WarningKind::Unchecked, at, message);
+        if let Some(what) = what {
+            warnings.push(WarningKind::Unchecked, at, format!("{why}: {what}"));
         }
         if reader.contradicts {
             let message = "extents moved while they were read: physical sizes may be of no one \

@@ -83,7 +83,7 @@ pub(in crate::disk) fn gather(
     at: &[u8],
     warnings: &mut Warnings,
 ) -> io::Result<Extents> {
-    let mut own = Own::new(met, &|ino| reader.shows(ino));
+    let mut own = Own::new(met, reader);
     if !own.read_at_rest(reader)? {
         warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
     }
@@ -91,10 +91,7 @@ pub(in crate::disk) fn gather(
     let unwritten = own.warn_of_unwritten(reader.block_size(), at, warnings);
     let left_out = elsewhere || unwritten || own.not_shown > 0;
     let freed_left_out = own.warn_of_links(at, warnings) || own.not_shown > 0;
-    let at_least = |is: SizeIs, left_out| match is {
-        SizeIs::Exact if left_out => SizeIs::AtLeast,
-        is => is,
-    };
+    let at_least = |is: SizeIs, left_out| if left_out { is.max(SizeIs::AtLeast) } else { is };
     // Stable: equal ones stay in the order of inodes.
     radsort::sort_by_key(&mut own.references, |reference| reference.start);
     let starts = own.references.chunk_by(|a, b| a.start == b.start).map(|chunk| chunk[0].start);
@@ -175,7 +172,7 @@ struct Own {
 
 impl Own {
     /// Those of the inodes that are shown.
-    fn new(met: &Met<'_>, shows: &dyn Fn(u64) -> bool) -> Self {
+    fn new(met: &Met<'_>, reader: &dyn ExtentReader) -> Self {
         let paths = met.paths as u32;
         let mut asked = vec![false; met.paths + met.inodes.len()];
         asked[..met.asked].fill(true);
@@ -201,7 +198,7 @@ impl Own {
         };
         let all = files.chain(inodes).chain(links);
         for (ino, owner, blocks) in all {
-            if !shows(ino) {
+            if !reader.shows(ino) {
                 match owner {
                     UNUSED_LINKS => own.links_not_shown += 1,
                     _ => own.not_shown += u64::from(blocks > 0),
