@@ -33,31 +33,26 @@ impl Freeable {
         let others = kept.iter().enumerate().filter(|(_, kept)| !**kept);
         let mut invalid_size: Space = others.map(|(other, _)| disk.own_space(paths + other)).sum();
         let stays = |&holder: &u32| kept.get((holder as usize).wrapping_sub(paths)) == Some(&true);
-        let holders = disk.names.transpose(disk.inodes.len());
-        let (owners, users) = (paths_of_inodes(disk, paths), disk.groups_to_free());
+        let owners = paths_of_inodes(disk, disk.names.len());
+        // Names elsewhere keep an inode.
+        let inodes = owners.iter().zip(disk.named_elsewhere()).enumerate();
+        let inodes = inodes.filter(|(_, (_, elsewhere))| !elsewhere);
+        let inodes = inodes.map(|(at, (owners, _))| (owners, disk.inode_space(at)));
+        let users = disk.groups_to_free();
+        let groups = disk.extents().into_iter().flat_map(|extents| &extents.groups);
+        let groups = groups.zip(users.iter()).map(|(group, users)| {
+            let physical_size = group.physical_size;
+            (users, Space { physical_size, ..Space::default() })
+        });
         let mut classes = Classes::new((0..paths).map(|path| disk.own_space(path)).collect());
-        // With the last of the valid paths, or in any collection where there is none.
-        let mut add = |valid, space| {
-            *classes.size_of(valid).unwrap_or(&mut invalid_size) += space;
-        };
-        for (at, (inode, names)) in disk.inodes.iter().zip(holders.iter()).enumerate() {
-            // Known from `.links` alone: the collector leaves it.
-            if inode.names_outside_links() as usize > names.len()
-                || names.is_empty()
-                || names.iter().any(stays)
-            {
+        for (users, space) in inodes.chain(groups) {
+            // What is known from `.links` alone the collector leaves.
+            if users.is_empty() || users.iter().any(stays) {
                 continue;
             }
-            add(owners.row(at as u32), disk.inode_space(at));
-        }
-        if let Some(extents) = disk.extents() {
-            for (group, users) in extents.groups.iter().zip(users.iter()) {
-                if !users.is_empty() && !users.iter().any(stays) {
-                    let physical_size = group.physical_size;
-                    let valid = users.partition_point(|&user| (user as usize) < paths);
-                    add(&users[..valid], Space { physical_size, ..Space::default() });
-                }
-            }
+            // With the last of the valid paths, or in any collection where there is none.
+            let valid = users.partition_point(|&user| (user as usize) < paths);
+            *classes.size_of(&users[..valid]).unwrap_or(&mut invalid_size) += space;
         }
         let (classes, class_sizes, own_sizes) = classes.finish();
         Self { classes, class_sizes, own_sizes, invalid_size }

@@ -194,6 +194,12 @@ impl DiskScan {
         names
     }
 
+    /// Whether each inode has names that were not met, neither in paths nor in `.links`.
+    pub(crate) fn named_elsewhere(&self) -> Vec<bool> {
+        let met = self.count_names();
+        self.inodes.iter().zip(met).map(|(inode, names)| inode.nlink > names).collect()
+    }
+
     /// Sums anew what each path costs with its inodes of several names.
     pub(crate) fn add_shared(&mut self) {
         add_shared(&mut self.usages, &self.inodes, self.names.iter());

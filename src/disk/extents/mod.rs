@@ -466,13 +466,9 @@ impl DiskScan {
         if extents.freed_sizes_are.is_none() {
             return Rows::from_lists(&vec![[0u32; 0]; extents.groups.len()]);
         }
-        let names = self.names.transpose(self.inodes.len());
-        let stays = |&owner: &u32| {
-            extents.inode(owner).is_some_and(|inode| {
-                let found = names.row(inode).len();
-                self.inodes[inode as usize].names_outside_links() as usize > found
-            })
-        };
+        let elsewhere = self.named_elsewhere();
+        let stays =
+            |&owner: &u32| extents.inode(owner).is_some_and(|inode| elsewhere[inode as usize]);
         let mut rows = Rows::default();
         let users = extents.paths_of_groups(&self.names);
         let groups = extents.groups.iter().zip(extents.owners.iter());
