@@ -606,7 +606,7 @@ impl RegularFile {
     /// for what no file has.
     pub(crate) fn mapped(&self, each: &mut dyn FnMut(Mapped)) -> io::Result<()> {
         match &self.contents {
-            Contents::Os(file) => live::mapped(file, each),
+            Contents::Os(file) => native::mapped(file, each),
             Contents::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }

@@ -373,6 +373,9 @@ impl FoundInRoot {
     }
 }
 
+/// Shows the ranges of an open file that are mapped to the disk.
+pub(in crate::fs) use super::super::fiemap::read as mapped;
+
 /// How often this process has a file open; `None` where there is no /proc.
 pub(crate) fn times_open(identity: (u64, u64)) -> Option<usize> {
     let descriptors = std::fs::read_dir("/proc/self/fd").ok()?;

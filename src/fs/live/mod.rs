@@ -11,8 +11,7 @@ pub(super) use linux as native;
 #[cfg(not(all(target_os = "linux", not(nix_census_portable))))]
 pub(super) use portable as native;
 
-use super::{Directory, ExtentSource, Mapped, XATTR_LIST_MAX};
-use std::fs::File;
+use super::{Directory, ExtentSource, XATTR_LIST_MAX};
 use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
@@ -63,17 +62,6 @@ impl LiveTree {
 /// Where nothing is known of the file system.
 pub(super) fn no_extents() -> ExtentSource {
     ExtentSource::Unknown("its extents can be read on Linux only".to_owned())
-}
-
-/// Shows the ranges of an open file that are mapped to the disk.
-pub(super) fn mapped(file: &File, each: &mut dyn FnMut(Mapped)) -> io::Result<()> {
-    #[cfg(all(target_os = "linux", not(nix_census_portable)))]
-    return super::fiemap::read(file, each);
-    #[cfg(not(all(target_os = "linux", not(nix_census_portable))))]
-    {
-        _ = (file, each);
-        Err(io::ErrorKind::Unsupported.into())
-    }
 }
 
 /// The names of an open file's extended attributes.

@@ -3,7 +3,7 @@
 //! descriptors, a process that swaps directories meanwhile may lead elsewhere;
 //! and a path longer than the system allows fails.
 
-use super::super::{Capacity, DirEntry, ExtentSource, Facts, FileType, Stat, not_regular};
+use super::super::{Capacity, DirEntry, ExtentSource, Facts, FileType, Mapped, Stat, not_regular};
 use super::list_xattrs;
 use rustix::fs::OFlags;
 use std::ffi::{CStr, CString, OsStr};
@@ -158,6 +158,12 @@ impl Directory {
     pub(crate) fn open_known_file(&self, name: &CStr) -> io::Result<File> {
         self.open_file(name).map(|(file, _)| file)
     }
+}
+
+/// Shows the ranges of an open file that are mapped to the disk; there is no such call.
+#[allow(dead_code, reason = "used where this is the native kind of directory")]
+pub(crate) fn mapped(_: &File, _: &mut dyn FnMut(Mapped)) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Whether this process has a file open; there is no way to ask here.
