@@ -41,6 +41,25 @@ fn tree_with_blocks_beside_contents(xfs: &FileSystem) -> PathBuf {
     tree
 }
 
+/// Paths that are files, of which those from number `first` on share with those before.
+fn files_that_share(xfs: &FileSystem, first: u64) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for id in 1..first {
+        let file = xfs.place(id as i64, &format!("file{id}"));
+        fs::write(&file, random(20_480)).unwrap();
+        files.push(file);
+    }
+    xfs.sync();
+    for id in first..2 * first {
+        let file = xfs.place(id as i64, &format!("share{id}"));
+        reflink(&files[id as usize % files.len()], &file);
+        let more = [4096 * (id % 4), 20_480, 8192];
+        reflink_range(&files[(id as usize * 7) % files.len()], &file, more);
+        files.push(file);
+    }
+    files
+}
+
 #[test]
 fn ranges_of_blocks_go_with_the_last_file_that_has_them() {
     let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
@@ -144,20 +163,7 @@ fn what_is_reserved_is_told_from_what_is_written() {
 #[test]
 fn the_map_of_the_file_system_says_the_same() {
     let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
-    let mut files = Vec::new();
-    for id in 1..30 {
-        let file = xfs.place(id, "file");
-        fs::write(&file, random(20_480)).unwrap();
-        files.push(file);
-    }
-    xfs.sync();
-    for id in 30..60 {
-        let file = xfs.place(id, "share");
-        reflink(&files[id as usize % files.len()], &file);
-        let more = [4096 * (id as u64 % 4), 20_480, 8192];
-        reflink_range(&files[(id as usize * 7) % files.len()], &file, more);
-        files.push(file);
-    }
+    let files = files_that_share(&xfs, 30);
     let scan = xfs.scan();
     let inodes: BTreeSet<u64> =
         files.iter().map(|file| fs::metadata(file).unwrap().ino()).collect();
@@ -262,20 +268,7 @@ fn files_say_what_the_map_of_the_file_system_says() {
     if !have(&["setpriv"]) {
         return;
     }
-    let mut files = Vec::new();
-    for id in 1..20 {
-        let file = xfs.place(id, &format!("file{id}"));
-        fs::write(&file, random(20_480)).unwrap();
-        files.push(file);
-    }
-    xfs.sync();
-    for id in 20..40u64 {
-        let file = xfs.place(id as i64, &format!("share{id}"));
-        reflink(&files[id as usize % files.len()], &file);
-        let more = [4096 * (id % 4), 20_480, 8192];
-        reflink_range(&files[(id as usize * 7) % files.len()], &file, more);
-        files.push(file);
-    }
+    let files = files_that_share(&xfs, 20);
     let exact = xfs.rows();
     let ran = xfs.as_nobody(&["--scan", "--extents", "exact", "report", "--all", "--json"]);
     let report: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
