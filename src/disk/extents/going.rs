@@ -113,6 +113,10 @@ const STAYS: u32 = u32::MAX - 1;
 const HELD: u32 = u32::MAX;
 
 fn extents_of(reader: &dyn ExtentReader, inodes: GoingInodes<'_>) -> io::Result<GoingExtents> {
+    let name_size = reader.name_size(inodes.name_length);
+    if inodes.gone.is_empty() && !inodes.equal {
+        return Ok(GoingExtents { sizes: Vec::new(), equal: None, name_size });
+    }
     let mut users = ByNumber::default();
     for (at, &ino) in (0u32..).zip(inodes.gone) {
         users.get_or_insert(ino, at.min(STAYS));
@@ -159,7 +163,7 @@ fn extents_of(reader: &dyn ExtentReader, inodes: GoingInodes<'_>) -> io::Result<
     Ok(GoingExtents {
         sizes,
         equal: if inodes.equal { equal(reader, extents)? } else { None },
-        name_size: reader.name_size(inodes.name_length),
+        name_size,
     })
 }
 
