@@ -74,3 +74,56 @@ impl Freeable {
         freed + classes.filter(|(_, whole)| *whole).map(|(&size, _)| size).sum()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::{Progress, ScanOptions, scan};
+    use crate::fs::StoreFiles;
+    use std::fs;
+
+    #[test]
+    fn an_inode_goes_with_the_last_of_its_paths_unless_something_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store");
+        for name in ["a", "b", "gone", "kept", ".links"] {
+            fs::create_dir_all(store.join(name)).unwrap();
+        }
+        for names in [
+            // A class of two paths, one that `a` has alone twice, two that go with it.
+            &["a/1", "b/1"][..],
+            &["a/2", "a/2-again"],
+            &["a/3", "gone/3"],
+            &["a/4", ".links/4"],
+            // With nothing, as they are kept: from outside, by what is no valid path.
+            &["a/5", "../5", ".links/5"],
+            &["a/6", "kept/6"],
+            // In any collection; the last is one of `.links` alone.
+            &["gone/7", "gone/7-again"],
+            &[".links/8", "../8"],
+        ] {
+            fs::write(store.join(names[0]), "x").unwrap();
+            for name in &names[1..] {
+                fs::hard_link(store.join(names[0]), store.join(name)).unwrap();
+            }
+        }
+        let files = StoreFiles::live(&store, "/".as_ref()).unwrap();
+        let options = ScanOptions { whole: true, ..ScanOptions::default() };
+        let disk = scan(&files, &["a", "b"], &options, &Progress::default()).unwrap();
+        let kept: Vec<_> = disk.others.iter().map(|(name, _)| &name[..] == b"kept").collect();
+        assert_eq!(kept.iter().filter(|kept| **kept).count(), 1);
+        let found = Freeable::new(&disk, 2, &kept);
+        let inodes = |sizes: &[Space]| sizes.iter().map(|size| size.inodes).collect::<Vec<_>>();
+        // Directories go too.
+        assert_eq!(inodes(&found.own_sizes), [1 + 3, 1]);
+        assert_eq!(inodes(&found.class_sizes), [1]);
+        assert_eq!(found.classes, Rows::from_lists(&[[0], [0]]));
+        assert_eq!(found.invalid_size.inodes, 1 + 1);
+        let gone = |paths: &[u32]| {
+            let mut gone = NodeSet::new(2);
+            paths.iter().for_each(|&path| _ = gone.insert(path));
+            found.freed(&gone).inodes
+        };
+        assert_eq!((gone(&[0]), gone(&[0, 1])), (4, 6));
+    }
+}
