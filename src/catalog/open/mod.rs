@@ -335,11 +335,8 @@ fn attempt(found: FoundDatabase) -> Result<Database, OpenError> {
             Some(at) => {
                 let early = second::earlier(&found, at, mode, files.weight());
                 let connection = connect(&found, at, mode, files.weight())?;
-                (
-                    mode,
-                    connection,
-                    early.filter(|early| second::sees_the_same_still(early, &found, &files, mode)),
-                )
+                let same = |early: &_| second::sees_the_same_still(early, &found, &files, mode);
+                (mode, connection, early.filter(same))
             }
             None => (OpenMode::InMemory, connect_to_image(&found, &files)?, None),
         };
