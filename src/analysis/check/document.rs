@@ -99,12 +99,11 @@ impl Checked<'_> {
     }
 
     fn culprits_section(&self) -> Section<'_> {
-        let has = |kind: BudgetKind| {
-            self.budgets.iter().any(|budget| budget.kind == kind && !budget.culprits.is_empty())
+        let has = |size: &str| {
+            let mut budgets = self.budgets.iter();
+            budgets.any(|budget| size_key(budget.kind) == size && !budget.culprits.is_empty())
         };
-        let (disk, physical) = (has(BudgetKind::MaxDisk), has(BudgetKind::MaxPhysical));
-        let on_disk = |kind| matches!(kind, BudgetKind::MaxDisk | BudgetKind::MaxPhysical);
-        let nar = !(self.budgets.iter()).all(|b| on_disk(b.kind) || b.culprits.is_empty());
+        let [nar, disk, physical] = SIZES.map(has);
         let culprits = || self.budgets.iter().flat_map(|budget| &budget.culprits);
         let columns = vec![
             Column::text("budget").rank(1),
@@ -134,21 +133,34 @@ impl Checked<'_> {
 
     fn culprit_row<'d>(&'d self, budget: &Budget, culprit: &'d Culprit) -> Vec<Cell<'d>> {
         let (census, catalog) = (self.census, &self.census.catalog);
-        let (disk, physical) =
-            (budget.kind == BudgetKind::MaxDisk, budget.kind == BudgetKind::MaxPhysical);
-        let size = |shown: bool| Cell::optional(culprit.size.filter(|_| shown), Cell::Size);
+        let size = |key: &str| {
+            Cell::optional(culprit.size.filter(|_| size_key(budget.kind) == key), Cell::Size)
+        };
+        let [nar, disk, physical] = SIZES.map(size);
         let [chain, chain_paths] = chain_cells(census, &culprit.chain);
         vec![
             Cell::text(budget.kind.name()),
             Cell::optional(budget.pattern.clone(), Cell::text),
-            size(!disk && !physical),
-            size(disk),
-            size(physical),
+            nar,
+            disk,
+            physical,
             Cell::optional(culprit.path, |path| Cell::text(catalog.path(census.id(path)))),
             if culprit.what.is_empty() { Cell::Missing } else { Cell::text(culprit.what.as_str()) },
             chain,
             chain_paths,
         ]
+    }
+}
+
+/// The sizes of which something may be too large.
+const SIZES: [&str; 3] = ["nar_size", "disk_size", "physical_size"];
+
+/// Which of them a budget is of.
+fn size_key(kind: BudgetKind) -> &'static str {
+    match kind {
+        BudgetKind::MaxDisk => "disk_size",
+        BudgetKind::MaxPhysical => "physical_size",
+        _ => "nar_size",
     }
 }
 
