@@ -12,7 +12,7 @@ use crate::analysis::reclaim::{LadderOptions, Manager, Reclaim, Tier};
 use crate::census::{Census, Examine};
 use crate::disk::Space;
 use crate::graph::NodeSet;
-use crate::warning::{WarningKind, Warnings};
+use crate::warning::{Warning, WarningKind, Warnings};
 use clap::Args;
 
 /// How to get space back: what can be done, the best and safest first, and what each thing
@@ -114,6 +114,15 @@ fn optimise(
         let message =
             format!("{} files cannot be read: optimising may save more", answer.unreadable);
         warnings.push(WarningKind::Unreadable, census.catalog.store_dir(), message);
+    }
+    // What makes the amount uncertain, and not what was counted before.
+    let of_amount = |warning: &&Warning| {
+        warning.kind == WarningKind::Uncertain && !census.warnings.iter().any(|w| w == *warning)
+    };
+    if outcome.files_linked > 0 {
+        for Warning { kind, path, message } in answer.warnings.iter().filter(of_amount) {
+            warnings.push(*kind, path.as_slice(), message.as_str());
+        }
     }
     if outcome.stopped.is_some() {
         let message = "optimising would stop with an error: what it saves is of what comes before";

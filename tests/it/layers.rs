@@ -69,6 +69,21 @@ fn check(env: &TestEnv, store: &Store, optimise: bool) -> bool {
     assert_eq!(report["complete"], !torn(&report));
     // What the disk gains depends on what is copied up.
     assert_eq!(answer["complete"], false);
+    // So does what `reclaim` says of it, where all is kept.
+    for row in paths {
+        let path = Path::new(row["path"].as_str().unwrap());
+        let root = store.dir.join("nix/var/nix/gcroots").join(path.file_name().unwrap());
+        _ = symlink(path, root);
+    }
+    let reclaim = ask(&["reclaim", "--no-runtime", "--nix-version", &store.nix.version]);
+    let actions = reclaim["actions"].as_array().unwrap();
+    let of_copies = |w: &Value| w["message"].as_str().unwrap().contains("copied before");
+    assert_eq!(
+        actions.iter().any(|action| action["action"] == "optimise"),
+        reclaim["warnings"].as_array().unwrap().iter().any(of_copies),
+        "{reclaim:#}"
+    );
+    assert!(!actions.is_empty(), "{reclaim:#}");
     if torn(&answer) {
         // Some versions of Nix fail here: "Stale file handle".
         return true;
