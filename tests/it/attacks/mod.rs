@@ -333,7 +333,7 @@ impl Case {
             if trace.contains(mark) || ran.run.status == 128 + 9 {
                 return (ran, format!("{call}:{what}"));
             }
-            let ended = (ran.run.status, &ran.run.stderr);
+            let ended = (args, ran.run.status, &ran.run.stderr);
             assert!(when > calls.before + 1, "{call}:{what} never came, {ended:?}: {trace}");
             when = calls.before + (when - calls.before) / 2;
         }
