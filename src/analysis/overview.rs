@@ -1,13 +1,13 @@
 //! The overview of a store: what `nix-census` prints with no command.
 
 use super::hard_links;
-use super::physical::{self, Held, main_size};
+use super::physical::{self, Held, SizesSaid, main_size};
 use super::reclaim::Printed;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, Union, WholeCensus};
 use crate::disk::{CompressionSizes, ExtentSizes, Space};
-use crate::fs::{Capacity, SizeIs};
+use crate::fs::Capacity;
 use crate::outside::Outside;
 use crate::store::StoreLocation;
 use crate::text::{Units, escape, format_count, format_size};
@@ -280,12 +280,21 @@ impl Overview {
         let raw = self.extents.as_ref().and_then(|extents| extents.raw_size);
         let known = self.extents.is_some();
         let copied = raw.is_some() && raw != sizes.map(|sizes| sizes.physical_size);
-        let remark = match &why {
-            _ if census.physical_sizes_are() == Some(SizeIs::About) => {
+        let remark = match (&why, physical::sizes_said(std::iter::once(census))) {
+            (Some(why), _) => format!("not known: {}", escape(why.as_bytes())),
+            (None, SizesSaid::Exact) => {
+                "extents as they lie on the disk, each once: what is really used".to_owned()
+            }
+            (None, SizesSaid::AtLeast) => {
+                "at least: extents as they lie on the disk, each once; some files are left out"
+                    .to_owned()
+            }
+            (None, SizesSaid::About) => {
+                "about: extents as they lie on the disk, each once; it changed meanwhile".to_owned()
+            }
+            (None, SizesSaid::AboutToOthers) => {
                 "about: extents as they lie on the disk, each once; root sees it exactly".to_owned()
             }
-            Some(why) => format!("not known: {}", escape(why.as_bytes())),
-            None => "extents as they lie on the disk, each once: what is really used".to_owned(),
         };
         vec![
             Field::new("physical_size", "physical size", size(|s| s.physical_size))

@@ -80,14 +80,38 @@ pub(super) fn is_field<'a>(sizes_are: Option<SizeIs>) -> Field<'a> {
     Field::hidden("physical_size_is", is_cell(sizes_are))
 }
 
+/// What physical sizes are, in words for people.
+pub(super) enum SizesSaid {
+    /// As they are.
+    Exact,
+    /// Some files are left out.
+    AtLeast,
+    /// The file system changed meanwhile.
+    About,
+    /// Root is shown what they are.
+    AboutToOthers,
+}
+
+/// The same of some censuses together.
+pub(super) fn sizes_said<'c>(censuses: impl Iterator<Item = &'c Census> + Clone) -> SizesSaid {
+    let of_files = |census: &Census| census.freed_sizes_are().is_none();
+    match censuses.clone().filter_map(Census::physical_sizes_are).max() {
+        Some(SizeIs::About) if censuses.into_iter().any(of_files) => SizesSaid::AboutToOthers,
+        Some(SizeIs::About) => SizesSaid::About,
+        Some(SizeIs::AtLeast) => SizesSaid::AtLeast,
+        Some(SizeIs::Exact) | None => SizesSaid::Exact,
+    }
+}
+
 /// For people, where they see extents: that they do, and what these sizes are.
-pub(super) fn note(sizes_are: Option<SizeIs>) -> String {
+pub(super) fn note<'c>(censuses: impl Iterator<Item = &'c Census> + Clone) -> String {
     let mut note =
         "Sizes are physical: extents as they lie on the disk, compressed, each once.".to_owned();
-    note += match sizes_are {
-        Some(SizeIs::About) => " They are about what is taken; root sees exactly what.",
-        Some(SizeIs::AtLeast) => " They are at least what is taken: some files are left out.",
-        Some(SizeIs::Exact) | None => "",
+    note += match sizes_said(censuses) {
+        SizesSaid::Exact => "",
+        SizesSaid::AtLeast => " They are at least what is taken: some files are left out.",
+        SizesSaid::About => " They are about what is taken: it changed while it was read.",
+        SizesSaid::AboutToOthers => " They are about what is taken; root sees exactly what.",
     };
     note
 }
@@ -100,12 +124,12 @@ pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
     ];
     let mut sections = vec![Section::fields(None, "", fields)];
     if census.has_extents() {
-        let mut note = note(census.physical_sizes_are());
+        let mut note = note(std::iter::once(census));
         match census.freed_sizes_are() {
             None => note += " What is freed is not known.",
             Some(SizeIs::AtLeast) => note += " What is freed is at least what is said.",
             Some(SizeIs::About) => {
-                note += " What is freed may be less: not all was read that keeps extents.";
+                note += " What is freed may be less: not all that keeps extents is known.";
             }
             Some(SizeIs::Exact) => {}
         }
@@ -147,6 +171,15 @@ impl Held {
         Some(held)
     }
 
+    /// Whether nothing is known of some who keep it but that they do.
+    pub(super) fn is_by_unknown(&self, census: &Census) -> bool {
+        let extents = census.disk.as_ref().and_then(DiskScan::extents);
+        extents.is_some_and(|extents| {
+            let holder = |of: &(u32, u64)| extents.holders.get(of.0 as usize);
+            self.by_holder.iter().filter_map(holder).any(|holder| holder.unknown)
+        })
+    }
+
     /// The list of them for printing.
     pub(super) fn section<'a>(&self, census: &'a Census, title: &str) -> Section<'a> {
         let columns = vec![
@@ -156,13 +189,15 @@ impl Held {
             Column::path("subvolume").hidden(),
         ];
         let extents = census.disk.as_ref().and_then(DiskScan::extents);
-        let unknown = census.freed_sizes_are() == Some(SizeIs::AtLeast);
+        let unknown = self.is_by_unknown(census);
         let rows: Vec<Vec<Cell<'a>>> = (self.by_holder.iter())
             .filter_map(|&(holder, size)| {
                 let holder = extents?.holders.get(holder as usize)?;
                 let path = String::from_utf8_lossy(&holder.path);
                 let words = match (holder.own, holder.snapshot, holder.path.is_empty()) {
-                    _ if unknown => "files that are not known, of the store or not".to_owned(),
+                    _ if holder.unknown => {
+                        "files that are not known, of the store or not".to_owned()
+                    }
                     (true, ..) => "other files of the store's subvolume".to_owned(),
                     (false, true, _) => format!("snapshot {path}"),
                     (false, false, true) => "the top-level subvolume".to_owned(),

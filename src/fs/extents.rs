@@ -148,6 +148,9 @@ pub(crate) struct Subvolume {
     pub(crate) snapshot: bool,
     /// Whether it is deleted already, and cleaned up later.
     pub(crate) deleted: bool,
+    /// Whether it stands for files of which nothing is known but that they share extents:
+    /// of the store or not.
+    pub(crate) unknown: bool,
 }
 
 /// How many bytes of devices a range of the disk takes.

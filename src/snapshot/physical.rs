@@ -1,6 +1,6 @@
 //! What files take beneath their blocks.
 
-use super::codec::{Decoder, Encoder, Odd, choice, record};
+use super::codec::{Decoder, Encoder, Field, Odd, choice, record};
 use super::columns::{column, put_rows, take_rows};
 use crate::disk::{
     CompressionSizes, DiskScan, ExtentGroup, ExtentSizes, Extents, Holder, Physical,
@@ -19,7 +19,28 @@ choice! {
 record! {
     ExtentSizes { physical_size, uncompressed_size, referenced_size, inline_size }
     CompressionSizes { compression, sizes, inline_uncompressed_size }
-    Holder { path, snapshot, own }
+}
+
+/// Who it is, as one number: others than the store's subvolume, that, or not known.
+impl Field for Holder {
+    const LEAST: usize = 3;
+
+    fn put(&self, out: &mut Encoder) {
+        out.field(&self.path);
+        out.field(&self.snapshot);
+        out.field(&if self.unknown { 2u8 } else { u8::from(self.own) });
+    }
+
+    fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
+        let (path, snapshot) = (from.field()?, from.field()?);
+        let (own, unknown) = match u8::take(from)? {
+            0 => (false, false),
+            1 => (true, false),
+            2 => (false, true),
+            _ => return Err("extents of a holder of no known sort".into()),
+        };
+        Ok(Self { path, snapshot, own, unknown })
+    }
 }
 
 /// No disk is larger, in bytes: sums of sizes that are below fit.

@@ -401,9 +401,11 @@ impl Checker<'_> {
 fn warn_of_inexact(census: &Census, warnings: &mut Warnings) {
     let message = match (census.physical_unknown(), census.physical_sizes_are()) {
         (Some(why), _) => physical_unknown(why),
-        // Of what is left out the scan warned.
-        (None, Some(SizeIs::Exact | SizeIs::AtLeast) | None) => return,
-        (None, Some(SizeIs::About)) => "physical sizes are known exactly to root only".to_owned(),
+        (None, Some(SizeIs::About)) if census.freed_sizes_are().is_none() => {
+            "physical sizes are known exactly to root only".to_owned()
+        }
+        // Of what is left out the scan warned, and of what changed meanwhile.
+        (None, _) => return,
     };
     if !warnings.iter().any(|warning| warning.message == message) {
         warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);

@@ -188,7 +188,7 @@ impl<'a> Diff<'a> {
         let unknown =
             sides.iter().find_map(|(name, census)| Some((name, census.physical_unknown()?)));
         match (self.shown(), unknown) {
-            (Shown::Physical, _) => physical::note(self.physical_sizes_are()),
+            (Shown::Physical, _) => physical::note(sides.iter().map(|side| side.1)),
             (Shown::Disk, Some((name, why))) if sides.iter().any(|side| side.1.has_extents()) => {
                 let why = escape(why.as_bytes());
                 format!(

@@ -67,7 +67,7 @@ impl<'a> History<'a> {
             Section::fields(None, "", vec![physical::is_field(sizes_are)]),
         ];
         if self.shown() == Shown::Physical {
-            sections.push(Section::Note(physical::note(sizes_are)));
+            sections.push(Section::Note(physical::note(std::iter::once(self.census))));
         }
         let head =
             Head { store_dir: self.census.catalog.store_dir(), warnings: &self.census.warnings };

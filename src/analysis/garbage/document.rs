@@ -8,7 +8,6 @@ use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::catalog::PathId;
 use crate::census::Census;
 use crate::disk::Space;
-use crate::fs::SizeIs;
 use crate::text::format_count;
 use std::borrow::Cow;
 
@@ -40,9 +39,9 @@ impl Garbage<'_> {
             physical::freed_field(census, dead.freed())
                 .remark("extents as they lie on the disk, that nothing else uses"),
             optional("held_physical_size", "stays", held)
-                .remark(match census.freed_sizes_are() {
-                    Some(SizeIs::AtLeast) => "extents that are shared, with whom is not known",
-                    _ => "extents that something outside the store uses too",
+                .remark(match self.held.as_ref().is_some_and(|held| held.is_by_unknown(census)) {
+                    true => "extents that are shared, with whom is not known",
+                    false => "extents that something outside the store uses too",
                 })
                 .hidden_if(held == Some(0)),
             optional_count("inodes_freed", "inodes freed", dead.freed().map(|f| f.inodes)),

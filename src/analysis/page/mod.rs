@@ -364,7 +364,7 @@ fn facts(census: &Census, report: &Report, folded: &Folded) -> Vec<(&'static str
 fn sizes_note(census: &Census) -> String {
     match census.physical_unknown() {
         Some(why) => format!("Physical sizes are not known: {}.", escape(why.as_bytes())),
-        None if census.has_extents() => physical::note(census.physical_sizes_are()),
+        None if census.has_extents() => physical::note(std::iter::once(census)),
         None => String::new(),
     }
 }

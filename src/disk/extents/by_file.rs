@@ -27,7 +27,7 @@ pub(in crate::disk) struct ByFile {
 }
 
 const SHARDS: usize = 64;
-/// The tree that is all but the store's.
+/// The tree that stands for all files that share extents of the store's.
 const OTHER: u64 = 1;
 /// Where what lies at no known place on the disk is taken to lie.
 const NOWHERE: u64 = 1 << 63;
@@ -340,7 +340,8 @@ impl ExtentReader for Reader {
     }
 
     fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
-        Ok([self.own(), OTHER].map(|id| Subvolume { id, ..Subvolume::default() }).to_vec())
+        let subvolume = |id| Subvolume { id, unknown: id == OTHER, ..Subvolume::default() };
+        Ok([self.own(), OTHER].map(subvolume).to_vec())
     }
 
     fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {

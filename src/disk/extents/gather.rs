@@ -84,14 +84,19 @@ pub(in crate::disk) fn gather(
     warnings: &mut Warnings,
 ) -> io::Result<Extents> {
     let mut own = Own::new(met, reader);
-    if !own.read_at_rest(reader)? {
+    let at_rest = own.read_at_rest(reader)?;
+    if !at_rest {
         warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
     }
     let elsewhere = warn_of_elsewhere(met, at, warnings);
     let unwritten = own.warn_of_unwritten(reader.block_size(), at, warnings);
     let left_out = elsewhere || unwritten || own.not_shown > 0;
-    let freed_left_out = own.warn_of_links(at, warnings) || own.not_shown > 0;
-    let at_least = |is: SizeIs, left_out| if left_out { is.max(SizeIs::AtLeast) } else { is };
+    let freed_left_out = own.warn_of_links(at, warnings) || left_out;
+    let are = |are: SizeIs, left_out, certain| match (left_out, certain) {
+        (_, false) => SizeIs::About,
+        (true, true) => are.max(SizeIs::AtLeast),
+        (false, true) => are,
+    };
     // Stable: equal ones stay in the order of inodes.
     radsort::sort_by_key(&mut own.references, |reference| reference.start);
     let starts = own.references.chunk_by(|a, b| a.start == b.start).map(|chunk| chunk[0].start);
@@ -108,11 +113,9 @@ pub(in crate::disk) fn gather(
             holders: std::mem::take(&mut holding.holders),
             unused_links,
             raw_size: Some(0),
-            sizes_are: at_least(reader.sizes_are(), left_out),
-            freed_sizes_are: reader.freed_sizes_are().map(|are| match all_read {
-                true => at_least(are, freed_left_out),
-                false => SizeIs::About,
-            }),
+            sizes_are: are(reader.sizes_are(), left_out, at_rest),
+            freed_sizes_are: (reader.freed_sizes_are())
+                .map(|freed| are(freed, freed_left_out, at_rest && all_read)),
             ..Extents::default()
         },
         totals,
@@ -405,8 +408,8 @@ impl Holding {
                 }
             }
             if found {
-                let Subvolume { path, snapshot, .. } = subvolume;
-                self.holders.push(Holder { path, snapshot, own });
+                let Subvolume { path, snapshot, unknown, .. } = subvolume;
+                self.holders.push(Holder { path, snapshot, own, unknown });
             }
         }
         Ok(all_read)

@@ -120,6 +120,9 @@ pub struct Holder {
     pub snapshot: bool,
     /// Whether it is the subvolume of the store: files elsewhere in it.
     pub own: bool,
+    /// Whether it stands for files of which nothing is known but that they share extents:
+    /// of the store or not.
+    pub unknown: bool,
 }
 
 /// Extents that the same paths and inodes use together.
@@ -164,9 +167,9 @@ pub struct Extents {
     pub raw_size: Option<u64>,
     /// What physical sizes are.
     pub sizes_are: SizeIs,
-    /// What they are of that which goes with some paths; `None` if that is not known. At
-    /// least it is without what [`holders`](Self::holders) may have, who are not known
-    /// then.
+    /// What they are of that which goes with some paths; `None` if that is not known. What
+    /// [`holders`](Self::holders) have is taken to stay, also those that are
+    /// [unknown](Holder::unknown).
     pub freed_sizes_are: Option<SizeIs>,
     /// What each path takes, as in `own`: each extent once in it.
     sums: Vec<ExtentSizes>,
@@ -241,7 +244,7 @@ impl Extents {
         }
         let mut holders = self.holders.clone();
         let own = holders.iter().position(|holder| holder.own).unwrap_or_else(|| {
-            holders.push(Holder { path: Vec::new(), snapshot: false, own: true });
+            holders.push(Holder { path: Vec::new(), snapshot: false, own: true, unknown: false });
             holders.len() - 1
         }) as u32;
         let mut restricted = Self {

@@ -141,6 +141,7 @@ impl ExtentReader for Btrfs {
                         path: Vec::new(),
                         snapshot: root.snapshot,
                         deleted: root.deleted,
+                        unknown: false,
                     };
                     all.insert(id, subvolume);
                 }

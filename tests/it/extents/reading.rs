@@ -4,6 +4,7 @@ use super::{btrfs, extents, freed, random, reflink, zeros};
 use crate::images::Mount;
 use crate::support::store_in_code::{Made, base};
 use crate::support::{TestEnv, run, store_in_code};
+use nix_census::fs::SizeIs;
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::FileExt;
@@ -37,6 +38,13 @@ fn what_is_not_written_yet_is_said() {
     assert_eq!(report["complete"], false, "{report:#}");
     assert_eq!(run.status, 3);
     assert!(run.stderr.contains("1 file with contents that are not written"), "{}", run.stderr);
+    for key in ["physical_size_is", "freed_physical_size_is"] {
+        assert_eq!(report[key], "at least", "{report:#}");
+    }
+    let (overview, _) = btrfs.made.json(&btrfs.env, ["--scan"]);
+    assert_eq!(overview["freed_physical_size_is"], "at least", "{overview:#}");
+    let shown = btrfs.made.run(&btrfs.env, ["--scan"]).stdout;
+    assert!(shown.contains("at least: extents") && !shown.contains("really used"), "{shown}");
     // Of what is told by blocks alone nothing is missing.
     let (files, run) = btrfs.made.json(&btrfs.env, ["--scan", "files"]);
     assert_eq!((&files["complete"], run.status), (&Value::Bool(true), 0), "{}", run.stderr);
@@ -148,6 +156,12 @@ fn a_store_in_a_subvolume_is_read_from_its_own() {
     let scan = btrfs.scan();
     assert_eq!(extents(&scan).physical_size(), 2 * 65_536);
     assert!(!scan.warnings.complete(), "{:?}", scan.warnings);
+    let least = SizeIs::AtLeast;
+    assert_eq!((scan.sizes_are(), scan.freed_sizes_are()), (Some(least), Some(least)));
+    // Who holds what is known nonetheless.
+    assert!(extents(&scan).holders.iter().all(|holder| !holder.unknown));
+    let shown = btrfs.made.run(&btrfs.env, ["--scan"]).stdout;
+    assert!(shown.contains("the top-level subvolume") && !shown.contains("not known"), "{shown}");
 }
 
 #[test]

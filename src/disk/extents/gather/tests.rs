@@ -17,6 +17,10 @@ struct Told {
     deleted: bool,
     /// An inode that it does not show.
     hidden: Option<u64>,
+    /// How many files a walk met in other subvolumes.
+    elsewhere: u64,
+    /// Whether nothing is known of the other subvolume.
+    unknown: bool,
 }
 
 impl ExtentReader for Told {
@@ -34,8 +38,10 @@ impl ExtentReader for Told {
 
     fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
         let own = Subvolume { id: OWN, ..Subvolume::default() };
-        let (path, deleted) = (b"other".to_vec(), self.deleted);
-        Ok(vec![own, Subvolume { id: OTHER, path, deleted, ..Subvolume::default() }])
+        let Self { deleted, unknown, .. } = *self;
+        let other =
+            Subvolume { id: OTHER, path: b"other".to_vec(), snapshot: false, deleted, unknown };
+        Ok(vec![own, other])
     }
 
     fn chunks(&self) -> io::Result<Vec<Chunk>> {
@@ -77,7 +83,7 @@ fn told(told: &Told) -> (io::Result<Extents>, Vec<WarningKind>) {
         paths: 2,
         asked: 2,
         files: files.to_vec(),
-        elsewhere: 0,
+        elsewhere: told.elsewhere,
         entries: 2,
         inodes: &[],
         names: &Rows::from_lists(&[[0u32; 0]; 2]),
@@ -138,6 +144,9 @@ fn what_changes_meanwhile_is_said() {
     // Others may keep more of it than was seen.
     let of = told(&Told { own: own(), gone: true, ..Told::default() }).0.unwrap();
     assert_eq!((of.sizes_are, of.freed_sizes_are), (SizeIs::Exact, Some(SizeIs::About)));
+    // Of no one moment.
+    let of = told(&Told { own: own(), step: 1, ..Told::default() }).0.unwrap();
+    assert_eq!((of.sizes_are, of.freed_sizes_are), (SizeIs::About, Some(SizeIs::About)));
     assert_eq!(kinds(Told { own: own(), deleted: true, ..Told::default() }), [WarningKind::Note]);
     // Blocks that are in no tree.
     let own = vec![(10, extent(4096, 8192))];
@@ -155,7 +164,25 @@ fn without_what_is_left_out_sizes_are_no_more_than_at_least() {
     let (exact, least) = (SizeIs::Exact, SizeIs::AtLeast);
     assert_eq!(sizes(4096, None), (exact, Some(exact), 0));
     // Not written yet; a file of a path, of which the walk warned; an unused link.
-    assert_eq!(sizes(8192, None), (least, Some(exact), 1));
+    assert_eq!(sizes(8192, None), (least, Some(least), 1));
     assert_eq!(sizes(4096, Some(11)), (least, Some(least), 0));
     assert_eq!(sizes(4096, Some(12)), (exact, Some(least), 1));
+}
+
+/// Files of other subvolumes are left out. That is not that nothing is known of who shares.
+#[test]
+fn what_is_left_out_is_told_from_what_is_shared_with_others_that_are_not_known() {
+    let told_of = |elsewhere, unknown| {
+        let own = vec![(10, extent(4096, 4096)), (11, extent(8192, 4096))];
+        let other = vec![8192];
+        let told = told(&Told { own, other, elsewhere, unknown, ..Told::default() });
+        let Extents { sizes_are, freed_sizes_are, holders, groups, .. } = told.0.unwrap();
+        assert_eq!((groups.len(), holders.len()), (1, 1));
+        (sizes_are, freed_sizes_are, holders[0].unknown, told.1)
+    };
+    let (exact, least) = (SizeIs::Exact, SizeIs::AtLeast);
+    assert_eq!(told_of(0, false), (exact, Some(exact), false, vec![]));
+    assert_eq!(told_of(3, false), (least, Some(least), false, vec![WarningKind::Unchecked]));
+    // The reader says itself what that makes of sizes.
+    assert_eq!(told_of(0, true), (exact, Some(exact), true, vec![]));
 }
