@@ -52,7 +52,7 @@ pub use extents::{
 };
 pub(crate) use extents::{
     EqualExtents, Going, GoingExtents, GoingInodes, going, kind_of, physical_unknown,
-    physical_without_files,
+    physical_without_files, warn_if_asked,
 };
 pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;

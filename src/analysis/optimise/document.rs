@@ -1,8 +1,10 @@
 //! The answer for printing.
 
 use super::{AnyOrder, Flavour, NixRule, Optimise, OwnerSaving, Range, Saving, Stop};
+use crate::analysis::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::{Census, PathIndex};
+use crate::fs::SizeIs;
 use crate::store::without_hash_part;
 use crate::text::{Units, escape, format_count, format_size};
 
@@ -160,8 +162,19 @@ impl Optimise {
                 "physical size",
                 Cell::optional(self.freed_physical_size, Cell::Size),
             )
-            .remark("extents that nothing else uses: what the disk really gains")
+            .remark(match self.freed_physical_size_is {
+                Some(SizeIs::AtLeast) => {
+                    "at least: extents that nothing else uses, of the files that are not left out"
+                }
+                Some(SizeIs::About) => {
+                    "about: extents that nothing else uses, as far as could be read"
+                }
+                Some(SizeIs::Exact) | None => {
+                    "extents that nothing else uses: what the disk really gains"
+                }
+            })
             .hidden_if(!self.has_extents),
+            Field::hidden("freed_physical_size_is", physical::is_cell(self.freed_physical_size_is)),
             Field::new(
                 "links_metadata_size",
                 "metadata of .links",
@@ -530,6 +543,7 @@ mod tests {
         ];
         Optimise {
             freed_physical_size: Some(8_493_465),
+            freed_physical_size_is: Some(SizeIs::Exact),
             has_extents: false,
             links_metadata_size: None,
             deduplication: None,

@@ -36,9 +36,9 @@ use std::ffi::CString;
 use crate::census::{Census, PathIndex, WholeCensus};
 use crate::disk::{
     DiskError, EqualExtents, ExtentsOption, Going, GoingExtents, GoingInodes, Progress, Walker,
-    going, kind_of,
+    going, kind_of, warn_if_asked,
 };
-use crate::fs::StoreFiles;
+use crate::fs::{SizeIs, StoreFiles};
 use crate::graph::saturating_sum;
 use crate::threads::{self, Pool};
 use crate::warning::{WarningKind, Warnings};
@@ -170,8 +170,11 @@ pub struct Optimise {
     /// The blocks that the disk would gain under the other rule, if they are
     /// not the same.
     pub other_rule_disk_freed: Option<u64>,
-    /// What the disk would gain in extents, if that is known: of all paths alone.
+    /// What the disk would gain in extents, if that is known: of some paths alone only where
+    /// these are blocks.
     pub freed_physical_size: Option<u64>,
+    /// What that size is.
+    pub freed_physical_size_is: Option<SizeIs>,
     /// Whether that is not what it would gain in blocks.
     pub has_extents: bool,
     /// What new entries of `.links` take in metadata, about.
@@ -322,18 +325,29 @@ impl Optimise {
         };
         let other = NixRules { linked, ..rules };
         let other = simulate(&tree.layout, other, |_| {}).disk_freed;
-        let certain = any_order.is_none_or(|any| any.disk_freed.is_certain());
-        let known = census.is_whole() && certain && files.facts().mounts_below == Some(false);
         let at = census.catalog.store_dir();
-        let going = match known {
-            true => physical(&tree, &gone, files, options, at, &mut warnings),
-            false => Going::Unknown,
+        let unknown = match any_order.is_none_or(|any| any.disk_freed.is_certain()) {
+            false => Some("which files go depends on the order of Nix's threads"),
+            true if files.facts().mounts_below != Some(false) => {
+                Some("files of other file systems may lie in the store")
+            }
+            true => None,
         };
-        let (freed_physical_size, has_extents) = match &going {
-            Going::Blocks => (Some(outcome.disk_freed), false),
-            Going::Unknown => (None, false),
-            Going::Extents(of) => (Some(saturating_sum(of.sizes.iter().copied())), true),
+        let going = match unknown {
+            None => physical(&tree, &gone, files, options, (at, !census.is_whole()), &mut warnings),
+            Some(why) => {
+                warn_if_asked(options.extents, why, at.as_bytes(), &mut warnings);
+                Going::Unknown
+            }
         };
+        let (freed_physical_size, freed_physical_size_is) = match &going {
+            Going::Blocks => (Some(outcome.disk_freed), Some(SizeIs::Exact)),
+            Going::Unknown => (None, None),
+            Going::Extents(of) => {
+                (Some(saturating_sum(of.sizes.iter().copied())), Some(of.sizes_are))
+            }
+        };
+        let has_extents = matches!(going, Going::Extents(_));
         if let Some(tally) = &mut tally {
             tally.physical_sizes = physical_sizes(&tree, &gone, &going);
         }
@@ -384,6 +398,7 @@ impl Optimise {
             any_order,
             other_rule_disk_freed: (other != outcome.disk_freed).then_some(other),
             freed_physical_size,
+            freed_physical_size_is,
             has_extents,
             links_metadata_size,
             deduplication: extents.and_then(|of| of.equal).map(Deduplication::from),
@@ -439,19 +454,23 @@ impl Optimise {
     }
 }
 
-/// What goes with inodes, which are indexes, beneath their blocks.
+/// What goes with inodes, which are indexes, beneath their blocks; warnings are about `at`.
+/// `alone` is whether nothing else is taken to be there.
 fn physical(
     tree: &GatheredTree,
     gone: &[u32],
     files: &StoreFiles,
     options: &OptimiseOptions,
-    at: &str,
+    (at, alone): (&str, bool),
     warnings: &mut Warnings,
 ) -> Going {
     let gone: Vec<u64> = gone.iter().map(|&inode| tree.numbers[inode as usize]).collect();
+    let disk_sizes = tree.layout.inodes.iter().map(|inode| inode.disk_size);
+    let all: Vec<(u64, u64)> = tree.numbers.iter().copied().zip(disk_sizes).collect();
     let inodes = GoingInodes {
         gone: &gone,
-        all: &tree.numbers,
+        all: &all,
+        alone,
         entries: tree.entries,
         equal: options.limit != Some(0),
         name_length: LINK_NAME,

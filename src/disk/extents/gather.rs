@@ -68,7 +68,7 @@ struct Seen {
 /// The owner that unused links of `.links` are.
 const UNUSED_LINKS: u32 = u32::MAX;
 /// How often a tree is read that was written to meanwhile.
-const TRIES: usize = 2;
+pub(super) const TRIES: usize = 2;
 /// More bytes than any disk holds: sums of fewer fit.
 const LARGEST: u64 = 1 << 62;
 
@@ -92,11 +92,6 @@ pub(in crate::disk) fn gather(
     let unwritten = own.warn_of_unwritten(reader.block_size(), at, warnings);
     let left_out = elsewhere || unwritten || own.not_shown > 0;
     let freed_left_out = own.warn_of_links(at, warnings) || left_out;
-    let are = |are: SizeIs, left_out, certain| match (left_out, certain) {
-        (_, false) => SizeIs::About,
-        (true, true) => are.max(SizeIs::AtLeast),
-        (false, true) => are,
-    };
     // Stable: equal ones stay in the order of inodes.
     radsort::sort_by_key(&mut own.references, |reference| reference.start);
     let starts = own.references.chunk_by(|a, b| a.start == b.start).map(|chunk| chunk[0].start);
@@ -113,9 +108,9 @@ pub(in crate::disk) fn gather(
             holders: std::mem::take(&mut holding.holders),
             unused_links,
             raw_size: Some(0),
-            sizes_are: are(reader.sizes_are(), left_out, at_rest),
+            sizes_are: sizes_are(reader.sizes_are(), left_out, at_rest),
             freed_sizes_are: (reader.freed_sizes_are())
-                .map(|freed| are(freed, freed_left_out, at_rest && all_read)),
+                .map(|are| sizes_are(are, freed_left_out, at_rest && all_read)),
             ..Extents::default()
         },
         totals,
@@ -313,20 +308,9 @@ impl Own {
     /// Warns of files of which the tree and `stat` say different things; whether there are
     /// any.
     fn warn_of_unwritten(&self, block_size: u64, at: &[u8], warnings: &mut Warnings) -> bool {
-        let differs = |seen: &&Seen| match seen.bytes.checked_next_multiple_of(block_size.max(1)) {
-            Some(bytes) => blocks(bytes) != seen.blocks,
-            None => true,
-        };
-        let files = self.seen.iter().filter(differs).count();
-        if files > 0 {
-            let s = if files == 1 { "" } else { "s" };
-            let message = format!(
-                "{} file{s} with contents that are not written to the disk yet, or changed \
-                 meanwhile: physical sizes are without them (`sync` writes them)",
-                format_count(files as u64)
-            );
-            warnings.push(WarningKind::Unchecked, at, message);
-        }
+        let differs = |seen: &&Seen| is_unwritten(seen.bytes, seen.blocks, block_size);
+        let files = self.seen.iter().filter(differs).count() as u64;
+        warn_of_unwritten(files, at, warnings);
         files > 0
     }
 }
@@ -371,41 +355,15 @@ impl Holding {
         warnings: &mut Warnings,
     ) -> io::Result<bool> {
         let mut all_read = true;
-        let subvolumes = reader.subvolumes()?;
-        let deleted = subvolumes.iter().filter(|subvolume| subvolume.deleted).count();
-        if deleted > 0 {
-            let s = if deleted == 1 { " is" } else { "s are" };
-            let message = format!(
-                "{deleted} deleted subvolume{s} not cleaned up by btrfs yet: what only they hold \
-                 is taken to be free"
-            );
-            warnings.push(WarningKind::Note, at, message);
-        }
-        for subvolume in subvolumes {
+        for subvolume in subvolumes(reader, at, warnings)? {
             let own = subvolume.id == reader.own();
-            if subvolume.deleted && !own {
-                continue;
-            }
             let holder = self.holders.len() as u32;
             let mut found = false;
             if own {
                 elsewhere.iter().for_each(|&start| found |= self.hold(start, holder));
             } else {
-                let read = reader.read_starts(subvolume.id, &mut |start| {
-                    found |= self.hold(start, holder);
-                });
-                if let Err(error) = read {
-                    if error.kind() == io::ErrorKind::QuotaExceeded {
-                        return Err(error);
-                    }
-                    let message = format!(
-                        "cannot read what this subvolume shares with the store, which is taken to \
-                         be nothing more than was read: {error}"
-                    );
-                    let kind = kind_of(&error);
-                    warnings.push(kind, subvolume.path.clone(), message);
-                    all_read = false;
-                }
+                let each = &mut |start| found |= self.hold(start, holder);
+                all_read &= read_starts(reader, &subvolume, warnings, each)?;
             }
             if found {
                 let Subvolume { path, snapshot, unknown, .. } = subvolume;
@@ -434,6 +392,80 @@ impl Holding {
             }
         };
         true
+    }
+}
+
+/// The subvolumes that refer to extents; a note is about `at` where some are deleted.
+pub(super) fn subvolumes(
+    reader: &dyn ExtentReader,
+    at: &[u8],
+    warnings: &mut Warnings,
+) -> io::Result<Vec<Subvolume>> {
+    let mut subvolumes = reader.subvolumes()?;
+    let deleted = subvolumes.iter().filter(|subvolume| subvolume.deleted).count();
+    if deleted > 0 {
+        let s = if deleted == 1 { " is" } else { "s are" };
+        let message = format!(
+            "{deleted} deleted subvolume{s} not cleaned up by btrfs yet: what only they hold \
+             is taken to be free"
+        );
+        warnings.push(WarningKind::Note, at, message);
+    }
+    subvolumes.retain(|subvolume| !subvolume.deleted || subvolume.id == reader.own());
+    Ok(subvolumes)
+}
+
+/// Shows where the extents begin to which another subvolume refers; whether all of it
+/// could be read.
+pub(super) fn read_starts(
+    reader: &dyn ExtentReader,
+    subvolume: &Subvolume,
+    warnings: &mut Warnings,
+    each: &mut dyn FnMut(u64),
+) -> io::Result<bool> {
+    match reader.read_starts(subvolume.id, each) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => Err(error),
+        Err(error) => {
+            let message = format!(
+                "cannot read what this subvolume shares with the store, which is taken to be \
+                 nothing more than was read: {error}"
+            );
+            warnings.push(kind_of(&error), subvolume.path.clone(), message);
+            Ok(false)
+        }
+    }
+}
+
+/// What sizes are where some files are left out, or where it is not certain that they are
+/// of one moment and that all was read.
+pub(super) fn sizes_are(are: SizeIs, left_out: bool, certain: bool) -> SizeIs {
+    match (left_out, certain) {
+        (_, false) => SizeIs::About,
+        (true, true) => are.max(SizeIs::AtLeast),
+        (false, true) => are,
+    }
+}
+
+/// Whether the tree and `stat` say different things of a file: of bytes of contents that have
+/// a place in the file system, and of blocks in units of 512 bytes.
+pub(super) fn is_unwritten(bytes: u64, found: u32, block_size: u64) -> bool {
+    match bytes.checked_next_multiple_of(block_size.max(1)) {
+        Some(bytes) => blocks(bytes) != found,
+        None => true,
+    }
+}
+
+/// Warns of files that are [unwritten](is_unwritten), if there are any.
+pub(super) fn warn_of_unwritten(files: u64, at: &[u8], warnings: &mut Warnings) {
+    if files > 0 {
+        let s = if files == 1 { "" } else { "s" };
+        let message = format!(
+            "{} file{s} with contents that are not written to the disk yet, or changed \
+             meanwhile: physical sizes are without them (`sync` writes them)",
+            format_count(files)
+        );
+        warnings.push(WarningKind::Unchecked, at, message);
     }
 }
 

@@ -1,9 +1,13 @@
 //! What of a file system's extents goes with some inodes, and what could go after that
 //! because others are equal.
 
-use super::{ExtentsOption, FAR_MORE, Physical, WRITTEN_MEANWHILE, physical_unknown};
+use super::gather::{TRIES, is_unwritten, read_starts, sizes_are, subvolumes, warn_of_unwritten};
+use super::{
+    ExtentsOption, FAR_MORE, Physical, WRITTEN_MEANWHILE, physical_unknown, warn_if_asked,
+};
 use crate::disk::ByNumber;
-use crate::fs::{Compression, ExtentItem, ExtentReader, StoreFiles};
+use crate::disk::inodes::blocks;
+use crate::fs::{Compression, ExtentItem, ExtentReader, SizeIs, StoreFiles};
 use crate::graph::saturating_sum;
 use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
@@ -25,6 +29,8 @@ pub(crate) enum Going {
 pub(crate) struct GoingExtents {
     /// Of each inode: those that nothing else refers to once it goes, and those before it.
     pub(crate) sizes: Vec<u64>,
+    /// What those sizes are.
+    pub(crate) sizes_are: SizeIs,
     /// What is left that equals something else.
     pub(crate) equal: Option<EqualExtents>,
     /// What a name of so many bytes in a directory takes in metadata, as
@@ -50,8 +56,11 @@ pub(crate) struct EqualExtents {
 pub(crate) struct GoingInodes<'a> {
     /// Those that go, in their order.
     pub(crate) gone: &'a [u64],
-    /// All of the store, those that go too.
-    pub(crate) all: &'a [u64],
+    /// All of the store, those that go too; beside each its blocks in bytes.
+    pub(crate) all: &'a [(u64, u64)],
+    /// Whether they are taken to be alone on the disk: who else refers to extents, and so what
+    /// goes, is not what the file system says.
+    pub(crate) alone: bool,
     /// How many entries were met.
     pub(crate) entries: u64,
     /// Whether it is asked what is left that is equal.
@@ -78,22 +87,48 @@ pub(crate) fn going(
         Err(Physical::Blocks) => return Ok(Going::Blocks),
         Err(_) => return Ok(Going::Unknown),
     };
-    let read = || {
-        let before = reader.generation()?;
-        let extents = extents_of(&*reader, inodes)?;
-        Ok::<_, io::Error>((extents, reader.generation()? != before))
-    };
-    let (extents, changed) = match read() {
+    if inodes.alone {
+        warn_if_asked(option, ALONE, at.as_bytes(), warnings);
+        return Ok(Going::Unknown);
+    }
+    match read_at_rest(&*reader, inodes, at.as_bytes(), warnings) {
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
             warnings.push(WarningKind::Note, at, physical_unknown(FAR_MORE));
-            return Ok(Going::Unknown);
+            Ok(Going::Unknown)
         }
-        read => read?,
-    };
-    if changed {
-        warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
+        read => read.map(Going::Extents),
     }
-    Ok(Going::Extents(extents))
+}
+
+/// Why it is not known what goes of some paths that are taken to be alone.
+const ALONE: &str = "targets are taken as if nothing else were in the store, and it may share \
+                     extents with them";
+
+/// Reads the extents, again where they were written to meanwhile.
+fn read_at_rest(
+    reader: &dyn ExtentReader,
+    inodes: GoingInodes<'_>,
+    at: &[u8],
+    warnings: &mut Warnings,
+) -> io::Result<GoingExtents> {
+    let mut before = reader.generation()?;
+    let mut tries = TRIES;
+    loop {
+        // Of each try alone.
+        let mut said = Warnings::new();
+        let mut extents = extents_of(reader, inodes, at, &mut said)?;
+        let after = reader.generation()?;
+        tries -= 1;
+        let at_rest = std::mem::replace(&mut before, after) == after;
+        if at_rest || tries == 0 {
+            warnings.extend(said);
+            if !at_rest {
+                warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
+                extents.sizes_are = SizeIs::About;
+            }
+            return Ok(extents);
+        }
+    }
 }
 
 /// An extent by who uses it last.
@@ -112,25 +147,69 @@ const STAYS: u32 = u32::MAX - 1;
 /// Something outside the store refers to it.
 const HELD: u32 = u32::MAX;
 
-fn extents_of(reader: &dyn ExtentReader, inodes: GoingInodes<'_>) -> io::Result<GoingExtents> {
+/// An inode of the store.
+struct User {
+    /// Its blocks, in units of 512 bytes.
+    blocks: u32,
+    /// Bytes of its contents that have a place in the file system.
+    bytes: u64,
+    /// Where in the order it goes, or [`STAYS`].
+    goes: u32,
+}
+
+/// Those of the inodes, by number.
+fn users(inodes: GoingInodes<'_>) -> (ByNumber, Vec<User>) {
+    let (mut numbers, mut users) = (ByNumber::default(), Vec::with_capacity(inodes.all.len()));
+    for &(ino, disk_size) in inodes.all {
+        let next = users.len() as u32;
+        if numbers.get_or_insert(ino, next) == next {
+            users.push(User { blocks: blocks(disk_size), bytes: 0, goes: STAYS });
+        }
+    }
+    for (at, &ino) in (0u32..).zip(inodes.gone) {
+        if let Some(user) = numbers.get(ino) {
+            let goes = &mut users[user as usize].goes;
+            *goes = at.min(*goes);
+        }
+    }
+    (numbers, users)
+}
+
+fn extents_of(
+    reader: &dyn ExtentReader,
+    inodes: GoingInodes<'_>,
+    at: &[u8],
+    warnings: &mut Warnings,
+) -> io::Result<GoingExtents> {
     let name_size = reader.name_size(inodes.name_length);
     if inodes.gone.is_empty() && !inodes.equal {
-        return Ok(GoingExtents { sizes: Vec::new(), equal: None, name_size });
+        let sizes_are = SizeIs::Exact;
+        return Ok(GoingExtents { sizes: Vec::new(), sizes_are, equal: None, name_size });
     }
-    let mut users = ByNumber::default();
-    for (at, &ino) in (0u32..).zip(inodes.gone) {
-        users.get_or_insert(ino, at.min(STAYS));
-    }
-    inodes.all.iter().for_each(|&ino| _ = users.get_or_insert(ino, STAYS));
+    let (numbers, mut users) = users(inodes);
     // Each extent once, by its address.
     let (mut places, mut extents) = (ByNumber::default(), Vec::<Used>::new());
     let mut elsewhere = Vec::new();
     reader.read(&mut |ino, item| {
-        let ExtentItem::Extent { start, disk_size, uncompressed_size, compression, .. } = item
-        else {
-            return;
+        let user = numbers.get(ino).map(|user| &mut users[user as usize]);
+        let (start, disk_size, uncompressed_size, compression, bytes) = match item {
+            ExtentItem::Inline { uncompressed_size, .. } => {
+                if let Some(user) = user {
+                    user.bytes = user.bytes.saturating_add(uncompressed_size);
+                }
+                return;
+            }
+            ExtentItem::Extent {
+                start,
+                disk_size,
+                uncompressed_size,
+                referenced_size,
+                compression,
+            } => (start, disk_size, uncompressed_size, compression, referenced_size),
         };
-        let Some(last) = users.get(ino) else { return elsewhere.push(start) };
+        let Some(user) = user else { return elsewhere.push(start) };
+        user.bytes = user.bytes.saturating_add(bytes);
+        let last = user.goes;
         let place = places.get_or_insert(start, extents.len() as u32) as usize;
         match extents.get_mut(place) {
             Some(extent) => {
@@ -147,11 +226,16 @@ fn extents_of(reader: &dyn ExtentReader, inodes: GoingInodes<'_>) -> io::Result<
         }
     };
     elsewhere.into_iter().for_each(&mut hold);
-    for subvolume in reader.subvolumes()? {
-        if subvolume.id != reader.own() && !subvolume.deleted {
-            reader.read_starts(subvolume.id, &mut hold)?;
+    let mut all_read = true;
+    for subvolume in subvolumes(reader, at, warnings)? {
+        if subvolume.id != reader.own() {
+            all_read &= read_starts(reader, &subvolume, warnings, &mut hold)?;
         }
     }
+    let block_size = reader.block_size();
+    let unwritten = users.iter().filter(|user| is_unwritten(user.bytes, user.blocks, block_size));
+    let unwritten = unwritten.count() as u64;
+    warn_of_unwritten(unwritten, at, warnings);
     let mut sizes = vec![0u64; inodes.gone.len()];
     extents.retain(|extent| match sizes.get_mut(extent.last as usize) {
         Some(sum) => {
@@ -162,6 +246,7 @@ fn extents_of(reader: &dyn ExtentReader, inodes: GoingInodes<'_>) -> io::Result<
     });
     Ok(GoingExtents {
         sizes,
+        sizes_are: sizes_are(SizeIs::Exact, unwritten > 0, all_read),
         equal: if inodes.equal { equal(reader, extents)? } else { None },
         name_size,
     })
@@ -200,4 +285,84 @@ fn equal(reader: &dyn ExtentReader, mut extents: Vec<Used>) -> io::Result<Option
         algorithm: checksums.algorithm,
         strong: checksums.strong,
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{Subvolume, damaged};
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Inode 10 and 11 of 4 KiB each, 11 with blocks that are in no tree if `unwritten`; and
+    /// a second subvolume.
+    #[derive(Default)]
+    struct Told {
+        unwritten: bool,
+        unreadable: bool,
+        /// How often the generation still grows.
+        steps: AtomicU64,
+        generation: AtomicU64,
+    }
+
+    impl ExtentReader for Told {
+        fn block_size(&self) -> u64 {
+            4096
+        }
+
+        fn generation(&self) -> io::Result<u64> {
+            let step = |left: u64| left.checked_sub(1);
+            let steps = self.steps.fetch_update(Ordering::Relaxed, Ordering::Relaxed, step);
+            Ok(self.generation.fetch_add(u64::from(steps.is_ok()), Ordering::Relaxed))
+        }
+
+        fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
+            Ok([0, 1].map(|id| Subvolume { id, ..Subvolume::default() }).to_vec())
+        }
+
+        fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+            for ino in [10, 11] {
+                each(ino, ExtentItem::whole(ino * 4096, 4096, Compression::None));
+            }
+            Ok(())
+        }
+
+        fn read_starts(&self, _: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
+            each(11 * 4096);
+            if self.unreadable { Err(damaged("")) } else { Ok(()) }
+        }
+    }
+
+    /// What goes with both inodes, and the kinds of warnings.
+    fn told(told: &Told) -> (Vec<u64>, SizeIs, Vec<WarningKind>) {
+        let inodes = GoingInodes {
+            gone: &[10, 11],
+            all: &[(10, 4096), (11, if told.unwritten { 8192 } else { 4096 })],
+            alone: false,
+            entries: 2,
+            equal: false,
+            name_length: 0,
+        };
+        let mut warnings = Warnings::new();
+        let extents = read_at_rest(told, inodes, b"/nix/store", &mut warnings).unwrap();
+        let kinds = warnings.iter().map(|warning| warning.kind).collect();
+        (extents.sizes, extents.sizes_are, kinds)
+    }
+
+    #[test]
+    fn what_is_uncertain_is_said_and_the_rest_counts() {
+        let sizes = vec![4096, 0];
+        assert_eq!(told(&Told::default()), (sizes.clone(), SizeIs::Exact, vec![]));
+        let unreadable = Told { unreadable: true, ..Told::default() };
+        let expected = (sizes.clone(), SizeIs::About, vec![WarningKind::Damaged]);
+        assert_eq!(told(&unreadable), expected);
+        let unwritten = Told { unwritten: true, ..Told::default() };
+        let expected = (sizes.clone(), SizeIs::AtLeast, vec![WarningKind::Unchecked]);
+        assert_eq!(told(&unwritten), expected);
+        // Read once more, and then as it is; what both tries say is said once.
+        let steps =
+            |steps| Told { steps: AtomicU64::new(steps), unwritten: true, ..Told::default() };
+        assert_eq!(told(&steps(1)), expected);
+        let kinds = vec![WarningKind::Unchecked, WarningKind::Uncertain];
+        assert_eq!(told(&steps(9)), (sizes, SizeIs::About, kinds));
+    }
 }

@@ -340,9 +340,7 @@ fn reader(
         ExtentSource::Blocks => Err(Physical::Blocks),
         // Files that were not opened.
         ExtentSource::Files(FileExtents { why, .. }) | ExtentSource::Unknown(why) => {
-            if option == ExtentsOption::Exact {
-                warn_of_unknown(&why, at, warnings);
-            }
+            warn_if_asked(option, &why, at, warnings);
             Err(Physical::Unknown(why))
         }
     }
@@ -350,6 +348,13 @@ fn reader(
 
 fn warn_of_unknown(why: &str, at: &[u8], warnings: &mut Warnings) {
     warnings.push(WarningKind::Unchecked, at, physical_unknown(why));
+}
+
+/// Warns that nothing is known beneath blocks, and why, where that was asked for.
+pub(crate) fn warn_if_asked(option: ExtentsOption, why: &str, at: &[u8], warnings: &mut Warnings) {
+    if option == ExtentsOption::Exact {
+        warn_of_unknown(why, at, warnings);
+    }
 }
 
 /// The warning that nothing is known beneath blocks, and why.

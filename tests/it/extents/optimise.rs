@@ -41,10 +41,23 @@ fn a_real_optimisation_frees_what_was_foretold() {
         }
     }
     let before = btrfs.used();
-    let mut args = store.args();
-    args.extend(["optimise", "--format", "json"].map(Into::into));
-    let optimise = btrfs.env.json(args);
+    let ask = |how: &str, more: &[&str]| {
+        let mut args = store.args();
+        args.extend(["--extents", how, "optimise", "--format", "json"].map(Into::into));
+        args.extend(more.iter().map(Into::into));
+        let ran = btrfs.env.run(args);
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+        (answer, ran.status)
+    };
+    let (optimise, status) = ask("auto", &[]);
+    assert_eq!((&optimise["freed_physical_size_is"], status), (&"exact".into(), 0));
     let foretold = optimise["freed_physical_size"].as_u64().unwrap();
+    // Of a closure that stands alone it is not known: who asks for it is told so.
+    for (how, expected) in [("auto", 0), ("exact", 3), ("never", 0)] {
+        let (closure, status) = ask(how, &["one"]);
+        assert_eq!(closure["freed_physical_size"], Value::Null, "{how}: {closure:#}");
+        assert_eq!((status, closure["complete"] == false), (expected, expected == 3), "{how}");
+    }
     assert!(optimise["disk_freed"].as_u64().unwrap() > 2 << 20, "{optimise:#}");
     // Two copies of what no other shares, the zeros compressed.
     assert_eq!(foretold, 2 * (102_400 + 32_768));
