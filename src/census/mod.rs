@@ -360,6 +360,11 @@ impl Census {
         self.disk.as_ref().and_then(DiskScan::freed_sizes_are)
     }
 
+    /// Whether it was asked for what the files take beneath their blocks.
+    pub(crate) fn asks_physical(&self) -> bool {
+        self.disk.as_ref().is_some_and(DiskScan::asks_physical)
+    }
+
     /// Why what the files take beneath their blocks is not known, where the disk was asked.
     pub(crate) fn physical_unknown(&self) -> Option<&str> {
         match &self.disk.as_ref()?.physical {

@@ -104,8 +104,10 @@ pub(super) fn run(
     let options = GarbageOptions { choice, settings, steps, filter, why };
     let mut garbage = Garbage::new(whole(&census), &found, &options);
     let freed = garbage.dead.freed().unwrap_or_default();
-    let (settings, warnings) = (&options.settings, &mut garbage.warnings);
-    garbage.enough = args.need.smallest(subject, &census, &found, settings, freed, warnings)?;
+    if let Some(need) = args.need.need(&census)? {
+        need.warn_of_blocks(&census, &mut garbage.warnings);
+    }
+    garbage.enough = args.need.smallest(subject, &census, &found, &options.settings, freed)?;
     let enough = garbage.enough.as_ref().is_none_or(|set| set.proof != Proof::NotEnough);
     let left = Selection { filter: None, ..rows.selection()? };
     let exit = if enough { Exit::Done } else { Exit::No };

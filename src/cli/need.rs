@@ -5,9 +5,8 @@ use super::exit::Failure;
 use super::subject::{Subject, whole};
 use crate::analysis::reclaim::{Measure, Need, SmallestOptions, SmallestSet, Tier};
 use crate::census::Census;
-use crate::disk::{ExtentsOption, Space};
+use crate::disk::Space;
 use crate::roots::{FoundRoots, GcSettings};
-use crate::warning::{WarningKind, Warnings};
 use clap::Args;
 
 /// How much is to come free.
@@ -55,7 +54,7 @@ impl NeedArgs {
     }
 
     /// The smallest set of roots whose removal is enough beside the garbage, if that
-    /// was asked. What is uncertain of it is a warning.
+    /// was asked.
     pub(super) fn smallest(
         &self,
         subject: &Subject,
@@ -63,12 +62,8 @@ impl NeedArgs {
         found: &FoundRoots,
         settings: &GcSettings,
         garbage: Space,
-        warnings: &mut Warnings,
     ) -> Result<Option<SmallestSet>, Failure> {
         let Some(need) = self.need(census)? else { return Ok(None) };
-        if need.measure == Measure::Disk && subject.extents() != ExtentsOption::Never {
-            warn_of_blocks(census, warnings);
-        }
         let options = SmallestOptions {
             settings: settings.clone(),
             need,
@@ -96,18 +91,6 @@ impl NeedArgs {
             }
         };
         Ok(Some(Need { measure: Measure::Disk, amount }))
-    }
-}
-
-/// Warns where a need of bytes is judged by blocks, as what really comes free is not known.
-fn warn_of_blocks(census: &Census, warnings: &mut Warnings) {
-    if census.disk.is_some() && census.freed_sizes_are().is_none() {
-        let why = census.physical_unknown().unwrap_or("files were asked one by one");
-        let message = format!(
-            "what comes free is judged by blocks: what the file system really frees is not known \
-             ({why})"
-        );
-        warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
     }
 }
 

@@ -81,8 +81,7 @@ pub(super) fn run(
         reclaim.warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
     }
     let freed = reclaim.garbage.unwrap_or_default();
-    let warnings = &mut reclaim.warnings;
-    reclaim.smallest = args.need.smallest(subject, &census, &found, &settings, freed, warnings)?;
+    reclaim.smallest = args.need.smallest(subject, &census, &found, &settings, freed)?;
     let exit = if reclaim.enough == Some(false) { Exit::No } else { Exit::Done };
     request.answer(reclaim.document(whole(&census), &subject.location), exit)
 }

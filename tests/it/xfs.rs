@@ -215,7 +215,7 @@ fn where_owners_are_not_listed_files_say_it() {
         Physical::Unknown(why) => why,
         other => panic!("{other:?}"),
     };
-    assert!(why.contains("rmapbt=1") && why.contains("--extents exact"), "{why}");
+    assert!(why.contains("rmapbt=1") && why.contains("exact sizes"), "{why}");
 
     let as_nobody = |args: &[&str]| -> Value {
         let ran = xfs.as_nobody(args);

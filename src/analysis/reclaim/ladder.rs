@@ -199,6 +199,10 @@ impl<'f> Reclaim<'f> {
                 ladder.push(ActionKind::Optimise, "", space.inodes, Some(space), commands);
             }
         }
+        let mut warnings = garbage.warnings;
+        if let Some(need) = options.need {
+            need.warn_of_blocks(census.census(), &mut warnings);
+        }
         let device = census.disk.as_ref().and_then(|disk| disk.devices.first().copied());
         ladder.outside(&outside, device);
         let (actions, done) = (
@@ -216,7 +220,7 @@ impl<'f> Reclaim<'f> {
             smallest: None,
             garbage: garbage.steps[0].dead.freed(),
             now: options.now,
-            warnings: garbage.warnings,
+            warnings,
         }
     }
 }

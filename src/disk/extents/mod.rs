@@ -28,10 +28,12 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Why physical sizes are not known where nobody asked for them.
 const NOT_ASKED: &str = "it was not asked for";
+const NOT_KEPT: &str = "it was not asked for when the snapshot was taken";
 
 /// Why physical sizes are not known where reading extents takes far longer than the walk.
 pub(super) const FAR_MORE: &str = "the file system holds far more than was walked, in \
-                                   snapshots or elsewhere; --extents exact reads it all";
+                                   snapshots or elsewhere; all of it is read where exact \
+                                   sizes are asked for";
 
 /// The warning that a file system was written to meanwhile.
 const WRITTEN_MEANWHILE: &str = "the file system was written to while its extents were read: \
@@ -301,7 +303,8 @@ pub(super) fn source(files: &StoreFiles, option: ExtentsOption) -> ExtentSource 
         ExtentsOption::Exact => files.directory().extents(),
         ExtentsOption::Auto => match files.directory().extents() {
             ExtentSource::Files(FileExtents { why, .. }) => ExtentSource::Unknown(format!(
-                "{why}; `--extents exact` asks each file, which takes several times a walk"
+                "{why}; each file is asked where exact sizes are asked for, which takes several \
+                 times a walk"
             )),
             source => source,
         },
@@ -403,8 +406,11 @@ pub(super) fn with_blocks(inodes: &[Inode]) -> Vec<(u64, u64)> {
 }
 
 impl DiskScan {
-    /// Answers with what is known of physical sizes as much as is asked for.
+    /// Answers with what a snapshot knows of physical sizes as much as is asked for.
     pub(crate) fn ask_extents(&mut self, option: ExtentsOption, at: &[u8]) {
+        if !self.asks_physical() {
+            self.physical = Physical::Unknown(NOT_KEPT.to_owned());
+        }
         match (option, &self.physical) {
             (ExtentsOption::Never, _) => {
                 self.physical = Physical::Unknown(NOT_ASKED.to_owned());
@@ -415,6 +421,11 @@ impl DiskScan {
             }
             _ => {}
         }
+    }
+
+    /// Whether it was asked for what files take beneath their blocks.
+    pub(crate) fn asks_physical(&self) -> bool {
+        !matches!(&self.physical, Physical::Unknown(why) if why == NOT_ASKED)
     }
 
     /// The extents, where blocks do not say what files take.

@@ -184,7 +184,7 @@ fn far_more_than_the_store_is_read_only_when_asked() {
     let report = ["report", "--all"];
     let physical = |how: &str| {
         let (answer, said) = ask(how, &report);
-        (answer["paths"][0]["physical_size"].clone(), said.contains("--extents exact"))
+        (answer["paths"][0]["physical_size"].clone(), said.contains("exact sizes"))
     };
     for n in 0..5 {
         btrfs.btrfs(&["subvolume", "snapshot", "-r", "home", &format!("{n}")]);
@@ -201,7 +201,7 @@ fn far_more_than_the_store_is_read_only_when_asked() {
     let (overview, _) = ask("auto", &[]);
     assert_eq!(overview["physical_size"], Value::Null);
     let why = overview["physical_size_unknown"].as_str().unwrap();
-    assert!(why.contains("--extents exact"), "{why}");
+    assert!(why.contains("exact sizes"), "{why}");
     let freed = |how: &str| ask(how, &["optimise"]).0["freed_physical_size"].clone();
     assert_eq!((freed("auto"), freed("exact")), (Value::Null, 0.into()));
 }

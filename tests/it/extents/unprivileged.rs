@@ -33,19 +33,22 @@ fn without_privilege_sizes_are_about_and_only_where_asked_for() {
     assert_eq!((&report["paths"][0]["physical_size"], ran.status), (&Value::Null, 0), "{ran:?}");
     assert_eq!(report["physical_size_is"], Value::Null);
     let overview = btrfs.as_nobody(&["--scan"]);
-    assert!(overview.stdout.contains("--extents exact"), "{overview:?}");
+    assert!(overview.stdout.contains("exact sizes"), "{overview:?}");
 
     // Zeros take blocks, and next to nothing: blocks do not say that it is enough.
-    let need = |how: &str| {
-        let garbage = ["garbage", "--no-runtime", "--need", "1M", "--json"];
-        btrfs.as_nobody(&[&["--scan", "--extents", how], &garbage[..]].concat())
+    let need = |how: &str, command: &str| {
+        let need = [command, "--no-runtime", "--need", "1M", "--json"];
+        btrfs.as_nobody(&[&["--scan", "--extents", how], &need[..]].concat())
     };
-    for how in ["auto", "exact"] {
-        let ran = need(how);
-        assert_eq!(ran.status, 3, "{ran:?}");
-        assert!(ran.stderr.contains("what comes free is judged by blocks"), "{}", ran.stderr);
+    for command in ["garbage", "reclaim"] {
+        for how in ["auto", "exact"] {
+            let ran = need(how, command);
+            assert_eq!(ran.status, 3, "{ran:?}");
+            let said = ran.stderr.matches("what comes free is judged by blocks").count();
+            assert_eq!(said, 1, "{}", ran.stderr);
+        }
+        assert!(!need("never", command).stderr.contains("judged"));
     }
-    assert!(!need("never").stderr.contains("judged"));
 
     let (report, ran) = json("exact");
     assert_eq!((&report["complete"], ran.status), (&false.into(), 3), "{ran:?}");
