@@ -3,6 +3,7 @@
 use super::retained::{Retained, SizeKind, Sizes, examined_roots};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
+use crate::disk::{DiskScan, ExtentsByInode, InodeOwner};
 use crate::graph::{Cuts, NodeSet, Rows, TooHeavy, reachable};
 use std::collections::{HashMap, HashSet};
 
@@ -129,15 +130,40 @@ pub(super) struct DroppedFrom {
     pub(super) private_disk_size: u64,
     /// How many of those inodes and directories.
     pub(super) private_inodes: u64,
+    /// The numbers of those of the store's own file system, where there are extents.
+    pub(super) private_numbers: Vec<u64>,
     /// Names taken of each inode with several, by the scan's index of it.
     pub(super) names: HashMap<u32, u32>,
 }
 
 impl Dropped {
-    /// Whether it is known what is left of extents: of files that are dropped it is not.
+    /// Whether it is known what is left of extents: where files are dropped these have to
+    /// be known by inode.
     pub(super) fn knows_physical(&self, census: &Census) -> bool {
-        census.knows_physical() && (self.paths.is_empty() || !census.has_extents())
+        let by_inode = || !census.has_extents() || extents_by_inode(census).is_some();
+        census.knows_physical() && (self.paths.is_empty() || by_inode())
     }
+
+    /// What is left of the extents of some paths; `inodes` are those of several names that
+    /// are left in them.
+    fn physical_size(&self, extents: &ExtentsByInode, paths: &NodeSet, inodes: &NodeSet) -> u64 {
+        let counts = |owner| match owner {
+            Some(InodeOwner::Path(path)) => paths.contains(path),
+            Some(InodeOwner::Inode(inode)) => inodes.contains(inode),
+            None => false,
+        };
+        let mut counts: Vec<bool> = extents.owners().map(counts).collect();
+        for number in self.paths.values().flat_map(|from| &from.private_numbers) {
+            if let Some(place) = extents.place(*number) {
+                counts[place as usize] = false;
+            }
+        }
+        extents.union(&counts).physical_size
+    }
+}
+
+fn extents_by_inode(census: &Census) -> Option<&ExtentsByInode> {
+    census.disk.as_ref().and_then(DiskScan::extents)?.by_inode()
 }
 
 /// How many changes may be tried on a graph, each of which goes over all of it: on
@@ -157,7 +183,7 @@ pub struct Gain {
     pub nar_size: Option<u64>,
     /// Disk size; `None` if the disk was not asked.
     pub disk_size: Option<u64>,
-    /// Extents; `None` if they are not known, as where files are dropped.
+    /// Extents; `None` if they are not known.
     pub physical_size: Option<u64>,
     /// Inodes; `None` if the disk was not asked.
     pub inodes: Option<u64>,
@@ -204,8 +230,9 @@ impl Gain {
     }
 }
 
-/// The sizes of a set of paths, without the files dropped (but their extents). Unknown NAR sizes
-/// count as 0: for orders; see [`known_nar_size`].
+/// The sizes of a set of paths, without the files dropped; with their extents where [these
+/// are not known](Dropped::knows_physical). Unknown NAR sizes count as 0: for orders; see
+/// [`known_nar_size`].
 pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Sizes {
     let (mut nar, mut disk, mut inodes) = (0u64, 0u64, 0u64);
     let several = census.disk.as_ref().map_or(0, |d| d.inodes.len());
@@ -227,9 +254,13 @@ pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Si
             }
         }
     }
-    let physical = match census.shared().filter(|_| census.has_extents()) {
-        Some(shared) => shared.union(paths.iter().map(PathIndex::new)).extents.physical_size,
-        None => disk,
+    let by_inode = extents_by_inode(census).filter(|_| !dropped.paths.is_empty());
+    let physical = match (by_inode, census.shared().filter(|_| census.has_extents())) {
+        (Some(extents), _) => dropped.physical_size(extents, paths, &seen),
+        (None, Some(shared)) => {
+            shared.union(paths.iter().map(PathIndex::new)).extents.physical_size
+        }
+        (None, None) => disk,
     };
     Sizes { nar, disk, inodes, physical }
 }

@@ -3,7 +3,7 @@
 
 use crate::answer::{Cell, Column, Field, Section};
 use crate::census::{Census, PathIndex};
-use crate::disk::{DiskScan, Space};
+use crate::disk::{DiskScan, ExtentSizes, Space};
 use crate::fs::SizeIs;
 
 /// A column of blocks and the same of extents, with the same heading.
@@ -34,6 +34,33 @@ pub(super) fn own_cells<'a>(census: &Census, path: Option<PathIndex>) -> [Cell<'
     [
         Cell::optional(usage, |usage| Cell::Size(usage.disk_size)),
         Cell::optional(sizes, |sizes| Cell::Size(sizes.physical_size)),
+    ]
+}
+
+/// Columns of what files take, in blocks and in extents, of which people see the latter if
+/// `shows`: rows are weighed by these.
+pub(super) fn size_columns(census: &Census, shows: bool) -> Vec<Column> {
+    let about = census.physical_sizes_are() == Some(SizeIs::About);
+    let disk = Column::size("disk_size").titled("disk size").hidden_if(shows);
+    let physical = Column::size("physical_size").hidden_if(!shows);
+    let physical = physical.titled(if about { "physical, about" } else { "physical" });
+    vec![
+        if shows { disk } else { disk.weight().share() },
+        if shows { physical.weight().share() } else { physical },
+        Column::size("uncompressed_size").hidden(),
+        Column::size("referenced_size").hidden(),
+        Column::size("inline_size").hidden(),
+    ]
+}
+
+/// The cells of those columns that are of extents.
+pub(super) fn extent_cells<'a>(sizes: Option<ExtentSizes>) -> [Cell<'a>; 4] {
+    let size = |size: fn(ExtentSizes) -> u64| Cell::optional(sizes.map(size), Cell::Size);
+    [
+        size(|sizes| sizes.physical_size),
+        size(|sizes| sizes.uncompressed_size),
+        size(|sizes| sizes.referenced_size),
+        size(|sizes| sizes.inline_size),
     ]
 }
 
@@ -136,6 +163,18 @@ pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
         sections.push(Section::Note(note));
     }
     sections
+}
+
+/// The same where sizes are of less than paths, which only some answers know of extents.
+pub(super) fn notes_of_files<'a>(census: &Census, shows: bool) -> Vec<Section<'a>> {
+    match shows || !census.has_extents() {
+        true => notes(census),
+        false => vec![Section::fields(
+            None,
+            "",
+            vec![is_field(None), Field::hidden("freed_physical_size_is", is_cell(None))],
+        )],
+    }
 }
 
 /// What those outside the store keep of the extents that would go with some paths.

@@ -13,7 +13,8 @@ use std::fmt::Write;
 ///
 /// Each entry of a path is of exactly one kind, by one table of rules. The kinds
 /// sum to the disk size of all that is examined, each inode once; an inode whose
-/// names are of several kinds is of the last of them.
+/// names are of several kinds is of the last of them, and so is an extent that
+/// files of several kinds use.
 #[derive(Debug, Args)]
 #[command(after_long_help = table())]
 pub(super) struct KindsArgs {

@@ -650,12 +650,34 @@ impl Subject {
         Census::new(catalog, examine, scan).map_err(|e| Failure::because(&e))
     }
 
+    /// A census with the disk if the user says so, and with extents by inode: for questions
+    /// about less than a path.
+    pub(super) fn census_by_inode(
+        &self,
+        request: &Request,
+        catalog: Catalog,
+        examine: &Examine,
+    ) -> Result<Census, Failure> {
+        let scan = self.scan_with(request, &catalog, examine, true)?;
+        Census::new(catalog, examine, scan).map_err(|e| Failure::because(&e))
+    }
+
     /// What the disk says of the paths to examine, if the user wants that.
     pub(super) fn scan(
         &self,
         request: &Request,
         catalog: &Catalog,
         examine: &Examine,
+    ) -> Result<Option<DiskScan>, Failure> {
+        self.scan_with(request, catalog, examine, false)
+    }
+
+    fn scan_with(
+        &self,
+        request: &Request,
+        catalog: &Catalog,
+        examine: &Examine,
+        inode_extents: bool,
     ) -> Result<Option<DiskScan>, Failure> {
         if !self.walks_disk() {
             return Ok(None);
@@ -665,20 +687,23 @@ impl Subject {
         }
         if let Some(since) = &self.since {
             if since.is_to_be_updated() {
-                return self.whole_scan(request, catalog).map(|whole| Some(whole.scan));
+                let whole = self.whole_scan_with(request, catalog, inode_extents)?;
+                return Ok(Some(whole.scan));
             }
             if let Some(scan) = since.unchanged_scan(self.files()?)? {
                 return Ok(Some(scan));
             }
             if let Some(earlier) = since.earlier(false)? {
                 let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
-                    earlier.scan(files, catalog, options, progress)
+                    let options = ScanOptions { inode_extents, ..*options };
+                    earlier.scan(files, catalog, &options, progress)
                 };
                 return self.scanned(request, scan).map(Some);
             }
         }
         let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
-            census::scan(files, catalog, examine, options, progress)
+            let options = ScanOptions { inode_extents, ..*options };
+            census::scan(files, catalog, examine, &options, progress)
         };
         self.scanned(request, scan).map(Some)
     }
@@ -706,7 +731,8 @@ impl Subject {
                 (scan, kinds)
             }
             None => self.scanned(request, |files, options, progress| {
-                census::scan_kinds(files, &catalog, examine, options, progress)
+                let options = ScanOptions { inode_extents: true, ..*options };
+                census::scan_kinds(files, &catalog, examine, &options, progress)
             })?,
         };
         let census = Census::new(catalog, examine, Some(scan)).map_err(|e| Failure::because(&e))?;
@@ -722,14 +748,16 @@ impl Subject {
     ) -> Result<Option<(DiskScan, KindScan)>, Failure> {
         let Some(since) = &self.since else { return Ok(None) };
         if since.is_to_be_updated() {
-            return self.whole_scan(request, catalog).map(|whole| Some((whole.scan, whole.kinds)));
+            let whole = self.whole_scan_with(request, catalog, true)?;
+            return Ok(Some((whole.scan, whole.kinds)));
         }
         if let Some(unchanged) = since.unchanged_kinds(self.files()?)? {
             return Ok(Some(unchanged));
         }
         let Some(earlier) = since.earlier(true)? else { return Ok(None) };
         let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
-            earlier.scan_kinds(files, catalog, options, progress)
+            let options = ScanOptions { inode_extents: true, ..*options };
+            earlier.scan_kinds(files, catalog, &options, progress)
         };
         self.scanned(request, scan).map(Some)
     }
@@ -741,9 +769,20 @@ impl Subject {
         request: &Request,
         catalog: &Catalog,
     ) -> Result<WholeScan, Failure> {
+        self.whole_scan_with(request, catalog, false)
+    }
+
+    /// The same, with extents by inode if these are needed.
+    fn whole_scan_with(
+        &self,
+        request: &Request,
+        catalog: &Catalog,
+        inode_extents: bool,
+    ) -> Result<WholeScan, Failure> {
         let earlier = self.since.as_ref().map(|since| since.earlier(true)).transpose()?.flatten();
         let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
-            since::scan_whole(earlier.as_ref(), files, catalog, options, progress)
+            let options = ScanOptions { inode_extents, ..*options };
+            since::scan_whole(earlier.as_ref(), files, catalog, &options, progress)
         };
         let whole = self.scanned(request, scan)?;
         if let Some(since) = self.since.as_ref().filter(|since| since.is_to_be_updated()) {

@@ -111,9 +111,13 @@ pub(super) fn run(
         Change::Replace(_, new) => Some(new),
         _ => None,
     }));
-    let census = subject.census(request, catalog, &Examine::Closure(examined), true)?;
     let drops =
         steps.iter().any(|step| matches!(step.change, Change::DropFiles(_) | Change::DropKinds(_)));
+    let examine = Examine::Closure(examined);
+    let census = match drops {
+        true => subject.census_by_inode(request, catalog, &examine)?,
+        false => subject.census(request, catalog, &examine, true)?,
+    };
     let files = if drops { Some(subject.files()?) } else { None };
     let answer = WhatIf::new(&census, files, &targets, &steps, subject.threads());
     let answer = answer.map_err(|e| match e {

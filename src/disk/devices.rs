@@ -13,6 +13,11 @@ impl Devices {
         Self { store, list: RwLock::new(vec![store]) }
     }
 
+    /// The store directory's.
+    pub(super) fn first(&self) -> u64 {
+        self.store
+    }
+
     pub(super) fn index(&self, dev: u64) -> u32 {
         if dev == self.store {
             return 0;

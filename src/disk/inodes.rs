@@ -194,7 +194,7 @@ pub(super) fn blocks(bytes: u64) -> u32 {
 }
 
 /// Indexes by inode number, of one device.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct ByNumber(HashTable<(u64, u32)>);
 
 impl ByNumber {

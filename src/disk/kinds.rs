@@ -53,6 +53,13 @@ pub struct SharedName {
     pub kind: FileKind,
 }
 
+/// A file of the store's own file system that has blocks and no other name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FileOfKind {
+    pub(crate) ino: u64,
+    pub(crate) kind: FileKind,
+}
+
 /// The kinds of what a scan met.
 #[derive(Clone, Debug, Default)]
 pub struct KindScan {
@@ -60,6 +67,8 @@ pub struct KindScan {
     own: Vec<(u32, FileKind, KindSums)>,
     /// By path, then inode, then kind; one for each name.
     names: Vec<(u32, SharedName)>,
+    /// By path: files with one name, where extents are known by inode.
+    files: Vec<(u32, FileOfKind)>,
     /// What kept kinds from being known.
     pub(crate) warnings: Warnings,
 }
@@ -81,7 +90,7 @@ impl KindScan {
     ) -> Option<Self> {
         let key = |&(path, kind, _): &(u32, FileKind, KindSums)| (path, kind);
         let fits = own.windows(2).all(|w| key(&w[0]) < key(&w[1])) && names.is_sorted();
-        fits.then_some(Self { own, names, warnings })
+        fits.then_some(Self { own, names, files: Vec::new(), warnings })
     }
 
     /// Moves what kept kinds from being known to the warnings of the scan.
@@ -95,8 +104,9 @@ impl KindScan {
     /// no names of, as a forged snapshot may hold, are left out.
     pub(crate) fn restrict(&self, scan: &DiskScan, paths: &[u32]) -> Self {
         let (_, renumbered) = scan.inodes_of(paths);
-        let (mut own, mut names) = (Vec::new(), Vec::new());
+        let (mut own, mut names, mut files) = (Vec::new(), Vec::new(), Vec::new());
         for (place, &path) in (0u32..).zip(paths) {
+            files.extend(self.files(path).map(|file| (place, file)));
             own.extend(self.own(path).map(|(kind, sums)| (place, kind, *sums)));
             names.extend(self.names(path).filter_map(|SharedName { inode, kind }| {
                 let inode = renumbered[inode as usize]?.node();
@@ -104,7 +114,7 @@ impl KindScan {
             }));
         }
         names.sort_unstable();
-        Self { own, names, warnings: self.warnings.clone() }
+        Self { own, names, files, warnings: self.warnings.clone() }
     }
 
     /// For the path at this place in [`DiskScan::usages`] each kind of what is
@@ -120,6 +130,12 @@ impl KindScan {
     pub fn names(&self, path: u32) -> impl Iterator<Item = SharedName> + Clone + '_ {
         let start = self.names.partition_point(|&(of, _)| of < path);
         self.names[start..].iter().take_while(move |&&(of, _)| of == path).map(|&(_, name)| name)
+    }
+
+    /// The files of a path that have no other name, where extents are known by inode.
+    pub(crate) fn files(&self, path: u32) -> impl Iterator<Item = FileOfKind> + Clone + '_ {
+        let start = self.files.partition_point(|&(of, _)| of < path);
+        self.files[start..].iter().take_while(move |&&(of, _)| of == path).map(|&(_, file)| file)
     }
 }
 
@@ -158,13 +174,15 @@ pub(crate) fn scan_kinds_apart<N: AsRef<[u8]> + Sync>(
 /// The kinds that were found, and what kept others from being known.
 pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
     let Observed { states, renumbered, .. } = observed;
-    let (mut own, mut names, mut warnings) = (Vec::new(), Vec::new(), Warnings::new());
-    for state in states {
+    let (mut own, mut names, mut files) = (Vec::new(), Vec::new(), Vec::new());
+    let mut warnings = Warnings::new();
+    for mut state in states {
         own.extend(state.unsettled());
         own.extend(state.settled);
         names.extend(state.names.iter().map(|&(path, number, kind)| {
             (path, SharedName { inode: renumbered.index(number), kind })
         }));
+        files.append(&mut state.files);
         warnings.extend(state.warnings);
     }
     own.sort_unstable_by_key(|&(path, kind, _)| (path, kind));
@@ -176,8 +194,9 @@ pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
         same
     });
     names.sort_unstable();
+    files.sort_unstable_by_key(|&(path, file)| (path, file.ino));
     warnings.sort();
-    KindScan { own, names, warnings }
+    KindScan { own, names, files, warnings }
 }
 
 /// What is known of an inode that `stat` was not called for.
@@ -331,12 +350,17 @@ impl KindFinder {
 /// The observer that sorts entries into kinds.
 pub(super) struct Sorter {
     use_case_hack: bool,
+    inode_extents: bool,
     finder: KindFinder,
 }
 
 impl Sorter {
     pub(super) fn new(options: &ScanOptions) -> Self {
-        Self { use_case_hack: options.use_case_hack, finder: KindFinder::default() }
+        Self {
+            use_case_hack: options.use_case_hack,
+            inode_extents: options.inode_extents,
+            finder: KindFinder::default(),
+        }
     }
 }
 
@@ -348,6 +372,9 @@ pub(super) struct Sorted {
     settled: Vec<(u32, FileKind, KindSums)>,
     /// Path, number of the inode, kind: one a name.
     names: Vec<(u32, u32, FileKind)>,
+    /// The device whose files with one name are noted, if any are.
+    device: Option<u64>,
+    files: Vec<(u32, FileOfKind)>,
     warnings: Warnings,
 }
 
@@ -382,6 +409,9 @@ impl Sorted {
                 if matches!(entry.file_type, FileType::Regular | FileType::Symlink) {
                     more.apparent_size = meta.size;
                 }
+                if self.device == Some(meta.dev) && meta.disk_size > 0 {
+                    self.files.push((self.path, FileOfKind { ino: meta.ino, kind }));
+                }
             }
             EntryStat::Failed => return,
         }
@@ -397,14 +427,20 @@ impl Observer for Sorter {
     type State = Sorted;
     type Context = WalkPlace;
 
-    fn state(&self) -> Sorted {
+    fn state(&self, device: Option<u64>) -> Sorted {
         Sorted {
             path: u32::MAX,
             sums: [KindSums::default(); FileKind::COUNT],
             settled: Vec::new(),
             names: Vec::new(),
+            device: device.filter(|_| self.inode_extents),
+            files: Vec::new(),
             warnings: Warnings::new(),
         }
+    }
+
+    fn needs_every_file(&self) -> bool {
+        self.inode_extents
     }
 
     fn top(

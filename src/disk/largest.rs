@@ -199,8 +199,8 @@ impl Observer for Contents {
     type State = (Sorted, Candidates);
     type Context = WalkPlace;
 
-    fn state(&self) -> Self::State {
-        (self.sorter.state(), Candidates::new())
+    fn state(&self, device: Option<u64>) -> Self::State {
+        (self.sorter.state(device), Candidates::new())
     }
 
     fn top(

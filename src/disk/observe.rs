@@ -31,8 +31,15 @@ pub(crate) trait Observer: Sync {
     /// As [`Visitor::Context`].
     type Context: Default + Send + Sync;
 
-    /// The state a thread starts with.
-    fn state(&self) -> Self::State;
+    /// The state a thread starts with; `device` is the one whose extents are looked at
+    /// later, if any are.
+    fn state(&self, device: Option<u64>) -> Self::State;
+
+    /// Whether it has to be shown every file whose extents are looked at, so that nothing
+    /// can be taken over from an earlier scan.
+    fn needs_every_file(&self) -> bool {
+        false
+    }
 
     /// Shown each store path itself, before what is below it.
     fn top(
@@ -67,7 +74,7 @@ impl Observer for Unobserved {
     type State = ();
     type Context = ();
 
-    fn state(&self) {}
+    fn state(&self, _: Option<u64>) {}
 
     fn top(&self, (): &mut (), _: &WalkDirectory<'_>, _: &WalkEntry<'_, Shared>) {}
 
@@ -142,7 +149,7 @@ impl<O: Observer> Visitor for Observing<'_, O> {
     type Context = O::Context;
 
     fn state(&self) -> Self::State {
-        (self.sums.state(), self.observer.state())
+        (self.sums.state(), self.observer.state(self.sums.device_of_extents()))
     }
 
     #[inline]

@@ -123,6 +123,8 @@ pub struct ScanOptions {
     pub use_case_hack: bool,
     /// How it is found out what files take beneath their blocks.
     pub extents: ExtentsOption,
+    /// Whether that is kept by inode too, for questions about less than a path.
+    pub inode_extents: bool,
 }
 
 /// What a scan found; sizes in bytes.
@@ -404,6 +406,7 @@ impl Scanned<'_> {
             inodes: &inodes,
             names: &names,
             unused_links: extents::with_blocks(self.unused_links),
+            by_inode: options.inode_extents,
         };
         let physical =
             extents::physical(files, source, options.extents, &met, progress, &mut warnings);
@@ -592,6 +595,11 @@ impl<'a> Summing<'a> {
             .checked_add(index.checked_mul(SHARDS).expect("fewer than 2^26 inodes a shard"))
             .and_then(|n| n.checked_add(shard))
             .expect("fewer than 2^32 inodes")
+    }
+
+    /// The device whose extents are looked at, if any are.
+    pub(super) fn device_of_extents(&self) -> Option<u64> {
+        self.finds_extents.then(|| self.devices.first())
     }
 
     /// Makes `path` the one that the tally sums for.

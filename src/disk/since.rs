@@ -228,13 +228,14 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     add_others(&mut tops, &others);
 
     let source = extents::source(files, options.extents);
-    // Files that have to be opened for it are all walked over.
+    // Files that have to be opened or shown for it are all walked over.
     let by_file = ByFile::new(&source);
     let finds_extents = source.needs_files();
+    let all = by_file.is_some() || finds_extents && observer.needs_every_file();
     progress.begin("comparing directories", Total::Paths(tops.len() as u64));
-    let unchanged = match by_file {
-        Some(_) => Unchanged { numbers: vec![None; tops.len()], ..Unchanged::default() },
-        None => unchanged(&walker, &tops, before, finds_extents, progress),
+    let unchanged = match all {
+        true => Unchanged { numbers: vec![None; tops.len()], ..Unchanged::default() },
+        false => unchanged(&walker, &tops, before, finds_extents, progress),
     };
     let mut stat_calls = unchanged.stat_calls;
     let mut merge = Merge::new(before, unchanged.numbers);
@@ -371,6 +372,9 @@ fn unchanged(
 /// they were before.
 fn merge_kinds(before: (&DiskScan, &KindScan), found: KindScan, taken: &TakenOver) -> KindScan {
     let (scan, kinds) = before;
+    if taken.paths.iter().all(Option::is_none) {
+        return found;
+    }
     let (own, names) = found.parts();
     let (mut own, mut names) = (own.to_vec(), names.to_vec());
     for (path, old) in (0u32..).zip(&taken.paths) {

@@ -388,8 +388,12 @@ impl<O: Observer> Observer for Stamping<'_, O> {
     type State = (O::State, Gathered);
     type Context = O::Context;
 
-    fn state(&self) -> Self::State {
-        (self.0.state(), Gathered::default())
+    fn state(&self, device: Option<u64>) -> Self::State {
+        (self.0.state(device), Gathered::default())
+    }
+
+    fn needs_every_file(&self) -> bool {
+        self.0.needs_every_file()
     }
 
     fn top(

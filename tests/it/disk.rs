@@ -23,6 +23,7 @@ const WHOLE: ScanOptions = ScanOptions {
     threads: Some(3),
     use_case_hack: false,
     extents: ExtentsOption::Auto,
+    inode_extents: false,
 };
 const TARGETS: ScanOptions = ScanOptions { whole: false, ..WHOLE };
 

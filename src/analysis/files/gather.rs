@@ -140,7 +140,7 @@ impl Observer for Gatherer {
     type State = Gathered;
     type Context = Numbered;
 
-    fn state(&self) -> Gathered {
+    fn state(&self, _: Option<u64>) -> Gathered {
         Gathered {
             parts: Vec::new(),
             met: Vec::new(),

@@ -68,6 +68,8 @@ pub struct GroupedReport {
     /// What was left out, and why: what the census warns of.
     pub warnings: Warnings,
     by: GroupBy,
+    /// Whether people see extents in place of blocks.
+    shows: bool,
 }
 
 impl GroupedReport {
@@ -120,17 +122,22 @@ impl GroupedReport {
 
     /// The kinds of files as groups.
     pub fn of_kinds(census: &Census, kinds: &Kinds) -> Self {
-        let blocks = census.knows_physical() && !census.has_extents();
         let groups = kinds.kinds.iter().map(|row| PathGroup {
             name: Some(row.kind.key().as_bytes().to_vec()),
             paths: row.paths,
             nar_size: Some(row.sums.nar_size),
             disk_size: Some(row.sums.disk_size),
-            // Of extents it is not known which kinds use them.
-            physical_size: Some(row.sums.disk_size).filter(|_| blocks),
+            physical_size: row.extents.map(|extents| extents.physical_size),
             apparent_size: Some(row.sums.apparent_size),
         });
-        Self { groups: groups.collect(), by: GroupBy::Kind, ..Self::new(census, GroupBy::Kind) }
+        let of_all = Self::new(census, GroupBy::Kind);
+        Self {
+            groups: groups.collect(),
+            by: GroupBy::Kind,
+            shows: kinds.are_extents(),
+            warnings: kinds.warnings.clone(),
+            ..of_all
+        }
     }
 
     fn of(census: &Census, by: GroupBy, groups: BTreeMap<Option<Vec<u8>>, Vec<PathIndex>>) -> Self {
@@ -153,13 +160,14 @@ impl GroupedReport {
                 |group: &PathGroup| Reverse((group.physical_size, group.disk_size, group.nar_size));
             (order(a), &a.name).cmp(&(order(b), &b.name))
         });
-        Self { groups, total: sum(None, &all), warnings: census.warnings.clone(), by }
+        let shows = census.has_extents();
+        Self { groups, total: sum(None, &all), warnings: census.warnings.clone(), by, shows }
     }
 
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let disk = census.disk.is_some();
-        let shows = census.has_extents() && self.by != GroupBy::Kind;
+        let shows = self.shows;
         let size = |n: Option<u64>| Cell::optional(n, Cell::Size);
         let total = vec![
             Field::hidden("paths", Cell::Count(self.total.paths)),
@@ -225,9 +233,7 @@ impl GroupedReport {
         if disk || self.by == GroupBy::Root {
             sections.push(Section::Note(note.to_owned()));
         }
-        if shows || !census.has_extents() {
-            sections.extend(physical::notes(census));
-        }
+        sections.extend(physical::notes_of_files(census, shows));
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, "groups")
     }

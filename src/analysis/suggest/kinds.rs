@@ -1,6 +1,7 @@
 //! Kinds of files that a closure can often do without.
 
 use crate::analysis::graph_changes::{Dropped, DroppedFrom, Edited, Gain, measure};
+use crate::analysis::retained::SizeKind;
 use crate::answer::{Cell, Column, Section};
 use crate::census::Census;
 use crate::disk::KindScan;
@@ -30,7 +31,7 @@ pub struct KindSuggestion {
 }
 
 /// What kinds to leave out, those that gain most first; each gains at least
-/// `min_size` bytes on disk.
+/// `min_size` bytes, in extents where they are known.
 pub(super) fn find(census: &Census, scan: &KindScan, min_size: u64) -> Vec<KindSuggestion> {
     let all = Edited::new(census, &census.targets).reached();
     let before = measure(census, &all, &Dropped::default());
@@ -44,6 +45,8 @@ pub(super) fn find(census: &Census, scan: &KindScan, min_size: u64) -> Vec<KindS
                 from.private_disk_size = from.private_disk_size.saturating_add(own.disk_size);
                 of_path += own.entries;
             }
+            let files = scan.files(path.node()).filter(|file| kinds.contains(&file.kind));
+            from.private_numbers.extend(files.map(|file| file.ino));
             let mut shared = 0;
             for name in scan.names(path.node()).filter(|name| kinds.contains(&name.kind)) {
                 *from.names.entry(name.inode).or_default() += 1;
@@ -58,20 +61,27 @@ pub(super) fn find(census: &Census, scan: &KindScan, min_size: u64) -> Vec<KindS
         let after = measure(census, &all, &dropped);
         let gain = Gain::between(census, (&all, before), (&all, after), &dropped);
         let paths = dropped.paths.len() as u64;
-        let gains = gain.disk_size.is_some_and(|gain| gain > 0 && gain >= min_size);
+        // What is in the metadata alone is in no extent.
+        let gains = gain.disk_size > Some(0) && gain.get(SizeKind::Disk) >= Some(min_size);
         gains.then_some(KindSuggestion { kinds, gain, paths, entries })
     };
     let mut found: Vec<KindSuggestion> = DROPPABLE.iter().filter_map(one).collect();
-    found.sort_by_key(|suggestion| Reverse(suggestion.gain.disk_size));
+    found.sort_by_key(|suggestion| Reverse(suggestion.gain.get(SizeKind::Disk)));
     found
 }
 
 /// The suggestions for printing.
-pub(super) fn section(suggestions: &[KindSuggestion]) -> Section<'_> {
+pub(super) fn section<'a>(census: &Census, suggestions: &'a [KindSuggestion]) -> Section<'a> {
+    let physical = suggestions.iter().any(|suggestion| suggestion.gain.physical_size.is_some());
+    let shows = census.has_extents() && physical;
+    let [disk, physical] = [
+        Column::size("gain_disk_size").titled("gain disk").hidden_if(shows),
+        Column::size("gain_physical_size").titled("gain physical").hidden_if(!shows),
+    ];
     let columns = vec![
         Column::size("gain_nar_size").titled("gain NAR"),
-        Column::size("gain_disk_size").titled("gain disk").weight(),
-        Column::size("gain_physical_size").hidden(),
+        if shows { disk } else { disk.weight() },
+        if shows { physical.weight() } else { physical },
         Column::count("gain_inodes").titled("inodes"),
         Column::count("paths"),
         Column::count("entries").hidden(),

@@ -335,7 +335,7 @@ impl Suggestions {
         // The list that is asked for comes last, next to the prompt.
         let mut sections = vec![
             Section::fields(Some("total"), "", total),
-            kinds::section(&self.kinds),
+            kinds::section(census, &self.kinds),
             leftovers::section(census, &self.leftovers, &self.leftovers_gain, of_leftovers),
         ];
         if let Some(found) = &self.locations {

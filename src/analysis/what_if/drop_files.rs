@@ -28,8 +28,9 @@ pub(super) struct File {
 /// Whose blocks go with a name.
 #[derive(Clone, Copy, Debug)]
 enum Blocks {
-    /// So many bytes of its own: it is the only name.
-    Own(u64),
+    /// So many bytes of its own inode: it is the only name. The number of the inode, if
+    /// it is of the store's own file system.
+    Own(u64, Option<u64>),
     /// Those of the inode of this device and number, if it is the last name.
     OfInode(u64, u64),
     /// The same of the scan's inode of this index.
@@ -42,7 +43,8 @@ impl File {
         let from = dropped.paths.entry(self.path).or_default();
         from.nar_size = from.nar_size.saturating_add(self.nar_size);
         match self.blocks {
-            Blocks::Own(disk_size) => {
+            Blocks::Own(disk_size, number) => {
+                from.private_numbers.extend(number);
                 from.private_disk_size = from.private_disk_size.saturating_add(disk_size);
                 from.private_inodes += 1;
             }
@@ -101,14 +103,13 @@ pub(super) fn find(
         })
         .collect();
     let use_case_hack = census.disk.as_ref().is_some_and(|disk| disk.use_case_hack);
-    let mounts_below = walker.files().facts().mounts_below != Some(false);
     let exactly = exactly(&walker, &tops, &asked, use_case_hack);
     let meant: Vec<Asked<'_>> = asked
         .iter()
         .zip(&exactly)
         .map(|(&asked, exactly)| exactly.as_ref().map_or(asked, Asked::Names))
         .collect();
-    let matching = Matching::new(&meant, use_case_hack, mounts_below);
+    let matching = Matching::new(&meant, walker.files(), use_case_hack);
     let walked = walker.walk(&tops, &matching, &Progress::default());
     let mut found: Vec<Vec<File>> = vec![Vec::new(); meant.len()];
     let mut inodes: HashMap<(u64, u64), u32> = HashMap::new();
@@ -185,7 +186,7 @@ fn exactly(
         return exactly;
     }
     // What cannot be read is warned of by the walk that follows.
-    let matching = Matching::new(&tried, use_case_hack, false);
+    let matching = Matching::new(&tried, walker.files(), use_case_hack);
     let walked = walker.walk(tops, &matching, &Progress::default());
     let mut there = vec![false; tried.len()];
     for state in walked.states {
@@ -243,10 +244,12 @@ struct Matching<'a> {
     use_case_hack: bool,
     /// Whether inodes may have more names than they count, directories too.
     mounts_below: bool,
+    /// The device of the store directory.
+    device: u64,
 }
 
 impl<'a> Matching<'a> {
-    fn new(asked: &'a [Asked<'a>], use_case_hack: bool, mounts_below: bool) -> Self {
+    fn new(asked: &'a [Asked<'a>], files: &StoreFiles, use_case_hack: bool) -> Self {
         let globs = asked.iter().enumerate();
         let globs = globs.filter_map(|(i, asked)| Some((i, GlobOfNames::new(asked.glob()?))));
         let kinds = asked.iter().any(|asked| asked.glob().is_none());
@@ -255,7 +258,8 @@ impl<'a> Matching<'a> {
             globs: globs.collect(),
             finder: kinds.then(KindFinder::default),
             use_case_hack,
-            mounts_below,
+            mounts_below: files.facts().mounts_below != Some(false),
+            device: files.stat().dev,
         }
     }
 
@@ -297,7 +301,7 @@ impl<'a> Matching<'a> {
             path: PathIndex::new(path),
             nar_size: node.saturating_add(in_nar),
             blocks: match single {
-                true => Blocks::Own(meta.disk_size),
+                true => Blocks::Own(meta.disk_size, (meta.dev == self.device).then_some(meta.ino)),
                 false => Blocks::OfInode(meta.dev, meta.ino),
             },
         };

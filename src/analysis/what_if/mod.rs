@@ -53,7 +53,7 @@ pub struct StepResult {
     pub nar_change: Option<i64>,
     /// Disk size of it, each inode once; `None` if the disk was not asked.
     pub disk_size: Option<u64>,
-    /// Its extents, each once; `None` if they are not known, as where files were dropped.
+    /// Its extents, each once; `None` if they are not known.
     pub physical_size: Option<u64>,
     /// Its inodes; `None` if the disk was not asked.
     pub inodes: Option<u64>,

@@ -1,5 +1,6 @@
 //! Reading the extents of what a scan met, and finding out who uses which.
 
+use super::by_inode::Building;
 use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, Holder, WRITTEN_MEANWHILE};
 use crate::disk::inodes::{ByNumber, Inode, blocks};
 use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, SizeIs, Subvolume, damaged};
@@ -43,6 +44,8 @@ pub(in crate::disk) struct Met<'a> {
     pub(in crate::disk) entries: u64,
     /// Links of `.links` with no other name: number and blocks in bytes.
     pub(in crate::disk) unused_links: Vec<(u64, u64)>,
+    /// Whether extents are kept by inode too.
+    pub(in crate::disk) by_inode: bool,
 }
 
 /// A reference to an extent.
@@ -51,6 +54,7 @@ struct Reference {
     start: u64,
     disk_size: u64,
     uncompressed_size: u64,
+    /// The owner of the inode; its place in `seen` where extents are kept by inode.
     owner: u32,
     compression: Compression,
 }
@@ -101,6 +105,12 @@ pub(in crate::disk) fn gather(
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => return Err(error),
         chunks => chunks.unwrap_or_default(),
     };
+    let by_inode = met.by_inode.then(|| {
+        let owners = own.seen.iter().map(|seen| seen.owner).collect();
+        let (numbers, sizes) =
+            (std::mem::take(&mut own.numbers), std::mem::take(&mut own.by_inode));
+        Building::new(met.paths as u32, numbers, owners, sizes.unwrap_or_default())
+    });
     let Own { references, sizes, unused_links, totals, asked, .. } = own;
     let mut grouping = Grouping {
         extents: Extents {
@@ -118,6 +128,7 @@ pub(in crate::disk) fn gather(
         chunks,
         numbers: HashMap::new(),
         owners: Vec::new(),
+        by_inode,
     };
     let (mut end, mut sum) = (0, 0u64);
     for (extent, set) in references.chunk_by(|a, b| a.start == b.start).zip(&holding.of_extents) {
@@ -164,6 +175,8 @@ struct Own {
     /// By owner, without extents.
     sizes: Vec<ExtentSizes>,
     unused_links: ExtentSizes,
+    /// By place in `seen`, where extents are kept by inode.
+    by_inode: Option<Vec<ExtentSizes>>,
     /// The same by compression, of the paths asked for.
     totals: Vec<CompressionSizes>,
 }
@@ -192,6 +205,7 @@ impl Own {
             elsewhere: Vec::new(),
             sizes: Vec::new(),
             unused_links: ExtentSizes::default(),
+            by_inode: met.by_inode.then(Vec::new),
             totals: Vec::new(),
         };
         let all = files.chain(inodes).chain(links);
@@ -232,6 +246,9 @@ impl Own {
         self.seen.iter_mut().for_each(|seen| seen.bytes = 0);
         self.sizes = vec![ExtentSizes::default(); self.asked.len()];
         self.unused_links = ExtentSizes::default();
+        if let Some(sizes) = &mut self.by_inode {
+            *sizes = vec![ExtentSizes::default(); self.seen.len()];
+        }
         self.totals = (Compression::ALL.into_iter())
             .map(|compression| CompressionSizes {
                 compression,
@@ -270,6 +287,7 @@ impl Own {
                 referenced_size,
                 compression,
             } => {
+                let owner = if self.by_inode.is_some() { index } else { owner };
                 let reference =
                     Reference { start, disk_size, uncompressed_size, owner, compression };
                 self.references.push(reference);
@@ -281,6 +299,9 @@ impl Own {
         match self.sizes.get_mut(owner as usize) {
             Some(sum) => sum.add(sizes),
             None => self.unused_links.add(sizes),
+        }
+        if let Some(by_inode) = &mut self.by_inode {
+            by_inode[index as usize].add(sizes);
         }
         if self.asked.get(owner as usize) == Some(&true) {
             let total = &mut self.totals[compression as usize];
@@ -487,6 +508,8 @@ struct Grouping {
     /// The group of each set of owners and of holders.
     numbers: HashMap<(Vec<u32>, Vec<u32>), usize>,
     owners: Vec<u32>,
+    /// Where extents are kept by inode.
+    by_inode: Option<Building>,
 }
 
 impl Grouping {
@@ -496,7 +519,14 @@ impl Grouping {
         let sizes =
             ExtentSizes { physical_size: disk_size, uncompressed_size, ..ExtentSizes::default() };
         self.owners.clear();
-        self.owners.extend(extent.iter().map(|reference| reference.owner));
+        let owners = extent.iter().map(|reference| reference.owner);
+        match &mut self.by_inode {
+            None => self.owners.extend(owners),
+            Some(by_inode) => {
+                self.owners.extend(owners.clone().map(|place| by_inode.owner(place)));
+                by_inode.add(owners, disk_size, uncompressed_size, !holders.is_empty());
+            }
+        }
         self.owners.sort_unstable();
         self.owners.dedup();
         // A collection deletes unused links in any case: they keep nothing.
@@ -543,6 +573,7 @@ impl Grouping {
         let some = |total: &CompressionSizes| total.sizes != ExtentSizes::default();
         self.extents.totals = self.totals.into_iter().filter(some).collect();
         self.extents.sum(met.names);
+        self.extents.by_inode = self.by_inode.map(|by_inode| Box::new(by_inode.finish()));
         self.extents
     }
 }

@@ -7,10 +7,12 @@
 //! referred to from outside the paths is *held*, and stays.
 
 mod by_file;
+mod by_inode;
 mod gather;
 mod going;
 
 pub(super) use by_file::{ByFile, FileTally};
+pub(crate) use by_inode::{ExtentsByInode, InodeOwner};
 use gather::gather;
 pub(crate) use gather::kind_of;
 pub(super) use gather::{Found, Met};
@@ -175,9 +177,16 @@ pub struct Extents {
     pub freed_sizes_are: Option<SizeIs>,
     /// What each path takes, as in `own`: each extent once in it.
     sums: Vec<ExtentSizes>,
+    /// The same by inode, if that was asked for.
+    by_inode: Option<Box<ExtentsByInode>>,
 }
 
 impl Extents {
+    /// The extents by inode, if that was asked for: snapshots do not keep them.
+    pub(crate) fn by_inode(&self) -> Option<&ExtentsByInode> {
+        self.by_inode.as_deref()
+    }
+
     /// All extents of the scan's `usages` on the disk, each once, in bytes.
     pub fn physical_size(&self) -> u64 {
         saturating_sum(self.totals.iter().map(|total| total.sizes.physical_size))
@@ -249,22 +258,22 @@ impl Extents {
             holders.push(Holder { path: Vec::new(), snapshot: false, own: true, unknown: false });
             holders.len() - 1
         }) as u32;
+        let renumber = |owner: u32| match self.inode(owner) {
+            None => number[owner as usize],
+            Some(inode) => renumbered[inode as usize].map(|new| new.node() + paths.len() as u32),
+        };
         let mut restricted = Self {
             sizes_are: self.sizes_are,
             freed_sizes_are: self.freed_sizes_are,
             own: paths.iter().map(|&path| self.own[path as usize]).collect(),
             inodes: inodes.iter().map(|&inode| self.inodes[inode as usize]).collect(),
             holders,
+            by_inode: (self.by_inode.as_deref())
+                .map(|by_inode| Box::new(by_inode.restrict(paths.len() as u32, renumber))),
             ..Self::default()
         };
         for (group, owners) in self.groups.iter().zip(self.owners.iter()) {
-            let new = owners.iter().map(|&owner| match self.inode(owner) {
-                None => number[owner as usize],
-                Some(inode) => {
-                    renumbered[inode as usize].map(|new| new.node() + paths.len() as u32)
-                }
-            });
-            let mut row: Vec<u32> = new.flatten().collect();
+            let mut row: Vec<u32> = owners.iter().filter_map(|&owner| renumber(owner)).collect();
             if row.is_empty() {
                 continue;
             }

@@ -5,6 +5,7 @@ mod answers;
 mod compsize;
 mod deletions;
 mod files;
+mod kinds;
 mod optimise;
 mod reading;
 mod unprivileged;

@@ -88,6 +88,7 @@ fn told(told: &Told) -> (io::Result<Extents>, Vec<WarningKind>) {
         inodes: &[],
         names: &Rows::from_lists(&[[0u32; 0]; 2]),
         unused_links: vec![(12, 4096); usize::from(told.hidden == Some(12))],
+        by_inode: false,
     };
     let mut warnings = Warnings::new();
     let extents = gather(told, &met, b"/nix/store", &mut warnings);

@@ -1,10 +1,14 @@
 //! Bytes by kind of file: of all that is examined, and of each path.
 
+mod extents;
+
+use super::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::{Census, PathIndex};
-use crate::disk::{KindScan, KindSums};
+use crate::disk::{ExtentSizes, KindScan, KindSums};
 use crate::kinds::FileKind;
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
+use extents::KindExtents;
 use std::cmp::Reverse;
 
 /// Which rows the answer has.
@@ -22,6 +26,9 @@ pub struct KindRow {
     /// Its sums, each inode once. An inode whose names are of several kinds is
     /// of the last of them in the order of [`FileKind`].
     pub sums: KindSums,
+    /// Its extents, each once; `None` if they are not known. One that files of several
+    /// kinds use is of the last of them, as an inode is.
+    pub extents: Option<ExtentSizes>,
     /// How many paths have some of it.
     pub paths: u64,
 }
@@ -35,20 +42,26 @@ pub struct PathKind {
     pub kind: FileKind,
     /// Its sums, each inode once within the path.
     pub sums: KindSums,
+    /// Its extents, each once within the path; `None` if they are not known.
+    pub extents: Option<ExtentSizes>,
 }
 
 /// What there is of each kind.
 #[derive(Clone, Debug)]
 pub struct Kinds {
-    /// The kinds that there are, by disk size.
+    /// The kinds that there are, by physical size, else by disk size.
     pub kinds: Vec<KindRow>,
     /// The same by path, largest first.
     pub by_path: Vec<PathKind>,
     /// All kinds, also those that were not asked for: what the examined paths
     /// take on disk, to the byte.
     pub total: KindSums,
+    /// The same in extents; `None` if they are not known.
+    pub total_extents: Option<ExtentSizes>,
     /// What was left out, and why: what the census warns of.
     pub warnings: Warnings,
+    /// Whether there are extents to tell of.
+    are_extents: bool,
 }
 
 impl Kinds {
@@ -56,6 +69,7 @@ impl Kinds {
     pub fn new(census: &Census, scan: &KindScan, options: &KindsOptions) -> Self {
         let asked = |kind: FileKind| options.only.is_empty() || options.only.contains(&kind);
         let mut sums = [(KindSums::default(), 0u64); FileKind::COUNT];
+        let extents = KindExtents::new(census, scan);
         let mut by_path = Vec::new();
         for path in census.indexes() {
             let of_path = kinds_of_path(census, scan, path);
@@ -65,7 +79,8 @@ impl Kinds {
                 }
                 sums[kind as usize].1 += 1;
                 if asked(kind) {
-                    by_path.push(PathKind { path, kind, sums: sums_of_path });
+                    let extents = extents.of_path(path.node(), kind, &sums_of_path);
+                    by_path.push(PathKind { path, kind, sums: sums_of_path, extents });
                 }
             }
             for (kind, own) in scan.own(path.node()) {
@@ -73,41 +88,78 @@ impl Kinds {
             }
         }
         add_inodes(census, scan, &mut sums);
-        let mut total = KindSums::default();
-        sums.iter().for_each(|(sums, _)| total += *sums);
+        let (mut total, mut total_extents) = (KindSums::default(), Some(ExtentSizes::default()));
+        for (&kind, (sums, _)) in FileKind::ALL.iter().zip(&sums) {
+            total += *sums;
+            total_extents =
+                total_extents.zip(extents.of_kind(kind, sums)).map(|(mut sum, more)| {
+                    sum.add(more);
+                    sum
+                });
+        }
         let rows = FileKind::ALL.iter().zip(sums);
         let rows = rows.filter(|&(&kind, (sums, _))| sums.entries > 0 && asked(kind));
-        let mut kinds: Vec<KindRow> =
-            rows.map(|(&kind, (sums, paths))| KindRow { kind, sums, paths }).collect();
-        kinds.sort_by_key(|row| (Reverse(row.sums.disk_size), row.kind));
-        by_path.sort_by_key(|row| (Reverse(row.sums.disk_size), row.path, row.kind));
-        Self { kinds, by_path, total, warnings: census.warnings.clone() }
+        let row = |(&kind, (sums, paths)): (&FileKind, (KindSums, u64))| {
+            let extents = extents.of_kind(kind, &sums);
+            KindRow { kind, sums, extents, paths }
+        };
+        let mut kinds: Vec<KindRow> = rows.map(row).collect();
+        let order = |extents: Option<ExtentSizes>, sums: &KindSums| {
+            Reverse((extents.map(|extents| extents.physical_size), sums.disk_size))
+        };
+        kinds.sort_by_key(|row| (order(row.extents, &row.sums), row.kind));
+        by_path.sort_by_key(|row| (order(row.extents, &row.sums), row.path, row.kind));
+        let mut warnings = census.warnings.clone();
+        if census.has_extents() && !extents.are_extents() {
+            let message = "physical sizes are not known of kinds of files: a snapshot keeps \
+                           extents by path";
+            warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
+        }
+        let are_extents = extents.are_extents();
+        Self { kinds, by_path, total, total_extents, warnings, are_extents }
+    }
+
+    /// Whether there are extents to tell of, which differ from blocks.
+    pub(super) fn are_extents(&self) -> bool {
+        self.are_extents
     }
 
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let extents = self.total_extents;
+        let size = |key, size: fn(ExtentSizes) -> u64| {
+            Field::hidden(key, Cell::optional(extents.map(size), Cell::Size))
+        };
         let total = vec![
             Field::hidden("disk_size", Cell::Size(self.total.disk_size)),
+            size("physical_size", |extents| extents.physical_size),
+            size("uncompressed_size", |extents| extents.uncompressed_size),
+            size("referenced_size", |extents| extents.referenced_size),
+            size("inline_size", |extents| extents.inline_size),
             Field::hidden("apparent_size", Cell::Size(self.total.apparent_size)),
             Field::hidden("nar_size", Cell::Size(self.total.nar_size)),
             Field::hidden("entries", Cell::Count(self.total.entries)),
             Field::hidden("paths", Cell::Count(census.len() as u64)),
         ];
-        let sizes = |sums: &KindSums| {
-            vec![
-                Cell::Size(sums.disk_size),
+        let sizes = |sums: &KindSums, extents: Option<ExtentSizes>| {
+            let mut cells = vec![Cell::Size(sums.disk_size)];
+            cells.extend(physical::extent_cells(extents));
+            cells.extend([
                 Cell::Size(sums.apparent_size),
                 Cell::Size(sums.nar_size),
                 Cell::Count(sums.entries),
-            ]
+            ]);
+            cells
         };
+        let shows = self.are_extents;
         let size_columns = || {
-            vec![
-                Column::size("disk_size").titled("disk size").weight().share(),
+            let mut columns = physical::size_columns(census, shows);
+            columns.extend([
                 Column::size("apparent_size").titled("apparent").rank(4),
                 Column::size("nar_size").titled("NAR size").rank(3),
                 Column::count("entries"),
-            ]
+            ]);
+            columns
         };
         let mut columns = size_columns();
         columns.extend([
@@ -116,7 +168,7 @@ impl Kinds {
             Column::text("description").titled("what it is").describes(),
         ]);
         let rows = self.kinds.iter().map(move |row| {
-            let mut cells = sizes(&row.sums);
+            let mut cells = sizes(&row.sums, row.extents);
             cells.extend([
                 Cell::Count(row.paths),
                 Cell::text(row.kind.key()),
@@ -124,7 +176,7 @@ impl Kinds {
             ]);
             cells
         });
-        let mut footer = sizes(&self.total);
+        let mut footer = sizes(&self.total, self.total_extents);
         footer.extend([
             Cell::Count(census.len() as u64),
             Cell::text("total"),
@@ -134,9 +186,10 @@ impl Kinds {
         path_columns.extend([Column::text("kind").rank(1), Column::path("path")]);
         // Of one path there is nothing that the sums by kind do not say.
         let single = census.len() == 1;
-        let path_columns = path_columns.into_iter().map(|column| column.hidden_if(single));
+        let path_columns =
+            (path_columns.into_iter()).map(|column| if single { column.hidden() } else { column });
         let path_rows = self.by_path.iter().map(move |row| {
-            let mut cells = sizes(&row.sums);
+            let mut cells = sizes(&row.sums, row.extents);
             cells.extend([
                 Cell::text(row.kind.key()),
                 Cell::text(census.catalog.path(census.id(row.path))),
@@ -144,22 +197,21 @@ impl Kinds {
             cells
         });
         let title = if self.by_path.is_empty() { "" } else { "By path" };
-        Document::new(
-            Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
-            vec![
-                Section::fields(Some("total"), "", total),
-                Section::rows("paths", title, path_columns.collect(), path_rows),
-                Section::Rows {
-                    key: "kinds",
-                    title: String::new(),
-                    columns,
-                    rows: Box::new(rows),
-                    footer,
-                    summary: false,
-                },
-            ],
-            "kinds",
-        )
+        let mut sections = vec![
+            Section::fields(Some("total"), "", total),
+            Section::rows("paths", title, path_columns.collect(), path_rows),
+            Section::Rows {
+                key: "kinds",
+                title: String::new(),
+                columns,
+                rows: Box::new(rows),
+                footer,
+                summary: false,
+            },
+        ];
+        sections.extend(physical::notes_of_files(census, shows));
+        let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
+        Document::new(head, sections, "kinds")
     }
 }
 
