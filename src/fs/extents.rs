@@ -2,6 +2,7 @@
 //! extents, which a file system may compress and share between files.
 
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How an extent lies on the disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -175,6 +176,32 @@ pub(crate) struct Checksums {
     pub(crate) digests: Vec<Option<[u8; 32]>>,
 }
 
+/// How often a file system may still be asked.
+#[derive(Debug)]
+pub(super) struct Calls(AtomicU64);
+
+impl Calls {
+    /// As often as one likes.
+    pub(super) const fn unlimited() -> Self {
+        Self(AtomicU64::new(u64::MAX))
+    }
+
+    /// Allows no more than so many from now on.
+    pub(super) fn limit(&self, calls: u64) {
+        self.0.store(calls, Ordering::Relaxed);
+    }
+
+    /// Takes one.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` where none is left.
+    pub(super) fn take(&self) -> io::Result<()> {
+        let less = |left: u64| left.checked_sub(1);
+        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        taken.map(|_| ()).map_err(|_| io::ErrorKind::QuotaExceeded.into())
+    }
+}
+
 /// The error of a file system that says what no intact one does.
 pub(crate) fn damaged(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, what)
@@ -266,5 +293,20 @@ impl ExtentSource {
     /// Whether the files are needed for it that a walk meets.
     pub(crate) fn needs_files(&self) -> bool {
         matches!(self, Self::Extents(_) | Self::Files(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_calls_are_made_than_are_allowed() {
+        let calls = Calls::unlimited();
+        assert!((0..10).all(|_| calls.take().is_ok()));
+        calls.limit(2);
+        let kinds = [(); 4].map(|()| calls.take().map_err(|error| error.kind()));
+        let none = Err(io::ErrorKind::QuotaExceeded);
+        assert_eq!(kinds, [Ok(()), Ok(()), none, none]);
     }
 }

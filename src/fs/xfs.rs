@@ -6,7 +6,9 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
-use super::extents::{Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, damaged};
+use super::extents::{
+    Calls, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, damaged,
+};
 use super::ioctl::{Direction, call};
 use super::parts::{self, apart};
 use rustix::fd::OwnedFd;
@@ -20,6 +22,12 @@ const GET_MAP: (Direction, u8, u8, usize) =
 
 /// Records that one call may fill: 64 KiB.
 const RECORDS: usize = 1024;
+
+/// A call takes as long as a walk over about 350 entries (measured: see `benches/README.md`):
+/// so half of a walk is a call for each …
+const ENTRIES_A_CALL: u64 = 700;
+/// … and so many take no longer than one waits for any answer, less than half a second.
+const CALLS: u64 = 256;
 
 /// `struct xfs_fsop_geom_v4`, as `XFS_IOC_FSGEOMETRY_V4` gives it (`xfs_fs.h`).
 #[repr(C)]
@@ -81,6 +89,7 @@ type Part = parts::Part<bool>;
 pub(super) struct Xfs {
     fd: OwnedFd,
     block_size: u64,
+    calls: Calls,
 }
 
 impl Xfs {
@@ -108,8 +117,8 @@ impl Xfs {
         if geometry.flags & HAS_OWNERS == 0 {
             return Ok(by_file("XFS shows who owns what only where it was made with rmapbt=1"));
         }
-        let xfs = Self { fd, block_size };
-        match xfs.records(1, &mut |_| ()) {
+        let xfs = Self { fd, block_size, calls: Calls::unlimited() };
+        match xfs.records(Some(1), &mut |_| ()) {
             Ok(()) => Ok(ExtentSource::Extents(Box::new(xfs))),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
                 Ok(by_file("XFS shows who owns what to root only"))
@@ -118,8 +127,11 @@ impl Xfs {
         }
     }
 
-    /// Shows all records of inodes, in the order of the disk; so many calls at most.
-    fn records(&self, calls: usize, each: &mut dyn FnMut(Part)) -> io::Result<()> {
+    /// Shows all records of inodes, in the order of the disk, or those of the first calls.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` when that takes more calls than are left.
+    fn records(&self, first: Option<usize>, each: &mut dyn FnMut(Part)) -> io::Result<()> {
         let highest = Record {
             device: u32::MAX,
             flags: u32::MAX,
@@ -139,7 +151,8 @@ impl Xfs {
             records: [Record::default(); RECORDS],
         });
         let mut device = None;
-        for _ in 0..calls {
+        for _ in 0..first.unwrap_or(usize::MAX) {
+            self.calls.take()?;
             // SAFETY: the call takes this struct, and fills no more records than `count`.
             unsafe { call(&self.fd, GET_MAP, &mut *args) }?;
             let found = args.records.get(..args.entries as usize);
@@ -179,9 +192,13 @@ impl ExtentReader for Xfs {
         self.block_size
     }
 
+    fn allow_half_a_walk(&self, entries: u64) {
+        self.calls.limit(CALLS.saturating_add(entries / ENTRIES_A_CALL));
+    }
+
     fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
         let mut parts = Vec::new();
-        self.records(usize::MAX, &mut |part| parts.push(part))?;
+        self.records(None, &mut |part| parts.push(part))?;
         for Part { start, end, inode, of: preallocated } in apart(parts)? {
             let compression = if preallocated { Compression::Prealloc } else { Compression::None };
             each(inode, ExtentItem::whole(start, end - start, compression));

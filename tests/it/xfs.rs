@@ -283,3 +283,31 @@ fn files_say_what_the_map_of_the_file_system_says() {
     let scan = xfs.scan();
     assert_eq!(report["total"]["physical_size"], extents(&scan).physical_size());
 }
+
+/// Owners are listed for all of the file system: no further by `auto` than the store is worth.
+#[test]
+fn far_more_than_the_store_is_read_only_when_asked() {
+    let Some(xfs) = xfs("reflink=1,rmapbt=1") else { return };
+    fs::write(xfs.place(1, "a"), random(65_536)).unwrap();
+    // Each clone owns each of its parts.
+    let parts = xfs.at.join("parts");
+    let file = fs::File::create(&parts).unwrap();
+    (0..5000).for_each(|n| file.write_all_at(b"part", n * 8192).unwrap());
+    xfs.sync();
+    let clone = |n: u32| reflink(&parts, &xfs.at.join(format!("clone{n}")));
+    let physical = |how: &str| {
+        xfs.sync();
+        let args = ["--scan", "--extents", how, "report", "--all"];
+        let (report, run) = xfs.made.json(&xfs.env, args);
+        assert_eq!(run.status, 0, "{}", run.stderr);
+        (report["paths"][0]["physical_size"].clone(), run.stderr.contains("far more than"))
+    };
+    (0..40).for_each(clone);
+    assert_eq!(physical("auto"), (65_536.into(), false));
+    (40..60).for_each(clone);
+    // The same each time, as it goes by what is read and not by the clock.
+    for _ in 0..2 {
+        assert_eq!(physical("auto"), (Value::Null, true));
+    }
+    assert_eq!(physical("exact"), (65_536.into(), false));
+}

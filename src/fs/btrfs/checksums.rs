@@ -3,9 +3,9 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
-use super::super::extents::{Checksums, damaged};
+use super::super::extents::{Calls, Checksums, damaged};
 use super::super::ioctl::{Direction, call};
-use super::search::{Calls, Key, MAGIC, search};
+use super::search::{Key, MAGIC, search};
 use sha2::{Digest, Sha256};
 use std::io;
 use std::os::fd::BorrowedFd;

@@ -8,9 +8,9 @@ mod checksums;
 mod items;
 mod search;
 
-use super::extents::{Checksums, Chunk, ExtentItem, ExtentReader, Subvolume};
+use super::extents::{Calls, Checksums, Chunk, ExtentItem, ExtentReader, Subvolume};
 use items::{CHUNK_ITEM, EXTENT_DATA, ROOT_BACKREF, ROOT_ITEM};
-use search::{Calls, Key, lookup, search};
+use search::{Key, lookup, search};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -52,7 +52,7 @@ impl Btrfs {
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         let (own, _) = lookup(&fd, 0, FIRST_FREE)?;
         let block_size = rustix::fs::fstatfs(&fd)?.f_bsize as u64;
-        let btrfs = Self { fd, own, block_size, calls: Calls::new(u64::MAX) };
+        let btrfs = Self { fd, own, block_size, calls: Calls::unlimited() };
         btrfs.generation()?;
         Ok(btrfs)
     }

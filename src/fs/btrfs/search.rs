@@ -3,12 +3,11 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
-use super::super::extents::damaged;
+use super::super::extents::{Calls, damaged};
 use super::super::ioctl::{Direction, call};
 use std::io;
 use std::mem::offset_of;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Of all calls of btrfs (`BTRFS_IOCTL_MAGIC`).
 pub(super) const MAGIC: u8 = 0x94;
@@ -85,29 +84,6 @@ pub(super) fn lookup(fd: impl AsFd, tree: u64, object: u64) -> io::Result<(u64, 
     unsafe { call(fd, number, &mut *args) }?;
     let end = args.name.iter().position(|&b| b == 0).unwrap_or(args.name.len());
     Ok((args.tree, args.name[..end].to_vec()))
-}
-
-/// How often trees may still be searched.
-#[derive(Debug)]
-pub(super) struct Calls(AtomicU64);
-
-impl Calls {
-    /// So often.
-    pub(super) const fn new(calls: u64) -> Self {
-        Self(AtomicU64::new(calls))
-    }
-
-    /// Allows no more than so many from now on.
-    pub(super) fn limit(&self, calls: u64) {
-        self.0.store(calls, Ordering::Relaxed);
-    }
-
-    /// Takes one.
-    fn take(&self) -> io::Result<()> {
-        let less = |left: u64| left.checked_sub(1);
-        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
-        taken.map(|_| ()).map_err(|_| io::ErrorKind::QuotaExceeded.into())
-    }
 }
 
 /// Shows the items of a tree from one key to another, in their order.
@@ -224,16 +200,6 @@ mod tests {
         assert!(shown(&buffer, 2, b).is_err());
         assert!(shown(&[item(a, b""), item(a, b"")].concat(), 2, a).is_err());
         assert!(shown(&buffer, 0, a).is_err());
-    }
-
-    #[test]
-    fn no_more_calls_are_made_than_are_allowed() {
-        let calls = Calls::new(u64::MAX);
-        assert!((0..10).all(|_| calls.take().is_ok()));
-        calls.limit(2);
-        let kinds = [(); 4].map(|()| calls.take().map_err(|error| error.kind()));
-        let none = Err(io::ErrorKind::QuotaExceeded);
-        assert_eq!(kinds, [Ok(()), Ok(()), none, none]);
     }
 
     #[test]
