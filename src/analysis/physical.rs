@@ -38,15 +38,13 @@ pub(super) fn own_cells<'a>(census: &Census, path: Option<PathIndex>) -> [Cell<'
 }
 
 /// Columns of what files take, in blocks and in extents, of which people see the latter if
-/// `shows`: rows are weighed by these.
-pub(super) fn size_columns(census: &Census, shows: bool) -> Vec<Column> {
+/// `shows`.
+pub(super) fn size_columns(census: &Census, shows: bool) -> [Column; 5] {
     let about = census.physical_sizes_are() == Some(SizeIs::About);
-    let disk = Column::size("disk_size").titled("disk size").hidden_if(shows);
-    let physical = Column::size("physical_size").hidden_if(!shows);
-    let physical = physical.titled(if about { "physical, about" } else { "physical" });
-    vec![
-        if shows { disk } else { disk.weight().share() },
-        if shows { physical.weight().share() } else { physical },
+    let physical = if about { "physical, about" } else { "physical" };
+    [
+        Column::size("disk_size").titled("disk size").hidden_if(shows),
+        Column::size("physical_size").titled(physical).hidden_if(!shows),
         Column::size("uncompressed_size").hidden(),
         Column::size("referenced_size").hidden(),
         Column::size("inline_size").hidden(),

@@ -295,3 +295,25 @@ fn hard_links_inside_a_path_are_pointed_out() {
     }
     assert!(!made.run(&env, all).ok().contains("Hard links inside"));
 }
+
+/// What is no valid path is not examined, also where it shares an inode with one.
+#[test]
+fn entries_of_the_store_that_are_no_paths_are_left_out() {
+    let env = TestEnv::new();
+    let (made, db) = Made::with(&env, "root", SCHEMA);
+    made.file(1, "file", &db);
+    let junk = made.store.join("junk");
+    std_fs::create_dir_all(junk.join("below")).unwrap();
+    std_fs::write(junk.join("below/large"), vec![1; 100_000]).unwrap();
+    std_fs::hard_link(made.store.join(base_of(1, "file")), junk.join("link")).unwrap();
+    for how in [&[][..], &["--tree"], &["--group-by", "path"], &["--group-by", "kind"]] {
+        let (answer, ran) = made.json(&env, [&["files", "--all"], how].concat());
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        assert!(!answer.to_string().contains("junk"), "{answer:#}");
+        assert_eq!(answer["total"]["entries"], 1, "{answer:#}");
+        assert_eq!(answer["total"]["apparent_size"], 8, "{answer:#}");
+    }
+    let (answer, _) = made.json(&env, ["files", "--all"]);
+    let file = &answer["files"][0];
+    assert_eq!((&file["names"], &file["names_elsewhere"]), (&1.into(), &1.into()), "{file:#}");
+}

@@ -1,18 +1,26 @@
 //! What is inside paths, for printing.
 
-use super::{DIRECTORIES, FileSizes, Files, GroupFilesBy, ShowFiles};
-use crate::analysis::hard_links;
+use super::{DIRECTORIES, FileGroup, FileSizes, Files, GroupFilesBy, ShowFiles};
 use crate::analysis::path_names::list_of;
+use crate::analysis::{hard_links, physical};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::Census;
-use crate::disk::Inode;
+use crate::disk::{ExtentSizes, Inode};
 use crate::fs::FileType;
 
 impl Files {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
+        let extents = self.extents(0).map(|(sizes, _)| sizes);
+        let size = |key, size: fn(ExtentSizes) -> u64| {
+            Field::hidden(key, Cell::optional(extents.map(size), Cell::Size))
+        };
         let total = vec![
             Field::hidden("disk_size", Cell::Size(self.total.disk_size)),
+            size("physical_size", |extents| extents.physical_size),
+            size("uncompressed_size", |extents| extents.uncompressed_size),
+            size("referenced_size", |extents| extents.referenced_size),
+            size("inline_size", |extents| extents.inline_size),
             Field::hidden("apparent_size", Cell::Size(self.total.apparent_size)),
             Field::hidden("copied_disk_size", Cell::Size(self.total.copied_disk_size)),
             Field::hidden("entries", Cell::Count(self.total.entries)),
@@ -38,15 +46,27 @@ impl Files {
             sections.push(self.note());
         }
         sections.extend(hard_links::notes(census, census.indexes()));
+        sections.extend(physical::notes_of_files(census, self.are_extents()));
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, main)
     }
 
+    /// Whether people see extents in place of blocks.
+    fn are_extents(&self) -> bool {
+        self.extents.is_some()
+    }
+
     fn note<'a>(&self) -> Section<'a> {
-        let mut note =
-            "Disk size: each inode once; reclaimable: what would go with it, as far as all names \
-             of it are there (.links apart)."
-                .to_owned();
+        let mut note = match self.are_extents() {
+            true => {
+                "Reclaimable: extents that would go with it, as far as all that uses them is there."
+            }
+            false => {
+                "Disk size: each inode once; reclaimable: what would go with it, as far as all \
+                 names of it are there (.links apart)."
+            }
+        }
+        .to_owned();
         if self.total.copied_disk_size > self.total.disk_size {
             note += " Hard links: a file is listed by the first of its names.";
         }
@@ -61,29 +81,52 @@ impl Files {
         Cell::Bytes(path.into())
     }
 
-    fn size_cells<'a>(sizes: &FileSizes) -> Vec<Cell<'a>> {
-        vec![
-            Cell::Size(sizes.disk_size),
-            Cell::Size(sizes.apparent_size),
+    /// The cells of what an entry takes, and of its apparent size.
+    fn own_cells<'a>(&self, node: u32) -> Vec<Cell<'a>> {
+        let sizes = &self.sizes[node as usize];
+        let mut cells = vec![Cell::Size(sizes.disk_size)];
+        cells.extend(physical::extent_cells(self.extents(node).map(|(sizes, _)| sizes)));
+        cells.push(Cell::Size(sizes.apparent_size));
+        cells
+    }
+
+    fn own_columns(&self, census: &Census) -> Vec<Column> {
+        let mut columns = physical::size_columns(census, self.are_extents()).to_vec();
+        columns.push(Column::size("apparent_size").titled("apparent"));
+        columns
+    }
+
+    /// The same, and of what would go with the entry.
+    fn size_cells<'a>(&self, census: &Census, node: u32) -> Vec<Cell<'a>> {
+        let sizes = &self.sizes[node as usize];
+        let freed = self.extents(node).filter(|_| census.freed_sizes_are().is_some());
+        let mut cells = self.own_cells(node);
+        cells.extend([
             Cell::Size(sizes.copied_disk_size),
             Cell::Size(sizes.reclaimable_size),
-        ]
+            Cell::optional(freed, |(_, reclaimable)| Cell::Size(reclaimable)),
+        ]);
+        cells
     }
 
     /// Columns of sizes: what takes every name of an inode into account only
     /// where there are such.
-    fn size_columns(&self) -> Vec<Column> {
+    fn size_columns(&self, census: &Census) -> Vec<Column> {
         let linked = self.total.copied_disk_size > self.total.disk_size;
-        vec![
-            Column::size("disk_size").titled("disk size"),
-            Column::size("apparent_size").titled("apparent"),
-            Column::size("copied_disk_size").titled("copied").hidden_if(!linked),
-            Column::size("reclaimable_size").titled("reclaimable"),
-        ]
+        let (shows, freed) = (self.are_extents(), census.freed_sizes_are().is_some());
+        let mut columns = self.own_columns(census);
+        columns.extend([
+            Column::size("copied_disk_size").titled("copied").hidden_if(!linked || shows),
+            Column::size("reclaimable_size").titled("reclaimable").hidden_if(shows),
+            Column::size("reclaimable_physical_size")
+                .titled("reclaimable")
+                .hidden_if(!shows || !freed),
+        ]);
+        columns
     }
 
     fn directories_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let mut columns = self.size_columns();
+        let mut columns = self.size_columns(census);
         columns.extend([
             Column::count("entries"),
             Column::text("kind").hidden(),
@@ -92,7 +135,7 @@ impl Files {
         ]);
         let rows = self.directories.iter().map(move |&node| {
             let (entry, sizes) = (&self.listing.nodes[node as usize], &self.sizes[node as usize]);
-            let mut cells = Self::size_cells(sizes);
+            let mut cells = self.size_cells(census, node);
             cells.extend([
                 Cell::Count(sizes.entries),
                 Cell::text(entry.kind.key()),
@@ -106,10 +149,7 @@ impl Files {
     }
 
     fn files_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let mut columns = vec![
-            Column::size("disk_size").titled("disk size"),
-            Column::size("apparent_size").titled("apparent"),
-        ];
+        let mut columns = self.own_columns(census);
         columns.extend(self.link_columns());
         columns.extend([
             Column::text("kind"),
@@ -119,8 +159,8 @@ impl Files {
             Column::path("target").titled("leads to").hidden(),
         ]);
         let rows = self.files.iter().map(move |&node| {
-            let (entry, sizes) = (&self.listing.nodes[node as usize], &self.sizes[node as usize]);
-            let mut cells = vec![Cell::Size(sizes.disk_size), Cell::Size(sizes.apparent_size)];
+            let entry = &self.listing.nodes[node as usize];
+            let mut cells = self.own_cells(node);
             cells.extend(self.link_cells(census, node));
             cells.extend([
                 Cell::text(entry.kind.key()),
@@ -178,7 +218,7 @@ impl Files {
 
     fn tree_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
         let symlinks = self.lines.iter().any(|line| self.listing.target(line.node).is_some());
-        let mut columns = self.size_columns();
+        let mut columns = self.size_columns(census);
         columns.extend([
             Column::count("entries"),
             Column::text("kind"),
@@ -204,7 +244,7 @@ impl Files {
                     Cell::Both(format!("{name}{slash}").into(), Box::new(path))
                 }
             };
-            let mut cells = Self::size_cells(sizes);
+            let mut cells = self.size_cells(census, node);
             cells.extend([
                 Cell::Count(sizes.entries),
                 Cell::text(entry.kind.key()),
@@ -227,12 +267,14 @@ impl Files {
             GroupFilesBy::Extension => Column::text("extension"),
             GroupFilesBy::Path => Column::path("path"),
         };
-        let columns = vec![
-            Column::size("disk_size").titled("disk size"),
-            Column::size("apparent_size").titled("apparent"),
-            Column::count("entries"),
-            name,
-        ];
+        let mut columns = self.own_columns(census);
+        columns.extend([Column::count("entries"), name]);
+        let cells = |disk_size, extents, apparent_size, entries, name| {
+            let mut cells = vec![Cell::Size(disk_size)];
+            cells.extend(physical::extent_cells(extents));
+            cells.extend([Cell::Size(apparent_size), Cell::Count(entries), name]);
+            cells
+        };
         let rows = self.groups.iter().map(move |group| {
             let text = || String::from_utf8_lossy(&group.name).into_owned();
             let name = match by {
@@ -247,19 +289,13 @@ impl Files {
                 }
                 _ => Cell::text(text()),
             };
-            vec![
-                Cell::Size(group.disk_size),
-                Cell::Size(group.apparent_size),
-                Cell::Count(group.entries),
-                name,
-            ]
+            let FileGroup { disk_size, extents, apparent_size, entries, .. } = *group;
+            cells(disk_size, extents, apparent_size, entries, name)
         });
-        let footer = vec![
-            Cell::Size(self.total.disk_size),
-            Cell::Size(self.total.apparent_size),
-            Cell::Count(self.total.entries),
-            Cell::text("total, each inode once"),
-        ];
+        let FileSizes { disk_size, apparent_size, entries, .. } = self.total;
+        let extents = self.extents(0).map(|(sizes, _)| sizes);
+        let name = Cell::text("total, each inode once");
+        let footer = cells(disk_size, extents, apparent_size, entries, name);
         Section::Rows {
             key: "groups",
             title: String::new(),

@@ -78,6 +78,10 @@ pub(super) struct Gathered {
     parts: Vec<Part>,
     met: Vec<Met>,
     names: Vec<u8>,
+    /// The device whose extents are looked at, if any are.
+    device: Option<u64>,
+    /// Where in `met` files of it are that have one name, with the numbers of their inodes.
+    numbers: Vec<(usize, u64)>,
     pub(super) warnings: Warnings,
 }
 
@@ -119,6 +123,9 @@ impl Gathered {
         let (size, disk_size, inode) = match entry.stat {
             EntryStat::Known(shared) => (0, 0, Some(graph::Node::new(shared.number()))),
             EntryStat::Stat(stat) => {
+                if self.device == Some(stat.dev) && stat.disk_size > 0 {
+                    self.numbers.push((self.met.len(), stat.ino));
+                }
                 let counts = matches!(entry.file_type, FileType::Regular | FileType::Symlink);
                 (if counts { stat.size } else { 0 }, stat.disk_size, None)
             }
@@ -140,11 +147,13 @@ impl Observer for Gatherer {
     type State = Gathered;
     type Context = Numbered;
 
-    fn state(&self, _: Option<u64>) -> Gathered {
+    fn state(&self, device: Option<u64>) -> Gathered {
         Gathered {
             parts: Vec::new(),
             met: Vec::new(),
             names: Vec::new(),
+            device,
+            numbers: Vec::new(),
             warnings: Warnings::new(),
         }
     }
@@ -230,12 +239,14 @@ pub struct Listing {
     pub(super) nodes: Vec<Node>,
     /// The place of each node in the order of names.
     pub(super) order: Vec<u32>,
+    /// Files with one name, with the numbers of their inodes, where extents are looked at.
+    pub(super) numbers: Vec<(u32, u64)>,
     names: Vec<u8>,
 }
 
 impl Listing {
-    /// What an observed scan gathered.
-    pub(super) fn new(observed: &Observed<Gathered>) -> Self {
+    /// What an observed scan gathered of its first paths, so many.
+    pub(super) fn new(observed: &Observed<Gathered>, paths: usize) -> Self {
         let mut names = Vec::new();
         let mut bases = Vec::new();
         for state in &observed.states {
@@ -246,6 +257,8 @@ impl Listing {
         let mut parts: Vec<(&Part, &Gathered, usize)> = states
             .flat_map(|(state, base)| state.parts.iter().map(move |part| (part, state, base)))
             .collect();
+        // What is no valid path is not examined.
+        parts.retain(|(part, ..)| (part.path as usize) < paths);
         // Each directory after the one it is in.
         parts.sort_by_key(|(part, ..)| part.depth);
         let root = Node {
@@ -260,7 +273,7 @@ impl Listing {
             name: Name::default(),
             target: None,
         };
-        let mut listing = Self { nodes: vec![root], names, order: Vec::new() };
+        let mut listing = Self { nodes: vec![root], names, order: Vec::new(), numbers: Vec::new() };
         // By the directory that each is in, and its name there. One name comes
         // twice in a directory that was changed meanwhile: the first is kept.
         let mut directories: HashMap<(Number, &[u8]), u32> = HashMap::new();
@@ -277,11 +290,16 @@ impl Listing {
                 .collect();
             level.sort_by_key(|(parent, part, ..)| (*parent, part.path, part.position));
             for (parent, part, state, base) in level {
-                for met in &state.met[part.entries.clone()] {
+                let first = state.numbers.partition_point(|&(at, _)| at < part.entries.start);
+                let mut numbers = state.numbers[first..].iter().peekable();
+                for (at, met) in part.entries.clone().zip(&state.met[part.entries.clone()]) {
                     let node = u32::try_from(listing.nodes.len()).expect("fewer than 2^32 entries");
                     if met.file_type == FileType::Directory {
                         let own = met.name.of(&state.names);
                         directories.entry((part.directory, own)).or_insert(node);
+                    }
+                    if let Some(&(_, ino)) = numbers.next_if(|&&(of, _)| of == at) {
+                        listing.numbers.push((node, ino));
                     }
                     listing.nodes.push(Node {
                         parent,

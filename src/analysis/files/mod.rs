@@ -2,6 +2,7 @@
 //! by kind, by extension, by path.
 
 mod document;
+mod extents;
 mod gather;
 #[cfg(test)]
 mod tests;
@@ -9,10 +10,11 @@ mod tests;
 use crate::answer::GraphLine;
 use crate::catalog::Catalog;
 use crate::census::{Census, Examine, PathIndex, scan_observed};
-use crate::disk::{DiskError, DiskScan, ExtentsOption, Inode, Progress, ScanOptions};
+use crate::disk::{DiskError, DiskScan, ExtentSizes, Inode, Progress, ScanOptions};
 use crate::fs::{FileType, StoreFiles};
 use crate::graph::{self, Rows, saturating_add};
 use crate::warning::Warnings;
+use extents::NodeExtents;
 use gather::{Gatherer, Node};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -48,7 +50,8 @@ pub struct FilesOptions {
     pub show: ShowFiles,
     /// Only entries at most so many levels below their store path.
     pub depth: Option<u32>,
-    /// Only entries (or groups) of at least so many bytes on disk.
+    /// Only entries (or groups) of at least so many bytes on disk: of extents, where these
+    /// are known and blocks do not say it all.
     pub min_size: u64,
     /// At most so many rows, the largest; of a list each.
     pub limit: Option<usize>,
@@ -67,19 +70,15 @@ pub fn list(
     progress: &Progress,
 ) -> Result<(DiskScan, Listing), DiskError> {
     let gatherer = Gatherer::default();
-    // Entries are told by their blocks: what is beneath is not looked at unasked.
-    let extents = match options.extents {
-        ExtentsOption::Exact => ExtentsOption::Exact,
-        ExtentsOption::Auto | ExtentsOption::Never => ExtentsOption::Never,
-    };
-    let options = ScanOptions { extents, ..*options };
+    let options = ScanOptions { inode_extents: true, ..*options };
     let (mut scan, mut observed) =
         scan_observed(files, catalog, examine, &options, progress, &gatherer)?;
     for state in &mut observed.states {
         scan.warnings.extend(std::mem::take(&mut state.warnings));
     }
     scan.warnings.sort();
-    Ok((scan, Listing::new(&observed)))
+    let listing = Listing::new(&observed, scan.usages.len());
+    Ok((scan, listing))
 }
 
 /// Sizes of an entry with all that is in it, in bytes.
@@ -108,8 +107,18 @@ pub struct FileGroup {
     pub disk_size: u64,
     /// `st_size` in bytes of regular files and symlinks, each inode once.
     pub apparent_size: u64,
+    /// Extents, each once; `None` if they are not known. One that entries of several kinds
+    /// or extensions use is, as an inode is, of the last kind or the first extension.
+    pub extents: Option<ExtentSizes>,
     /// Names.
     pub entries: u64,
+}
+
+impl FileGroup {
+    /// What it is shown by.
+    fn size(&self) -> (Option<u64>, u64) {
+        (self.extents.map(|extents| extents.physical_size), self.disk_size)
+    }
 }
 
 /// The extension that directories are grouped under, as no name ends so.
@@ -127,6 +136,10 @@ pub struct Files {
     listing: Listing,
     /// By node.
     sizes: Vec<FileSizes>,
+    /// Where there are extents to tell of.
+    extents: Option<NodeExtents>,
+    /// Whether blocks say it all.
+    blocks: bool,
     /// By inode of the scan: the nodes that are names of it, in the order of names.
     names: Rows,
     /// By inode of the scan: the paths that have such names, ascending.
@@ -156,12 +169,15 @@ impl Files {
             paths.push(&of);
         }
         let sizes = sum(census, &listing, &names);
+        let extents = NodeExtents::new(census, &listing, &names);
         let mut files = Self {
             total: sizes[0],
             groups: Vec::new(),
             warnings: census.warnings.clone(),
             listing,
             sizes,
+            extents,
+            blocks: census.knows_physical() && !census.has_extents(),
             names,
             paths,
             options,
@@ -184,11 +200,32 @@ impl Files {
             .map(|node| (self.listing.relative_name(node), &self.sizes[node as usize]))
     }
 
+    /// What an entry with all that is in it takes in extents, and what of it would go with
+    /// it, in bytes; `None` if that is not known.
+    fn extents(&self, node: u32) -> Option<(ExtentSizes, u64)> {
+        let (node, sizes) = (node as usize, &self.sizes[node as usize]);
+        match &self.extents {
+            Some(extents) => Some((extents.sizes[node], extents.reclaimable[node])),
+            None => {
+                let blocks = (ExtentSizes::blocks(sizes.disk_size), sizes.reclaimable_size);
+                self.blocks.then_some(blocks)
+            }
+        }
+    }
+
+    /// What an entry is shown by: extents where there are some to tell of, else blocks.
+    fn size(&self, node: u32) -> u64 {
+        match &self.extents {
+            Some(extents) => extents.sizes[node as usize].physical_size,
+            None => self.sizes[node as usize].disk_size,
+        }
+    }
+
     /// Whether an entry is to be shown, by its depth and size.
     fn shows(&self, node: u32) -> bool {
         let depth = self.listing.nodes[node as usize].depth;
         self.options.depth.is_none_or(|most| depth <= most.saturating_add(1))
-            && self.sizes[node as usize].disk_size >= self.options.min_size
+            && self.size(node) >= self.options.min_size
     }
 
     fn find_largest(&mut self) {
@@ -207,7 +244,7 @@ impl Files {
 
     /// Largest first, then by name.
     fn order(&self, node: u32) -> (Reverse<u64>, u32) {
-        (Reverse(self.sizes[node as usize].disk_size), self.listing.order[node as usize])
+        (Reverse(self.size(node)), self.listing.order[node as usize])
     }
 
     /// Whether an entry is, of the names of its inode, the first in order.
@@ -272,22 +309,8 @@ impl Files {
                 GroupFilesBy::Extension => extension(self.listing.name(node)).to_ascii_lowercase(),
             }
         };
-        let mut add = |name: Vec<u8>, disk_size, apparent_size, entries| {
-            let group = groups.entry(name).or_insert_with_key(|name| FileGroup {
-                name: name.clone(),
-                disk_size: 0,
-                apparent_size: 0,
-                entries: 0,
-            });
-            saturating_add(&mut group.disk_size, disk_size);
-            saturating_add(&mut group.apparent_size, apparent_size);
-            group.entries += entries;
-        };
-        for (at, node) in (0u32..).zip(&self.listing.nodes).skip(1) {
-            add(group_of(at), node.disk_size, node.size, 1);
-        }
-        let inodes = census.disk.iter().flat_map(|disk| &disk.inodes);
-        for (inode, names) in inodes.zip(self.names.iter()) {
+        // Those of an inode, or of an extent, with such names.
+        let groups_of = |names: &[u32]| -> Vec<Vec<u8>> {
             let mut of: Vec<Vec<u8>> = match by {
                 // The last kind in order, as `kinds` counts it.
                 GroupFilesBy::Kind => {
@@ -303,13 +326,47 @@ impl Files {
             };
             of.sort();
             of.dedup();
-            for name in of {
+            of
+        };
+        let mut add = |name: Vec<u8>, disk_size, apparent_size, entries| {
+            let group = groups.entry(name).or_insert_with_key(|name| FileGroup {
+                name: name.clone(),
+                disk_size: 0,
+                apparent_size: 0,
+                extents: None,
+                entries: 0,
+            });
+            saturating_add(&mut group.disk_size, disk_size);
+            saturating_add(&mut group.apparent_size, apparent_size);
+            group.entries += entries;
+        };
+        for (at, node) in (0u32..).zip(&self.listing.nodes).skip(1) {
+            add(group_of(at), node.disk_size, node.size, 1);
+        }
+        let inodes = census.disk.iter().flat_map(|disk| &disk.inodes);
+        for (inode, names) in inodes.zip(self.names.iter()) {
+            for name in groups_of(names) {
                 add(name, inode.disk_size(), inode.apparent_size(), 0);
             }
         }
+        if self.extents.is_some() {
+            groups.values_mut().for_each(|group| group.extents = Some(ExtentSizes::default()));
+            _ = extents::each(census, &self.listing, &self.names, |used| {
+                for name in groups_of(used.nodes) {
+                    let group = groups.get_mut(&name).and_then(|group| group.extents.as_mut());
+                    group.into_iter().for_each(|sum| sum.add(used.sizes));
+                }
+            });
+        } else if self.blocks {
+            let blocks = |group: &mut FileGroup| {
+                group.extents = Some(ExtentSizes::blocks(group.disk_size));
+            };
+            groups.values_mut().for_each(blocks);
+        }
         let mut groups: Vec<FileGroup> = groups.into_values().collect();
-        groups.retain(|group| group.disk_size >= self.options.min_size);
-        groups.sort_by(|a, b| (b.disk_size, &a.name).cmp(&(a.disk_size, &b.name)));
+        let min_size = self.options.min_size;
+        groups.retain(|group| group.size().0.unwrap_or(group.disk_size) >= min_size);
+        groups.sort_by(|a, b| (b.size(), &a.name).cmp(&(a.size(), &b.name)));
         groups.truncate(self.options.limit.unwrap_or(usize::MAX));
         self.groups = groups;
     }

@@ -153,7 +153,9 @@ impl Kinds {
         };
         let shows = self.are_extents;
         let size_columns = || {
-            let mut columns = physical::size_columns(census, shows);
+            let mut columns = physical::size_columns(census, shows).to_vec();
+            let main = &mut columns[usize::from(shows)];
+            *main = main.weight().share();
             columns.extend([
                 Column::size("apparent_size").titled("apparent").rank(4),
                 Column::size("nar_size").titled("NAR size").rank(3),

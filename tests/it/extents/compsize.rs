@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 /// Columns of `compsize`, by type: disk usage, uncompressed, referenced.
-fn compsize(store: &Path) -> BTreeMap<String, [u64; 3]> {
+pub(super) fn compsize(store: &Path) -> BTreeMap<String, [u64; 3]> {
     let text = run(Command::new("compsize").arg("-b").arg(store)).ok();
     let row = |line: &str| {
         let words: Vec<&str> = line.split_whitespace().collect();

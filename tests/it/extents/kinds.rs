@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 /// Two paths. What they take in extents, by kind: man pages 32,768 bytes of their own and
 /// a library that is one's man page too; headers 65,536, shared in part; a document that is
 /// a library too; a locale in the metadata.
-fn application(btrfs: &FileSystem) -> [PathBuf; 2] {
+pub(super) fn application(btrfs: &FileSystem) -> [PathBuf; 2] {
     let [app, lib] = [(1, "app"), (2, "lib")].map(|(id, name)| btrfs.place(id, name));
     for (at, bytes) in [
         (app.join("share/man/man1/app.1"), zeros(1 << 20)),
@@ -37,7 +37,7 @@ fn application(btrfs: &FileSystem) -> [PathBuf; 2] {
 }
 
 /// A complete answer.
-fn ask(system: &FileSystem, args: &[&str]) -> Value {
+pub(super) fn ask(system: &FileSystem, args: &[&str]) -> Value {
     system.sync();
     let (answer, ran) = system.made.json(&system.env, [&["--scan"], args].concat());
     assert_eq!(ran.status, 0, "{args:?} {}", ran.stderr);

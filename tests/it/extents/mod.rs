@@ -4,6 +4,7 @@
 mod answers;
 mod compsize;
 mod deletions;
+mod entries;
 mod files;
 mod kinds;
 mod optimise;
