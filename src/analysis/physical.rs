@@ -235,6 +235,7 @@ impl Held {
                     _ if holder.unknown => {
                         "files that are not known, of the store or not".to_owned()
                     }
+                    _ if holder.lower => "lower layers of the overlay, which stay".to_owned(),
                     (true, ..) => "other files of the store's subvolume".to_owned(),
                     (false, true, _) => format!("snapshot {path}"),
                     (false, false, true) => "the top-level subvolume".to_owned(),

@@ -369,8 +369,18 @@ impl Census {
     pub(crate) fn physical_unknown(&self) -> Option<&str> {
         match &self.disk.as_ref()?.physical {
             Physical::Unknown(why) => Some(why),
-            Physical::Blocks | Physical::Extents(_) => None,
+            Physical::Blocks | Physical::LayerBlocks | Physical::Extents(_) => None,
         }
+    }
+
+    /// Why it is not known what of that is freed, if it is not.
+    pub(crate) fn freed_unknown(&self) -> Option<&str> {
+        let disk = self.disk.as_ref().filter(|disk| disk.freed_sizes_are().is_none())?;
+        Some(match &disk.physical {
+            Physical::Unknown(why) => why,
+            Physical::LayerBlocks => "what is in a lower layer of an overlay stays there",
+            Physical::Blocks | Physical::Extents(_) => "files were asked one by one",
+        })
     }
 
     /// What the path at `index` takes in extents, if that is known.

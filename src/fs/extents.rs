@@ -152,6 +152,8 @@ pub(crate) struct Subvolume {
     /// Whether it stands for files of which nothing is known but that they share extents:
     /// of the store or not.
     pub(crate) unknown: bool,
+    /// Whether it stands for the lower layers of an overlay, which stay as they are.
+    pub(crate) lower: bool,
 }
 
 /// How many bytes of devices a range of the disk takes.
@@ -281,6 +283,8 @@ pub(crate) trait ExtentReader: Send + Sync {
 pub(crate) enum ExtentSource {
     /// By the blocks that `stat` reports.
     Blocks,
+    /// By the same, on an overlay: what is in its lower layers stays there.
+    LayerBlocks,
     /// From the file system itself.
     Extents(Box<dyn ExtentReader>),
     /// From each file.

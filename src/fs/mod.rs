@@ -57,6 +57,8 @@ mod live;
 mod locate;
 mod memory;
 mod moment;
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+mod overlay;
 mod parts;
 mod resolve;
 mod stat;

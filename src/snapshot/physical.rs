@@ -21,25 +21,28 @@ record! {
     CompressionSizes { compression, sizes, inline_uncompressed_size }
 }
 
-/// Who it is, as one number: others than the store's subvolume, that, or not known.
+/// Who it is, as one number: others than the store's subvolume, that, not known, or lower
+/// layers.
 impl Field for Holder {
     const LEAST: usize = 3;
 
     fn put(&self, out: &mut Encoder) {
         out.field(&self.path);
         out.field(&self.snapshot);
-        out.field(&if self.unknown { 2u8 } else { u8::from(self.own) });
+        out.field(&match self {
+            Self { lower: true, .. } => 3u8,
+            Self { unknown: true, .. } => 2,
+            Self { own, .. } => u8::from(*own),
+        });
     }
 
     fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
         let (path, snapshot) = (from.field()?, from.field()?);
-        let (own, unknown) = match u8::take(from)? {
-            0 => (false, false),
-            1 => (true, false),
-            2 => (false, true),
-            _ => return Err("extents of a holder of no known sort".into()),
-        };
-        Ok(Self { path, snapshot, own, unknown })
+        let who = u8::take(from)?;
+        if who > 3 {
+            return Err("extents of a holder of no known sort".into());
+        }
+        Ok(Self { path, snapshot, own: who == 1, unknown: who == 2, lower: who == 3 })
     }
 }
 
@@ -81,6 +84,7 @@ fn take_sizes(from: &mut Decoder<'_>, expected: usize) -> Result<Vec<ExtentSizes
 pub(super) fn put(out: &mut Encoder, physical: &Physical) {
     let extents = match physical {
         Physical::Blocks => return out.number(0),
+        Physical::LayerBlocks => return out.number(4),
         Physical::Unknown(why) => {
             out.number(1);
             return out.field(why);
@@ -112,6 +116,7 @@ pub(super) fn put(out: &mut Encoder, physical: &Physical) {
 pub(super) fn take(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Physical, Odd> {
     let (sizes_are, freed_sizes_are) = match from.number()? {
         0 => return Ok(Physical::Blocks),
+        4 => return Ok(Physical::LayerBlocks),
         1 => return Ok(Physical::Unknown(from.field()?)),
         2 => (SizeIs::Exact, Some(SizeIs::Exact)),
         3 => (from.field()?, from.field()?),

@@ -328,6 +328,9 @@ impl Optimise {
         let at = census.catalog.store_dir();
         let unknown = match any_order.is_none_or(|any| any.disk_freed.is_certain()) {
             false => Some("which files go depends on the order of Nix's threads"),
+            true if files.facts().copies_up => {
+                Some("on overlayfs files of lower layers are copied before they are linked")
+            }
             true if files.facts().mounts_below != Some(false) => {
                 Some("files of other file systems may lie in the store")
             }

@@ -1,7 +1,7 @@
 //! How much is to come free.
 
 use crate::census::Census;
-use crate::disk::{DiskScan, Space};
+use crate::disk::Space;
 use crate::warning::{WarningKind, Warnings};
 
 /// How much is to come free, beyond what is free already.
@@ -17,14 +17,10 @@ impl Need {
     /// Warns, once, where bytes are judged by blocks, as what really comes free is not known;
     /// not where nobody wanted to know.
     pub fn warn_of_blocks(&self, census: &Census, warnings: &mut Warnings) {
-        let unknown = |disk: &DiskScan| disk.freed_sizes_are().is_none();
-        if self.measure != Measure::Disk
-            || !census.disk.as_ref().is_some_and(unknown)
-            || !census.asks_physical()
-        {
+        if self.measure != Measure::Disk || !census.asks_physical() {
             return;
         }
-        let why = census.physical_unknown().unwrap_or("files were asked one by one");
+        let Some(why) = census.freed_unknown() else { return };
         let message = format!(
             "what comes free is judged by blocks: what the file system really frees is not known \
              ({why})"

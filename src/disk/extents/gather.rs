@@ -387,8 +387,8 @@ impl Holding {
                 all_read &= read_starts(reader, &subvolume, warnings, each)?;
             }
             if found {
-                let Subvolume { path, snapshot, unknown, .. } = subvolume;
-                self.holders.push(Holder { path, snapshot, own, unknown });
+                let Subvolume { path, snapshot, unknown, lower, .. } = subvolume;
+                self.holders.push(Holder { path, snapshot, own, unknown, lower });
             }
         }
         Ok(all_read)

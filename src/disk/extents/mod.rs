@@ -60,6 +60,9 @@ pub enum ExtentsOption {
 pub enum Physical {
     /// Their blocks.
     Blocks,
+    /// Their blocks, on an overlay: what is in its lower layers stays when it is deleted, and
+    /// what that is is not known.
+    LayerBlocks,
     /// That is not known, for this reason.
     Unknown(String),
     /// Their extents.
@@ -127,6 +130,8 @@ pub struct Holder {
     /// Whether it stands for files of which nothing is known but that they share extents:
     /// of the store or not.
     pub unknown: bool,
+    /// Whether it stands for the lower layers of an overlay, which stay as they are.
+    pub lower: bool,
 }
 
 /// Extents that the same paths and inodes use together.
@@ -255,7 +260,13 @@ impl Extents {
         }
         let mut holders = self.holders.clone();
         let own = holders.iter().position(|holder| holder.own).unwrap_or_else(|| {
-            holders.push(Holder { path: Vec::new(), snapshot: false, own: true, unknown: false });
+            holders.push(Holder {
+                path: Vec::new(),
+                snapshot: false,
+                own: true,
+                unknown: false,
+                lower: false,
+            });
             holders.len() - 1
         }) as u32;
         let renumber = |owner: u32| match self.inode(owner) {
@@ -350,6 +361,7 @@ fn reader(
             Ok(reader)
         }
         ExtentSource::Blocks => Err(Physical::Blocks),
+        ExtentSource::LayerBlocks => Err(Physical::LayerBlocks),
         // Files that were not opened.
         ExtentSource::Files(FileExtents { why, .. }) | ExtentSource::Unknown(why) => {
             warn_if_asked(option, &why, at, warnings);
@@ -441,7 +453,7 @@ impl DiskScan {
     pub fn extents(&self) -> Option<&Extents> {
         match &self.physical {
             Physical::Extents(extents) => Some(extents),
-            Physical::Blocks | Physical::Unknown(_) => None,
+            Physical::Blocks | Physical::LayerBlocks | Physical::Unknown(_) => None,
         }
     }
 
@@ -454,7 +466,7 @@ impl DiskScan {
     pub fn freed_sizes_are(&self) -> Option<SizeIs> {
         match &self.physical {
             Physical::Blocks => Some(SizeIs::Exact),
-            Physical::Unknown(_) => None,
+            Physical::LayerBlocks | Physical::Unknown(_) => None,
             Physical::Extents(extents) => extents.freed_sizes_are,
         }
     }
@@ -462,7 +474,7 @@ impl DiskScan {
     /// What physical sizes are; `None` if they are not known.
     pub fn sizes_are(&self) -> Option<SizeIs> {
         match &self.physical {
-            Physical::Blocks => Some(SizeIs::Exact),
+            Physical::Blocks | Physical::LayerBlocks => Some(SizeIs::Exact),
             Physical::Unknown(_) => None,
             Physical::Extents(extents) => Some(extents.sizes_are),
         }
@@ -512,7 +524,9 @@ impl DiskScan {
     pub fn extent_sizes(&self, path: usize) -> Option<ExtentSizes> {
         match &self.physical {
             Physical::Unknown(_) => None,
-            Physical::Blocks => Some(ExtentSizes::blocks(self.usage(path).disk_size)),
+            Physical::Blocks | Physical::LayerBlocks => {
+                Some(ExtentSizes::blocks(self.usage(path).disk_size))
+            }
             Physical::Extents(extents) => Some(extents.sums[path]),
         }
     }

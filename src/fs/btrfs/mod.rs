@@ -141,7 +141,7 @@ impl ExtentReader for Btrfs {
                         path: Vec::new(),
                         snapshot: root.snapshot,
                         deleted: root.deleted,
-                        unknown: false,
+                        ..Subvolume::default()
                     };
                     all.insert(id, subvolume);
                 }

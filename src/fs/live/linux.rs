@@ -6,6 +6,7 @@
 //! at which a name that was checked is looked up again.
 
 use super::super::btrfs::Btrfs;
+use super::super::overlay;
 use super::super::xfs::Xfs;
 use super::super::{
     Capacity, DirEntry, ExtentSource, Facts, FileExtents, FileType, Stat, not_regular,
@@ -292,6 +293,7 @@ impl Directory {
         match beneath_blocks(statfs.f_type as u32) {
             Beneath::Nothing => ExtentSource::Blocks,
             Beneath::Unknown(why) => unknown(why),
+            Beneath::Layers => overlay::source(self),
             Beneath::Btrfs => match self.fd.try_clone().and_then(Btrfs::new) {
                 Ok(btrfs) => ExtentSource::Extents(Box::new(btrfs)),
                 Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -307,6 +309,18 @@ impl Directory {
                 Ok(fd) => Xfs::source(fd),
                 Err(error) => unknown(&format!("XFS does not show its extents: {error}")),
             },
+        }
+    }
+
+    /// What an overlay has beneath the blocks of a layer that this is in.
+    pub(in crate::fs) fn as_layer(&self) -> LayerBeneath {
+        let statfs = rustix::fs::fstatfs(&self.fd);
+        match statfs.map(|statfs| beneath_blocks(statfs.f_type as u32)) {
+            Ok(Beneath::Nothing) => LayerBeneath::Blocks,
+            Ok(Beneath::Btrfs | Beneath::Xfs) => LayerBeneath::Extents,
+            Ok(Beneath::Layers) => LayerBeneath::Unknown("a layer is itself an overlay"),
+            Ok(Beneath::Unknown(why)) => LayerBeneath::Unknown(why),
+            Err(_) => LayerBeneath::Unknown("the file system does not say what it is"),
         }
     }
 
@@ -445,6 +459,8 @@ enum Beneath {
     Nothing,
     Btrfs,
     Xfs,
+    /// What its layers have.
+    Layers,
     /// That cannot be asked, for this reason.
     Unknown(&'static str),
 }
@@ -457,7 +473,7 @@ fn beneath_blocks(file_system: u32) -> Beneath {
         | 0x4d5a => Beneath::Nothing,
         BTRFS => Beneath::Btrfs,
         XFS => Beneath::Xfs,
-        OVERLAYFS => Beneath::Unknown("overlayfs does not show what its layers take"),
+        OVERLAYFS => Beneath::Layers,
         0x2fc1_2fc1 => Beneath::Unknown(
             "on ZFS disk sizes are compressed, and clones and deduplication count in each file",
         ),
@@ -468,6 +484,52 @@ fn beneath_blocks(file_system: u32) -> Beneath {
         }
         _ => Beneath::Unknown("the file system is none of which that is known"),
     }
+}
+
+/// What an overlay has beneath the blocks of a layer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::fs) enum LayerBeneath {
+    Blocks,
+    /// Its file system may say it.
+    Extents,
+    Unknown(&'static str),
+}
+
+/// Where a directory is mounted.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::fs) struct MountOf {
+    /// The options of the file system, as `mountinfo` has them.
+    pub(in crate::fs) options: Vec<u8>,
+    /// Where in the file system the directory is, from its root on.
+    pub(in crate::fs) below: Vec<u8>,
+}
+
+/// The mount of a directory, if the system says it.
+pub(in crate::fs) fn mount_of(directory: &Directory) -> Option<MountOf> {
+    let flags = Directory::stat_flags(c"");
+    let found = rustix::fs::statx(&directory.fd, c"", flags, StatxFlags::MNT_ID).ok()?;
+    let path = std::fs::read_link(proc_path(directory.fd.as_fd())).ok()?;
+    let mounts = std::fs::read("/proc/self/mountinfo").ok()?;
+    find_mount(&mounts, mount(&found)?, path.as_os_str().as_bytes())
+}
+
+/// That of a path in the mount of a number.
+fn find_mount(mountinfo: &[u8], number: u64, path: &[u8]) -> Option<MountOf> {
+    let number = number.to_string();
+    let line = mountinfo.split(|&byte| byte == b'\n').find_map(|line| {
+        let words: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
+        (words[0] == number.as_bytes()).then_some(words)
+    })?;
+    let after = line.iter().position(|word| *word == b"-")?;
+    let (root, point) = (unescaped(line.get(3)?), unescaped(line.get(4)?));
+    let point = point.strip_suffix(b"/").unwrap_or(&point);
+    let below = path.strip_prefix(point)?;
+    if !below.is_empty() && !below.starts_with(b"/") {
+        return None;
+    }
+    let root = root.strip_suffix(b"/").unwrap_or(&root);
+    let options = line.get(after + 3)?.to_vec();
+    Some(MountOf { options, below: [root, below].concat() })
 }
 
 /// How many names an inode may have (each kernel file system's own constant).
@@ -508,6 +570,27 @@ fn tells_inodes_truly(file_system: u32) -> bool {
     TRUE.contains(&file_system)
 }
 
+/// What is written in octal in there: space, tab, newline and backslash.
+pub(in crate::fs) fn unescaped(word: &[u8]) -> Vec<u8> {
+    octal_bytes(word).map(|(byte, _)| byte).collect()
+}
+
+/// The bytes of a word, and of each whether it was written in octal.
+pub(in crate::fs) fn octal_bytes(word: &[u8]) -> impl Iterator<Item = (u8, bool)> {
+    let mut rest = word;
+    std::iter::from_fn(move || {
+        let (&first, after) = rest.split_first()?;
+        let octal = match (first, after) {
+            (b'\\', [a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', ..]) => {
+                Some((a - b'0') << 6 | (b - b'0') << 3 | (c - b'0'))
+            }
+            _ => None,
+        };
+        rest = if octal.is_some() { &after[3..] } else { after };
+        Some(octal.map_or((first, false), |byte| (byte, true)))
+    })
+}
+
 /// Whether `/proc/self/mountinfo` lists a mount below `dir`.
 fn mounted_below(mountinfo: &[u8], dir: &Path) -> bool {
     // In there, space, tab, newline and backslash are written in octal.
@@ -542,6 +625,24 @@ mod tests {
         assert!(mounted_below(mountinfo, Path::new("/")));
         assert!(mounted_below(mountinfo, Path::new("/odd name")));
         assert!(!mounted_below(b"", Path::new("/")));
+    }
+
+    #[test]
+    fn a_directory_is_below_the_root_of_its_mount() {
+        let mountinfo = b"22 1 0:5 / / rw - overlay overlay rw,lowerdir=/a\n\
+            23 22 0:5 /inner\\040dir /odd\\040name/x rw shared:1 - overlay none rw,lowerdir=/b\n";
+        let below = |number, path: &str| {
+            let found = find_mount(mountinfo, number, path.as_bytes())?;
+            Some((
+                String::from_utf8(found.options).unwrap(),
+                String::from_utf8(found.below).unwrap(),
+            ))
+        };
+        let found = |options: &str, below: &str| Some((options.to_owned(), below.to_owned()));
+        assert_eq!(below(22, "/nix/store"), found("rw,lowerdir=/a", "/nix/store"));
+        assert_eq!(below(23, "/odd name/x"), found("rw,lowerdir=/b", "/inner dir"));
+        assert_eq!(below(23, "/odd name/x/y"), found("rw,lowerdir=/b", "/inner dir/y"));
+        assert_eq!((below(23, "/odd name/xy"), below(24, "/"), below(2, "/")), (None, None, None));
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod entries;
 mod files;
 mod kinds;
 mod optimise;
+mod overlay;
 mod reading;
 mod unprivileged;
 

@@ -39,8 +39,13 @@ impl ExtentReader for Told {
     fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
         let own = Subvolume { id: OWN, ..Subvolume::default() };
         let Self { deleted, unknown, .. } = *self;
-        let other =
-            Subvolume { id: OTHER, path: b"other".to_vec(), snapshot: false, deleted, unknown };
+        let other = Subvolume {
+            id: OTHER,
+            path: b"other".to_vec(),
+            deleted,
+            unknown,
+            ..Subvolume::default()
+        };
         Ok(vec![own, other])
     }
 

@@ -1,0 +1,495 @@
+//! What the files of an overlay take of the disk: what they take in its layers.
+//!
+//! The kernel says where the layers were when the overlay was mounted, and nobody says
+//! whether they still are: so files are compared with those that the overlay shows. All
+//! layers of the store have to be in one file system, of btrfs in one subvolume: there the
+//! overlay shows the numbers that files have in their layers, but for what was copied up,
+//! which keeps the number that it had below (Linux:
+//! `Documentation/filesystems/overlayfs.rst`, "Inode properties").
+//!
+//! What is in a lower layer stays there whatever is deleted.
+
+use super::extents::{Checksums, Chunk, ExtentItem, ExtentReader, ExtentSource, Subvolume};
+use super::live::linux::{Directory, LayerBeneath, mount_of, octal_bytes, unescaped};
+use super::{FileType, SizeIs, Stat};
+use std::collections::{HashMap, HashSet};
+use std::ffi::{CString, OsStr};
+use std::io;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// The tree that stands for the lower layers.
+const LOWER: u64 = u64::MAX;
+/// Added to the number of a file that the overlay does not show, where it shows another by
+/// that number.
+const HIDDEN: u64 = 1 << 63;
+/// How many files of a layer are compared, in how many entries of it they are looked for, and
+/// in how many directories of each.
+const ENOUGH: usize = 8;
+const SAMPLES: usize = 64;
+const DIRECTORIES: usize = 64;
+
+/// How it is found out what the files below the directory of an overlay take.
+pub(super) fn source(store: &Directory) -> ExtentSource {
+    ask(store).unwrap_or_else(|why| {
+        ExtentSource::Unknown(format!("what the layers of the overlay take is not known: {why}"))
+    })
+}
+
+/// An error says why it cannot be known.
+fn ask(store: &Directory) -> Result<ExtentSource, String> {
+    let mount = mount_of(store).ok_or("the system does not say how it is mounted")?;
+    let options = Options::parse(&mount.options)?;
+    let layers = options.open(&mount.below)?;
+    let shown = said(names(store))?;
+    if !shown.keys().all(|name| layers.iter().any(|layer| layer.names.contains_key(name))) {
+        return Err(CHANGED.to_owned());
+    }
+    let Some(first) = layers.first() else { return Ok(ExtentSource::Blocks) };
+    let blocks = layers.iter().all(|layer| matches!(layer.beneath, LayerBeneath::Blocks));
+    for layer in &layers {
+        if let LayerBeneath::Unknown(why) = layer.beneath {
+            return Err(why.to_owned());
+        }
+        if !blocks && layer.stat.dev != first.stat.dev {
+            return Err("they are in several file systems or subvolumes".to_owned());
+        }
+    }
+    for at in 0..layers.len() {
+        verify(store, &layers[..at], &layers[at])?;
+    }
+    let any_lower = layers.iter().any(|layer| !layer.upper);
+    if blocks {
+        return Ok(if any_lower { ExtentSource::LayerBlocks } else { ExtentSource::Blocks });
+    }
+    let reader = match first.directory.extents() {
+        ExtentSource::Extents(reader) => reader,
+        ExtentSource::Blocks if any_lower => return Ok(ExtentSource::LayerBlocks),
+        ExtentSource::Files(files) => return Err(files.why),
+        other => return Ok(other),
+    };
+    if options.metacopy {
+        return Err("it may have files whose contents are in a layer below (metacopy)".to_owned());
+    }
+    let upper = match layers.iter().find(|layer| layer.upper) {
+        Some(upper) => said(numbers(store, &upper.directory))?,
+        None => Vec::new(),
+    };
+    Ok(ExtentSource::Extents(Box::new(Reader::new(reader, upper, any_lower))))
+}
+
+/// Why nothing is known where a layer is not what the overlay shows.
+const CHANGED: &str = "what lies at their places is not what it shows";
+
+fn said<T>(read: io::Result<T>) -> Result<T, String> {
+    read.map_err(|error| format!("they cannot be read: {error}"))
+}
+
+/// The options by which an overlay is mounted, as `mountinfo` has them.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Options {
+    /// Where the upper layer is, if there is one.
+    upper: Option<Vec<u8>>,
+    /// Where the lower layers are, the topmost first; those of data alone last.
+    lower: Vec<Vec<u8>>,
+    /// Whether a file may have its contents in another layer than itself.
+    metacopy: bool,
+}
+
+impl Options {
+    /// An error says why they cannot be understood.
+    fn parse(options: &[u8]) -> Result<Self, String> {
+        let mut parsed = Self::default();
+        let mut says_metacopy = false;
+        for option in options.split(|&byte| byte == b',') {
+            let at = option.iter().position(|&byte| byte == b'=').unwrap_or(option.len());
+            let (name, value) = (&option[..at], option.get(at + 1..).unwrap_or_default());
+            match name {
+                b"upperdir" => parsed.upper = Some(unescaped(value)),
+                b"lowerdir" => parsed.metacopy |= split(value, &mut parsed.lower),
+                b"lowerdir+" => parsed.lower.push(unescaped(value)),
+                b"datadir+" => {
+                    parsed.lower.push(unescaped(value));
+                    parsed.metacopy = true;
+                }
+                b"metacopy" => {
+                    says_metacopy = true;
+                    parsed.metacopy |= value != b"off";
+                }
+                _ => {}
+            }
+        }
+        if !says_metacopy {
+            let parameter = std::fs::read("/sys/module/overlay/parameters/metacopy");
+            parsed.metacopy |= parameter.is_ok_and(|parameter| parameter.starts_with(b"Y"));
+        }
+        let all = parsed.lower.iter().chain(&parsed.upper);
+        if parsed.lower.is_empty() || !all.clone().all(|path| path.starts_with(b"/")) {
+            return Err("it does not say where they are from the root on".to_owned());
+        }
+        Ok(parsed)
+    }
+
+    /// The layers that have a directory at a place in the overlay, the topmost first.
+    fn open(&self, below: &[u8]) -> Result<Vec<Layer>, String> {
+        let upper = self.upper.iter().map(|path| (path, true));
+        let lower = self.lower.iter().map(|path| (path, false));
+        let mut layers = Vec::new();
+        for (path, upper) in upper.chain(lower) {
+            if let Some(layer) = said(Layer::open(path, below, upper))? {
+                layers.push(layer);
+            }
+        }
+        Ok(layers)
+    }
+}
+
+/// The paths of `lowerdir`: colons are between them, and a backslash, itself written in
+/// octal, makes a part of a path of what follows. Whether some are of data alone, which
+/// follow two colons.
+fn split(value: &[u8], paths: &mut Vec<Vec<u8>>) -> bool {
+    let (mut data, mut literal, mut path) = (false, false, Vec::new());
+    for (byte, octal) in octal_bytes(value) {
+        match byte {
+            _ if std::mem::take(&mut literal) => path.push(byte),
+            b'\\' => literal = true,
+            b':' if !octal => match path.is_empty() {
+                true => data = true,
+                false => paths.push(std::mem::take(&mut path)),
+            },
+            _ => path.push(byte),
+        }
+    }
+    if !path.is_empty() {
+        paths.push(path);
+    }
+    data
+}
+
+/// The store in a layer.
+struct Layer {
+    upper: bool,
+    directory: Directory,
+    stat: Stat,
+    beneath: LayerBeneath,
+    names: Names,
+}
+
+impl Layer {
+    /// `None` if it has none.
+    fn open(path: &[u8], below: &[u8], upper: bool) -> io::Result<Option<Self>> {
+        let root = Directory::root(Path::new(OsStr::from_bytes(path)))?;
+        let Some(directory) = descend(&root, below)? else { return Ok(None) };
+        let (stat, names) = (directory.stat(c"")?, names(&directory)?);
+        let beneath = directory.as_layer();
+        Ok((!names.is_empty()).then_some(Self { upper, directory, stat, beneath, names }))
+    }
+}
+
+/// A directory below another, to be read; `None` if there is none.
+fn descend(from: &Directory, below: &[u8]) -> io::Result<Option<Directory>> {
+    let below = below.strip_prefix(b"/").unwrap_or(below);
+    let opened = from.pass_path(below).unwrap_or(Err(io::ErrorKind::Unsupported.into()));
+    match opened.and_then(|directory| directory.open_directory(c".")) {
+        Ok(directory) => Ok(Some(directory)),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+type Names = HashMap<Vec<u8>, (u64, FileType)>;
+
+/// The entries of a directory: their numbers and types.
+fn names(directory: &Directory) -> io::Result<Names> {
+    let mut names = Names::new();
+    directory.read(&mut Vec::new(), |entry| {
+        names.insert(entry.name.to_bytes().to_vec(), (entry.ino, entry.file_type));
+    })?;
+    Ok(names)
+}
+
+/// Compares a file of a layer that the overlay shows with what it shows: all of one, of
+/// which those above have none by that name.
+fn verify(store: &Directory, above: &[Layer], layer: &Layer) -> Result<(), String> {
+    let mut names: Vec<_> = layer.names.iter().collect();
+    // Those first that are in no layer above.
+    let hidden = |name: &[u8]| above.iter().any(|layer| layer.names.contains_key(name));
+    names.sort_by_key(|&(name, _)| (hidden(name), name));
+    let mut shows = 0;
+    for (name, (_, file_type)) in names.into_iter().take(SAMPLES) {
+        let Some(file) = said(sample(&layer.directory, name, *file_type))? else {
+            continue;
+        };
+        let mut others = above.iter().map(|layer| stat(&layer.directory, &file));
+        if others.any(|found| !matches!(found, Ok(None))) {
+            continue;
+        }
+        let found = said(stat(&layer.directory, &file))?;
+        let Some(shown) = said(stat(store, &file))? else {
+            // A directory above hides all that is below.
+            continue;
+        };
+        shows += 1;
+        let number = |found: &Stat| layer.upper || store.agrees(found.ino, &shown);
+        if !found.is_some_and(|found| same(&found, &shown) && number(&found)) {
+            return Err(CHANGED.to_owned());
+        }
+        if shows == ENOUGH {
+            break;
+        }
+    }
+    // What is hidden as a whole shows nothing.
+    match shows > 0 || layer.names.keys().all(|name| hidden(name)) {
+        true => Ok(()),
+        false => Err("no file of one of them is found to compare with what it shows".to_owned()),
+    }
+}
+
+/// Whether a file of a layer is the one that the overlay shows, but for its number: a copy in
+/// the upper layer keeps the number that it had.
+fn same(found: &Stat, shown: &Stat) -> bool {
+    let of = |stat: &Stat| {
+        let Stat { size, disk_size, mtime, mtime_nsec, ctime, ctime_nsec, mode, uid, .. } = *stat;
+        (size, disk_size, (mtime, mtime_nsec), (ctime, ctime_nsec), mode, uid)
+    };
+    of(found) == of(shown)
+}
+
+/// The path of a file at or below an entry, if one is found soon.
+fn sample(from: &Directory, name: &[u8], file_type: FileType) -> io::Result<Option<Vec<u8>>> {
+    let mut directories = vec![];
+    match file_type {
+        FileType::Directory => directories.push(name.to_vec()),
+        FileType::Regular | FileType::Symlink => return Ok(Some(name.to_vec())),
+        FileType::Other | FileType::Unknown => return Ok(None),
+    }
+    for _ in 0..DIRECTORIES {
+        let Some(path) = directories.pop() else { break };
+        let Some(directory) = descend(from, &path)? else { continue };
+        let mut found: Vec<_> = names(&directory)?.into_iter().collect();
+        found.sort_unstable();
+        for (name, (_, file_type)) in found {
+            let path = [&path[..], b"/", &name].concat();
+            match file_type {
+                FileType::Directory => directories.push(path),
+                FileType::Regular => return Ok(Some(path)),
+                _ => {}
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// What `stat` says of a path below a directory; `None` if there is none.
+fn stat(from: &Directory, path: &[u8]) -> io::Result<Option<Stat>> {
+    let (above, name) = match path.iter().rposition(|&byte| byte == b'/') {
+        Some(at) => (&path[..at], &path[at + 1..]),
+        None => (&b""[..], path),
+    };
+    let Some(directory) = descend(from, above)? else { return Ok(None) };
+    match directory.stat(&CString::new(name)?) {
+        Ok(stat) => Ok(Some(stat)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// The numbers of all that is in the upper layer, ascending; beside each the number by
+/// which the overlay shows it.
+fn numbers(store: &Directory, upper: &Directory) -> io::Result<Vec<(u64, u64)>> {
+    let mut numbers = Vec::new();
+    let mut directories = vec![Vec::new()];
+    while let Some(path) = directories.pop() {
+        let [of_layer, shown] = [upper, store].map(|from| descend(from, &path));
+        let (Some(of_layer), Some(shown)) = (of_layer?, shown?) else { continue };
+        let shown = names(&shown)?;
+        for (name, (number, file_type)) in names(&of_layer)? {
+            // What stands for something deleted is not shown.
+            let Some(&(shown, _)) = shown.get(&name) else { continue };
+            numbers.push((number, shown));
+            if file_type == FileType::Directory {
+                let slash = if path.is_empty() { &b""[..] } else { b"/" };
+                directories.push([&path[..], slash, &name].concat());
+            }
+        }
+    }
+    numbers.sort_unstable();
+    numbers.dedup_by_key(|(number, _)| *number);
+    Ok(numbers)
+}
+
+/// The extents of the file system that the layers are in, by the numbers that the overlay
+/// shows.
+struct Reader {
+    layers: Box<dyn ExtentReader>,
+    /// What is in the upper layer: its number there, and the one shown.
+    upper: Vec<(u64, u64)>,
+    /// Numbers by which the overlay shows what has another.
+    taken: HashSet<u64>,
+    any_lower: bool,
+    /// Where extents begin that something but the upper layer refers to.
+    lower: Mutex<Vec<u64>>,
+}
+
+impl Reader {
+    fn new(layers: Box<dyn ExtentReader>, upper: Vec<(u64, u64)>, any_lower: bool) -> Self {
+        let others = upper.iter().filter(|(number, shown)| number != shown);
+        let taken = others.map(|&(_, shown)| shown).collect();
+        Self { layers, upper, taken, any_lower, lower: Mutex::default() }
+    }
+
+    fn lower(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
+        self.lower.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ExtentReader for Reader {
+    fn own(&self) -> u64 {
+        self.layers.own()
+    }
+
+    fn block_size(&self) -> u64 {
+        self.layers.block_size()
+    }
+
+    fn allow_half_a_walk(&self, entries: u64) {
+        self.layers.allow_half_a_walk(entries);
+    }
+
+    fn generation(&self) -> io::Result<u64> {
+        self.layers.generation()
+    }
+
+    fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
+        let mut subvolumes = self.layers.subvolumes()?;
+        if self.any_lower {
+            subvolumes.push(Subvolume { id: LOWER, lower: true, ..Subvolume::default() });
+        }
+        Ok(subvolumes)
+    }
+
+    fn chunks(&self) -> io::Result<Vec<Chunk>> {
+        self.layers.chunks()
+    }
+
+    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        let mut lower = Vec::new();
+        let mut at = (None, 0, false);
+        self.layers.read(&mut |number, item| {
+            if at.0 != Some(number) {
+                let found = self.upper.binary_search_by_key(&number, |&(number, _)| number);
+                let shown = match found {
+                    Ok(place) => self.upper[place].1,
+                    Err(_) if self.taken.contains(&number) => number | HIDDEN,
+                    Err(_) => number,
+                };
+                at = (Some(number), shown, found.is_err());
+            }
+            if let (true, ExtentItem::Extent { start, .. }) = (at.2 && self.any_lower, item) {
+                lower.push(start);
+            }
+            each(at.1, item);
+        })?;
+        *self.lower() = lower;
+        Ok(())
+    }
+
+    fn read_starts(&self, tree: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
+        match tree {
+            LOWER => self.lower().iter().for_each(|&start| each(start)),
+            _ => self.layers.read_starts(tree, each)?,
+        }
+        Ok(())
+    }
+
+    fn checksums(&self, extents: &[(u64, u64)]) -> io::Result<Option<Checksums>> {
+        self.layers.checksums(extents)
+    }
+
+    fn name_size(&self, length: u64) -> Option<u64> {
+        self.layers.name_size(length)
+    }
+
+    fn sizes_are(&self) -> SizeIs {
+        self.layers.sizes_are()
+    }
+
+    fn freed_sizes_are(&self) -> Option<SizeIs> {
+        self.layers.freed_sizes_are()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lower(options: &str) -> Vec<String> {
+        let parsed = Options::parse(options.as_bytes()).unwrap();
+        parsed.lower.into_iter().map(|path| String::from_utf8(path).unwrap()).collect()
+    }
+
+    #[test]
+    fn layers_are_where_the_options_say() {
+        let parsed = Options::parse(
+            b"rw,lowerdir=/a:/b\\040c,upperdir=/u\\054p,workdir=/w,redirect_dir=on,metacopy=off",
+        );
+        let expected = Options {
+            upper: Some(b"/u,p".to_vec()),
+            lower: vec![b"/a".to_vec(), b"/b c".to_vec()],
+            metacopy: false,
+        };
+        assert_eq!(parsed, Ok(expected));
+        // A comma, a colon and a backslash in a path; a colon in octal is part of it too.
+        assert_eq!(
+            lower(r"lowerdir=/a\134\054b\040c\134:d\134\134e:/f\072g"),
+            ["/a,b c:d\\e", "/f:g"]
+        );
+        assert_eq!(lower(r"lowerdir+=/a:b,lowerdir+=/c\054d"), ["/a:b", "/c,d"]);
+        for of_data in
+            ["lowerdir=/a::/b,metacopy=off", "lowerdir+=/a,datadir+=/b", "lowerdir=/a,metacopy=on"]
+        {
+            assert!(Options::parse(of_data.as_bytes()).unwrap().metacopy, "{of_data}");
+        }
+        for unknown in ["lowerdir=l/A:l/B,upperdir=/u", "lowerdir=/a,upperdir=u", "rw", ""] {
+            assert!(Options::parse(unknown.as_bytes()).is_err(), "{unknown}");
+        }
+    }
+
+    struct Tree(Vec<(u64, u64)>);
+
+    impl ExtentReader for Tree {
+        fn block_size(&self) -> u64 {
+            4096
+        }
+
+        fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+            let whole = |start| ExtentItem::whole(start, 4096, super::super::Compression::None);
+            self.0.iter().for_each(|&(ino, start)| each(ino, whole(start)));
+            Ok(())
+        }
+    }
+
+    /// 5 is in a lower layer, and was copied up to 9; 6 is in a lower layer; 8 is new above.
+    #[test]
+    fn what_was_copied_up_has_the_extents_of_the_copy() {
+        let tree = Tree(vec![(5, 4096), (6, 8192), (8, 12_288), (9, 16_384)]);
+        let reader = Reader::new(Box::new(tree), vec![(8, 8), (9, 5)], true);
+        let mut shown = Vec::new();
+        let each = &mut |ino, item| match item {
+            ExtentItem::Extent { start, .. } => shown.push((ino, start)),
+            ExtentItem::Inline { .. } => panic!(),
+        };
+        reader.read(each).unwrap();
+        assert_eq!(shown, [(5 | HIDDEN, 4096), (6, 8192), (8, 12_288), (5, 16_384)]);
+        let subvolumes = reader.subvolumes().unwrap();
+        assert!(subvolumes.iter().any(|subvolume| subvolume.lower && subvolume.id == LOWER));
+        let mut held = Vec::new();
+        reader.read_starts(LOWER, &mut |start| held.push(start)).unwrap();
+        assert_eq!(held, [4096, 8192]);
+    }
+}

@@ -1,0 +1,265 @@
+//! What files of an overlay take in its layers, and what deleting them frees.
+
+use super::{btrfs, extents, freed, random, scan, zeros};
+use crate::images::Mount;
+use crate::support::store_in_code::base;
+use crate::support::{TestEnv, have, root, run, skip};
+use nix_census::disk::{DiskScan, Physical};
+use nix_census::fs::SizeIs;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// An overlay over directories, the first the upper one.
+struct Overlay {
+    at: PathBuf,
+    layers: Vec<PathBuf>,
+    _mount: Mount,
+}
+
+impl Overlay {
+    /// Each layer's store is filled before it is mounted.
+    fn new(env: &TestEnv, layers: &[PathBuf], options: &str) -> Option<Self> {
+        let at = env.join("merged");
+        let work = layers[0].with_file_name("work");
+        [&at, &work].iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
+        layers.iter().for_each(|layer| fs::create_dir_all(layer.join("nix/store")).unwrap());
+        let lower: Vec<_> = layers[1..].iter().map(|layer| layer.display().to_string()).collect();
+        let (upper, work) = (layers[0].display(), work.display());
+        let options =
+            format!("lowerdir={},upperdir={upper},workdir={work}{options}", lower.join(":"));
+        let mounted =
+            run(Command::new("mount").args(["-t", "overlay", "none", "-o", &options]).arg(&at));
+        if mounted.status != 0 {
+            skip(&format!("no overlay can be mounted: {}", mounted.stderr));
+            return None;
+        }
+        Some(Self { _mount: Mount(at.clone()), at, layers: layers.to_vec() })
+    }
+
+    /// The place of a path that is shown.
+    fn place(&self, id: i64, name: &str) -> PathBuf {
+        place(&self.at, id, name)
+    }
+
+    fn scan(&self) -> DiskScan {
+        scan(&self.at.join("nix/store"))
+    }
+
+    /// A report as JSON, with its exit status.
+    fn report(&self, env: &TestEnv, how: &str) -> (Value, i32) {
+        let at = self.at.to_str().unwrap();
+        let args = ["--root", at, "--scan", "--extents", how, "report", "--all", "--json"];
+        let ran = env.run(args);
+        (serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}")), ran.status)
+    }
+
+    /// Why nothing is known.
+    fn unknown(&self) -> String {
+        match self.scan().physical {
+            Physical::Unknown(why) => why,
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn place(root: &Path, id: i64, name: &str) -> PathBuf {
+    root.join("nix/store").join(base(id, name))
+}
+
+fn filled(layer: &Path, id: i64, name: &str, contents: &[u8]) {
+    fs::create_dir_all(layer.join("nix/store")).unwrap();
+    fs::write(place(layer, id, name), contents).unwrap();
+}
+
+/// An upper and a lower layer in directories, of which one has a file in each of two paths.
+fn in_directories(env: &TestEnv) -> Option<Overlay> {
+    if !root() || !have(&["mount", "umount"]) {
+        return None;
+    }
+    let layers = ["upper", "lower"].map(|name| env.join(name));
+    filled(&layers[1], 1, "a", &random(9000));
+    filled(&layers[1], 2, "b", &random(500));
+    Overlay::new(env, &layers, "")
+}
+
+#[test]
+fn files_take_what_they_take_in_their_layers() {
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
+    let layers = ["upper", "middle", "lower"].map(|name| btrfs.at.join(name));
+    filled(&layers[2], 1, "zeros", &zeros(1 << 20));
+    filled(&layers[2], 2, "copied", &zeros(1 << 20));
+    filled(&layers[2], 3, "hidden", &random(200_000));
+    filled(&layers[1], 3, "hidden", &random(8192));
+    filled(&layers[1], 4, "tree", b"");
+    fs::remove_file(place(&layers[1], 4, "tree")).unwrap();
+    let inner = place(&layers[1], 4, "tree").join("inner");
+    fs::create_dir_all(&inner).unwrap();
+    fs::write(inner.join("file"), random(65_536)).unwrap();
+    symlink("target", inner.join("link")).unwrap();
+    let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
+    // Made, copied up with other contents and beside what stays below.
+    fs::write(overlay.place(5, "new"), random(131_072)).unwrap();
+    let copied = overlay.place(2, "copied");
+    let number = fs::metadata(&copied).unwrap().ino();
+    fs::set_permissions(&copied, fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(&copied, random(1 << 20)).unwrap();
+    fs::write(overlay.place(4, "tree/inner/beside"), random(16_384)).unwrap();
+    assert_eq!(fs::metadata(&copied).unwrap().ino(), number);
+    btrfs.sync();
+    assert_ne!(fs::metadata(place(&layers[0], 2, "copied")).unwrap().ino(), number);
+
+    let (report, status) = overlay.report(&btrfs.env, "auto");
+    assert_eq!(status, 0, "{report:#}");
+    let row = |name: &str| {
+        let rows = report["paths"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == name).unwrap();
+        ["physical_size", "reclaimable_physical_size"].map(|key| row[key].as_u64().unwrap())
+    };
+    assert_eq!(row("zeros"), [32_768, 0]);
+    assert_eq!(row("copied"), [1 << 20, 1 << 20]);
+    assert_eq!(row("hidden"), [8192, 0]);
+    assert_eq!(row("tree"), [65_536 + 16_384, 16_384]);
+    assert_eq!(row("new"), [131_072, 131_072]);
+    let scan = overlay.scan();
+    let (exact, found) = (Some(SizeIs::Exact), extents(&scan));
+    assert_eq!((scan.sizes_are(), scan.freed_sizes_are()), (exact, exact));
+    assert!(found.holders.iter().any(|holder| holder.lower), "{:?}", found.holders);
+    let foretold = freed(&scan, &[0, 1, 2, 3, 4]);
+    assert_eq!(foretold, (1 << 20) + 16_384 + 131_072);
+    let at = overlay.at.to_str().unwrap();
+    let shown = btrfs.env.run(["--root", at, "--scan"]).stdout;
+    assert!(shown.contains("lower layers of the overlay, which stay"), "{shown}");
+    let kept = btrfs.env.join("kept");
+    let kept = kept.to_str().unwrap();
+    btrfs.env.run(["--root", at, "--scan", "snapshot", "-o", kept]).ok();
+    assert_eq!(
+        btrfs.env.json(["--snapshot", kept, "report", "--all", "--json"])["paths"],
+        report["paths"]
+    );
+    // Linking copies.
+    let optimise =
+        btrfs.env.run(["--root", at, "--scan", "--extents", "exact", "optimise", "--json"]);
+    let optimise: Value = serde_json::from_str(&optimise.stdout).unwrap();
+    assert_eq!(optimise["freed_physical_size"], Value::Null, "{optimise:#}");
+    // Deleting does what was foretold.
+    let before = btrfs.used();
+    for (id, name) in [(1, "zeros"), (3, "hidden")] {
+        fs::remove_file(overlay.place(id, name)).unwrap();
+    }
+    assert_eq!(btrfs.used(), before);
+    for (id, name) in [(2, "copied"), (5, "new")] {
+        fs::remove_file(overlay.place(id, name)).unwrap();
+    }
+    fs::remove_dir_all(overlay.place(4, "tree")).unwrap();
+    assert_eq!(before - btrfs.used(), foretold);
+    assert_eq!(overlay.layers.len(), 3);
+}
+
+/// Where blocks say all of each layer they do so of the overlay; not of what goes.
+#[test]
+fn over_layers_of_which_blocks_say_all_these_are_physical_sizes() {
+    let env = TestEnv::new();
+    let Some(overlay) = in_directories(&env) else { return };
+    if !matches!(scan(&overlay.layers[1].join("nix/store")).physical, Physical::Blocks) {
+        return skip("the directory of tests is on a file system with extents");
+    }
+    fs::write(overlay.place(3, "new"), random(5000)).unwrap();
+    for how in ["auto", "exact"] {
+        let (report, status) = overlay.report(&env, how);
+        assert_eq!(status, 0, "{report:#}");
+        let rows = report["paths"].as_array().unwrap();
+        assert_eq!(rows.len(), 3);
+        for row in rows {
+            assert_eq!(row["physical_size"], row["disk_size"], "{row:#}");
+            assert_eq!(row["reclaimable_physical_size"], Value::Null, "{row:#}");
+        }
+        assert_eq!(report["physical_size_is"], "exact");
+        assert_eq!(report["freed_physical_size_is"], Value::Null);
+    }
+    let at = overlay.at.to_str().unwrap();
+    let args = ["--root", at, "--scan", "garbage", "--no-runtime", "--need", "1K", "--json"];
+    let ran = env.run(args);
+    assert_eq!(ran.status, 3, "{ran:?}");
+    assert!(ran.stderr.contains("a lower layer of an overlay stays"), "{}", ran.stderr);
+    let kept = env.join("kept");
+    let kept = kept.to_str().unwrap();
+    env.run(["--root", at, "--scan", "snapshot", "-o", kept]).ok();
+    let of_kept = env.json(["--snapshot", kept, "report", "--all", "--json"]);
+    assert_eq!(of_kept["paths"], overlay.report(&env, "auto").0["paths"]);
+}
+
+/// Numbers of files are shown with those of their layers.
+#[test]
+fn over_two_file_systems_of_which_blocks_say_all_it_is_the_same() {
+    let env = TestEnv::new();
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let [above, below] = ["above", "below"].map(|name| env.join(name));
+    let mut mounts = Vec::new();
+    for at in [&above, &below] {
+        fs::create_dir(at).unwrap();
+        run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(at)).ok();
+        mounts.push(Mount(at.clone()));
+    }
+    let layers = [above.join("upper"), below.join("lower")];
+    filled(&layers[1], 1, "a", &random(9000));
+    for options in ["", ",xino=off", ",xino=on", ",metacopy=on"] {
+        let Some(overlay) = Overlay::new(&env, &layers, options) else { return };
+        fs::write(overlay.place(3, "new"), random(5000)).unwrap();
+        let (report, status) = overlay.report(&env, "exact");
+        assert_eq!(status, 0, "{options}: {report:#}");
+        let rows = report["paths"].as_array().unwrap();
+        assert!(rows.len() == 2 && rows.iter().all(|row| row["physical_size"] == row["disk_size"]));
+    }
+    while mounts.pop().is_some() {}
+}
+
+#[test]
+fn layers_that_are_not_what_is_shown_are_not_believed() {
+    let env = TestEnv::new();
+    let Some(overlay) = in_directories(&env) else { return };
+    assert!(!matches!(overlay.scan().physical, Physical::Unknown(_)));
+    let lower = &overlay.layers[1];
+    let cover = |fill: &dyn Fn(&Path)| {
+        run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(lower)).ok();
+        let mount = Mount(lower.clone());
+        fill(lower);
+        let why = overlay.unknown();
+        drop(mount);
+        why
+    };
+    // Something else by the same names, less, and nothing at all.
+    let other = cover(&|lower| {
+        filled(lower, 1, "a", &random(9000));
+        filled(lower, 2, "b", &random(500));
+    });
+    assert!(other.contains("is not what it shows"), "{other}");
+    let less = cover(&|lower| filled(lower, 1, "a", &random(9000)));
+    assert!(less.contains("is not what it shows"), "{less}");
+    let none = cover(&|_| ());
+    assert!(none.contains("is not what it shows"), "{none}");
+    let moved = lower.with_file_name("moved");
+    fs::rename(lower, &moved).unwrap();
+    assert!(overlay.unknown().contains("cannot be read"), "{}", overlay.unknown());
+    let (report, status) = overlay.report(&env, "exact");
+    assert_eq!((status, &report["paths"][0]["physical_size"]), (3, &Value::Null), "{report:#}");
+}
+
+#[test]
+fn layers_in_several_file_systems_are_said() {
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
+    btrfs.btrfs(&["subvolume", "create", "other"]);
+    for lower in [btrfs.at.join("other/lower"), btrfs.env.join("lower")] {
+        let upper = btrfs.at.join("upper");
+        filled(&upper, 2, "above", &random(65_536));
+        filled(&lower, 1, "below", &random(65_536));
+        btrfs.sync();
+        let Some(overlay) = Overlay::new(&btrfs.env, &[upper, lower], "") else { return };
+        let why = overlay.unknown();
+        assert!(why.contains("several file systems or subvolumes"), "{why}");
+    }
+}
