@@ -85,6 +85,15 @@ pub(crate) fn ready() {
     }
 }
 
+/// Does both, on two threads where there are two.
+pub(crate) fn join<A: Send, B: Send>(
+    a: impl FnOnce() -> A + Send,
+    b: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    ready();
+    rayon::join(a, b)
+}
+
 /// How many threads can run at once.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)

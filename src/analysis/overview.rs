@@ -3,7 +3,7 @@
 use super::hard_links;
 use super::physical::{self, Held, SizesSaid, main_size};
 use super::reclaim::Printed;
-use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, Union, WholeCensus};
 use crate::disk::{CompressionSizes, ExtentSizes, Space};
@@ -253,7 +253,7 @@ impl Overview {
             key: "heaviest",
             title: "Heaviest paths".to_owned(),
             columns,
-            rows: Box::new(rows),
+            rows: RowIter::new(rows),
             footer,
             summary: false,
         };

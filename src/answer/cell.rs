@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 use std::fmt::Debug;
 
-/// Names store paths that an answer holds by number.
-pub trait PathNames: Debug {
+/// Names store paths that an answer holds by number, on several threads at once.
+pub trait PathNames: Debug + Sync {
     /// The store directory.
     fn store_dir(&self) -> &str;
 

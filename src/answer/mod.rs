@@ -12,6 +12,7 @@ mod fields;
 mod finding;
 mod graph;
 pub(crate) mod page;
+mod rows;
 pub mod selection;
 
 pub use cell::{Cell, Field, PathNames};
@@ -20,6 +21,8 @@ pub use column::{Column, ColumnType};
 pub use fields::field_type;
 pub use finding::Finding;
 pub use graph::GraphLine;
+pub(crate) use rows::Numbered;
+pub use rows::{Row, RowIter};
 
 use crate::warning::Warnings;
 use std::borrow::Cow;
@@ -32,9 +35,6 @@ pub struct Head<'a> {
     /// What was left out, and why.
     pub warnings: &'a Warnings,
 }
-
-/// The rows of a list, made one at a time.
-pub type RowIter<'a> = Box<dyn Iterator<Item = Vec<Cell<'a>>> + 'a>;
 
 /// One part of a document.
 pub enum Section<'a> {
@@ -121,7 +121,7 @@ impl<'a> Section<'a> {
         };
         let list = self.into_whole_list()?;
         let rows: RowIter<'a> = match limit {
-            Some(limit) => Box::new(list.rows.take(limit)),
+            Some(limit) => list.rows.at_most(limit),
             None => list.rows,
         };
         Some(List { rows, ..list })
@@ -135,10 +135,10 @@ impl<'a> Section<'a> {
             Self::Findings { findings, .. } => Some(List {
                 key: Self::FINDINGS,
                 columns: Finding::columns(),
-                rows: Box::new(findings.map(Finding::row)),
+                rows: RowIter::new(findings.map(Finding::row)),
             }),
             Self::Checks { key, columns, checks, .. } => {
-                let rows = Box::new(checks.into_iter().map(|check| check.row));
+                let rows = RowIter::new(checks.into_iter().map(|check| check.row));
                 Some(List { key, columns, rows })
             }
             Self::Fields { .. } | Self::Note(_) => None,
@@ -179,7 +179,7 @@ impl<'a> Section<'a> {
             key,
             title: title.into(),
             columns,
-            rows: Box::new(rows),
+            rows: RowIter::new(rows),
             footer: Vec::new(),
             summary: true,
         }
@@ -196,7 +196,25 @@ impl<'a> Section<'a> {
             key,
             title: title.into(),
             columns,
-            rows: Box::new(rows),
+            rows: RowIter::new(rows),
+            footer: Vec::new(),
+            summary: false,
+        }
+    }
+
+    /// A list without a footer with a row for each of these.
+    pub fn list<T: Sync>(
+        key: &'static str,
+        title: impl Into<String>,
+        columns: Vec<Column>,
+        all: &'a [T],
+        row: impl Fn(&'a T) -> Row<'a> + Sync + 'a,
+    ) -> Self {
+        Self::Rows {
+            key,
+            title: title.into(),
+            columns,
+            rows: RowIter::of(all, row),
             footer: Vec::new(),
             summary: false,
         }
@@ -210,7 +228,7 @@ impl<'a> Section<'a> {
         lines: &'a [GraphLine],
         rows: impl Iterator<Item = Vec<Cell<'a>>> + 'a,
     ) -> Self {
-        Self::Graph { key, columns, node, lines: lines.into(), rows: Box::new(rows) }
+        Self::Graph { key, columns, node, lines: lines.into(), rows: RowIter::new(rows) }
     }
 
     /// Named values.
@@ -265,8 +283,11 @@ impl<'a> Document<'a> {
                 | Section::Checks { .. }
                 | Section::Note(_) => continue,
             };
-            let unchecked = std::mem::replace(rows, Box::new(std::iter::empty()));
-            *rows = Box::new(unchecked.inspect(move |row| check_row(key, &columns, row)));
+            let unchecked = std::mem::replace(rows, RowIter::new(std::iter::empty()));
+            *rows = unchecked.each(move |row| {
+                check_row(key, &columns, &row);
+                row
+            });
         }
         self
     }

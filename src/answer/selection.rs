@@ -98,7 +98,7 @@ impl Selection {
                 let (kept, columns) = self.columns(columns);
                 if let Some(kept) = kept {
                     footer = pick(&footer, &kept);
-                    rows = Box::new(rows.map(move |row| pick(&row, &kept)));
+                    rows = rows.each(move |row| pick(&row, &kept));
                 }
                 Section::Rows { key, title, columns, rows, footer, summary: false }
             }
@@ -152,7 +152,7 @@ impl Selection {
         let mut rows = rows;
         if let Some(weight) = self.weighed_by(columns) {
             let least = self.min_size;
-            rows = Box::new(rows.filter(move |row| is_heavy(&row[weight], least)));
+            rows = RowIter::new(rows.filter(move |row| is_heavy(&row[weight], least)));
         }
         let filter = self.filter.as_ref().filter(|_| columns.iter().any(Column::is_named));
         if sort.is_none() && filter.is_none() && !self.reverse {
@@ -171,7 +171,7 @@ impl Selection {
         if self.reverse {
             rows.reverse();
         }
-        Box::new(rows.into_iter())
+        RowIter::new(rows.into_iter())
     }
 
     /// The columns left, and where they were; `None` if all are. What is sorted by
@@ -236,7 +236,7 @@ impl Selection {
             Some(kept) => pick(&row, kept),
             None => row,
         });
-        Section::Graph { key, columns, node, lines: lines.into(), rows: Box::new(rows) }
+        Section::Graph { key, columns, node, lines: lines.into(), rows: RowIter::new(rows) }
     }
 
     fn sort_column(&self, columns: &[Column]) -> Option<usize> {

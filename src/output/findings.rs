@@ -53,7 +53,7 @@ pub(super) fn grouped<'a>(
             of_one(found),
         ]
     };
-    (columns, Box::new(groups.into_iter().map(row)))
+    (columns, RowIter::new(groups.into_iter().map(row)))
 }
 
 #[cfg(test)]

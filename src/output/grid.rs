@@ -1,5 +1,6 @@
 //! Rows as lines: columns side by side, as wide as the terminal at most.
 
+use super::blocks::{blocks, map_rows};
 use super::branches::{DRAWN, LEVEL, branches, mark};
 use super::names::Names;
 use super::show::{Tone, show, show_in_row};
@@ -7,6 +8,7 @@ use super::width::{columns_of, cut, cut_end, wrap};
 use super::{Style, bars};
 use crate::answer::selection::weight_of;
 use crate::answer::{Cell, Column, ColumnType, GraphLine};
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 /// Columns between columns.
@@ -85,18 +87,23 @@ impl Grid<'_, '_> {
                 strip.tree = Some(tree_within(lines, strip.width, style));
             }
         }
-        let heading = |strip: &Strip| (strip.heading.clone(), Tone::Bold);
-        write_line(&strips, style, out, heading)?;
-        for (row, &tone) in tones.iter().enumerate() {
-            let cell = |strip: &Strip| {
-                let tone = if strip.toned { tone } else { Tone::Plain };
+        let heading = line(&strips, style, |strip| (Cow::Borrowed(&strip.heading), Tone::Bold));
+        writeln!(out, "{heading}")?;
+        let of_row = |row: usize| {
+            line(&strips, style, |strip| {
+                let tone = if strip.toned { tones[row] } else { Tone::Plain };
                 let own = strip.changes.get(row).copied().flatten();
                 (strip.text(row, style), own.unwrap_or(tone))
-            };
-            write_line(&strips, style, out, cell)?;
+            })
+        };
+        for block in blocks(0..tones.len()) {
+            for line in map_rows(block, of_row) {
+                writeln!(out, "{line}")?;
+            }
         }
         if !self.footer.is_empty() {
-            write_line(&strips, style, out, |strip| (strip.footer.clone(), Tone::Bold))?;
+            let footer = line(&strips, style, |strip| (Cow::Borrowed(&strip.footer), Tone::Bold));
+            writeln!(out, "{footer}")?;
         }
         if !missing.is_empty() {
             let note = format!("too narrow for: {}", missing.join(", "));
@@ -148,7 +155,7 @@ impl Grid<'_, '_> {
             (Some(cell), Some(names)) => names.show(cell, self.store_dir, style),
             (Some(cell), None) => show_in_row(cell, style),
         };
-        let texts: Vec<String> = self.rows.iter().map(text).collect();
+        let texts = map_rows(0..self.rows.len(), |row| text(&self.rows[row]));
         let footer = self.footer.get(at).map(|cell| show(cell, style)).unwrap_or_default();
         let right = cells().any(Cell::is_number);
         let whole = right || cells().any(|cell| matches!(cell, Cell::Time(_) | Cell::Bool(_)));
@@ -241,20 +248,28 @@ impl Strip {
         self.least = if self.whole { self.width } else { self.width.min(least) };
     }
 
-    /// The text of a row, as wide as the column at most.
-    fn text(&self, row: usize, style: &Style) -> String {
+    /// Whether all of its texts fit.
+    fn fits(&self) -> bool {
+        self.width >= self.wanted
+    }
+
+    /// The text of a row; of a tree with its branches, and no wider than the column.
+    fn text(&self, row: usize, style: &Style) -> Cow<'_, str> {
         let text = &self.texts[row];
-        let Some(tree) = &self.tree else { return self.cut(text, style) };
+        let Some(tree) = &self.tree else { return Cow::Borrowed(text) };
         let (before, after) = (&tree.before[row], tree.after[row]);
+        if self.fits() {
+            return Cow::Owned([before, text, after].concat());
+        }
         let taken = columns_of(before) + columns_of(after);
         let name = cut(text, self.width.saturating_sub(taken), style.ascii);
-        cut(&format!("{before}{name}{after}"), self.width, style.ascii).into_owned()
+        Cow::Owned([before.as_str(), &name, after].concat())
     }
 
     /// A text as wide as the column at most.
-    fn cut(&self, text: &str, style: &Style) -> String {
+    fn cut<'t>(&self, text: &'t str, style: &Style) -> Cow<'t, str> {
         let cut = if self.describes { cut_end } else { cut };
-        cut(text, self.width, style.ascii).into_owned()
+        if self.fits() { Cow::Borrowed(text) } else { cut(text, self.width, style.ascii) }
     }
 }
 
@@ -314,12 +329,12 @@ fn fit(strips: &mut Vec<Strip>, width: usize) -> Vec<&'static str> {
     missing
 }
 
-fn write_line(
-    strips: &[Strip],
+/// A line of a text of each column.
+fn line<'s>(
+    strips: &'s [Strip],
     style: &Style,
-    out: &mut dyn Write,
-    text: impl Fn(&Strip) -> (String, Tone),
-) -> io::Result<()> {
+    text: impl Fn(&'s Strip) -> (Cow<'s, str>, Tone),
+) -> String {
     let mut line = String::new();
     // Blanks are written only before what follows them.
     let mut blanks = 0;
@@ -327,16 +342,18 @@ fn write_line(
         let (text, tone) = text(strip);
         let text = strip.cut(&text, style);
         let text = text.trim_end();
-        let pad = strip.width.saturating_sub(columns_of(text));
         blanks += if i > 0 { GAP } else { 0 };
-        let (left, right) = if strip.right { (pad, 0) } else { (0, pad) };
         if text.is_empty() {
-            blanks += left + right;
+            blanks += strip.width;
             continue;
         }
+        let last = i + 1 == strips.len();
+        let pad =
+            if last && !strip.right { 0 } else { strip.width.saturating_sub(columns_of(text)) };
+        let (left, right) = if strip.right { (pad, 0) } else { (0, pad) };
         line.extend(std::iter::repeat_n(' ', blanks + left));
-        line.push_str(&style.paint(text, tone));
+        style.paint_in(&mut line, text, tone);
         blanks = right;
     }
-    writeln!(out, "{line}")
+    line
 }

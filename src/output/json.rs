@@ -1,15 +1,16 @@
 //! JSON, streamed: one object a document, one line a list element.
 
 use super::SCHEMA_VERSION;
-use crate::answer::{Cell, Document, Section};
+use super::blocks::write_in_order;
+use crate::answer::{Cell, Column, Document, RowIter, Section};
 use crate::text::{escape, is_unsafe};
 use serde::ser::Serialize;
 use std::io::{self, Write};
 
 pub(super) fn write(document: Document<'_>, out: &mut dyn Write) -> io::Result<()> {
-    let mut json = Json { out, buffer: Vec::with_capacity(2 * BUFFER) };
+    let mut json = Json { out: Some(out), buffer: Vec::with_capacity(2 * BUFFER) };
     json.document(document)?;
-    json.out.write_all(&json.buffer)
+    json.empty()
 }
 
 /// How many bytes are gathered before they are handed on.
@@ -18,7 +19,8 @@ const BUFFER: usize = 16 << 10;
 /// JSON being written. Large answers are nearly all texts without a character to
 /// escape, and numbers: those are put together here, the rest by serde.
 struct Json<'w> {
-    out: &'w mut dyn Write,
+    /// Where the buffer goes once it is full; without, it holds all of it.
+    out: Option<&'w mut dyn Write>,
     buffer: Vec<u8>,
 }
 
@@ -52,16 +54,35 @@ impl Json<'_> {
                 other => {
                     let Some(list) = other.into_list(limit) else { continue };
                     write!(self.buffer, ",\n\"{}\":[", list.key)?;
-                    for (i, row) in list.rows.enumerate() {
-                        self.buffer.extend_from_slice(if i == 0 { b"\n" } else { b",\n" });
-                        self.record(list.columns.iter().map(|c| c.key).zip(&row))?;
-                    }
+                    self.rows(&list.columns, list.rows)?;
                     self.buffer.push(b']');
                 }
             }
         }
         self.buffer.extend_from_slice(b"}\n");
         Ok(())
+    }
+
+    fn rows<'a>(&mut self, columns: &[Column], rows: RowIter<'a>) -> io::Result<()> {
+        let put = |rows: &[Vec<Cell<'a>>]| {
+            let mut json = Json { out: None, buffer: Vec::new() };
+            for row in rows {
+                json.buffer.extend_from_slice(b",\n");
+                json.record(columns.iter().map(|column| column.key).zip(row))?;
+            }
+            Ok(json.buffer)
+        };
+        let mut first = true;
+        write_in_order(rows, put, |text: io::Result<Vec<u8>>| {
+            let text = text?;
+            let text = &text[usize::from(std::mem::take(&mut first))..];
+            self.empty()?;
+            match &mut self.out {
+                Some(out) => out.write_all(text)?,
+                None => self.buffer.extend_from_slice(text),
+            }
+            Ok(())
+        })
     }
 
     fn cell(&mut self, cell: &Cell<'_>) -> io::Result<()> {
@@ -149,8 +170,13 @@ impl Json<'_> {
 
     /// Hands on what is gathered, once it is enough.
     fn hand_on(&mut self) -> io::Result<()> {
-        if self.buffer.len() >= BUFFER {
-            self.out.write_all(&self.buffer)?;
+        if self.buffer.len() >= BUFFER { self.empty() } else { Ok(()) }
+    }
+
+    /// Hands on all that is gathered.
+    fn empty(&mut self) -> io::Result<()> {
+        if let Some(out) = &mut self.out {
+            out.write_all(&self.buffer)?;
             self.buffer.clear();
         }
         Ok(())
@@ -192,7 +218,7 @@ mod tests {
     #[test]
     fn what_a_terminal_would_obey_is_escaped_and_read_back() {
         let text = "a\u{7f}\u{9b}31m\u{202e}é\u{e0041}\x1b\n\"z";
-        let mut json = Json { out: &mut io::sink(), buffer: Vec::new() };
+        let mut json = Json { out: None, buffer: Vec::new() };
         json.text(text).unwrap();
         let json = json.buffer;
         let written = std::str::from_utf8(&json).unwrap();
@@ -205,7 +231,7 @@ mod tests {
     fn what_is_put_together_here_is_what_serde_reads() {
         for character in (0..0x300).filter_map(char::from_u32) {
             let text = format!("{}{character}", "x".repeat(character as usize % 40));
-            let mut json = Json { out: &mut io::sink(), buffer: Vec::new() };
+            let mut json = Json { out: None, buffer: Vec::new() };
             json.cell(&Cell::List(vec![text.as_str().into(), "".into()])).unwrap();
             let read: Vec<String> = serde_json::from_slice(&json.buffer).unwrap();
             assert_eq!(read, [&*text, ""]);
@@ -221,7 +247,7 @@ mod tests {
             Cell::Record(Vec::new()),
             Cell::Both("a".into(), Box::new(Cell::Cells(vec![Cell::Arguments("-x".into())]))),
         ];
-        let mut json = Json { out: &mut io::sink(), buffer: Vec::new() };
+        let mut json = Json { out: None, buffer: Vec::new() };
         json.cell(&Cell::Record(vec![
             ("all", Cell::Cells(cells)),
             ("none", Cell::List(Vec::new())),

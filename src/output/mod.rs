@@ -1,6 +1,7 @@
 //! Writing answers: one module a format, one place for all commands.
 
 mod bars;
+mod blocks;
 mod branches;
 mod csv;
 mod fields;

@@ -78,9 +78,16 @@ impl Tone {
 impl Style {
     /// The text in a tone, if there are colours.
     pub(super) fn paint(&self, text: &str, tone: Tone) -> String {
+        let mut painted = String::new();
+        self.paint_in(&mut painted, text, tone);
+        painted
+    }
+
+    /// The same, put at the end of a line.
+    pub(super) fn paint_in(&self, line: &mut String, text: &str, tone: Tone) {
         let code = match tone {
-            _ if !self.color || text.trim().is_empty() => return text.to_owned(),
-            Tone::Plain => return text.to_owned(),
+            _ if !self.color || text.trim().is_empty() => return line.push_str(text),
+            Tone::Plain => return line.push_str(text),
             Tone::Bold => "1",
             Tone::Dim => "2",
             Tone::Heavy => "1;31",
@@ -88,7 +95,9 @@ impl Style {
             Tone::Grown => "31",
             Tone::Shrunk => "32",
         };
-        format!("\x1b[{code}m{text}\x1b[0m")
+        for part in ["\x1b[", code, "m", text, "\x1b[0m"] {
+            line.push_str(part);
+        }
     }
 
     /// The text as the terminal can show it.

@@ -1,5 +1,6 @@
 //! Tables and lists of facts, for people.
 
+use super::blocks::map_rows;
 use super::fields::write_fields;
 use super::findings::grouped;
 use super::grid::Grid;
@@ -8,7 +9,8 @@ use super::show::Tone;
 use super::width::{columns_of, wrap};
 use super::{Style, heaviest};
 use crate::answer::selection::weight_of;
-use crate::answer::{Cell, Column, Document, Field, Finding, GraphLine, RowIter, Section};
+use crate::answer::{Cell, Column, Document, Field, Finding, GraphLine, Numbered};
+use crate::answer::{RowIter, Section};
 use crate::text::{escape, format_count};
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -134,7 +136,7 @@ impl<'a> Block<'a> {
             Section::Findings { title, findings } => {
                 let whole = style.width.is_none() || style.expand || limit == Some(usize::MAX);
                 let (columns, rows): (_, RowIter<'a>) = if whole {
-                    (Finding::columns(), Box::new(findings.map(Finding::row)))
+                    (Finding::columns(), RowIter::new(findings.map(Finding::row)))
                 } else {
                     grouped(findings)
                 };
@@ -176,7 +178,14 @@ impl<'a> Block<'a> {
 }
 
 /// The first rows, and how many there are.
-fn read_rows<'a>(mut rows: RowIter<'a>, read: usize) -> (Vec<Vec<Cell<'a>>>, usize) {
+fn read_rows<'a>(rows: RowIter<'a>, read: usize) -> (Vec<Vec<Cell<'a>>>, usize) {
+    let mut rows = match rows.numbered() {
+        Ok(Numbered { rows, row }) => {
+            let read = rows.end.min(rows.start.saturating_add(read));
+            return (map_rows(rows.start..read, row), rows.len());
+        }
+        Err(rows) => rows,
+    };
     let first: Vec<_> = rows.by_ref().take(read).collect();
     let rest = match rows.size_hint() {
         _ if first.len() < read => 0,

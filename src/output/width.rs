@@ -5,7 +5,11 @@ use unicode_width::UnicodeWidthChar;
 
 /// How many columns a character takes: 2 if it is wide, 0 if it combines.
 fn columns_of_char(c: char) -> usize {
-    c.width().unwrap_or(0)
+    match c {
+        // Most of what there is, and the branches of trees.
+        ' '..='~' | '\u{2500}'..='\u{257f}' => 1,
+        c => c.width().unwrap_or(0),
+    }
 }
 
 /// How many columns a text without control characters takes.

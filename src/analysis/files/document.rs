@@ -3,7 +3,7 @@
 use super::{DIRECTORIES, FileGroup, FileSizes, Files, GroupFilesBy, ShowFiles};
 use crate::analysis::path_names::list_of;
 use crate::analysis::{hard_links, physical};
-use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::census::Census;
 use crate::disk::{ExtentSizes, Inode};
 use crate::fs::FileType;
@@ -300,7 +300,7 @@ impl Files {
             key: "groups",
             title: String::new(),
             columns,
-            rows: Box::new(rows),
+            rows: RowIter::new(rows),
             footer,
             summary: false,
         }

@@ -3,7 +3,7 @@
 mod extents;
 
 use super::physical;
-use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::census::{Census, PathIndex};
 use crate::disk::{ExtentSizes, KindScan, KindSums};
 use crate::kinds::FileKind;
@@ -206,7 +206,7 @@ impl Kinds {
                 key: "kinds",
                 title: String::new(),
                 columns,
-                rows: Box::new(rows),
+                rows: RowIter::new(rows),
                 footer,
                 summary: false,
             },

@@ -1,6 +1,6 @@
 //! The answer for printing.
 
-use super::{AnyOrder, Flavour, NixRule, Optimise, OwnerSaving, Range, Saving, Stop};
+use super::{AnyOrder, Flavour, Group, NixRule, Optimise, OwnerSaving, Range, Saving, Stop};
 use crate::analysis::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
 use crate::census::{Census, PathIndex};
@@ -364,8 +364,8 @@ impl Optimise {
         key: &'static str,
         title: &'static str,
         owners: &'a [OwnerSaving],
-        name: impl Fn(u32) -> String + 'a,
-        label: impl Fn(u32) -> &'a str + 'a,
+        name: impl Fn(u32) -> String + Sync + 'a,
+        label: impl Fn(u32) -> &'a str + Sync + 'a,
     ) -> Section<'a> {
         let by_path = key == "by_path";
         let own = if by_path { "path" } else { "package" };
@@ -377,7 +377,7 @@ impl Optimise {
             if by_path { Column::path(own) } else { Column::text(own).rank(0).named() },
             Column::records("shared_with").titled("shared with").rank(3),
         ]);
-        let rows = owners.iter().map(move |of| {
+        let row = move |of: &OwnerSaving| {
             let mut row = self.saving_cells(&of.saving);
             let partners = of.shared_with.iter();
             let record = |&(path, size): &(u32, u64)| {
@@ -402,8 +402,8 @@ impl Optimise {
                 Cell::Both(mostly.into(), Box::new(Cell::Cells(partners.map(record).collect()))),
             ]);
             row
-        });
-        Section::rows(key, if owners.is_empty() { "" } else { title }, columns, rows)
+        };
+        Section::list(key, if owners.is_empty() { "" } else { title }, columns, owners, row)
     }
 
     fn kinds_section(&self) -> Section<'_> {
@@ -428,7 +428,7 @@ impl Optimise {
             Column::text("kind").hidden(),
             Column::paths("names").rank(0).named(),
         ]);
-        let rows = groups.iter().map(|group| {
+        let row = |group: &Group| {
             let mut row = self.saving_cells(&group.saving);
             let kind = match (group.symlink, group.executable) {
                 (true, _) => "symlink",
@@ -449,8 +449,8 @@ impl Optimise {
                 Cell::Both(first.into(), Box::new(Cell::Cells(names.collect()))),
             ]);
             row
-        });
-        Section::rows("groups", title, columns, rows)
+        };
+        Section::list("groups", title, columns, groups, row)
     }
 }
 

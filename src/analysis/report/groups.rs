@@ -3,7 +3,7 @@
 
 use crate::analysis::kinds::Kinds;
 use crate::analysis::physical;
-use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::graph::closure;
@@ -218,7 +218,7 @@ impl GroupedReport {
                 key: "groups",
                 title: String::new(),
                 columns,
-                rows: Box::new(rows),
+                rows: RowIter::new(rows),
                 footer,
                 summary: false,
             },

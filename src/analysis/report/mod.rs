@@ -11,12 +11,13 @@ pub use groups::{GroupBy, GroupedReport, PathGroup};
 use super::hard_links;
 use super::physical;
 use super::retained::{Retained, Sizes, weighted, within};
-use crate::answer::{self, Cell, Document, Field, Head, Section};
+use crate::answer::{self, Cell, Document, Field, Head, RowIter, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::disk::ExtentSizes;
 use crate::graph::{TooHeavy, closure_sizes, saturating_sum};
 use crate::text::format_count;
+use crate::threads;
 use crate::warning::Warnings;
 use std::cmp::Reverse;
 
@@ -123,11 +124,14 @@ impl Report {
             }
         }
         let of_disk = Column::CLOSURE_ON_DISK.into_iter().any(wants);
-        if wants(Column::ClosureNarSize) || of_disk {
-            add_closure_sizes(census, &mut rows, of_disk)?;
-        }
-        if Column::RETAINED.into_iter().any(wants) {
-            let retained = Retained::new(census)?;
+        let closures = wants(Column::ClosureNarSize) || of_disk;
+        let retains = Column::RETAINED.into_iter().any(wants);
+        let (closures, retained) = threads::join(
+            || if closures { add_closure_sizes(census, &mut rows, of_disk) } else { Ok(()) },
+            || retains.then(|| Retained::new(census)).transpose(),
+        );
+        closures?;
+        if let Some(retained) = retained? {
             for row in &mut rows {
                 row.retained_nar_size = retained.nar_size(row.index);
                 row.retained_disk_size = retained.disk_size(row.index);
@@ -156,8 +160,7 @@ impl Report {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let columns: Vec<_> = self.columns.iter().map(|c| self.output(*c)).collect();
-        let rows = (self.rows.iter())
-            .map(|row| self.columns.iter().map(|c| c.cell(census, row)).collect::<Vec<_>>());
+        let cells = |row| self.columns.iter().map(|c| c.cell(census, row)).collect();
         let footer = self.columns.iter().enumerate().map(|(i, c)| self.footer(i, *c)).collect();
         let mut total = self.total.fields();
         let retained = self.columns.iter().any(|c| Column::RETAINED.contains(c));
@@ -171,7 +174,7 @@ impl Report {
                 key: "paths",
                 title: String::new(),
                 columns,
-                rows: Box::new(rows),
+                rows: RowIter::of(&self.rows, cells),
                 footer,
                 summary: false,
             },

@@ -7,7 +7,7 @@ use crate::analysis::kinds::kinds_of_path;
 use crate::analysis::path_names::list_of;
 use crate::analysis::physical;
 use crate::analysis::retained::SizeKind;
-use crate::answer::{Cell, Column, Section};
+use crate::answer::{Cell, Column, RowIter, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::disk::KindScan;
@@ -283,7 +283,7 @@ pub(super) fn section<'a>(
         title: if leftovers.is_empty() { "" } else { "Left over from building, each by itself" }
             .to_owned(),
         columns,
-        rows: Box::new(rows),
+        rows: RowIter::new(rows),
         footer,
         summary: false,
     }

@@ -11,7 +11,7 @@ use super::reference_locations::{self, ReferenceLocations};
 use super::retained::{Retained, SizeKind, Sizes};
 use super::variants::{self, families};
 use super::why::locations_section;
-use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, HASH_PREFIX, PathIndex};
 use crate::disk::{DiskError, KindScan};
@@ -302,7 +302,7 @@ impl Suggestions {
             key: "suggestions",
             title: String::new(),
             columns,
-            rows: Box::new(rows),
+            rows: RowIter::new(rows),
             footer,
             summary: false,
         };

@@ -8,7 +8,7 @@ use super::graph_changes::{Dropped, Edited, change, known_nar_change, known_nar_
 use super::path_names::list_of;
 use super::physical::{self, main_size};
 use super::retained::Sizes;
-use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::disk::DiskError;
@@ -293,7 +293,7 @@ impl WhatIf {
             key: "steps",
             title: String::new(),
             columns,
-            rows: Box::new(rows.into_iter()),
+            rows: RowIter::new(rows.into_iter()),
             footer: row(&self.before, last, self.nar_change, gone, "in all".to_owned()),
             summary: true,
         }

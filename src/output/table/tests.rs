@@ -68,7 +68,7 @@ fn print(made: &Made, style: &Style, limit: Option<usize>) -> String {
         key: "paths",
         title: "All of the paths there are".to_owned(),
         columns: columns.clone(),
-        rows: Box::new(made.rows.iter().map(cells)),
+        rows: RowIter::new(made.rows.iter().map(cells)),
         footer: std::iter::once(Cell::Size(u64::MAX))
             .chain((1..6).map(|_| Cell::text("")))
             .collect(),
