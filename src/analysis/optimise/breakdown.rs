@@ -177,16 +177,27 @@ impl Tally {
             by_package[package as usize].add(of);
         }
         let itself: Vec<u32> = (0..paths as u32).collect();
-        let (by_pair, pair_files) =
-            self.replacements.finish(tree, &self.physical_sizes, package_of, limit);
-        Breakdown {
-            by_path: owners(tree, &entries, &itself, self.by_path, limit),
-            by_package: owners(tree, &entries, package_of, by_package, limit),
-            by_pair,
-            pair_files,
-            by_kind: kinds(tree, &self.by_inode, limit, kinds_of_entries),
-            groups: groups(tree, &entries, &self.by_class, limit, min_size),
-        }
+        let Self { by_path, by_class, by_inode, replacements, physical_sizes } = self;
+        let ((by_path, by_package), ((by_pair, pair_files), (by_kind, groups))) = rayon::join(
+            || {
+                rayon::join(
+                    || owners(tree, &entries, &itself, by_path, limit),
+                    || owners(tree, &entries, package_of, by_package, limit),
+                )
+            },
+            || {
+                rayon::join(
+                    || replacements.finish(tree, &physical_sizes, package_of, limit),
+                    || {
+                        rayon::join(
+                            || kinds(tree, &by_inode, limit, kinds_of_entries),
+                            || groups(tree, &entries, &by_class, limit, min_size),
+                        )
+                    },
+                )
+            },
+        );
+        Breakdown { by_path, by_package, by_pair, pair_files, by_kind, groups }
     }
 }
 

@@ -5,7 +5,8 @@
 //! whole. Two contents are the same when the SHA-256 of their NARs is, which is
 //! how Nix decides, and is the name of an entry of `.links`: so an inode with a
 //! name there need not be read at all. Where no such name is there to be met,
-//! BLAKE3 decides the same in a third of the time.
+//! BLAKE3 decides the same in a third of the time, and two large files of a size that no
+//! other has are compared with each other, up to where they differ.
 //!
 //! Nix goes by that name even where the contents have changed since. What can
 //! be known of such a link without reading all of `.links` is reported: files that
@@ -29,8 +30,12 @@ use crate::warning::{WarningKind, Warnings};
 
 /// Files from this size on are hashed first, the largest before others.
 const LARGE: u64 = 1 << 20;
+/// Files up to this size are read whole at once: to open most of them a second time
+/// costs more than the bytes of those that differ early. Beside `.links`, whose hashes
+/// cost more than that, up to [`PREFIX`].
+const WHOLE: u64 = 32 * 1024;
 /// How many files are hashed before their hashes are put by.
-const BATCH: usize = 1 << 15;
+const BATCH: usize = 1 << 17;
 /// How many small files a thread takes at once: mostly those of a directory.
 const FEW: usize = 32;
 
@@ -46,17 +51,17 @@ pub(super) struct Compared {
 }
 
 /// Finds the classes of contents of `tree`, and what the names in `.links`
-/// stand for. `alone` means that `.links` is not part of what is examined.
+/// stand for. `alone` means that `.links` is not part of what is examined. To be called
+/// in the pool of threads that is to read.
 pub(super) fn classify(
     tree: &mut GatheredTree,
     alone: bool,
     files: &StoreFiles,
-    pool: &rayon::ThreadPool,
     progress: &Progress,
     warnings: &mut Warnings,
 ) -> Compared {
     let reader = ContentsReader::new(tree, files, progress);
-    let mut run = Run { reader: &reader, alone, pool, hashes: Vec::new(), failed: Vec::new() };
+    let mut run = Run { reader: &reader, alone, hashes: Vec::new(), failed: Vec::new() };
     let candidates = run.candidates();
     let mut again = Vec::new();
     if !candidates.is_empty() {
@@ -67,7 +72,7 @@ pub(super) fn classify(
         }
     }
     let Run { mut hashes, mut failed, .. } = run;
-    hashes.sort_unstable();
+    hashes.par_sort_unstable();
     failed.sort_unstable_by_key(|&(inode, _)| inode);
     failed.dedup_by_key(|&mut (inode, _)| inode);
     let mut compared = Compared { bytes_read: reader.bytes(), ..Compared::default() };
@@ -126,10 +131,38 @@ fn known_and_others(items: &[Item]) -> (&[Item], &[Item]) {
     items.split_at(items.partition_point(|item| item.kind.is_none()))
 }
 
+/// Each thread of the pool takes the next few items when it is done with its last, of
+/// large ones one at a time: to deal them out beforehand left most of the bytes to one
+/// thread.
+fn in_turn<T: Copy + Send + Sync, R: Send>(
+    items: &[T],
+    large: impl Fn(&T) -> bool + Sync,
+    work: impl Fn(&T, &mut ReadBuffers) -> R + Sync,
+) -> impl Iterator<Item = (T, R)> {
+    let next = Mutex::new(items);
+    let take = || {
+        let mut rest = next.lock().unwrap_or_else(PoisonError::into_inner);
+        let few = if rest.first().is_some_and(&large) { 1 } else { FEW };
+        let (taken, left) = rest.split_at(few.min(rest.len()));
+        *rest = left;
+        taken
+    };
+    let done = rayon::broadcast(|_| {
+        let (mut buffers, mut done) = (ReadBuffers::default(), Vec::new());
+        loop {
+            let taken = take();
+            if taken.is_empty() {
+                return done;
+            }
+            done.extend(taken.iter().map(|item| (*item, work(item, &mut buffers))));
+        }
+    });
+    done.into_iter().flatten()
+}
+
 struct Run<'a> {
     reader: &'a ContentsReader<'a>,
     alone: bool,
-    pool: &'a rayon::ThreadPool,
     /// The hashes found, each with its inode.
     hashes: Vec<(Hash, u32)>,
     failed: Vec<(u32, io::Error)>,
@@ -171,18 +204,23 @@ impl Run<'_> {
             let size = tree.layout.inodes[inode].size;
             items.push(Item { size, prefix: 0, kind: None, index: link });
         }
-        items.sort_unstable();
+        items.par_sort_unstable();
 
         // Of one size: small ones are hashed, of others the first bytes come next.
-        let (mut whole, mut first) = (Vec::new(), Vec::new());
+        let whole_up_to = if tree.named_links.is_empty() { WHOLE } else { PREFIX };
+        let (mut whole, mut first, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
         for group in items.chunk_by(|a, b| a.size == b.size) {
             let (known, others) = known_and_others(group);
             let before = first.len();
             for like in others.chunk_by(|a, b| a.kind == b.kind) {
-                if like.len() > 1 || !known.is_empty() {
-                    let small =
-                        like[0].size <= PREFIX || tree.flags[like[0].index as usize].symlink();
-                    if small { &mut whole } else { &mut first }.extend_from_slice(like);
+                let small =
+                    like[0].size <= whole_up_to || tree.flags[like[0].index as usize].symlink();
+                match like {
+                    [_] if known.is_empty() => {}
+                    [one, other] if !small && tree.named_links.is_empty() => {
+                        pairs.push((one.index, other.index));
+                    }
+                    _ => if small { &mut whole } else { &mut first }.extend_from_slice(like),
                 }
             }
             // Only to be compared with files that may be alike.
@@ -191,8 +229,9 @@ impl Run<'_> {
             }
         }
         drop(items);
+        self.compare_pairs(pairs);
         self.read_first(&mut first);
-        first.sort_unstable();
+        first.par_sort_unstable();
         for group in first.chunk_by(|a, b| (a.size, a.prefix) == (b.size, b.prefix)) {
             let (known, others) = known_and_others(group);
             for like in others.chunk_by(|a, b| a.kind == b.kind) {
@@ -206,18 +245,40 @@ impl Run<'_> {
         self.hash(whole, "comparing files");
     }
 
+    /// Compares files two by two.
+    fn compare_pairs(&mut self, mut pairs: Vec<(u32, u32)>) {
+        let reader = self.reader;
+        let size = |inode: u32| reader.tree.layout.inodes[inode as usize].size;
+        let sum = pairs.iter().fold(0, |sum: u64, &(inode, _)| sum.saturating_add(size(inode)));
+        reader.progress.begin("comparing large files", Total::Bytes(sum.saturating_mul(2)));
+        self.in_disk_order(&mut pairs, |&(inode, _)| inode);
+        let equal = |&(one, other): &(u32, u32), buffers: &mut ReadBuffers| {
+            reader.equal(one, other, buffers)
+        };
+        for ((one, other), result) in in_turn(&pairs, |&(inode, _)| size(inode) >= LARGE, equal) {
+            match result {
+                Ok(true) => {
+                    // A number of their own, as no BLAKE3 is but by a chance of 2^-224.
+                    let mut hash = Hash::default();
+                    hash[..4].copy_from_slice(&one.to_le_bytes());
+                    self.hashes.extend([(hash, one), (hash, other)]);
+                }
+                Ok(false) => {}
+                Err(failed) => self.failed.push(failed),
+            }
+        }
+    }
+
     /// Reads the first bytes of each, and forgets those that cannot be read.
     fn read_first(&mut self, items: &mut Vec<Item>) {
         let reader = self.reader;
         reader
             .progress
             .begin("comparing the beginnings of files", Total::Bytes(items.len() as u64 * PREFIX));
-        // In the order in which they may lie on the disk.
-        items.par_sort_unstable_by_key(|item| reader.number(item));
-        let results: Vec<io::Result<u64>> = self.pool.install(|| {
-            let read = |buffers: &mut ReadBuffers, item: &Item| reader.prefix(item, buffers);
-            items.par_iter().with_min_len(16).map_init(ReadBuffers::default, read).collect()
-        });
+        self.in_disk_order(items, |item| reader.inode(item));
+        let read = |buffers: &mut ReadBuffers, item: &Item| reader.prefix(item, buffers);
+        let results: Vec<io::Result<u64>> =
+            items.par_iter().with_min_len(FEW).map_init(ReadBuffers::default, read).collect();
         let mut results = results.into_iter();
         items.retain_mut(|item| match results.next() {
             Some(Ok(prefix)) => {
@@ -232,53 +293,53 @@ impl Run<'_> {
         });
     }
 
+    /// Large ones first, so that none is left to one thread at the end; the rest in the
+    /// order in which they may lie on the disk, but those of a directory together, so
+    /// that it is opened once.
+    fn in_disk_order<T: Copy + Send + Sync>(
+        &self,
+        items: &mut [T],
+        inode: impl Fn(&T) -> u32 + Sync,
+    ) {
+        let tree = self.reader.tree;
+        let place = |item: &T| {
+            let inode = inode(item);
+            let large = Reverse(tree.layout.inodes[inode as usize].size / LARGE);
+            // After all others, those of `.links` alone.
+            let directory = tree.first_entry[inode as usize]
+                .map_or(tree.layout.directories.len() as u32, |e| tree.directory_of(e.node()));
+            (large, u64::MAX, directory, tree.numbers[inode as usize], *item)
+        };
+        let mut placed: Vec<_> = items.par_iter().map(place).collect();
+        let mut first = vec![u64::MAX; tree.layout.directories.len() + 1];
+        for &(_, _, directory, number, _) in &placed {
+            first[directory as usize] = number.min(first[directory as usize]);
+        }
+        placed.iter_mut().for_each(|place| place.1 = first[place.2 as usize]);
+        placed.par_sort_unstable_by_key(|&(large, first, directory, number, _)| {
+            (large, first, directory, number)
+        });
+        items.iter_mut().zip(placed).for_each(|(item, (.., placed))| *item = placed);
+    }
+
     /// Hashes inodes whole; `stage` is what progress shows.
     fn hash(&mut self, mut inodes: Vec<u32>, stage: &'static str) {
         let reader = self.reader;
         let size = |inode: u32| reader.tree.layout.inodes[inode as usize].size;
         let to_read = inodes.iter().map(|&i| size(i)).fold(0, u64::saturating_add);
         reader.progress.begin(stage, Total::Bytes(to_read));
-        // Large ones first, so that none is left to one thread at the end; the
-        // rest in the order in which they may lie on the disk.
-        let order = |&i: &u32| (Reverse(size(i) / LARGE), reader.tree.numbers[i as usize]);
-        inodes.par_sort_unstable_by_key(order);
+        self.in_disk_order(&mut inodes, |&inode| inode);
         self.hashes.reserve_exact(inodes.len());
         // In batches: what the threads hand over takes more than what is kept.
         for batch in inodes.chunks(BATCH) {
-            for (inode, result) in self.hash_batch(batch) {
+            let hash = |&inode: &u32, buffers: &mut ReadBuffers| reader.hash(inode, None, buffers);
+            for (inode, result) in in_turn(batch, |&inode| size(inode) >= LARGE, hash) {
                 match result {
                     Ok(hash) => self.hashes.push((hash, inode)),
                     Err(error) => self.failed.push((inode, error)),
                 }
             }
         }
-    }
-
-    /// Each thread takes the next few files when it is done with its last, of
-    /// large ones one at a time: to deal them out beforehand left most of the
-    /// bytes to one thread.
-    fn hash_batch(&self, batch: &[u32]) -> impl Iterator<Item = (u32, io::Result<Hash>)> + use<> {
-        let reader = self.reader;
-        let large = |inode: u32| reader.tree.layout.inodes[inode as usize].size >= LARGE;
-        let next = Mutex::new(batch);
-        let take = || {
-            let mut rest = next.lock().unwrap_or_else(PoisonError::into_inner);
-            let few = if rest.first().is_some_and(|&inode| large(inode)) { 1 } else { FEW };
-            let (taken, left) = rest.split_at(few.min(rest.len()));
-            *rest = left;
-            taken
-        };
-        let hashed = self.pool.broadcast(|_| {
-            let (mut buffers, mut hashed) = (ReadBuffers::default(), Vec::new());
-            loop {
-                let taken = take();
-                if taken.is_empty() {
-                    return hashed;
-                }
-                hashed.extend(taken.iter().map(|&i| (i, reader.hash(i, None, &mut buffers))));
-            }
-        });
-        hashed.into_iter().flatten()
     }
 
     /// Whether the names in `.links` may stand for other contents than theirs.
@@ -310,9 +371,7 @@ impl Run<'_> {
             // One that cannot be read may say anything.
             !reader.hash(link.inode, Some(link), buffers).is_ok_and(|hash| hash == link.hash)
         };
-        self.pool.install(|| {
-            suspects.par_iter().map_init(ReadBuffers::default, lies).any(std::convert::identity)
-        })
+        suspects.par_iter().map_init(ReadBuffers::default, lies).any(std::convert::identity)
     }
 
     /// Whether a link has another size than the contents its name stands for.

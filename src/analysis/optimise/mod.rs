@@ -290,9 +290,11 @@ impl Optimise {
         if let Some(deleted) = deleted {
             after::delete(&mut tree, census, deleted);
         }
-        let compared = classify(&mut tree, !whole, files, &pool, progress, &mut warnings);
-        warnings.sort();
-        Ok(Self::of(tree, census, options, compared, files, warnings))
+        Ok(pool.install(|| {
+            let compared = classify(&mut tree, !whole, files, progress, &mut warnings);
+            warnings.sort();
+            Self::of(tree, census, options, compared, files, warnings)
+        }))
     }
 
     fn of(
@@ -307,7 +309,11 @@ impl Optimise {
         let mut tally = (limit > 0).then(Tally::default);
         let rules = options.nix.rules();
         let mut gone = Vec::new();
-        let outcome = simulate(&tree.layout, rules, |event| {
+        let linked = match rules.linked {
+            NixRule::UpTo2_22 => NixRule::From2_23,
+            NixRule::From2_23 => NixRule::UpTo2_22,
+        };
+        let note = |event| {
             if let Some(tally) = &mut tally {
                 tally.add(event);
             }
@@ -316,15 +322,13 @@ impl Optimise {
             {
                 gone.push(inode);
             }
-        });
+        };
+        let (outcome, other) = rayon::join(
+            || simulate(&tree.layout, rules, note),
+            || simulate(&tree.layout, NixRules { linked, ..rules }, |_| {}).disk_freed,
+        );
         let any_order =
             options.nix.has_threads().then(|| unordered::any_order(&tree.layout, &outcome));
-        let linked = match rules.linked {
-            NixRule::UpTo2_22 => NixRule::From2_23,
-            NixRule::From2_23 => NixRule::UpTo2_22,
-        };
-        let other = NixRules { linked, ..rules };
-        let other = simulate(&tree.layout, other, |_| {}).disk_freed;
         let at = census.catalog.store_dir();
         let unknown = match any_order.is_none_or(|any| any.disk_freed.is_certain()) {
             false => Some("which files go depends on the order of Nix's threads"),

@@ -37,6 +37,8 @@ pub(super) struct Item {
 pub(super) struct ReadBuffers {
     buffer: Vec<u8>,
     last: LastDirectory,
+    /// The same of the other one of two files.
+    other: (Vec<u8>, LastDirectory),
 }
 
 /// A directory by its number; none for `.links`.
@@ -96,10 +98,6 @@ impl<'t> ContentsReader<'t> {
         self.link(item).map_or(item.index, |link| link.inode)
     }
 
-    pub(super) fn number(&self, item: &Item) -> u64 {
-        self.tree.numbers[self.inode(item) as usize]
-    }
-
     /// The directory to look into for an inode, and its name there.
     fn place<'a>(
         &'a self,
@@ -139,9 +137,9 @@ impl<'t> ContentsReader<'t> {
         &self,
         inode: u32,
         link: Option<&NamedLink>,
-        buffers: &mut ReadBuffers,
+        last: &mut LastDirectory,
     ) -> io::Result<RegularFile> {
-        let (directory, name) = self.place(inode, link, &mut buffers.last)?;
+        let (directory, name) = self.place(inode, link, last)?;
         let file = directory.open_file(name)?;
         let stat = file.stat();
         let same = stat.ino == self.tree.numbers[inode as usize]
@@ -173,6 +171,37 @@ impl<'t> ContentsReader<'t> {
         let mut hasher = DefaultHasher::new();
         hasher.write(buffer);
         Ok(hasher.finish())
+    }
+
+    /// Whether two inodes of one size have the same contents. An error is that of one of
+    /// them.
+    pub(super) fn equal(
+        &self,
+        one: u32,
+        other: u32,
+        buffers: &mut ReadBuffers,
+    ) -> Result<bool, (u32, io::Error)> {
+        let ReadBuffers { buffer, last, other: (other_buffer, other_last) } = buffers;
+        let open = |inode, last| self.open_file(inode, None, last).map_err(|error| (inode, error));
+        let mut both =
+            [(one, buffer, open(one, last)?), (other, other_buffer, open(other, other_last)?)];
+        let mut left = self.tree.layout.inodes[one as usize].size;
+        // Most that differ do so at once.
+        let mut most = PREFIX;
+        while left > 0 {
+            let want = left.min(most);
+            most = BUFFER as u64;
+            for (inode, buffer, file) in &mut both {
+                buffer.resize(want as usize, 0);
+                file.read_exact(buffer).map_err(|error| (*inode, shorter(error)))?;
+                self.count(want);
+            }
+            if both[0].1 != both[1].1 {
+                return Ok(false);
+            }
+            left -= want;
+        }
+        Ok(true)
     }
 
     /// What stands for an inode's contents: the SHA-256 of its NAR, or where no
@@ -213,7 +242,7 @@ impl<'t> ContentsReader<'t> {
             self.count(size as u64);
             return Ok(hasher.finish());
         }
-        let mut file = self.open_file(inode, link, buffers)?;
+        let mut file = self.open_file(inode, link, &mut buffers.last)?;
         let mut left = size;
         let buffer = &mut buffers.buffer;
         buffer.resize(BUFFER, 0);
@@ -256,6 +285,11 @@ impl ContentsHasher {
             Self::Blake3(hasher) => hasher.finalize().into(),
         }
     }
+}
+
+/// The error of a file that ends before its size: it was changed.
+fn shorter(error: io::Error) -> io::Error {
+    if error.kind() == io::ErrorKind::UnexpectedEof { changed() } else { error }
 }
 
 fn changed() -> io::Error {
