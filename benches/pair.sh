@@ -20,8 +20,14 @@ for ((run = 0; run <= runs; run++)); do
       sync
       echo 3 >/proc/sys/vm/drop_caches
     fi
-    env time -q -f '%e %U %S %M %x' -o "$figures/one" bash -c "$command" >/dev/null 2>&1 || true
-    [ $run -eq 0 ] || tail -n 1 "$figures/one" >>"$figures/$i"
+    # In the shell: GNU time counts hundredths of a second, and starts a shell too.
+    timed="start=\$EPOCHREALTIME
+$command
+status=\$?
+echo \$start \$EPOCHREALTIME >'$figures/wall'
+exit \$status"
+    env time -q -f '%U %S %M %x' -o "$figures/one" bash -c "$timed" >/dev/null 2>&1 || true
+    [ $run -eq 0 ] || echo "$(awk '{ printf "%.4f", $2 - $1 }' "$figures/wall") $(tail -n 1 "$figures/one")" >>"$figures/$i"
     i=$((i + 1))
   done
 done
