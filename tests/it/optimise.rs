@@ -785,7 +785,7 @@ fn between() -> impl Strategy<Value = Between> {
 
 /// Contents that differ in size, in the first byte or only in the last.
 fn contents(number: u8) -> Vec<u8> {
-    let size = [0, 1, 10, 10, 4096, 4097, 9000, 9000, 1 << 20][usize::from(number)];
+    let size = [0, 1, 10, 10, 4096, 4097, 40_000, 40_000, 1 << 20][usize::from(number)];
     let mut contents = vec![b'x'; size];
     if let (3 | 7, Some(last)) = (number, contents.last_mut()) {
         *last = b'y';

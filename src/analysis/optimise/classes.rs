@@ -418,3 +418,92 @@ impl Run<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::gather::Gathering;
+    use super::*;
+    use crate::disk::Walker;
+    use crate::fs::{MemoryFile, Tree};
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    /// The classes of files by name, and how many bytes were read.
+    fn classes(contents: &[(&str, Vec<u8>)]) -> (BTreeMap<String, Option<Class>>, u64) {
+        let store = Path::new("/nix/store");
+        let base = "0".repeat(32) + "-p";
+        let file = |(name, contents): &(&str, Vec<u8>)| {
+            let executable = name.starts_with("bin");
+            let file = MemoryFile::Regular { contents: contents.clone(), executable };
+            (store.join(&base).join(name), file)
+        };
+        let files: Vec<_> = contents.iter().map(file).collect();
+        let files = StoreFiles::open(&Tree::memory(files), store).unwrap();
+        let walker = Walker::new(&files, Some(2)).unwrap();
+        let gathering = Gathering { names: &[&base], whole: true, link_limit: u32::MAX };
+        let (progress, mut warnings) = (Progress::default(), Warnings::new());
+        let Ok(mut tree) = gathering.run(&walker, &progress, &mut warnings) else {
+            panic!("a few files are too many");
+        };
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        let compared =
+            pool.install(|| classify(&mut tree, false, &files, &progress, &mut warnings));
+        assert_eq!((warnings.total(), compared.unreadable), (0, 0));
+        let class = |(entry, inode): (u32, u32)| {
+            let name = String::from_utf8(tree.base_name(entry).to_vec()).unwrap();
+            (name, tree.layout.inodes[inode as usize].class)
+        };
+        (tree.names_of_inodes().map(class).collect(), compared.bytes_read)
+    }
+
+    #[test]
+    fn two_large_files_are_compared_up_to_where_they_differ() {
+        let size = 3 * 128 * 1024 + 5;
+        let other_at = |size: usize, at: usize| {
+            let mut bytes = vec![7; size];
+            bytes[at] = 8;
+            bytes
+        };
+        let (early, late, last) = (size + 1, size + 2, size + 3);
+        let (found, read) = classes(&[
+            ("equal-1", vec![7; size]),
+            ("equal-2", vec![7; size]),
+            ("early-1", vec![7; early]),
+            ("early-2", other_at(early, 100)),
+            ("late-1", vec![7; late]),
+            ("late-2", other_at(late, 5000)),
+            ("last-1", vec![7; last]),
+            ("last-2", other_at(last, last - 1)),
+            // Of one size, but not of one kind.
+            ("bin-1", vec![7; size + 4]),
+            ("lib-1", vec![7; size + 4]),
+            // Alone.
+            ("lone", vec![7; size + 5]),
+        ]);
+        let class = found["equal-1"];
+        assert!(class.is_some() && found["equal-2"] == class);
+        assert_eq!(found.values().flatten().count(), 2, "{found:?}");
+        let (prefix, buffer) = (PREFIX as usize, 128 * 1024);
+        let expected = 2 * (size + prefix + (prefix + buffer) + last);
+        assert_eq!(read, expected as u64);
+    }
+
+    #[test]
+    fn small_files_are_read_once_and_of_many_large_ones_first_their_beginnings() {
+        let small = WHOLE as usize;
+        let large = small + 1;
+        let (found, read) = classes(&[
+            ("small-1", vec![1; small]),
+            ("small-2", vec![1; small]),
+            ("small-3", vec![2; small]),
+            ("large-1", vec![1; large]),
+            ("large-2", vec![1; large]),
+            ("large-3", vec![2; large]),
+        ]);
+        let (of_small, of_large) = (found["small-1"], found["large-1"]);
+        assert!(of_small.is_some() && of_large.is_some() && of_small != of_large);
+        assert_eq!((found["small-2"], found["large-2"]), (of_small, of_large));
+        assert_eq!((found["small-3"], found["large-3"]), (None, None));
+        assert_eq!(read, (3 * small + 3 * PREFIX as usize + 2 * large) as u64);
+    }
+}
