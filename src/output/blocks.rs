@@ -76,7 +76,7 @@ fn parts(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> 
 mod tests {
     use super::*;
 
-    fn number(row: &Vec<Cell<'_>>) -> u64 {
+    fn number(row: &[Cell<'_>]) -> u64 {
         match row[0] {
             Cell::Count(n) => n,
             _ => u64::MAX,
@@ -90,7 +90,8 @@ mod tests {
             let row = |&n: &u64| vec![Cell::Count(n)];
             let one_by_one = || RowIter::new(numbers.iter().map(row));
             let numbered = || RowIter::of(&numbers, row);
-            let put = |rows: &[Vec<Cell<'_>>]| rows.iter().map(number).collect::<Vec<u64>>();
+            let put =
+                |rows: &[Vec<Cell<'_>>]| rows.iter().map(|row| number(row)).collect::<Vec<u64>>();
             for rows in [&one_by_one as &dyn Fn() -> _, &numbered] {
                 let mut all = Vec::new();
                 write_in_order(rows(), put, |mut some| {
