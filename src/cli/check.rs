@@ -74,7 +74,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &CheckArgs) -> Res
     let examine = Examine::Closure(targets);
     let (census, kinds) = match kinds {
         true => {
-            let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
+            let (census, scan) = subject.census_with_kinds_alone(request, catalog, &examine)?;
             (census, Some(scan))
         }
         false => (subject.census(request, catalog, &examine, disk)?, None),

@@ -70,7 +70,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &KindsArgs) -> Res
     let catalog = subject.catalog(request)?;
     let examine = subject.examined(request, &catalog, &args.targets, args.no_closure)?;
     let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
-    let options = KindsOptions { only: args.kind.clone() };
+    let options = KindsOptions { only: args.kind.clone(), extents: subject.extents() };
     let kinds = Kinds::new(&census, &scan, &options);
     request.answer(kinds.document(&census), Exit::Done)
 }

@@ -145,7 +145,8 @@ fn grouped(
             return Err(subject.without_disk("--group-by kind", "it looks at files"));
         }
         let (census, scan) = subject.census_with_kinds(request, catalog, &examine)?;
-        let kinds = Kinds::new(&census, &scan, &KindsOptions::default());
+        let options = KindsOptions { extents: subject.extents(), ..KindsOptions::default() };
+        let kinds = Kinds::new(&census, &scan, &options);
         let report = GroupedReport::of_kinds(&census, &kinds);
         return request.answer(report.document(&census), Exit::Done);
     }

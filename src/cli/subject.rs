@@ -708,17 +708,37 @@ impl Subject {
         self.scanned(request, scan).map(Some)
     }
 
-    /// A census with the disk, and what of each path is of which kind; for
-    /// what does not work without the disk.
+    /// A census with the disk and its extents by inode, and what of each path is of which
+    /// kind; for what does not work without the disk.
     pub(super) fn census_with_kinds(
         &self,
         request: &Request,
         catalog: Catalog,
         examine: &Examine,
     ) -> Result<(Census, KindScan), Failure> {
+        self.kinds_and(request, catalog, examine, true)
+    }
+
+    /// The same for what asks nothing of extents.
+    pub(super) fn census_with_kinds_alone(
+        &self,
+        request: &Request,
+        catalog: Catalog,
+        examine: &Examine,
+    ) -> Result<(Census, KindScan), Failure> {
+        self.kinds_and(request, catalog, examine, false)
+    }
+
+    fn kinds_and(
+        &self,
+        request: &Request,
+        catalog: Catalog,
+        examine: &Examine,
+        inode_extents: bool,
+    ) -> Result<(Census, KindScan), Failure> {
         let whole = match &self.kept {
             Some(kept) => Some(kept.disk_and_kinds(self.extents())?),
-            None => self.kinds_since(request, &catalog)?,
+            None => self.kinds_since(request, &catalog, inode_extents)?,
         };
         let (scan, kinds) = match whole {
             Some((mut scan, mut kinds)) => {
@@ -731,7 +751,7 @@ impl Subject {
                 (scan, kinds)
             }
             None => self.scanned(request, |files, options, progress| {
-                let options = ScanOptions { inode_extents: true, ..*options };
+                let options = ScanOptions { inode_extents, ..*options };
                 census::scan_kinds(files, &catalog, examine, &options, progress)
             })?,
         };
@@ -745,10 +765,11 @@ impl Subject {
         &self,
         request: &Request,
         catalog: &Catalog,
+        inode_extents: bool,
     ) -> Result<Option<(DiskScan, KindScan)>, Failure> {
         let Some(since) = &self.since else { return Ok(None) };
         if since.is_to_be_updated() {
-            let whole = self.whole_scan_with(request, catalog, true)?;
+            let whole = self.whole_scan_with(request, catalog, inode_extents)?;
             return Ok(Some((whole.scan, whole.kinds)));
         }
         if let Some(unchanged) = since.unchanged_kinds(self.files()?)? {
@@ -756,7 +777,7 @@ impl Subject {
         }
         let Some(earlier) = since.earlier(true)? else { return Ok(None) };
         let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
-            let options = ScanOptions { inode_extents: true, ..*options };
+            let options = ScanOptions { inode_extents, ..*options };
             earlier.scan_kinds(files, catalog, &options, progress)
         };
         self.scanned(request, scan).map(Some)

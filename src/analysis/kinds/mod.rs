@@ -5,7 +5,7 @@ mod extents;
 use super::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::census::{Census, PathIndex};
-use crate::disk::{ExtentSizes, KindScan, KindSums};
+use crate::disk::{ExtentSizes, ExtentsOption, KindScan, KindSums, physical_unknown};
 use crate::kinds::FileKind;
 use crate::warning::{WarningKind, Warnings};
 use extents::KindExtents;
@@ -16,6 +16,9 @@ use std::cmp::Reverse;
 pub struct KindsOptions {
     /// Only these kinds; all if there are none.
     pub only: Vec<FileKind>,
+    /// With [`ExtentsOption::Exact`] the answer is incomplete where physical sizes are not
+    /// known.
+    pub extents: ExtentsOption,
 }
 
 /// What there is of one kind. Sizes are in bytes.
@@ -111,9 +114,12 @@ impl Kinds {
         by_path.sort_by_key(|row| (order(row.extents, &row.sums), row.path, row.kind));
         let mut warnings = census.warnings.clone();
         if census.has_extents() && !extents.are_extents() {
-            let message = "physical sizes are not known of kinds of files: a snapshot keeps \
-                           extents by path";
-            warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
+            let kind = match options.extents {
+                ExtentsOption::Exact => WarningKind::Unchecked,
+                ExtentsOption::Auto | ExtentsOption::Never => WarningKind::Note,
+            };
+            let message = physical_unknown("a snapshot keeps extents by path, not by kind");
+            warnings.push(kind, census.catalog.store_dir(), message);
         }
         let are_extents = extents.are_extents();
         Self { kinds, by_path, total, total_extents, warnings, are_extents }

@@ -187,13 +187,19 @@ impl Suggestions {
             (graph, reached, now) = (next, left, after);
         }
         let (leftovers, leftovers_gain) = leftovers::find(census, scan)?;
+        let kinds = scan.map_or_else(Vec::new, |scan| kinds::find(census, scan, min_size));
+        if census.has_extents() && kinds.iter().any(|kind| kind.gain.physical_size.is_none()) {
+            let message = "what leaving kinds of files out gains of extents is not known: a \
+                           snapshot keeps extents by path, not by kind";
+            warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
+        }
         Ok(Self {
             warnings,
             list,
             replacements,
             leftovers,
             leftovers_gain,
-            kinds: scan.map_or_else(Vec::new, |scan| kinds::find(census, scan, min_size)),
+            kinds,
             locations: None,
             nar_size_before: known_nar_size(census, &all, before),
             nar_size_after: known_nar_size(census, &reached, now),

@@ -5,6 +5,9 @@
 //! files use, or one inode with several names, fold into it; all others are in
 //! *groups*, by who uses them, and a group goes when all of them go. What is
 //! referred to from outside the paths is *held*, and stays.
+//!
+//! Of sets of files that are less than a path the same is known where it was asked for: by
+//! inode, which takes memory for each of them.
 
 mod by_file;
 mod by_inode;

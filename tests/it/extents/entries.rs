@@ -197,6 +197,50 @@ fn entries_go_as_foretold(system: &FileSystem) {
     assert!((3..20).contains(&nothing), "{nothing}");
 }
 
+/// What is no valid path keeps what it shares, and takes nothing here.
+#[test]
+fn entries_that_are_no_paths_keep_what_they_share() {
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
+    let [file, linked] = [(1, "file"), (2, "linked")].map(|(id, name)| btrfs.place(id, name));
+    let junk = btrfs.made.store.join("junk");
+    fs::create_dir(&junk).unwrap();
+    for (file, size) in [(&file, 65_536), (&linked, 8192), (&junk.join("own"), 16_384)] {
+        fs::write(file, random(size)).unwrap();
+    }
+    btrfs.sync();
+    reflink(&file, &junk.join("same"));
+    fs::hard_link(&linked, junk.join("linked")).unwrap();
+    let db = rusqlite::Connection::open(&btrfs.made.database).unwrap();
+    db.execute_batch(store_in_code::SCHEMA).unwrap();
+    for (id, name, size) in [(1, "file", 65_536), (2, "linked", 8192)] {
+        let path = store_in_code::path(id, name);
+        store_in_code::insert(&db, id, path.as_bytes(), Some(96 + 16 + size));
+    }
+    drop(db);
+    btrfs.sync();
+    let ask = |args: &[&str]| {
+        let (answer, ran) = btrfs.made.json(&btrfs.env, args);
+        assert_eq!(ran.status, 0, "{}", ran.stderr);
+        answer
+    };
+    let entries = ask(&["files", "--all", "--tree"])["entries"].clone();
+    let keys = ["physical_size", "reclaimable_physical_size"];
+    let sizes = |row: &Value| keys.map(|key| size(row, key));
+    let found: Vec<_> = entries.as_array().unwrap().iter().map(sizes).collect();
+    assert_eq!(found, [[65_536, 0], [8192, 0]], "{entries:#}");
+    let kinds = ask(&["kinds", "--all"]);
+    assert_eq!(
+        (&kinds["total"]["physical_size"], kinds["kinds"].as_array().unwrap().len()),
+        (&73_728.into(), 1)
+    );
+    // Of a closure nothing is known of what is beside it, but that it keeps.
+    let alone = ask(&["files", "file", "--tree"])["entries"][0].clone();
+    assert_eq!(size(&alone, "reclaimable_physical_size"), 0);
+    let what_if =
+        ask(&["what-if", "file", "--drop-kind", kinds["kinds"][0]["kind"].as_str().unwrap()]);
+    assert_eq!(what_if["total"]["physical_size_after"], 0, "{what_if:#}");
+}
+
 #[test]
 fn deleting_entries_frees_what_was_foretold() {
     let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };

@@ -58,14 +58,17 @@ fn sum<'a>(rows: impl IntoIterator<Item = &'a Value>, key: &str) -> u64 {
 #[test]
 fn kinds_take_what_their_extents_take() {
     let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
-    application(&btrfs);
+    let [app, _] = application(&btrfs);
+    // Of two kinds in one path.
+    btrfs.sync();
+    reflink(&app.join("include/app.h"), &app.join("share/man/man1/app.2"));
     btrfs.sync();
     // As which nothing takes more or less.
     btrfs.btrfs(&["subvolume", "snapshot", "-r", ".", "41"]);
     let answer = ask(&btrfs, &["kinds", "--all"]);
     let kinds = by(&answer["kinds"], "kind");
     for (kind, physical, referenced, inline) in [
-        ("man", 32_768, (1 << 20) + 200_704, 0),
+        ("man", 32_768, (1 << 20) + 200_704 + 65_536, 0),
         ("headers", 65_536, 65_536 + 8192, 0),
         ("libraries", 200_704 + 131_072, 200_704 + 131_072, 0),
         ("locale", 0, 0, 100),
@@ -169,6 +172,14 @@ fn kinds_are_known_where_a_snapshot_spares_the_walk() {
     let notes = answer["warnings"].as_array().unwrap();
     let note = notes.last().unwrap_or_else(|| panic!("{answer:#}"));
     assert!(note["message"].as_str().unwrap().contains("a snapshot keeps"), "{answer:#}");
+    for args in [&["kinds", "--all"][..], &["report", "--all", "--group-by", "kind"]] {
+        let how = ["--snapshot", kept, "--extents", "exact"];
+        let asked = btrfs.env.run([&how, args].concat());
+        assert_eq!(asked.status, 3, "{asked:?}");
+        assert!(asked.stderr.contains("physical sizes are not known: a snapshot"), "{asked:?}");
+    }
+    let suggest = btrfs.env.run(["--snapshot", kept, "suggest", "app", "--json"]);
+    assert!(suggest.stderr.contains("a snapshot keeps"), "{suggest:?}");
     let table = btrfs.env.run(["--snapshot", kept, "kinds", "--all"]);
     assert!(table.stdout.contains("disk size") && table.status == 0, "{table:?}");
 }
@@ -302,6 +313,15 @@ fn where_there_are_no_extents_kinds_take_their_blocks() {
         return;
     }
     for row in kinds["kinds"].as_array().unwrap() {
+        assert_eq!(row["physical_size"], row["disk_size"], "{row:#}");
+    }
+    let (files, _) = made.json(&env, ["--scan", "files", "--all", "--tree"]);
+    for row in files["entries"].as_array().unwrap() {
+        assert_eq!(row["physical_size"], row["disk_size"], "{row:#}");
+        assert_eq!(row["reclaimable_physical_size"], row["reclaimable_size"], "{row:#}");
+    }
+    let (groups, _) = made.json(&env, ["--scan", "files", "--all", "--group-by", "kind"]);
+    for row in groups["groups"].as_array().unwrap().iter().chain([&groups["total"]]) {
         assert_eq!(row["physical_size"], row["disk_size"], "{row:#}");
     }
     let (what_if, _) = made.json(&env, ["--scan", "what-if", "tree", "--drop-kind", "headers"]);

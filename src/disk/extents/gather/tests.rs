@@ -1,4 +1,5 @@
 use super::*;
+use crate::disk::extents::{ExtentsByInode, InodeOwner};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const OWN: u64 = 256;
@@ -93,10 +94,20 @@ fn told(told: &Told) -> (io::Result<Extents>, Vec<WarningKind>) {
         inodes: &[],
         names: &Rows::from_lists(&[[0u32; 0]; 2]),
         unused_links: vec![(12, 4096); usize::from(told.hidden == Some(12))],
-        by_inode: false,
+        by_inode: true,
     };
     let mut warnings = Warnings::new();
     let extents = gather(told, &met, b"/nix/store", &mut warnings);
+    // By path all is the same without them by inode.
+    let by_path =
+        gather(told, &Met { by_inode: false, ..met }, b"/nix/store", &mut Warnings::new());
+    if let (Ok(extents), Ok(by_path)) = (&extents, by_path) {
+        let all = |extents: &Extents| {
+            let Extents { own, groups, owners, sums, totals, .. } = extents.clone();
+            (own, groups, owners, sums, totals)
+        };
+        assert_eq!(all(extents), all(&by_path));
+    }
     (extents, warnings.iter().map(|warning| warning.kind).collect())
 }
 
@@ -191,4 +202,50 @@ fn what_is_left_out_is_told_from_what_is_shared_with_others_that_are_not_known()
     assert_eq!(told_of(3, false), (least, Some(least), false, vec![WarningKind::Unchecked]));
     // The reader says itself what that makes of sizes.
     assert_eq!(told_of(0, true), (exact, Some(exact), true, vec![]));
+}
+
+#[test]
+fn by_inode_extents_are_those_of_their_owners() {
+    let own = vec![
+        (9, extent(4096, 4096)),
+        (10, extent(4096, 4096)),
+        (10, extent(8192, 4096)),
+        (11, extent(8192, 4096)),
+        (11, extent(12_288, 4096)),
+        (11, extent(12_288, 4096)),
+        (11, extent(16_384, 8192)),
+    ];
+    let (extents, _) = told(&Told { own, ..Told::default() });
+    let extents = extents.unwrap();
+    let by_inode = extents.by_inode().unwrap();
+    let of = |ino| by_inode.place(ino).unwrap() as usize;
+    assert_eq!(by_inode.place(9), None);
+    let owners: Vec<_> = by_inode.owners().collect();
+    assert_eq!((owners[of(10)], owners[of(11)]), {
+        let path = |path| Some(InodeOwner::Path(path));
+        (path(0), path(1))
+    });
+    let own = by_inode.own();
+    assert_eq!((own[of(10)].physical_size, own[of(11)].physical_size), (0, 12_288));
+    let shared = |by_inode: &ExtentsByInode| -> Vec<_> {
+        let shared = by_inode.shared();
+        shared
+            .map(|(group, users)| (group.sizes().physical_size, group.held, users.to_vec()))
+            .collect()
+    };
+    let both = vec![of(10) as u32, of(11) as u32];
+    assert_eq!(shared(by_inode), [(4096, true, both[..1].to_vec()), (4096, false, both.clone())]);
+    for (counts, sum) in [([true, false], 8192), ([false, true], 16_384), ([true, true], 20_480)] {
+        let mut by_place = [false; 2];
+        (by_place[of(10)], by_place[of(11)]) = counts.into();
+        assert_eq!(by_inode.union(&by_place).physical_size, sum);
+    }
+    assert_eq!(by_inode.union(&[true; 2]).physical_size, extents.physical_size());
+    // Of the second path alone, the first one's files are outside.
+    let names = Rows::from_lists(&[[0u32; 0]; 1]);
+    let second = extents.restrict(&[1], (&[], &[]), &names);
+    let by_inode = second.by_inode().unwrap();
+    let owners: Vec<_> = by_inode.owners().collect();
+    assert_eq!((owners[of(10)], owners[of(11)]), (None, Some(InodeOwner::Path(0))));
+    assert_eq!(shared(by_inode), [(4096, true, both[1..].to_vec())]);
 }
