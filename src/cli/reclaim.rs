@@ -44,7 +44,7 @@ pub(super) fn run(
     subject.need_whole("`reclaim`")?;
     subject.need_roots()?;
     let catalog = subject.catalog(request)?;
-    let mut census = subject.census(request, catalog, &Examine::All, true)?;
+    let mut census = subject.census_by_inode(request, catalog, &Examine::All)?;
     let found = find(subject, &mut census, &args.settings)?;
     let settings = args.settings.read(subject, &mut census.warnings);
     follow_build_traces(subject, &mut census, &found, &args.settings, &settings);

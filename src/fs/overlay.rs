@@ -24,6 +24,8 @@ const LOWER: u64 = u64::MAX;
 /// Added to the number of a file that the overlay does not show, where it shows another by
 /// that number.
 const HIDDEN: u64 = 1 << 63;
+/// Bits of a file's number below those that may stand for its layer.
+const LAYER_BITS: u32 = 48;
 /// How many files of a layer are compared, in how many entries of it they are looked for, and
 /// in how many directories of each.
 const ENOUGH: usize = 8;
@@ -57,7 +59,7 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
         }
     }
     for at in 0..layers.len() {
-        verify(store, &layers[..at], &layers[at])?;
+        verify(store, &layers[..at], &layers[at], blocks)?;
     }
     let any_lower = layers.iter().any(|layer| !layer.upper);
     if blocks {
@@ -213,9 +215,9 @@ fn names(directory: &Directory) -> io::Result<Names> {
     Ok(names)
 }
 
-/// Compares a file of a layer that the overlay shows with what it shows: all of one, of
-/// which those above have none by that name.
-fn verify(store: &Directory, above: &[Layer], layer: &Layer) -> Result<(), String> {
+/// Compares some files of a layer of which those above have none by that name with what the
+/// overlay shows. It has to show their numbers as they are unless `blocks` say it all.
+fn verify(store: &Directory, above: &[Layer], layer: &Layer, blocks: bool) -> Result<(), String> {
     let mut names: Vec<_> = layer.names.iter().collect();
     // Those first that are in no layer above.
     let hidden = |name: &[u8]| above.iter().any(|layer| layer.names.contains_key(name));
@@ -236,8 +238,12 @@ fn verify(store: &Directory, above: &[Layer], layer: &Layer) -> Result<(), Strin
         };
         shows += 1;
         let number = |found: &Stat| layer.upper || store.agrees(found.ino, &shown);
-        if !found.is_some_and(|found| same(&found, &shown) && number(&found)) {
+        let Some(found) = found.filter(|found| same(found, &shown) && number(found)) else {
             return Err(CHANGED.to_owned());
+        };
+        // Above are bits of the layer, where one of them is in another file system.
+        if !blocks && shown.ino >> LAYER_BITS != found.ino >> LAYER_BITS {
+            return Err("it numbers files by layer, as some are in another file system".to_owned());
         }
         if shows == ENOUGH {
             break;

@@ -177,7 +177,8 @@ pub struct Optimise {
     pub freed_physical_size_is: Option<SizeIs>,
     /// Whether that is not what it would gain in blocks.
     pub has_extents: bool,
-    /// What new entries of `.links` take in metadata, about.
+    /// What new entries of `.links` take in metadata, about; not asked where nothing is listed
+    /// and the census knows what goes.
     pub links_metadata_size: Option<u64>,
     /// What block deduplication would free afterwards, if the file system has checksums;
     /// not asked where nothing is listed.
@@ -341,7 +342,9 @@ impl Optimise {
             true => None,
         };
         let going = match unknown {
-            None => physical(&tree, &gone, files, options, (at, !census.is_whole()), &mut warnings),
+            None => scanned(&tree, &gone, census, options).unwrap_or_else(|| {
+                physical(&tree, &gone, files, options, (at, !census.is_whole()), &mut warnings)
+            }),
             Some(why) => {
                 warn_if_asked(options.extents, why, at.as_bytes(), &mut warnings);
                 Going::Unknown
@@ -459,6 +462,19 @@ impl Optimise {
     pub fn overstated(&self) -> u64 {
         self.outcome.bytes_freed.saturating_sub(self.outcome.apparent_freed)
     }
+}
+
+/// What goes with inodes, which are indexes, beneath their blocks, as far as the census
+/// knows it and no more is asked.
+fn scanned(
+    tree: &GatheredTree,
+    gone: &[u32],
+    census: &Census,
+    options: &OptimiseOptions,
+) -> Option<Going> {
+    let disk = census.disk.as_ref().filter(|_| census.is_whole() && options.limit == Some(0))?;
+    let gone: Vec<u64> = gone.iter().map(|&inode| tree.numbers[inode as usize]).collect();
+    disk.going(&gone)
 }
 
 /// What goes with inodes, which are indexes, beneath their blocks; warnings are about `at`.

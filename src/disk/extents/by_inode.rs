@@ -88,6 +88,29 @@ impl ExtentsByInode {
         sum
     }
 
+    /// What goes with each of some inodes, given by number, once it goes and those before it:
+    /// extents that nothing else uses. Sizes are in bytes; nothing of inodes that are not here.
+    pub(super) fn going(&self, gone: &[u64]) -> Vec<u64> {
+        // When the inode at each place goes.
+        let mut goes: Vec<Option<usize>> = vec![None; self.own.len()];
+        let mut sizes = vec![0u64; gone.len()];
+        for (at, &ino) in gone.iter().enumerate() {
+            if let Some(place) = self.place(ino)
+                && goes[place as usize].is_none()
+            {
+                goes[place as usize] = Some(at);
+                sizes[at] = self.own[place as usize].physical_size;
+            }
+        }
+        for (extents, users) in self.shared().filter(|(extents, _)| !extents.held) {
+            let last = users.iter().map(|&user| goes[user as usize]).collect::<Option<Vec<_>>>();
+            if let Some(at) = last.and_then(|all| all.into_iter().max()) {
+                sizes[at] = sizes[at].saturating_add(extents.physical_size);
+            }
+        }
+        sizes
+    }
+
     /// The same where owners have other numbers, or none; `paths` is how many paths have.
     pub(super) fn restrict(&self, paths: u32, number: impl Fn(u32) -> Option<u32>) -> Self {
         let renumber = |&owner: &u32| match owner {
@@ -175,5 +198,30 @@ impl Building {
 
     pub(super) fn finish(self) -> ExtentsByInode {
         self.found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_inodes_share_goes_with_the_last_of_them() {
+        let mut numbers = ByNumber::default();
+        (0..4).for_each(|place| _ = numbers.get_or_insert(u64::from(place) + 10, place));
+        let own = vec![ExtentSizes::default(); 4];
+        // The last is an unused link.
+        let mut building = Building::new(1, numbers, vec![0, 0, 1, NOBODY], own);
+        building.add([0].into_iter(), 4096, 4096, false);
+        building.add([0, 1].into_iter(), 8192, 8192, false);
+        building.add([1, 3].into_iter(), 16_384, 16_384, false);
+        building.add([1, 2].into_iter(), 32_768, 32_768, false);
+        building.add([0].into_iter(), 65_536, 65_536, true);
+        let found = building.finish();
+        assert_eq!(found.going(&[10]), [4096]);
+        assert_eq!(found.going(&[11, 10]), [16_384, 4096 + 8192]);
+        assert_eq!(found.going(&[12, 11, 10]), [0, 16_384 + 32_768, 4096 + 8192]);
+        // One that is not here, and one again.
+        assert_eq!(found.going(&[99, 10, 10]), [0, 4096, 0]);
     }
 }

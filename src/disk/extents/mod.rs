@@ -452,6 +452,20 @@ impl DiskScan {
         !matches!(&self.physical, Physical::Unknown(why) if why == NOT_ASKED)
     }
 
+    /// What goes with some inodes of the store's own file system, by number and in their
+    /// order, as far as this scan knows it; `None` if extents were not kept by inode.
+    pub(crate) fn going(&self, gone: &[u64]) -> Option<Going> {
+        let extents = match &self.physical {
+            Physical::Blocks => return Some(Going::Blocks),
+            Physical::LayerBlocks | Physical::Unknown(_) => return Some(Going::Unknown),
+            Physical::Extents(extents) => extents,
+        };
+        let by_inode = extents.by_inode()?;
+        let Some(sizes_are) = extents.freed_sizes_are else { return Some(Going::Unknown) };
+        let sizes = by_inode.going(gone);
+        Some(Going::Extents(GoingExtents { sizes, sizes_are, equal: None, name_size: None }))
+    }
+
     /// The extents, where blocks do not say what files take.
     pub fn extents(&self) -> Option<&Extents> {
         match &self.physical {

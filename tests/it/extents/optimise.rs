@@ -87,6 +87,19 @@ fn a_real_optimisation_frees_what_was_foretold() {
         assert!(!keys.as_array().unwrap().contains(&"disk_freed".into()), "{keys}");
         assert!(page.complaints.is_empty(), "{:?}", page.complaints);
     }
+    // What is reclaimed is the same where all is kept.
+    let roots = btrfs.at.join("root/nix/var/nix/gcroots");
+    for row in optimise["by_path"].as_array().unwrap() {
+        let path = Path::new(row["path"].as_str().unwrap());
+        std::os::unix::fs::symlink(path, roots.join(path.file_name().unwrap())).unwrap();
+    }
+    let mut args = store.args();
+    args.extend(["reclaim", "--no-runtime", "--format", "json"].map(Into::into));
+    let reclaim = btrfs.env.json(args);
+    let actions = reclaim["actions"].as_array().unwrap().iter();
+    let of_optimise = actions.filter(|action| action["action"] == "optimise");
+    let freed: Vec<_> = of_optimise.map(|action| &action["freed_physical_size"]).collect();
+    assert_eq!(freed, [&Value::from(foretold)], "{reclaim:#}");
     store.nix("nix-store", ["--optimise"]);
     assert_eq!(before - btrfs.used(), foretold);
 }

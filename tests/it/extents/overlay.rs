@@ -1,6 +1,6 @@
 //! What files of an overlay take in its layers, and what deleting them frees.
 
-use super::{btrfs, extents, freed, random, scan, zeros};
+use super::{FileSystem, Kind, btrfs, extents, freed, random, scan, zeros};
 use crate::images::Mount;
 use crate::support::store_in_code::base;
 use crate::support::{TestEnv, have, root, run, skip};
@@ -262,4 +262,51 @@ fn layers_in_several_file_systems_are_said() {
         let why = overlay.unknown();
         assert!(why.contains("several file systems or subvolumes"), "{why}");
     }
+    // One that has no store is a layer nonetheless.
+    let layers = [btrfs.at.join("upper"), btrfs.env.join("empty"), btrfs.at.join("lower")];
+    filled(&layers[2], 1, "below", &random(65_536));
+    btrfs.sync();
+    let Some(overlay) = Overlay::new(&btrfs.env, &layers, ",xino=off") else { return };
+    assert!(overlay.unknown().contains("numbers files by layer"), "{}", overlay.unknown());
+}
+
+/// On XFS directories have blocks of their own, too.
+#[test]
+fn on_xfs_it_is_the_same() {
+    let Some(xfs) = FileSystem::new(Kind::Xfs, &["-m", "reflink=1,rmapbt=1"], "loop") else {
+        return;
+    };
+    let layers = ["upper", "lower"].map(|name| xfs.at.join(name));
+    for (id, name) in [(1, "tree"), (2, "copied")] {
+        let tree = place(&layers[1], id, name);
+        fs::create_dir_all(&tree).unwrap();
+        for n in 0..300 {
+            fs::write(tree.join(format!("{n:0>60}")), format!("{n}")).unwrap();
+        }
+    }
+    let Some(overlay) = Overlay::new(&xfs.env, &layers, "") else { return };
+    let copied = overlay.place(2, "copied");
+    for n in 0..200 {
+        let file = copied.join(format!("{n:0>60}"));
+        fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+    }
+    fs::write(overlay.place(3, "new"), random(100_000)).unwrap();
+    xfs.sync();
+    let (report, status) = overlay.report(&xfs.env, "auto");
+    assert_eq!(status, 0, "{report:#}");
+    let rows = report["paths"].as_array().unwrap();
+    let row = |name: &str| rows.iter().find(|row| row["name"] == name).unwrap();
+    for name in ["tree", "copied", "new"] {
+        assert_eq!(row(name)["physical_size"], row(name)["disk_size"], "{:#}", row(name));
+    }
+    let freed = |name: &str| row(name)["reclaimable_physical_size"].as_u64().unwrap();
+    assert_eq!((freed("tree"), freed("new")), (0, 102_400));
+    let before = xfs.used();
+    fs::remove_file(overlay.place(3, "new")).unwrap();
+    assert_eq!(before - xfs.used(), 102_400);
+    let before = xfs.used();
+    fs::remove_dir_all(overlay.place(2, "copied")).unwrap();
+    let gone = before - xfs.used();
+    // Blocks full of inodes are the file system's own.
+    assert!((freed("copied")..freed("copied") + (256 << 10)).contains(&gone), "{gone}");
 }
