@@ -160,6 +160,11 @@ pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
         }
         sections.push(Section::Note(note));
     }
+    if census.stays_in_layers() {
+        let note = "What is in a lower layer of the overlay stays there when it is deleted: less \
+                    is freed than is said of it.";
+        sections.push(Section::Note(note.to_owned()));
+    }
     sections
 }
 

@@ -373,6 +373,12 @@ impl Census {
         }
     }
 
+    /// Whether files are in layers of an overlay, some of which stay when they are deleted, and
+    /// it is not known which.
+    pub(crate) fn stays_in_layers(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| matches!(disk.physical, Physical::LayerBlocks))
+    }
+
     /// Why it is not known what of that is freed, if it is not.
     pub(crate) fn freed_unknown(&self) -> Option<&str> {
         let disk = self.disk.as_ref().filter(|disk| disk.freed_sizes_are().is_none())?;

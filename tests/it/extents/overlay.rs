@@ -180,6 +180,8 @@ fn over_layers_of_which_blocks_say_all_these_are_physical_sizes() {
         assert_eq!(report["freed_physical_size_is"], Value::Null);
     }
     let at = overlay.at.to_str().unwrap();
+    let shown = env.run(["--root", at, "--scan", "garbage", "--no-runtime"]).stdout;
+    assert!(shown.contains("a lower layer of the overlay stays there"), "{shown}");
     let args = ["--root", at, "--scan", "garbage", "--no-runtime", "--need", "1K", "--json"];
     let ran = env.run(args);
     assert_eq!(ran.status, 3, "{ran:?}");
