@@ -24,6 +24,13 @@ pub(crate) fn format_size(bytes: u64, units: Units) -> String {
     };
     // From KiB on, as Nix's renderSize does: the first unit in which the
     // number stays below the base.
+    if units == Units::Binary && bytes < EXACT {
+        let mut unit = 0;
+        while unit + 1 < names.len() && bytes >> (10 * unit + 20) > 0 {
+            unit += 1;
+        }
+        return with_tenth(bytes, 10 * unit + 10, names[unit]);
+    }
     let mut value = bytes as f64 / base;
     let mut unit = 0;
     while value >= base && unit + 1 < names.len() {
@@ -31,6 +38,24 @@ pub(crate) fn format_size(bytes: u64, units: Units) -> String {
         unit += 1;
     }
     format!("{value:.1} {}", names[unit])
+}
+
+/// Floating point numbers are exact up to here.
+const EXACT: u64 = 1 << 53;
+
+/// A size in a unit of 2^`shift` bytes with one decimal, rounded as floating point numbers
+/// are: at once, as tables hold many of them. `bytes` is less than [`EXACT`].
+fn with_tenth(bytes: u64, shift: usize, unit: &str) -> String {
+    let tenths = bytes * 10;
+    let (whole, rest, half) = (tenths >> shift, tenths & ((1 << shift) - 1), 1 << (shift - 1));
+    let tenths = whole + u64::from(rest > half || rest == half && whole % 2 == 1);
+    let mut text = (tenths / 10).to_string();
+    text.reserve(3 + unit.len());
+    text.push('.');
+    text.push(char::from(b'0' + (tenths % 10) as u8));
+    text.push(' ');
+    text.push_str(unit);
+    text
 }
 
 /// A number of things for people: with commas between thousands.
@@ -129,5 +154,28 @@ mod tests {
         assert_eq!(format_size(1_310_720, Units::Si), "1.3 MB");
         assert_eq!(format_size(1_310_720, Units::Bytes), "1310720");
         assert_eq!(format_size(0, Units::Binary), "0.0 KiB");
+    }
+
+    #[test]
+    fn sizes_are_rounded_as_floating_point_numbers_are() {
+        let check = |bytes: u64| {
+            let (mut value, mut unit) = (bytes as f64 / 1024.0, 0);
+            while value >= 1024.0 && unit < 5 {
+                (value, unit) = (value / 1024.0, unit + 1);
+            }
+            let names = ["KiB", "MiB", "GiB", "TiB", "PiB", "EiB"];
+            let expected = format!("{value:.1} {}", names[unit]);
+            assert_eq!(format_size(bytes, Units::Binary), expected, "{bytes}");
+        };
+        (0..20_000).for_each(check);
+        // Around all that lies between two decimals, and where a unit ends.
+        for shift in [10, 20, 30, 40, 50, 60] {
+            for twentieths in (0..200).chain(20_300..20_500) {
+                let at = u64::try_from((u128::from(twentieths as u32) << shift) / 20);
+                let Ok(at) = at else { continue };
+                [at.saturating_sub(1), at, at.saturating_add(1)].into_iter().for_each(check);
+            }
+        }
+        [EXACT - 1, EXACT, u64::MAX].into_iter().for_each(check);
     }
 }

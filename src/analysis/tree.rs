@@ -107,7 +107,7 @@ impl ReferenceTree {
             Column::size("outputs_nar_size").titled("outputs NAR").hidden_if(!derivations),
             Column::paths("outputs").hidden_if(!derivations),
         ]);
-        let rows = self.lines.iter().map(move |line| {
+        let row = move |line: &GraphLine| {
             let index = PathIndex::new(line.node);
             let id = census.id(index);
             let [disk_size, physical_size] = physical::own_cells(census, Some(index));
@@ -140,9 +140,9 @@ impl ReferenceTree {
                 outputs_nar_size,
                 outputs,
             ]
-        });
+        };
         let mut sections = vec![
-            Section::graph("lines", columns, "path", self.lines.as_slice(), rows),
+            Section::graph("lines", columns, "path", &self.lines, row),
             Section::Note(within(census)),
         ];
         sections.extend(physical::notes(census));

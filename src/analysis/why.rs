@@ -230,7 +230,7 @@ impl Why {
                 .hidden(),
             Column::bool("repeated").hidden(),
         ];
-        let rows = self.lines.iter().map(|line| {
+        let row = |line: &GraphLine| {
             let id = PathId::new(line.node);
             vec![
                 Cell::optional(catalog.nar_size(id), Cell::Size),
@@ -239,8 +239,8 @@ impl Why {
                 Cell::optional(line.parent, |node| Cell::text(catalog.path(PathId::new(node)))),
                 Cell::Bool(line.repeated),
             ]
-        });
-        Section::graph("lines", columns, "path", self.lines.as_slice(), rows)
+        };
+        Section::graph("lines", columns, "path", &self.lines, row)
     }
 
     fn users_section<'a>(&'a self, census: &'a Census) -> Section<'a> {

@@ -220,15 +220,16 @@ impl<'a> Section<'a> {
         }
     }
 
-    /// A graph; `node` is the key of the column that names its nodes.
+    /// A graph with a row for each of its lines; `node` is the key of the column that names
+    /// its nodes.
     pub fn graph(
         key: &'static str,
         columns: Vec<Column>,
         node: &'static str,
         lines: &'a [GraphLine],
-        rows: impl Iterator<Item = Vec<Cell<'a>>> + 'a,
+        row: impl Fn(&'a GraphLine) -> Row<'a> + Sync + 'a,
     ) -> Self {
-        Self::Graph { key, columns, node, lines: lines.into(), rows: RowIter::new(rows) }
+        Self::Graph { key, columns, node, lines: lines.into(), rows: RowIter::of(lines, row) }
     }
 
     /// Named values.

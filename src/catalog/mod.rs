@@ -247,7 +247,7 @@ impl Catalog {
 
     /// The full path, such as `/nix/store/<hash part>-<name>`.
     pub fn path(&self, id: PathId) -> String {
-        format!("{}/{}", self.store_dir, self.base_name(id))
+        [self.store_dir(), "/", self.base_name(id)].concat()
     }
 
     /// The path of that base name.

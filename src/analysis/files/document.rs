@@ -3,7 +3,7 @@
 use super::{DIRECTORIES, FileGroup, FileSizes, Files, GroupFilesBy, ShowFiles};
 use crate::analysis::path_names::list_of;
 use crate::analysis::{hard_links, physical};
-use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
+use crate::answer::{Cell, Column, Document, Field, GraphLine, Head, RowIter, Section};
 use crate::census::Census;
 use crate::disk::{ExtentSizes, Inode};
 use crate::fs::FileType;
@@ -231,7 +231,7 @@ impl Files {
         columns.extend(self.link_columns());
         // The paths are listed where each inode stands once.
         columns.pop();
-        let rows = self.lines.iter().map(move |line| {
+        let row = move |line: &GraphLine| {
             let node = line.node;
             let (entry, sizes) = (&self.listing.nodes[node as usize], &self.sizes[node as usize]);
             let path = self.full_path(census, node);
@@ -257,8 +257,8 @@ impl Files {
             cells.extend(self.link_cells(census, node));
             cells.pop();
             cells
-        });
-        Section::graph("entries", columns, "path", &self.lines, rows)
+        };
+        Section::graph("entries", columns, "path", &self.lines, row)
     }
 
     fn groups_section<'a>(&'a self, census: &'a Census, by: GroupFilesBy) -> Section<'a> {

@@ -30,6 +30,7 @@ mod simulate;
 mod unordered;
 mod version;
 
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ffi::CString;
 
@@ -276,7 +277,9 @@ impl Optimise {
             .map_err(|gather::TooLarge| OptimiseError::TooLarge)?;
         drop(walker);
         warn_missing(&tree, &names, census.catalog.store_dir(), &mut warnings);
-        if let Some(marked) = marked(&tree, &names, files) {
+        let threads = options.threads.unwrap_or_else(threads::for_disk);
+        let pool = Pool::new(threads, "compare").map_err(OptimiseError::Threads)?;
+        if let Some(marked) = pool.install(|| marked(&tree, &names, files)) {
             let message = format!(
                 "{marked} paths bear the attribute nix.optimised: a later Nix passes over them, \
                  the version mimicked here does not know it"
@@ -286,8 +289,6 @@ impl Optimise {
         drop(names);
         warn_of_file_system(files, census.catalog.store_dir(), &mut warnings);
 
-        let threads = options.threads.unwrap_or_else(threads::for_disk);
-        let pool = Pool::new(threads, "compare").map_err(OptimiseError::Threads)?;
         if let Some(deleted) = deleted {
             after::delete(&mut tree, census, deleted);
         }
@@ -522,14 +523,14 @@ fn physical_sizes(tree: &GatheredTree, gone: &[u32], going: &Going) -> Vec<u64> 
 /// are optimised (NixOS/nix#16458), if any do. It is in the namespace `trusted`,
 /// which only root can see.
 fn marked(tree: &GatheredTree, names: &[&str], files: &StoreFiles) -> Option<u64> {
-    let mut marked = 0;
-    for &path in &tree.tops {
+    let is_marked = |path: &&u32| {
         // A list that is longer than the system allows is none of Nix's.
-        let Ok(name) = CString::new(names[path as usize]) else { continue };
+        let Ok(name) = CString::new(names[**path as usize]) else { return false };
         let list = files.directory().xattrs(&name).unwrap_or_default();
         let mut attributes = list.split(|&b| b == 0);
-        marked += u64::from(attributes.any(|name| name.ends_with(b".nix.optimised")));
-    }
+        attributes.any(|name| name.ends_with(b".nix.optimised"))
+    };
+    let marked = tree.tops.par_iter().filter(is_marked).count() as u64;
     (marked > 0).then_some(marked)
 }
 

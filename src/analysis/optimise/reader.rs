@@ -221,13 +221,20 @@ impl<'t> ContentsReader<'t> {
             self.progress.add_bytes(size);
             return if same { Ok(hash_symlink(&target)) } else { Err(changed()) };
         }
-        let mut hasher = if self.tree.named_links.is_empty() {
-            ContentsHasher::blake3(flags.executable())
-        } else {
-            ContentsHasher::Nar(FileHasher::new(size, flags.executable()))
+        let nar = !self.tree.named_links.is_empty();
+        // The kind as the key: contents stay aligned.
+        let key = [flags.executable().into(); blake3::KEY_LEN];
+        let nar_hasher = || FileHasher::new(size, flags.executable());
+        let whole = |bytes: &[u8]| match nar {
+            true => {
+                let mut hasher = nar_hasher();
+                hasher.update(bytes);
+                hasher.finish()
+            }
+            false => blake3::keyed_hash(&key, bytes).into(),
         };
         if size == 0 {
-            return Ok(hasher.finish());
+            return Ok(whole(&[]));
         }
         if size < BUFFER as u64 {
             let (directory, name) = self.place(inode, link, &mut buffers.last)?;
@@ -238,10 +245,13 @@ impl<'t> ContentsReader<'t> {
             if directory.read_file(name, size, &mut buffer[..=size])? != size {
                 return Err(changed());
             }
-            hasher.update(&buffer[..size]);
             self.count(size as u64);
-            return Ok(hasher.finish());
+            return Ok(whole(&buffer[..size]));
         }
+        let mut hasher = match nar {
+            true => ContentsHasher::Nar(nar_hasher()),
+            false => ContentsHasher::Blake3(Box::new(blake3::Hasher::new_keyed(&key))),
+        };
         let mut file = self.open_file(inode, link, &mut buffers.last)?;
         let mut left = size;
         let buffer = &mut buffers.buffer;
@@ -267,11 +277,6 @@ enum ContentsHasher {
 }
 
 impl ContentsHasher {
-    fn blake3(executable: bool) -> Self {
-        // The kind as the key: contents stay aligned.
-        Self::Blake3(Box::new(blake3::Hasher::new_keyed(&[executable.into(); 32])))
-    }
-
     fn update(&mut self, bytes: &[u8]) {
         match self {
             Self::Nar(hasher) => hasher.update(bytes),

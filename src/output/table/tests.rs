@@ -74,8 +74,8 @@ fn print(made: &Made, style: &Style, limit: Option<usize>) -> String {
             .collect(),
         summary: false,
     };
-    let rows = lines.iter().map(|line| cells(&(line.node.into(), 1 << 30, 0, made.note.clone())));
-    let graph = Section::graph("lines", columns, "path", &lines, rows);
+    let row = |line: &GraphLine| cells(&(line.node.into(), 1 << 30, 0, made.note.clone()));
+    let graph = Section::graph("lines", columns, "path", &lines, row);
     let fields = vec![
         Field::new("paths", "valid paths", Cell::Count(1_234_567)).remark(made.note.clone()),
         Field::new("disk_size", "whole store on disk", Cell::Size(1 << 40)),
@@ -169,9 +169,8 @@ fn a_deep_tree_of_short_names_is_drawn_where_it_fits() {
     let lines = lines_of(&[0, 1, 2, 3]);
     let print = |width: usize| {
         let head = Head { store_dir: "/nix/store", warnings: &warnings };
-        let rows =
-            lines.iter().map(|line| vec![Cell::text(["a", "b", "c", "d"][line.node as usize])]);
-        let graph = Section::graph("lines", vec![Column::path("path")], "path", &lines, rows);
+        let row = |line: &GraphLine| vec![Cell::text(["a", "b", "c", "d"][line.node as usize])];
+        let graph = Section::graph("lines", vec![Column::path("path")], "path", &lines, row);
         let style = Style { width: Some(width), ..Style::default() };
         let mut out = Vec::new();
         write(Document::new(head, vec![graph], "lines"), Format::Table, &style, &mut out).unwrap();
