@@ -21,6 +21,7 @@ use std::sync::{Mutex, PoisonError};
 use rayon::prelude::*;
 
 use super::gathered::{GatheredTree, NamedLink};
+use super::nar_hashes::nar_hashes;
 use super::reader::{ContentsReader, Hash, Item, PREFIX, ReadBuffers};
 use super::simulate::{Class, LayoutLink};
 use crate::disk::{Progress, Total};
@@ -131,33 +132,45 @@ fn known_and_others(items: &[Item]) -> (&[Item], &[Item]) {
     items.split_at(items.partition_point(|item| item.kind.is_none()))
 }
 
-/// Each thread of the pool takes the next few items when it is done with its last, of
+/// Items of which each thread takes the next few when it is done with its last, of
 /// large ones one at a time: to deal them out beforehand left most of the bytes to one
 /// thread.
-fn in_turn<T: Copy + Send + Sync, R: Send>(
-    items: &[T],
-    large: impl Fn(&T) -> bool + Sync,
-    work: impl Fn(&T, &mut ReadBuffers) -> R + Sync,
-) -> impl Iterator<Item = (T, R)> {
-    let next = Mutex::new(items);
-    let take = || {
-        let mut rest = next.lock().unwrap_or_else(PoisonError::into_inner);
-        let few = if rest.first().is_some_and(&large) { 1 } else { FEW };
+pub(super) struct Queue<'a, T> {
+    rest: Mutex<&'a [T]>,
+    large: &'a (dyn Fn(&T) -> bool + Sync),
+}
+
+impl<'a, T: Copy + Send + Sync> Queue<'a, T> {
+    fn new(items: &'a [T], large: &'a (dyn Fn(&T) -> bool + Sync)) -> Self {
+        Self { rest: Mutex::new(items), large }
+    }
+
+    /// The next few; none if all are taken.
+    pub(super) fn take(&self) -> &'a [T] {
+        let mut rest = self.rest.lock().unwrap_or_else(PoisonError::into_inner);
+        let few = if rest.first().is_some_and(self.large) { 1 } else { FEW };
         let (taken, left) = rest.split_at(few.min(rest.len()));
         *rest = left;
         taken
-    };
-    let done = rayon::broadcast(|_| {
-        let (mut buffers, mut done) = (ReadBuffers::default(), Vec::new());
-        loop {
-            let taken = take();
-            if taken.is_empty() {
-                return done;
+    }
+
+    /// Does the work of each on the threads of the pool it is called in.
+    fn each<R: Send>(
+        &self,
+        work: impl Fn(&T, &mut ReadBuffers) -> R + Sync,
+    ) -> impl Iterator<Item = (T, R)> {
+        let done = rayon::broadcast(|_| {
+            let (mut buffers, mut done) = (ReadBuffers::default(), Vec::new());
+            loop {
+                let taken = self.take();
+                if taken.is_empty() {
+                    return done;
+                }
+                done.extend(taken.iter().map(|item| (*item, work(item, &mut buffers))));
             }
-            done.extend(taken.iter().map(|item| (*item, work(item, &mut buffers))));
-        }
-    });
-    done.into_iter().flatten()
+        });
+        done.into_iter().flatten()
+    }
 }
 
 struct Run<'a> {
@@ -255,7 +268,8 @@ impl Run<'_> {
         let equal = |&(one, other): &(u32, u32), buffers: &mut ReadBuffers| {
             reader.equal(one, other, buffers)
         };
-        for ((one, other), result) in in_turn(&pairs, |&(inode, _)| size(inode) >= LARGE, equal) {
+        let large = |&(inode, _): &(u32, u32)| size(inode) >= LARGE;
+        for ((one, other), result) in Queue::new(&pairs, &large).each(equal) {
             match result {
                 Ok(true) => {
                     // A number of their own, as no BLAKE3 is but by a chance of 2^-224.
@@ -330,14 +344,25 @@ impl Run<'_> {
         reader.progress.begin(stage, Total::Bytes(to_read));
         self.in_disk_order(&mut inodes, |&inode| inode);
         self.hashes.reserve_exact(inodes.len());
+        let large = |&inode: &u32| size(inode) >= LARGE;
         // In batches: what the threads hand over takes more than what is kept.
         for batch in inodes.chunks(BATCH) {
-            let hash = |&inode: &u32, buffers: &mut ReadBuffers| reader.hash(inode, None, buffers);
-            for (inode, result) in in_turn(batch, |&inode| size(inode) >= LARGE, hash) {
-                match result {
-                    Ok(hash) => self.hashes.push((hash, inode)),
-                    Err(error) => self.failed.push((inode, error)),
-                }
+            let queue = Queue::new(batch, &large);
+            if reader.tree.named_links.is_empty() {
+                let hash =
+                    |&inode: &u32, buffers: &mut ReadBuffers| reader.hash(inode, None, buffers);
+                self.note(queue.each(hash));
+            } else {
+                self.note(nar_hashes(reader, &queue));
+            }
+        }
+    }
+
+    fn note(&mut self, hashed: impl Iterator<Item = (u32, io::Result<Hash>)>) {
+        for (inode, result) in hashed {
+            match result {
+                Ok(hash) => self.hashes.push((hash, inode)),
+                Err(error) => self.failed.push((inode, error)),
             }
         }
     }

@@ -23,6 +23,7 @@ mod gather;
 mod gathered;
 mod kind;
 mod link_table;
+mod nar_hashes;
 mod page;
 mod pairs;
 mod reader;

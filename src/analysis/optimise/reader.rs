@@ -36,7 +36,7 @@ pub(super) struct Item {
 #[derive(Default)]
 pub(super) struct ReadBuffers {
     buffer: Vec<u8>,
-    last: LastDirectory,
+    pub(super) last: LastDirectory,
     /// The same of the other one of two files.
     other: (Vec<u8>, LastDirectory),
 }
@@ -47,7 +47,7 @@ type LinksOr = Option<u32>;
 /// The directory that was opened last: files that lie together on a disk are
 /// mostly of one, and opened from there at half the cost.
 #[derive(Default)]
-struct LastDirectory {
+pub(super) struct LastDirectory {
     open: Option<(LinksOr, Directory)>,
     /// Its name, or that of a file in it with a NUL after it.
     name: Vec<u8>,
@@ -99,7 +99,7 @@ impl<'t> ContentsReader<'t> {
     }
 
     /// The directory to look into for an inode, and its name there.
-    fn place<'a>(
+    pub(super) fn place<'a>(
         &'a self,
         inode: u32,
         link: Option<&NamedLink>,
@@ -147,7 +147,7 @@ impl<'t> ContentsReader<'t> {
         if same { Ok(file) } else { Err(changed()) }
     }
 
-    fn count(&self, bytes: u64) {
+    pub(super) fn count(&self, bytes: u64) {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
         self.progress.add_bytes(bytes);
     }
@@ -297,6 +297,6 @@ fn shorter(error: io::Error) -> io::Error {
     if error.kind() == io::ErrorKind::UnexpectedEof { changed() } else { error }
 }
 
-fn changed() -> io::Error {
+pub(super) fn changed() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, "it was changed while it was examined")
 }
