@@ -235,6 +235,18 @@ fn where_owners_are_not_listed_files_say_it() {
     assert_eq!(sizes(row("b")), [262_144, 262_144, 262_144, 0]);
     let all = row("tree")["disk_size"].as_u64().unwrap() + (1 << 20);
     assert_eq!(report["total"]["physical_size"], all);
+    let of_all = |args: &[&str]| {
+        as_nobody(&[&["--scan", "--extents", "exact"], args, &["--all", "--json"]].concat())
+    };
+    assert_eq!(of_all(&["kinds"])["total"]["physical_size"], all);
+    let files = of_all(&["files"]);
+    assert_eq!(files["total"]["physical_size"], all);
+    assert_eq!(files["freed_physical_size_is"], "at least");
+    let entries = of_all(&["files", "--tree"])["entries"].clone();
+    for entry in entries.as_array().unwrap().iter().filter(|entry| entry["depth"] == 0) {
+        let row = row(entry["path"].as_str().unwrap().rsplit('-').next().unwrap());
+        assert_eq!(sizes(entry), sizes(row), "{entry:#}");
+    }
     let overview = as_nobody(&["--scan", "--extents", "exact", "--json"]);
     let held = &overview["held_extents"][0];
     assert_eq!(held["physical_size"], 262_144, "{overview:#}");

@@ -1,13 +1,15 @@
 //! What sets of files smaller than a path take, and what goes with them.
 
 use super::{FileSystem, Kind, btrfs, incomplete, random, reflink, reflink_range, zeros};
+use crate::images::Mount;
 use crate::support::store_in_code::Made;
-use crate::support::{TestEnv, have, store_in_code};
+use crate::support::{TestEnv, have, run, store_in_code};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Two paths. What they take in extents, by kind: man pages 32,768 bytes of their own and
 /// a library that is one's man page too; headers 65,536, shared in part; a document that is
@@ -182,6 +184,32 @@ fn kinds_are_known_where_a_snapshot_spares_the_walk() {
     assert!(suggest.stderr.contains("a snapshot keeps"), "{suggest:?}");
     let table = btrfs.env.run(["--snapshot", kept, "kinds", "--all"]);
     assert!(table.stdout.contains("disk size") && table.status == 0, "{table:?}");
+}
+
+/// Where files are met twice, and directories too.
+#[test]
+fn kinds_count_once_what_is_mounted_twice() {
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
+    let [app, lib] = application(&btrfs);
+    let at = lib.join("share");
+    run(Command::new("mount").arg("--bind").arg(app.join("share")).arg(&at)).ok();
+    let _mount = Mount(at);
+    let total = |args: &[&str]| ask(&btrfs, args)["total"].clone();
+    let report = total(&["report", "--all"]);
+    // What lies beneath the mount is out of sight.
+    assert_eq!(report["physical_size"], 430_080);
+    assert_eq!(report["inline_size"], 0);
+    for args in [&["kinds", "--all"][..], &["files", "--all"]] {
+        for key in ["physical_size", "referenced_size", "inline_size", "disk_size"] {
+            assert_eq!(total(args)[key], report[key], "{key} of {args:?}");
+        }
+    }
+    let kinds = ask(&btrfs, &["kinds", "--all"]);
+    assert_eq!(sum(kinds["kinds"].as_array().unwrap(), "physical_size"), 430_080);
+    assert_eq!(
+        total(&["what-if", "app", "lib", "--drop-kind", "doc,man"])["physical_size_after"],
+        430_080 - 32_768
+    );
 }
 
 /// What dropping files changes, and what really comes free.

@@ -139,6 +139,27 @@ fn files_take_what_they_take_in_their_layers() {
         btrfs.env.json(["--snapshot", kept, "report", "--all", "--json"])["paths"],
         report["paths"]
     );
+    // Of less than a path it is the same.
+    let ask =
+        |args: &[&str]| btrfs.env.json([&["--root", at, "--scan"], args, &["--json"]].concat());
+    for args in [&["kinds", "--all"][..], &["files", "--all"]] {
+        assert_eq!(ask(args)["total"]["physical_size"], report["total"]["physical_size"]);
+    }
+    let files = ask(&["files", "--all", "--tree"]);
+    for (name, expected) in [
+        ("zeros", [32_768, 0]),
+        ("copied", [1 << 20, 1 << 20]),
+        ("file", [65_536, 0]),
+        ("inner", [65_536 + 16_384, 16_384]),
+    ] {
+        let entries = files["entries"].as_array().unwrap().iter();
+        let is = |row: &&Value| row["path"].as_str().unwrap().ends_with(name);
+        let row = entries.clone().find(is).unwrap();
+        let sizes = ["physical_size", "reclaimable_physical_size"].map(|key| row[key].as_u64());
+        assert_eq!(sizes, expected.map(Some), "{row:#}");
+    }
+    let what_if = ask(&["what-if", "tree", "--drop-files", "inner/beside"]);
+    assert_eq!(what_if["total"]["physical_size_after"], 65_536, "{what_if:#}");
     // Linking copies.
     let optimise =
         btrfs.env.run(["--root", at, "--scan", "--extents", "exact", "optimise", "--json"]);
