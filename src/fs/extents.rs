@@ -237,6 +237,11 @@ pub(crate) trait ExtentReader: Send + Sync {
         Ok(vec![Subvolume { id: self.own(), ..Subvolume::default() }])
     }
 
+    /// Whether another tree of files lies below a directory of the store's tree, by number.
+    fn has_below(&self, _directory: u64) -> io::Result<bool> {
+        Ok(false)
+    }
+
     /// How data lie on devices, in ascending order, as far as that is known.
     fn chunks(&self) -> io::Result<Vec<Chunk>> {
         Ok(Vec::new())

@@ -71,6 +71,13 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
         ExtentSource::Files(files) => return Err(files.why),
         other => return Ok(other),
     };
+    for layer in &layers {
+        if said(reader.has_below(layer.stat.ino))? {
+            return Err(
+                "a subvolume lies in one of them, whose files have the same numbers".to_owned()
+            );
+        }
+    }
     if options.metacopy {
         return Err("it may have files whose contents are in a layer below (metacopy)".to_owned());
     }
@@ -377,6 +384,10 @@ impl ExtentReader for Reader {
             subvolumes.push(Subvolume { id: LOWER, lower: true, ..Subvolume::default() });
         }
         Ok(subvolumes)
+    }
+
+    fn has_below(&self, directory: u64) -> io::Result<bool> {
+        self.layers.has_below(directory)
     }
 
     fn chunks(&self) -> io::Result<Vec<Chunk>> {

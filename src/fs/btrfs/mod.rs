@@ -159,6 +159,19 @@ impl ExtentReader for Btrfs {
         Ok(all.into_values().collect())
     }
 
+    fn has_below(&self, directory: u64) -> io::Result<bool> {
+        let subvolumes = self.subvolumes()?;
+        let own = subvolumes.iter().find(|subvolume| subvolume.id == self.own);
+        let mut above = own.ok_or(io::ErrorKind::NotFound)?.path.clone();
+        if !above.is_empty() {
+            above.push(b'/');
+        }
+        // It ends with a slash, unless it is the topmost.
+        above.extend(lookup(&self.fd, self.own, directory)?.1);
+        let below = |other: &&Subvolume| other.id != self.own && other.path.starts_with(&above);
+        Ok(subvolumes.iter().filter(|other| !other.deleted).any(|other| below(&other)))
+    }
+
     fn chunks(&self) -> io::Result<Vec<Chunk>> {
         let mut chunks = Vec::new();
         let first = Key::new(FIRST_FREE, CHUNK_ITEM, 0);

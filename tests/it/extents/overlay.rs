@@ -24,7 +24,9 @@ impl Overlay {
     fn new(env: &TestEnv, layers: &[PathBuf], options: &str) -> Option<Self> {
         let at = env.join("merged");
         let work = layers[0].with_file_name("work");
-        [&at, &work].iter().for_each(|dir| fs::create_dir_all(dir).unwrap());
+        for dir in [&at, &work] {
+            fs::create_dir_all(dir).unwrap();
+        }
         layers.iter().for_each(|layer| fs::create_dir_all(layer.join("nix/store")).unwrap());
         let lower: Vec<_> = layers[1..].iter().map(|layer| layer.display().to_string()).collect();
         let (upper, work) = (layers[0].display(), work.display());
@@ -291,6 +293,19 @@ fn layers_in_several_file_systems_are_said() {
     btrfs.sync();
     let Some(overlay) = Overlay::new(&btrfs.env, &layers, ",xino=off") else { return };
     assert!(overlay.unknown().contains("numbers files by layer"), "{}", overlay.unknown());
+    drop(overlay);
+    // A subvolume beside the store of a layer is none of it, one below is.
+    let layers = [layers[0].clone(), layers[2].clone()];
+    for (name, expected) in [("lower/nix/store-beside", false), ("lower/nix/store/below", true)] {
+        btrfs.btrfs(&["subvolume", "create", name]);
+        let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
+        match overlay.scan().physical {
+            Physical::Unknown(why) => {
+                assert!(expected && why.contains("a subvolume lies"), "{why}");
+            }
+            _ => assert!(!expected),
+        }
+    }
 }
 
 /// On XFS directories have blocks of their own, too.
