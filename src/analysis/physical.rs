@@ -62,6 +62,17 @@ pub(super) fn extent_cells<'a>(sizes: Option<ExtentSizes>) -> [Cell<'a>; 4] {
     ]
 }
 
+/// The same as fields beside the lists.
+pub(super) fn extent_fields<'a>(sizes: Option<ExtentSizes>) -> [Field<'a>; 4] {
+    let [physical, uncompressed, referenced, inline] = extent_cells(sizes);
+    [
+        Field::hidden("physical_size", physical),
+        Field::hidden("uncompressed_size", uncompressed),
+        Field::hidden("referenced_size", referenced),
+        Field::hidden("inline_size", inline),
+    ]
+}
+
 /// Columns of blocks and extents, by which rows are weighed.
 pub(super) fn weight(census: &Census, [disk, physical]: [Column; 2]) -> [Column; 2] {
     match census.has_extents() {

@@ -5,27 +5,21 @@ use crate::analysis::path_names::list_of;
 use crate::analysis::{hard_links, physical};
 use crate::answer::{Cell, Column, Document, Field, GraphLine, Head, RowIter, Section};
 use crate::census::Census;
-use crate::disk::{ExtentSizes, Inode};
+use crate::disk::Inode;
 use crate::fs::FileType;
 
 impl Files {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let extents = self.extents(0).map(|(sizes, _)| sizes);
-        let size = |key, size: fn(ExtentSizes) -> u64| {
-            Field::hidden(key, Cell::optional(extents.map(size), Cell::Size))
-        };
-        let total = vec![
-            Field::hidden("disk_size", Cell::Size(self.total.disk_size)),
-            size("physical_size", |extents| extents.physical_size),
-            size("uncompressed_size", |extents| extents.uncompressed_size),
-            size("referenced_size", |extents| extents.referenced_size),
-            size("inline_size", |extents| extents.inline_size),
+        let mut total = vec![Field::hidden("disk_size", Cell::Size(self.total.disk_size))];
+        total.extend(physical::extent_fields(extents));
+        total.extend([
             Field::hidden("apparent_size", Cell::Size(self.total.apparent_size)),
             Field::hidden("copied_disk_size", Cell::Size(self.total.copied_disk_size)),
             Field::hidden("entries", Cell::Count(self.total.entries)),
             Field::hidden("paths", Cell::Count(census.len() as u64)),
-        ];
+        ]);
         let mut sections = vec![Section::fields(Some("total"), "", total)];
         let main = match self.options.show {
             ShowFiles::Largest => {

@@ -294,40 +294,42 @@ impl Files {
         self.lines = lines;
     }
 
+    /// The group of an entry.
+    fn group_of(&self, census: &Census, by: GroupFilesBy, node: u32) -> Vec<u8> {
+        let entry = &self.listing.nodes[node as usize];
+        match by {
+            GroupFilesBy::Kind => entry.kind.key().into(),
+            GroupFilesBy::Path => {
+                census.catalog.base_name(census.id(entry.path)).as_bytes().to_vec()
+            }
+            GroupFilesBy::Extension if entry.file_type == FileType::Directory => {
+                DIRECTORIES.to_vec()
+            }
+            GroupFilesBy::Extension => extension(self.listing.name(node)).to_ascii_lowercase(),
+        }
+    }
+
+    /// Those of an inode, or of an extent, that has these names.
+    fn groups_of(&self, census: &Census, by: GroupFilesBy, names: &[u32]) -> Vec<Vec<u8>> {
+        let all = || names.iter().map(|&name| self.group_of(census, by, name));
+        let mut groups: Vec<Vec<u8>> = match by {
+            // The last kind in order, as `kinds` counts it.
+            GroupFilesBy::Kind => {
+                let kinds = names.iter().map(|&name| self.listing.nodes[name as usize].kind);
+                kinds.max().map(|kind| kind.key().into()).into_iter().collect()
+            }
+            // Once in each path.
+            GroupFilesBy::Path => all().collect(),
+            // The first in order.
+            GroupFilesBy::Extension => all().min().into_iter().collect(),
+        };
+        groups.sort();
+        groups.dedup();
+        groups
+    }
+
     fn find_groups(&mut self, census: &Census, by: GroupFilesBy) {
         let mut groups: BTreeMap<Vec<u8>, FileGroup> = BTreeMap::new();
-        let group_of = |node: u32| -> Vec<u8> {
-            let entry = &self.listing.nodes[node as usize];
-            match by {
-                GroupFilesBy::Kind => entry.kind.key().into(),
-                GroupFilesBy::Path => {
-                    census.catalog.base_name(census.id(entry.path)).as_bytes().to_vec()
-                }
-                GroupFilesBy::Extension if entry.file_type == FileType::Directory => {
-                    DIRECTORIES.to_vec()
-                }
-                GroupFilesBy::Extension => extension(self.listing.name(node)).to_ascii_lowercase(),
-            }
-        };
-        // Those of an inode, or of an extent, with such names.
-        let groups_of = |names: &[u32]| -> Vec<Vec<u8>> {
-            let mut of: Vec<Vec<u8>> = match by {
-                // The last kind in order, as `kinds` counts it.
-                GroupFilesBy::Kind => {
-                    let kinds = names.iter().map(|&name| self.listing.nodes[name as usize].kind);
-                    kinds.max().map(|kind| kind.key().into()).into_iter().collect()
-                }
-                // Once in each path.
-                GroupFilesBy::Path => names.iter().map(|&name| group_of(name)).collect(),
-                // The first in order.
-                GroupFilesBy::Extension => {
-                    names.iter().map(|&name| group_of(name)).min().into_iter().collect()
-                }
-            };
-            of.sort();
-            of.dedup();
-            of
-        };
         let mut add = |name: Vec<u8>, disk_size, apparent_size, entries| {
             let group = groups.entry(name).or_insert_with_key(|name| FileGroup {
                 name: name.clone(),
@@ -341,18 +343,18 @@ impl Files {
             group.entries += entries;
         };
         for (at, node) in (0u32..).zip(&self.listing.nodes).skip(1) {
-            add(group_of(at), node.disk_size, node.size, 1);
+            add(self.group_of(census, by, at), node.disk_size, node.size, 1);
         }
         let inodes = census.disk.iter().flat_map(|disk| &disk.inodes);
         for (inode, names) in inodes.zip(self.names.iter()) {
-            for name in groups_of(names) {
+            for name in self.groups_of(census, by, names) {
                 add(name, inode.disk_size(), inode.apparent_size(), 0);
             }
         }
         if self.extents.is_some() {
             groups.values_mut().for_each(|group| group.extents = Some(ExtentSizes::default()));
             _ = extents::each(census, &self.listing, &self.names, |used| {
-                for name in groups_of(used.nodes) {
+                for name in self.groups_of(census, by, used.nodes) {
                     let group = groups.get_mut(&name).and_then(|group| group.extents.as_mut());
                     group.into_iter().for_each(|sum| sum.add(used.sizes));
                 }

@@ -130,53 +130,37 @@ impl Kinds {
         self.are_extents
     }
 
+    fn size_columns(&self, census: &Census) -> Vec<Column> {
+        let shows = self.are_extents;
+        let mut columns = physical::size_columns(census, shows).to_vec();
+        let main = &mut columns[usize::from(shows)];
+        *main = main.weight().share();
+        columns.extend([
+            Column::size("apparent_size").titled("apparent").rank(4),
+            Column::size("nar_size").titled("NAR size").rank(3),
+            Column::count("entries"),
+        ]);
+        columns
+    }
+
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
-        let extents = self.total_extents;
-        let size = |key, size: fn(ExtentSizes) -> u64| {
-            Field::hidden(key, Cell::optional(extents.map(size), Cell::Size))
-        };
-        let total = vec![
-            Field::hidden("disk_size", Cell::Size(self.total.disk_size)),
-            size("physical_size", |extents| extents.physical_size),
-            size("uncompressed_size", |extents| extents.uncompressed_size),
-            size("referenced_size", |extents| extents.referenced_size),
-            size("inline_size", |extents| extents.inline_size),
+        let mut total = vec![Field::hidden("disk_size", Cell::Size(self.total.disk_size))];
+        total.extend(physical::extent_fields(self.total_extents));
+        total.extend([
             Field::hidden("apparent_size", Cell::Size(self.total.apparent_size)),
             Field::hidden("nar_size", Cell::Size(self.total.nar_size)),
             Field::hidden("entries", Cell::Count(self.total.entries)),
             Field::hidden("paths", Cell::Count(census.len() as u64)),
-        ];
-        let sizes = |sums: &KindSums, extents: Option<ExtentSizes>| {
-            let mut cells = vec![Cell::Size(sums.disk_size)];
-            cells.extend(physical::extent_cells(extents));
-            cells.extend([
-                Cell::Size(sums.apparent_size),
-                Cell::Size(sums.nar_size),
-                Cell::Count(sums.entries),
-            ]);
-            cells
-        };
-        let shows = self.are_extents;
-        let size_columns = || {
-            let mut columns = physical::size_columns(census, shows).to_vec();
-            let main = &mut columns[usize::from(shows)];
-            *main = main.weight().share();
-            columns.extend([
-                Column::size("apparent_size").titled("apparent").rank(4),
-                Column::size("nar_size").titled("NAR size").rank(3),
-                Column::count("entries"),
-            ]);
-            columns
-        };
-        let mut columns = size_columns();
+        ]);
+        let mut columns = self.size_columns(census);
         columns.extend([
             Column::count("paths").rank(6),
             Column::text("kind").rank(0),
             Column::text("description").titled("what it is").describes(),
         ]);
         let rows = self.kinds.iter().map(move |row| {
-            let mut cells = sizes(&row.sums, row.extents);
+            let mut cells = size_cells(&row.sums, row.extents);
             cells.extend([
                 Cell::Count(row.paths),
                 Cell::text(row.kind.key()),
@@ -184,20 +168,20 @@ impl Kinds {
             ]);
             cells
         });
-        let mut footer = sizes(&self.total, self.total_extents);
+        let mut footer = size_cells(&self.total, self.total_extents);
         footer.extend([
             Cell::Count(census.len() as u64),
             Cell::text("total"),
             Cell::text("all kinds, each inode once"),
         ]);
-        let mut path_columns = size_columns();
+        let mut path_columns = self.size_columns(census);
         path_columns.extend([Column::text("kind").rank(1), Column::path("path")]);
         // Of one path there is nothing that the sums by kind do not say.
         let single = census.len() == 1;
         let path_columns =
             (path_columns.into_iter()).map(|column| if single { column.hidden() } else { column });
         let path_rows = self.by_path.iter().map(move |row| {
-            let mut cells = sizes(&row.sums, row.extents);
+            let mut cells = size_cells(&row.sums, row.extents);
             cells.extend([
                 Cell::text(row.kind.key()),
                 Cell::text(census.catalog.path(census.id(row.path))),
@@ -217,10 +201,21 @@ impl Kinds {
                 summary: false,
             },
         ];
-        sections.extend(physical::notes_of_files(census, shows));
+        sections.extend(physical::notes_of_files(census, self.are_extents));
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, "kinds")
     }
+}
+
+fn size_cells<'a>(sums: &KindSums, extents: Option<ExtentSizes>) -> Vec<Cell<'a>> {
+    let mut cells = vec![Cell::Size(sums.disk_size)];
+    cells.extend(physical::extent_cells(extents));
+    cells.extend([
+        Cell::Size(sums.apparent_size),
+        Cell::Size(sums.nar_size),
+        Cell::Count(sums.entries),
+    ]);
+    cells
 }
 
 /// What one path has of each kind, each of its inodes once.

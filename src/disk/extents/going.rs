@@ -1,7 +1,8 @@
 //! What of a file system's extents goes with some inodes, and what could go after that
 //! because others are equal.
 
-use super::gather::{TRIES, is_unwritten, read_starts, sizes_are, subvolumes, warn_of_unwritten};
+use super::gather::{TRIES, is_unwritten, sizes_are, warn_of_unwritten};
+use super::holding::{read_starts, subvolumes};
 use super::{
     ExtentsOption, FAR_MORE, Physical, WRITTEN_MEANWHILE, physical_unknown, warn_if_asked,
 };

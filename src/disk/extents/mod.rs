@@ -13,6 +13,7 @@ mod by_file;
 mod by_inode;
 mod gather;
 mod going;
+mod holding;
 
 pub(super) use by_file::{ByFile, FileTally};
 pub(crate) use by_inode::{ExtentsByInode, InodeOwner};

@@ -1,5 +1,6 @@
 use super::*;
 use crate::disk::extents::{ExtentsByInode, InodeOwner};
+use crate::fs::Subvolume;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const OWN: u64 = 256;
