@@ -66,6 +66,8 @@ keep() { # NAME LABEL WANTED WALL CPU OURS THEIRS NOTE
 }
 
 all_names=()
+# What the pairs that follow need; they are not measured without.
+needs=
 # pair NAME WHAT WANTED RUNS OURS THEIRS [-c]: the wall time of OURS is to be at most
 # WANTED of that of THEIRS; `-` for no wish, `cpu:0.9` for processor time. -c drops
 # the page cache before each run.
@@ -74,6 +76,10 @@ pair() {
   all_names+=("$name")
   if [ -n "$list" ]; then echo "$name"; return; fi
   chosen "$name" || return 0
+  if [ -n "$needs" ] && [ ! -e "$needs" ]; then
+    echo "$name: not measured: there is no $needs" >&2
+    return
+  fi
   local program word
   for word in $theirs; do
     case $word in *=*) ;; *) program=$word; break ;; esac
