@@ -94,6 +94,19 @@ pub(crate) fn join<A: Send, B: Send>(
     rayon::join(a, b)
 }
 
+/// What a cell holds, made by `of` the first time. In place of `get_or_init`, if threads
+/// share the work of `of`: while one waits for the others' part it may be given work that
+/// asks for the same cell, and would wait for itself. So two may make it; one is kept.
+pub(crate) fn filled<T>(cell: &OnceLock<T>, of: impl FnOnce() -> T) -> &T {
+    match cell.get() {
+        Some(made) => made,
+        None => {
+            let made = of();
+            cell.get_or_init(|| made)
+        }
+    }
+}
+
 /// How many threads can run at once.
 pub(crate) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -134,6 +147,13 @@ pub(crate) fn start<'scope, 'env, T: Send + 'scope>(
 mod tests {
     use super::*;
     use rayon::prelude::*;
+
+    #[test]
+    fn what_is_asked_for_while_it_is_made_is_not_waited_for() {
+        let cell = OnceLock::new();
+        assert_eq!(*filled(&cell, || *filled(&cell, || 1) + 1), 1);
+        assert_eq!(*filled(&cell, || 3), 1);
+    }
 
     #[test]
     fn the_own_thread_does_all_of_it() {

@@ -32,7 +32,8 @@ impl<'a> RowIter<'a> {
         Self(Kind::OneByOne(Box::new(rows)))
     }
 
-    /// A row for each of these.
+    /// A row for each of these, by several threads at once: none may wait for work that
+    /// they share.
     pub fn of<T: Sync>(all: &'a [T], row: impl Fn(&'a T) -> Row<'a> + Sync + 'a) -> Self {
         let row = Box::new(move |number: usize| row(&all[number]));
         Self(Kind::Numbered(Numbered { rows: 0..all.len(), row }))

@@ -315,13 +315,12 @@ impl Catalog {
 
     /// The deriver, if it is a valid path itself.
     pub fn deriver_id(&self, id: PathId) -> Option<PathId> {
-        let ids = self.deriver_ids.get_or_init(|| {
+        threads::filled(&self.deriver_ids, || {
             threads::ready();
             let ids = (0..self.len() as u32).into_par_iter().map(PathId::new);
             let find = |id| self.deriver_base_name(id).and_then(|name| self.find(name));
             ids.map(find).collect()
-        });
-        ids[id.index()]
+        })[id.index()]
     }
 
     /// The signatures, each `<key name>:<base64>`.
@@ -514,13 +513,14 @@ impl Catalog {
     /// see `build_trace`. Where another source does not say any of a
     /// derivation, the paths that name it as their deriver.
     pub fn derivation_outputs(&self) -> &Rows {
-        self.all_outputs.get_or_init(|| {
+        threads::filled(&self.all_outputs, || {
             let listed = |drv: PathId| self.derivation_outputs.row(drv.node());
-            let guessed = |drv: &PathId| !self.outputs_known && listed(*drv).is_empty();
+            let guessed = |drv: &PathId| listed(*drv).is_empty();
             let untold = |id: PathId| self.deriver_id(id).filter(guessed);
             let ids = self.ids();
             let known = ids.clone();
             let known = known.flat_map(|drv| listed(drv).iter().map(move |&id| (drv.node(), id)));
+            let ids = ids.filter(|_| !self.outputs_known);
             let named = ids.filter_map(|id| Some((untold(id)?.node(), id.node())));
             Rows::from_pairs(self.len(), known.chain(named))
         })

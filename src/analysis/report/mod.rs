@@ -160,6 +160,10 @@ impl Report {
     /// The answer for printing.
     pub fn document<'a>(&'a self, census: &'a Census) -> Document<'a> {
         let columns: Vec<_> = self.columns.iter().map(|c| self.output(*c)).collect();
+        if self.columns.contains(&Column::Outputs) {
+            // Made once, and not by each thread that makes rows.
+            census.catalog.derivation_outputs();
+        }
         let cells = |row| self.columns.iter().map(|c| c.cell(census, row)).collect();
         let footer = self.columns.iter().enumerate().map(|(i, c)| self.footer(i, *c)).collect();
         let mut total = self.total.fields();
