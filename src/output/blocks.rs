@@ -1,55 +1,75 @@
 //! Putting many rows together on several threads, and writing them in their order.
 
-use crate::answer::{Cell, Numbered, RowIter};
+use crate::answer::{Numbered, Row, RowIter};
 use crate::threads;
 use rayon::prelude::*;
 use std::io;
 use std::ops::Range;
 
-/// Rows that are put together while those before them are written.
-const BLOCK: usize = 2048;
-/// Rows that a thread puts together at once. Answers of no more start no threads.
+/// Rows that a thread puts together at once, at most. Answers of no more start no threads.
 const CHUNK: usize = 128;
+/// Bytes that those may become, about: fewer rows are taken where they become more.
+const CHUNK_BYTES: usize = 256 << 10;
+/// Chunks that are put together while those before them are written.
+const CHUNKS: usize = 16;
 
-/// Calls `put` on a few rows at a time and `write` on what comes of them, in the order
-/// of the rows.
+/// Puts rows together by `put`, which adds one to a text, and hands texts of several rows
+/// to `write`, in the order of the rows. What waits to be written is a few MiB, if rows do
+/// not grow much from one to the next.
 ///
 /// # Errors
-/// Those of `write`.
-pub(super) fn write_in_order<'a, T: Send>(
+/// Those of `put` and `write`.
+pub(super) fn write_in_order<'a>(
     rows: RowIter<'a>,
-    put: impl Fn(&[Vec<Cell<'a>>]) -> T + Sync,
-    mut write: impl FnMut(T) -> io::Result<()>,
+    put: impl Fn(&Row<'a>, &mut Vec<u8>) -> io::Result<()> + Sync,
+    mut write: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let Numbered { rows, row } = match rows.numbered() {
-        Ok(numbered) => numbered,
+    let Numbered { mut rows, row } = match rows.numbered() {
+        Ok(numbered) if numbered.rows.len() > CHUNK => numbered,
+        Ok(Numbered { rows, row }) => return write_one_by_one(rows.map(row), put, write),
         // On this thread, as their iterator is not to be sent to another one.
-        Err(mut rows) => loop {
-            let some: Vec<_> = rows.by_ref().take(CHUNK).collect();
-            if some.is_empty() {
-                return Ok(());
-            }
-            write(put(&some))?;
-        },
+        Err(rows) => return write_one_by_one(rows, put, write),
     };
-    let mut done: Vec<T> = Vec::new();
-    for block in blocks(rows) {
-        let chunks: Vec<_> = parts(block, CHUNK).collect();
-        let of_chunk = |at: usize| put(&chunks[at].clone().map(&row).collect::<Vec<_>>());
-        if chunks.len() == 1 {
-            done.drain(..).try_for_each(&mut write)?;
-            write(of_chunk(0))?;
-            continue;
+    let together = |rows: Range<usize>| {
+        let mut text = Vec::new();
+        for number in rows {
+            put(&row(number), &mut text)?;
         }
-        threads::ready();
-        let mut now: Vec<T> = Vec::new();
+        Ok(text)
+    };
+    threads::ready();
+    let mut chunk = 1;
+    let mut done: io::Result<Vec<Vec<u8>>> = Ok(Vec::new());
+    while !rows.is_empty() {
+        let block = rows.start..rows.end.min(rows.start + CHUNKS * chunk);
+        rows.start = block.end;
+        let chunks: Vec<_> = parts(block, chunk).collect();
+        let mut now = Ok(Vec::new());
         rayon::in_place_scope(|scope| {
-            scope.spawn(|_| now = (0..chunks.len()).into_par_iter().map(of_chunk).collect());
-            done.drain(..).try_for_each(&mut write)
+            scope.spawn(|_| now = chunks.into_par_iter().map(together).collect());
+            done?.iter().try_for_each(|text| write(text))
         })?;
+        let longest = now.iter().flatten().map(Vec::len).max().unwrap_or(0).max(1);
+        chunk = (chunk * CHUNK_BYTES / longest).clamp(1, CHUNK.min(4 * chunk));
         done = now;
     }
-    done.into_iter().try_for_each(write)
+    done?.iter().try_for_each(|text| write(text))
+}
+
+fn write_one_by_one<'a>(
+    rows: impl Iterator<Item = Row<'a>>,
+    put: impl Fn(&Row<'a>, &mut Vec<u8>) -> io::Result<()>,
+    mut write: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut text = Vec::new();
+    for row in rows {
+        put(&row, &mut text)?;
+        if text.len() >= CHUNK_BYTES / CHUNKS {
+            write(&text)?;
+            text.clear();
+        }
+    }
+    if text.is_empty() { Ok(()) } else { write(&text) }
 }
 
 /// What `of` makes of each of so many rows, by its number, on several threads where
@@ -64,7 +84,7 @@ pub(super) fn map_rows<T: Send>(rows: Range<usize>, of: impl Fn(usize) -> T + Sy
 
 /// The numbers of rows, a block at a time.
 pub(super) fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    parts(rows, BLOCK)
+    parts(rows, CHUNKS * CHUNK)
 }
 
 fn parts(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
@@ -75,6 +95,9 @@ fn parts(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::answer::Cell;
+    use std::io::Write;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn number(row: &[Cell<'_>]) -> u64 {
         match row[0] {
@@ -83,43 +106,65 @@ mod tests {
         }
     }
 
+    fn put(row: &Row<'_>, text: &mut Vec<u8>) -> io::Result<()> {
+        writeln!(text, "{}", number(row))
+    }
+
     #[test]
     fn rows_stay_in_their_order_and_an_error_ends_it() {
-        for count in [0, 1, CHUNK, CHUNK + 1, BLOCK + 1, BLOCK + CHUNK + 1, 3 * BLOCK + 7] {
+        for count in [0, 1, CHUNK, CHUNK + 1, CHUNKS * CHUNK + 1, 5 * CHUNKS * CHUNK + 7] {
             let numbers: Vec<u64> = (0..count as u64).collect();
             let row = |&n: &u64| vec![Cell::Count(n)];
             let one_by_one = || RowIter::new(numbers.iter().map(row));
             let numbered = || RowIter::of(&numbers, row);
-            let put =
-                |rows: &[Vec<Cell<'_>>]| rows.iter().map(|row| number(row)).collect::<Vec<u64>>();
+            let expected: String = numbers.iter().map(|n| format!("{n}\n")).collect();
             for rows in [&one_by_one as &dyn Fn() -> _, &numbered] {
                 let mut all = Vec::new();
-                write_in_order(rows(), put, |mut some| {
-                    all.append(&mut some);
-                    Ok(())
-                })
-                .unwrap();
-                assert_eq!(all, numbers);
-                for fails_at in [1, 3] {
-                    let mut writes = 0;
-                    let write = |_| {
-                        writes += 1;
-                        if writes == fails_at { Err(io::Error::other("full")) } else { Ok(()) }
-                    };
-                    let failed = write_in_order(rows(), put, write).is_err();
-                    assert_eq!(failed, count > (fails_at - 1) * CHUNK, "{count} {fails_at}");
-                    assert!(writes <= fails_at);
-                }
+                let write = |text: &[u8]| all.write_all(text);
+                write_in_order(rows(), put, write).unwrap();
+                assert_eq!(String::from_utf8(all).unwrap(), expected);
+                let mut writes = 0;
+                let full = |_: &[u8]| {
+                    writes += 1;
+                    Err(io::Error::other("full"))
+                };
+                assert_eq!(write_in_order(rows(), put, full).is_err(), count > 0);
+                assert_eq!(writes, count.min(1));
+                // What cannot be put together is an error too, after all before it.
+                let odd = |row: &Row<'_>, text: &mut Vec<u8>| match number(row) {
+                    130 => Err(io::Error::other("odd")),
+                    _ => put(row, text),
+                };
+                assert_eq!(write_in_order(rows(), odd, |_| Ok(())).is_err(), count > 130);
             }
             let few = numbered().at_most(3).each(|mut row| {
                 row.push(Cell::Missing);
                 row
             });
             assert_eq!(few.size_hint(), (count.min(3), Some(count.min(3))));
-            assert_eq!(few.map(|row| (number(&row), row.len())).last(), {
-                let last = count.min(3).checked_sub(1);
-                last.map(|last| (last as u64, 2))
-            });
+            let last = count.min(3).checked_sub(1).map(|last| (last as u64, 2));
+            assert_eq!(few.map(|row| (number(&row), row.len())).last(), last);
         }
+    }
+
+    #[test]
+    fn long_rows_are_put_together_a_few_at_a_time() {
+        let numbers: Vec<u64> = (0..2000).collect();
+        let rows = RowIter::of(&numbers, |&n| vec![Cell::Count(n)]);
+        let (made, mut written, mut most) = (AtomicUsize::new(0), 0, 0);
+        let long = |_: &Row<'_>, text: &mut Vec<u8>| {
+            made.fetch_add(1, Ordering::Relaxed);
+            text.resize(text.len() + CHUNK_BYTES, b'x');
+            Ok(())
+        };
+        write_in_order(rows, long, |text| {
+            most = most.max(made.load(Ordering::Relaxed) * CHUNK_BYTES - written);
+            written += text.len();
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(written, numbers.len() * CHUNK_BYTES);
+        // Those that are written, and those that are put together meanwhile.
+        assert!(most <= 2 * CHUNKS * CHUNK_BYTES, "{most}");
     }
 }

@@ -2,7 +2,7 @@
 
 use super::SCHEMA_VERSION;
 use super::blocks::write_in_order;
-use crate::answer::{Cell, Column, Document, RowIter, Section};
+use crate::answer::{Cell, Column, Document, Row, RowIter, Section};
 use crate::text::{escape, is_unsafe};
 use serde::ser::Serialize;
 use std::io::{self, Write};
@@ -64,24 +64,21 @@ impl Json<'_> {
     }
 
     fn rows<'a>(&mut self, columns: &[Column], rows: RowIter<'a>) -> io::Result<()> {
-        let put = |rows: &[Vec<Cell<'a>>]| {
-            let mut json = Json { out: None, buffer: Vec::new() };
-            for row in rows {
-                json.buffer.extend_from_slice(b",\n");
-                json.record(columns.iter().map(|column| column.key).zip(row))?;
-            }
-            Ok(json.buffer)
-        };
-        let mut first = true;
-        write_in_order(rows, put, |text: io::Result<Vec<u8>>| {
-            let text = text?;
-            let text = &text[usize::from(std::mem::take(&mut first))..];
-            self.empty()?;
-            match &mut self.out {
-                Some(out) => out.write_all(text)?,
-                None => self.buffer.extend_from_slice(text),
-            }
+        let put = |row: &Row<'a>, text: &mut Vec<u8>| {
+            let mut json = Json { out: None, buffer: std::mem::take(text) };
+            json.buffer.extend_from_slice(b",\n");
+            json.record(columns.iter().map(|column| column.key).zip(row))?;
+            *text = json.buffer;
             Ok(())
+        };
+        self.empty()?;
+        let mut first = true;
+        write_in_order(rows, put, |text| {
+            let text = &text[usize::from(std::mem::take(&mut first))..];
+            match &mut self.out {
+                Some(out) => out.write_all(text),
+                None => self.buffer.write_all(text),
+            }
         })
     }
 
