@@ -1,7 +1,7 @@
 //! Limits of the system: threads that cannot be started, few open files. The
 //! answer is the same with fewer of them; never a panic.
 
-use crate::support::store_in_code::{Made, insert, path, refer};
+use crate::support::store_in_code::{Made, base, insert, path, refer};
 use crate::support::{Run, TestEnv, have, nobody, root, run};
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -24,6 +24,15 @@ fn same_answers(limited: impl Fn(&TestEnv) -> Command, check: impl Fn(&Run, &Run
     let env = TestEnv::new();
     fs::set_permissions(env.path(), Permissions::from_mode(0o755)).unwrap();
     let (made, _db) = Made::sound(&env, "store");
+    // Pairs that may be equal, each large enough for a thread of its own.
+    for i in 0..16 {
+        for name in ["one", "other"] {
+            let path = made.store.join(base(3, "tree")).join(format!("{name}-{i}"));
+            let file = fs::File::create(&path).unwrap();
+            file.set_len((1 << 20) + i).unwrap();
+            file.set_permissions(Permissions::from_mode(0o444)).unwrap();
+        }
+    }
     for command in COMMANDS {
         let args = made.args(command.iter().chain(&["--format", "csv"]));
         let expected = run(nobody(&env).args(&args));

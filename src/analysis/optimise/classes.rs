@@ -278,7 +278,7 @@ impl Run<'_> {
                     self.hashes.extend([(hash, one), (hash, other)]);
                 }
                 Ok(false) => {}
-                Err(failed) => self.failed.push(failed),
+                Err(failed) => self.failed.extend(failed),
             }
         }
     }

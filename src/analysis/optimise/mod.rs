@@ -38,7 +38,7 @@ use std::ffi::CString;
 use crate::census::{Census, PathIndex, WholeCensus};
 use crate::disk::{
     DiskError, EqualExtents, ExtentsOption, Going, GoingExtents, GoingInodes, Progress, Walker,
-    going, kind_of, warn_if_asked,
+    going, kind_of, open_files, warn_if_asked,
 };
 use crate::fs::{SizeIs, StoreFiles};
 use crate::graph::saturating_sum;
@@ -154,6 +154,12 @@ impl From<EqualExtents> for Deduplication {
         }
     }
 }
+
+/// Files that the program may have open beside those of the threads.
+const OTHER_FILES: usize = 10;
+/// Files that a thread that compares has open at most: two files and their directories, or
+/// one directory and the NARs that are hashed at once.
+const FILES_OF_THREAD: usize = 6;
 
 /// The length of a name in `.links`: a SHA-256 in nix32.
 const LINK_NAME: u64 = 52;
@@ -278,7 +284,8 @@ impl Optimise {
             .map_err(|gather::TooLarge| OptimiseError::TooLarge)?;
         drop(walker);
         warn_missing(&tree, &names, census.catalog.store_dir(), &mut warnings);
-        let threads = options.threads.unwrap_or_else(threads::for_disk);
+        let most = (open_files().saturating_sub(OTHER_FILES) / FILES_OF_THREAD).max(1);
+        let threads = options.threads.unwrap_or_else(threads::for_disk).min(most);
         let pool = Pool::new(threads, "compare").map_err(OptimiseError::Threads)?;
         if let Some(marked) = pool.install(|| marked(&tree, &names, files)) {
             let message = format!(

@@ -173,28 +173,40 @@ impl<'t> ContentsReader<'t> {
         Ok(hasher.finish())
     }
 
-    /// Whether two inodes of one size have the same contents. An error is that of one of
-    /// them.
+    /// Whether two inodes of one size have the same contents; or which of them cannot be
+    /// read.
     pub(super) fn equal(
         &self,
         one: u32,
         other: u32,
         buffers: &mut ReadBuffers,
-    ) -> Result<bool, (u32, io::Error)> {
+    ) -> Result<bool, Vec<(u32, io::Error)>> {
         let ReadBuffers { buffer, last, other: (other_buffer, other_last) } = buffers;
-        let open = |inode, last| self.open_file(inode, None, last).map_err(|error| (inode, error));
-        let mut both =
-            [(one, buffer, open(one, last)?), (other, other_buffer, open(other, other_last)?)];
+        let opened = (self.open_file(one, None, last), self.open_file(other, None, other_last));
+        let mut both = match opened {
+            (Ok(file), Ok(other_file)) => [(one, buffer, file), (other, other_buffer, other_file)],
+            (opened, other_opened) => {
+                let failed = [(one, opened.err()), (other, other_opened.err())];
+                let failed = failed.into_iter().filter_map(|(inode, error)| Some((inode, error?)));
+                return Err(failed.collect());
+            }
+        };
         let mut left = self.tree.layout.inodes[one as usize].size;
         // Most that differ do so at once.
         let mut most = PREFIX;
         while left > 0 {
             let want = left.min(most);
             most = BUFFER as u64;
+            let mut failed = Vec::new();
             for (inode, buffer, file) in &mut both {
                 buffer.resize(want as usize, 0);
-                file.read_exact(buffer).map_err(|error| (*inode, shorter(error)))?;
-                self.count(want);
+                match file.read_exact(buffer) {
+                    Ok(()) => self.count(want),
+                    Err(error) => failed.push((*inode, shorter(error))),
+                }
+            }
+            if !failed.is_empty() {
+                return Err(failed);
             }
             if both[0].1 != both[1].1 {
                 return Ok(false);
