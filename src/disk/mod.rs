@@ -51,8 +51,8 @@ pub use extents::{
     CompressionSizes, ExtentGroup, ExtentSizes, Extents, ExtentsOption, Holder, Physical,
 };
 pub(crate) use extents::{
-    EqualExtents, ExtentsByInode, Going, GoingExtents, GoingInodes, InodeOwner, going, kind_of,
-    physical_unknown, physical_without_files, warn_if_asked,
+    EXTENTS_BY_PATH, EqualExtents, ExtentsByInode, Going, GoingExtents, GoingInodes, InodeOwner,
+    going, kind_of, physical_unknown, physical_without_files, warn_if_asked,
 };
 pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;

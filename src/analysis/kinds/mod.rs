@@ -5,7 +5,8 @@ mod extents;
 use super::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::census::{Census, PathIndex};
-use crate::disk::{ExtentSizes, ExtentsOption, KindScan, KindSums, physical_unknown};
+use crate::disk::physical_unknown;
+use crate::disk::{EXTENTS_BY_PATH, ExtentSizes, ExtentsOption, KindScan, KindSums};
 use crate::kinds::FileKind;
 use crate::warning::{WarningKind, Warnings};
 use extents::KindExtents;
@@ -68,7 +69,9 @@ pub struct Kinds {
 }
 
 impl Kinds {
-    /// Sums up kinds: `scan` is of the paths that the census examines.
+    /// Sums up kinds: `scan` is of the paths that the census examines. Extents are those of
+    /// a census that has them by inode
+    /// ([`ScanOptions::inode_extents`](crate::disk::ScanOptions::inode_extents)).
     pub fn new(census: &Census, scan: &KindScan, options: &KindsOptions) -> Self {
         let asked = |kind: FileKind| options.only.is_empty() || options.only.contains(&kind);
         let mut sums = [(KindSums::default(), 0u64); FileKind::COUNT];
@@ -118,7 +121,7 @@ impl Kinds {
                 ExtentsOption::Exact => WarningKind::Unchecked,
                 ExtentsOption::Auto | ExtentsOption::Never => WarningKind::Note,
             };
-            let message = physical_unknown("a snapshot keeps extents by path, not by kind");
+            let message = physical_unknown(EXTENTS_BY_PATH);
             warnings.push(kind, census.catalog.store_dir(), message);
         }
         let are_extents = extents.are_extents();

@@ -14,7 +14,7 @@ use super::why::locations_section;
 use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, HASH_PREFIX, PathIndex};
-use crate::disk::{DiskError, KindScan};
+use crate::disk::{DiskError, EXTENTS_BY_PATH, KindScan};
 use crate::fs::StoreFiles;
 use crate::graph::{Dominator, NodeSet, TooHeavy};
 use crate::warning::{WarningKind, Warnings};
@@ -189,8 +189,9 @@ impl Suggestions {
         let (leftovers, leftovers_gain) = leftovers::find(census, scan)?;
         let kinds = scan.map_or_else(Vec::new, |scan| kinds::find(census, scan, min_size));
         if census.has_extents() && kinds.iter().any(|kind| kind.gain.physical_size.is_none()) {
-            let message = "what leaving kinds of files out gains of extents is not known: a \
-                           snapshot keeps extents by path, not by kind";
+            let message = format!(
+                "what leaving kinds of files out gains of extents is not known: {EXTENTS_BY_PATH}"
+            );
             warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
         }
         Ok(Self {

@@ -385,6 +385,10 @@ pub(crate) fn warn_if_asked(option: ExtentsOption, why: &str, at: &[u8], warning
     }
 }
 
+/// Why nothing is known of extents of less than a path where they are known of paths.
+pub(crate) const EXTENTS_BY_PATH: &str =
+    "extents are known by path, not by file (a snapshot keeps no more)";
+
 /// The warning that nothing is known beneath blocks, and why.
 pub(crate) fn physical_unknown(why: &str) -> String {
     format!("physical sizes are not known: {why}")
