@@ -100,20 +100,21 @@ pair() {
 }
 
 # serial NAME WHAT WANTED RUNS COMMAND: the part of the command's time that does not
-# become shorter with a second thread, in per cent (Amdahl). The command holds THREADS
-# where the number of threads goes.
+# become shorter with a second thread, in per cent (Amdahl), and the processor time of two
+# threads divided by that of one: what it is above 1 is no serial work, but what two cores
+# take from each other. The command holds THREADS where the number of threads goes.
 serial() {
   local name=$1 what=$2 wanted=$3 runs=$4 command=$5
   all_names+=("$name")
   if [ -n "$list" ]; then echo "$name"; return; fi
   chosen "$name" || return 0
   [ -z "$quick" ] || runs=1
-  local table one two share
+  local table one two share cpu
   table=$(benches/pair.sh "$runs" "RAYON_NUM_THREADS=2 ${command//THREADS/2}" "RAYON_NUM_THREADS=1 ${command//THREADS/1}")
   read -r two _ < <(sed -n 2p <<<"$table")
-  read -r one _ < <(sed -n 3p <<<"$table")
+  read -r one _ _ _ cpu _ < <(sed -n 3p <<<"$table")
   share=$(awk -v one="$one" -v two="$two" 'BEGIN { s = 2 * two / one - 1; printf "%.0f %%", 100 * (s > 0 ? s : 0) }')
-  keep "$name" "$what" "$wanted" "$share" - "$two" "$one" "$runs runs, 2 threads and 1"
+  keep "$name" "$what" "$wanted" "$share" "$cpu" "$two" "$one" "$runs runs, 2 threads and 1"
 }
 
 for file in benches/pairs/*.sh; do
