@@ -638,6 +638,11 @@ fn unreadable_files_are_told_and_counted() {
         let secret = shape.file(path, "secret", b"of one size", false);
         fs::set_permissions(secret, Permissions::from_mode(0o400)).unwrap();
     }
+    // Two that would be compared with each other: both are told.
+    for path in 0..2 {
+        let large = shape.file(path, "large-secret", &[b'x'; 40_000], false);
+        fs::set_permissions(large, Permissions::from_mode(0o400)).unwrap();
+    }
     shape.file(3, "lone", b"no other of this size", false);
     shape.seal();
     let env = &empty.env;
@@ -653,7 +658,7 @@ fn unreadable_files_are_told_and_counted() {
     let answer: Value = serde_json::from_str(&found.stdout).unwrap();
     assert_eq!(answer["complete"], false);
     assert_eq!(answer["nix_report"]["files_linked"], 2);
-    assert_eq!((&answer["unreadable"], &answer["unreadable_size"]), (&3.into(), &33.into()));
+    assert_eq!((&answer["unreadable"], &answer["unreadable_size"]), (&5.into(), &80_033.into()));
 }
 
 #[test]

@@ -178,7 +178,10 @@ fn kinds_are_known_where_a_snapshot_spares_the_walk() {
         let how = ["--snapshot", kept, "--extents", "exact"];
         let asked = btrfs.env.run([&how, args].concat());
         assert_eq!(asked.status, 3, "{asked:?}");
-        assert!(asked.stderr.contains("physical sizes are not known: extents are known by path"), "{asked:?}");
+        assert!(
+            asked.stderr.contains("physical sizes are not known: extents are known by path"),
+            "{asked:?}"
+        );
     }
     let suggest = btrfs.env.run(["--snapshot", kept, "suggest", "app", "--json"]);
     assert!(suggest.stderr.contains("a snapshot keeps"), "{suggest:?}");
