@@ -10,7 +10,8 @@ use crate::analysis::garbage::warn_where_nix_stops;
 use crate::analysis::optimise::{Deleted, Optimise, OptimiseError, OptimiseOptions};
 use crate::analysis::reclaim::{LadderOptions, Manager, Reclaim, Tier};
 use crate::census::{Census, Examine};
-use crate::disk::Space;
+use crate::disk::{DiskScan, Space};
+use crate::fs::SizeIs;
 use crate::graph::NodeSet;
 use crate::warning::{Warning, WarningKind, Warnings};
 use clap::Args;
@@ -69,7 +70,7 @@ pub(super) fn run(
             return None;
         }
         optimised = optimise(request, subject, args, &census, Deleted { paths: gone, others });
-        optimised.as_ref().ok().and_then(|found| found.as_ref()).map(|(space, _)| *space)
+        optimised.as_ref().ok().and_then(|found| found.as_ref()).map(|(freed, _)| *freed)
     };
     let mut reclaim = Reclaim::new(whole(&census), &found, outside, &options, &mut ask);
     if let Some((_, warnings)) = optimised? {
@@ -86,6 +87,9 @@ pub(super) fn run(
     request.answer(reclaim.document(whole(&census), &subject.location), exit)
 }
 
+/// What optimising frees, and whether that is a lower bound.
+type Freed = (Space, bool);
+
 /// What optimising frees after a collection, and what is to be said of it.
 fn optimise(
     request: &Request,
@@ -93,7 +97,7 @@ fn optimise(
     args: &ReclaimArgs,
     census: &Census,
     deleted: Deleted<'_>,
-) -> Result<Option<(Space, Warnings)>, Failure> {
+) -> Result<Option<(Freed, Warnings)>, Failure> {
     let files = subject.files()?;
     let options = OptimiseOptions {
         nix: args.settings.nix_version,
@@ -131,9 +135,19 @@ fn optimise(
         let message = "what optimising frees of extents is not known: it counts as nothing";
         warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
     }
-    // What paths deleted before it share is not counted: no more than is certain.
     let unknown = if census.has_extents() { 0 } else { outcome.disk_freed };
     let physical_size = answer.freed_physical_size.unwrap_or(unknown);
     let blocks = Space::blocks(outcome.disk_freed, outcome.inodes_freed);
-    Ok(Some((Space { physical_size, ..blocks }, warnings)))
+    // What it shares with paths deleted before is counted with neither.
+    let shares = |disk: &DiskScan| {
+        disk.shares_extents(|path| match (path as usize).checked_sub(census.len()) {
+            None => deleted.paths.contains(path),
+            Some(other) => deleted.others.get(other) == Some(&true),
+        })
+    };
+    let at_least = census.has_extents()
+        && outcome.files_linked > 0
+        && (answer.freed_physical_size_is.is_none_or(|is| is == SizeIs::AtLeast)
+            || census.disk.as_ref().is_some_and(shares));
+    Ok(Some(((Space { physical_size, ..blocks }, at_least), warnings)))
 }

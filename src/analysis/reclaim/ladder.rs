@@ -2,7 +2,7 @@
 //! still brings when those above it are done.
 
 use super::commands::{Manager, command};
-use super::{Maker, Need, SmallestSet, Tier};
+use super::{Maker, Measure, Need, SmallestSet, Tier};
 use crate::analysis::garbage::{Choice, Dead, Garbage, GarbageOptions, RemovalStep};
 use crate::analysis::liveness::kept_entries;
 use crate::census::WholeCensus;
@@ -10,7 +10,7 @@ use crate::disk::Space;
 use crate::graph::NodeSet;
 use crate::outside::Outside;
 use crate::roots::{FoundRoots, GcSettings, RootKind};
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::os::unix::ffi::OsStrExt;
@@ -99,8 +99,8 @@ pub struct Action {
 
 /// What optimising frees after some paths are gone: asked only if the ladder
 /// comes so far. It gets the paths that go and, by the scan's `others`, the
-/// entries that go.
-pub type AskOptimise<'a> = &'a mut dyn FnMut(&NodeSet, &[bool]) -> Option<Space>;
+/// entries that go. Beside what it frees, whether that is a lower bound of the extents.
+pub type AskOptimise<'a> = &'a mut dyn FnMut(&NodeSet, &[bool]) -> Option<(Space, bool)>;
 
 /// How to make the ladder.
 #[derive(Clone, Debug)]
@@ -132,8 +132,8 @@ pub struct Reclaim<'f> {
     pub actions: Vec<Action>,
     /// How much was needed.
     pub need: Option<Need>,
-    /// Whether the actions free so much; `None` if nothing was asked or the disk
-    /// was not walked.
+    /// Whether the actions free so much; `None` if nothing was asked, the disk was not walked,
+    /// or it is not known, as optimising may free more than is said.
     pub enough: Option<bool>,
     /// The smallest set of roots that is enough, if that was asked.
     pub smallest: Option<SmallestSet>,
@@ -189,14 +189,20 @@ impl<'f> Reclaim<'f> {
         for (removal, step) in removals.into_iter().zip(&garbage.steps[1..]) {
             ladder.remove(found, &removal, &step.dead);
         }
+        let mut may_be_more = false;
         if !ladder.done() {
             let paths = garbage.paths.iter().map(|dead| dead.path.node());
             let gone = NodeSet::from_nodes(census.len(), paths);
             let others: Vec<bool> = kept_entries(census, found).iter().map(|kept| !kept).collect();
-            if let Some(space) = optimise(&gone, &others) {
+            if let Some((space, at_least)) = optimise(&gone, &others) {
                 ladder.list_what_deletes(space);
                 let commands = vec![options.manager.optimise()];
+                let before = ladder.actions.len();
                 ladder.push(ActionKind::Optimise, "", space.inodes, Some(space), commands);
+                if let Some(action) = ladder.actions.get_mut(before) {
+                    action.at_least = at_least;
+                }
+                may_be_more = at_least;
             }
         }
         let mut warnings = garbage.warnings;
@@ -205,18 +211,23 @@ impl<'f> Reclaim<'f> {
         }
         let device = census.disk.as_ref().and_then(|disk| disk.devices.first().copied());
         ladder.outside(&outside, device);
-        let (actions, done) = (
-            ladder.actions,
-            census.disk.is_some().then(|| {
-                options.need.is_none_or(|need| need.measure.of(ladder.total) >= need.amount)
-            }),
-        );
+        let walked = options.need.filter(|_| census.disk.is_some());
+        let enough = walked.and_then(|need| match need.measure {
+            _ if ladder.done() => Some(true),
+            Measure::Disk if may_be_more => {
+                let message = "whether that is enough is not known: optimising may free more than \
+                               is said";
+                warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
+                None
+            }
+            Measure::Disk | Measure::Inodes => Some(false),
+        });
         Self {
             found,
             outside,
-            actions,
+            actions: ladder.actions,
             need: options.need,
-            enough: done.filter(|_| options.need.is_some()),
+            enough,
             smallest: None,
             garbage: garbage.steps[0].dead.freed(),
             now: options.now,

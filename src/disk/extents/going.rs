@@ -6,8 +6,8 @@ use super::holding::{read_starts, subvolumes};
 use super::{
     ExtentsOption, FAR_MORE, Physical, WRITTEN_MEANWHILE, physical_unknown, warn_if_asked,
 };
-use crate::disk::ByNumber;
 use crate::disk::inodes::blocks;
+use crate::disk::{ByNumber, DiskScan};
 use crate::fs::{Compression, ExtentItem, ExtentReader, SizeIs, StoreFiles};
 use crate::graph::saturating_sum;
 use crate::warning::{WarningKind, Warnings};
@@ -129,6 +129,29 @@ fn read_at_rest(
             }
             return Ok(extents);
         }
+    }
+}
+
+impl DiskScan {
+    /// Whether what goes with some paths, by number in `usages` and then `others`, shares
+    /// extents with what stays: these go with the last of all that use them, unless something
+    /// outside holds them.
+    pub(crate) fn shares_extents(&self, goes: impl Fn(u32) -> bool) -> bool {
+        let Some(extents) = self.extents() else { return false };
+        let mut stays = self.named_elsewhere();
+        for (path, inodes) in (0u32..).zip(self.names.iter()) {
+            if !goes(path) {
+                inodes.iter().for_each(|&inode| stays[inode as usize] = true);
+            }
+        }
+        let is_gone = |&&owner: &&u32| match extents.inode(owner) {
+            None => goes(owner),
+            Some(inode) => !stays[inode as usize],
+        };
+        extents.groups.iter().zip(extents.owners.iter()).any(|(group, owners)| {
+            let gone = owners.iter().filter(is_gone).count();
+            group.holders.is_empty() && gone > 0 && gone < owners.len()
+        })
     }
 }
 

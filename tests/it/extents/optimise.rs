@@ -32,12 +32,7 @@ fn a_real_optimisation_frees_what_was_foretold() {
             btrfs.sync();
             reflink(&file, &first);
         } else {
-            let above = file.parent().unwrap();
-            fs::set_permissions(above, fs::Permissions::from_mode(0o755)).unwrap();
-            fs::remove_file(&file).unwrap();
-            reflink(&first, &file);
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o444)).unwrap();
-            fs::set_permissions(above, fs::Permissions::from_mode(0o555)).unwrap();
+            share(&first, &file);
         }
     }
     let before = btrfs.used();
@@ -102,6 +97,73 @@ fn a_real_optimisation_frees_what_was_foretold() {
     assert_eq!(freed, [&Value::from(foretold)], "{reclaim:#}");
     store.nix("nix-store", ["--optimise"]);
     assert_eq!(before - btrfs.used(), foretold);
+}
+
+/// Replaces a file of a store by a copy of another that shares its extents.
+fn share(from: &Path, file: &Path) {
+    let above = file.parent().unwrap();
+    fs::set_permissions(above, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::remove_file(file).unwrap();
+    reflink(from, file);
+    fs::set_permissions(file, fs::Permissions::from_mode(0o444)).unwrap();
+    fs::set_permissions(above, fs::Permissions::from_mode(0o555)).unwrap();
+}
+
+/// An extent that a deleted path shares with a file that is linked goes with the latter.
+#[test]
+fn what_optimising_frees_after_a_collection_is_a_lower_bound_where_both_share() {
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
+    let Some((store, _var)) = of_nix(&btrfs) else { return };
+    let (equal, also) = (random(100_000), random(50_000));
+    let roots = btrfs.at.join("root/nix/var/nix/gcroots");
+    let [one, two, dead_one, dead_two] = ["one", "two", "dead-one", "dead-two"].map(|name| {
+        let from = btrfs.env.join(name);
+        fs::create_dir(&from).unwrap();
+        fs::write(from.join("equal"), &equal).unwrap();
+        if !name.starts_with("dead") {
+            fs::write(from.join("also"), &also).unwrap();
+        }
+        fs::write(from.join("own"), name).unwrap();
+        let path = store.nix("nix-store", ["--add".into(), from.into_os_string()]);
+        if !name.starts_with("dead") {
+            std::os::unix::fs::symlink(path.trim(), roots.join(name)).unwrap();
+        }
+        store.real_path(path.trim())
+    });
+    let reclaim = |more: &[&str]| {
+        btrfs.sync();
+        let mut args = store.args();
+        args.extend(["reclaim", "--no-runtime", "--format", "json"].map(Into::into));
+        args.extend(more.iter().map(Into::into));
+        let ran = btrfs.env.run(args);
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+        (answer, ran)
+    };
+    let of_optimise = |answer: &Value| {
+        let actions = answer["actions"].as_array().unwrap().iter();
+        let action = actions.rev().find(|action| action["action"] == "optimise").unwrap();
+        (action["freed_physical_size"].as_u64().unwrap(), action["at_least"] == true)
+    };
+    // Nothing is shared yet.
+    let (answer, ran) = reclaim(&["--need", "1G"]);
+    assert_eq!(of_optimise(&answer), (102_400 + 53_248, false), "{answer:#}");
+    assert_eq!((&answer["total"]["enough"], ran.status), (&false.into(), 1), "{ran:?}");
+    // Whichever of the two is linked, a path that is deleted shares it.
+    share(&one.join("equal"), &dead_one.join("equal"));
+    share(&two.join("equal"), &dead_two.join("equal"));
+    let (answer, ran) = reclaim(&["--need", "100K"]);
+    assert_eq!(of_optimise(&answer), (53_248, true), "{answer:#}");
+    assert_eq!((&answer["total"]["enough"], ran.status), (&Value::Null, 3), "{ran:?}");
+    assert!(ran.stderr.contains("may free more"), "{}", ran.stderr);
+    // What is certain to be enough is, and without a need nothing is left open.
+    for more in [&["--need", "50K"][..], &[]] {
+        assert_eq!(reclaim(more).1.status, 0, "{more:?}");
+    }
+    let before = btrfs.used();
+    store.nix("nix-store", ["--gc"]);
+    assert_eq!(before, btrfs.used());
+    store.nix("nix-store", ["--optimise"]);
+    assert_eq!(before - btrfs.used(), 102_400 + 53_248);
 }
 
 /// Makes a file of a store anew, each part in extents of its own.
