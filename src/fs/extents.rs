@@ -251,7 +251,14 @@ pub(crate) trait ExtentReader: Send + Sync {
     /// in the order of the file.
     fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()>;
 
-    /// Shows where the extents begin to which another tree refers, by each reference.
+    /// Whether an inode that [`read`](Self::read) showed is known to be in a lower layer of an
+    /// overlay, which stays as it is; `met` is whether the walk met it, so that it is the store's.
+    fn is_lower(&self, _ino: u64, _met: bool) -> bool {
+        false
+    }
+
+    /// Shows where the extents begin to which another tree refers, by each reference; not of the
+    /// one that stands for [lower](Subvolume::lower) layers.
     fn read_starts(&self, _tree: u64, _each: &mut dyn FnMut(u64)) -> io::Result<()> {
         Ok(())
     }

@@ -17,7 +17,6 @@ use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
 
 /// The tree that stands for the lower layers.
 const LOWER: u64 = u64::MAX;
@@ -345,19 +344,20 @@ struct Reader {
     /// Numbers by which the overlay shows what has another.
     taken: HashSet<u64>,
     any_lower: bool,
-    /// Where extents begin that something but the upper layer refers to.
-    lower: Mutex<Vec<u64>>,
 }
 
 impl Reader {
     fn new(layers: Box<dyn ExtentReader>, upper: Vec<(u64, u64)>, any_lower: bool) -> Self {
         let others = upper.iter().filter(|(number, shown)| number != shown);
         let taken = others.map(|&(_, shown)| shown).collect();
-        Self { layers, upper, taken, any_lower, lower: Mutex::default() }
+        Self { layers, upper, taken, any_lower }
     }
 
-    fn lower(&self) -> std::sync::MutexGuard<'_, Vec<u64>> {
-        self.lower.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The number by which the overlay shows what has another in the upper layer; `None` of
+    /// what is not in that.
+    fn shown(&self, number: u64) -> Option<u64> {
+        let found = self.upper.binary_search_by_key(&number, |&(number, _)| number);
+        found.ok().map(|place| self.upper[place].1)
     }
 }
 
@@ -395,33 +395,29 @@ impl ExtentReader for Reader {
     }
 
     fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
-        let mut lower = Vec::new();
-        let mut at = (None, 0, false);
+        let mut at = (None, 0);
         self.layers.read(&mut |number, item| {
             if at.0 != Some(number) {
-                let found = self.upper.binary_search_by_key(&number, |&(number, _)| number);
-                let shown = match found {
-                    Ok(place) => self.upper[place].1,
-                    Err(_) if self.taken.contains(&number) => number | HIDDEN,
-                    Err(_) => number,
+                let shown = match self.shown(number) {
+                    Some(shown) => shown,
+                    None if self.taken.contains(&number) => number | HIDDEN,
+                    None => number,
                 };
-                at = (Some(number), shown, found.is_err());
-            }
-            if let (true, ExtentItem::Extent { start, .. }) = (at.2 && self.any_lower, item) {
-                lower.push(start);
+                at = (Some(number), shown);
             }
             each(at.1, item);
-        })?;
-        *self.lower() = lower;
-        Ok(())
+        })
+    }
+
+    /// What was copied up is known by the number that it had below, and what has that there is
+    /// hidden.
+    fn is_lower(&self, ino: u64, met: bool) -> bool {
+        let is_upper = || self.taken.contains(&ino) || self.shown(ino).is_some();
+        ino & HIDDEN != 0 || met && self.any_lower && !is_upper()
     }
 
     fn read_starts(&self, tree: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
-        match tree {
-            LOWER => self.lower().iter().for_each(|&start| each(start)),
-            _ => self.layers.read_starts(tree, each)?,
-        }
-        Ok(())
+        self.layers.read_starts(tree, each)
     }
 
     fn checksums(&self, extents: &[(u64, u64)]) -> io::Result<Option<Checksums>> {
@@ -505,8 +501,9 @@ mod tests {
         assert_eq!(shown, [(5 | HIDDEN, 4096), (6, 8192), (8, 12_288), (5, 16_384)]);
         let subvolumes = reader.subvolumes().unwrap();
         assert!(subvolumes.iter().any(|subvolume| subvolume.lower && subvolume.id == LOWER));
-        let mut held = Vec::new();
-        reader.read_starts(LOWER, &mut |start| held.push(start)).unwrap();
-        assert_eq!(held, [4096, 8192]);
+        // Of what is not met the original of a copy alone is known to be in a lower layer.
+        let is_lower = [true, false]
+            .map(|met| shown.iter().map(|&(ino, _)| reader.is_lower(ino, met)).collect::<Vec<_>>());
+        assert_eq!(is_lower, [[true, true, false, false], [true, false, false, false]]);
     }
 }

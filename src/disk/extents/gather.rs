@@ -101,7 +101,7 @@ pub(in crate::disk) fn gather(
     radsort::sort_by_key(&mut own.references, |reference| reference.start);
     let starts = own.references.chunk_by(|a, b| a.start == b.start).map(|chunk| chunk[0].start);
     let mut holding = Holding::new(starts);
-    let all_read = holding.read(reader, &own.elsewhere, at, warnings)?;
+    let all_read = holding.read(reader, (&own.elsewhere, &own.lower), at, warnings)?;
     let chunks = match reader.chunks() {
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => return Err(error),
         chunks => chunks.unwrap_or_default(),
@@ -173,6 +173,8 @@ struct Own {
     references: Vec<Reference>,
     /// Extents that files outside the scan refer to.
     elsewhere: Vec<u64>,
+    /// Extents that files in lower layers of an overlay refer to.
+    lower: Vec<u64>,
     /// By owner, without extents.
     sizes: Vec<ExtentSizes>,
     unused_links: ExtentSizes,
@@ -204,6 +206,7 @@ impl Own {
             asked,
             references: Vec::new(),
             elsewhere: Vec::new(),
+            lower: Vec::new(),
             sizes: Vec::new(),
             unused_links: ExtentSizes::default(),
             by_inode: met.by_inode.then(Vec::new),
@@ -244,6 +247,7 @@ impl Own {
     fn read(&mut self, reader: &dyn ExtentReader) -> io::Result<()> {
         self.references.clear();
         self.elsewhere.clear();
+        self.lower.clear();
         self.seen.iter_mut().for_each(|seen| seen.bytes = 0);
         self.sizes = vec![ExtentSizes::default(); self.asked.len()];
         self.unused_links = ExtentSizes::default();
@@ -257,18 +261,21 @@ impl Own {
                 inline_uncompressed_size: 0,
             })
             .collect();
-        let mut at = (None, None);
+        let mut at = (None, None, false);
         reader.read(&mut |ino, item| {
             if at.0 != Some(ino) {
-                at = (Some(ino), self.numbers.get(ino));
+                let index = self.numbers.get(ino);
+                at = (Some(ino), index, reader.is_lower(ino, index.is_some()));
             }
-            match at.1 {
-                Some(index) => self.add(index, item),
-                None => {
-                    if let ExtentItem::Extent { start, .. } = item {
-                        self.elsewhere.push(start);
-                    }
+            if let ExtentItem::Extent { start, .. } = item {
+                match at {
+                    (_, _, true) => self.lower.push(start),
+                    (_, None, false) => self.elsewhere.push(start),
+                    (_, Some(_), false) => {}
                 }
+            }
+            if let Some(index) = at.1 {
+                self.add(index, item);
             }
         })
     }

@@ -231,7 +231,10 @@ fn extents_of(
                 compression,
             } => (start, disk_size, uncompressed_size, compression, referenced_size),
         };
-        let Some(user) = user else { return elsewhere.push(start) };
+        if user.is_none() || reader.is_lower(ino, true) {
+            elsewhere.push(start);
+        }
+        let Some(user) = user else { return };
         user.bytes = user.bytes.saturating_add(bytes);
         let last = user.goes;
         let place = places.get_or_insert(start, extents.len() as u32) as usize;
@@ -252,7 +255,7 @@ fn extents_of(
     elsewhere.into_iter().for_each(&mut hold);
     let mut all_read = true;
     for subvolume in subvolumes(reader, at, warnings)? {
-        if subvolume.id != reader.own() {
+        if subvolume.id != reader.own() && !subvolume.lower {
             all_read &= read_starts(reader, &subvolume, warnings, &mut hold)?;
         }
     }

@@ -37,12 +37,12 @@ impl Holding {
         }
     }
 
-    /// Looks for references from files of the store's subvolume outside the scan, and
-    /// from all other subvolumes; whether all of these could be read.
+    /// Looks for references from files of the store's subvolume outside the scan, from those in
+    /// lower layers, and from all other subvolumes; whether all of these could be read.
     pub(super) fn read(
         &mut self,
         reader: &dyn ExtentReader,
-        elsewhere: &[u64],
+        (elsewhere, lower): (&[u64], &[u64]),
         at: &[u8],
         warnings: &mut Warnings,
     ) -> io::Result<bool> {
@@ -53,6 +53,8 @@ impl Holding {
             let mut found = false;
             if own {
                 elsewhere.iter().for_each(|&start| found |= self.hold(start, holder));
+            } else if subvolume.lower {
+                lower.iter().for_each(|&start| found |= self.hold(start, holder));
             } else {
                 let each = &mut |start| found |= self.hold(start, holder);
                 all_read &= read_starts(reader, &subvolume, warnings, each)?;

@@ -1,6 +1,6 @@
 //! What files of an overlay take in its layers, and what deleting them frees.
 
-use super::{FileSystem, Kind, btrfs, extents, freed, random, scan, zeros};
+use super::{FileSystem, Kind, btrfs, extents, freed, random, reflink, scan, zeros};
 use crate::images::Mount;
 use crate::support::store_in_code::base;
 use crate::support::{TestEnv, have, root, run, skip};
@@ -179,6 +179,47 @@ fn files_take_what_they_take_in_their_layers() {
     fs::remove_dir_all(overlay.place(4, "tree")).unwrap();
     assert_eq!(before - btrfs.used(), foretold);
     assert_eq!(overlay.layers.len(), 3);
+}
+
+/// A copy outside the store is no lower layer, and its extents go with it.
+#[test]
+fn who_holds_what_is_above_is_told_from_lower_layers() {
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
+    let layers = ["upper", "lower"].map(|name| btrfs.at.join(name));
+    filled(&layers[1], 1, "below", &random(65_536));
+    filled(&layers[1], 2, "copied", &random(131_072));
+    let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
+    fs::write(overlay.place(3, "new"), random(262_144)).unwrap();
+    btrfs.sync();
+    // A copy up shares all of its original, which it hides.
+    fs::set_permissions(overlay.place(2, "copied"), fs::Permissions::from_mode(0o600)).unwrap();
+    let home = btrfs.at.join("home");
+    reflink(&place(&layers[0], 3, "new"), &home);
+    btrfs.sync();
+    let held = || -> Vec<(String, u64)> {
+        let at = overlay.at.to_str().unwrap();
+        // Incomplete, as there are no roots.
+        let ran = btrfs.env.run(["--root", at, "--scan", "garbage", "--no-runtime", "--json"]);
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap();
+        let rows = answer["held_extents"].as_array().unwrap().iter();
+        let row = |row: &Value| {
+            let size = row["physical_size"].as_u64().unwrap();
+            (row["holder"].as_str().unwrap().to_owned(), size)
+        };
+        rows.map(row).collect()
+    };
+    let lower = ("lower layers of the overlay, which stay".to_owned(), 65_536 + 131_072);
+    let other = ("other files of the store's subvolume".to_owned(), 262_144);
+    assert_eq!(held(), [other, lower.clone()]);
+    fs::remove_file(home).unwrap();
+    btrfs.sync();
+    assert_eq!(held(), [lower]);
+    let before = btrfs.used();
+    let foretold = freed(&overlay.scan(), &[0, 1, 2]);
+    for (id, name) in [(1, "below"), (2, "copied"), (3, "new")] {
+        fs::remove_file(overlay.place(id, name)).unwrap();
+    }
+    assert_eq!((before - btrfs.used(), foretold), (262_144, 262_144));
 }
 
 /// Where blocks say all of each layer they do so of the overlay; not of what goes.
