@@ -25,11 +25,12 @@ const LOWER: u64 = u64::MAX;
 const HIDDEN: u64 = 1 << 63;
 /// Bits of a file's number below those that may stand for its layer.
 const LAYER_BITS: u32 = 48;
-/// How many files of a layer are compared, in how many entries of it they are looked for, and
-/// in how many directories of each.
+/// How many files of a layer are compared; in how many of its store's entries they are looked
+/// for, unless none was found; and at how much is looked for it, below one and in all.
 const ENOUGH: usize = 8;
 const SAMPLES: usize = 64;
-const DIRECTORIES: usize = 64;
+const LOOKS_BELOW: usize = 256;
+const LOOKS: usize = 1024;
 
 /// How it is found out what the files below the directory of an overlay take.
 pub(super) fn source(store: &Directory) -> ExtentSource {
@@ -228,20 +229,13 @@ fn verify(store: &Directory, above: &[Layer], layer: &Layer, blocks: bool) -> Re
     // Those first that are in no layer above.
     let hidden = |name: &[u8]| above.iter().any(|layer| layer.names.contains_key(name));
     names.sort_by_key(|&(name, _)| (hidden(name), name));
+    let mut search = Search { store, above, layer, looks: 0, stopped: false, shows_any: false };
     let mut shows = 0;
-    for (name, (_, file_type)) in names.into_iter().take(SAMPLES) {
-        let Some(file) = said(sample(&layer.directory, name, *file_type))? else {
-            continue;
-        };
-        let mut others = above.iter().map(|layer| stat(&layer.directory, &file));
-        if others.any(|found| !matches!(found, Ok(None))) {
-            continue;
+    for (at, (name, (_, file_type))) in names.into_iter().enumerate() {
+        if shows == ENOUGH || shows > 0 && at >= SAMPLES {
+            break;
         }
-        let found = said(stat(&layer.directory, &file))?;
-        let Some(shown) = said(stat(store, &file))? else {
-            // A directory above hides all that is below.
-            continue;
-        };
+        let Some((found, shown)) = said(search.find(name, *file_type))? else { continue };
         shows += 1;
         let number = |found: &Stat| layer.upper || store.agrees(found.ino, &shown);
         let Some(found) = found.filter(|found| same(found, &shown) && number(found)) else {
@@ -251,14 +245,77 @@ fn verify(store: &Directory, above: &[Layer], layer: &Layer, blocks: bool) -> Re
         if !blocks && shown.ino >> LAYER_BITS != found.ino >> LAYER_BITS {
             return Err("it numbers files by layer, as some are in another file system".to_owned());
         }
-        if shows == ENOUGH {
-            break;
-        }
     }
-    // What is hidden as a whole shows nothing.
-    match shows > 0 || layer.names.keys().all(|name| hidden(name)) {
+    // Of what is hidden as a whole there is nothing to compare.
+    match shows > 0 || !search.stopped && !search.shows_any {
         true => Ok(()),
         false => Err("no file of one of them is found to compare with what it shows".to_owned()),
+    }
+}
+
+/// Looks for files of a layer that the overlay shows: such as no layer above has by that name.
+struct Search<'a> {
+    store: &'a Directory,
+    above: &'a [Layer],
+    layer: &'a Layer,
+    /// At how many entries was looked.
+    looks: usize,
+    /// Whether there would have been more to look at.
+    stopped: bool,
+    /// Whether anything was met that the overlay shows.
+    shows_any: bool,
+}
+
+impl Search<'_> {
+    /// One at or below an entry of the store: what `stat` says of it in the layer, and in the
+    /// overlay.
+    fn find(
+        &mut self,
+        name: &[u8],
+        file_type: FileType,
+    ) -> io::Result<Option<(Option<Stat>, Stat)>> {
+        let most = (self.looks + LOOKS_BELOW).min(LOOKS);
+        let mut entries = vec![(file_type, name.to_vec())];
+        while let Some((file_type, path)) = entries.pop() {
+            if self.looks == most {
+                self.stopped = true;
+                break;
+            }
+            self.looks += 1;
+            let is_directory = file_type == FileType::Directory;
+            let mut merged = false;
+            let mut hidden = false;
+            for layer in self.above {
+                if let Some(other) = stat(&layer.directory, &path)? {
+                    merged = true;
+                    hidden |= !is_directory || other.file_type() != FileType::Directory;
+                }
+            }
+            if hidden {
+                continue;
+            }
+            if !merged {
+                // A directory above may hide all that is below.
+                let Some(shown) = stat(self.store, &path)? else { continue };
+                self.shows_any = true;
+                if matches!(file_type, FileType::Regular | FileType::Symlink) {
+                    return Ok(Some((stat(&self.layer.directory, &path)?, shown)));
+                }
+            }
+            if is_directory && let Some(directory) = descend(&self.layer.directory, &path)? {
+                let mut below: Vec<_> = names(&directory)?.into_iter().collect();
+                // The first files are the last, and so the next.
+                below.sort_by(|(a, (_, of_a)), (b, (_, of_b))| {
+                    let is_file = |of: &FileType| *of != FileType::Directory;
+                    is_file(of_a).cmp(&is_file(of_b)).then_with(|| b.cmp(a))
+                });
+                let entry = |(name, (_, file_type)): (Vec<u8>, (u64, FileType))| {
+                    (file_type, [&path[..], b"/", &name].concat())
+                };
+                entries.extend(below.into_iter().map(entry));
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -270,31 +327,6 @@ fn same(found: &Stat, shown: &Stat) -> bool {
         (size, disk_size, (mtime, mtime_nsec), (ctime, ctime_nsec), mode, uid)
     };
     of(found) == of(shown)
-}
-
-/// The path of a file at or below an entry, if one is found soon.
-fn sample(from: &Directory, name: &[u8], file_type: FileType) -> io::Result<Option<Vec<u8>>> {
-    let mut directories = vec![];
-    match file_type {
-        FileType::Directory => directories.push(name.to_vec()),
-        FileType::Regular | FileType::Symlink => return Ok(Some(name.to_vec())),
-        FileType::Other | FileType::Unknown => return Ok(None),
-    }
-    for _ in 0..DIRECTORIES {
-        let Some(path) = directories.pop() else { break };
-        let Some(directory) = descend(from, &path)? else { continue };
-        let mut found: Vec<_> = names(&directory)?.into_iter().collect();
-        found.sort_unstable();
-        for (name, (_, file_type)) in found {
-            let path = [&path[..], b"/", &name].concat();
-            match file_type {
-                FileType::Directory => directories.push(path),
-                FileType::Regular => return Ok(Some(path)),
-                _ => {}
-            }
-        }
-    }
-    Ok(None)
 }
 
 /// What `stat` says of a path below a directory; `None` if there is none.

@@ -315,6 +315,39 @@ fn layers_that_are_not_what_is_shown_are_not_believed() {
     assert_eq!((status, &report["paths"][0]["physical_size"]), (3, &Value::Null), "{report:#}");
 }
 
+/// All that lies in the store of the lower layer is above it too, but not all that is below.
+#[test]
+fn what_directories_of_two_layers_show_of_the_lower_one_is_compared() {
+    let env = TestEnv::new();
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let layers = ["upper", "lower"].map(|name| env.join(name));
+    let fill = |lower: &Path| {
+        let tree = place(lower, 1, "tree");
+        let deep = tree.join("deep");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(tree.join("file"), random(500)).unwrap();
+        fs::write(deep.join("file"), random(9000)).unwrap();
+    };
+    fill(&layers[1]);
+    let Some(overlay) = Overlay::new(&env, &layers, "") else { return };
+    fs::write(overlay.place(1, "tree/file"), random(500)).unwrap();
+    fs::write(overlay.place(1, "tree/deep/above"), random(500)).unwrap();
+    assert!(!matches!(overlay.scan().physical, Physical::Unknown(_)));
+    // The same names, other files.
+    let lower = &overlay.layers[1];
+    run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(lower)).ok();
+    let mount = Mount(lower.clone());
+    fill(lower);
+    let other = overlay.unknown();
+    drop(mount);
+    assert!(other.contains("is not what it shows"), "{other}");
+    // Nothing of the layer is shown.
+    fs::remove_file(overlay.place(1, "tree/deep/file")).unwrap();
+    assert!(!matches!(overlay.scan().physical, Physical::Unknown(_)));
+}
+
 #[test]
 fn layers_in_several_file_systems_are_said() {
     let Some(btrfs) = btrfs(&[], "loop") else { return };
