@@ -130,7 +130,10 @@ pub(super) enum SizesSaid {
 
 /// The same of some censuses together.
 pub(super) fn sizes_said<'c>(censuses: impl Iterator<Item = &'c Census> + Clone) -> SizesSaid {
-    let of_files = |census: &Census| census.freed_sizes_are().is_none();
+    // Of those alone that are: another may not know what is freed for reasons of its own.
+    let of_files = |census: &Census| {
+        census.physical_sizes_are() == Some(SizeIs::About) && census.freed_sizes_are().is_none()
+    };
     match censuses.clone().filter_map(Census::physical_sizes_are).max() {
         Some(SizeIs::About) if censuses.into_iter().any(of_files) => SizesSaid::AboutToOthers,
         Some(SizeIs::About) => SizesSaid::About,
@@ -271,5 +274,50 @@ impl Held {
             (false, false) => title,
         };
         Section::rows("held_extents", title, columns, rows.into_iter())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Builder;
+    use crate::census::Examine;
+    use crate::disk::{Extents, Physical};
+    use crate::graph::Rows;
+    use crate::warning::Warnings;
+
+    fn census(physical: Physical) -> Census {
+        let scan = DiskScan {
+            usages: Vec::new(),
+            others: Vec::new(),
+            inodes: Vec::new(),
+            devices: vec![0],
+            names: Rows::default(),
+            links: None,
+            store_directory_disk_size: 0,
+            capacity: None,
+            physical,
+            use_case_hack: false,
+            entries: 0,
+            stat_calls: 0,
+            warnings: Warnings::new(),
+        };
+        let catalog = Builder::new("/nix/store").finish().unwrap();
+        Census::new(catalog, &Examine::All, Some(scan)).unwrap()
+    }
+
+    /// An overlay does not know what is freed either.
+    #[test]
+    fn root_is_said_to_see_more_only_where_it_does() {
+        let about = |freed_sizes_are| {
+            let mut extents = Extents::default();
+            (extents.sizes_are, extents.freed_sizes_are) = (SizeIs::About, freed_sizes_are);
+            census(Physical::Extents(Box::new(extents)))
+        };
+        let layers = census(Physical::LayerBlocks);
+        let said = |of: &Census| sizes_said([of, &layers].into_iter());
+        assert!(matches!(said(&about(Some(SizeIs::About))), SizesSaid::About));
+        assert!(matches!(said(&about(None)), SizesSaid::AboutToOthers));
+        assert!(matches!(said(&layers), SizesSaid::Exact));
     }
 }
