@@ -180,17 +180,24 @@ pub(crate) struct Checksums {
 
 /// How often a file system may still be asked.
 #[derive(Debug)]
-pub(super) struct Calls(AtomicU64);
+pub(super) struct Calls {
+    /// A walk over so many entries takes as long as a call.
+    entries_a_call: u64,
+    /// A walk over so many takes as long as what is still allowed.
+    left: AtomicU64,
+}
 
 impl Calls {
     /// As often as one likes.
-    pub(super) const fn unlimited() -> Self {
-        Self(AtomicU64::new(u64::MAX))
+    pub(super) const fn unlimited(entries_a_call: u64) -> Self {
+        Self { entries_a_call, left: AtomicU64::new(u64::MAX) }
     }
 
-    /// Allows no more than so many from now on.
-    pub(super) fn limit(&self, calls: u64) {
-        self.0.store(calls, Ordering::Relaxed);
+    /// From now on allows what takes half as long as a walk over so many entries, and so many
+    /// calls beside.
+    pub(super) fn allow_half_a_walk(&self, entries: u64, calls: u64) {
+        let left = calls.saturating_mul(self.entries_a_call).saturating_add(entries / 2);
+        self.left.store(left, Ordering::Relaxed);
     }
 
     /// Takes one.
@@ -198,8 +205,16 @@ impl Calls {
     /// # Errors
     /// `QuotaExceeded` where none is left.
     pub(super) fn take(&self) -> io::Result<()> {
-        let less = |left: u64| left.checked_sub(1);
-        let taken = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
+        self.spend(self.entries_a_call)
+    }
+
+    /// Counts something else, that takes as long as a walk over so many entries.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` where that is not left.
+    pub(super) fn spend(&self, entries: u64) -> io::Result<()> {
+        let less = |left: u64| left.checked_sub(entries);
+        let taken = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
         taken.map(|_| ()).map_err(|_| io::ErrorKind::QuotaExceeded.into())
     }
 }
@@ -226,6 +241,12 @@ pub(crate) trait ExtentReader: Send + Sync {
     /// From now on makes reading fail with `QuotaExceeded` once it took about half as long
     /// as a walk over so many entries. That goes by what is read, never by the clock.
     fn allow_half_a_walk(&self, _entries: u64) {}
+
+    /// Counts, against what is [allowed](Self::allow_half_a_walk), what takes as long as a walk
+    /// over so many entries and is done beside reading.
+    fn spend(&self, _entries: u64) -> io::Result<()> {
+        Ok(())
+    }
 
     /// A number that changes when the store's tree was written to.
     fn generation(&self) -> io::Result<u64> {
@@ -318,11 +339,17 @@ mod tests {
 
     #[test]
     fn no_more_calls_are_made_than_are_allowed() {
-        let calls = Calls::unlimited();
+        let calls = Calls::unlimited(38);
         assert!((0..10).all(|_| calls.take().is_ok()));
-        calls.limit(2);
-        let kinds = [(); 4].map(|()| calls.take().map_err(|error| error.kind()));
         let none = Err(io::ErrorKind::QuotaExceeded);
-        assert_eq!(kinds, [Ok(()), Ok(()), none, none]);
+        let take = || [(); 4].map(|()| calls.take().map_err(|error| error.kind()));
+        calls.allow_half_a_walk(75, 2);
+        assert_eq!(take(), [Ok(()), Ok(()), none, none]);
+        calls.allow_half_a_walk(76, 2);
+        assert_eq!(take(), [Ok(()), Ok(()), Ok(()), none]);
+        // Half of 76, and two calls.
+        calls.allow_half_a_walk(76, 2);
+        assert!(calls.spend(77).is_ok() && calls.spend(38).is_err() && calls.spend(37).is_ok());
+        assert_eq!(take(), [none; 4]);
     }
 }

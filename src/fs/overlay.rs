@@ -17,7 +17,19 @@ use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
 
+/// Reading a directory of the upper layer, and the same of the overlay, takes as long as a
+/// walk over so many entries: eight calls of the system, where a walk over six entries, as many
+/// as a directory has on average, takes ten.
+const ENTRIES_A_DIRECTORY: u64 = 5;
+/// Why sizes are not known where that is more than is allowed.
+const LARGE_UPPER: &str = "all directories of the overlay's upper layer have to be read for it, \
+                           which takes far longer than the walk; so it is done where exact sizes \
+                           are asked for";
+/// Below how many directories that are open others are opened by a path from the last of them.
+const OPEN: usize = 64;
 /// The tree that stands for the lower layers.
 const LOWER: u64 = u64::MAX;
 /// Added to the number of a file that the overlay does not show, where it shows another by
@@ -81,11 +93,13 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
     if options.metacopy {
         return Err("it may have files whose contents are in a layer below (metacopy)".to_owned());
     }
-    let upper = match layers.iter().find(|layer| layer.upper) {
-        Some(upper) => said(numbers(store, &upper.directory))?,
-        None => Vec::new(),
+    let store = said(store.open_directory(c"."))?;
+    let upper = layers.into_iter().find(|layer| layer.upper).map(|layer| layer.directory);
+    let list = move |spend: Spend<'_>| match &upper {
+        Some(upper) => numbers(&store, upper, spend),
+        None => Ok(Vec::new()),
     };
-    Ok(ExtentSource::Extents(Box::new(Reader::new(reader, upper, any_lower))))
+    Ok(ExtentSource::Extents(Box::new(Reader::new(reader, Box::new(list), any_lower))))
 }
 
 /// Why nothing is known where a layer is not what the overlay shows.
@@ -200,7 +214,12 @@ impl Layer {
 fn descend(from: &Directory, below: &[u8]) -> io::Result<Option<Directory>> {
     let below = below.strip_prefix(b"/").unwrap_or(below);
     let opened = from.pass_path(below).unwrap_or(Err(io::ErrorKind::Unsupported.into()));
-    match opened.and_then(|directory| directory.open_directory(c".")) {
+    if_there(opened.and_then(|directory| directory.open_directory(c".")))
+}
+
+/// `None` where there is no such directory.
+fn if_there(opened: io::Result<Directory>) -> io::Result<Option<Directory>> {
+    match opened {
         Ok(directory) => Ok(Some(directory)),
         Err(error)
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
@@ -343,22 +362,43 @@ fn stat(from: &Directory, path: &[u8]) -> io::Result<Option<Stat>> {
     }
 }
 
+/// Counts what takes as long as a walk over so many entries.
+type Spend<'a> = &'a dyn Fn(u64) -> io::Result<()>;
+/// Gives what [`numbers`] does.
+type List = dyn Fn(Spend<'_>) -> io::Result<Vec<(u64, u64)>> + Send + Sync;
+
 /// The numbers of all that is in the upper layer, ascending; beside each the number by
 /// which the overlay shows it.
-fn numbers(store: &Directory, upper: &Directory) -> io::Result<Vec<(u64, u64)>> {
+///
+/// # Errors
+/// `QuotaExceeded` with the reason where `spend` says that; else those of the system.
+fn numbers(store: &Directory, upper: &Directory, spend: Spend<'_>) -> io::Result<Vec<(u64, u64)>> {
+    let open = |from: &Directory, path: &[u8]| match path.contains(&b'/') {
+        true => descend(from, path),
+        false => if_there(from.open_directory(&CString::new(path)?)),
+    };
     let mut numbers = Vec::new();
-    let mut directories = vec![Vec::new()];
-    while let Some(path) = directories.pop() {
-        let [of_layer, shown] = [upper, store].map(|from| descend(from, &path));
-        let (Some(of_layer), Some(shown)) = (of_layer?, shown?) else { continue };
-        let shown = names(&shown)?;
-        for (name, (number, file_type)) in names(&of_layer)? {
+    let top = Rc::new([upper.open_directory(c".")?, store.open_directory(c".")?]);
+    // Paths from directories of both that are open, which are so many deep.
+    let mut directories = vec![(top, 0, b".".to_vec())];
+    while let Some((from, depth, path)) = directories.pop() {
+        spend(ENTRIES_A_DIRECTORY).map_err(|error| match error.kind() {
+            io::ErrorKind::QuotaExceeded => io::Error::new(error.kind(), LARGE_UPPER),
+            _ => error,
+        })?;
+        let [of_layer, of_store] = [0, 1].map(|side| open(&from[side], &path));
+        let (Some(of_layer), Some(of_store)) = (of_layer?, of_store?) else { continue };
+        let (entries, shown) = (names(&of_layer)?, names(&of_store)?);
+        let open = (depth < OPEN).then(|| Rc::new([of_layer, of_store]));
+        for (name, (number, file_type)) in entries {
             // What stands for something deleted is not shown.
             let Some(&(shown, _)) = shown.get(&name) else { continue };
             numbers.push((number, shown));
             if file_type == FileType::Directory {
-                let slash = if path.is_empty() { &b""[..] } else { b"/" };
-                directories.push([&path[..], slash, &name].concat());
+                directories.push(match &open {
+                    Some(open) => (Rc::clone(open), depth + 1, name),
+                    None => (Rc::clone(&from), depth, [&path[..], b"/", &name].concat()),
+                });
             }
         }
     }
@@ -371,25 +411,43 @@ fn numbers(store: &Directory, upper: &Directory) -> io::Result<Vec<(u64, u64)>> 
 /// shows.
 struct Reader {
     layers: Box<dyn ExtentReader>,
-    /// What is in the upper layer: its number there, and the one shown.
-    upper: Vec<(u64, u64)>,
-    /// Numbers by which the overlay shows what has another.
-    taken: HashSet<u64>,
+    /// Finds out what is in the upper layer, each time that extents are read.
+    list: Box<List>,
+    upper: Mutex<Arc<Upper>>,
     any_lower: bool,
 }
 
-impl Reader {
-    fn new(layers: Box<dyn ExtentReader>, upper: Vec<(u64, u64)>, any_lower: bool) -> Self {
-        let others = upper.iter().filter(|(number, shown)| number != shown);
+/// What is in the upper layer.
+#[derive(Default)]
+struct Upper {
+    /// Its number there, and the one shown; ascending.
+    numbers: Vec<(u64, u64)>,
+    /// Numbers by which the overlay shows what has another.
+    taken: HashSet<u64>,
+}
+
+impl Upper {
+    fn new(numbers: Vec<(u64, u64)>) -> Self {
+        let others = numbers.iter().filter(|(number, shown)| number != shown);
         let taken = others.map(|&(_, shown)| shown).collect();
-        Self { layers, upper, taken, any_lower }
+        Self { numbers, taken }
     }
 
     /// The number by which the overlay shows what has another in the upper layer; `None` of
     /// what is not in that.
     fn shown(&self, number: u64) -> Option<u64> {
-        let found = self.upper.binary_search_by_key(&number, |&(number, _)| number);
-        found.ok().map(|place| self.upper[place].1)
+        let found = self.numbers.binary_search_by_key(&number, |&(number, _)| number);
+        found.ok().map(|place| self.numbers[place].1)
+    }
+}
+
+impl Reader {
+    fn new(layers: Box<dyn ExtentReader>, list: Box<List>, any_lower: bool) -> Self {
+        Self { layers, list, upper: Mutex::default(), any_lower }
+    }
+
+    fn upper(&self) -> std::sync::MutexGuard<'_, Arc<Upper>> {
+        self.upper.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -404,6 +462,10 @@ impl ExtentReader for Reader {
 
     fn allow_half_a_walk(&self, entries: u64) {
         self.layers.allow_half_a_walk(entries);
+    }
+
+    fn spend(&self, entries: u64) -> io::Result<()> {
+        self.layers.spend(entries)
     }
 
     fn generation(&self) -> io::Result<u64> {
@@ -427,12 +489,14 @@ impl ExtentReader for Reader {
     }
 
     fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        let upper = Arc::new(Upper::new((self.list)(&|entries| self.layers.spend(entries))?));
+        *self.upper() = Arc::clone(&upper);
         let mut at = (None, 0);
         self.layers.read(&mut |number, item| {
             if at.0 != Some(number) {
-                let shown = match self.shown(number) {
+                let shown = match upper.shown(number) {
                     Some(shown) => shown,
-                    None if self.taken.contains(&number) => number | HIDDEN,
+                    None if upper.taken.contains(&number) => number | HIDDEN,
                     None => number,
                 };
                 at = (Some(number), shown);
@@ -444,7 +508,8 @@ impl ExtentReader for Reader {
     /// What was copied up is known by the number that it had below, and what has that there is
     /// hidden.
     fn is_lower(&self, ino: u64, met: bool) -> bool {
-        let is_upper = || self.taken.contains(&ino) || self.shown(ino).is_some();
+        let upper = self.upper();
+        let is_upper = || upper.taken.contains(&ino) || upper.shown(ino).is_some();
         ino & HIDDEN != 0 || met && self.any_lower && !is_upper()
     }
 
@@ -471,6 +536,7 @@ impl ExtentReader for Reader {
 
 #[cfg(test)]
 mod tests {
+    use super::super::extents::Calls;
     use super::*;
 
     fn lower(options: &str) -> Vec<String> {
@@ -505,11 +571,49 @@ mod tests {
         }
     }
 
-    struct Tree(Vec<(u64, u64)>);
+    /// Whatever is deep or wide, each directory counts against what is allowed, once extents
+    /// are read and not before.
+    #[test]
+    fn reading_the_upper_layer_is_counted() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep: std::path::PathBuf = (0..OPEN + 10).map(|n| n.to_string()).collect();
+        std::fs::create_dir_all(dir.path().join(&deep)).unwrap();
+        std::fs::write(dir.path().join(&deep).join("file"), "").unwrap();
+        (0..20).for_each(|n| std::fs::create_dir(dir.path().join(format!("wide{n}"))).unwrap());
+        let open = || Directory::root(dir.path()).unwrap();
+        let directories = (1 + OPEN + 10 + 20) as u64;
+        let all = numbers(&open(), &open(), &|_| Ok(())).unwrap();
+        assert_eq!(all.len() as u64, directories);
+        assert!(all.iter().all(|(number, shown)| number == shown));
+        assert!(all.is_sorted());
+
+        let (store, upper) = (open(), open());
+        let list = Box::new(move |spend: Spend<'_>| numbers(&store, &upper, spend));
+        let reader = Reader::new(Box::new(Tree(Vec::new(), Calls::unlimited(10))), list, false);
+        let read =
+            || reader.read(&mut |_, _| ()).map_err(|error| (error.kind(), error.to_string()));
+        assert_eq!(read(), Ok(()));
+        reader.allow_half_a_walk(2 * ENTRIES_A_DIRECTORY * directories);
+        assert_eq!(read(), Ok(()));
+        let exceeded = Err((io::ErrorKind::QuotaExceeded, LARGE_UPPER.to_owned()));
+        assert_eq!(read(), exceeded);
+        reader.allow_half_a_walk(2 * ENTRIES_A_DIRECTORY * directories - 2);
+        assert_eq!(read(), exceeded);
+    }
+
+    struct Tree(Vec<(u64, u64)>, Calls);
 
     impl ExtentReader for Tree {
         fn block_size(&self) -> u64 {
             4096
+        }
+
+        fn allow_half_a_walk(&self, entries: u64) {
+            self.1.allow_half_a_walk(entries, 0);
+        }
+
+        fn spend(&self, entries: u64) -> io::Result<()> {
+            self.1.spend(entries)
         }
 
         fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
@@ -522,8 +626,8 @@ mod tests {
     /// 5 is in a lower layer, and was copied up to 9; 6 is in a lower layer; 8 is new above.
     #[test]
     fn what_was_copied_up_has_the_extents_of_the_copy() {
-        let tree = Tree(vec![(5, 4096), (6, 8192), (8, 12_288), (9, 16_384)]);
-        let reader = Reader::new(Box::new(tree), vec![(8, 8), (9, 5)], true);
+        let tree = Tree(vec![(5, 4096), (6, 8192), (8, 12_288), (9, 16_384)], Calls::unlimited(1));
+        let reader = Reader::new(Box::new(tree), Box::new(|_| Ok(vec![(8, 8), (9, 5)])), true);
         let mut shown = Vec::new();
         let each = &mut |ino, item| match item {
             ExtentItem::Extent { start, .. } => shown.push((ino, start)),

@@ -23,9 +23,8 @@ const GET_MAP: (Direction, u8, u8, usize) =
 /// Records that one call may fill: 64 KiB.
 const RECORDS: usize = 1024;
 
-/// A call takes as long as a walk over about 350 entries (measured: see `benches/README.md`):
-/// so half of a walk is a call for each …
-const ENTRIES_A_CALL: u64 = 700;
+/// A call takes as long as a walk over about 350 entries (measured: see `benches/README.md`) …
+const ENTRIES_A_CALL: u64 = 350;
 /// … and so many take no longer than one waits for any answer, less than half a second.
 const CALLS: u64 = 256;
 
@@ -117,7 +116,7 @@ impl Xfs {
         if geometry.flags & HAS_OWNERS == 0 {
             return Ok(by_file("XFS shows who owns what only where it was made with rmapbt=1"));
         }
-        let xfs = Self { fd, block_size, calls: Calls::unlimited() };
+        let xfs = Self { fd, block_size, calls: Calls::unlimited(ENTRIES_A_CALL) };
         match xfs.records(Some(1), &mut |_| ()) {
             Ok(()) => Ok(ExtentSource::Extents(Box::new(xfs))),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
@@ -193,7 +192,11 @@ impl ExtentReader for Xfs {
     }
 
     fn allow_half_a_walk(&self, entries: u64) {
-        self.calls.limit(CALLS.saturating_add(entries / ENTRIES_A_CALL));
+        self.calls.allow_half_a_walk(entries, CALLS);
+    }
+
+    fn spend(&self, entries: u64) -> io::Result<()> {
+        self.calls.spend(entries)
     }
 
     fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {

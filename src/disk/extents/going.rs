@@ -4,7 +4,7 @@
 use super::gather::{TRIES, is_unwritten, sizes_are, warn_of_unwritten};
 use super::holding::{read_starts, subvolumes};
 use super::{
-    ExtentsOption, FAR_MORE, Physical, WRITTEN_MEANWHILE, physical_unknown, warn_if_asked,
+    ExtentsOption, Physical, WRITTEN_MEANWHILE, far_more, physical_unknown, warn_if_asked,
 };
 use crate::disk::inodes::blocks;
 use crate::disk::{ByNumber, DiskScan};
@@ -94,7 +94,7 @@ pub(crate) fn going(
     }
     match read_at_rest(&*reader, inodes, at.as_bytes(), warnings) {
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
-            warnings.push(WarningKind::Note, at, physical_unknown(FAR_MORE));
+            warnings.push(WarningKind::Note, at, physical_unknown(&far_more(&error)));
             Ok(Going::Unknown)
         }
         read => read.map(Going::Extents),

@@ -41,6 +41,11 @@ pub(super) const FAR_MORE: &str = "the file system holds far more than was walke
                                    snapshots or elsewhere; all of it is read where exact \
                                    sizes are asked for";
 
+/// Why they are not where an error says that more would have to be read than is allowed.
+fn far_more(error: &io::Error) -> String {
+    error.get_ref().map_or_else(|| FAR_MORE.to_owned(), ToString::to_string)
+}
+
 /// The warning that a file system was written to meanwhile.
 const WRITTEN_MEANWHILE: &str = "the file system was written to while its extents were read: \
                                  physical sizes may be of no one moment";
@@ -416,8 +421,9 @@ pub(super) fn physical(
     match gather(&*reader, met, at, warnings) {
         Ok(extents) => Physical::Extents(Box::new(extents)),
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
-            warnings.push(WarningKind::Note, at, physical_unknown(FAR_MORE));
-            Physical::Unknown(FAR_MORE.to_owned())
+            let why = far_more(&error);
+            warnings.push(WarningKind::Note, at, physical_unknown(&why));
+            Physical::Unknown(why)
         }
         Err(error) => {
             let message = format!("cannot read its extents: {error}");

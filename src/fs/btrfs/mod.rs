@@ -31,8 +31,8 @@ const DIRECTORY_ENTRY: u64 = 30;
 const INODE_REFERENCE: u64 = 10;
 
 /// A call shows the items of about 85 files, and takes as long as a walk over 38 of them
-/// (measured: see `benches/README.md`): so half of a walk is a call for each …
-const ENTRIES_A_CALL: u64 = 76;
+/// (measured: see `benches/README.md`) …
+const ENTRIES_A_CALL: u64 = 38;
 /// … and so many take no longer than one waits for any answer, less than half a second.
 const CALLS: u64 = 2048;
 
@@ -52,7 +52,7 @@ impl Btrfs {
     pub(super) fn new(fd: OwnedFd) -> io::Result<Self> {
         let (own, _) = lookup(&fd, 0, FIRST_FREE)?;
         let block_size = rustix::fs::fstatfs(&fd)?.f_bsize as u64;
-        let btrfs = Self { fd, own, block_size, calls: Calls::unlimited() };
+        let btrfs = Self { fd, own, block_size, calls: Calls::unlimited(ENTRIES_A_CALL) };
         btrfs.generation()?;
         Ok(btrfs)
     }
@@ -111,7 +111,11 @@ impl ExtentReader for Btrfs {
     }
 
     fn allow_half_a_walk(&self, entries: u64) {
-        self.calls.limit(CALLS.saturating_add(entries / ENTRIES_A_CALL));
+        self.calls.allow_half_a_walk(entries, CALLS);
+    }
+
+    fn spend(&self, entries: u64) -> io::Result<()> {
+        self.calls.spend(entries)
     }
 
     fn generation(&self) -> io::Result<u64> {
