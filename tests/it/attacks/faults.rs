@@ -21,7 +21,9 @@ fn failing(case: &mut Case, call: &str) {
         .iter()
         .map(|args| {
             let ran = case.run_once(&args.map(word), "json");
-            let calls = case.count(call, &ran.command);
+            // Twice: some are made only where something is mounted or renamed meanwhile.
+            let twice = [(); 2].map(|()| case.count(call, &ran.command)).into_iter();
+            let calls = twice.min_by_key(|calls| calls.most).unwrap();
             (ran, calls)
         })
         .filter(|(_, calls)| calls.any())
