@@ -73,7 +73,7 @@ struct Seen {
 /// The owner that unused links of `.links` are.
 const UNUSED_LINKS: u32 = u32::MAX;
 /// How often a tree is read that was written to meanwhile.
-pub(super) const TRIES: usize = 2;
+const TRIES: usize = 2;
 /// More bytes than any disk holds: sums of fewer fit.
 const LARGEST: u64 = 1 << 62;
 
@@ -89,7 +89,7 @@ pub(in crate::disk) fn gather(
     warnings: &mut Warnings,
 ) -> io::Result<Extents> {
     let mut own = Own::new(met, reader);
-    let at_rest = own.read_at_rest(reader)?;
+    let ((), at_rest) = read_at_rest(reader, || own.read(reader))?;
     if !at_rest {
         warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
     }
@@ -144,6 +144,28 @@ pub(in crate::disk) fn gather(
         grouping.add(extent, &holding.sets[*set as usize]);
     }
     Ok(grouping.finish(met))
+}
+
+/// Reads by `read`, again where the file system was written to meanwhile: what came of it
+/// at last, and whether nothing was written while that was read.
+///
+/// # Errors
+/// Those of `read` and of [`ExtentReader::generation`].
+pub(super) fn read_at_rest<T>(
+    reader: &dyn ExtentReader,
+    mut read: impl FnMut() -> io::Result<T>,
+) -> io::Result<(T, bool)> {
+    let mut before = reader.generation()?;
+    let mut tries = TRIES;
+    loop {
+        let found = read()?;
+        let after = reader.generation()?;
+        tries -= 1;
+        let at_rest = std::mem::replace(&mut before, after) == after;
+        if at_rest || tries == 0 {
+            return Ok((found, at_rest));
+        }
+    }
 }
 
 /// Warns of files that are in no tree that is read for them; whether there are any.
@@ -228,19 +250,6 @@ impl Own {
             }
         }
         own
-    }
-
-    /// Reads the tree, again where it was written to meanwhile; whether it was not at last.
-    fn read_at_rest(&mut self, reader: &dyn ExtentReader) -> io::Result<bool> {
-        let mut before = reader.generation()?;
-        for _ in 0..TRIES {
-            self.read(reader)?;
-            let after = reader.generation()?;
-            if std::mem::replace(&mut before, after) == after {
-                return Ok(true);
-            }
-        }
-        Ok(false)
     }
 
     /// Reads the tree, anew if it was read before.

@@ -1,7 +1,7 @@
 //! What of a file system's extents goes with some inodes, and what could go after that
 //! because others are equal.
 
-use super::gather::{TRIES, is_unwritten, sizes_are, warn_of_unwritten};
+use super::gather::{is_unwritten, read_at_rest, sizes_are, warn_of_unwritten};
 use super::holding::{read_starts, subvolumes};
 use super::{
     ExtentsOption, Physical, WRITTEN_MEANWHILE, far_more, physical_unknown, warn_if_asked,
@@ -92,7 +92,7 @@ pub(crate) fn going(
         warn_if_asked(option, ALONE, at.as_bytes(), warnings);
         return Ok(Going::Unknown);
     }
-    match read_at_rest(&*reader, inodes, at.as_bytes(), warnings) {
+    match read_and_warn(&*reader, inodes, at.as_bytes(), warnings) {
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => {
             warnings.push(WarningKind::Note, at, physical_unknown(&far_more(&error)));
             Ok(Going::Unknown)
@@ -105,31 +105,24 @@ pub(crate) fn going(
 const ALONE: &str = "targets are taken as if nothing else were in the store, and it may share \
                      extents with them";
 
-/// Reads the extents, again where they were written to meanwhile.
-fn read_at_rest(
+/// Reads the extents, and warns of what that leaves uncertain.
+fn read_and_warn(
     reader: &dyn ExtentReader,
     inodes: GoingInodes<'_>,
     at: &[u8],
     warnings: &mut Warnings,
 ) -> io::Result<GoingExtents> {
-    let mut before = reader.generation()?;
-    let mut tries = TRIES;
-    loop {
+    let ((mut extents, said), at_rest) = read_at_rest(reader, || {
         // Of each try alone.
         let mut said = Warnings::new();
-        let mut extents = extents_of(reader, inodes, at, &mut said)?;
-        let after = reader.generation()?;
-        tries -= 1;
-        let at_rest = std::mem::replace(&mut before, after) == after;
-        if at_rest || tries == 0 {
-            warnings.extend(said);
-            if !at_rest {
-                warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
-                extents.sizes_are = SizeIs::About;
-            }
-            return Ok(extents);
-        }
+        Ok((extents_of(reader, inodes, at, &mut said)?, said))
+    })?;
+    warnings.extend(said);
+    if !at_rest {
+        warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
+        extents.sizes_are = SizeIs::About;
     }
+    Ok(extents)
 }
 
 impl DiskScan {
@@ -370,7 +363,7 @@ mod tests {
             name_length: 0,
         };
         let mut warnings = Warnings::new();
-        let extents = read_at_rest(told, inodes, b"/nix/store", &mut warnings).unwrap();
+        let extents = read_and_warn(told, inodes, b"/nix/store", &mut warnings).unwrap();
         let kinds = warnings.iter().map(|warning| warning.kind).collect();
         (extents.sizes, extents.sizes_are, kinds)
     }

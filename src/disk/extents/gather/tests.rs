@@ -117,15 +117,20 @@ fn physical(extents: &io::Result<Extents>) -> Vec<u64> {
     extents.sums.iter().map(|sum| sum.physical_size).collect()
 }
 
-#[test]
-fn what_two_paths_and_a_subvolume_use_is_in_groups() {
-    let own = vec![
+/// What two files of a path and one of another share.
+fn shared() -> Vec<(u64, ExtentItem)> {
+    vec![
         (9, extent(4096, 4096)),
         (10, extent(4096, 4096)),
         (10, extent(8192, 4096)),
         (11, extent(8192, 4096)),
         (11, extent(12_288, 4096)),
-    ];
+    ]
+}
+
+#[test]
+fn what_two_paths_and_a_subvolume_use_is_in_groups() {
+    let own = shared();
     let other = vec![8192, 1 << 30];
     let (extents, warnings) = told(&Told { own, other, ..Told::default() });
     assert_eq!((physical(&extents), warnings), (vec![8192, 8192], vec![]));
@@ -207,15 +212,8 @@ fn what_is_left_out_is_told_from_what_is_shared_with_others_that_are_not_known()
 
 #[test]
 fn by_inode_extents_are_those_of_their_owners() {
-    let own = vec![
-        (9, extent(4096, 4096)),
-        (10, extent(4096, 4096)),
-        (10, extent(8192, 4096)),
-        (11, extent(8192, 4096)),
-        (11, extent(12_288, 4096)),
-        (11, extent(12_288, 4096)),
-        (11, extent(16_384, 8192)),
-    ];
+    let mut own = shared();
+    own.extend([(11, extent(12_288, 4096)), (11, extent(16_384, 8192))]);
     let (extents, _) = told(&Told { own, ..Told::default() });
     let extents = extents.unwrap();
     let by_inode = extents.by_inode().unwrap();
