@@ -570,7 +570,7 @@ fn tells_inodes_truly(file_system: u32) -> bool {
     TRUE.contains(&file_system)
 }
 
-/// What is written in octal in there: space, tab, newline and backslash.
+/// A word of `mountinfo`: space, tab, newline and backslash are written in octal there.
 pub(in crate::fs) fn unescaped(word: &[u8]) -> Vec<u8> {
     octal_bytes(word).map(|(byte, _)| byte).collect()
 }
@@ -593,21 +593,14 @@ pub(in crate::fs) fn octal_bytes(word: &[u8]) -> impl Iterator<Item = (u8, bool)
 
 /// Whether `/proc/self/mountinfo` lists a mount below `dir`.
 fn mounted_below(mountinfo: &[u8], dir: &Path) -> bool {
-    // In there, space, tab, newline and backslash are written in octal.
-    let mut prefix = Vec::new();
-    for &byte in dir.as_os_str().as_bytes() {
-        match byte {
-            b' ' | b'\t' | b'\n' | b'\\' => prefix.extend(format!("\\{byte:03o}").bytes()),
-            _ => prefix.push(byte),
-        }
-    }
+    let mut prefix = dir.as_os_str().as_bytes().to_vec();
     if !prefix.ends_with(b"/") {
         prefix.push(b'/');
     }
     mountinfo
         .split(|&byte| byte == b'\n')
         .filter_map(|line| line.split(|&byte| byte == b' ').nth(4))
-        .any(|point| point.starts_with(&prefix))
+        .any(|point| unescaped(point).starts_with(&prefix))
 }
 
 #[cfg(test)]
