@@ -58,8 +58,7 @@ impl<'f> Walker<'f> {
     /// When no thread can be used, not even this one.
     pub fn new(files: &'f StoreFiles, threads: Option<usize>) -> Result<Self, DiskError> {
         let open_files = open_files();
-        let most = open_files.saturating_sub(OTHER_FILES) / FILES_OF_THREAD;
-        let threads = threads.unwrap_or_else(threads::for_disk).min(most);
+        let threads = threads_of(threads, FILES_OF_THREAD);
         let pool = Pool::new(threads, "walk").map_err(DiskError::Threads)?;
         let spare = OTHER_FILES + FILES_OF_THREAD * pool.current_num_threads();
         let budget = (open_files / 2).min(open_files.saturating_sub(spare));
@@ -549,6 +548,13 @@ impl<'w, V: Visitor> Walk<'w, V> {
 /// Whether there is no such entry, or can be none of such a name.
 fn is_missing(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NAMETOOLONG))
+}
+
+/// How many threads are to read the disk that have so many files open each: as many as are
+/// asked for or best for it, but no more than there may be open files for.
+pub(crate) fn threads_of(asked: Option<usize>, files_of_thread: usize) -> usize {
+    let most = open_files().saturating_sub(OTHER_FILES) / files_of_thread;
+    asked.unwrap_or_else(threads::for_disk).min(most.max(1))
 }
 
 /// How many files may be open at once, having asked for more.

@@ -46,7 +46,7 @@ pub(crate) mod walk;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use engine::{Walker, open_files};
+pub(crate) use engine::{Walker, open_files, threads_of};
 pub use extents::{
     CompressionSizes, ExtentGroup, ExtentSizes, Extents, ExtentsOption, Holder, Physical,
 };

@@ -38,11 +38,11 @@ use std::ffi::CString;
 use crate::census::{Census, PathIndex, WholeCensus};
 use crate::disk::{
     DiskError, EqualExtents, ExtentsOption, Going, GoingExtents, GoingInodes, Progress, Walker,
-    going, kind_of, open_files, warn_if_asked,
+    going, kind_of, threads_of, warn_if_asked,
 };
 use crate::fs::{SizeIs, StoreFiles};
 use crate::graph::saturating_sum;
-use crate::threads::{self, Pool};
+use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
 
 pub use after::Deleted;
@@ -155,8 +155,6 @@ impl From<EqualExtents> for Deduplication {
     }
 }
 
-/// Files that the program may have open beside those of the threads.
-const OTHER_FILES: usize = 10;
 /// Files that a thread that compares has open at most: two files and their directories, or
 /// one directory and the NARs that are hashed at once.
 const FILES_OF_THREAD: usize = 6;
@@ -284,8 +282,7 @@ impl Optimise {
             .map_err(|gather::TooLarge| OptimiseError::TooLarge)?;
         drop(walker);
         warn_missing(&tree, &names, census.catalog.store_dir(), &mut warnings);
-        let most = (open_files().saturating_sub(OTHER_FILES) / FILES_OF_THREAD).max(1);
-        let threads = options.threads.unwrap_or_else(threads::for_disk).min(most);
+        let threads = threads_of(options.threads, FILES_OF_THREAD);
         let pool = Pool::new(threads, "compare").map_err(OptimiseError::Threads)?;
         if let Some(marked) = pool.install(|| marked(&tree, &names, files)) {
             let message = format!(
