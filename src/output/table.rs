@@ -9,8 +9,9 @@ use super::show::Tone;
 use super::width::{columns_of, wrap};
 use super::{Style, heaviest};
 use crate::answer::selection::weight_of;
-use crate::answer::{Cell, Column, Document, Field, Finding, GraphLine, Numbered};
-use crate::answer::{RowIter, Section};
+use crate::answer::{
+    Cell, Column, Document, Field, Finding, GraphLine, Numbered, RowIter, Section,
+};
 use crate::text::{escape, format_count};
 use std::borrow::Cow;
 use std::io::{self, Write};

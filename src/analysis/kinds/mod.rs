@@ -5,8 +5,9 @@ mod extents;
 use super::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::census::{Census, PathIndex};
-use crate::disk::physical_unknown;
-use crate::disk::{EXTENTS_BY_PATH, ExtentSizes, ExtentsOption, KindScan, KindSums};
+use crate::disk::{
+    EXTENTS_BY_PATH, ExtentSizes, ExtentsOption, KindScan, KindSums, physical_unknown,
+};
 use crate::kinds::FileKind;
 use crate::warning::{WarningKind, Warnings};
 use extents::KindExtents;
