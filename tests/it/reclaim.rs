@@ -288,3 +288,39 @@ fn the_ladder_of_a_known_store() {
     let refused = made.run(&env, ["reclaim", "--no-disk", "--need", "1G"]);
     assert_eq!(refused.status, 2, "{}", refused.stderr);
 }
+
+/// What compacting the database gives back is an estimate: it never decides alone.
+#[test]
+fn what_is_not_certain_to_come_free_does_not_count_as_enough() {
+    let env = TestEnv::new();
+    let made = made(&env);
+    let db = rusqlite::Connection::open(&made.database).unwrap();
+    db.execute_batch(
+        "CREATE TABLE Junk (a); INSERT INTO Junk VALUES (zeroblob(100000)); DROP TABLE Junk;",
+    )
+    .unwrap();
+    drop(db);
+    let (answer, _) = made.json(&env, ["reclaim"]);
+    let actions = list(&answer, "actions");
+    let is_compact = |a: &&Value| a["action"] == "compact_database";
+    let compact = number(&actions.iter().find(is_compact).unwrap()["disk_freed"]);
+    assert!(compact >= 100_000);
+    let all = number(&answer["total"]["disk_freed"]);
+    let certain = all - compact;
+    let most = certain + du(&[&made.database]);
+    assert!(most > all);
+    for (need, enough, status) in [
+        (certain, Value::from(true), 0),
+        (certain + 1, Value::Null, 3),
+        (all, Value::Null, 3),
+        (most, Value::Null, 3),
+        (most + 1, Value::from(false), 1),
+    ] {
+        let (answer, run) = made.json(&env, ["reclaim", "--need", &need.to_string()]);
+        assert_eq!((&answer["total"]["enough"], run.status), (&enough, status), "{need}");
+        assert_eq!(run.stderr.contains("whether that is enough is not known"), status == 3);
+        assert_eq!(answer["complete"], status != 3);
+    }
+    let (answer, run) = made.json(&env, ["reclaim", "--need-inodes", "1000"]);
+    assert_eq!((&answer["total"]["enough"], run.status), (&false.into(), 1));
+}

@@ -7,9 +7,11 @@ use crate::analysis::garbage::{Choice, Dead, Garbage, GarbageOptions, RemovalSte
 use crate::analysis::liveness::kept_entries;
 use crate::census::WholeCensus;
 use crate::disk::Space;
+use crate::fs::SizeIs;
 use crate::graph::NodeSet;
 use crate::outside::Outside;
 use crate::roots::{FoundRoots, GcSettings, RootKind};
+use crate::text::{Units, format_size};
 use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -95,6 +97,50 @@ pub struct Action {
     pub links: Vec<Vec<u8>>,
     /// What a person would run.
     pub commands: Vec<String>,
+    /// What `freed` is of what comes free.
+    is: Freed,
+}
+
+/// What a size is of what an action really frees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Freed {
+    /// The truth.
+    Exactly,
+    /// No more than it.
+    AtLeast,
+    /// Near it.
+    About,
+    /// Near it; it is no more than so many bytes.
+    UpTo(u64),
+}
+
+impl Freed {
+    /// What the file system frees with paths.
+    fn with_paths(freed_sizes_are: Option<SizeIs>) -> Self {
+        match freed_sizes_are {
+            // That it is not known is said where bytes are judged by blocks.
+            None | Some(SizeIs::Exact) => Self::Exactly,
+            Some(SizeIs::AtLeast) => Self::AtLeast,
+            Some(SizeIs::About) => Self::About,
+        }
+    }
+
+    /// How many bytes come free for certain.
+    fn certain(self, freed: Space) -> u64 {
+        match self {
+            Self::Exactly | Self::AtLeast => freed.physical_size,
+            Self::About | Self::UpTo(_) => 0,
+        }
+    }
+
+    /// How many at most; `None` if there is no telling.
+    fn most(self, freed: Space) -> Option<u64> {
+        match self {
+            Self::Exactly => Some(freed.physical_size),
+            Self::AtLeast | Self::About => None,
+            Self::UpTo(most) => Some(most),
+        }
+    }
 }
 
 /// What optimising frees after some paths are gone: asked only if the ladder
@@ -133,7 +179,7 @@ pub struct Reclaim<'f> {
     /// How much was needed.
     pub need: Option<Need>,
     /// Whether the actions free so much; `None` if nothing was asked, the disk was not walked,
-    /// or it is not known, as optimising may free more than is said.
+    /// or it is not known: what is certain is not enough, and all that may come free is.
     pub enough: Option<bool>,
     /// The smallest set of roots that is enough, if that was asked.
     pub smallest: Option<SmallestSet>,
@@ -181,6 +227,10 @@ impl<'f> Reclaim<'f> {
         let mut ladder = Ladder {
             actions: Vec::new(),
             total: Space::default(),
+            certain: 0,
+            most: Some(0),
+            with_paths: Freed::with_paths(census.freed_sizes_are()),
+            has_extents: census.has_extents(),
             need: options.need,
             manager: &options.manager,
             awaited: Vec::new(),
@@ -189,20 +239,17 @@ impl<'f> Reclaim<'f> {
         for (removal, step) in removals.into_iter().zip(&garbage.steps[1..]) {
             ladder.remove(found, &removal, &step.dead);
         }
-        let mut may_be_more = false;
         if !ladder.done() {
             let paths = garbage.paths.iter().map(|dead| dead.path.node());
             let gone = NodeSet::from_nodes(census.len(), paths);
             let others: Vec<bool> = kept_entries(census, found).iter().map(|kept| !kept).collect();
             if let Some((space, at_least)) = optimise(&gone, &others) {
                 ladder.list_what_deletes(space);
+                let is = if at_least { Freed::AtLeast } else { ladder.with_paths };
                 let commands = vec![options.manager.optimise()];
-                let before = ladder.actions.len();
-                ladder.push(ActionKind::Optimise, "", space.inodes, Some(space), commands);
-                if let Some(action) = ladder.actions.get_mut(before) {
-                    action.at_least = at_least;
-                }
-                may_be_more = at_least;
+                let kind = ActionKind::Optimise;
+                let action = ladder.action(kind, space.inodes, Some(space), commands);
+                ladder.add(Action { at_least, is, ..action });
             }
         }
         let mut warnings = garbage.warnings;
@@ -212,15 +259,16 @@ impl<'f> Reclaim<'f> {
         let device = census.disk.as_ref().and_then(|disk| disk.devices.first().copied());
         ladder.outside(&outside, device);
         let walked = options.need.filter(|_| census.disk.is_some());
-        let enough = walked.and_then(|need| match need.measure {
-            _ if ladder.done() => Some(true),
-            Measure::Disk if may_be_more => {
-                let message = "whether that is enough is not known: optimising may free more than \
-                               is said";
-                warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
-                None
+        let enough = walked.and_then(|need| {
+            let enough = ladder.enough(need);
+            if enough.is_none() {
+                warnings.push(
+                    WarningKind::Unchecked,
+                    census.catalog.store_dir(),
+                    ladder.why_not_known(),
+                );
             }
-            Measure::Disk | Measure::Inodes => Some(false),
+            enough
         });
         Self {
             found,
@@ -284,6 +332,13 @@ struct Ladder<'o> {
     actions: Vec<Action>,
     /// What the actions free on the store's file system.
     total: Space,
+    /// How many bytes of that come free for certain, and how many at most, if that is known.
+    certain: u64,
+    most: Option<u64>,
+    /// What sizes of paths are of what the file system frees with them.
+    with_paths: Freed,
+    /// Whether that is told in extents: of what lies outside the store there are blocks alone.
+    has_extents: bool,
     need: Option<Need>,
     manager: &'o Manager,
     /// Removals since the last that freed something. The sizes of later steps
@@ -297,7 +352,33 @@ struct Ladder<'o> {
 impl Ladder<'_> {
     /// Whether no more is needed.
     fn done(&self) -> bool {
-        self.need.is_some_and(|need| need.measure.of(self.total) >= need.amount)
+        self.need.is_some_and(|need| self.enough(need) == Some(true))
+    }
+
+    /// Whether all so far is enough, if that is known.
+    fn enough(&self, need: Need) -> Option<bool> {
+        let (certain, most) = match need.measure {
+            Measure::Disk => (self.certain, self.most),
+            Measure::Inodes => (self.total.inodes, Some(self.total.inodes)),
+        };
+        match most {
+            _ if certain >= need.amount => Some(true),
+            Some(most) if most < need.amount => Some(false),
+            _ => None,
+        }
+    }
+
+    /// Why it is not known whether that is enough.
+    fn why_not_known(&self) -> String {
+        let size = |bytes| format_size(bytes, Units::Binary);
+        let most = match self.most {
+            Some(most) => format!("{} may", size(most)),
+            None => "there may be more than is said".to_owned(),
+        };
+        format!(
+            "whether that is enough is not known: {} come free for certain, {most}",
+            size(self.certain)
+        )
     }
 
     /// Adds an action that frees something, unless enough is free before it.
@@ -309,23 +390,27 @@ impl Ladder<'_> {
 
     fn list(&mut self, mut action: Action) {
         if action.on_store {
-            self.total += action.freed.unwrap_or_default();
+            let freed = action.freed.unwrap_or_default();
+            self.total += freed;
+            self.certain = self.certain.saturating_add(action.is.certain(freed));
+            let most = self.most.zip(action.is.most(freed));
+            self.most = most.map(|(most, more)| most.saturating_add(more));
         }
         action.total = action.freed.map(|_| self.total);
         self.actions.push(action);
     }
 
-    fn push(
-        &mut self,
+    /// One that frees what goes with paths of the store.
+    fn action(
+        &self,
         kind: ActionKind,
-        subject: &str,
         count: u64,
         freed: Option<Space>,
         commands: Vec<String>,
-    ) {
-        self.add(Action {
+    ) -> Action {
+        Action {
             kind,
-            subject: subject.to_owned(),
+            subject: String::new(),
             count,
             freed,
             nar_size: None,
@@ -335,21 +420,24 @@ impl Ladder<'_> {
             times: None,
             links: Vec::new(),
             commands,
-        });
+            is: self.with_paths,
+        }
     }
 
     fn collect(&mut self, garbage: &Garbage<'_>) {
         let dead = &garbage.steps[0].dead;
         let freed =
             dead.paths_freed.zip(dead.invalid_freed).map(|(paths, invalid)| paths + invalid);
-        let (kind, before) = (ActionKind::CollectGarbage, self.actions.len());
-        self.push(kind, "", dead.paths, freed, vec![self.manager.collect()]);
-        if let Some(action) = self.actions.get_mut(before) {
-            action.nar_size = dead.nar_size;
-        }
-        if let Some(unused) = dead.unused_links.filter(|&unused| unused > 0) {
-            let commands = vec![self.manager.collect()];
-            self.push(ActionKind::UnusedLinks, "", unused, dead.unused_links_freed, commands);
+        let commands = || vec![self.manager.collect()];
+        let kind = ActionKind::CollectGarbage;
+        let collect = self.action(kind, dead.paths, freed, commands());
+        let unused = dead.unused_links.filter(|&unused| unused > 0).map(|unused| {
+            let kind = ActionKind::UnusedLinks;
+            self.action(kind, unused, dead.unused_links_freed, commands())
+        });
+        self.add(Action { nar_size: dead.nar_size, ..collect });
+        if let Some(unused) = unused {
+            self.add(unused);
         }
     }
 
@@ -374,18 +462,13 @@ impl Ladder<'_> {
         let times = || roots().filter_map(|root| root.time);
         let mut commands = removal.before_collecting.clone();
         commands.push(self.manager.collect());
+        let count = removal.roots.len() as u64;
         let action = Action {
-            kind: removal.kind,
-            count: removal.roots.len() as u64,
-            freed: dead.freed(),
             nar_size: dead.nar_size,
-            at_least: false,
-            on_store: true,
-            total: None,
             times: times().min().zip(times().max()),
             links: roots().map(|root| root.link.clone()).collect(),
             subject: removal.subject.clone(),
-            commands,
+            ..self.action(removal.kind, count, dead.freed(), commands)
         };
         if self.done() {
             return;
@@ -404,18 +487,14 @@ impl Ladder<'_> {
         let on_store = |device: u64| store == Some(device);
         if let Some(database) = outside.database.as_ref().filter(|d| d.free_pages > 0) {
             let start = command("sqlite3", [database.path.as_os_str().as_bytes()]);
+            let freed = Some(Space::blocks(database.free_size(), 0));
+            let (kind, pages) = (ActionKind::CompactDatabase, database.free_pages);
             let action = Action {
-                kind: ActionKind::CompactDatabase,
-                subject: String::new(),
-                count: database.free_pages,
-                freed: Some(Space::blocks(database.free_size(), 0)),
-                nar_size: None,
                 at_least: true,
                 on_store: on_store(database.device),
-                total: None,
-                times: None,
-                links: Vec::new(),
-                commands: vec![start + " VACUUM"],
+                // Its log may grow meanwhile, and stay while Nix has it open.
+                is: Freed::UpTo(database.disk_size.saturating_add(database.wal_disk_size)),
+                ..self.action(kind, pages, freed, vec![start + " VACUUM"])
             };
             self.add(action);
         }
@@ -433,18 +512,15 @@ impl Ladder<'_> {
         let mut rest: Vec<_> = caches.chain(logs).collect();
         rest.sort_by_key(|(_, _, kept, _)| Reverse(kept.space.disk_size));
         for (kind, subject, kept, remove) in rest {
+            let is = match self.has_extents {
+                true => Freed::UpTo(kept.space.disk_size),
+                false => Freed::Exactly,
+            };
             self.add(Action {
-                kind,
                 subject,
-                count: kept.space.inodes,
-                freed: Some(kept.space),
-                nar_size: None,
-                at_least: false,
                 on_store: on_store(kept.device),
-                total: None,
-                times: None,
-                links: Vec::new(),
-                commands: vec![remove],
+                is,
+                ..self.action(kind, kept.space.inodes, Some(kept.space), vec![remove])
             });
         }
     }
