@@ -309,7 +309,7 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     progress.begin(stage, Total::Paths(tops.len() as u64));
 
     let source = extents::source(files, options.extents);
-    let by_file = ByFile::new(&source);
+    let by_file = ByFile::new(&source, options.extents);
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
     visitor.finds_extents = source.needs_files();
     visitor.by_file = by_file.as_ref();

@@ -229,7 +229,7 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
 
     let source = extents::source(files, options.extents);
     // Files that have to be opened or shown for it are all walked over.
-    let by_file = ByFile::new(&source);
+    let by_file = ByFile::new(&source, options.extents);
     let finds_extents = source.needs_files();
     let all = by_file.is_some() || finds_extents && observer.needs_every_file();
     progress.begin("comparing directories", Total::Paths(tops.len() as u64));

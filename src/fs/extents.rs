@@ -102,6 +102,47 @@ pub(crate) struct FileExtents {
     pub(crate) exact: bool,
 }
 
+/// A file system whose files share nothing, and whose blocks say what each takes of the disk
+/// and gives back; but what lies in the metadata is among them, and what is reserved.
+#[derive(Clone, Debug)]
+pub(crate) struct InodeBlocks {
+    /// In what sizes it allocates, in bytes: what is less lies in the metadata.
+    pub(crate) block_size: u64,
+    /// Whether it may compress files, which have to be asked one by one how.
+    pub(crate) compresses: bool,
+    /// Those that were asked and are compressed, by inode.
+    pub(crate) compressed: Vec<(u64, Compressed)>,
+}
+
+/// How a file is compressed. Sizes are in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Compressed {
+    /// How much of its blocks is kept free, so that it may be written uncompressed: taken by
+    /// the file, but used for nothing.
+    pub(crate) reserved: u64,
+    /// What all of it would take uncompressed.
+    pub(crate) uncompressed_size: u64,
+}
+
+impl Compressed {
+    /// By its blocks in bytes, those of them in reserve (`None` if they are too many), and of how
+    /// much of its contents a place on the disk is shown, and whether some is compressed.
+    /// `None` if nothing of it is compressed.
+    ///
+    /// # Errors
+    /// `InvalidData` for what no file has.
+    pub(crate) fn new(
+        disk_size: u64,
+        reserved: Option<u64>,
+        (shown, compressed): (u64, bool),
+    ) -> io::Result<Option<Self>> {
+        let reserved = reserved.filter(|&reserved| reserved <= disk_size);
+        let reserved = reserved.ok_or_else(|| damaged("more is reserved for it than it takes"))?;
+        let uncompressed_size = disk_size.max(shown);
+        Ok((reserved > 0 || compressed).then_some(Self { reserved, uncompressed_size }))
+    }
+}
+
 /// Something that holds contents of a file. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExtentItem {
@@ -306,6 +347,12 @@ pub(crate) trait ExtentReader: Send + Sync {
         Some(SizeIs::Exact)
     }
 
+    /// Whether it says of what is not written to the disk yet that it is nowhere, while `stat`
+    /// counts its blocks.
+    fn tells_unwritten(&self) -> bool {
+        true
+    }
+
     /// Whether it shows an inode of the store's tree.
     fn shows(&self, _ino: u64) -> bool {
         true
@@ -322,6 +369,8 @@ pub(crate) enum ExtentSource {
     Extents(Box<dyn ExtentReader>),
     /// From each file.
     Files(FileExtents),
+    /// From the blocks that `stat` reports, with what files say of their compression.
+    Inodes(InodeBlocks),
     /// Not at all, for this reason.
     Unknown(String),
 }
@@ -329,7 +378,7 @@ pub(crate) enum ExtentSource {
 impl ExtentSource {
     /// Whether the files are needed for it that a walk meets.
     pub(crate) fn needs_files(&self) -> bool {
-        matches!(self, Self::Extents(_) | Self::Files(_))
+        matches!(self, Self::Extents(_) | Self::Files(_) | Self::Inodes(_))
     }
 }
 

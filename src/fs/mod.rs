@@ -49,6 +49,8 @@ mod btrfs;
 )]
 mod extents;
 #[cfg(all(target_os = "linux", not(nix_census_portable)))]
+mod f2fs;
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
 mod fiemap;
 mod input;
 #[cfg(all(target_os = "linux", not(nix_census_portable)))]
@@ -71,7 +73,8 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use extents::{
-    Chunk, ExtentItem, ExtentReader, ExtentSource, FileExtents, Mapped, Place, Subvolume, damaged,
+    Chunk, Compressed, ExtentItem, ExtentReader, ExtentSource, FileExtents, InodeBlocks, Mapped,
+    Place, Subvolume, damaged,
 };
 pub use extents::{Compression, SizeIs};
 pub(crate) use input::Input;
@@ -499,6 +502,14 @@ impl Directory {
         dispatch!(self, directory => directory.may_read(name))
     }
 
+    /// Whether an entry is one that its file system compresses, or does not say so.
+    pub(crate) fn may_be_compressed(&self, name: &CStr) -> bool {
+        match self {
+            Self::Native(directory) => directory.may_be_compressed(name),
+            Self::Portable(_) | Self::Memory(_) => true,
+        }
+    }
+
     /// Opens a regular file of this directory of which nothing is known. What
     /// is not a regular file is not opened at all: opening a device can have
     /// effects.
@@ -598,6 +609,19 @@ impl RegularFile {
         match &self.contents {
             Contents::Os(file) => live::open_file_xattrs(file),
             Contents::Memory(contents) => Ok(contents.xattrs()),
+        }
+    }
+
+    /// How it is compressed on f2fs, which allocates in blocks of that size; `None` if nothing of
+    /// it is.
+    ///
+    /// # Errors
+    /// Those of the system, `Unsupported` where there is no such call, and `InvalidData`
+    /// for what no file has.
+    pub(crate) fn compressed(&self, block_size: u64) -> io::Result<Option<Compressed>> {
+        match &self.contents {
+            Contents::Os(file) => native::compressed(file, &self.stat, block_size),
+            Contents::Memory(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 

@@ -1,18 +1,20 @@
-//! Extents that a file system shows by file alone: each is opened as a walk meets it.
+//! What a file system shows by file alone, extents or how it compresses: each is opened as a
+//! walk meets it.
 //!
 //! On XFS that is all that files take, and what nobody shares is freed with them: that
 //! is the least. On btrfs it says how much of a file is compressed, but not to what; the
 //! next extent on the disk bounds that. What is kept of an extent that is shown in part
 //! is not seen, nor who else keeps it: the sizes are near the truth.
 
+use super::ExtentsOption;
 use super::gather::kind_of;
 use crate::disk::devices::Devices;
 use crate::disk::inodes::ByNumber;
 use crate::disk::observe::Shared;
 use crate::disk::walk::{EntryStat, WalkDirectory, WalkEntry};
 use crate::fs::{
-    Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, FileType, Mapped, Part,
-    Place, SizeIs, Stat, Subvolume, apart, damaged,
+    Compressed, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, FileType,
+    InodeBlocks, Mapped, Part, Place, RegularFile, SizeIs, Stat, Subvolume, apart, damaged,
 };
 use crate::warning::{WarningKind, Warnings};
 use hashbrown::HashSet;
@@ -21,9 +23,16 @@ use std::sync::{Mutex, PoisonError};
 
 /// Reads the extents of the files that a walk meets.
 pub(in crate::disk) struct ByFile {
-    source: FileExtents,
+    asked: Asked,
     /// The numbers of inodes with several names that were met, in shards.
     met: Vec<Mutex<HashSet<u32>>>,
+}
+
+/// What files are asked.
+enum Asked {
+    Extents(FileExtents),
+    /// How they are compressed.
+    Compression(InodeBlocks),
 }
 
 const SHARDS: usize = 64;
@@ -43,6 +52,8 @@ pub(in crate::disk) struct FileTally {
     rest: Vec<(u64, ExtentItem)>,
     /// The inodes that were read.
     read: Vec<u64>,
+    /// Those that are compressed.
+    compressed: Vec<(u64, Compressed)>,
     warnings: Warnings,
 }
 
@@ -59,14 +70,16 @@ struct Shown {
 
 impl ByFile {
     /// If files have to be opened for it.
-    pub(in crate::disk) fn new(source: &ExtentSource) -> Option<Self> {
-        match source {
-            ExtentSource::Files(source) => {
-                let met = (0..SHARDS).map(|_| Mutex::default()).collect();
-                Some(Self { source: source.clone(), met })
+    pub(in crate::disk) fn new(source: &ExtentSource, option: ExtentsOption) -> Option<Self> {
+        let asked = match source {
+            ExtentSource::Files(source) => Asked::Extents(source.clone()),
+            ExtentSource::Inodes(source) if source.compresses && option == ExtentsOption::Exact => {
+                Asked::Compression(source.clone())
             }
-            _ => None,
-        }
+            _ => return None,
+        };
+        let met = (0..SHARDS).map(|_| Mutex::default()).collect();
+        Some(Self { asked, met })
     }
 
     /// Reads an entry of the store's own file system, unless its inode was read before.
@@ -108,6 +121,12 @@ impl ByFile {
         if stat.is_some_and(|stat| !own(&stat)) {
             return Ok(());
         }
+        let asked = match &self.asked {
+            Asked::Extents(source) => source,
+            Asked::Compression(source) => {
+                return compression(source, tally, directory, entry, stat, own);
+            }
+        };
         if entry.file_type != FileType::Regular {
             let stat = match stat {
                 Some(stat) => stat,
@@ -115,61 +134,20 @@ impl ByFile {
             };
             if own(&stat) {
                 tally.read.push(stat.ino);
-                self.add_other(tally, &stat);
+                add_other(asked, tally, &stat);
             }
             return Ok(());
         }
-        let file = directory.open_file(entry)?;
+        let file = open(directory, entry, stat)?;
         let found = *file.stat();
-        if stat.is_some_and(|stat| stat.identity() != found.identity()) {
-            return Err(io::Error::new(io::ErrorKind::NotFound, "another file took its place"));
-        }
         if !own(&found) {
             return Ok(());
         }
         let mut mapped = Vec::new();
         file.mapped(&mut |range| mapped.push(range))?;
         tally.read.push(found.ino);
-        self.add(tally, &found, &mapped);
+        add(asked, tally, &found, &mapped);
         Ok(())
-    }
-
-    /// What is not a regular file shares nothing.
-    fn add_other(&self, tally: &mut FileTally, stat: &Stat) {
-        let whole = match (self.source.exact, stat.file_type()) {
-            (true, _) => nowhere(stat.disk_size),
-            // The target is in the metadata, and never compressed.
-            (false, FileType::Symlink) => inline(stat.size, false),
-            (false, _) => return,
-        };
-        tally.rest.push((stat.ino, whole));
-    }
-
-    /// Notes the ranges of a file.
-    fn add(&self, tally: &mut FileTally, stat: &Stat, mapped: &[Mapped]) {
-        let inode = stat.ino;
-        let (mut sum, mut pending) = (0u64, false);
-        for range in mapped {
-            let Mapped { start, length, compressed, preallocated, shared, .. } = *range;
-            match range.place {
-                Place::Pending => pending = true,
-                Place::Inline => {
-                    tally.rest.push((inode, inline(length.min(stat.size), compressed)));
-                }
-                Place::Disk => {
-                    let of = Shown { start, length, compressed, preallocated, shared };
-                    sum = sum.saturating_add(length);
-                    tally.parts.push(Part { start, end: start + length, inode, of });
-                }
-            }
-        }
-        // Blocks of its attributes and of lists of its extents: nobody shares these.
-        if self.source.exact
-            && !pending
-            && let Some(rest @ 1..) = stat.disk_size.checked_sub(sum)
-        {
-            tally.rest.push((inode, nowhere(rest)));
-        }
     }
 
     /// Turns what was gathered into a source of all of it; warnings are about `at`, the
@@ -185,38 +163,118 @@ impl ByFile {
             all.parts.append(&mut tally.parts);
             all.rest.append(&mut tally.rest);
             all.read.append(&mut tally.read);
+            all.compressed.append(&mut tally.compressed);
             warnings.extend(tally.warnings);
         }
-        match Reader::new(&self.source, all) {
+        let source = match self.asked {
+            Asked::Extents(source) => source,
+            Asked::Compression(source) => {
+                return ExtentSource::Inodes(InodeBlocks { compressed: all.compressed, ..source });
+            }
+        };
+        match Reader::new(&source, all) {
             Ok(reader) => {
-                self.warn(&reader, at, warnings);
+                warn(&source.why, &reader, at, warnings);
                 ExtentSource::Extents(Box::new(reader))
             }
             Err(error) => ExtentSource::Unknown(format!("cannot read its extents: {error}")),
         }
     }
+}
 
-    fn warn(&self, reader: &Reader, at: &[u8], warnings: &mut Warnings) {
-        let why = &self.source.why;
-        let what = match reader.freed_sizes_are() {
-            None => Some(
-                "physical sizes are about what is taken, and what goes with a path is not known \
-                 (as root both are exact)",
-            ),
-            Some(SizeIs::AtLeast) => Some(
-                "of what goes with a path, physical sizes are at least that, without what others \
-                 may share",
-            ),
-            Some(_) => None,
-        };
-        if let Some(what) = what {
-            warnings.push(WarningKind::Unchecked, at, format!("{why}: {what}"));
+/// Warns of what the sizes are not.
+fn warn(why: &str, reader: &Reader, at: &[u8], warnings: &mut Warnings) {
+    let what = match reader.freed_sizes_are() {
+        None => Some(
+            "physical sizes are about what is taken, and what goes with a path is not known \
+             (as root both are exact)",
+        ),
+        Some(SizeIs::AtLeast) => Some(
+            "of what goes with a path, physical sizes are at least that, without what others \
+             may share",
+        ),
+        Some(_) => None,
+    };
+    if let Some(what) = what {
+        warnings.push(WarningKind::Unchecked, at, format!("{why}: {what}"));
+    }
+    if reader.contradicts {
+        let message = "extents moved while they were read: physical sizes may be of no one \
+                       moment";
+        warnings.push(WarningKind::Uncertain, at, message);
+    }
+}
+
+/// Opens the file that was met.
+fn open<C>(
+    directory: &WalkDirectory<'_, C>,
+    entry: &WalkEntry<'_, Shared>,
+    met: Option<Stat>,
+) -> io::Result<RegularFile> {
+    let file = directory.open_file(entry)?;
+    if met.is_some_and(|met| met.identity() != file.stat().identity()) {
+        return Err(io::Error::new(io::ErrorKind::NotFound, "another file took its place"));
+    }
+    Ok(file)
+}
+
+/// Asks a file how it is compressed, if it is.
+fn compression<C>(
+    source: &InodeBlocks,
+    tally: &mut FileTally,
+    directory: &WalkDirectory<'_, C>,
+    entry: &WalkEntry<'_, Shared>,
+    met: Option<Stat>,
+    own: impl Fn(&Stat) -> bool,
+) -> io::Result<()> {
+    if entry.file_type != FileType::Regular || !directory.files().may_be_compressed(entry.c_name())
+    {
+        return Ok(());
+    }
+    let file = open(directory, entry, met)?;
+    if own(file.stat())
+        && let Some(compressed) = file.compressed(source.block_size)?
+    {
+        tally.compressed.push((file.stat().ino, compressed));
+    }
+    Ok(())
+}
+
+/// What is not a regular file shares nothing.
+fn add_other(source: &FileExtents, tally: &mut FileTally, stat: &Stat) {
+    let whole = match (source.exact, stat.file_type()) {
+        (true, _) => nowhere(stat.disk_size),
+        // The target is in the metadata, and never compressed.
+        (false, FileType::Symlink) => inline(stat.size, false),
+        (false, _) => return,
+    };
+    tally.rest.push((stat.ino, whole));
+}
+
+/// Notes the ranges of a file.
+fn add(source: &FileExtents, tally: &mut FileTally, stat: &Stat, mapped: &[Mapped]) {
+    let inode = stat.ino;
+    let (mut sum, mut pending) = (0u64, false);
+    for range in mapped {
+        let Mapped { start, length, compressed, preallocated, shared, .. } = *range;
+        match range.place {
+            Place::Pending => pending = true,
+            Place::Inline => {
+                tally.rest.push((inode, inline(length.min(stat.size), compressed)));
+            }
+            Place::Disk => {
+                let of = Shown { start, length, compressed, preallocated, shared };
+                sum = sum.saturating_add(length);
+                tally.parts.push(Part { start, end: start + length, inode, of });
+            }
         }
-        if reader.contradicts {
-            let message = "extents moved while they were read: physical sizes may be of no one \
-                           moment";
-            warnings.push(WarningKind::Uncertain, at, message);
-        }
+    }
+    // Blocks of its attributes and of lists of its extents: nobody shares these.
+    if source.exact
+        && !pending
+        && let Some(rest @ 1..) = stat.disk_size.checked_sub(sum)
+    {
+        tally.rest.push((inode, nowhere(rest)));
     }
 }
 

@@ -49,6 +49,15 @@ pub(in crate::disk) struct Met<'a> {
     pub(in crate::disk) by_inode: bool,
 }
 
+impl Met<'_> {
+    /// All inodes of the store's own file system that have blocks: number and blocks in bytes.
+    pub(super) fn with_blocks(&self) -> impl Iterator<Item = (u64, u64)> {
+        let files = self.files.iter().map(|file| (file.ino, u64::from(file.blocks) * 512));
+        let inodes = super::with_blocks(self.inodes);
+        files.chain(inodes).chain(self.unused_links.iter().copied())
+    }
+}
+
 /// A reference to an extent.
 #[derive(Clone, Copy)]
 struct Reference {
@@ -94,7 +103,7 @@ pub(in crate::disk) fn gather(
         warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
     }
     let elsewhere = warn_of_elsewhere(met, at, warnings);
-    let unwritten = own.warn_of_unwritten(reader.block_size(), at, warnings);
+    let unwritten = own.warn_of_unwritten(reader, at, warnings);
     let left_out = elsewhere || unwritten || own.not_shown > 0;
     let freed_left_out = own.warn_of_links(at, warnings) || left_out;
     // Stable: equal ones stay in the order of inodes.
@@ -345,8 +354,13 @@ impl Own {
 
     /// Warns of files of which the tree and `stat` say different things; whether there are
     /// any.
-    fn warn_of_unwritten(&self, block_size: u64, at: &[u8], warnings: &mut Warnings) -> bool {
-        let differs = |seen: &&Seen| is_unwritten(seen.bytes, seen.blocks, block_size);
+    fn warn_of_unwritten(
+        &self,
+        reader: &dyn ExtentReader,
+        at: &[u8],
+        warnings: &mut Warnings,
+    ) -> bool {
+        let differs = |seen: &&Seen| is_unwritten(seen.bytes, seen.blocks, reader);
         let files = self.seen.iter().filter(differs).count() as u64;
         warn_of_unwritten(files, at, warnings);
         files > 0
@@ -365,8 +379,11 @@ pub(super) fn sizes_are(are: SizeIs, left_out: bool, certain: bool) -> SizeIs {
 
 /// Whether the tree and `stat` say different things of a file: of bytes of contents that have
 /// a place in the file system, and of blocks in units of 512 bytes.
-pub(super) fn is_unwritten(bytes: u64, found: u32, block_size: u64) -> bool {
-    match bytes.checked_next_multiple_of(block_size.max(1)) {
+pub(super) fn is_unwritten(bytes: u64, found: u32, reader: &dyn ExtentReader) -> bool {
+    if !reader.tells_unwritten() {
+        return false;
+    }
+    match bytes.checked_next_multiple_of(reader.block_size().max(1)) {
         Some(bytes) => blocks(bytes) != found,
         None => true,
     }

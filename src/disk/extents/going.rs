@@ -83,7 +83,8 @@ pub(crate) fn going(
     warnings: &mut Warnings,
 ) -> io::Result<Going> {
     let source = super::source(files, option);
-    let reader = match super::reader(source, option, inodes.entries, at.as_bytes(), warnings) {
+    let (all, entries) = (inodes.all.iter().copied(), inodes.entries);
+    let reader = match super::reader(source, option, entries, all, at.as_bytes(), warnings) {
         Ok(reader) => reader,
         Err(Physical::Blocks) => return Ok(Going::Blocks),
         Err(_) => return Ok(Going::Unknown),
@@ -252,8 +253,7 @@ fn extents_of(
             all_read &= read_starts(reader, &subvolume, warnings, &mut hold)?;
         }
     }
-    let block_size = reader.block_size();
-    let unwritten = users.iter().filter(|user| is_unwritten(user.bytes, user.blocks, block_size));
+    let unwritten = users.iter().filter(|user| is_unwritten(user.bytes, user.blocks, reader));
     let unwritten = unwritten.count() as u64;
     warn_of_unwritten(unwritten, at, warnings);
     let mut sizes = vec![0u64; inodes.gone.len()];

@@ -9,12 +9,14 @@
 //! Of sets of files that are less than a path the same is known where it was asked for: by
 //! inode, which takes memory for each of them.
 
+mod by_blocks;
 mod by_file;
 mod by_inode;
 mod gather;
 mod going;
 mod holding;
 
+use by_blocks::ByBlocks;
 pub(super) use by_file::{ByFile, FileTally};
 pub(crate) use by_inode::{ExtentsByInode, InodeOwner};
 use gather::gather;
@@ -350,15 +352,20 @@ pub(crate) fn physical_without_files(
     let source = source(files, option);
     match source.needs_files() {
         true => None,
-        false => reader(source, option, 0, store_directory(files), warnings).err(),
+        false => {
+            let at = store_directory(files);
+            reader(source, option, 0, std::iter::empty(), at, warnings).err()
+        }
     }
 }
 
-/// Who reads the extents after a walk over so many entries, or else what is known without.
+/// Who reads the extents after a walk over so many entries that met such inodes, each with its
+/// blocks in bytes, or else what is known without.
 fn reader(
     source: ExtentSource,
     option: ExtentsOption,
     entries: u64,
+    inodes: impl Iterator<Item = (u64, u64)>,
     at: &[u8],
     warnings: &mut Warnings,
 ) -> Result<Box<dyn ExtentReader>, Physical> {
@@ -369,6 +376,12 @@ fn reader(
             }
             Ok(reader)
         }
+        ExtentSource::Inodes(source) => {
+            if source.compresses && option != ExtentsOption::Exact {
+                warnings.push(WarningKind::Note, at, COMPRESSION_NOT_ASKED);
+            }
+            Ok(Box::new(ByBlocks::new(source, inodes)))
+        }
         ExtentSource::Blocks => Err(Physical::Blocks),
         ExtentSource::LayerBlocks => Err(Physical::LayerBlocks),
         // Files that were not opened.
@@ -378,6 +391,11 @@ fn reader(
         }
     }
 }
+
+/// The note that sizes are exact, but not what is compressed.
+const COMPRESSION_NOT_ASKED: &str = "f2fs may compress files, and keep the blocks reserved that \
+                                     this saves: how much that is each file says where exact \
+                                     sizes are asked for";
 
 fn warn_of_unknown(why: &str, at: &[u8], warnings: &mut Warnings) {
     warnings.push(WarningKind::Unchecked, at, physical_unknown(why));
@@ -413,7 +431,7 @@ pub(super) fn physical(
     warnings: &mut Warnings,
 ) -> Physical {
     let at = store_directory(files);
-    let reader = match reader(source, option, met.entries, at, warnings) {
+    let reader = match reader(source, option, met.entries, met.with_blocks(), at, warnings) {
         Ok(reader) => reader,
         Err(physical) => return physical,
     };

@@ -6,15 +6,16 @@
 //! at which a name that was checked is looked up again.
 
 use super::super::btrfs::Btrfs;
-use super::super::overlay;
 use super::super::xfs::Xfs;
 use super::super::{
     Capacity, DirEntry, ExtentSource, Facts, FileExtents, FileType, Stat, not_regular,
 };
+use super::super::{f2fs, overlay};
 use super::layers::Layers;
 use super::{list_xattrs, open_file_xattrs};
 use rustix::fs::{
-    AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxFlags, openat, openat2,
+    AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags, openat,
+    openat2,
 };
 use rustix::io::Errno;
 use std::ffi::CStr;
@@ -185,6 +186,15 @@ impl Directory {
         Ok(self.inherit(self.open_without_trace(name, flags)?))
     }
 
+    /// Whether an entry is one that its file system compresses, or does not say so.
+    pub(crate) fn may_be_compressed(&self, name: &CStr) -> bool {
+        let flags = Self::stat_flags(name);
+        rustix::fs::statx(&self.fd, name, flags, StatxFlags::empty()).map_or(true, |found| {
+            let says = |of: StatxAttributes| of.contains(StatxAttributes::COMPRESSED);
+            !says(found.stx_attributes_mask) || says(found.stx_attributes)
+        })
+    }
+
     pub(crate) fn may_read(&self, name: &CStr) -> io::Result<()> {
         let (access, flags) = (rustix::fs::Access::READ_OK, AtFlags::EACCESS);
         Ok(rustix::fs::accessat(&self.fd, name, access, flags)?)
@@ -305,6 +315,7 @@ impl Directory {
                 }
                 Err(error) => unknown(&format!("btrfs does not show its extents: {error}")),
             },
+            Beneath::F2fs => f2fs::source(&self.fd, statfs.f_bsize as u64),
             Beneath::Xfs => match self.fd.try_clone() {
                 Ok(fd) => Xfs::source(fd),
                 Err(error) => unknown(&format!("XFS does not show its extents: {error}")),
@@ -318,6 +329,9 @@ impl Directory {
         match statfs.map(|statfs| beneath_blocks(statfs.f_type as u32)) {
             Ok(Beneath::Nothing) => LayerBeneath::Blocks,
             Ok(Beneath::Btrfs | Beneath::Xfs) => LayerBeneath::Extents,
+            Ok(Beneath::F2fs) => {
+                LayerBeneath::Unknown("a layer is on f2fs, which may compress files")
+            }
             Ok(Beneath::Layers) => LayerBeneath::Unknown("a layer is itself an overlay"),
             Ok(Beneath::Unknown(why)) => LayerBeneath::Unknown(why),
             Err(_) => LayerBeneath::Unknown("the file system does not say what it is"),
@@ -387,6 +401,8 @@ impl FoundInRoot {
     }
 }
 
+/// How an open file of f2fs is compressed.
+pub(in crate::fs) use super::super::f2fs::compressed;
 /// Shows the ranges of an open file that are mapped to the disk.
 pub(in crate::fs) use super::super::fiemap::read as mapped;
 
@@ -402,6 +418,8 @@ pub(crate) fn times_open(identity: (u64, u64)) -> Option<usize> {
 /// `f_type` of btrfs and XFS.
 const BTRFS: u32 = 0x9123_683e;
 const XFS: u32 = 0x5846_5342;
+/// `f_type` of f2fs.
+const F2FS: u32 = 0xf2f5_2010;
 /// `f_type` of overlayfs.
 const OVERLAYFS: u32 = 0x794c_7630;
 
@@ -459,6 +477,7 @@ enum Beneath {
     Nothing,
     Btrfs,
     Xfs,
+    F2fs,
     /// What its layers have.
     Layers,
     /// That cannot be asked, for this reason.
@@ -478,7 +497,7 @@ fn beneath_blocks(file_system: u32) -> Beneath {
             "on ZFS disk sizes are compressed, and clones and deduplication count in each file",
         ),
         0xca45_1a4e => Beneath::Unknown("bcachefs may compress and share extents"),
-        0xf2f5_2010 => Beneath::Unknown("f2fs may compress files"),
+        F2FS => Beneath::F2fs,
         0x7371_7368 | 0xe0f5_e1e2 => {
             Beneath::Unknown("the file system may compress and share files")
         }
@@ -644,13 +663,13 @@ mod tests {
             Beneath::Unknown(why) => why,
             other => panic!("{other:?}"),
         };
-        // f2fs, bcachefs, ZFS, one of 9p.
-        assert!(unknown(0xf2f5_2010).contains("f2fs may compress"));
+        // bcachefs, ZFS, one of 9p.
         assert!(unknown(0xca45_1a4e).contains("bcachefs may compress and share"));
         assert!(unknown(0x2fc1_2fc1).contains("clones and deduplication count in each file"));
         assert!(unknown(0x0102_1997).contains("none of which that is known"));
-        let known = [0xef53, 0x0102_1994, BTRFS, XFS].map(beneath_blocks);
-        let expected = [Beneath::Nothing, Beneath::Nothing, Beneath::Btrfs, Beneath::Xfs];
+        let known = [0xef53, 0x0102_1994, BTRFS, XFS, F2FS].map(beneath_blocks);
+        let expected =
+            [Beneath::Nothing, Beneath::Nothing, Beneath::Btrfs, Beneath::Xfs, Beneath::F2fs];
         assert_eq!(known, expected);
     }
 

@@ -3,7 +3,9 @@
 //! descriptors, a process that swaps directories meanwhile may lead elsewhere;
 //! and a path longer than the system allows fails.
 
-use super::super::{Capacity, DirEntry, ExtentSource, Facts, FileType, Mapped, Stat, not_regular};
+use super::super::{
+    Capacity, Compressed, DirEntry, ExtentSource, Facts, FileType, Mapped, Stat, not_regular,
+};
 use super::list_xattrs;
 use rustix::fs::OFlags;
 use std::ffi::{CStr, CString, OsStr};
@@ -132,6 +134,12 @@ impl Directory {
         entry == stat.ino
     }
 
+    /// Nobody says it here.
+    #[allow(clippy::unused_self, reason = "the same method as on Linux")]
+    pub(crate) fn may_be_compressed(&self, _: &CStr) -> bool {
+        true
+    }
+
     /// Only Linux has calls for it.
     #[allow(clippy::unused_self, reason = "the same method as on Linux")]
     pub(crate) fn extents(&self) -> ExtentSource {
@@ -163,6 +171,12 @@ impl Directory {
 /// Shows the ranges of an open file that are mapped to the disk; there is no such call.
 #[allow(dead_code, reason = "used where this is the native kind of directory")]
 pub(crate) fn mapped(_: &File, _: &mut dyn FnMut(Mapped)) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// How an open file is compressed; there is no such call.
+#[allow(dead_code, reason = "used where this is the native kind of directory")]
+pub(crate) fn compressed(_: &File, _: &Stat, _: u64) -> io::Result<Option<Compressed>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
