@@ -362,7 +362,7 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
         stat_calls,
         warnings,
     };
-    let scan = scanned.finish(files, names, options, source, progress);
+    let scan = scanned.finish(&walker, names, options, source, progress);
     Ok((scan, Observed { states, renumbered, unused_links: read.unused }))
 }
 
@@ -390,12 +390,13 @@ impl Scanned<'_> {
     /// Finds out the rest. `asked` are the names of the paths that were asked for.
     pub(super) fn finish<N: AsRef<[u8]>>(
         self,
-        files: &StoreFiles,
+        walker: &Walker<'_>,
         asked: &[N],
         options: &ScanOptions,
         source: ExtentSource,
         progress: &Progress,
     ) -> DiskScan {
+        let files = walker.files();
         let Self { mut usages, inodes, names, mut warnings, .. } = self;
         let met = Met {
             paths: usages.len(),
@@ -408,8 +409,9 @@ impl Scanned<'_> {
             unused_links: extents::with_blocks(self.unused_links),
             by_inode: options.inode_extents,
         };
-        let physical =
-            extents::physical(files, source, options.extents, &met, progress, &mut warnings);
+        let physical = walker.install(|| {
+            extents::physical(files, source, options.extents, &met, progress, &mut warnings)
+        });
         warn_of_missing(files, asked, &usages, &mut warnings);
         warnings.sort();
         let other_usages = usages.split_off(asked.len());

@@ -310,7 +310,7 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
         stat_calls,
         warnings,
     };
-    let scan = scanned.finish(files, names, options, source, progress);
+    let scan = scanned.finish(&walker, names, options, source, progress);
     let observed = Observed {
         states,
         renumbered: renumbered.then(&merged.walked),

@@ -143,6 +143,64 @@ impl Compressed {
     }
 }
 
+/// What tells apart what a tree of files holds, and orders it: the number of an inode, and
+/// two more of one thing of it.
+pub(crate) type TreeKey = (u64, u8, u64);
+
+/// A stretch of a tree of files: what it holds from one key to another, both included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stretch {
+    pub(crate) tree: u64,
+    pub(crate) first: TreeKey,
+    pub(crate) last: TreeKey,
+}
+
+impl Stretch {
+    const FIRST: TreeKey = (0, 0, 0);
+    const LAST: TreeKey = (u64::MAX, u8::MAX, u64::MAX);
+
+    /// A whole tree.
+    pub(crate) fn whole(tree: u64) -> Self {
+        Self { tree, first: Self::FIRST, last: Self::LAST }
+    }
+
+    /// Whether it goes on to the end of its tree, wherever that is.
+    pub(super) fn is_open(&self) -> bool {
+        self.last == Self::LAST
+    }
+
+    /// What is left of it from a key on, in two where it can be halved.
+    pub(crate) fn halves(&self, from: TreeKey) -> Vec<Self> {
+        let rest = Self { first: from, ..*self };
+        match middle(from, self.last) {
+            Some((before, middle)) => {
+                vec![Self { last: before, ..rest }, Self { first: middle, ..rest }]
+            }
+            None if from <= self.last => vec![rest],
+            None => Vec::new(),
+        }
+    }
+}
+
+/// The key halfway between two, above the first and not above the second, and the one before
+/// it; `None` where there is none.
+fn middle(first: TreeKey, last: TreeKey) -> Option<(TreeKey, TreeKey)> {
+    let half = |more: u64| more / 2 + more % 2;
+    let more = last.0.checked_sub(first.0)?;
+    if more > 0 {
+        let object = first.0 + half(more);
+        return Some(((object - 1, u8::MAX, u64::MAX), (object, 0, 0)));
+    }
+    let more = last.1.checked_sub(first.1)?;
+    if more > 0 {
+        let kind = first.1 + half(more.into()) as u8;
+        return Some(((first.0, kind - 1, u64::MAX), (first.0, kind, 0)));
+    }
+    let more = last.2.checked_sub(first.2).filter(|&more| more > 0)?;
+    let offset = first.2 + half(more);
+    Some(((first.0, first.1, offset - 1), (first.0, first.1, offset)))
+}
+
 /// Something that holds contents of a file. Sizes are in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ExtentItem {
@@ -249,6 +307,17 @@ impl Calls {
         self.spend(self.entries_a_call)
     }
 
+    /// Takes the part of one that showed so many parts of what one shows at most, and at least
+    /// as much as a walk over an entry: so many calls that show little are as few that show
+    /// much.
+    ///
+    /// # Errors
+    /// `QuotaExceeded` where that is not left.
+    pub(super) fn take_part(&self, shown: usize, most: usize) -> io::Result<()> {
+        let part = self.entries_a_call.saturating_mul(shown as u64) / most.max(1) as u64;
+        self.spend(part.max(1))
+    }
+
     /// Counts something else, that takes as long as a walk over so many entries.
     ///
     /// # Errors
@@ -309,9 +378,20 @@ pub(crate) trait ExtentReader: Send + Sync {
         Ok(Vec::new())
     }
 
-    /// Shows what each inode of the store's tree holds: inodes ascending, contents of each
-    /// in the order of the file.
-    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()>;
+    /// What the store's files are in, to be [read](Self::read). Called anew each time that all
+    /// of it is read.
+    fn stretches(&self) -> io::Result<Vec<Stretch>> {
+        Ok(vec![Stretch::whole(self.own())])
+    }
+
+    /// Shows what the inodes of a stretch hold: inodes ascending, contents of each in the order
+    /// of the file. It may show the beginning alone, and gives what is left then, in order; how
+    /// much that is goes by what the file system holds and by nothing else.
+    fn read(
+        &self,
+        stretch: &Stretch,
+        each: &mut dyn FnMut(u64, ExtentItem),
+    ) -> io::Result<Vec<Stretch>>;
 
     /// Whether an inode that [`read`](Self::read) showed is known to be in a lower layer of an
     /// overlay, which stays as it is; `met` is whether the walk met it, so that it is the store's.
@@ -319,10 +399,15 @@ pub(crate) trait ExtentReader: Send + Sync {
         false
     }
 
-    /// Shows where the extents begin to which another tree refers, by each reference; not of the
-    /// one that stands for [lower](Subvolume::lower) layers.
-    fn read_starts(&self, _tree: u64, _each: &mut dyn FnMut(u64)) -> io::Result<()> {
-        Ok(())
+    /// Shows where the extents begin to which a stretch of another tree refers, by each
+    /// reference, as [`read`](Self::read) does; not of the one that stands for
+    /// [lower](Subvolume::lower) layers.
+    fn read_starts(
+        &self,
+        _stretch: &Stretch,
+        _each: &mut dyn FnMut(u64),
+    ) -> io::Result<Vec<Stretch>> {
+        Ok(Vec::new())
     }
 
     /// The checksums that the file system keeps of extents, which are given by address and
@@ -385,6 +470,37 @@ impl ExtentSource {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Halves are next to each other and not empty, and hold all that is left; the larger
+        /// the number that differs, the sooner they are small.
+        #[test]
+        fn halves_are_all_that_is_left(
+            first in (0u64..3, 0u8..3, 0u64..3),
+            more in (any::<u64>(), any::<u8>(), any::<u64>()),
+            near in any::<bool>(),
+        ) {
+            let near = |more: u64| if near { more % 3 } else { more };
+            let last = (first.0.saturating_add(near(more.0)), more.1, near(more.2));
+            let of = Stretch { tree: 5, first: Stretch::FIRST, last };
+            let halves = of.halves(first);
+            prop_assert_eq!(halves.is_empty(), first > last);
+            if let (Some(start), Some(end)) = (halves.first(), halves.last()) {
+                prop_assert_eq!((start.first, end.last), (first, last));
+                prop_assert_eq!(halves.len() == 1, first == last);
+                prop_assert!(halves.iter().all(|half| half.first <= half.last && half.tree == 5));
+            }
+            if let [left, right] = halves[..] {
+                let next = match left.last {
+                    (object, u8::MAX, u64::MAX) => (object + 1, 0, 0),
+                    (object, kind, u64::MAX) => (object, kind + 1, 0),
+                    (object, kind, offset) => (object, kind, offset + 1),
+                };
+                prop_assert_eq!(next, right.first);
+            }
+        }
+    }
 
     #[test]
     fn no_more_calls_are_made_than_are_allowed() {
@@ -399,6 +515,10 @@ mod tests {
         // Half of 76, and two calls.
         calls.allow_half_a_walk(76, 2);
         assert!(calls.spend(77).is_ok() && calls.spend(38).is_err() && calls.spend(37).is_ok());
+        // Parts of calls.
+        calls.allow_half_a_walk(78, 0);
+        let part = |shown| calls.take_part(shown, 100).is_ok();
+        assert_eq!([100, 0, 1].map(part), [true, true, false]);
         assert_eq!(take(), [none; 4]);
     }
 }

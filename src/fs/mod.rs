@@ -74,7 +74,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) use extents::{
     Chunk, Compressed, ExtentItem, ExtentReader, ExtentSource, FileExtents, InodeBlocks, Mapped,
-    Place, Subvolume, damaged,
+    Place, Stretch, Subvolume, damaged,
 };
 pub use extents::{Compression, SizeIs};
 pub(crate) use input::Input;

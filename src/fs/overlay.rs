@@ -9,7 +9,9 @@
 //!
 //! What is in a lower layer stays there whatever is deleted.
 
-use super::extents::{Checksums, Chunk, ExtentItem, ExtentReader, ExtentSource, Subvolume};
+use super::extents::{
+    Checksums, Chunk, ExtentItem, ExtentReader, ExtentSource, Stretch, Subvolume,
+};
 use super::live::linux::{Directory, LayerBeneath, mount_of, octal_bytes, unescaped};
 use super::{FileType, SizeIs, Stat};
 use std::collections::{HashMap, HashSet};
@@ -488,11 +490,20 @@ impl ExtentReader for Reader {
         self.layers.chunks()
     }
 
-    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
-        let upper = Arc::new(Upper::new((self.list)(&|entries| self.layers.spend(entries))?));
-        *self.upper() = Arc::clone(&upper);
+    fn stretches(&self) -> io::Result<Vec<Stretch>> {
+        let upper = Upper::new((self.list)(&|entries| self.layers.spend(entries))?);
+        *self.upper() = Arc::new(upper);
+        self.layers.stretches()
+    }
+
+    fn read(
+        &self,
+        stretch: &Stretch,
+        each: &mut dyn FnMut(u64, ExtentItem),
+    ) -> io::Result<Vec<Stretch>> {
+        let upper = Arc::clone(&self.upper());
         let mut at = (None, 0);
-        self.layers.read(&mut |number, item| {
+        self.layers.read(stretch, &mut |number, item| {
             if at.0 != Some(number) {
                 let shown = match upper.shown(number) {
                     Some(shown) => shown,
@@ -513,8 +524,12 @@ impl ExtentReader for Reader {
         ino & HIDDEN != 0 || met && self.any_lower && !is_upper()
     }
 
-    fn read_starts(&self, tree: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
-        self.layers.read_starts(tree, each)
+    fn read_starts(
+        &self,
+        stretch: &Stretch,
+        each: &mut dyn FnMut(u64),
+    ) -> io::Result<Vec<Stretch>> {
+        self.layers.read_starts(stretch, each)
     }
 
     fn checksums(&self, extents: &[(u64, u64)]) -> io::Result<Option<Checksums>> {
@@ -590,8 +605,10 @@ mod tests {
         let (store, upper) = (open(), open());
         let list = Box::new(move |spend: Spend<'_>| numbers(&store, &upper, spend));
         let reader = Reader::new(Box::new(Tree(Vec::new(), Calls::unlimited(10))), list, false);
-        let read =
-            || reader.read(&mut |_, _| ()).map_err(|error| (error.kind(), error.to_string()));
+        let read = || {
+            let read = reader.stretches().map(|_| ());
+            read.map_err(|error| (error.kind(), error.to_string()))
+        };
         assert_eq!(read(), Ok(()));
         reader.allow_half_a_walk(2 * ENTRIES_A_DIRECTORY * directories);
         assert_eq!(read(), Ok(()));
@@ -616,10 +633,14 @@ mod tests {
             self.1.spend(entries)
         }
 
-        fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        fn read(
+            &self,
+            _: &Stretch,
+            each: &mut dyn FnMut(u64, ExtentItem),
+        ) -> io::Result<Vec<Stretch>> {
             let whole = |start| ExtentItem::whole(start, 4096, super::super::Compression::None);
             self.0.iter().for_each(|&(ino, start)| each(ino, whole(start)));
-            Ok(())
+            Ok(Vec::new())
         }
     }
 
@@ -633,7 +654,7 @@ mod tests {
             ExtentItem::Extent { start, .. } => shown.push((ino, start)),
             ExtentItem::Inline { .. } => panic!(),
         };
-        reader.read(each).unwrap();
+        reader.read(&reader.stretches().unwrap()[0], each).unwrap();
         assert_eq!(shown, [(5 | HIDDEN, 4096), (6, 8192), (8, 12_288), (5, 16_384)]);
         let subvolumes = reader.subvolumes().unwrap();
         assert!(subvolumes.iter().any(|subvolume| subvolume.lower && subvolume.id == LOWER));

@@ -7,7 +7,7 @@
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
 use super::extents::{
-    Calls, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, damaged,
+    Calls, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, Stretch, damaged,
 };
 use super::ioctl::{Direction, call};
 use super::parts::{self, apart};
@@ -199,14 +199,15 @@ impl ExtentReader for Xfs {
         self.calls.spend(entries)
     }
 
-    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+    /// All of it at once: blocks are in the order of the disk, and shared by any inodes.
+    fn read(&self, _: &Stretch, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<Vec<Stretch>> {
         let mut parts = Vec::new();
         self.records(None, &mut |part| parts.push(part))?;
         for Part { start, end, inode, of: preallocated } in apart(parts)? {
             let compression = if preallocated { Compression::Prealloc } else { Compression::None };
             each(inode, ExtentItem::whole(start, end - start, compression));
         }
-        Ok(())
+        Ok(Vec::new())
     }
 }
 

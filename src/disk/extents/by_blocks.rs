@@ -1,7 +1,7 @@
 //! Extents of files that share nothing, made of the blocks that `stat` reports: one each, and
 //! one more of what is reserved for a compressed file.
 
-use crate::fs::{Compressed, Compression, ExtentItem, ExtentReader, InodeBlocks};
+use crate::fs::{Compressed, Compression, ExtentItem, ExtentReader, InodeBlocks, Stretch};
 use std::io;
 
 /// What inodes take, as far as a walk met them.
@@ -74,9 +74,9 @@ impl ExtentReader for ByBlocks {
         self.block_size
     }
 
-    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+    fn read(&self, _: &Stretch, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<Vec<Stretch>> {
         self.items.iter().for_each(|&(ino, item)| each(ino, item));
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn tells_unwritten(&self) -> bool {

@@ -14,7 +14,8 @@ use crate::disk::observe::Shared;
 use crate::disk::walk::{EntryStat, WalkDirectory, WalkEntry};
 use crate::fs::{
     Compressed, Compression, ExtentItem, ExtentReader, ExtentSource, FileExtents, FileType,
-    InodeBlocks, Mapped, Part, Place, RegularFile, SizeIs, Stat, Subvolume, apart, damaged,
+    InodeBlocks, Mapped, Part, Place, RegularFile, SizeIs, Stat, Stretch, Subvolume, apart,
+    damaged,
 };
 use crate::warning::{WarningKind, Warnings};
 use hashbrown::HashSet;
@@ -402,14 +403,14 @@ impl ExtentReader for Reader {
         Ok([self.own(), OTHER].map(subvolume).to_vec())
     }
 
-    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+    fn read(&self, _: &Stretch, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<Vec<Stretch>> {
         self.items.iter().for_each(|&(ino, item)| each(ino, item));
-        Ok(())
+        Ok(Vec::new())
     }
 
-    fn read_starts(&self, _: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
+    fn read_starts(&self, _: &Stretch, each: &mut dyn FnMut(u64)) -> io::Result<Vec<Stretch>> {
         self.shared.iter().for_each(|&start| each(start));
-        Ok(())
+        Ok(Vec::new())
     }
 
     fn sizes_are(&self) -> SizeIs {

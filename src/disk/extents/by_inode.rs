@@ -1,7 +1,7 @@
 //! What inodes take in extents one by one, for questions about less than a path.
 
 use super::ExtentSizes;
-use crate::disk::inodes::ByNumber;
+use super::numbers::Numbers;
 use crate::graph::Rows;
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use std::collections::HashMap;
 /// among them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct ExtentsByInode {
-    numbers: ByNumber,
+    numbers: Numbers,
     /// The owner of each, as [`Extents::owners`](super::Extents::owners) has it.
     owners: Vec<u32>,
     /// What each takes that no other does, and nothing outside holds.
@@ -53,7 +53,7 @@ const NOBODY: u32 = u32::MAX;
 impl ExtentsByInode {
     /// The place of the inode of this number.
     pub(crate) fn place(&self, ino: u64) -> Option<u32> {
-        self.numbers.get(ino)
+        self.numbers.place(ino)
     }
 
     /// Whose the inode at each place is; nobody's where it is not of the scan.
@@ -151,7 +151,7 @@ impl Building {
     /// `own` is what inodes take without extents.
     pub(super) fn new(
         paths: u32,
-        numbers: ByNumber,
+        numbers: Numbers,
         owners: Vec<u32>,
         own: Vec<ExtentSizes>,
     ) -> Self {
@@ -207,8 +207,7 @@ mod tests {
 
     #[test]
     fn what_inodes_share_goes_with_the_last_of_them() {
-        let mut numbers = ByNumber::default();
-        (0..4).for_each(|place| _ = numbers.get_or_insert(u64::from(place) + 10, place));
+        let numbers = Numbers::from_ascending(10..14);
         let own = vec![ExtentSizes::default(); 4];
         // The last is an unused link.
         let mut building = Building::new(1, numbers, vec![0, 0, 1, NOBODY], own);

@@ -1,15 +1,20 @@
 //! Reading the extents of what a scan met, and finding out who uses which.
 
 use super::by_inode::Building;
-use super::holding::Holding;
-use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, WRITTEN_MEANWHILE};
-use crate::disk::inodes::{ByNumber, Inode, blocks};
-use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, SizeIs, damaged};
+use super::holding::{Holding, each_holding};
+use super::numbers::Numbers;
+use super::stretches::{Shown, add_to, read_store};
+use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, Holder, WRITTEN_MEANWHILE};
+use crate::disk::inodes::{Inode, blocks};
+use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, SizeIs, Subvolume, damaged};
 use crate::graph::Rows;
 use crate::text::format_count;
+use crate::threads;
 use crate::warning::{WarningKind, Warnings};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::AtomicU64;
 
 /// A file that a walk met, whose inode has no other name.
 #[derive(Clone, Copy, Debug)]
@@ -69,16 +74,6 @@ struct Reference {
     compression: Compression,
 }
 
-/// What was seen of one inode.
-#[derive(Clone, Copy)]
-struct Seen {
-    owner: u32,
-    /// Blocks that `stat` reported, in units of 512 bytes.
-    blocks: u32,
-    /// Bytes of its contents that have a place in the file system.
-    bytes: u64,
-}
-
 /// The owner that unused links of `.links` are.
 const UNUSED_LINKS: u32 = u32::MAX;
 /// How often a tree is read that was written to meanwhile.
@@ -97,31 +92,33 @@ pub(in crate::disk) fn gather(
     at: &[u8],
     warnings: &mut Warnings,
 ) -> io::Result<Extents> {
-    let mut own = Own::new(met, reader);
-    let ((), at_rest) = read_at_rest(reader, || own.read(reader))?;
+    threads::ready();
+    let own = Own::new(met, reader);
+    let (found, at_rest) = read_at_rest(reader, || own.read(reader))?;
     if !at_rest {
         warnings.push(WarningKind::Uncertain, at, WRITTEN_MEANWHILE);
     }
     let elsewhere = warn_of_elsewhere(met, at, warnings);
-    let unwritten = own.warn_of_unwritten(reader, at, warnings);
+    let unwritten = own.warn_of_unwritten(&found, reader, at, warnings);
     let left_out = elsewhere || unwritten || own.not_shown > 0;
     let freed_left_out = own.warn_of_links(at, warnings) || left_out;
-    // Stable: equal ones stay in the order of inodes.
-    radsort::sort_by_key(&mut own.references, |reference| reference.start);
-    let starts = own.references.chunk_by(|a, b| a.start == b.start).map(|chunk| chunk[0].start);
-    let mut holding = Holding::new(starts);
-    let all_read = holding.read(reader, (&own.elsewhere, &own.lower), at, warnings)?;
+    let InOwn { references, elsewhere, lower, sizes, unused_links, by_inode, totals, .. } = found;
+    let extents = Numbers::from_ascending(references.iter().map(|reference| reference.start));
+    let mut holding = Holding::new(extents.len());
+    let outside = (&elsewhere[..], &lower[..]);
+    let all_read =
+        each_holding(reader, &extents, outside, (at, warnings), &mut |subvolume, marked| {
+            let Subvolume { id, path, snapshot, unknown, lower, .. } = subvolume;
+            let own = id == reader.own();
+            holding.add(Holder { path, snapshot, own, unknown, lower }, marked);
+        })?;
+    drop((extents, elsewhere, lower));
     let chunks = match reader.chunks() {
         Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => return Err(error),
         chunks => chunks.unwrap_or_default(),
     };
-    let by_inode = met.by_inode.then(|| {
-        let owners = own.seen.iter().map(|seen| seen.owner).collect();
-        let (numbers, sizes) =
-            (std::mem::take(&mut own.numbers), std::mem::take(&mut own.by_inode));
-        Building::new(met.paths as u32, numbers, owners, sizes.unwrap_or_default())
-    });
-    let Own { references, sizes, unused_links, totals, asked, .. } = own;
+    let Own { numbers, owners, asked, .. } = own;
+    let by_inode = by_inode.map(|sizes| Building::new(met.paths as u32, numbers, owners, sizes));
     let mut grouping = Grouping {
         extents: Extents {
             own: sizes,
@@ -191,28 +188,95 @@ fn warn_of_elsewhere(met: &Met<'_>, at: &[u8], warnings: &mut Warnings) -> bool 
     files > 0
 }
 
-/// What the tree of the store says of the inodes that a scan met, and of others.
+/// The inodes that a scan met, of the store's tree.
 struct Own {
-    /// Where in `seen` an inode number is.
-    numbers: ByNumber,
-    seen: Vec<Seen>,
+    /// Their numbers …
+    numbers: Numbers,
+    /// … and, by place among them, whose they are …
+    owners: Vec<u32>,
+    /// … and the blocks that `stat` reported, in units of 512 bytes.
+    blocks: Vec<u32>,
     /// How many with blocks are not shown, and how many unused links of `.links`.
     not_shown: u64,
     links_not_shown: u64,
     /// By owner: whether it is of the paths asked for.
     asked: Vec<bool>,
+    /// Whether extents are kept by inode.
+    by_inode: bool,
+}
+
+/// What the tree of the store says of those inodes, and of others.
+struct InOwn {
+    /// By address, those to one extent in the order of inodes.
     references: Vec<Reference>,
     /// Extents that files outside the scan refer to.
     elsewhere: Vec<u64>,
     /// Extents that files in lower layers of an overlay refer to.
     lower: Vec<u64>,
+    /// By inode: bytes of its contents that have a place in the file system.
+    bytes: Vec<u64>,
     /// By owner, without extents.
     sizes: Vec<ExtentSizes>,
     unused_links: ExtentSizes,
-    /// By place in `seen`, where extents are kept by inode.
+    /// By inode, where extents are kept so.
     by_inode: Option<Vec<ExtentSizes>>,
     /// The same by compression, of the paths asked for.
     totals: Vec<CompressionSizes>,
+}
+
+/// What is summed by several threads, as [`InOwn`] has it.
+struct Sums {
+    bytes: Vec<AtomicU64>,
+    sizes: Vec<Sizes>,
+    by_inode: Option<Vec<Sizes>>,
+}
+
+/// What is not of extents.
+#[derive(Default)]
+struct Sizes {
+    referenced: AtomicU64,
+    inline: AtomicU64,
+}
+
+impl Sizes {
+    fn add(&self, sizes: &ExtentSizes) {
+        add_to(&self.referenced, sizes.referenced_size);
+        add_to(&self.inline, sizes.inline_size);
+    }
+
+    fn into_sizes(self) -> ExtentSizes {
+        ExtentSizes {
+            referenced_size: self.referenced.into_inner(),
+            inline_size: self.inline.into_inner(),
+            ..ExtentSizes::default()
+        }
+    }
+}
+
+/// What came of a stretch, as [`InOwn`] has it.
+struct InStretch {
+    references: Vec<Reference>,
+    elsewhere: Vec<u64>,
+    lower: Vec<u64>,
+    unused_links: ExtentSizes,
+    totals: Vec<CompressionSizes>,
+}
+
+impl Default for InStretch {
+    fn default() -> Self {
+        let total = |compression| CompressionSizes {
+            compression,
+            sizes: ExtentSizes::default(),
+            inline_uncompressed_size: 0,
+        };
+        Self {
+            references: Vec::new(),
+            elsewhere: Vec::new(),
+            lower: Vec::new(),
+            unused_links: ExtentSizes::default(),
+            totals: Compression::ALL.map(total).to_vec(),
+        }
+    }
 }
 
 impl Own {
@@ -229,78 +293,78 @@ impl Own {
         let inodes = inodes.map(|(owner, inode)| (inode.ino, owner, blocks(inode.disk_size())));
         let links = met.unused_links.iter();
         let links = links.map(|&(ino, disk_size)| (ino, UNUSED_LINKS, blocks(disk_size)));
-        let mut own = Self {
-            numbers: ByNumber::default(),
-            seen: Vec::new(),
-            not_shown: 0,
-            links_not_shown: 0,
+        let (mut not_shown, mut links_not_shown) = (0, 0);
+        let mut all: Vec<(u64, u32, u32)> = files.chain(inodes).chain(links).collect();
+        all.retain(|&(ino, owner, blocks)| {
+            let shows = reader.shows(ino);
+            match owner {
+                _ if shows => {}
+                UNUSED_LINKS => links_not_shown += 1,
+                _ => not_shown += u64::from(blocks > 0),
+            }
+            shows
+        });
+        // Stable: should a file have been met under two names meanwhile, the first counts.
+        all.par_sort_by_key(|&(ino, ..)| ino);
+        all.dedup_by_key(|&mut (ino, ..)| ino);
+        Self {
+            numbers: Numbers::from_ascending(all.iter().map(|&(ino, ..)| ino)),
+            owners: all.iter().map(|&(_, owner, _)| owner).collect(),
+            blocks: all.iter().map(|&(.., blocks)| blocks).collect(),
+            not_shown,
+            links_not_shown,
             asked,
-            references: Vec::new(),
+            by_inode: met.by_inode,
+        }
+    }
+
+    /// Reads the tree.
+    fn read(&self, reader: &dyn ExtentReader) -> io::Result<InOwn> {
+        let sizes = |count| std::iter::repeat_with(Sizes::default).take(count).collect();
+        let sums = Sums {
+            bytes: std::iter::repeat_with(AtomicU64::default).take(self.owners.len()).collect(),
+            sizes: sizes(self.asked.len()),
+            by_inode: self.by_inode.then(|| sizes(self.owners.len())),
+        };
+        let each = |found: &mut InStretch, shown, item| self.add(found, &sums, shown, item);
+        let stretches = read_store(reader, &self.numbers, &each)?;
+        let sizes = |sizes: Vec<Sizes>| sizes.into_iter().map(Sizes::into_sizes).collect();
+        let mut found = InOwn {
+            references: Vec::with_capacity(stretches.iter().map(|of| of.references.len()).sum()),
             elsewhere: Vec::new(),
             lower: Vec::new(),
-            sizes: Vec::new(),
+            bytes: sums.bytes.into_iter().map(AtomicU64::into_inner).collect(),
+            sizes: sizes(sums.sizes),
             unused_links: ExtentSizes::default(),
-            by_inode: met.by_inode.then(Vec::new),
-            totals: Vec::new(),
+            by_inode: sums.by_inode.map(sizes),
+            totals: InStretch::default().totals,
         };
-        let all = files.chain(inodes).chain(links);
-        for (ino, owner, blocks) in all {
-            if !reader.shows(ino) {
-                match owner {
-                    UNUSED_LINKS => own.links_not_shown += 1,
-                    _ => own.not_shown += u64::from(blocks > 0),
-                }
-                continue;
-            }
-            // Once only, should a file have been met under two names meanwhile.
-            let next = own.seen.len() as u32;
-            if own.numbers.get_or_insert(ino, next) == next {
-                own.seen.push(Seen { owner, blocks, bytes: 0 });
+        for stretch in stretches {
+            found.references.extend(stretch.references);
+            found.elsewhere.extend(stretch.elsewhere);
+            found.lower.extend(stretch.lower);
+            found.unused_links.add(stretch.unused_links);
+            for (sum, total) in found.totals.iter_mut().zip(stretch.totals) {
+                sum.sizes.add(total.sizes);
+                let inline = &mut sum.inline_uncompressed_size;
+                *inline = inline.saturating_add(total.inline_uncompressed_size);
             }
         }
-        own
+        // Stable: equal ones stay in the order of inodes.
+        found.references.par_sort_by_key(|reference| reference.start);
+        Ok(found)
     }
 
-    /// Reads the tree, anew if it was read before.
-    fn read(&mut self, reader: &dyn ExtentReader) -> io::Result<()> {
-        self.references.clear();
-        self.elsewhere.clear();
-        self.lower.clear();
-        self.seen.iter_mut().for_each(|seen| seen.bytes = 0);
-        self.sizes = vec![ExtentSizes::default(); self.asked.len()];
-        self.unused_links = ExtentSizes::default();
-        if let Some(sizes) = &mut self.by_inode {
-            *sizes = vec![ExtentSizes::default(); self.seen.len()];
+    fn add(&self, found: &mut InStretch, sums: &Sums, shown: Shown, item: ExtentItem) {
+        if let ExtentItem::Extent { start, .. } = item {
+            match shown {
+                Shown { is_lower: true, .. } => found.lower.push(start),
+                Shown { place: None, .. } => found.elsewhere.push(start),
+                Shown { place: Some(_), .. } => {}
+            }
         }
-        self.totals = (Compression::ALL.into_iter())
-            .map(|compression| CompressionSizes {
-                compression,
-                sizes: ExtentSizes::default(),
-                inline_uncompressed_size: 0,
-            })
-            .collect();
-        let mut at = (None, None, false);
-        reader.read(&mut |ino, item| {
-            if at.0 != Some(ino) {
-                let index = self.numbers.get(ino);
-                at = (Some(ino), index, reader.is_lower(ino, index.is_some()));
-            }
-            if let ExtentItem::Extent { start, .. } = item {
-                match at {
-                    (_, _, true) => self.lower.push(start),
-                    (_, None, false) => self.elsewhere.push(start),
-                    (_, Some(_), false) => {}
-                }
-            }
-            if let Some(index) = at.1 {
-                self.add(index, item);
-            }
-        })
-    }
-
-    fn add(&mut self, index: u32, item: ExtentItem) {
-        let seen = &mut self.seen[index as usize];
-        let owner = seen.owner;
+        let Some(place) = shown.place else { return };
+        let owner = self.owners[place as usize];
         let (compression, bytes, sizes) = match item {
             ExtentItem::Inline { compression, size, uncompressed_size } => {
                 let sizes = ExtentSizes { inline_size: size, ..ExtentSizes::default() };
@@ -313,24 +377,24 @@ impl Own {
                 referenced_size,
                 compression,
             } => {
-                let owner = if self.by_inode.is_some() { index } else { owner };
+                let owner = if self.by_inode { place } else { owner };
                 let reference =
                     Reference { start, disk_size, uncompressed_size, owner, compression };
-                self.references.push(reference);
+                found.references.push(reference);
                 let sizes = ExtentSizes { referenced_size, ..ExtentSizes::default() };
                 (compression, referenced_size, sizes)
             }
         };
-        seen.bytes = seen.bytes.saturating_add(bytes);
-        match self.sizes.get_mut(owner as usize) {
-            Some(sum) => sum.add(sizes),
-            None => self.unused_links.add(sizes),
+        add_to(&sums.bytes[place as usize], bytes);
+        match sums.sizes.get(owner as usize) {
+            Some(sum) => sum.add(&sizes),
+            None => found.unused_links.add(sizes),
         }
-        if let Some(by_inode) = &mut self.by_inode {
-            by_inode[index as usize].add(sizes);
+        if let Some(by_inode) = &sums.by_inode {
+            by_inode[place as usize].add(&sizes);
         }
         if self.asked.get(owner as usize) == Some(&true) {
-            let total = &mut self.totals[compression as usize];
+            let total = &mut found.totals[compression as usize];
             total.sizes.add(sizes);
             if sizes.inline_size > 0 {
                 let sum = &mut total.inline_uncompressed_size;
@@ -356,12 +420,14 @@ impl Own {
     /// any.
     fn warn_of_unwritten(
         &self,
+        found: &InOwn,
         reader: &dyn ExtentReader,
         at: &[u8],
         warnings: &mut Warnings,
     ) -> bool {
-        let differs = |seen: &&Seen| is_unwritten(seen.bytes, seen.blocks, reader);
-        let files = self.seen.iter().filter(differs).count() as u64;
+        let files = found.bytes.iter().zip(&self.blocks);
+        let differs = |&(&bytes, &blocks): &(&u64, &u32)| is_unwritten(bytes, blocks, reader);
+        let files = files.filter(differs).count() as u64;
         warn_of_unwritten(files, at, warnings);
         files > 0
     }

@@ -2,17 +2,22 @@
 //! because others are equal.
 
 use super::gather::{is_unwritten, read_at_rest, sizes_are, warn_of_unwritten};
-use super::holding::{read_starts, subvolumes};
+use super::holding::{Marked, each_holding};
+use super::numbers::Numbers;
+use super::stretches::{Shown, add_to, read_store};
 use super::{
     ExtentsOption, Physical, WRITTEN_MEANWHILE, far_more, physical_unknown, warn_if_asked,
 };
+use crate::disk::DiskScan;
 use crate::disk::inodes::blocks;
-use crate::disk::{ByNumber, DiskScan};
 use crate::fs::{Compression, ExtentItem, ExtentReader, SizeIs, StoreFiles};
 use crate::graph::saturating_sum;
+use crate::threads;
 use crate::warning::{WarningKind, Warnings};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What goes with some inodes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,27 +175,66 @@ struct User {
     /// Its blocks, in units of 512 bytes.
     blocks: u32,
     /// Bytes of its contents that have a place in the file system.
-    bytes: u64,
+    bytes: AtomicU64,
     /// Where in the order it goes, or [`STAYS`].
     goes: u32,
 }
 
 /// Those of the inodes, by number.
-fn users(inodes: GoingInodes<'_>) -> (ByNumber, Vec<User>) {
-    let (mut numbers, mut users) = (ByNumber::default(), Vec::with_capacity(inodes.all.len()));
-    for &(ino, disk_size) in inodes.all {
-        let next = users.len() as u32;
-        if numbers.get_or_insert(ino, next) == next {
-            users.push(User { blocks: blocks(disk_size), bytes: 0, goes: STAYS });
-        }
-    }
+fn users(inodes: GoingInodes<'_>) -> (Numbers, Vec<User>) {
+    let mut all = inodes.all.to_vec();
+    all.par_sort_by_key(|&(ino, _)| ino);
+    all.dedup_by_key(|&mut (ino, _)| ino);
+    let numbers = Numbers::from_ascending(all.iter().map(|&(ino, _)| ino));
+    let user = |&(_, disk_size): &(u64, u64)| User {
+        blocks: blocks(disk_size),
+        bytes: AtomicU64::new(0),
+        goes: STAYS,
+    };
+    let mut users: Vec<User> = all.iter().map(user).collect();
     for (at, &ino) in (0u32..).zip(inodes.gone) {
-        if let Some(user) = numbers.get(ino) {
+        if let Some(user) = numbers.place(ino) {
             let goes = &mut users[user as usize].goes;
             *goes = at.min(*goes);
         }
     }
     (numbers, users)
+}
+
+/// What came of a stretch.
+#[derive(Default)]
+struct InStretch {
+    used: Vec<Used>,
+    /// Extents that others refer to.
+    elsewhere: Vec<u64>,
+}
+
+/// Notes what an inode holds.
+fn add(found: &mut InStretch, users: &[User], shown: Shown, item: ExtentItem) {
+    let user = shown.place.map(|place| &users[place as usize]);
+    let bytes = match item {
+        ExtentItem::Inline { uncompressed_size, .. } => uncompressed_size,
+        ExtentItem::Extent {
+            start,
+            disk_size,
+            uncompressed_size,
+            referenced_size,
+            compression,
+        } => {
+            if user.is_none() || shown.is_lower {
+                found.elsewhere.push(start);
+            }
+            if let Some(user) = user {
+                let last = user.goes;
+                let used = Used { start, disk_size, uncompressed_size, compression, last };
+                found.used.push(used);
+            }
+            referenced_size
+        }
+    };
+    if let Some(user) = user {
+        add_to(&user.bytes, bytes);
+    }
 }
 
 fn extents_of(
@@ -204,56 +248,36 @@ fn extents_of(
         let sizes_are = SizeIs::Exact;
         return Ok(GoingExtents { sizes: Vec::new(), sizes_are, equal: None, name_size });
     }
-    let (numbers, mut users) = users(inodes);
-    // Each extent once, by its address.
-    let (mut places, mut extents) = (ByNumber::default(), Vec::<Used>::new());
-    let mut elsewhere = Vec::new();
-    reader.read(&mut |ino, item| {
-        let user = numbers.get(ino).map(|user| &mut users[user as usize]);
-        let (start, disk_size, uncompressed_size, compression, bytes) = match item {
-            ExtentItem::Inline { uncompressed_size, .. } => {
-                if let Some(user) = user {
-                    user.bytes = user.bytes.saturating_add(uncompressed_size);
-                }
-                return;
-            }
-            ExtentItem::Extent {
-                start,
-                disk_size,
-                uncompressed_size,
-                referenced_size,
-                compression,
-            } => (start, disk_size, uncompressed_size, compression, referenced_size),
-        };
-        if user.is_none() || reader.is_lower(ino, true) {
-            elsewhere.push(start);
-        }
-        let Some(user) = user else { return };
-        user.bytes = user.bytes.saturating_add(bytes);
-        let last = user.goes;
-        let place = places.get_or_insert(start, extents.len() as u32) as usize;
-        match extents.get_mut(place) {
-            Some(extent) => {
-                extent.last = extent.last.max(last);
-                // What is not all written to has no checksums of all of it.
-                extent.compression = extent.compression.max(compression);
-            }
-            None => extents.push(Used { start, disk_size, uncompressed_size, compression, last }),
-        }
-    })?;
-    let mut hold = |start: u64| {
-        if let Some(at) = places.get(start) {
-            extents[at as usize].last = HELD;
-        }
-    };
-    elsewhere.into_iter().for_each(&mut hold);
-    let mut all_read = true;
-    for subvolume in subvolumes(reader, at, warnings)? {
-        if subvolume.id != reader.own() && !subvolume.lower {
-            all_read &= read_starts(reader, &subvolume, warnings, &mut hold)?;
-        }
+    threads::ready();
+    let (numbers, users) = users(inodes);
+    let each = |found: &mut InStretch, shown, item| add(found, &users, shown, item);
+    let (mut extents, mut elsewhere) = (Vec::new(), Vec::new());
+    for stretch in read_store(reader, &numbers, &each)? {
+        extents.extend(stretch.used);
+        elsewhere.extend(stretch.elsewhere);
     }
-    let unwritten = users.iter().filter(|user| is_unwritten(user.bytes, user.blocks, reader));
+    drop(numbers);
+    // Stable, and each extent once: of several references the first says what it is.
+    extents.par_sort_by_key(|extent| extent.start);
+    extents.dedup_by(|next, extent| {
+        let same = next.start == extent.start;
+        if same {
+            extent.last = extent.last.max(next.last);
+            // What is not all written to has no checksums of all of it.
+            extent.compression = extent.compression.max(next.compression);
+        }
+        same
+    });
+    let places = Numbers::from_ascending(extents.iter().map(|extent| extent.start));
+    let mut held = |_, marked: &Marked| {
+        marked.places().for_each(|place| extents[place as usize].last = HELD);
+    };
+    let outside = (&elsewhere[..], &[][..]);
+    let all_read = each_holding(reader, &places, outside, (at, warnings), &mut held)?;
+    drop((places, elsewhere));
+    let unwritten = users
+        .iter()
+        .filter(|user| is_unwritten(user.bytes.load(Ordering::Relaxed), user.blocks, reader));
     let unwritten = unwritten.count() as u64;
     warn_of_unwritten(unwritten, at, warnings);
     let mut sizes = vec![0u64; inodes.gone.len()];
@@ -310,8 +334,7 @@ fn equal(reader: &dyn ExtentReader, mut extents: Vec<Used>) -> io::Result<Option
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fs::{Subvolume, damaged};
-    use std::sync::atomic::{AtomicU64, Ordering};
+    use crate::fs::{Stretch, Subvolume, damaged};
 
     /// Inode 10 and 11 of 4 KiB each, 11 with blocks that are in no tree if `unwritten`; and
     /// a second subvolume.
@@ -339,16 +362,20 @@ mod tests {
             Ok([0, 1].map(|id| Subvolume { id, ..Subvolume::default() }).to_vec())
         }
 
-        fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+        fn read(
+            &self,
+            _: &Stretch,
+            each: &mut dyn FnMut(u64, ExtentItem),
+        ) -> io::Result<Vec<Stretch>> {
             for ino in [10, 11] {
                 each(ino, ExtentItem::whole(ino * 4096, 4096, Compression::None));
             }
-            Ok(())
+            Ok(Vec::new())
         }
 
-        fn read_starts(&self, _: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
+        fn read_starts(&self, _: &Stretch, each: &mut dyn FnMut(u64)) -> io::Result<Vec<Stretch>> {
             each(11 * 4096);
-            if self.unreadable { Err(damaged("")) } else { Ok(()) }
+            if self.unreadable { Err(damaged("")) } else { Ok(Vec::new()) }
         }
     }
 

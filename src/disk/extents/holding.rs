@@ -1,96 +1,134 @@
 //! Who refers from outside a scan to the extents of what it met.
 
+use super::numbers::Numbers;
+use super::stretches::{self, ReadStretches};
 use super::{Holder, kind_of};
-use crate::disk::inodes::ByNumber;
-use crate::fs::{ExtentReader, Subvolume};
+use crate::fs::{ExtentReader, Stretch, Subvolume};
+use crate::threads;
 use crate::warning::{WarningKind, Warnings};
+use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Who refers to extents from outside.
-pub(super) struct Holding {
-    /// The place of each extent by its address.
-    extents: ByNumber,
-    /// For each extent, a set of holders.
-    pub(super) of_extents: Vec<u32>,
-    /// Sets of indexes of holders; the first is empty.
-    pub(super) sets: Vec<Vec<u32>>,
-    /// The set that comes of one by one holder more.
-    next: HashMap<(u32, u32), u32>,
-    pub(super) holders: Vec<Holder>,
+/// How many subvolumes are read at once; each takes a bit for each extent.
+const SUBVOLUMES: usize = 64;
+/// How many references are looked for in one go.
+const REFERENCES: usize = 4096;
+
+/// Some extents, by place.
+pub(super) struct Marked(Vec<AtomicU64>);
+
+impl Marked {
+    fn new(extents: usize) -> Self {
+        Self((0..extents.div_ceil(64)).map(|_| AtomicU64::new(0)).collect())
+    }
+
+    fn mark(&self, place: u32) {
+        let (word, bit) = (&self.0[place as usize / 64], 1 << (place % 64));
+        if word.load(Ordering::Relaxed) & bit == 0 {
+            word.fetch_or(bit, Ordering::Relaxed);
+        }
+    }
+
+    /// Marks those at some addresses.
+    fn mark_all(&self, extents: &Numbers, addresses: &[u64]) {
+        threads::ready();
+        addresses.par_chunks(REFERENCES).for_each(|addresses| {
+            let mut hand = 0;
+            for &start in addresses {
+                extents.place_near(start, &mut hand).into_iter().for_each(|place| self.mark(place));
+            }
+        });
+    }
+
+    /// Their places, ascending.
+    pub(super) fn places(&self) -> impl Iterator<Item = u32> + '_ {
+        (0u32..).zip(&self.0).flat_map(|(at, word)| {
+            let mut word = word.load(Ordering::Relaxed);
+            std::iter::from_fn(move || {
+                let bit = (word != 0).then(|| word.trailing_zeros())?;
+                word &= word - 1;
+                Some(at * 64 + bit)
+            })
+        })
+    }
 }
 
-impl Holding {
-    pub(super) fn new(starts: impl Iterator<Item = u64>) -> Self {
-        let mut extents = ByNumber::default();
-        let mut count = 0;
-        for start in starts {
-            extents.get_or_insert(start, count);
-            count += 1;
+/// Looks for references to extents from files of the store's subvolume outside the scan, from
+/// those in lower layers, and from all other subvolumes, and shows which have any, and to what;
+/// whether all of them could be read.
+///
+/// # Errors
+/// Those of [`ExtentReader::subvolumes`], and `QuotaExceeded`.
+pub(super) fn each_holding(
+    reader: &dyn ExtentReader,
+    extents: &Numbers,
+    (elsewhere, lower): (&[u64], &[u64]),
+    (at, warnings): (&[u8], &mut Warnings),
+    each: &mut dyn FnMut(Subvolume, &Marked),
+) -> io::Result<bool> {
+    threads::ready();
+    let mut all_read = true;
+    let mut rest = subvolumes(reader, at, warnings)?.into_iter();
+    loop {
+        let together: Vec<Subvolume> = rest.by_ref().take(SUBVOLUMES).collect();
+        if together.is_empty() {
+            return Ok(all_read);
         }
-        Self {
-            extents,
-            of_extents: vec![0; count as usize],
-            sets: vec![Vec::new()],
-            next: HashMap::new(),
-            holders: Vec::new(),
-        }
-    }
-
-    /// Looks for references from files of the store's subvolume outside the scan, from those in
-    /// lower layers, and from all other subvolumes; whether all of these could be read.
-    pub(super) fn read(
-        &mut self,
-        reader: &dyn ExtentReader,
-        (elsewhere, lower): (&[u64], &[u64]),
-        at: &[u8],
-        warnings: &mut Warnings,
-    ) -> io::Result<bool> {
-        let mut all_read = true;
-        for subvolume in subvolumes(reader, at, warnings)? {
-            let own = subvolume.id == reader.own();
-            let holder = self.holders.len() as u32;
-            let mut found = false;
-            if own {
-                elsewhere.iter().for_each(|&start| found |= self.hold(start, holder));
+        let read = |subvolume: &Subvolume| {
+            let marked = Marked::new(extents.len());
+            let read = if subvolume.id == reader.own() {
+                marked.mark_all(extents, elsewhere);
+                Ok(())
             } else if subvolume.lower {
-                lower.iter().for_each(|&start| found |= self.hold(start, holder));
+                marked.mark_all(extents, lower);
+                Ok(())
             } else {
-                let each = &mut |start| found |= self.hold(start, holder);
-                all_read &= read_starts(reader, &subvolume, warnings, each)?;
-            }
-            if found {
-                let Subvolume { path, snapshot, unknown, lower, .. } = subvolume;
-                self.holders.push(Holder { path, snapshot, own, unknown, lower });
-            }
-        }
-        Ok(all_read)
-    }
-
-    /// Notes that a holder refers to the extent at an address, if it is one of these.
-    fn hold(&mut self, start: u64, holder: u32) -> bool {
-        let Some(extent) = self.extents.get(start) else { return false };
-        let set = &mut self.of_extents[extent as usize];
-        if self.sets[*set as usize].last() == Some(&holder) {
-            return true;
-        }
-        *set = match self.next.get(&(*set, holder)) {
-            Some(&next) => next,
-            None => {
-                let mut with = self.sets[*set as usize].clone();
-                with.push(holder);
-                let next = self.sets.len() as u32;
-                self.sets.push(with);
-                self.next.insert((*set, holder), next);
-                next
-            }
+                read_starts(reader, subvolume, extents, &marked)
+            };
+            (marked, read)
         };
-        true
+        let mut read: Vec<_> = together.par_iter().map(read).collect();
+        let exceeds = |read: &io::Result<()>| read.as_ref().is_err_and(stretches::exceeds);
+        if let Some(at) = read.iter().position(|(_, read)| exceeds(read)) {
+            read.swap_remove(at).1?;
+        }
+        for (subvolume, (marked, read)) in together.into_iter().zip(read) {
+            if let Err(error) = read {
+                let message = format!(
+                    "cannot read what this subvolume shares with the store, which is taken to be \
+                     nothing more than was read: {error}"
+                );
+                warnings.push(kind_of(&error), subvolume.path.clone(), message);
+                all_read = false;
+            }
+            if marked.places().next().is_some() {
+                each(subvolume, &marked);
+            }
+        }
     }
+}
+
+/// Marks the extents to which another subvolume refers.
+fn read_starts(
+    reader: &dyn ExtentReader,
+    subvolume: &Subvolume,
+    extents: &Numbers,
+    marked: &Marked,
+) -> io::Result<()> {
+    let read = |stretch: &Stretch| {
+        let mut hand = 0;
+        let rest = reader.read_starts(stretch, &mut |start| {
+            extents.place_near(start, &mut hand).into_iter().for_each(|place| marked.mark(place));
+        })?;
+        Ok(((), rest))
+    };
+    ReadStretches::new(&[Stretch::whole(subvolume.id)], &read).all().map(|_| ())
 }
 
 /// The subvolumes that refer to extents; a note is about `at` where some are deleted.
-pub(super) fn subvolumes(
+fn subvolumes(
     reader: &dyn ExtentReader,
     at: &[u8],
     warnings: &mut Warnings,
@@ -109,24 +147,45 @@ pub(super) fn subvolumes(
     Ok(subvolumes)
 }
 
-/// Shows where the extents begin to which another subvolume refers; whether all of it
-/// could be read.
-pub(super) fn read_starts(
-    reader: &dyn ExtentReader,
-    subvolume: &Subvolume,
-    warnings: &mut Warnings,
-    each: &mut dyn FnMut(u64),
-) -> io::Result<bool> {
-    match reader.read_starts(subvolume.id, each) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::QuotaExceeded => Err(error),
-        Err(error) => {
-            let message = format!(
-                "cannot read what this subvolume shares with the store, which is taken to be \
-                 nothing more than was read: {error}"
-            );
-            warnings.push(kind_of(&error), subvolume.path.clone(), message);
-            Ok(false)
+/// Who holds each extent from outside.
+pub(super) struct Holding {
+    /// For each extent, a set of holders.
+    pub(super) of_extents: Vec<u32>,
+    /// Sets of indexes of holders; the first is empty.
+    pub(super) sets: Vec<Vec<u32>>,
+    /// The set that comes of one by one holder more.
+    next: HashMap<(u32, u32), u32>,
+    pub(super) holders: Vec<Holder>,
+}
+
+impl Holding {
+    /// Of so many extents none is held.
+    pub(super) fn new(extents: usize) -> Self {
+        Self {
+            of_extents: vec![0; extents],
+            sets: vec![Vec::new()],
+            next: HashMap::new(),
+            holders: Vec::new(),
+        }
+    }
+
+    /// Adds a holder of some extents.
+    pub(super) fn add(&mut self, holder: Holder, marked: &Marked) {
+        let number = self.holders.len() as u32;
+        self.holders.push(holder);
+        for place in marked.places() {
+            let set = &mut self.of_extents[place as usize];
+            *set = match self.next.get(&(*set, number)) {
+                Some(&next) => next,
+                None => {
+                    let mut with = self.sets[*set as usize].clone();
+                    with.push(number);
+                    let next = self.sets.len() as u32;
+                    self.sets.push(with);
+                    self.next.insert((*set, number), next);
+                    next
+                }
+            };
         }
     }
 }

@@ -15,6 +15,8 @@ mod by_inode;
 mod gather;
 mod going;
 mod holding;
+mod numbers;
+mod stretches;
 
 use by_blocks::ByBlocks;
 pub(super) use by_file::{ByFile, FileTally};

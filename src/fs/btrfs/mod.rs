@@ -8,9 +8,9 @@ mod checksums;
 mod items;
 mod search;
 
-use super::extents::{Calls, Checksums, Chunk, ExtentItem, ExtentReader, Subvolume};
+use super::extents::{Calls, Checksums, Chunk, ExtentItem, ExtentReader, Stretch, Subvolume};
 use items::{CHUNK_ITEM, EXTENT_DATA, ROOT_BACKREF, ROOT_ITEM};
-use search::{Key, lookup, search};
+use search::{Key, Search, lookup, search};
 use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -35,6 +35,10 @@ const INODE_REFERENCE: u64 = 10;
 const ENTRIES_A_CALL: u64 = 38;
 /// … and so many take no longer than one waits for any answer, less than half a second.
 const CALLS: u64 = 2048;
+
+/// How many calls read a stretch at once: what is left after these is halved, for one thread
+/// or another to go on with. Numbers of inodes may be far apart, so it goes by what is there.
+const CALLS_OF_STRETCH: usize = 8;
 
 /// A btrfs file system, by an open directory of it.
 pub(super) struct Btrfs {
@@ -68,11 +72,16 @@ impl Btrfs {
         search((&self.fd, &self.calls), ROOT_TREE, (first, last), each)
     }
 
-    /// Shows what each inode of a tree holds, as [`ExtentReader::read`] does.
-    fn contents(&self, tree: u64, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
-        let first = Key::new(FIRST_FREE, 0, 0);
-        let last = Key::new(LAST_FREE, u8::MAX, u64::MAX);
-        search((&self.fd, &self.calls), tree, (first, last), &mut |key, item| {
+    /// Shows what each inode of a stretch holds, as [`ExtentReader::read`] does.
+    fn contents(
+        &self,
+        stretch: &Stretch,
+        each: &mut dyn FnMut(u64, ExtentItem),
+    ) -> io::Result<Vec<Stretch>> {
+        let first = Key::of(stretch.first).max(Key::new(FIRST_FREE, 0, 0));
+        let last = Key::of(stretch.last).min(Key::new(LAST_FREE, u8::MAX, u64::MAX));
+        let mut search = Search::new((&self.fd, &self.calls), stretch.tree, last);
+        let next = search.show(first, CALLS_OF_STRETCH, &mut |key, item| {
             // Items of all kinds come.
             if key.kind == EXTENT_DATA
                 && let Some(item) = items::extent(item)?
@@ -80,7 +89,14 @@ impl Btrfs {
                 each(key.object, item);
             }
             Ok(())
-        })
+        })?;
+        let Some(next) = next else { return Ok(Vec::new()) };
+        let last = match stretch.is_open() {
+            true => search.last_object(next, LAST_FREE)?,
+            false => Some(last),
+        };
+        let rest = last.map(|last| Stretch { last: last.as_tree_key(), ..*stretch });
+        Ok(rest.map_or_else(Vec::new, |rest| rest.halves(next.as_tree_key())))
     }
 
     /// The path of a subvolume below the top level, as far as it is known.
@@ -187,12 +203,20 @@ impl ExtentReader for Btrfs {
         Ok(chunks)
     }
 
-    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
-        self.contents(self.own, each)
+    fn read(
+        &self,
+        stretch: &Stretch,
+        each: &mut dyn FnMut(u64, ExtentItem),
+    ) -> io::Result<Vec<Stretch>> {
+        self.contents(stretch, each)
     }
 
-    fn read_starts(&self, tree: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
-        self.contents(tree, &mut |_, item| {
+    fn read_starts(
+        &self,
+        stretch: &Stretch,
+        each: &mut dyn FnMut(u64),
+    ) -> io::Result<Vec<Stretch>> {
+        self.contents(stretch, &mut |_, item| {
             if let ExtentItem::Extent { start, .. } = item {
                 each(start);
             }

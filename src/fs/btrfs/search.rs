@@ -3,7 +3,7 @@
 
 #![allow(unsafe_code, reason = "rustix has no safe function for calls of one file system")]
 
-use super::super::extents::{Calls, damaged};
+use super::super::extents::{Calls, TreeKey, damaged};
 use super::super::ioctl::{Direction, call};
 use std::io;
 use std::mem::offset_of;
@@ -27,6 +27,14 @@ pub(super) struct Key {
 impl Key {
     pub(super) const fn new(object: u64, kind: u8, offset: u64) -> Self {
         Self { object, kind, offset }
+    }
+
+    pub(super) fn of((object, kind, offset): TreeKey) -> Self {
+        Self { object, kind, offset }
+    }
+
+    pub(super) fn as_tree_key(self) -> TreeKey {
+        (self.object, self.kind, self.offset)
     }
 
     /// The one after it; `None` after the last.
@@ -91,54 +99,114 @@ pub(super) fn lookup(fd: impl AsFd, tree: u64, object: u64) -> io::Result<(u64, 
 /// # Errors
 /// `QuotaExceeded` when that takes more calls than are left.
 pub(super) fn search(
-    (fd, calls): (impl AsFd, &Calls),
+    from: (impl AsFd, &Calls),
     tree: u64,
     (first, last): (Key, Key),
     each: &mut dyn FnMut(Key, &[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut args = Box::new(SearchArgs {
-        tree,
-        min_object: 0,
-        max_object: last.object,
-        min_offset: 0,
-        max_offset: last.offset,
-        min_transaction: 0,
-        max_transaction: u64::MAX,
-        min_kind: 0,
-        max_kind: u32::from(last.kind),
-        items: 0,
-        unused: 0,
-        unused_too: [0; 4],
-        buffer_size: BUFFER as u64,
-        buffer: [0; BUFFER],
-    });
-    let mut from = first;
-    loop {
+    Search::new(from, tree, last).show(first, usize::MAX, each).map(|_| ())
+}
+
+/// Looks for items of a tree, from one key or another up to the last.
+pub(super) struct Search<'a, F> {
+    fd: F,
+    calls: &'a Calls,
+    last: Key,
+    args: Box<SearchArgs>,
+}
+
+impl<'a, F: AsFd> Search<'a, F> {
+    pub(super) fn new((fd, calls): (F, &'a Calls), tree: u64, last: Key) -> Self {
+        let args = Box::new(SearchArgs {
+            tree,
+            min_object: 0,
+            max_object: last.object,
+            min_offset: 0,
+            max_offset: last.offset,
+            min_transaction: 0,
+            max_transaction: u64::MAX,
+            min_kind: 0,
+            max_kind: u32::from(last.kind),
+            items: 0,
+            unused: 0,
+            unused_too: [0; 4],
+            buffer_size: BUFFER as u64,
+            buffer: [0; BUFFER],
+        });
+        Self { fd, calls, last, args }
+    }
+
+    /// Shows items from a key on, by so many calls; where it goes on, if there may be more.
+    pub(super) fn show(
+        &mut self,
+        first: Key,
+        calls: usize,
+        each: &mut dyn FnMut(Key, &[u8]) -> io::Result<()>,
+    ) -> io::Result<Option<Key>> {
+        let mut from = first;
+        for _ in 0..calls {
+            let Some(shown) = self.call(from, u32::MAX, each)? else { return Ok(None) };
+            match shown.next() {
+                Some(next) if next <= self.last => from = next,
+                _ => return Ok(None),
+            }
+        }
+        Ok(Some(from))
+    }
+
+    /// The first key from one on.
+    pub(super) fn first(&mut self, from: Key) -> io::Result<Option<Key>> {
+        self.call(from, 1, &mut |_, _| Ok(()))
+    }
+
+    /// The last key that an item of the last object from a key on can have, of those up to a
+    /// highest; `None` if there is none.
+    pub(super) fn last_object(&mut self, from: Key, highest: u64) -> io::Result<Option<Key>> {
+        let Some(found) = self.first(from)? else { return Ok(None) };
+        let (mut last, mut highest) = (found.object, highest);
+        while last < highest {
+            let middle = highest - (highest - last) / 2;
+            match self.first(Key::new(middle, 0, 0))? {
+                Some(found) => last = found.object,
+                None => highest = middle - 1,
+            }
+        }
+        Ok(Some(Key::new(last, u8::MAX, u64::MAX)))
+    }
+
+    /// Shows as many items as are asked for and fit in the buffer; the last of their keys, if
+    /// there are any.
+    fn call(
+        &mut self,
+        from: Key,
+        items: u32,
+        each: &mut dyn FnMut(Key, &[u8]) -> io::Result<()>,
+    ) -> io::Result<Option<Key>> {
+        let args = &mut *self.args;
         args.min_object = from.object;
         args.min_kind = u32::from(from.kind);
         args.min_offset = from.offset;
-        args.items = u32::MAX;
+        args.items = items;
         args.buffer_size = BUFFER as u64;
-        calls.take()?;
-        search_once(fd.as_fd(), &mut args)?;
+        // What it shows counts; where nothing is left it is not made.
+        self.calls.take_part(0, BUFFER)?;
+        search_once(self.fd.as_fd(), args)?;
         if args.items == 0 {
-            return Ok(());
+            return Ok(None);
         }
-        let next = show(&args.buffer, args.items, from, each)?;
-        match next.next() {
-            Some(next) if next <= last => from = next,
-            _ => return Ok(()),
-        }
+        let (last, filled) = show(&args.buffer, args.items, from, each)?;
+        self.calls.take_part(filled, BUFFER)?;
+        Ok(Some(last))
     }
 }
 
-/// Shows what a search filled its buffer with; the last key of it.
+/// Shows what a search filled its buffer with; the last key of it, and how much it filled.
 fn show(
     buffer: &[u8],
     items: u32,
     mut from: Key,
     each: &mut dyn FnMut(Key, &[u8]) -> io::Result<()>,
-) -> io::Result<Key> {
+) -> io::Result<(Key, usize)> {
     let odd = || damaged("its trees are in no order");
     let mut rest = buffer;
     let mut last = None;
@@ -159,7 +227,7 @@ fn show(
         each(key, item)?;
         (last, from, rest) = (Some(key), key, after);
     }
-    last.ok_or_else(odd)
+    Ok((last.ok_or_else(odd)?, buffer.len() - rest.len()))
 }
 
 #[cfg(test)]
@@ -184,7 +252,7 @@ mod tests {
             all.push((key, bytes.to_vec()));
             Ok(())
         });
-        last.map(|last| (last, all)).map_err(|e| e.to_string())
+        last.map(|(last, _)| (last, all)).map_err(|e| e.to_string())
     }
 
     #[test]

@@ -204,12 +204,22 @@ impl Drop for Loops {
 
 /// A scan of all paths of a store.
 pub(crate) fn scan(store: &Path) -> DiskScan {
+    scan_by(store, 2)
+}
+
+/// The same by so many threads, with extents by inode too.
+fn scan_by(store: &Path, threads: usize) -> DiskScan {
     let mut names: Vec<_> =
         fs::read_dir(store).unwrap().map(|e| e.unwrap().file_name().into_encoded_bytes()).collect();
     names.retain(|name| !name.starts_with(b"."));
     names.sort();
     let files = StoreFiles::live(Path::new("/"), store).unwrap();
-    let options = ScanOptions { whole: true, threads: Some(2), ..ScanOptions::default() };
+    let options = ScanOptions {
+        whole: true,
+        threads: Some(threads),
+        inode_extents: true,
+        ..ScanOptions::default()
+    };
     disk::scan(&files, &names, &options, &Progress::default()).unwrap()
 }
 

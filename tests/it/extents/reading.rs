@@ -207,6 +207,46 @@ fn far_more_than_the_store_is_read_only_when_asked() {
     assert_eq!((freed("auto"), freed("exact")), (Value::Null, 0.into()));
 }
 
+/// A tree is cut into stretches, which are read by as many threads as there are: all is the
+/// same, each time.
+#[test]
+fn threads_make_no_difference() {
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
+    // Many more items than one stretch shows, and numbers that are far apart.
+    for id in 1..=6 {
+        let path = btrfs.place(id, "tree");
+        fs::create_dir(&path).unwrap();
+        for n in 0..400 {
+            let at = path.join(format!("{n:0200}"));
+            fs::write(&at, format!("{n} ").repeat(if n % 9 == 0 { 5000 } else { n })).unwrap();
+            match (n % 16, id) {
+                (3, _) => fs::remove_file(&at).unwrap(),
+                (5, _) => fs::hard_link(&at, btrfs.place(id, &format!("link{n}"))).unwrap(),
+                (9, 2..) => reflink(&btrfs.place(1, &format!("tree/{n:0200}")), &at),
+                _ => {}
+            }
+        }
+        (0..500).for_each(|_| {
+            fs::write(path.join("gone"), "").unwrap();
+            fs::remove_file(path.join("gone")).unwrap();
+        });
+        if id % 3 == 0 {
+            btrfs.btrfs(&["subvolume", "snapshot", ".", &format!("snapshot{id}")]);
+        }
+    }
+    fs::write(btrfs.at.join("outside"), "").unwrap();
+    reflink(&btrfs.place(3, &format!("tree/{:0200}", 9)), &btrfs.at.join("outside"));
+    btrfs.sync();
+    let found = |threads| {
+        let scan = super::scan_by(&btrfs.made.store, threads);
+        format!("{:?} {:?}", extents(&scan), scan.warnings)
+    };
+    let alone = found(1);
+    for threads in [2, 3, 8] {
+        assert!(found(threads) == alone, "{threads}");
+    }
+}
+
 #[test]
 fn a_damaged_tree_is_said() {
     let Some(btrfs) = btrfs(&["-m", "single"], "loop") else { return };

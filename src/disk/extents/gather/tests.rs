@@ -1,6 +1,8 @@
 use super::*;
 use crate::disk::extents::{ExtentsByInode, InodeOwner};
-use crate::fs::Subvolume;
+use crate::fs::{Stretch, Subvolume};
+use proptest::collection::vec;
+use proptest::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const OWN: u64 = 256;
@@ -55,17 +57,21 @@ impl ExtentReader for Told {
         Ok(vec![Chunk { start: 0, length: 1 << 20, raw: 2, data: 1 }])
     }
 
-    fn read(&self, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<()> {
+    fn read(&self, _: &Stretch, each: &mut dyn FnMut(u64, ExtentItem)) -> io::Result<Vec<Stretch>> {
         self.own.iter().for_each(|&(ino, item)| each(ino, item));
-        Ok(())
+        Ok(Vec::new())
     }
 
-    fn read_starts(&self, tree: u64, each: &mut dyn FnMut(u64)) -> io::Result<()> {
-        assert_eq!(tree, OTHER);
+    fn read_starts(
+        &self,
+        stretch: &Stretch,
+        each: &mut dyn FnMut(u64),
+    ) -> io::Result<Vec<Stretch>> {
+        assert_eq!(stretch.tree, OTHER);
         self.other.iter().for_each(|&start| each(start));
         match self.gone {
             true => Err(io::ErrorKind::NotFound.into()),
-            false => Ok(()),
+            false => Ok(Vec::new()),
         }
     }
 
@@ -247,4 +253,164 @@ fn by_inode_extents_are_those_of_their_owners() {
     let owners: Vec<_> = by_inode.owners().collect();
     assert_eq!((owners[of(10)], owners[of(11)]), (None, Some(InodeOwner::Path(0))));
     assert_eq!(shared(by_inode), [(4096, true, both[1..].to_vec())]);
+}
+
+/// A tree that is shown in stretches of so many items, and another, which may be damaged.
+struct Cut {
+    told: Told,
+    items: usize,
+    /// At these inodes of the store's tree, and these addresses of the other.
+    damaged: [Vec<u64>; 2],
+    /// How many items may still be shown.
+    left: AtomicU64,
+}
+
+impl Cut {
+    /// Shows the beginning of what a stretch has of some items by key.
+    fn show<T: Copy>(
+        &self,
+        stretch: &Stretch,
+        all: &[((u64, u8, u64), T)],
+        each: &mut dyn FnMut(T) -> io::Result<()>,
+    ) -> io::Result<Vec<Stretch>> {
+        let within = all.iter().filter(|(key, _)| (stretch.first..=stretch.last).contains(key));
+        for (shown, &(key, item)) in within.enumerate() {
+            if shown == self.items {
+                let last = all.last().map_or(key, |&(last, _)| last).min(stretch.last);
+                return Ok(Stretch { last, ..*stretch }.halves(key));
+            }
+            let less = |left: u64| left.checked_sub(1);
+            if self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
+                return Err(io::ErrorKind::QuotaExceeded.into());
+            }
+            each(item)?;
+        }
+        Ok(Vec::new())
+    }
+}
+
+impl ExtentReader for Cut {
+    fn own(&self) -> u64 {
+        OWN
+    }
+
+    fn block_size(&self) -> u64 {
+        4096
+    }
+
+    fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
+        let subvolume =
+            |id: u64| Subvolume { id, path: id.to_string().into(), ..Subvolume::default() };
+        Ok((OWN..OWN + 4).map(subvolume).collect())
+    }
+
+    fn read(
+        &self,
+        stretch: &Stretch,
+        each: &mut dyn FnMut(u64, ExtentItem),
+    ) -> io::Result<Vec<Stretch>> {
+        let items = (0..).zip(&self.told.own);
+        let items: Vec<_> = items.map(|(at, item)| ((item.0, 108, at), *item)).collect();
+        self.show(stretch, &items, &mut |(ino, item)| {
+            if self.damaged[0].contains(&ino) {
+                return Err(damaged(&format!("inode {ino}")));
+            }
+            each(ino, item);
+            Ok(())
+        })
+    }
+
+    /// Each of the other subvolumes has a part of what is said of them.
+    fn read_starts(
+        &self,
+        stretch: &Stretch,
+        each: &mut dyn FnMut(u64),
+    ) -> io::Result<Vec<Stretch>> {
+        let items = (0u64..).zip(&self.told.other);
+        let items = items.filter(|(at, _)| at % (stretch.tree - OWN) == 0);
+        let items: Vec<_> = items.map(|(at, start)| ((300, 108, at), *start)).collect();
+        self.show(stretch, &items, &mut |start| {
+            if self.damaged[1].contains(&start) {
+                return Err(damaged(&format!("address {start}")));
+            }
+            each(start);
+            Ok(())
+        })
+    }
+}
+
+/// All that is found out by so many threads, and all warnings.
+fn found(threads: usize, cut: &Cut, by_inode: bool) -> String {
+    let ino = |place: u64| place * place * place;
+    let of_path = |(path, place)| Found::new(path, ino(place), 8192);
+    let inode = |nlink, place| Inode::from_parts((0, ino(place)), 0, 8, 4, nlink).unwrap();
+    let met = Met {
+        paths: 3,
+        asked: 2,
+        files: (0..3).zip(3..).chain((0..3).zip(7..)).map(of_path).collect(),
+        elsewhere: 0,
+        entries: 9,
+        inodes: &[inode(2, 11), inode(3, 12)],
+        names: &Rows::from_lists(&[vec![0u32], vec![0, 1], vec![]]),
+        unused_links: vec![(ino(14), 4096)],
+        by_inode,
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let mut warnings = Warnings::new();
+    let extents = pool.install(|| gather(cut, &met, b"/nix/store", &mut warnings));
+    format!("{extents:?} {warnings:?}")
+}
+
+/// Items of inodes far apart: some met, some not, of extents that are shared and of which
+/// references say different things.
+fn items() -> impl Strategy<Value = Vec<(u64, ExtentItem)>> {
+    let item = (0u64..16, 0u64..12, any::<bool>()).prop_map(|(place, extent, odd)| {
+        let item = match (extent, odd) {
+            (0, _) => {
+                let compression = Compression::Zstd;
+                ExtentItem::Inline { compression, size: 10 + place, uncompressed_size: 100 }
+            }
+            (_, false) => ExtentItem::whole(extent << 20, 4096 * extent, Compression::None),
+            (_, true) => ExtentItem::whole(extent << 20, 4096 * extent, Compression::Prealloc),
+        };
+        (place * place * place, item)
+    });
+    vec(item, 0..60).prop_map(|mut items| {
+        items.sort_by_key(|&(ino, _)| ino);
+        items
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Wherever a tree is cut and by however many threads it is read, what comes of it is the
+    /// same; where it is damaged, by however many threads.
+    #[test]
+    fn threads_and_cuts_make_no_difference(
+        own in items(),
+        other in vec((0u64..12).prop_map(|extent| extent << 20), 0..60),
+        of_own in vec((0u64..16).prop_map(|place| place * place * place), 0..2),
+        of_other in vec((1u64..12).prop_map(|extent| extent << 20), 0..3),
+        left in 0u64..200,
+        by_inode in any::<bool>(),
+    ) {
+        let cut = |items, damaged: &[Vec<u64>; 2], left| {
+            let told = Told { own: own.clone(), other: other.clone(), ..Told::default() };
+            Cut { told, items, damaged: damaged.clone(), left: AtomicU64::new(left) }
+        };
+        let all = |threads, items, damaged: &_, left| {
+            found(threads, &cut(items, damaged, left), by_inode)
+        };
+        let (intact, damaged) = (Default::default(), [of_own, of_other]);
+        let whole = all(1, usize::MAX, &intact, u64::MAX);
+        for items in [1, 4] {
+            let first = [all(1, items, &damaged, u64::MAX), all(1, items, &damaged, left)];
+            for threads in [1, 2, 3, 8] {
+                prop_assert_eq!(&all(threads, items, &intact, u64::MAX), &whole);
+                prop_assert_eq!(&all(threads, items, &damaged, u64::MAX), &first[0]);
+                prop_assert_eq!(&all(threads, items, &damaged, left), &first[1]);
+            }
+        }
+    }
 }
