@@ -3,7 +3,7 @@
 
 use nix_census::catalog::{Builder, Record};
 use nix_census::census::Examine;
-use nix_census::disk::{DiskScan, Inode, Physical, Usage};
+use nix_census::disk::{DiskScan, Inode, Overlay, Physical, Usage};
 use nix_census::fs::Stat;
 use nix_census::graph::Rows;
 use nix_census::snapshot::{self, Snapshot};
@@ -85,6 +85,7 @@ fn snapshot_of(paths: u32, references: u32, inodes: Option<u32>) -> Snapshot {
             .collect();
         DiskScan {
             physical: Physical::Blocks,
+            overlay: Overlay::No,
             usages: vec![
                 Usage { present: true, complete: true, ..Usage::default() };
                 paths as usize

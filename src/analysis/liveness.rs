@@ -161,7 +161,7 @@ pub(super) fn in_store_beneath(lower: &Path) -> impl Fn(&[u8]) -> bool {
 }
 
 /// What deleting sets of paths gives back to the disk; `None` if it was not
-/// walked. In an overlay store what is in the store beneath gives nothing:
+/// walked, or that is not known. In an overlay store what is in the store beneath gives nothing:
 /// Nix deletes files of the upper layer only
 /// (nix: `LocalOverlayStore::deleteStorePath`).
 pub(super) fn freeable(
@@ -173,7 +173,7 @@ pub(super) fn freeable(
     let paths = census.catalog.len();
     let mut kept = kept.to_vec();
     let Some(lower) = &found.lower_store else {
-        return Some(Freeable::new(disk, paths, &kept));
+        return census.disk_to_free().map(|disk| Freeable::new(disk, paths, &kept));
     };
     let is_below = in_store_beneath(lower);
     for (kept, (name, _)) in kept.iter_mut().zip(&disk.others) {

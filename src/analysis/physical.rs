@@ -174,9 +174,14 @@ pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
         }
         sections.push(Section::Note(note));
     }
+    if census.disk.is_some() && census.disk_to_free().is_none() {
+        let note =
+            "What deleting frees is not known: what is in lower layers of the overlay stays.";
+        sections.push(Section::Note(note.to_owned()));
+    }
     if census.stays_in_layers() {
-        let note = "What is in a lower layer of the overlay stays there when it is deleted: less \
-                    is freed than is said of it.";
+        let note = "What is in lower layers of the overlay stays when it is deleted, and does not \
+                    count as freed.";
         sections.push(Section::Note(note.to_owned()));
     }
     sections
@@ -282,11 +287,11 @@ mod tests {
     use super::*;
     use crate::catalog::Builder;
     use crate::census::Examine;
-    use crate::disk::{Extents, Physical};
+    use crate::disk::{Extents, Overlay, Physical};
     use crate::graph::Rows;
     use crate::warning::Warnings;
 
-    fn census(physical: Physical) -> Census {
+    fn census(physical: Physical, overlay: Overlay) -> Census {
         let scan = DiskScan {
             usages: Vec::new(),
             others: Vec::new(),
@@ -297,6 +302,7 @@ mod tests {
             store_directory_disk_size: 0,
             capacity: None,
             physical,
+            overlay,
             use_case_hack: false,
             entries: 0,
             stat_calls: 0,
@@ -312,9 +318,9 @@ mod tests {
         let about = |freed_sizes_are| {
             let mut extents = Extents::default();
             (extents.sizes_are, extents.freed_sizes_are) = (SizeIs::About, freed_sizes_are);
-            census(Physical::Extents(Box::new(extents)))
+            census(Physical::Extents(Box::new(extents)), Overlay::No)
         };
-        let layers = census(Physical::LayerBlocks);
+        let layers = census(Physical::Blocks, Overlay::Unknown("why".to_owned()));
         let said = |of: &Census| sizes_said([of, &layers].into_iter());
         assert!(matches!(said(&about(Some(SizeIs::About))), SizesSaid::About));
         assert!(matches!(said(&about(None)), SizesSaid::AboutToOthers));

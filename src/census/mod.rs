@@ -369,23 +369,38 @@ impl Census {
     pub(crate) fn physical_unknown(&self) -> Option<&str> {
         match &self.disk.as_ref()?.physical {
             Physical::Unknown(why) => Some(why),
-            Physical::Blocks | Physical::LayerBlocks | Physical::Extents(_) => None,
+            Physical::Blocks | Physical::Extents(_) => None,
         }
     }
 
-    /// Whether files are in layers of an overlay, some of which stay when they are deleted, and
-    /// it is not known which.
+    /// Whether files are in lower layers of an overlay, which stay when they are deleted.
     pub(crate) fn stays_in_layers(&self) -> bool {
-        self.disk.as_ref().is_some_and(|disk| matches!(disk.physical, Physical::LayerBlocks))
+        self.disk.as_ref().is_some_and(DiskScan::stays_in_layers)
+    }
+
+    /// The disk, if it was asked and it is known what goes from it, be it in blocks.
+    pub(crate) fn disk_to_free(&self) -> Option<&DiskScan> {
+        self.disk.as_ref().filter(|disk| disk.going_unknown().is_none())
+    }
+
+    /// Warns if it is not known what goes from the disk, not even in blocks.
+    pub(crate) fn warn_where_going_is_unknown(&mut self) {
+        let Some(why) = self.disk.as_ref().and_then(DiskScan::going_unknown) else { return };
+        let message = format!(
+            "what deleting frees is not known: what is in lower layers of the overlay stays, and \
+             what that is cannot be found out: {why}"
+        );
+        self.warnings.push(WarningKind::Unchecked, self.catalog.store_dir(), message);
     }
 
     /// Why it is not known what of that is freed, if it is not.
     pub(crate) fn freed_unknown(&self) -> Option<&str> {
         let disk = self.disk.as_ref().filter(|disk| disk.freed_sizes_are().is_none())?;
-        Some(match &disk.physical {
-            Physical::Unknown(why) => why,
-            Physical::LayerBlocks => "what is in a lower layer of an overlay stays there",
-            Physical::Blocks | Physical::Extents(_) => "files were asked one by one",
+        Some(match (&disk.physical, disk.going_unknown()) {
+            (_, Some(why)) => why,
+            (Physical::Unknown(why), None) => why,
+            (Physical::Blocks, None) => "the overlay's upper layer is on another file system",
+            (Physical::Extents(_), None) => "files were asked one by one",
         })
     }
 

@@ -208,7 +208,7 @@ impl<'r, T: Default> Classes<'r, T> {
 mod tests {
     use crate::catalog::{Builder, Record};
     use crate::census::{Census, Examine};
-    use crate::disk::{DiskScan, Physical, Usage};
+    use crate::disk::{DiskScan, Overlay, Physical, Usage};
     use crate::graph::Rows;
     use crate::warning::Warnings;
 
@@ -234,6 +234,7 @@ mod tests {
                 store_directory_disk_size: 0,
                 capacity: None,
                 physical: Physical::Blocks,
+                overlay: Overlay::No,
                 use_case_hack: false,
                 entries: 0,
                 stat_calls: 0,

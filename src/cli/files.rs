@@ -55,7 +55,11 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &FilesArgs) -> Res
     let (scan, listing) = subject.scanned(request, |files, options, progress| {
         files::list(files, &catalog, &examine, options, progress)
     })?;
-    let census = Census::new(catalog, &examine, Some(scan)).map_err(|e| Failure::because(&e))?;
+    let mut census =
+        Census::new(catalog, &examine, Some(scan)).map_err(|e| Failure::because(&e))?;
+    if args.group_by.is_none() {
+        census.warn_where_going_is_unknown();
+    }
     let show = match (args.group_by, args.tree) {
         (Some(GroupArg::Kind), _) => ShowFiles::Groups(GroupFilesBy::Kind),
         (Some(GroupArg::Extension), _) => ShowFiles::Groups(GroupFilesBy::Extension),

@@ -72,6 +72,7 @@ pub(super) fn run(
     let why = subject.targets(request, &catalog, &args.targets)?;
     let within = subject.targets(request, &catalog, &args.within)?;
     let mut census = subject.census(request, catalog, &Examine::All, true)?;
+    subject.warn_where_going_is_unknown(&mut census);
     if args.registered_before.is_some() {
         census.needs_column("registrationTime");
     }
@@ -104,7 +105,7 @@ pub(super) fn run(
     let options = GarbageOptions { choice, settings, steps, filter, why };
     let mut garbage = Garbage::new(whole(&census), &found, &options);
     let freed = garbage.dead.freed().unwrap_or_default();
-    if let Some(need) = args.need.need(&census)? {
+    if let Some(need) = args.need.need(&census)?.filter(|_| garbage.dead.freed().is_some()) {
         need.warn_of_blocks(&census, &mut garbage.warnings);
     }
     garbage.enough = args.need.smallest(subject, &census, &found, &options.settings, freed)?;

@@ -8,9 +8,9 @@ use super::roots::{SettingsArgs, find, follow_build_traces, now, parse_days};
 use super::subject::{Subject, whole};
 use crate::analysis::garbage::warn_where_nix_stops;
 use crate::analysis::optimise::{Deleted, Optimise, OptimiseError, OptimiseOptions};
-use crate::analysis::reclaim::{LadderOptions, Manager, Reclaim, Tier};
+use crate::analysis::reclaim::{Bound, LadderOptions, Manager, Reclaim, Tier};
 use crate::census::{Census, Examine};
-use crate::disk::{DiskScan, Space};
+use crate::disk::{DiskScan, Overlay, Space};
 use crate::fs::SizeIs;
 use crate::graph::NodeSet;
 use crate::warning::{Warning, WarningKind, Warnings};
@@ -46,6 +46,7 @@ pub(super) fn run(
     subject.need_roots()?;
     let catalog = subject.catalog(request)?;
     let mut census = subject.census_by_inode(request, catalog, &Examine::All)?;
+    subject.warn_where_going_is_unknown(&mut census);
     let found = find(subject, &mut census, &args.settings)?;
     let settings = args.settings.read(subject, &mut census.warnings);
     follow_build_traces(subject, &mut census, &found, &args.settings, &settings);
@@ -87,8 +88,8 @@ pub(super) fn run(
     request.answer(reclaim.document(whole(&census), &subject.location), exit)
 }
 
-/// What optimising frees, and whether that is a lower bound.
-type Freed = (Space, bool);
+/// What optimising frees, and what that is of what is really freed.
+type Freed = (Space, Bound);
 
 /// What optimising frees after a collection, and what is to be said of it.
 fn optimise(
@@ -145,9 +146,19 @@ fn optimise(
             Some(other) => deleted.others.get(other) == Some(&true),
         })
     };
-    let at_least = census.has_extents()
-        && outcome.files_linked > 0
-        && (answer.freed_physical_size_is.is_none_or(|is| is == SizeIs::AtLeast)
-            || census.disk.as_ref().is_some_and(shares));
-    Ok(Some(((Space { physical_size, ..blocks }, at_least), warnings)))
+    let at_least = || {
+        census.has_extents()
+            && outcome.files_linked > 0
+            && (answer.freed_physical_size_is.is_none_or(|is| is == SizeIs::AtLeast)
+                || census.disk.as_ref().is_some_and(shares))
+    };
+    let all_above =
+        |disk: &DiskScan| matches!(&disk.overlay, Overlay::No) || disk.is_all_in_upper();
+    let bound = match census.disk.as_ref().is_none_or(all_above) {
+        true if at_least() => Bound::AtLeast,
+        true => Bound::Exactly,
+        // Files of lower layers are copied before they are linked.
+        false => Bound::AtMost,
+    };
+    Ok(Some(((Space { physical_size, ..blocks }, bound), warnings)))
 }

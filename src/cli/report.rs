@@ -106,6 +106,9 @@ pub(super) fn run(
     if (all || targets_only) && !columns.iter().chain([&sort]).any(|c| c.needs_closure()) {
         census.warnings.demote(WarningKind::UnlistedReference);
     }
+    if columns.iter().chain([&sort]).any(|c| c.is_of_freed()) {
+        census.warn_where_going_is_unknown();
+    }
     // Where blocks do not say what files take, people see what does.
     if census.has_extents() {
         if rows.columns.is_empty() && !request.for_machines() {

@@ -93,6 +93,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &RootsArgs) -> Res
         let exit = if of.keepers.is_empty() { Exit::No } else { Exit::Done };
         return request.answer(of.document(&census), exit);
     }
+    subject.warn_where_going_is_unknown(&mut census);
     let sort = match rows.sort.is_none() && census.has_extents() {
         true => RootSort::FreedPhysicalSize,
         false => sort,

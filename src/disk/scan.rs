@@ -17,10 +17,11 @@ use super::extents::{self, ByFile, ExtentsOption, FileTally, Found, Met, Physica
 use super::inodes::{Inode, InodeTable, spread};
 use super::links::{self, LINKS_DIRECTORIES, Links};
 use super::observe::{Observed, Observer, Observing, Renumbered, Shared, Unobserved};
+use super::overlay::{Overlay, overlay};
 use super::progress::{Progress, Total};
 use super::space::Space;
 use super::walk::{EntryStat, Listed, Top, WalkDirectory, WalkEntry};
-use crate::fs::{Capacity, ExtentSource, FileType, Stat, StoreFiles};
+use crate::fs::{Capacity, ExtentSource, FileType, Stat, StoreFiles, UpperSource};
 use crate::graph::{Node, Rows};
 use crate::nar::{name_in_nar, size};
 use crate::warning::{WarningKind, Warnings};
@@ -152,6 +153,8 @@ pub struct DiskScan {
     pub capacity: Option<Capacity>,
     /// What files take beneath their blocks.
     pub physical: Physical,
+    /// Whether they are on an overlay, and what of them goes when it is deleted.
+    pub overlay: Overlay,
     /// Whether NAR sizes are those with Nix's setting `use-case-hack`.
     pub use_case_hack: bool,
     /// How many entries were met, in `.links` too.
@@ -246,6 +249,10 @@ impl DiskScan {
             }
             other => other.clone(),
         };
+        let overlay = match &self.overlay {
+            Overlay::Upper(upper) => Overlay::Upper(Box::new(upper.restrict(paths, &kept))),
+            other => other.clone(),
+        };
         let usages: Vec<Usage> = paths.iter().map(|&path| self.usages[path as usize]).collect();
         let entries = usages.iter().map(Usage::entries);
         Self {
@@ -259,6 +266,7 @@ impl DiskScan {
             store_directory_disk_size: self.store_directory_disk_size,
             capacity: self.capacity,
             physical,
+            overlay,
             use_case_hack: self.use_case_hack,
             stat_calls: self.stat_calls,
             warnings: self.warnings.clone(),
@@ -310,8 +318,10 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
 
     let source = extents::source(files, options.extents);
     let by_file = ByFile::new(&source, options.extents);
+    let upper = files.directory().upper();
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
-    visitor.finds_extents = source.needs_files();
+    // Files of an overlay are told by number, too.
+    visitor.finds_extents = source.needs_files() || matches!(upper, UpperSource::Files(_));
     visitor.by_file = by_file.as_ref();
     visitor.use_case_hack = options.use_case_hack;
     visitor.mounts_below = files.facts().mounts_below != Some(false);
@@ -358,6 +368,7 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
         unused_links: &read.unused,
         files: found,
         elsewhere,
+        upper,
         entries,
         stat_calls,
         warnings,
@@ -381,6 +392,8 @@ pub(super) struct Scanned<'a> {
     pub(super) files: Vec<Found>,
     /// How many more there are that are not in the store's own file system.
     pub(super) elsewhere: u64,
+    /// What goes from the disk when it is deleted.
+    pub(super) upper: UpperSource,
     pub(super) entries: u64,
     pub(super) stat_calls: u64,
     pub(super) warnings: Warnings,
@@ -414,6 +427,9 @@ impl Scanned<'_> {
         });
         warn_of_missing(files, asked, &usages, &mut warnings);
         warnings.sort();
+        let all = asked.iter().map(AsRef::as_ref).chain(self.others.iter().map(|of| &*of.name));
+        let all = all.zip(usages.iter().map(Usage::private));
+        let overlay = overlay(self.upper, all, (&inodes, &names), self.unused_links);
         let other_usages = usages.split_off(asked.len());
         let other_names = self.others.into_iter().map(|listed| listed.name);
         DiskScan {
@@ -426,6 +442,7 @@ impl Scanned<'_> {
             store_directory_disk_size: files.stat().disk_size,
             capacity: files.directory().capacity().ok(),
             physical,
+            overlay,
             use_case_hack: options.use_case_hack,
             entries: self.entries,
             stat_calls: self.stat_calls,

@@ -306,6 +306,7 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
         unused_links: &merged.unused_links,
         files: found,
         elsewhere,
+        upper: files.directory().upper(),
         entries,
         stat_calls,
         warnings,

@@ -448,8 +448,6 @@ pub(crate) trait ExtentReader: Send + Sync {
 pub(crate) enum ExtentSource {
     /// By the blocks that `stat` reports.
     Blocks,
-    /// By the same, on an overlay: what is in its lower layers stays there.
-    LayerBlocks,
     /// From the file system itself.
     Extents(Box<dyn ExtentReader>),
     /// From each file.

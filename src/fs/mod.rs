@@ -65,6 +65,11 @@ mod parts;
 mod resolve;
 mod stat;
 mod store_files;
+#[cfg_attr(
+    not(all(target_os = "linux", not(nix_census_portable))),
+    allow(dead_code, reason = "only Linux has overlayfs")
+)]
+mod upper;
 #[cfg(all(target_os = "linux", not(nix_census_portable)))]
 mod xfs;
 
@@ -86,6 +91,7 @@ pub(crate) use parts::{Part, apart};
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
 pub use stat::{Capacity, Facts, FileType, Stat};
 pub use store_files::StoreFiles;
+pub(crate) use upper::{InUpper, UpperFiles, UpperSource};
 
 use live::{native, portable};
 
@@ -364,6 +370,14 @@ impl Directory {
             Self::Native(directory) => directory.extents(),
             Self::Portable(_) => live::no_extents(),
             Self::Memory(_) => ExtentSource::Blocks,
+        }
+    }
+
+    /// What goes from the disk when what is in it is deleted.
+    pub(crate) fn upper(&self) -> UpperSource {
+        match self {
+            Self::Native(directory) => directory.upper(),
+            Self::Portable(_) | Self::Memory(_) => UpperSource::All,
         }
     }
 

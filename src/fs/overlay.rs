@@ -9,6 +9,10 @@
 //!
 //! What is in a lower layer stays there whatever is deleted.
 
+mod above;
+
+pub(super) use above::upper;
+
 use super::extents::{
     Checksums, Chunk, ExtentItem, ExtentReader, ExtentSource, Stretch, Subvolume,
 };
@@ -58,6 +62,8 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
     let mount = mount_of(store).ok_or("the system does not say how it is mounted")?;
     let options = Options::parse(&mount.options)?;
     let layers = options.open(&mount.below)?;
+    // Read from its beginning, wherever others are.
+    let store = &said(store.open_directory(c"."))?;
     let shown = said(names(store))?;
     if !shown.keys().all(|name| layers.iter().any(|layer| layer.names.contains_key(name))) {
         return Err(CHANGED.to_owned());
@@ -77,11 +83,10 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
     }
     let any_lower = layers.iter().any(|layer| !layer.upper);
     if blocks {
-        return Ok(if any_lower { ExtentSource::LayerBlocks } else { ExtentSource::Blocks });
+        return Ok(ExtentSource::Blocks);
     }
     let reader = match first.directory.extents() {
         ExtentSource::Extents(reader) => reader,
-        ExtentSource::Blocks if any_lower => return Ok(ExtentSource::LayerBlocks),
         ExtentSource::Files(files) => return Err(files.why),
         other => return Ok(other),
     };
@@ -120,13 +125,29 @@ struct Options {
     lower: Vec<Vec<u8>>,
     /// Whether a file may have its contents in another layer than itself.
     metacopy: bool,
+    /// Whether a directory may show what has another name in a layer below.
+    redirects: bool,
 }
 
 impl Options {
-    /// An error says why they cannot be understood.
+    /// An error says why layers cannot be found by them.
     fn parse(options: &[u8]) -> Result<Self, String> {
+        let parsed = Self::read(options);
+        match parsed.is_absolute() {
+            true => Ok(parsed),
+            false => Err("it does not say where they are from the root on".to_owned()),
+        }
+    }
+
+    /// Whether there are layers, and it is said where each is.
+    fn is_absolute(&self) -> bool {
+        let mut all = self.lower.iter().chain(&self.upper);
+        !self.lower.is_empty() && all.all(|path| path.starts_with(b"/"))
+    }
+
+    fn read(options: &[u8]) -> Self {
         let mut parsed = Self::default();
-        let mut says_metacopy = false;
+        let (mut says_metacopy, mut says_redirects) = (false, false);
         for option in options.split(|&byte| byte == b',') {
             let at = option.iter().position(|&byte| byte == b'=').unwrap_or(option.len());
             let (name, value) = (&option[..at], option.get(at + 1..).unwrap_or_default());
@@ -142,18 +163,20 @@ impl Options {
                     says_metacopy = true;
                     parsed.metacopy |= value != b"off";
                 }
+                b"redirect_dir" => {
+                    says_redirects = true;
+                    parsed.redirects |= matches!(value, b"on" | b"follow");
+                }
                 _ => {}
             }
         }
-        if !says_metacopy {
-            let parameter = std::fs::read("/sys/module/overlay/parameters/metacopy");
-            parsed.metacopy |= parameter.is_ok_and(|parameter| parameter.starts_with(b"Y"));
-        }
-        let all = parsed.lower.iter().chain(&parsed.upper);
-        if parsed.lower.is_empty() || !all.clone().all(|path| path.starts_with(b"/")) {
-            return Err("it does not say where they are from the root on".to_owned());
-        }
-        Ok(parsed)
+        let is_default = |option: &str| {
+            let parameter = std::fs::read(format!("/sys/module/overlay/parameters/{option}"));
+            parameter.is_ok_and(|parameter| parameter.starts_with(b"Y"))
+        };
+        parsed.metacopy |= !says_metacopy && is_default("metacopy");
+        parsed.redirects |= !says_redirects && is_default("redirect_dir");
+        parsed
     }
 
     /// The layers that have a directory at a place in the overlay, the topmost first.
@@ -375,11 +398,43 @@ type List = dyn Fn(Spend<'_>) -> io::Result<Vec<(u64, u64)>> + Send + Sync;
 /// # Errors
 /// `QuotaExceeded` with the reason where `spend` says that; else those of the system.
 fn numbers(store: &Directory, upper: &Directory, spend: Spend<'_>) -> io::Result<Vec<(u64, u64)>> {
+    let mut numbers = Vec::new();
+    each_in_upper(store, upper, spend, &mut |_, entry| {
+        numbers.push((entry.number, entry.shown));
+        Ok(())
+    })?;
+    numbers.sort_unstable();
+    numbers.dedup_by_key(|(number, _)| *number);
+    Ok(numbers)
+}
+
+/// An entry of the upper layer that the overlay shows.
+struct InUpper<'a> {
+    name: &'a [u8],
+    /// Its number there.
+    number: u64,
+    /// The number by which the directory of the overlay shows it.
+    shown: u64,
+}
+
+/// What [`each_in_upper`] gives: the directories of the layer and of the overlay, and an entry.
+type EachInUpper<'a> = dyn FnMut([&Directory; 2], InUpper<'_>) -> io::Result<()> + 'a;
+
+/// Shows all that lies below a directory of the upper layer, which the overlay shows as `store`.
+///
+/// # Errors
+/// `QuotaExceeded` with the reason where `spend` says that; else those of the system, and of
+/// `each`.
+fn each_in_upper(
+    store: &Directory,
+    upper: &Directory,
+    spend: Spend<'_>,
+    each: &mut EachInUpper<'_>,
+) -> io::Result<()> {
     let open = |from: &Directory, path: &[u8]| match path.contains(&b'/') {
         true => descend(from, path),
         false => if_there(from.open_directory(&CString::new(path)?)),
     };
-    let mut numbers = Vec::new();
     let top = Rc::new([upper.open_directory(c".")?, store.open_directory(c".")?]);
     // Paths from directories of both that are open, which are so many deep.
     let mut directories = vec![(top, 0, b".".to_vec())];
@@ -391,22 +446,20 @@ fn numbers(store: &Directory, upper: &Directory, spend: Spend<'_>) -> io::Result
         let [of_layer, of_store] = [0, 1].map(|side| open(&from[side], &path));
         let (Some(of_layer), Some(of_store)) = (of_layer?, of_store?) else { continue };
         let (entries, shown) = (names(&of_layer)?, names(&of_store)?);
-        let open = (depth < OPEN).then(|| Rc::new([of_layer, of_store]));
+        let both = Rc::new([of_layer, of_store]);
         for (name, (number, file_type)) in entries {
             // What stands for something deleted is not shown.
             let Some(&(shown, _)) = shown.get(&name) else { continue };
-            numbers.push((number, shown));
+            each([&both[0], &both[1]], InUpper { name: &name, number, shown })?;
             if file_type == FileType::Directory {
-                directories.push(match &open {
-                    Some(open) => (Rc::clone(open), depth + 1, name),
-                    None => (Rc::clone(&from), depth, [&path[..], b"/", &name].concat()),
+                directories.push(match depth < OPEN {
+                    true => (Rc::clone(&both), depth + 1, name),
+                    false => (Rc::clone(&from), depth, [&path[..], b"/", &name].concat()),
                 });
             }
         }
     }
-    numbers.sort_unstable();
-    numbers.dedup_by_key(|(number, _)| *number);
-    Ok(numbers)
+    Ok(())
 }
 
 /// The extents of the file system that the layers are in, by the numbers that the overlay
@@ -568,6 +621,7 @@ mod tests {
             upper: Some(b"/u,p".to_vec()),
             lower: vec![b"/a".to_vec(), b"/b c".to_vec()],
             metacopy: false,
+            redirects: true,
         };
         assert_eq!(parsed, Ok(expected));
         // A comma, a colon and a backslash in a path; a colon in octal is part of it too.

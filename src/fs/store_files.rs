@@ -1,10 +1,11 @@
 //! The files of one store.
 
-use super::{Directory, Facts, Stat, Tree};
+use super::{Directory, Facts, Stat, Tree, UpperSource};
 use crate::store::StoreLocation;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The files of a store: its directory, opened in a tree.
 ///
@@ -17,6 +18,8 @@ pub struct StoreFiles {
     stat: Stat,
     facts: Facts,
     path: PathBuf,
+    /// Found out when it is asked for.
+    has_lower_layers: OnceLock<bool>,
 }
 
 impl StoreFiles {
@@ -32,7 +35,8 @@ impl StoreFiles {
         let resolved = tree.resolve(store_dir, None).ok().and_then(super::Resolved::into_entry);
         let inside = resolved.map_or_else(|| store_dir.to_owned(), |entry| entry.path);
         let path = tree.display_path(&inside);
-        Ok(Self { tree: tree.clone(), directory, stat, facts, path })
+        let has_lower_layers = OnceLock::new();
+        Ok(Self { tree: tree.clone(), directory, stat, facts, path, has_lower_layers })
     }
 
     /// The store at `store_dir` below the directory `root` of this machine.
@@ -70,6 +74,17 @@ impl StoreFiles {
     /// What holds for the store's file system.
     pub fn facts(&self) -> Facts {
         self.facts
+    }
+
+    /// Whether files may be in lower layers of an overlay, which copies them before they are
+    /// linked.
+    pub(crate) fn has_lower_layers(&self) -> bool {
+        let has = || match self.directory.upper() {
+            UpperSource::All => false,
+            UpperSource::Files(files) => !files.all,
+            UpperSource::Unknown(_) => true,
+        };
+        self.facts.copies_up && *self.has_lower_layers.get_or_init(has)
     }
 
     /// The store directory as this machine names it, for messages.

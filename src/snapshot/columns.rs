@@ -3,7 +3,7 @@
 
 use super::codec::{Decoder, Encoder, Odd};
 use crate::catalog::{Catalog, CatalogParts, OddParts, Strings};
-use crate::disk::{DiskScan, Inode, KindScan, KindSums, Physical, SharedName, Usage};
+use crate::disk::{DiskScan, Inode, KindScan, KindSums, Overlay, Physical, SharedName, Usage};
 use crate::graph::Rows;
 use crate::kinds::FileKind;
 use std::cmp::Ordering;
@@ -227,6 +227,7 @@ pub(super) fn take_usages(from: &mut Decoder<'_>) -> Result<DiskScan, Odd> {
     let others = others.into_iter().zip(usages.split_off(paths)).collect();
     Ok(DiskScan {
         physical: Physical::Unknown("the snapshot does not say it".to_owned()),
+        overlay: Overlay::No,
         usages,
         others,
         inodes: Vec::new(),

@@ -48,6 +48,7 @@ pub(super) enum SectionKind {
     Directories = 11,
     Singles = 12,
     Physical = 13,
+    Overlay = 14,
 }
 
 impl SectionKind {
@@ -67,6 +68,7 @@ impl SectionKind {
             Self::Directories => "the section of directories",
             Self::Singles => "the section of inodes of one name",
             Self::Physical => "the section of physical sizes",
+            Self::Overlay => "the section of layers",
         }
     }
 }

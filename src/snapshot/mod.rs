@@ -84,6 +84,7 @@
 //! | 11 directories | number of paths; of each: how many directories; columns over them, each directory before those in it: depth, inode number, seconds and nanoseconds of `ctime` (distances from the one before); lengths of names; names |
 //! | 12 single names | of each path: how many inodes have one name; then of each the first number, and the distance from each to the next; then the blocks of all; links of `.links` that nothing uses, as section 6 has inodes |
 //! | 13 physical sizes | blocks say all (0), unknown, with why (1), or extents (2; 3: after what the sizes are, and those freed): of each path, then each other entry, and of each inode of section 6, columns: physical, uncompressed, referenced, inline size; of each group of extents its owners, as references are; physical sizes; uncompressed sizes; its holders; then holders, what unused links take, sums by compression, raw size |
+//! | 14 layers | where the store is on an overlay: what is in its upper layer is not known, with why (0), or (1) whether that is all and whether blocks say what it takes; of each path, then each other entry, columns: blocks and inodes there that have one name; the inodes of section 6 that are there, as distances; what unused links take there |
 //!
 //! Sections 5 to 8 and 13 are there if the disk was examined, 9 if it is of all paths; 10 to 12
 //! if the disk was examined, it is of all paths, and the file system allows to rely on
@@ -112,7 +113,7 @@ mod tests;
 
 use crate::catalog::{Catalog, PathId};
 use crate::census::Examine;
-use crate::disk::{DiskScan, KindScan, PathStamps};
+use crate::disk::{DiskScan, KindScan, Overlay, PathStamps};
 use crate::store::StoreLocation;
 use codec::{Decoder, Encoder, Field, Odd};
 use container::{Container, SectionKind};
@@ -278,6 +279,9 @@ fn sections_of(program: &str, snapshot: &Contents<'_>) -> Vec<(u32, Vec<u8>)> {
         add(SectionKind::Inodes, &|out| columns::put_inodes(out, &scan.inodes));
         add(SectionKind::Names, &|out| columns::put_names(out, scan));
         add(SectionKind::Physical, &|out| physical::put(out, &scan.physical));
+        if !matches!(scan.overlay, Overlay::No) {
+            add(SectionKind::Overlay, &|out| physical::put_overlay(out, &scan.overlay));
+        }
         if let Some(kinds) = snapshot.kinds {
             add(SectionKind::Kinds, &|out| columns::put_kinds(out, kinds, &scan.names));
         }
@@ -500,6 +504,10 @@ fn scan(file: &Container) -> Result<DiskScan, SnapshotError> {
     let mut scan = with_inodes.map_err(|odd| SnapshotError::Damaged(odd.0))?;
     if file.has(SectionKind::Physical) {
         scan.physical = section(file, SectionKind::Physical, |from| physical::take(from, &scan))?;
+    }
+    if file.has(SectionKind::Overlay) {
+        let take = |from: &mut Decoder<'_>| physical::take_overlay(from, &scan);
+        scan.overlay = section(file, SectionKind::Overlay, take)?;
     }
     Ok(scan)
 }

@@ -3,7 +3,8 @@
 use super::codec::{Decoder, Encoder, Field, Odd, choice, record};
 use super::columns::{column, put_rows, take_rows};
 use crate::disk::{
-    CompressionSizes, DiskScan, ExtentGroup, ExtentSizes, Extents, Holder, Physical,
+    CompressionSizes, DiskScan, ExtentGroup, ExtentSizes, Extents, Holder, Overlay, Physical,
+    Space, Upper,
 };
 use crate::fs::{Compression, SizeIs};
 use crate::graph::Rows;
@@ -84,7 +85,6 @@ fn take_sizes(from: &mut Decoder<'_>, expected: usize) -> Result<Vec<ExtentSizes
 pub(super) fn put(out: &mut Encoder, physical: &Physical) {
     let extents = match physical {
         Physical::Blocks => return out.number(0),
-        Physical::LayerBlocks => return out.number(4),
         Physical::Unknown(why) => {
             out.number(1);
             return out.field(why);
@@ -116,7 +116,6 @@ pub(super) fn put(out: &mut Encoder, physical: &Physical) {
 pub(super) fn take(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Physical, Odd> {
     let (sizes_are, freed_sizes_are) = match from.number()? {
         0 => return Ok(Physical::Blocks),
-        4 => return Ok(Physical::LayerBlocks),
         1 => return Ok(Physical::Unknown(from.field()?)),
         2 => (SizeIs::Exact, Some(SizeIs::Exact)),
         3 => (from.field()?, from.field()?),
@@ -157,6 +156,68 @@ pub(super) fn take(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Physical, 
         true => Ok(Physical::Extents(Box::new(extents.summed(&scan.names)))),
         false => Err("sizes of extents that do not fit".into()),
     }
+}
+
+/// What is known of the layers of an overlay.
+pub(super) fn put_overlay(out: &mut Encoder, overlay: &Overlay) {
+    let upper = match overlay {
+        Overlay::Upper(upper) => upper,
+        Overlay::Unknown(why) => {
+            out.number(0);
+            return out.field(why);
+        }
+        Overlay::No => return,
+    };
+    out.number(1);
+    out.field(&upper.all);
+    out.field(&upper.blocks);
+    upper.own.iter().for_each(|own| out.number(own.disk_size));
+    upper.own.iter().for_each(|own| out.number(own.inodes));
+    let there: Vec<u32> =
+        (0u32..).zip(&upper.inodes).filter(|(_, there)| **there).map(|(inode, _)| inode).collect();
+    put_rows(out, &Rows::from_lists(&[there]));
+    out.field(&upper.unused_links);
+}
+
+/// The same of the paths and inodes of a scan.
+pub(super) fn take_overlay(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Overlay, Odd> {
+    match from.number()? {
+        0 => return Ok(Overlay::Unknown(from.field()?)),
+        1 => {}
+        _ => return Err("layers of no known sort".into()),
+    }
+    let (all, blocks) = (from.field()?, from.field()?);
+    let paths = scan.names.len();
+    from.holds(paths)?;
+    let disk_sizes = column(from, paths, Decoder::number)?;
+    let counts = column(from, paths, Decoder::number)?;
+    let own: Vec<Space> = disk_sizes
+        .into_iter()
+        .zip(counts)
+        .map(|(size, count)| Space::blocks(size, count))
+        .collect();
+    let fits = |(path, own): (usize, &Space)| {
+        let most = scan.usage(path).private();
+        own.disk_size <= most.disk_size && own.inodes <= most.inodes
+    };
+    if !own.iter().enumerate().all(fits) {
+        return Err("more in a layer than there is".into());
+    }
+    let there = take_rows(from, scan.inodes.len())?;
+    if there.len() != 1 {
+        return Err("inodes of layers that are not there".into());
+    }
+    let mut inodes = vec![false; scan.inodes.len()];
+    there.row(0).iter().for_each(|&inode| inodes[inode as usize] = true);
+    let unused_links: Space = from.field()?;
+    let most = scan.links.unwrap_or_default().unused_space();
+    if unused_links.disk_size > most.disk_size || unused_links.inodes > most.inodes {
+        return Err("more in a layer than there is".into());
+    }
+    let mut upper = Upper::default();
+    (upper.own, upper.inodes, upper.unused_links) = (own, inodes, unused_links);
+    (upper.all, upper.blocks) = (all, blocks);
+    Ok(Overlay::Upper(Box::new(upper)))
 }
 
 fn sums_fit(extents: &Extents) -> bool {

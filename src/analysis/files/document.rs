@@ -93,12 +93,17 @@ impl Files {
     /// The same, and of what would go with the entry.
     fn size_cells<'a>(&self, census: &Census, node: u32) -> Vec<Cell<'a>> {
         let sizes = &self.sizes[node as usize];
-        let freed = self.extents(node).filter(|_| census.freed_sizes_are().is_some());
+        let blocks = census.disk_to_free().map(|_| sizes.reclaimable_size);
+        let freed = match self.are_extents() {
+            true => self.extents(node).map(|(_, reclaimable)| reclaimable),
+            false => blocks,
+        };
+        let freed = freed.filter(|_| census.freed_sizes_are().is_some());
         let mut cells = self.own_cells(node);
         cells.extend([
             Cell::Size(sizes.copied_disk_size),
-            Cell::Size(sizes.reclaimable_size),
-            Cell::optional(freed, |(_, reclaimable)| Cell::Size(reclaimable)),
+            Cell::optional(blocks, Cell::Size),
+            Cell::optional(freed, Cell::Size),
         ]);
         cells
     }
@@ -111,7 +116,9 @@ impl Files {
         let mut columns = self.own_columns(census);
         columns.extend([
             Column::size("copied_disk_size").titled("copied").hidden_if(!linked || shows),
-            Column::size("reclaimable_size").titled("reclaimable").hidden_if(shows),
+            Column::size("reclaimable_size")
+                .titled("reclaimable")
+                .hidden_if(shows || census.disk_to_free().is_none()),
             Column::size("reclaimable_physical_size")
                 .titled("reclaimable")
                 .hidden_if(!shows || !freed),

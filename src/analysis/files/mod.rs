@@ -10,14 +10,14 @@ mod tests;
 use crate::answer::GraphLine;
 use crate::catalog::Catalog;
 use crate::census::{Census, Examine, PathIndex, scan_observed};
-use crate::disk::{DiskError, DiskScan, ExtentSizes, Inode, Progress, ScanOptions};
+use crate::disk::{DiskError, DiskScan, ExtentSizes, Inode, Overlay, Progress, ScanOptions};
 use crate::fs::{FileType, StoreFiles};
 use crate::graph::{self, Rows, saturating_add};
 use crate::warning::Warnings;
 use extents::NodeExtents;
 use gather::{Gatherer, Node};
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 pub use gather::Listing;
 
@@ -91,7 +91,7 @@ pub struct FileSizes {
     /// Blocks, every name of an inode counted: `du -s -l`.
     pub copied_disk_size: u64,
     /// Blocks that would go with it: of inodes that have all their names in
-    /// it, `.links` apart.
+    /// it, `.links` apart. Not to be believed where it is not known what goes.
     pub reclaimable_size: u64,
     /// Names, its own among them.
     pub entries: u64,
@@ -409,6 +409,19 @@ fn sum(census: &Census, listing: &Listing, names: &Rows) -> Vec<FileSizes> {
             entries: 1,
         })
         .collect();
+    let upper = census.disk.as_ref().and_then(|disk| match &disk.overlay {
+        Overlay::Upper(upper) => Some(&**upper),
+        Overlay::No | Overlay::Unknown(_) => None,
+    });
+    if let Some(upper) = upper {
+        let numbers: HashMap<u32, u64> = listing.numbers.iter().copied().collect();
+        for ((at, node), sizes) in (0u32..).zip(nodes).zip(&mut sizes) {
+            if !upper.has(node.path.index(), numbers.get(&at).copied()) {
+                sizes.reclaimable_size = 0;
+            }
+        }
+    }
+    let stays = |inode: graph::Node| upper.is_some_and(|upper| !upper.inodes[inode.index()]);
     let inodes = census.disk.iter().flat_map(|disk| &disk.inodes);
     // What inodes with several names add to a directory itself, however many
     // of their names are below it: found by the last inode that it counted.
@@ -427,7 +440,8 @@ fn sum(census: &Census, listing: &Listing, names: &Rows) -> Vec<FileSizes> {
             common = common.map(|common| above_both(nodes, common, name));
         }
         // With the smallest directory that has all its names, its blocks go.
-        if let Some(common) = common.filter(|_| names.len() as u32 >= inode.names_outside_links()) {
+        let goes = names.len() as u32 >= inode.names_outside_links() && !stays(number);
+        if let Some(common) = common.filter(|_| goes) {
             saturating_add(&mut sizes[common as usize].reclaimable_size, inode.disk_size());
         }
     }

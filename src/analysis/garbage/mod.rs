@@ -14,8 +14,8 @@ use super::liveness::{Keep, alive, freeable, in_store_beneath, keep_graph, kept_
 use super::physical::Held;
 use super::reclaim::SmallestSet;
 use crate::catalog::{Catalog, OddEnd, PathId};
-use crate::census::{Census, Freeable, WholeCensus};
-use crate::disk::Space;
+use crate::census::{Freeable, WholeCensus};
+use crate::disk::{DiskScan, Space};
 use crate::graph::{NodeSet, Rows};
 use crate::roots::{FoundRoots, GcSettings};
 use crate::warning::{WarningKind, Warnings};
@@ -437,13 +437,14 @@ fn step_results(
             }
         }
         let links = census.disk.as_ref().and_then(|d| d.links).unwrap_or_default();
+        let of_links = census.disk.as_ref().map(DiskScan::unused_links_space);
         dead[0].invalid_entries = Some(kept.iter().filter(|kept| !**kept).count() as u64);
         dead[0].invalid_freed = Some(freeable.invalid_size);
         // Those of an overlay store may all lie beneath.
         let overlay = found.lower_store.is_some();
         dead[0].unused_links = Some(links.unused).filter(|_| !overlay);
         dead[0].unused_links_freed =
-            Some(if overlay { Space::default() } else { unused_links_space(census.census()) });
+            Some(if overlay { Space::default() } else { of_links.unwrap_or_default() });
     }
     let mut roots = vec![0; dead.len()];
     for step in removed.iter().filter_map(|fate| fate.step()) {
@@ -453,16 +454,6 @@ fn step_results(
     (labels.zip(roots).zip(dead))
         .map(|((label, roots), dead)| RemovalResult { label: label.to_owned(), roots, dead })
         .collect()
-}
-
-/// What unused links of `.links` take.
-fn unused_links_space(census: &Census) -> Space {
-    let Some(disk) = &census.disk else { return Space::default() };
-    let space = disk.links.unwrap_or_default().unused_space();
-    match disk.extents() {
-        Some(extents) => Space { physical_size: extents.unused_links.physical_size, ..space },
-        None => space,
-    }
 }
 
 /// What would be alive if the settings that are off were on, one by one, and

@@ -25,7 +25,7 @@ impl KindExtents {
     pub(super) fn new(census: &Census, scan: &KindScan) -> Self {
         let known = census.disk.as_ref().and_then(|disk| match &disk.physical {
             Physical::Unknown(_) => None,
-            Physical::Blocks | Physical::LayerBlocks => Some(Known::Blocks),
+            Physical::Blocks => Some(Known::Blocks),
             Physical::Extents(extents) => Some(of_inodes(census, scan, extents.by_inode()?)),
         });
         Self(known)

@@ -213,7 +213,7 @@ pub struct Optimise {
 
 /// Warns where the file system decides what linking does.
 fn warn_of_file_system(files: &StoreFiles, store_dir: &str, warnings: &mut Warnings) {
-    if files.facts().copies_up {
+    if files.has_lower_layers() {
         let message = "on overlayfs a file of a lower layer is copied before it is linked, so \
                        the disk gains less than is said here, or loses; and Nix tells files \
                        apart by their inode numbers, which layers may share";
@@ -339,7 +339,7 @@ impl Optimise {
         let at = census.catalog.store_dir();
         let unknown = match any_order.is_none_or(|any| any.disk_freed.is_certain()) {
             false => Some("which files go depends on the order of Nix's threads"),
-            true if files.facts().copies_up => {
+            true if files.has_lower_layers() => {
                 Some("on overlayfs files of lower layers are copied before they are linked")
             }
             true if files.facts().mounts_below != Some(false) => {

@@ -6,7 +6,7 @@ use crate::analysis::graph_changes::{Dropped, Edited, measure};
 use crate::analysis::retained::{Retained, Sizes, examined_roots, weighted};
 use crate::catalog::{Builder, PathId, Record};
 use crate::census::{Census, Examine, PathIndex};
-use crate::disk::{DiskScan, ExtentGroup, ExtentSizes, Extents, Inode, Physical, Usage};
+use crate::disk::{DiskScan, ExtentGroup, ExtentSizes, Extents, Inode, Overlay, Physical, Usage};
 use crate::fs::Stat;
 use crate::graph::{Cuts, NodeSet, Rows, reachable};
 use crate::warning::{WarningKind, Warnings};
@@ -74,6 +74,7 @@ fn census(
     };
     let scan = DiskScan {
         physical,
+        overlay: Overlay::No,
         usages: (0..paths).map(usage).collect(),
         others: Vec::new(),
         inodes: (0..shared.len()).map(inode).collect(),

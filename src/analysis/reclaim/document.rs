@@ -46,10 +46,16 @@ impl Reclaim<'_> {
         Document::new(Head { store_dir, warnings: &self.warnings }, sections, "actions")
     }
 
+    /// Whether it is known what each action frees.
+    fn is_known(&self, census: &Census) -> bool {
+        let known = |action: &Action| !action.on_store || action.freed.is_some();
+        census.disk.is_some() && self.actions.iter().all(known)
+    }
+
     fn total_fields(&self, census: &Census) -> Vec<Field<'static>> {
-        let disk = census.disk.is_some();
-        let total: Option<Space> =
-            disk.then(|| self.actions.iter().rev().find_map(|a| a.total).unwrap_or_default());
+        let total: Option<Space> = self
+            .is_known(census)
+            .then(|| self.actions.iter().rev().find_map(|a| a.total).unwrap_or_default());
         let bytes = Cell::optional(total, |total| Cell::Size(total.disk_size));
         let inodes = Cell::optional(total, |total| Cell::Count(total.inodes));
         let mut fields = match total {
@@ -177,6 +183,9 @@ fn what(action: &Action) -> String {
     }
     if action.at_least {
         text.push_str(", at least");
+    }
+    if action.at_most() {
+        text.push_str(", at most");
     }
     if !action.on_store {
         text.push_str(", on another file system");

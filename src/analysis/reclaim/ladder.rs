@@ -6,7 +6,7 @@ use super::{Maker, Measure, Need, SmallestSet, Tier};
 use crate::analysis::garbage::{Choice, Dead, Garbage, GarbageOptions, RemovalStep};
 use crate::analysis::liveness::kept_entries;
 use crate::census::WholeCensus;
-use crate::disk::Space;
+use crate::disk::{Overlay, Space};
 use crate::fs::SizeIs;
 use crate::graph::NodeSet;
 use crate::outside::Outside;
@@ -101,6 +101,13 @@ pub struct Action {
     is: Freed,
 }
 
+impl Action {
+    /// Whether `freed` is an upper bound.
+    pub(super) fn at_most(&self) -> bool {
+        matches!(self.is, Freed::UpTo(_)) && !self.at_least
+    }
+}
+
 /// What a size is of what an action really frees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Freed {
@@ -115,6 +122,14 @@ enum Freed {
 }
 
 impl Freed {
+    fn of(bound: Bound, freed: Space) -> Self {
+        match bound {
+            Bound::Exactly => Self::Exactly,
+            Bound::AtLeast => Self::AtLeast,
+            Bound::AtMost => Self::UpTo(freed.physical_size),
+        }
+    }
+
     /// What the file system frees with paths.
     fn with_paths(freed_sizes_are: Option<SizeIs>) -> Self {
         match freed_sizes_are {
@@ -145,8 +160,19 @@ impl Freed {
 
 /// What optimising frees after some paths are gone: asked only if the ladder
 /// comes so far. It gets the paths that go and, by the scan's `others`, the
-/// entries that go. Beside what it frees, whether that is a lower bound of the extents.
-pub type AskOptimise<'a> = &'a mut dyn FnMut(&NodeSet, &[bool]) -> Option<(Space, bool)>;
+/// entries that go. Beside what it frees, what that is of what is really freed.
+pub type AskOptimise<'a> = &'a mut dyn FnMut(&NodeSet, &[bool]) -> Option<(Space, Bound)>;
+
+/// What a size is of what really comes free.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// The same.
+    Exactly,
+    /// No more than that.
+    AtLeast,
+    /// No less than that.
+    AtMost,
+}
 
 /// How to make the ladder.
 #[derive(Clone, Debug)]
@@ -230,7 +256,11 @@ impl<'f> Reclaim<'f> {
             certain: 0,
             most: Some(0),
             with_paths: Freed::with_paths(census.freed_sizes_are()),
-            has_extents: census.has_extents(),
+            outside: match census.disk.as_ref().map(|disk| &disk.overlay) {
+                Some(Overlay::No) | None if !census.has_extents() => Bound::Exactly,
+                _ => Bound::AtMost,
+            },
+            known: true,
             need: options.need,
             manager: &options.manager,
             awaited: Vec::new(),
@@ -243,9 +273,13 @@ impl<'f> Reclaim<'f> {
             let paths = garbage.paths.iter().map(|dead| dead.path.node());
             let gone = NodeSet::from_nodes(census.len(), paths);
             let others: Vec<bool> = kept_entries(census, found).iter().map(|kept| !kept).collect();
-            if let Some((space, at_least)) = optimise(&gone, &others) {
+            if let Some((space, bound)) = optimise(&gone, &others) {
                 ladder.list_what_deletes(space);
-                let is = if at_least { Freed::AtLeast } else { ladder.with_paths };
+                let at_least = bound == Bound::AtLeast;
+                let is = match bound {
+                    Bound::Exactly => ladder.with_paths,
+                    _ => Freed::of(bound, space),
+                };
                 let commands = vec![options.manager.optimise()];
                 let kind = ActionKind::Optimise;
                 let action = ladder.action(kind, space.inodes, Some(space), commands);
@@ -253,13 +287,13 @@ impl<'f> Reclaim<'f> {
             }
         }
         let mut warnings = garbage.warnings;
-        if let Some(need) = options.need {
+        if let Some(need) = options.need.filter(|_| ladder.known) {
             need.warn_of_blocks(census.census(), &mut warnings);
         }
         let device = census.disk.as_ref().and_then(|disk| disk.devices.first().copied());
         ladder.outside(&outside, device);
         let walked = options.need.filter(|_| census.disk.is_some());
-        let enough = walked.and_then(|need| {
+        let enough = walked.filter(|_| ladder.known).and_then(|need| {
             let enough = ladder.enough(need);
             if enough.is_none() {
                 warnings.push(
@@ -337,8 +371,11 @@ struct Ladder<'o> {
     most: Option<u64>,
     /// What sizes of paths are of what the file system frees with them.
     with_paths: Freed,
-    /// Whether that is told in extents: of what lies outside the store there are blocks alone.
-    has_extents: bool,
+    /// What blocks are of what is freed outside the store: nothing else is known there. Where
+    /// there are extents others may share them, on an overlay they may be in lower layers.
+    outside: Bound,
+    /// Whether it is known what each action so far frees.
+    known: bool,
     need: Option<Need>,
     manager: &'o Manager,
     /// Removals since the last that freed something. The sizes of later steps
@@ -389,6 +426,7 @@ impl Ladder<'_> {
     }
 
     fn list(&mut self, mut action: Action) {
+        self.known &= !action.on_store || action.freed.is_some();
         if action.on_store {
             let freed = action.freed.unwrap_or_default();
             self.total += freed;
@@ -396,7 +434,7 @@ impl Ladder<'_> {
             let most = self.most.zip(action.is.most(freed));
             self.most = most.map(|(most, more)| most.saturating_add(more));
         }
-        action.total = action.freed.map(|_| self.total);
+        action.total = action.freed.filter(|_| self.known).map(|_| self.total);
         self.actions.push(action);
     }
 
@@ -512,10 +550,7 @@ impl Ladder<'_> {
         let mut rest: Vec<_> = caches.chain(logs).collect();
         rest.sort_by_key(|(_, _, kept, _)| Reverse(kept.space.disk_size));
         for (kind, subject, kept, remove) in rest {
-            let is = match self.has_extents {
-                true => Freed::UpTo(kept.space.disk_size),
-                false => Freed::Exactly,
-            };
+            let is = Freed::of(self.outside, kept.space);
             self.add(Action {
                 subject,
                 on_store: on_store(kept.device),

@@ -20,7 +20,7 @@ mod outside;
 mod smallest;
 
 pub use commands::Manager;
-pub use ladder::{Action, ActionKind, AskOptimise, LadderOptions, Reclaim};
+pub use ladder::{Action, ActionKind, AskOptimise, Bound, LadderOptions, Reclaim};
 pub use makers::Maker;
 pub use need::{Measure, Need};
 pub(in crate::analysis) use outside::Printed;

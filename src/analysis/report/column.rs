@@ -247,6 +247,14 @@ impl Column {
         )
     }
 
+    /// Whether it says what deleting frees.
+    pub fn is_of_freed(self) -> bool {
+        matches!(
+            self,
+            Self::ReclaimableSize | Self::ReclaimablePhysicalSize | Self::ReclaimableInodes
+        )
+    }
+
     /// The column of Nix's `ValidPaths` that it shows, where nothing else needs it.
     pub fn database_column(self) -> Option<&'static str> {
         match self {

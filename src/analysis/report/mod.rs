@@ -14,7 +14,7 @@ use super::retained::{Retained, Sizes, weighted, within};
 use crate::answer::{self, Cell, Document, Field, Head, RowIter, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
-use crate::disk::ExtentSizes;
+use crate::disk::{DiskScan, ExtentSizes, Space};
 use crate::graph::{TooHeavy, closure_sizes, saturating_sum};
 use crate::text::format_count;
 use crate::threads;
@@ -285,12 +285,9 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
                 .map(|(inode, _)| inode.disk_size())
                 .fold(0, u64::saturating_add)
         });
-        let reclaimable_size = disk_size.zip(shared_size).map(|(d, s)| d - s);
-        let reclaimable_inodes = census.usage(index).map(|usage| {
-            let own = census.inodes(index);
-            let own = own.filter(|(inode, names)| inode.names_outside_links() <= *names);
-            usage.private_inodes + own.count() as u64
-        });
+        let reclaimable = census.disk_to_free().map(|disk| reclaimable(disk, index));
+        let reclaimable_size = reclaimable.map(|space| space.disk_size);
+        let reclaimable_inodes = reclaimable.map(|space| space.inodes);
         Row {
             index,
             shared_size,
@@ -310,17 +307,20 @@ fn base_rows(census: &Census, options: &ReportOptions) -> Vec<Row> {
     indexes.into_iter().filter(|&i| matches(i)).map(row).collect()
 }
 
+/// What deleting a path alone frees, but extents that others use too.
+fn reclaimable(disk: &DiskScan, index: PathIndex) -> Space {
+    let names = disk.names.row(index.node()).chunk_by(|a, b| a == b);
+    let inodes = names.filter(|names| {
+        disk.inodes[names[0] as usize].names_outside_links() as usize <= names.len()
+    });
+    let inodes = inodes.map(|names| disk.inode_space(names[0] as usize));
+    inodes.chain([disk.own_space(index.index())]).sum()
+}
+
 /// The extents that deleting each path alone frees, if that is known.
 fn reclaimable_physical_sizes(census: &Census) -> Option<Vec<u64>> {
     let disk = census.disk.as_ref().filter(|disk| disk.freed_sizes_are().is_some())?;
-    let own = |index: PathIndex| {
-        let names = disk.names.row(index.node()).chunk_by(|a, b| a == b);
-        let inodes = names.filter(|names| {
-            disk.inodes[names[0] as usize].names_outside_links() as usize <= names.len()
-        });
-        let sizes = inodes.map(|names| disk.inode_extents(names[0] as usize).physical_size);
-        saturating_sum(sizes.chain([disk.own_extents(index.index()).physical_size]))
-    };
+    let own = |index| reclaimable(disk, index).physical_size;
     let mut sizes: Vec<u64> = census.indexes().map(own).collect();
     for (at, paths) in disk.groups_to_free().iter().enumerate() {
         let group = disk.extents().map(|extents| extents.groups[at].physical_size);

@@ -39,6 +39,14 @@ impl Subject {
         Census::new(catalog, examine, scan).map_err(|e| Failure::because(&e))
     }
 
+    /// Warns if it is not known what a collection frees. Of an overlay store Nix itself deletes
+    /// what the store beneath has not, which is known by name.
+    pub(in crate::cli) fn warn_where_going_is_unknown(&self, census: &mut Census) {
+        if self.lower_store().is_none() {
+            census.warn_where_going_is_unknown();
+        }
+    }
+
     /// A census with the disk if the user says so, and with extents by inode: for questions
     /// about less than a path.
     pub(in crate::cli) fn census_by_inode(

@@ -27,6 +27,7 @@ pub(super) use gather::{Found, Met};
 pub(crate) use going::{EqualExtents, Going, GoingExtents, GoingInodes, going};
 
 use super::inodes::Inode;
+use super::overlay::Overlay;
 use super::progress::{Progress, Total};
 use super::scan::DiskScan;
 use super::space::Space;
@@ -73,9 +74,6 @@ pub enum ExtentsOption {
 pub enum Physical {
     /// Their blocks.
     Blocks,
-    /// Their blocks, on an overlay: what is in its lower layers stays when it is deleted, and
-    /// what that is is not known.
-    LayerBlocks,
     /// That is not known, for this reason.
     Unknown(String),
     /// Their extents.
@@ -385,7 +383,6 @@ fn reader(
             Ok(Box::new(ByBlocks::new(source, inodes)))
         }
         ExtentSource::Blocks => Err(Physical::Blocks),
-        ExtentSource::LayerBlocks => Err(Physical::LayerBlocks),
         // Files that were not opened.
         ExtentSource::Files(FileExtents { why, .. }) | ExtentSource::Unknown(why) => {
             warn_if_asked(option, &why, at, warnings);
@@ -486,10 +483,11 @@ impl DiskScan {
     /// What goes with some inodes of the store's own file system, by number and in their
     /// order, as far as this scan knows it; `None` if extents were not kept by inode.
     pub(crate) fn going(&self, gone: &[u64]) -> Option<Going> {
-        let extents = match &self.physical {
-            Physical::Blocks => return Some(Going::Blocks),
-            Physical::LayerBlocks | Physical::Unknown(_) => return Some(Going::Unknown),
-            Physical::Extents(extents) => extents,
+        let extents = match (&self.physical, &self.overlay) {
+            (Physical::Extents(extents), _) => extents,
+            (Physical::Blocks, Overlay::No) => return Some(Going::Blocks),
+            (_, Overlay::Upper(upper)) if upper.all && upper.blocks => return Some(Going::Blocks),
+            (Physical::Blocks | Physical::Unknown(_), _) => return Some(Going::Unknown),
         };
         let by_inode = extents.by_inode()?;
         let Some(sizes_are) = extents.freed_sizes_are else { return Some(Going::Unknown) };
@@ -501,7 +499,7 @@ impl DiskScan {
     pub fn extents(&self) -> Option<&Extents> {
         match &self.physical {
             Physical::Extents(extents) => Some(extents),
-            Physical::Blocks | Physical::LayerBlocks | Physical::Unknown(_) => None,
+            Physical::Blocks | Physical::Unknown(_) => None,
         }
     }
 
@@ -512,17 +510,38 @@ impl DiskScan {
 
     /// What physical sizes are of that which is freed; `None` if that is not known.
     pub fn freed_sizes_are(&self) -> Option<SizeIs> {
-        match &self.physical {
-            Physical::Blocks => Some(SizeIs::Exact),
-            Physical::LayerBlocks | Physical::Unknown(_) => None,
-            Physical::Extents(extents) => extents.freed_sizes_are,
+        match (&self.physical, &self.overlay) {
+            (_, Overlay::Unknown(_)) => None,
+            (Physical::Extents(extents), _) => extents.freed_sizes_are,
+            // Whatever lies below stays.
+            (_, Overlay::Upper(upper)) => upper.blocks.then_some(SizeIs::Exact),
+            (Physical::Blocks, Overlay::No) => Some(SizeIs::Exact),
+            (Physical::Unknown(_), Overlay::No) => None,
+        }
+    }
+
+    /// Whether some of it is in lower layers of an overlay, and stays when it is deleted.
+    pub(crate) fn stays_in_layers(&self) -> bool {
+        matches!(&self.overlay, Overlay::Upper(upper) if !upper.all)
+    }
+
+    /// Whether it is on an overlay, and all of it in the upper layer.
+    pub(crate) fn is_all_in_upper(&self) -> bool {
+        matches!(&self.overlay, Overlay::Upper(upper) if upper.all)
+    }
+
+    /// Why it is not known what goes when it is deleted, not even in blocks, if it is not.
+    pub(crate) fn going_unknown(&self) -> Option<&str> {
+        match &self.overlay {
+            Overlay::Unknown(why) => Some(why),
+            Overlay::No | Overlay::Upper(_) => None,
         }
     }
 
     /// What physical sizes are; `None` if they are not known.
     pub fn sizes_are(&self) -> Option<SizeIs> {
         match &self.physical {
-            Physical::Blocks | Physical::LayerBlocks => Some(SizeIs::Exact),
+            Physical::Blocks => Some(SizeIs::Exact),
             Physical::Unknown(_) => None,
             Physical::Extents(extents) => Some(extents.sizes_are),
         }
@@ -531,20 +550,43 @@ impl DiskScan {
     /// What goes with a path's own inodes: those with no other name, and directories;
     /// blocks where nothing else is known.
     pub(crate) fn own_space(&self, path: usize) -> Space {
-        if self.freed_sizes_are().is_none() {
-            return self.usage(path).private();
+        let blocks = match &self.overlay {
+            Overlay::Upper(upper) => upper.own[path],
+            Overlay::No | Overlay::Unknown(_) => self.usage(path).private(),
+        };
+        match self.extents_to_free() {
+            Some(extents) => Space { physical_size: extents.own[path].physical_size, ..blocks },
+            None => blocks,
         }
-        let physical_size = self.own_extents(path).physical_size;
-        Space { physical_size, ..self.usage(path).private() }
     }
 
     /// What goes with an inode with several names; blocks where nothing else is known.
     pub(crate) fn inode_space(&self, inode: usize) -> Space {
-        if self.freed_sizes_are().is_none() {
-            return Space::inode(self.inodes[inode].disk_size());
+        let blocks = match &self.overlay {
+            Overlay::Upper(upper) if !upper.inodes[inode] => Space::default(),
+            _ => Space::inode(self.inodes[inode].disk_size()),
+        };
+        match self.extents_to_free() {
+            Some(extents) => Space { physical_size: extents.inodes[inode].physical_size, ..blocks },
+            None => blocks,
         }
-        let physical_size = self.inode_extents(inode).physical_size;
-        Space { physical_size, ..Space::inode(self.inodes[inode].disk_size()) }
+    }
+
+    /// What goes with unused links of `.links`; blocks where nothing else is known.
+    pub(crate) fn unused_links_space(&self) -> Space {
+        let blocks = match &self.overlay {
+            Overlay::Upper(upper) => upper.unused_links,
+            Overlay::No | Overlay::Unknown(_) => self.links.unwrap_or_default().unused_space(),
+        };
+        match self.extents() {
+            Some(extents) => Space { physical_size: extents.unused_links.physical_size, ..blocks },
+            None => blocks,
+        }
+    }
+
+    /// The extents, if it is known which of them go.
+    fn extents_to_free(&self) -> Option<&Extents> {
+        self.extents().filter(|extents| extents.freed_sizes_are.is_some())
     }
 
     /// For each group of extents, the paths with which it goes, ascending: numbers of
@@ -572,9 +614,7 @@ impl DiskScan {
     pub fn extent_sizes(&self, path: usize) -> Option<ExtentSizes> {
         match &self.physical {
             Physical::Unknown(_) => None,
-            Physical::Blocks | Physical::LayerBlocks => {
-                Some(ExtentSizes::blocks(self.usage(path).disk_size))
-            }
+            Physical::Blocks => Some(ExtentSizes::blocks(self.usage(path).disk_size)),
             Physical::Extents(extents) => Some(extents.sums[path]),
         }
     }

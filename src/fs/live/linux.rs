@@ -6,6 +6,7 @@
 //! at which a name that was checked is looked up again.
 
 use super::super::btrfs::Btrfs;
+use super::super::upper::UpperSource;
 use super::super::xfs::Xfs;
 use super::super::{
     Capacity, DirEntry, ExtentSource, Facts, FileExtents, FileType, Stat, not_regular,
@@ -320,6 +321,14 @@ impl Directory {
                 Ok(fd) => Xfs::source(fd),
                 Err(error) => unknown(&format!("XFS does not show its extents: {error}")),
             },
+        }
+    }
+
+    /// What goes from the disk when what is in it is deleted.
+    pub(crate) fn upper(&self) -> UpperSource {
+        match rustix::fs::fstatfs(&self.fd) {
+            Ok(statfs) if statfs.f_type as u32 == OVERLAYFS => overlay::upper(self),
+            _ => UpperSource::All,
         }
     }
 

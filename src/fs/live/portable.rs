@@ -3,6 +3,7 @@
 //! descriptors, a process that swaps directories meanwhile may lead elsewhere;
 //! and a path longer than the system allows fails.
 
+use super::super::upper::UpperSource;
 use super::super::{
     Capacity, Compressed, DirEntry, ExtentSource, Facts, FileType, Mapped, Stat, not_regular,
 };
@@ -144,6 +145,12 @@ impl Directory {
     #[allow(clippy::unused_self, reason = "the same method as on Linux")]
     pub(crate) fn extents(&self) -> ExtentSource {
         super::no_extents()
+    }
+
+    /// There is no overlayfs here.
+    #[allow(clippy::unused_self, reason = "the same method as on Linux")]
+    pub(crate) fn upper(&self) -> UpperSource {
+        UpperSource::All
     }
 
     pub(crate) fn facts(&self) -> Facts {

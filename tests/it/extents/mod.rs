@@ -11,6 +11,7 @@ mod optimise;
 mod overlay;
 mod reading;
 mod unprivileged;
+mod upper;
 
 use crate::images::{Mount, mount};
 use crate::support::store_in_code::{Made, base};
