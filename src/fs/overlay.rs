@@ -18,13 +18,15 @@ use super::extents::{
 };
 use super::live::linux::{Directory, LayerBeneath, mount_of, octal_bytes, unescaped};
 use super::{FileType, SizeIs, Stat};
+use crate::threads;
+use rayon::Scope;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::rc::Rc;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Reading a directory of the upper layer, and the same of the overlay, takes as long as a
 /// walk over so many entries: eight calls of the system, where a walk over six entries, as many
@@ -34,7 +36,8 @@ const ENTRIES_A_DIRECTORY: u64 = 5;
 const LARGE_UPPER: &str = "all directories of the overlay's upper layer have to be read for it, \
                            which takes far longer than the walk; so it is done where exact sizes \
                            are asked for";
-/// Below how many directories that are open others are opened by a path from the last of them.
+/// How many directories of both are open at once; below these, others are opened by a path
+/// from the last of them.
 const OPEN: usize = 64;
 /// The tree that stands for the lower layers.
 const LOWER: u64 = u64::MAX;
@@ -388,7 +391,7 @@ fn stat(from: &Directory, path: &[u8]) -> io::Result<Option<Stat>> {
 }
 
 /// Counts what takes as long as a walk over so many entries.
-type Spend<'a> = &'a dyn Fn(u64) -> io::Result<()>;
+type Spend<'a> = &'a (dyn Fn(u64) -> io::Result<()> + Sync);
 /// Gives what [`numbers`] does.
 type List = dyn Fn(Spend<'_>) -> io::Result<Vec<(u64, u64)>> + Send + Sync;
 
@@ -396,70 +399,150 @@ type List = dyn Fn(Spend<'_>) -> io::Result<Vec<(u64, u64)>> + Send + Sync;
 /// which the overlay shows it.
 ///
 /// # Errors
-/// `QuotaExceeded` with the reason where `spend` says that; else those of the system.
+/// Those of [`each_in_upper`].
 fn numbers(store: &Directory, upper: &Directory, spend: Spend<'_>) -> io::Result<Vec<(u64, u64)>> {
-    let mut numbers = Vec::new();
-    each_in_upper(store, upper, spend, &mut |_, entry| {
-        numbers.push((entry.number, entry.shown));
+    let numbers = Mutex::new(Vec::new());
+    each_in_upper(store, upper, spend, &|_, entries| {
+        let mut numbers = numbers.lock().unwrap_or_else(PoisonError::into_inner);
+        numbers.extend(entries.iter().map(|entry| (entry.number, entry.shown)));
         Ok(())
     })?;
+    let mut numbers = numbers.into_inner().unwrap_or_else(PoisonError::into_inner);
     numbers.sort_unstable();
     numbers.dedup_by_key(|(number, _)| *number);
     Ok(numbers)
 }
 
 /// An entry of the upper layer that the overlay shows.
-struct InUpper<'a> {
-    name: &'a [u8],
+struct InUpper {
+    name: CString,
     /// Its number there.
     number: u64,
     /// The number by which the directory of the overlay shows it.
     shown: u64,
 }
 
-/// What [`each_in_upper`] gives: the directories of the layer and of the overlay, and an entry.
-type EachInUpper<'a> = dyn FnMut([&Directory; 2], InUpper<'_>) -> io::Result<()> + 'a;
+/// What [`each_in_upper`] gives: a directory of the layer and that of the overlay, and entries.
+type EachInUpper<'a> = &'a (dyn Fn([&Directory; 2], &[InUpper]) -> io::Result<()> + Sync);
 
-/// Shows all that lies below a directory of the upper layer, which the overlay shows as `store`.
+/// Shows all that lies below a directory of the upper layer, which the overlay shows as `store`:
+/// by several threads, directory by directory, in no order.
 ///
 /// # Errors
-/// `QuotaExceeded` with the reason where `spend` says that; else those of the system, and of
-/// `each`.
+/// `QuotaExceeded` with the reason where `spend` says that; else those of the system and of
+/// `each`, of the first path that has any.
 fn each_in_upper(
     store: &Directory,
     upper: &Directory,
     spend: Spend<'_>,
-    each: &mut EachInUpper<'_>,
+    each: EachInUpper<'_>,
 ) -> io::Result<()> {
-    let open = |from: &Directory, path: &[u8]| match path.contains(&b'/') {
-        true => descend(from, path),
-        false => if_there(from.open_directory(&CString::new(path)?)),
-    };
-    let top = Rc::new([upper.open_directory(c".")?, store.open_directory(c".")?]);
-    // Paths from directories of both that are open, which are so many deep.
-    let mut directories = vec![(top, 0, b".".to_vec())];
-    while let Some((from, depth, path)) = directories.pop() {
-        spend(ENTRIES_A_DIRECTORY).map_err(|error| match error.kind() {
-            io::ErrorKind::QuotaExceeded => io::Error::new(error.kind(), LARGE_UPPER),
-            _ => error,
-        })?;
-        let [of_layer, of_store] = [0, 1].map(|side| open(&from[side], &path));
-        let (Some(of_layer), Some(of_store)) = (of_layer?, of_store?) else { continue };
-        let (entries, shown) = (names(&of_layer)?, names(&of_store)?);
-        let both = Rc::new([of_layer, of_store]);
-        for (name, (number, file_type)) in entries {
-            // What stands for something deleted is not shown.
-            let Some(&(shown, _)) = shown.get(&name) else { continue };
-            each([&both[0], &both[1]], InUpper { name: &name, number, shown })?;
-            if file_type == FileType::Directory {
-                directories.push(match depth < OPEN {
-                    true => (Rc::clone(&both), depth + 1, name),
-                    false => (Rc::clone(&from), depth, [&path[..], b"/", &name].concat()),
-                });
+    threads::ready();
+    let open = AtomicUsize::new(0);
+    let directories = [upper.open_directory(c".")?, store.open_directory(c".")?];
+    let top = Arc::new(Opened::new(directories, 0, &open));
+    let listing = Listing { spend, each, open: &open, failed: Mutex::default() };
+    rayon::scope(|scope| listing.directory(scope, top, Vec::new()));
+    match listing.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        Some((_, _, error)) => Err(error),
+        None => Ok(()),
+    }
+}
+
+/// Going over the upper layer.
+struct Listing<'a> {
+    spend: Spend<'a>,
+    each: EachInUpper<'a>,
+    /// How many are open.
+    open: &'a AtomicUsize,
+    /// The first of what failed: whether it is something else than that more would have to be
+    /// read than is allowed, and its path.
+    failed: Mutex<Option<(bool, Vec<u8>, io::Error)>>,
+}
+
+/// A directory of the upper layer and that of the overlay.
+struct Opened<'a> {
+    directories: [Directory; 2],
+    /// How much of a path of something below leads to it.
+    length: usize,
+    open: &'a AtomicUsize,
+}
+
+impl<'a> Opened<'a> {
+    fn new(directories: [Directory; 2], length: usize, open: &'a AtomicUsize) -> Self {
+        open.fetch_add(1, Ordering::Relaxed);
+        Self { directories, length, open }
+    }
+}
+
+impl Drop for Opened<'_> {
+    fn drop(&mut self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<'a> Listing<'a> {
+    /// Shows what is in a directory, by its path, and all below it; one above it is open.
+    fn directory<'s>(&'s self, scope: &Scope<'s>, from: Arc<Opened<'s>>, path: Vec<u8>) {
+        match self.read(&from, &path) {
+            Err(error) => {
+                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
+                let other = error.kind() != io::ErrorKind::QuotaExceeded;
+                let before =
+                    |(kind, first, _): &(bool, Vec<u8>, _)| (*kind, first) < (other, &path);
+                if !failed.as_ref().is_some_and(before) {
+                    *failed = Some((other, path, error));
+                }
+            }
+            Ok((opened, below)) => {
+                let from = opened.map_or(from, Arc::new);
+                for name in below {
+                    let above = if path.is_empty() { &[][..] } else { b"/" };
+                    let path = [&path, above, name.to_bytes()].concat();
+                    let from = Arc::clone(&from);
+                    scope.spawn(move |scope| self.directory(scope, from, path));
+                }
             }
         }
     }
-    Ok(())
+
+    /// The same without what is below; it, unless too many are open, and the names of the
+    /// directories below.
+    fn read(
+        &self,
+        from: &Opened<'_>,
+        path: &[u8],
+    ) -> io::Result<(Option<Opened<'a>>, Vec<CString>)> {
+        (self.spend)(ENTRIES_A_DIRECTORY).map_err(|error| match error.kind() {
+            io::ErrorKind::QuotaExceeded => io::Error::new(error.kind(), LARGE_UPPER),
+            _ => error,
+        })?;
+        let below = &path[from.length..];
+        let [of_layer, of_store] = from.directories.each_ref().map(|from| match below {
+            [] => from.open_directory(c".").map(Some),
+            _ if below.contains(&b'/') => descend(from, below),
+            _ => if_there(from.open_directory(&CString::new(below)?)),
+        });
+        let (Some(of_layer), Some(of_store)) = (of_layer?, of_store?) else {
+            return Ok((None, Vec::new()));
+        };
+        let (mut entries, mut directories) = (Vec::new(), Vec::new());
+        let shown = names(&of_store)?;
+        of_layer.read(&mut Vec::new(), |entry| {
+            // What stands for something deleted is not shown.
+            if let Some(&(shown, _)) = shown.get(entry.name.to_bytes()) {
+                if entry.file_type == FileType::Directory {
+                    directories.push(entry.name.to_owned());
+                }
+                entries.push(InUpper { name: entry.name.to_owned(), number: entry.ino, shown });
+            }
+        })?;
+        (self.each)([&of_layer, &of_store], &entries)?;
+        let may_be_open = self.open.load(Ordering::Relaxed) < OPEN;
+        let length = if path.is_empty() { 0 } else { path.len() + 1 };
+        let opened = may_be_open.then(|| Opened::new([of_layer, of_store], length, self.open));
+        Ok((opened, directories))
+    }
 }
 
 /// The extents of the file system that the layers are in, by the numbers that the overlay
@@ -468,7 +551,7 @@ struct Reader {
     layers: Box<dyn ExtentReader>,
     /// Finds out what is in the upper layer, each time that extents are read.
     list: Box<List>,
-    upper: Mutex<Arc<Upper>>,
+    upper: RwLock<Arc<Upper>>,
     any_lower: bool,
 }
 
@@ -498,11 +581,11 @@ impl Upper {
 
 impl Reader {
     fn new(layers: Box<dyn ExtentReader>, list: Box<List>, any_lower: bool) -> Self {
-        Self { layers, list, upper: Mutex::default(), any_lower }
+        Self { layers, list, upper: RwLock::default(), any_lower }
     }
 
-    fn upper(&self) -> std::sync::MutexGuard<'_, Arc<Upper>> {
-        self.upper.lock().unwrap_or_else(PoisonError::into_inner)
+    fn upper(&self) -> std::sync::RwLockReadGuard<'_, Arc<Upper>> {
+        self.upper.read().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -545,7 +628,7 @@ impl ExtentReader for Reader {
 
     fn stretches(&self) -> io::Result<Vec<Stretch>> {
         let upper = Upper::new((self.list)(&|entries| self.layers.spend(entries))?);
-        *self.upper() = Arc::new(upper);
+        *self.upper.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(upper);
         self.layers.stretches()
     }
 
@@ -651,7 +734,12 @@ mod tests {
         (0..20).for_each(|n| std::fs::create_dir(dir.path().join(format!("wide{n}"))).unwrap());
         let open = || Directory::root(dir.path()).unwrap();
         let directories = (1 + OPEN + 10 + 20) as u64;
-        let all = numbers(&open(), &open(), &|_| Ok(())).unwrap();
+        let list = |threads| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| numbers(&open(), &open(), &|_| Ok(())).unwrap())
+        };
+        let all = list(1);
+        assert!([2, 3, 8].map(list).iter().all(|again| *again == all));
         assert_eq!(all.len() as u64, directories);
         assert!(all.iter().all(|(number, shown)| number == shown));
         assert!(all.is_sorted());

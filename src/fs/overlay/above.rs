@@ -15,6 +15,8 @@ use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 /// How often directories are compared that are written to meanwhile.
 const TRIES: usize = 3;
@@ -148,34 +150,37 @@ fn below(
     metacopy: bool,
 ) -> Result<Vec<UpperFile>, String> {
     let device = said(store.stat(c""))?.dev;
-    let mut files = Vec::new();
-    let mut elsewhere = false;
-    let mut add = |shown: &Stat, of_layer: io::Result<Stat>| {
+    let files = Mutex::new(Vec::new());
+    let elsewhere = AtomicBool::new(false);
+    let add = |shown: &Stat, of_layer: io::Result<Stat>| {
         // Over what is mounted there nothing is known.
-        elsewhere |= shown.dev != device;
-        if metacopy {
-            elsewhere |= of_layer?.disk_size != shown.disk_size;
+        let other = shown.dev != device;
+        if other || metacopy && of_layer?.disk_size != shown.disk_size {
+            elsewhere.store(true, Ordering::Relaxed);
         }
-        files.push(UpperFile { ino: shown.ino, disk_size: shown.disk_size });
+        let file = UpperFile { ino: shown.ino, disk_size: shown.disk_size };
+        files.lock().unwrap_or_else(PoisonError::into_inner).push(file);
         io::Result::Ok(())
     };
     let own = CString::new(name).map_err(|error| error.to_string())?;
     said(store.stat(&own).and_then(|shown| add(&shown, upper.stat(&own))))?;
-    let (Some(of_layer), Some(of_store)) =
+    if let (Some(of_layer), Some(of_store)) =
         (said(descend(upper, name))?, said(descend(store, name))?)
-    else {
-        return Ok(files);
-    };
-    let walked = each_in_upper(&of_store, &of_layer, &|_| Ok(()), &mut |[layer, store], entry| {
-        let name = CString::new(entry.name)?;
-        match store.stat(&name) {
-            Ok(shown) => add(&shown, layer.stat(&name)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        }
-    });
-    said(walked)?;
-    match elsewhere {
+    {
+        let walked =
+            each_in_upper(&of_store, &of_layer, &|_| Ok(()), &|[layer, store], entries| {
+                entries.iter().try_for_each(|entry| match store.stat(&entry.name) {
+                    Ok(shown) => add(&shown, layer.stat(&entry.name)),
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+                    Err(error) => Err(error),
+                })
+            });
+        said(walked)?;
+    }
+    let mut files = files.into_inner().unwrap_or_else(PoisonError::into_inner);
+    // Several threads found them.
+    files.sort_unstable_by_key(|file| (file.ino, file.disk_size));
+    match elsewhere.into_inner() {
         true => Err("contents of its files may lie in a layer below, or elsewhere".to_owned()),
         false => Ok(files),
     }
