@@ -420,3 +420,37 @@ fn on_xfs_it_is_the_same() {
     // Blocks full of inodes are the file system's own.
     assert!((freed("copied")..freed("copied") + (256 << 10)).contains(&gone), "{gone}");
 }
+
+/// Going over the upper layer counts too: `auto` gives that up where it takes far longer than
+/// the walk, and says so.
+#[test]
+fn a_large_upper_layer_is_gone_over_only_when_asked() {
+    let Some(btrfs) = btrfs(&[], "loop,compress=zstd") else { return };
+    let layers = ["upper", "lower"].map(|name| btrfs.at.join(name));
+    filled(&layers[0], 1, "zeros", &zeros(1 << 20));
+    filled(&layers[1], 2, "below", &random(4096));
+    let many = place(&layers[0], 3, "many");
+    // As many as may be read of any store would be enough for some fewer.
+    for n in 0..18_000 {
+        fs::create_dir_all(many.join(n.to_string())).unwrap();
+    }
+    let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
+    btrfs.sync();
+    let physical = |how: &str| {
+        let (report, status) = overlay.report(&btrfs.env, how);
+        let rows = report["paths"].as_array().unwrap();
+        let row = rows.iter().find(|row| row["name"] == "zeros").unwrap();
+        (row["physical_size"].clone(), status, report["warnings"].to_string())
+    };
+    // The same each time, as it goes by what is read and not by the clock.
+    for _ in 0..2 {
+        let (unknown, status, said) = physical("auto");
+        assert_eq!((unknown, status), (Value::Null, 0), "{said}");
+        assert!(said.contains("directories of the overlay's upper layer"), "{said}");
+    }
+    let (known, status, said) = physical("exact");
+    assert_eq!((known, status), (32_768.into(), 0), "{said}");
+    fs::remove_dir_all(overlay.place(3, "many")).unwrap();
+    btrfs.sync();
+    assert_eq!(physical("auto").0, 32_768);
+}
