@@ -9,6 +9,7 @@ use super::breakdown::Saving;
 use super::gathered::GatheredTree;
 use super::simulate::Event;
 use crate::graph::Node;
+use rayon::slice::ParallelSliceMut;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
@@ -78,28 +79,32 @@ impl Replacements {
             let kept = kept.map(|path| package_of[path as usize]);
             (package_of[of.path as usize], kept)
         };
-        let mut pairs: HashMap<Pair, Saving> = HashMap::new();
-        // By pair and by what is kept, as that is the same for all files that are equal.
-        let mut files: HashMap<(Pair, u32), (u32, Saving)> = HashMap::new();
-        for of in &self.0 {
-            let (pair, saving) = (pair_of(of), Saving::of(of, tree, physical_sizes));
-            pairs.entry(pair).or_default().add(&saving);
-            let file = files.entry((pair, of.kept)).or_insert((of.inode, Saving::default()));
-            file.1.add(&saving);
+        // By pair and by what is kept, as that is the same for all files that are equal;
+        // then in the order of the replacements.
+        let mut order: Vec<(Pair, u32, u32)> =
+            (0u32..).zip(&self.0).map(|(at, of)| (pair_of(of), of.kept, at)).collect();
+        order.par_sort_unstable();
+        let mut listed: Vec<(Pair, PairSaving)> = Vec::new();
+        let mut files: Vec<(Pair, u32, Saving)> = Vec::new();
+        for of_pair in order.chunk_by(|a, b| a.0 == b.0) {
+            let (pair, mut saving) = (of_pair[0].0, Saving::default());
+            for equal in of_pair.chunk_by(|a, b| a.1 == b.1) {
+                let mut file = Saving::default();
+                for &(.., at) in equal {
+                    file.add(&Saving::of(&self.0[at as usize], tree, physical_sizes));
+                }
+                saving.add(&file);
+                files.push((pair, self.0[equal[0].2 as usize].inode, file));
+            }
+            let (path, kept) = (first_path[&pair.0], pair.1.map(|kept| first_path[&kept]));
+            listed.push((pair, PairSaving { path, kept, saving }));
         }
-        let mut listed: Vec<(Pair, PairSaving)> = pairs
-            .into_iter()
-            .map(|(pair, saving)| {
-                let (path, kept) = (first_path[&pair.0], pair.1.map(|kept| first_path[&kept]));
-                (pair, PairSaving { path, kept, saving })
-            })
-            .collect();
         listed.sort_unstable_by_key(|(_, of)| (of.saving.order(), of.path, of.kept));
         listed.truncate(limit);
         let place: HashMap<_, u32> = listed.iter().map(|(pair, _)| *pair).zip(0..).collect();
         let mut files: Vec<PairFiles> = files
             .into_iter()
-            .filter_map(|((pair, _), (inode, saving))| {
+            .filter_map(|(pair, inode, saving)| {
                 let entry = tree.first_entry[inode as usize].map(Node::node);
                 let size = tree.layout.inodes[inode as usize].size;
                 Some(PairFiles { pair: *place.get(&pair)?, entry, size, saving })
