@@ -160,8 +160,7 @@ impl<'t> ContentsReader<'t> {
             return Ok(0);
         }
         let (directory, name) = self.place(inode, self.link(item), &mut buffers.last)?;
-        let buffer = &mut buffers.buffer;
-        buffer.resize(PREFIX as usize, 0);
+        let buffer = room(&mut buffers.buffer, PREFIX as usize);
         // Whether it is still the file that was met shows when it is read whole.
         if directory.read_file(name, buffer.len(), buffer)? < buffer.len() {
             return Err(changed());
@@ -199,8 +198,7 @@ impl<'t> ContentsReader<'t> {
             most = BUFFER as u64;
             let mut failed = Vec::new();
             for (inode, buffer, file) in &mut both {
-                buffer.resize(want as usize, 0);
-                match file.read_exact(buffer) {
+                match file.read_exact(room(buffer, want as usize)) {
                     Ok(()) => self.count(want),
                     Err(error) => failed.push((*inode, shorter(error))),
                 }
@@ -208,7 +206,8 @@ impl<'t> ContentsReader<'t> {
             if !failed.is_empty() {
                 return Err(failed);
             }
-            if both[0].1 != both[1].1 {
+            let [(_, buffer, _), (_, other_buffer, _)] = &both;
+            if buffer[..want as usize] != other_buffer[..want as usize] {
                 return Ok(false);
             }
             left -= want;
@@ -250,8 +249,7 @@ impl<'t> ContentsReader<'t> {
         }
         if size < BUFFER as u64 {
             let (directory, name) = self.place(inode, link, &mut buffers.last)?;
-            let buffer = &mut buffers.buffer;
-            buffer.resize(BUFFER, 0);
+            let buffer = room(&mut buffers.buffer, BUFFER);
             // With room for a byte more: one read shows whether the size is still that.
             let size = size as usize;
             if directory.read_file(name, size, &mut buffer[..=size])? != size {
@@ -266,8 +264,7 @@ impl<'t> ContentsReader<'t> {
         };
         let mut file = self.open_file(inode, link, &mut buffers.last)?;
         let mut left = size;
-        let buffer = &mut buffers.buffer;
-        buffer.resize(BUFFER, 0);
+        let buffer = room(&mut buffers.buffer, BUFFER);
         while left > 0 {
             let want = usize::try_from(left).unwrap_or(BUFFER).min(BUFFER);
             let got = file.read(&mut buffer[..want])?;
@@ -280,6 +277,14 @@ impl<'t> ContentsReader<'t> {
         }
         Ok(hasher.finish())
     }
+}
+
+/// So many bytes of a buffer. It only grows: what it would grow by again is zeroed each time.
+fn room(buffer: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
+    if buffer.len() < bytes {
+        buffer.resize(bytes, 0);
+    }
+    &mut buffer[..bytes]
 }
 
 /// Distinguishes the contents of files.
