@@ -130,6 +130,16 @@ impl Optimise {
         let disk = self.any_order.map(|any| any.disk_freed);
         let apparent = self.any_order.map(|any| any.apparent_freed);
         let inodes = self.any_order.map(|any| any.inodes_freed);
+        let lower = self.has_lower_layers;
+        let gained = |range, cell| if lower { Cell::Missing } else { certain(range, cell) };
+        let most = self.most_gained();
+        let at_most = match lower {
+            true => format!(
+                "at most {}: files of lower layers are copied before they are linked",
+                format_size(most, Units::Binary)
+            ),
+            false => String::new(),
+        };
         let between = |range: Option<Range>| match range {
             Some(range) if !range.is_certain() => format!(
                 "between {} and {}, by the order of the threads",
@@ -153,9 +163,10 @@ impl Optimise {
                 )
             }
         };
-        let remarks = [between(disk), links].into_iter().filter(|remark| !remark.is_empty());
+        let disk_between = if lower { at_most } else { between(disk) };
+        let remarks = [disk_between, links].into_iter().filter(|remark| !remark.is_empty());
         let mut fields = vec![
-            Field::new("disk_freed", "disk size", certain(disk, Cell::Size(outcome.disk_freed)))
+            Field::new("disk_freed", "disk size", gained(disk, Cell::Size(outcome.disk_freed)))
                 .remark(remarks.collect::<Vec<_>>().join("; ")),
             Field::new(
                 "freed_physical_size",
@@ -188,11 +199,7 @@ impl Optimise {
                 certain(apparent, Cell::Size(outcome.apparent_freed)),
             )
             .remark(between(apparent)),
-            Field::new(
-                "inodes_freed",
-                "inodes",
-                certain(inodes, Cell::Count(outcome.inodes_freed)),
-            ),
+            Field::new("inodes_freed", "inodes", gained(inodes, Cell::Count(outcome.inodes_freed))),
             Field::hidden(
                 "other_rule_disk_freed",
                 Cell::optional(self.other_rule_disk_freed, Cell::Size),
@@ -205,18 +212,32 @@ impl Optimise {
             Field::hidden("unreadable_size", Cell::Size(self.unreadable_size)),
         ];
         fields.extend(self.deduplication_fields());
+        if lower {
+            fields.push(Field::hidden("disk_freed_most", Cell::Size(most)));
+            return fields;
+        }
         fields.extend(bounds("disk_freed_least", "disk_freed_most", disk, Cell::Size));
         fields.extend(bounds("inodes_freed_least", "inodes_freed_most", inodes, Cell::Count));
         fields
     }
 
+    /// The most that the disk may gain.
+    fn most_gained(&self) -> u64 {
+        self.any_order.map_or(self.outcome.disk_freed, |any| any.disk_freed.most)
+    }
+
+    fn saving_columns(&self) -> Vec<Column> {
+        saving_columns(self.has_extents, self.has_lower_layers)
+    }
+
     fn saving_cells<'a>(&self, saving: &Saving) -> Vec<Cell<'a>> {
         let known = self.freed_physical_size.is_some();
+        let gained = |cell| if self.has_lower_layers { Cell::Missing } else { cell };
         vec![
-            Cell::Size(saving.disk_freed),
+            gained(Cell::Size(saving.disk_freed)),
             if known { Cell::Size(saving.freed_physical_size) } else { Cell::Missing },
             Cell::Size(saving.apparent_freed),
-            Cell::Count(saving.inodes_freed),
+            gained(Cell::Count(saving.inodes_freed)),
             Cell::Count(saving.files_linked),
             Cell::Size(saving.bytes_freed),
         ]
@@ -336,7 +357,7 @@ impl Optimise {
     }
 
     fn pairs_section<'a>(&'a self, census: &'a Census) -> Section<'a> {
-        let mut columns = saving_columns(self.has_extents);
+        let mut columns = self.saving_columns();
         columns.extend([
             Column::text("package").rank(0).named(),
             Column::text("kept_package").titled("keeps the file of").rank(1),
@@ -369,7 +390,7 @@ impl Optimise {
     ) -> Section<'a> {
         let by_path = key == "by_path";
         let own = if by_path { "path" } else { "package" };
-        let mut columns = saving_columns(self.has_extents);
+        let mut columns = self.saving_columns();
         columns.extend([
             Column::size("disk_size").titled("of").rank(1),
             Column::size("also_elsewhere").titled("also elsewhere").rank(4),
@@ -407,7 +428,7 @@ impl Optimise {
     }
 
     fn kinds_section(&self) -> Section<'_> {
-        let mut columns = saving_columns(self.has_extents);
+        let mut columns = self.saving_columns();
         columns.push(Column::text("kind").rank(0));
         let rows = self.breakdown.by_kind.iter().map(|of| {
             let mut row = self.saving_cells(&of.saving);
@@ -421,7 +442,7 @@ impl Optimise {
     fn groups_section(&self) -> Section<'_> {
         let groups = &self.breakdown.groups;
         let title = if groups.is_empty() { "" } else { "Equal files" };
-        let mut columns = saving_columns(self.has_extents);
+        let mut columns = self.saving_columns();
         columns.extend([
             Column::size("size"),
             Column::count("inodes"),
@@ -474,19 +495,21 @@ fn count_if(key: &'static str, label: &'static str, n: u64) -> Field<'static> {
     Field::new(key, label, Cell::Count(n)).hidden_if(n == 0)
 }
 
-fn saving_columns(has_extents: bool) -> Vec<Column> {
-    let [mut disk, mut physical] = [
-        Column::size("disk_freed").titled("frees").hidden_if(has_extents),
+fn saving_columns(has_extents: bool, has_lower_layers: bool) -> Vec<Column> {
+    let [mut disk, mut physical, mut apparent] = [
+        Column::size("disk_freed").titled("frees").hidden_if(has_extents || has_lower_layers),
         Column::size("freed_physical_size").titled("frees").hidden_if(!has_extents),
+        Column::size("apparent_freed").titled("apparent").hidden_if(!has_lower_layers),
     ];
-    match has_extents {
-        true => physical = physical.weight(),
-        false => disk = disk.weight(),
+    match (has_extents, has_lower_layers) {
+        (true, _) => physical = physical.weight(),
+        (false, true) => apparent = apparent.weight(),
+        (false, false) => disk = disk.weight(),
     }
     vec![
         disk,
         physical,
-        Column::size("apparent_freed").hidden(),
+        apparent,
         Column::count("inodes_freed").hidden(),
         Column::count("files_linked").titled("files linked").rank(4),
         Column::size("bytes_freed").hidden(),
@@ -545,6 +568,7 @@ mod tests {
             freed_physical_size: Some(8_493_465),
             freed_physical_size_is: Some(SizeIs::Exact),
             has_extents: false,
+            has_lower_layers: false,
             links_metadata_size: None,
             deduplication: None,
             guix: false,

@@ -183,6 +183,9 @@ pub struct Optimise {
     pub freed_physical_size_is: Option<SizeIs>,
     /// Whether that is not what it would gain in blocks.
     pub has_extents: bool,
+    /// Whether files may be in lower layers of an overlay, which copies them before they are
+    /// linked: the disk gains no more than is said, or loses.
+    pub has_lower_layers: bool,
     /// What new entries of `.links` take in metadata, about; not asked where nothing is listed
     /// and the census knows what goes.
     pub links_metadata_size: Option<u64>,
@@ -416,6 +419,7 @@ impl Optimise {
             freed_physical_size,
             freed_physical_size_is,
             has_extents,
+            has_lower_layers: files.has_lower_layers(),
             links_metadata_size,
             deduplication: extents.and_then(|of| of.equal).map(Deduplication::from),
             already_saved: already_saved(&tree, census.is_whole(), options.nix),

@@ -518,7 +518,9 @@ impl Grouping {
             *sum = sum.zip(raw).map(|(sum, raw)| sum.saturating_add(raw));
         }
         match (&self.owners[..], holders) {
-            ([], _) => self.extents.unused_links.add(sizes),
+            ([], []) => self.extents.unused_links.add(sizes),
+            // Of links alone, and held from outside: it stays.
+            ([], _) => {}
             (&[owner], []) => self.extents.own[owner as usize].add(sizes),
             (owners, holders) => {
                 let next = self.extents.groups.len();

@@ -170,6 +170,12 @@ fn fill(store: &Path) {
     fs::create_dir(place(4, "one")).unwrap();
     fs::write(place(4, "one").join("shared"), random(70_000)).unwrap();
     fs::hard_link(place(4, "one").join("shared"), place(4, "one").join("again")).unwrap();
+    fs::create_dir(place(8, "equal")).unwrap();
+    for name in ["one", "two"] {
+        let file = place(8, "equal").join(name);
+        fs::write(&file, "equal ".repeat(3000)).unwrap();
+        fs::set_permissions(file, fs::Permissions::from_mode(0o444)).unwrap();
+    }
     fs::create_dir(store.join(".links")).unwrap();
     fs::write(store.join(".links/unused"), random(5000)).unwrap();
 }
@@ -207,7 +213,7 @@ fn deleting_frees_what_is_in_the_upper_layer() {
             }
             assert_eq!(scan.freed_sizes_are(), Some(SizeIs::Exact), "{case}: {:?}", scan.overlay);
             let names = live.names();
-            let total = freed(&scan, &[0, 1, 2, 3, 4, 5]);
+            let total = freed(&scan, &[0, 1, 2, 3, 4, 5, 6]);
             let start = live.used();
             // Two paths that share a file go at once: the kernel keeps the directory of one of its
             // names for as long as it knows the other.
@@ -248,6 +254,7 @@ fn every_command_says_what_is_freed_there() {
         ("one", 0),
         ("new", own(5, "new")),
         ("other", own(6, "other") + file(6, "other", "own")),
+        ("equal", 0),
     ];
     let shared = file(5, "new", "file");
     assert!(shared > 50_000 && expected[1].1 > 40_000);
@@ -288,6 +295,15 @@ fn every_command_says_what_is_freed_there() {
     }
     assert_eq!(freed_of("inner/file"), 0);
     assert_eq!(freed_of("inner/beside"), file(2, "tree", "inner/beside"));
+    // Linking copies what is below: it gains no more than what the files take.
+    let (optimise, ran) = live.ask(&["optimise"]);
+    assert_eq!(ran.status, 3, "{ran:?}");
+    for key in ["disk_freed", "freed_physical_size", "inodes_freed"] {
+        assert_eq!(optimise[key], Value::Null, "{key}: {optimise:#}");
+    }
+    assert_eq!(optimise["disk_freed_most"], file(8, "equal", "one"));
+    let (reclaim, ran) = live.ask(&["reclaim", "--no-runtime", "--need", "1G"]);
+    assert_eq!((&reclaim["total"]["enough"], ran.status), (&false.into(), 3), "{reclaim:#}");
     let root = live.env.join("root");
     let root = root.to_str().unwrap();
     let shown = live.env.run(["--root", root, "--scan", "garbage", "--no-runtime"]).stdout;
@@ -333,7 +349,7 @@ fn where_the_upper_layer_is_not_reached_nothing_is_said_to_be_freed() {
         for key in ["disk_freed", "freed_physical_size", "inodes_freed", "invalid_disk_freed"] {
             assert_eq!(garbage["dead"][key], Value::Null, "{key}");
         }
-        assert_eq!(garbage["dead"]["paths"], 6);
+        assert_eq!(garbage["dead"]["paths"], 7);
         let (reclaim, ran) = ask(&["reclaim", "--no-runtime", "--need", "1K"]);
         check(&ran);
         assert_eq!(reclaim["actions"][0]["disk_freed"], Value::Null, "{reclaim:#}");
@@ -390,7 +406,9 @@ fn where_all_is_in_the_upper_layer_all_of_it_goes() {
     live.change();
     for entry in fs::read_dir(&live.store).unwrap() {
         let path = entry.unwrap().path();
-        if ["-below", "-tree", "-one"].iter().any(|end| path.to_str().unwrap().ends_with(end))
+        if ["-below", "-tree", "-one", "-equal"]
+            .iter()
+            .any(|end| path.to_str().unwrap().ends_with(end))
             || path.ends_with(".links")
         {
             remove(&path);
