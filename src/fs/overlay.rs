@@ -10,15 +10,17 @@
 //! What is in a lower layer stays there whatever is deleted.
 
 mod above;
+mod options;
 
 pub(super) use above::upper;
 
 use super::extents::{
     Checksums, Chunk, ExtentItem, ExtentReader, ExtentSource, Stretch, Subvolume,
 };
-use super::live::linux::{Directory, LayerBeneath, mount_of, octal_bytes, unescaped};
+use super::live::linux::{Directory, LayerBeneath, mount_of};
 use super::{FileType, SizeIs, Stat};
 use crate::threads;
+use options::Options;
 use rayon::Scope;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{CString, OsStr};
@@ -119,69 +121,7 @@ fn said<T>(read: io::Result<T>) -> Result<T, String> {
     read.map_err(|error| format!("they cannot be read: {error}"))
 }
 
-/// The options by which an overlay is mounted, as `mountinfo` has them.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Options {
-    /// Where the upper layer is, if there is one.
-    upper: Option<Vec<u8>>,
-    /// Where the lower layers are, the topmost first; those of data alone last.
-    lower: Vec<Vec<u8>>,
-    /// Whether a file may have its contents in another layer than itself.
-    metacopy: bool,
-    /// Whether a directory may show what has another name in a layer below.
-    redirects: bool,
-}
-
 impl Options {
-    /// An error says why layers cannot be found by them.
-    fn parse(options: &[u8]) -> Result<Self, String> {
-        let parsed = Self::read(options);
-        match parsed.is_absolute() {
-            true => Ok(parsed),
-            false => Err("it does not say where they are from the root on".to_owned()),
-        }
-    }
-
-    /// Whether there are layers, and it is said where each is.
-    fn is_absolute(&self) -> bool {
-        let mut all = self.lower.iter().chain(&self.upper);
-        !self.lower.is_empty() && all.all(|path| path.starts_with(b"/"))
-    }
-
-    fn read(options: &[u8]) -> Self {
-        let mut parsed = Self::default();
-        let (mut says_metacopy, mut says_redirects) = (false, false);
-        for option in options.split(|&byte| byte == b',') {
-            let at = option.iter().position(|&byte| byte == b'=').unwrap_or(option.len());
-            let (name, value) = (&option[..at], option.get(at + 1..).unwrap_or_default());
-            match name {
-                b"upperdir" => parsed.upper = Some(unescaped(value)),
-                b"lowerdir" => parsed.metacopy |= split(value, &mut parsed.lower),
-                b"lowerdir+" => parsed.lower.push(unescaped(value)),
-                b"datadir+" => {
-                    parsed.lower.push(unescaped(value));
-                    parsed.metacopy = true;
-                }
-                b"metacopy" => {
-                    says_metacopy = true;
-                    parsed.metacopy |= value != b"off";
-                }
-                b"redirect_dir" => {
-                    says_redirects = true;
-                    parsed.redirects |= matches!(value, b"on" | b"follow");
-                }
-                _ => {}
-            }
-        }
-        let is_default = |option: &str| {
-            let parameter = std::fs::read(format!("/sys/module/overlay/parameters/{option}"));
-            parameter.is_ok_and(|parameter| parameter.starts_with(b"Y"))
-        };
-        parsed.metacopy |= !says_metacopy && is_default("metacopy");
-        parsed.redirects |= !says_redirects && is_default("redirect_dir");
-        parsed
-    }
-
     /// The layers that have a directory at a place in the overlay, the topmost first.
     fn open(&self, below: &[u8]) -> Result<Vec<Layer>, String> {
         let upper = self.upper.iter().map(|path| (path, true));
@@ -194,28 +134,6 @@ impl Options {
         }
         Ok(layers)
     }
-}
-
-/// The paths of `lowerdir`: colons are between them, and a backslash, itself written in
-/// octal, makes a part of a path of what follows. Whether some are of data alone, which
-/// follow two colons.
-fn split(value: &[u8], paths: &mut Vec<Vec<u8>>) -> bool {
-    let (mut data, mut literal, mut path) = (false, false, Vec::new());
-    for (byte, octal) in octal_bytes(value) {
-        match byte {
-            _ if std::mem::take(&mut literal) => path.push(byte),
-            b'\\' => literal = true,
-            b':' if !octal => match path.is_empty() {
-                true => data = true,
-                false => paths.push(std::mem::take(&mut path)),
-            },
-            _ => path.push(byte),
-        }
-    }
-    if !path.is_empty() {
-        paths.push(path);
-    }
-    data
 }
 
 /// The store in a layer.
@@ -689,39 +607,6 @@ impl ExtentReader for Reader {
 mod tests {
     use super::super::extents::Calls;
     use super::*;
-
-    fn lower(options: &str) -> Vec<String> {
-        let parsed = Options::parse(options.as_bytes()).unwrap();
-        parsed.lower.into_iter().map(|path| String::from_utf8(path).unwrap()).collect()
-    }
-
-    #[test]
-    fn layers_are_where_the_options_say() {
-        let parsed = Options::parse(
-            b"rw,lowerdir=/a:/b\\040c,upperdir=/u\\054p,workdir=/w,redirect_dir=on,metacopy=off",
-        );
-        let expected = Options {
-            upper: Some(b"/u,p".to_vec()),
-            lower: vec![b"/a".to_vec(), b"/b c".to_vec()],
-            metacopy: false,
-            redirects: true,
-        };
-        assert_eq!(parsed, Ok(expected));
-        // A comma, a colon and a backslash in a path; a colon in octal is part of it too.
-        assert_eq!(
-            lower(r"lowerdir=/a\134\054b\040c\134:d\134\134e:/f\072g"),
-            ["/a,b c:d\\e", "/f:g"]
-        );
-        assert_eq!(lower(r"lowerdir+=/a:b,lowerdir+=/c\054d"), ["/a:b", "/c,d"]);
-        for of_data in
-            ["lowerdir=/a::/b,metacopy=off", "lowerdir+=/a,datadir+=/b", "lowerdir=/a,metacopy=on"]
-        {
-            assert!(Options::parse(of_data.as_bytes()).unwrap().metacopy, "{of_data}");
-        }
-        for unknown in ["lowerdir=l/A:l/B,upperdir=/u", "lowerdir=/a,upperdir=u", "rw", ""] {
-            assert!(Options::parse(unknown.as_bytes()).is_err(), "{unknown}");
-        }
-    }
 
     /// Whatever is deep or wide, each directory counts against what is allowed, once extents
     /// are read and not before.
