@@ -112,7 +112,7 @@ const ALONE: &str = "targets are taken as if nothing else were in the store, and
                      extents with them";
 
 /// Reads the extents, and warns of what that leaves uncertain.
-fn read_and_warn(
+pub(super) fn read_and_warn(
     reader: &dyn ExtentReader,
     inodes: GoingInodes<'_>,
     at: &[u8],

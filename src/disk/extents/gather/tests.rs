@@ -1,5 +1,6 @@
 use super::*;
-use crate::disk::extents::{ExtentsByInode, InodeOwner};
+use crate::disk::extents::going::read_and_warn;
+use crate::disk::extents::{ExtentsByInode, GoingInodes, InodeOwner};
 use crate::fs::{Stretch, Subvolume};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -381,6 +382,24 @@ fn items() -> impl Strategy<Value = Vec<(u64, ExtentItem)>> {
     })
 }
 
+/// What goes with some inodes, by so many threads, and all warnings.
+fn goes(threads: usize, cut: &Cut) -> String {
+    let ino = |place: u64| place * place * place;
+    let all: Vec<(u64, u64)> = (3..14).map(|place| (ino(place), 8192)).collect();
+    let inodes = GoingInodes {
+        gone: &[12, 3, 5, 9, 10, 3].map(ino),
+        all: &all,
+        alone: false,
+        entries: 11,
+        equal: true,
+        name_length: 8,
+    };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let mut warnings = Warnings::new();
+    let extents = pool.install(|| read_and_warn(cut, inodes, b"/nix/store", &mut warnings));
+    format!("{extents:?} {warnings:?}")
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
@@ -400,7 +419,8 @@ proptest! {
             Cut { told, items, damaged: damaged.clone(), left: AtomicU64::new(left) }
         };
         let all = |threads, items, damaged: &_, left| {
-            found(threads, &cut(items, damaged, left), by_inode)
+            let found = found(threads, &cut(items, damaged, left), by_inode);
+            found + &goes(threads, &cut(items, damaged, left))
         };
         let (intact, damaged) = (Default::default(), [of_own, of_other]);
         let whole = all(1, usize::MAX, &intact, u64::MAX);
