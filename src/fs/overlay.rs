@@ -645,6 +645,42 @@ mod tests {
         assert_eq!(read(), exceeded);
     }
 
+    /// By however many threads, what failed first by path is the error; that more is not allowed
+    /// goes before.
+    #[test]
+    fn what_fails_in_the_upper_layer_is_the_same_each_time() {
+        let dir = tempfile::tempdir().unwrap();
+        for n in 0..40 {
+            std::fs::create_dir_all(dir.path().join(format!("a{n:02}/b/c"))).unwrap();
+        }
+        let open = || Directory::root(dir.path()).unwrap();
+        let of = |threads, left: u64| {
+            let calls = Calls::unlimited(1);
+            calls.allow_half_a_walk(0, left);
+            let fail = |[layer, _]: [&Directory; 2], _: &[InUpper]| {
+                let ino = layer.stat(c"")?.ino;
+                let inos = ["a31/b", "a07", "a07/b", "a12/b/c"].map(|path| {
+                    descend(&open(), path.as_bytes()).unwrap().unwrap().stat(c"").unwrap().ino
+                });
+                match inos.iter().position(|&other| other == ino) {
+                    Some(at) => Err(io::Error::other(at.to_string())),
+                    None => Ok(()),
+                }
+            };
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let walked = pool.install(|| {
+                each_in_upper(&open(), &open(), &|entries| calls.spend(entries), &fail)
+            });
+            walked.unwrap_err().to_string()
+        };
+        for threads in [1, 2, 3, 8] {
+            assert_eq!(of(threads, 10_000), "1");
+            // What is below a directory that failed is not read: 118 of 121 are.
+            assert_eq!(of(threads, 118 * ENTRIES_A_DIRECTORY), "1");
+            assert_eq!(of(threads, 117 * ENTRIES_A_DIRECTORY), LARGE_UPPER);
+        }
+    }
+
     struct Tree(Vec<(u64, u64)>, Calls);
 
     impl ExtentReader for Tree {

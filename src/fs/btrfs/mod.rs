@@ -1,8 +1,8 @@
 //! The extents of btrfs, read from its trees as root.
 //!
 //! One pass over the tree of a subvolume in the order of its keys shows what every
-//! inode holds: a search by inode would be one call an inode. What is written but
-//! not yet given a place on the disk is in no tree.
+//! inode holds: a search by inode would be one call an inode. Stretches of it can be
+//! read side by side. What is written but not yet given a place on the disk is in no tree.
 
 mod checksums;
 mod items;
