@@ -7,7 +7,11 @@
 //! - rayon runs a thread's own jobs last in, first out, which keeps few
 //!   directories open; others steal the oldest, which are the largest.
 //! - A directory of many entries is read by one job; its entries are examined by many.
+//! - On a disk that rotates one thread goes over all of it in the order of inode numbers, which
+//!   is about that of the disk: two threads that read in turn make it seek twice as often.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::io;
 use std::mem;
@@ -31,6 +35,8 @@ use super::walk::{
 
 /// Entries of a directory that one job stats; a larger directory is split.
 pub(super) const PART: usize = 1024;
+/// The same in the order of inodes, which is that of a part.
+const ORDERED_PART: usize = 64 << 10;
 /// Store paths that one job begins with.
 const TOPS: usize = 16;
 /// Open files to ask for; the system's hard limit may be lower.
@@ -44,6 +50,8 @@ const FILES_OF_THREAD: usize = 3;
 pub struct Walker<'f> {
     pool: Pool,
     files: &'f StoreFiles,
+    /// Whether it is walked in the order of inode numbers, as far as one thread does it.
+    in_order: bool,
     /// Directories that may be open at once.
     budget: usize,
     open: Arc<AtomicUsize>,
@@ -51,18 +59,29 @@ pub struct Walker<'f> {
 
 impl<'f> Walker<'f> {
     /// Starts the threads; `threads` defaults to four a core and at least
-    /// eight: cold disks want more than cores. Fewer are started where the
-    /// system does not give so many, or not enough open files for them.
+    /// eight: cold disks want more than cores; but to one on disks that rotate. Fewer are
+    /// started where the system does not give so many, or not enough open files for them.
     ///
     /// # Errors
     /// When no thread can be used, not even this one.
     pub fn new(files: &'f StoreFiles, threads: Option<usize>) -> Result<Self, DiskError> {
+        let in_order = threads.is_none_or(|threads| threads == 1) && files.directory().rotates();
+        let threads = if in_order { Some(1) } else { threads };
+        Self::start(files, threads, in_order)
+    }
+
+    /// The same; `in_order` is whether it is walked in the order of inode numbers.
+    fn start(
+        files: &'f StoreFiles,
+        threads: Option<usize>,
+        in_order: bool,
+    ) -> Result<Self, DiskError> {
         let open_files = open_files();
         let threads = threads_of(threads, FILES_OF_THREAD);
         let pool = Pool::new(threads, "walk").map_err(DiskError::Threads)?;
         let spare = OTHER_FILES + FILES_OF_THREAD * pool.current_num_threads();
         let budget = (open_files / 2).min(open_files.saturating_sub(spare));
-        Ok(Self { pool, files, budget, open: Arc::default() })
+        Ok(Self { pool, files, in_order, budget, open: Arc::default() })
     }
 
     /// The files that are walked.
@@ -114,7 +133,8 @@ impl<'f> Walker<'f> {
                 .map(|_| Mutex::new(Thread::new(visitor.state())))
                 .collect(),
         };
-        self.pool.scope(|scope| walk.tops(scope, tops));
+        let sorted = self.in_order.then(|| self.sorted(tops));
+        self.pool.scope(|scope| walk.tops(scope, sorted.as_deref().unwrap_or(tops)));
         let mut walked =
             Walked { states: Vec::new(), entries: 0, stat_calls: 0, warnings: Warnings::new() };
         for thread in walk.threads {
@@ -126,6 +146,20 @@ impl<'f> Walker<'f> {
         }
         walked.warnings.sort();
         walked
+    }
+
+    /// The same in the order of inode numbers, for which the store directory is read unless it
+    /// was; what is not known there is at the beginning.
+    fn sorted<'t>(&self, tops: &[Top<'t>]) -> Vec<Top<'t>> {
+        let mut sorted = tops.to_vec();
+        if sorted.iter().any(|top| top.ino == 0) {
+            let listed = self.list().unwrap_or_default();
+            let inos: HashMap<_, _> = listed.iter().map(|top| (&*top.name, top.ino)).collect();
+            sorted.sort_by_cached_key(|top| inos.get(top.name).copied());
+        } else {
+            sorted.sort_by_key(|top| top.ino);
+        }
+        sorted
     }
 
     /// Opens the directory a trail leads to, from the nearest one still open.
@@ -219,7 +253,9 @@ impl<'w, V: Visitor> Walk<'w, V> {
     /// large parts, and begins in its order.
     fn tops<'s>(&'s self, scope: &Scope<'s>, tops: &'s [Top<'s>]) {
         let mut tops = tops;
-        while tops.len() > TOPS {
+        // What a job finds goes before the jobs that wait, its last directory first.
+        let most = if self.walker.in_order { 1 } else { TOPS };
+        while tops.len() > most {
             let (first, rest) = tops.split_at(tops.len() / 2);
             scope.spawn(move |scope| self.tops(scope, rest));
             tops = first;
@@ -320,12 +356,14 @@ impl<'w, V: Visitor> Walk<'w, V> {
         thread.names.clear();
         thread.items.clear();
         let mut position = 0;
+        let in_order = self.walker.in_order;
+        let part_size = if in_order { ORDERED_PART } else { PART };
         // Taken out for the call, to fill the rest beside it.
         let mut buffer = mem::take(&mut thread.buffer);
         let read = handle.directory.read(&mut buffer, |entry| {
             // A full part becomes a job of its own while reading goes on, so
             // that a directory of a million entries keeps all threads busy.
-            if thread.items.len() == PART {
+            if thread.items.len() == part_size {
                 let mut items = mem::replace(&mut thread.items, Vec::with_capacity(PART));
                 let capacity = thread.names.capacity();
                 let names = mem::replace(&mut thread.names, Vec::with_capacity(capacity));
@@ -334,11 +372,8 @@ impl<'w, V: Visitor> Walk<'w, V> {
                 scope.spawn(move |scope| {
                     let mut thread = self.thread();
                     // Those of the first part are examined already.
-                    if position > 0 {
-                        for item in &mut items {
-                            let name = item.c_name(&names);
-                            self.examine(&mut thread.gathered, &part, &handle, name, item);
-                        }
+                    if position > 0 || in_order {
+                        self.examine_all(&mut thread.gathered, &part, &handle, &names, &mut items);
                     }
                     self.show(
                         scope,
@@ -350,7 +385,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
                         &items,
                     );
                 });
-                position += PART;
+                position += part_size;
             }
             let name = entry.name.to_bytes_with_nul();
             thread.items.push(Item {
@@ -364,6 +399,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
             // Here the name is a C string as it is; from the buffer it would
             // have to be gone over again.
             if position == 0
+                && !in_order
                 && let Some(item) = thread.items.last_mut()
             {
                 self.examine(&mut thread.gathered, &job, &handle, entry.name, item);
@@ -377,14 +413,35 @@ impl<'w, V: Visitor> Walk<'w, V> {
         // Taken out for the call, to borrow them beside the rest.
         let names = mem::take(&mut thread.names);
         let mut items = mem::take(&mut thread.items);
-        if position > 0 {
-            for item in &mut items {
-                self.examine(&mut thread.gathered, &job, &handle, item.c_name(&names), item);
-            }
+        if position > 0 || in_order {
+            self.examine_all(&mut thread.gathered, &job, &handle, &names, &mut items);
         }
         self.show(scope, &mut thread.gathered, &job, &handle, position, &names, &items);
         thread.names = names;
         thread.items = items;
+    }
+
+    /// Finds out what the entries of a part of a directory are.
+    fn examine_all(
+        &self,
+        gathered: &mut Gathered<V::State>,
+        job: &Job<V::Context>,
+        handle: &Handle,
+        names: &[u8],
+        items: &mut [Item<V::Tag>],
+    ) {
+        if !self.walker.in_order {
+            for item in items {
+                self.examine(gathered, job, handle, item.c_name(names), item);
+            }
+            return;
+        }
+        let mut order: Vec<usize> = (0..items.len()).collect();
+        order.sort_by_key(|&at| items[at].ino);
+        for at in order {
+            let item = &mut items[at];
+            self.examine(gathered, job, handle, item.c_name(names), item);
+        }
     }
 
     /// Finds out what an entry of a directory is.
@@ -474,10 +531,14 @@ impl<'w, V: Visitor> Walk<'w, V> {
             // A part of a large directory may have set it already, to the same.
             let _ = job.trail.handle.set(Arc::downgrade(handle));
         }
-        for item in items {
-            let (FileType::Directory, EntryStat::Stat(stat)) = (item.file_type, item.stat) else {
-                continue;
-            };
+        let directories = items.iter().filter(|item| item.file_type == FileType::Directory);
+        let mut directories: Vec<&Item<V::Tag>> = directories.collect();
+        if self.walker.in_order {
+            // The last job is the first to be done.
+            directories.sort_by_key(|item| Reverse(item.ino));
+        }
+        for item in directories {
+            let EntryStat::Stat(stat) = item.stat else { continue };
             let name = item.entry(names).name();
             let Some(context) = self.visitor.descend(&directory, name) else { continue };
             if stat.dev != job.dev {
@@ -568,4 +629,98 @@ pub(crate) fn open_files() -> usize {
         }
     }
     usize::try_from(limit.current.unwrap_or(OPEN_FILES)).unwrap_or(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::disk::walk::WalkEntry;
+
+    /// Notes the inode number of each directory that is shown, and how many entries of it.
+    struct Noting;
+
+    impl Visitor for Noting {
+        type State = Vec<(u64, usize)>;
+        type Tag = ();
+        type Context = ();
+
+        fn state(&self) -> Self::State {
+            Vec::new()
+        }
+
+        fn top(&self, _: &mut Self::State, _: &WalkDirectory<'_>, _: &WalkEntry<'_, ()>) {}
+
+        fn directory<'e>(
+            &self,
+            state: &mut Self::State,
+            directory: &WalkDirectory<'_>,
+            entries: impl ExactSizeIterator<Item = WalkEntry<'e, ()>> + Clone,
+        ) {
+            assert!(entries.clone().all(|entry| matches!(entry.stat, EntryStat::Stat(_))));
+            state.push((directory.ino, entries.len()));
+        }
+
+        fn failed(&self, _: &mut Self::State, _: u32) {}
+    }
+
+    #[test]
+    fn in_order_directories_are_read_by_number() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = dir.path().join("store");
+        // Made in another order than that of names, and so numbered.
+        let names: Vec<String> = (0..40).map(|n| format!("{:02}", n * 17 % 40)).collect();
+        for name in &names {
+            for below in ["b", "a", "c"] {
+                std::fs::create_dir_all(store.join(name).join(below)).unwrap();
+                std::fs::write(store.join(name).join(below).join("file"), "").unwrap();
+            }
+        }
+        let files = StoreFiles::live(&store, "/".as_ref()).unwrap();
+        let mut sorted = names.clone();
+        sorted.sort();
+        let tops = Top::numbered(&sorted);
+        let number = |name: String| {
+            use std::os::unix::fs::MetadataExt;
+            std::fs::metadata(store.join(name)).unwrap().ino()
+        };
+        let mut expected: Vec<(u64, Vec<u64>)> = (names.iter())
+            .map(|name| {
+                let mut below = ["a", "b", "c"].map(|below| number(format!("{name}/{below}")));
+                below.sort_unstable();
+                (number(name.clone()), below.to_vec())
+            })
+            .collect();
+        expected.sort_unstable();
+        let expected: Vec<(u64, usize)> = (expected.into_iter())
+            .flat_map(|(top, below)| {
+                std::iter::once((top, 3)).chain(below.into_iter().map(|ino| (ino, 1)))
+            })
+            .collect();
+        let walked = |in_order| {
+            let walker = Walker::start(&files, Some(1), in_order).unwrap();
+            let walked = walker.walk(&tops, &Noting, &Progress::default());
+            assert_eq!((walked.entries, walked.warnings.total()), (40 * 7, 0));
+            walked.states.concat()
+        };
+        assert_eq!(walked(true), expected);
+        let mut other = walked(false);
+        assert_ne!(other, expected);
+        other.sort_unstable();
+        let mut all = expected;
+        all.sort_unstable();
+        assert_eq!(other, all);
+    }
+
+    #[test]
+    fn in_order_large_directories_are_whole() {
+        let names: Vec<String> = (0..3000).map(|n| format!("/store/a/{n}")).collect();
+        let tree = crate::fs::Tree::memory(names.iter().map(|name| (name, b"".as_slice())));
+        let count = |in_order| {
+            let files = StoreFiles::open(&tree, "/store".as_ref()).unwrap();
+            let walker = Walker::start(&files, Some(1), in_order).unwrap();
+            let walked = walker.walk(&Top::numbered(&["a"]), &Noting, &Progress::default());
+            walked.states.concat().iter().map(|shown| shown.1).collect::<Vec<_>>()
+        };
+        assert_eq!((count(true), count(false).iter().sum::<usize>()), (vec![3000], 3000));
+    }
 }

@@ -21,9 +21,9 @@ const HAS_CHECKSUM_INFO: u64 = 1;
 
 /// `struct btrfs_ioctl_fs_info_args`.
 #[repr(C)]
-struct FsInfo {
+pub(super) struct FsInfo {
     devices: [u64; 2],
-    fsid: [u8; 16],
+    pub(super) fsid: [u8; 16],
     node_size: u32,
     sector_size: u32,
     clone_alignment: u32,
@@ -34,7 +34,7 @@ struct FsInfo {
 }
 
 /// `BTRFS_IOC_FS_INFO`.
-fn fs_info(fd: BorrowedFd<'_>) -> io::Result<FsInfo> {
+pub(super) fn fs_info(fd: BorrowedFd<'_>) -> io::Result<FsInfo> {
     let mut info = FsInfo {
         devices: [0; 2],
         fsid: [0; 16],

@@ -40,6 +40,11 @@ const CALLS: u64 = 2048;
 /// or another to go on with. Numbers of inodes may be far apart, so it goes by what is there.
 const CALLS_OF_STRETCH: usize = 8;
 
+/// The UUID of the btrfs that an open directory is in. Anybody may ask for it.
+pub(super) fn fsid(directory: impl AsFd) -> io::Result<[u8; 16]> {
+    Ok(checksums::fs_info(directory.as_fd())?.fsid)
+}
+
 /// A btrfs file system, by an open directory of it.
 pub(super) struct Btrfs {
     fd: OwnedFd,

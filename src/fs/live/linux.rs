@@ -5,7 +5,7 @@
 //! and what it led to is asked by descriptor from then on. There is no moment
 //! at which a name that was checked is looked up again.
 
-use super::super::btrfs::Btrfs;
+use super::super::btrfs::{self, Btrfs};
 use super::super::upper::UpperSource;
 use super::super::xfs::Xfs;
 use super::super::{
@@ -13,6 +13,7 @@ use super::super::{
 };
 use super::super::{f2fs, overlay};
 use super::layers::Layers;
+use super::rotation::{Devices, SYS};
 use super::{list_xattrs, open_file_xattrs};
 use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags, openat,
@@ -293,6 +294,21 @@ impl Directory {
 
     pub(crate) fn capacity(&self) -> io::Result<Capacity> {
         Ok(rustix::fs::fstatvfs(&self.fd)?.into())
+    }
+
+    /// Whether it lies on disks that rotate, by what this machine says of them.
+    pub(crate) fn rotates(&self) -> bool {
+        let number = |dev| (rustix::fs::major(dev), rustix::fs::minor(dev));
+        let device_of = |path: &Path| {
+            use std::os::unix::fs::MetadataExt;
+            std::fs::metadata(path).ok().map(|found| number(found.dev()))
+        };
+        let devices = Devices { sys: SYS.as_ref(), device_of: &device_of };
+        let Ok(statfs) = rustix::fs::fstatfs(&self.fd) else { return false };
+        if statfs.f_type as u32 == BTRFS {
+            return btrfs::fsid(&self.fd).is_ok_and(|fsid| devices.btrfs_rotates(fsid));
+        }
+        self.stat(c"").is_ok_and(|stat| devices.rotates(number(stat.dev)))
     }
 
     /// What its file system is decides it.

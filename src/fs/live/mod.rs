@@ -5,6 +5,8 @@ mod layers;
 #[cfg(all(target_os = "linux", not(nix_census_portable)))]
 pub(super) mod linux;
 pub(super) mod portable;
+#[cfg(all(target_os = "linux", not(nix_census_portable)))]
+mod rotation;
 
 #[cfg(all(target_os = "linux", not(nix_census_portable)))]
 pub(super) use linux as native;

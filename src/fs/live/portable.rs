@@ -136,6 +136,12 @@ impl Directory {
     }
 
     /// Nobody says it here.
+    #[allow(dead_code, clippy::unused_self, reason = "the same method as on Linux")]
+    pub(crate) fn rotates(&self) -> bool {
+        false
+    }
+
+    /// Nobody says it here.
     #[allow(clippy::unused_self, reason = "the same method as on Linux")]
     pub(crate) fn may_be_compressed(&self, _: &CStr) -> bool {
         true
