@@ -87,6 +87,9 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
         verify(store, &layers[..at], &layers[at], blocks)?;
     }
     let any_lower = layers.iter().any(|layer| !layer.upper);
+    if !any_lower && !above::find(store)?.all {
+        return Err("something covers a lower layer".to_owned());
+    }
     if blocks {
         return Ok(ExtentSource::Blocks);
     }
@@ -320,7 +323,7 @@ type List = dyn Fn(Spend<'_>) -> io::Result<Vec<(u64, u64)>> + Send + Sync;
 /// Those of [`each_in_upper`].
 fn numbers(store: &Directory, upper: &Directory, spend: Spend<'_>) -> io::Result<Vec<(u64, u64)>> {
     let numbers = Mutex::new(Vec::new());
-    each_in_upper(store, upper, spend, &|_, entries| {
+    each_in_upper(store, upper, spend, &|_, entries, _| {
         let mut numbers = numbers.lock().unwrap_or_else(PoisonError::into_inner);
         numbers.extend(entries.iter().map(|entry| (entry.number, entry.shown)));
         Ok(())
@@ -340,8 +343,9 @@ struct InUpper {
     shown: u64,
 }
 
-/// What [`each_in_upper`] gives: a directory of the layer and that of the overlay, and entries.
-type EachInUpper<'a> = &'a (dyn Fn([&Directory; 2], &[InUpper]) -> io::Result<()> + Sync);
+/// What [`each_in_upper`] gives: a directory of the layer and that of the overlay, entries, and
+/// how many the overlay shows.
+type EachInUpper<'a> = &'a (dyn Fn([&Directory; 2], &[InUpper], usize) -> io::Result<()> + Sync);
 
 /// Shows all that lies below a directory of the upper layer, which the overlay shows as `store`:
 /// by several threads, directory by directory, in no order.
@@ -455,7 +459,7 @@ impl<'a> Listing<'a> {
                 entries.push(InUpper { name: entry.name.to_owned(), number: entry.ino, shown });
             }
         })?;
-        (self.each)([&of_layer, &of_store], &entries)?;
+        (self.each)([&of_layer, &of_store], &entries, shown.len())?;
         let may_be_open = self.open.load(Ordering::Relaxed) < OPEN;
         let length = if path.is_empty() { 0 } else { path.len() + 1 };
         let opened = may_be_open.then(|| Opened::new([of_layer, of_store], length, self.open));

@@ -30,7 +30,7 @@ pub(in crate::fs) fn upper(store: &Directory) -> UpperSource {
 }
 
 /// An error says why it is not known.
-fn find(store: &Directory) -> Result<UpperFiles, String> {
+pub(super) fn find(store: &Directory) -> Result<UpperFiles, String> {
     let mount = mount_of(store).ok_or("the system does not say how it is mounted")?;
     let options = Options::read(&mount.options);
     // Read from its beginning, wherever others are.
@@ -62,7 +62,7 @@ fn find(store: &Directory) -> Result<UpperFiles, String> {
         let all = file_type != FileType::Directory && !options.metacopy || alone();
         let of_it = match all {
             true => InUpper::All,
-            false => InUpper::Some(below(store, &upper, &name, options.metacopy)?),
+            false => below(store, &upper, &name, options.metacopy)?,
         };
         files.entries.insert(name, of_it);
     }
@@ -148,10 +148,10 @@ fn below(
     upper: &Directory,
     name: &[u8],
     metacopy: bool,
-) -> Result<Vec<UpperFile>, String> {
+) -> Result<InUpper, String> {
     let device = said(store.stat(c""))?.dev;
     let files = Mutex::new(Vec::new());
-    let elsewhere = AtomicBool::new(false);
+    let (elsewhere, all) = (AtomicBool::new(false), AtomicBool::new(true));
     let add = |shown: &Stat, of_layer: io::Result<Stat>| {
         // Over what is mounted there nothing is known.
         let other = shown.dev != device;
@@ -168,7 +168,10 @@ fn below(
         (said(descend(upper, name))?, said(descend(store, name))?)
     {
         let walked =
-            each_in_upper(&of_store, &of_layer, &|_| Ok(()), &|[layer, store], entries| {
+            each_in_upper(&of_store, &of_layer, &|_| Ok(()), &|[layer, store], entries, shown| {
+                if entries.len() < shown {
+                    all.store(false, Ordering::Relaxed);
+                }
                 entries.iter().try_for_each(|entry| match store.stat(&entry.name) {
                     Ok(shown) => add(&shown, layer.stat(&entry.name)),
                     Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
@@ -180,8 +183,9 @@ fn below(
     let mut files = files.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Several threads found them.
     files.sort_unstable_by_key(|file| (file.ino, file.disk_size));
-    match elsewhere.into_inner() {
-        true => Err("contents of its files may lie in a layer below, or elsewhere".to_owned()),
-        false => Ok(files),
+    match (elsewhere.into_inner(), all.into_inner()) {
+        (true, _) => Err("contents of its files may lie in a layer below, or elsewhere".to_owned()),
+        (false, true) => Ok(InUpper::All),
+        (false, false) => Ok(InUpper::Some(files)),
     }
 }

@@ -424,3 +424,72 @@ fn where_all_is_in_the_upper_layer_all_of_it_goes() {
     assert!(!ran.stderr.contains("lower layer"), "{}", ran.stderr);
     assert_eq!(optimise["freed_physical_size"], 0, "{optimise:#}");
 }
+
+/// An overlay over directories of the tests, mounted at a root.
+fn at_root(env: &TestEnv) -> Option<Mount> {
+    let dir = |name: &str| env.join(name).display().to_string();
+    let at = env.join("merged");
+    for name in ["upper/nix/store", "lower", "work", "merged"] {
+        fs::create_dir_all(env.join(name)).unwrap();
+    }
+    let options =
+        format!("lowerdir={},upperdir={},workdir={}", dir("lower"), dir("upper"), dir("work"));
+    let ran = run(Command::new("mount").args(["-t", "overlay", "none", "-o", &options]).arg(&at));
+    if ran.status != 0 {
+        skip(&format!("no overlay can be mounted: {}", ran.stderr));
+        return None;
+    }
+    Some(Mount(at))
+}
+
+/// As in a container that Nix was installed in: no other layer has a store.
+#[test]
+fn over_layers_without_a_store_all_of_it_goes() {
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    let Some(mount) = at_root(&env) else { return };
+    let store = mount.0.join("nix/store");
+    let tree = store.join(base(1, "tree"));
+    fs::create_dir_all(tree.join("inner")).unwrap();
+    fs::write(tree.join("inner/file"), random(9000)).unwrap();
+    fs::hard_link(tree.join("inner/file"), tree.join("again")).unwrap();
+    let scan = scan(&store);
+    let Overlay::Upper(upper) = &scan.overlay else { panic!("{:?}", scan.overlay) };
+    assert!(upper.all, "{upper:?}");
+    assert_eq!(freed(&scan, &[0]).disk_size, scan.usages[0].disk_size);
+    let report = |args: &[&str]| {
+        let at = mount.0.to_str().unwrap();
+        env.run([&["--root", at, "--scan"], args].concat())
+    };
+    let optimise = report(&["optimise", "--json"]);
+    assert!(!optimise.stderr.contains("lower layer"), "{}", optimise.stderr);
+    assert!(!report(&["report", "--all"]).stdout.contains("lower layers"));
+}
+
+/// All names of the store are in the upper layer, and not all that is below them.
+#[test]
+fn a_lower_layer_that_is_covered_is_not_taken_for_none() {
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    let below = env.join("lower/nix/store").join(base(1, "tree"));
+    fs::create_dir_all(&below).unwrap();
+    fs::write(below.join("below"), random(9000)).unwrap();
+    let Some(mount) = at_root(&env) else { return };
+    let store = mount.0.join("nix/store");
+    fs::write(store.join(base(1, "tree")).join("above"), random(5000)).unwrap();
+    run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(env.join("lower"))).ok();
+    let cover = Mount(env.join("lower"));
+    let scan = scan(&store);
+    drop(cover);
+    assert!(!scan.knows_physical(), "{:?}", scan.physical);
+    let blocks = |name: &str| {
+        fs::symlink_metadata(store.join(base(1, "tree")).join(name)).unwrap().blocks() * 512
+    };
+    let Overlay::Upper(upper) = &scan.overlay else { panic!("{:?}", scan.overlay) };
+    assert!(!upper.all);
+    assert_eq!(upper.own[0].disk_size, blocks("above") + blocks(""));
+}
