@@ -157,6 +157,15 @@ pub(super) fn note<'c>(censuses: impl Iterator<Item = &'c Census> + Clone) -> St
 
 /// What physical sizes are, and a note where people see extents.
 pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
+    all_notes(census, false)
+}
+
+/// The same beside gains: what closures are smaller by, wherever it lies.
+pub(super) fn notes_of_gains<'a>(census: &Census) -> Vec<Section<'a>> {
+    all_notes(census, true)
+}
+
+fn all_notes<'a>(census: &Census, of_gains: bool) -> Vec<Section<'a>> {
     let fields = vec![
         is_field(census.physical_sizes_are()),
         Field::hidden("freed_physical_size_is", is_cell(census.freed_sizes_are())),
@@ -174,16 +183,22 @@ pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
         }
         sections.push(Section::Note(note));
     }
-    if census.disk.is_some() && census.disk_to_free().is_none() {
-        let note =
-            "What deleting frees is not known: what is in lower layers of the overlay stays.";
-        sections.push(Section::Note(note.to_owned()));
-    }
-    if census.stays_in_layers() {
-        let note = "What is in lower layers of the overlay stays when it is deleted, and does not \
-                    count as freed.";
-        sections.push(Section::Note(note.to_owned()));
-    }
+    let unknown = census.disk.is_some() && census.disk_to_free().is_none();
+    let layers = match (of_gains, unknown, census.stays_in_layers()) {
+        (_, false, false) => return sections,
+        (true, ..) => {
+            "Gains count what is in lower layers of the overlay too, which stays on the disk when \
+             it is deleted."
+        }
+        (false, true, _) => {
+            "What deleting frees is not known: what is in lower layers of the overlay stays."
+        }
+        (false, false, true) => {
+            "What is in lower layers of the overlay stays when it is deleted, and does not count \
+             as freed."
+        }
+    };
+    sections.push(Section::Note(layers.to_owned()));
     sections
 }
 

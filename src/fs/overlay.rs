@@ -661,7 +661,7 @@ mod tests {
         let of = |threads, left: u64| {
             let calls = Calls::unlimited(1);
             calls.allow_half_a_walk(0, left);
-            let fail = |[layer, _]: [&Directory; 2], _: &[InUpper]| {
+            let fail = |[layer, _]: [&Directory; 2], _: &[InUpper], _: usize| {
                 let ino = layer.stat(c"")?.ino;
                 let inos = ["a31/b", "a07", "a07/b", "a12/b/c"].map(|path| {
                     descend(&open(), path.as_bytes()).unwrap().unwrap().stat(c"").unwrap().ino

@@ -349,7 +349,7 @@ impl Suggestions {
             sections.push(locations_section(census, &found.locations));
         }
         sections.extend([twins, suggestions, Section::Note(note)]);
-        sections.extend(physical::notes(census));
+        sections.extend(physical::notes_of_gains(census));
         let head = Head { store_dir: catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, "suggestions")
     }

@@ -19,7 +19,7 @@ impl Variants {
         if !self.groups.is_empty() {
             sections.push(Section::Note(note));
         }
-        sections.extend(physical::notes(census));
+        sections.extend(physical::notes_of_gains(census));
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, "variants")
     }

@@ -226,7 +226,7 @@ impl WhatIf {
         }
         sections.push(self.kept_section(census));
         sections.push(self.steps_section(census));
-        sections.extend(physical::notes(census));
+        sections.extend(physical::notes_of_gains(census));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,

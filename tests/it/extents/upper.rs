@@ -309,6 +309,11 @@ fn every_command_says_what_is_freed_there() {
     let shown = live.env.run(["--root", root, "--scan", "garbage", "--no-runtime"]).stdout;
     assert!(shown.contains("in lower layers of the overlay stays"), "{shown}");
 
+    // Gains are of closures, wherever they lie.
+    let what_if = ["--root", root, "--scan", "what-if", "tree", "--remove", "tree"];
+    let shown = live.env.run(what_if);
+    assert!(shown.stdout.contains("Gains count what is in lower layers"), "{shown:?}");
+
     // A snapshot says the same.
     let kept = live.env.join("kept");
     let kept = kept.to_str().unwrap();
