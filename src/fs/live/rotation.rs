@@ -96,10 +96,9 @@ impl Devices<'_> {
             return true;
         }
         // The disk's own, that of its controller, and so on.
-        let end = self.sys.canonicalize().unwrap_or_default().join("devices");
-        disk.ancestors().take_while(|above| **above != *end).any(|above| {
-            let driver = |name| above.join(name).canonicalize().ok();
-            let driver = driver("driver").or_else(|| driver("device/driver"));
+        let directories = disk.ancestors().map(|above| above.join("driver"));
+        std::iter::once(disk.join("device/driver")).chain(directories).any(|link| {
+            let driver = std::fs::read_link(link).ok();
             let name = driver.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
             name.is_some_and(|name| VIRTUAL_DRIVERS.contains(&name))
         })
