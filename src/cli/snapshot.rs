@@ -175,7 +175,8 @@ fn take(
         }
         (true, _) => {
             let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
-                census::scan_kinds_apart(files, &catalog, examine, options, progress)
+                let options = ScanOptions { inode_extents: true, ..*options };
+                census::scan_kinds_apart(files, &catalog, examine, &options, progress)
             };
             let (scan, kinds) = subject.scanned(request, scan)?;
             (Some(scan), Some(kinds), None)

@@ -1,5 +1,10 @@
 //! What of each path is of which kind, found in the walk that sums.
 
+mod extents;
+
+pub(crate) use extents::{ExtentsByKind, KindUser};
+
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io;
 use std::ops::AddAssign;
@@ -9,7 +14,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::engine::PART;
 use super::observe::{Observed, Observer, Shared};
 use super::walk::{EntryStat, WalkDirectory, WalkEntry};
-use super::{DiskError, DiskScan, Progress, ScanOptions, scan_observed};
+use super::{DiskError, DiskScan, ExtentsByInode, Progress, ScanOptions, scan_observed};
 use crate::fs::{FileType, StoreFiles};
 use crate::kinds::{FileKind, Head, Place};
 use crate::nar::{name_in_nar, size};
@@ -69,6 +74,8 @@ pub struct KindScan {
     names: Vec<(u32, SharedName)>,
     /// By path: files with one name, where extents are known by inode.
     files: Vec<(u32, FileOfKind)>,
+    /// Of a snapshot, extents by kind, if it has them.
+    pub(crate) kept_extents: Option<ExtentsByKind>,
     /// What kept kinds from being known.
     pub(crate) warnings: Warnings,
 }
@@ -90,7 +97,18 @@ impl KindScan {
     ) -> Option<Self> {
         let key = |&(path, kind, _): &(u32, FileKind, KindSums)| (path, kind);
         let fits = own.windows(2).all(|w| key(&w[0]) < key(&w[1])) && names.is_sorted();
-        fits.then_some(Self { own, names, files: Vec::new(), warnings })
+        fits.then_some(Self { own, names, warnings, ..Self::default() })
+    }
+
+    /// Extents by kind: made of those by inode where these are known, or those of a snapshot.
+    pub(crate) fn extents(
+        &self,
+        by_inode: Option<&ExtentsByInode>,
+    ) -> Option<Cow<'_, ExtentsByKind>> {
+        match by_inode {
+            Some(extents) => Some(Cow::Owned(ExtentsByKind::new(self, extents))),
+            None => self.kept_extents.as_ref().map(Cow::Borrowed),
+        }
     }
 
     /// Moves what kept kinds from being known to the warnings of the scan.
@@ -114,7 +132,11 @@ impl KindScan {
             }));
         }
         names.sort_unstable();
-        Self { own, names, files, warnings: self.warnings.clone() }
+        let kept_extents = self.kept_extents.as_ref().map(|extents| {
+            let place = |path| paths.binary_search(&path).ok().map(|place| place as u32);
+            extents.restrict(place, |inode| Some(renumbered[inode as usize]?.node()))
+        });
+        Self { own, names, files, kept_extents, warnings: self.warnings.clone() }
     }
 
     /// For the path at this place in [`DiskScan::usages`] each kind of what is
@@ -196,7 +218,7 @@ pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
     names.sort_unstable();
     files.sort_unstable_by_key(|&(path, file)| (path, file.ino));
     warnings.sort();
-    KindScan { own, names, files, warnings }
+    KindScan { own, names, files, warnings, ..KindScan::default() }
 }
 
 /// What is known of an inode that `stat` was not called for.

@@ -57,7 +57,7 @@ pub(crate) use extents::{
 };
 pub(crate) use inodes::ByNumber;
 pub use inodes::Inode;
-pub(crate) use kinds::{KindFinder, WalkPlace, scan_kinds_apart};
+pub(crate) use kinds::{ExtentsByKind, KindFinder, KindUser, WalkPlace, scan_kinds_apart};
 pub use kinds::{KindScan, KindSums, SharedName, scan_kinds};
 pub(crate) use largest::{LargestFiles, scan_contents};
 pub use links::Links;

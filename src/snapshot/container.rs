@@ -49,6 +49,7 @@ pub(super) enum SectionKind {
     Singles = 12,
     Physical = 13,
     Overlay = 14,
+    KindExtents = 15,
 }
 
 impl SectionKind {
@@ -69,6 +70,7 @@ impl SectionKind {
             Self::Singles => "the section of inodes of one name",
             Self::Physical => "the section of physical sizes",
             Self::Overlay => "the section of layers",
+            Self::KindExtents => "the section of physical sizes of kinds",
         }
     }
 }

@@ -85,10 +85,11 @@
 //! | 12 single names | of each path: how many inodes have one name; then of each the first number, and the distance from each to the next; then the blocks of all; links of `.links` that nothing uses, as section 6 has inodes |
 //! | 13 physical sizes | blocks say all (0), unknown, with why (1), or extents (2; 3: after what the sizes are, and those freed): of each path, then each other entry, and of each inode of section 6, columns: physical, uncompressed, referenced, inline size; of each group of extents its owners, as references are; physical sizes; uncompressed sizes; its holders; then holders, what unused links take, sums by compression, raw size |
 //! | 14 layers | where the store is on an overlay: what is in its upper layer is not known, with why (0), or (1) whether that is all and whether blocks say what it takes; of each path, then each other entry, columns: blocks and inodes there that have one name; the inodes of section 6 that are there, as distances; what unused links take there |
+//! | 15 physical sizes of kinds | keys of kinds; columns over some kinds in paths, ascending: path (distance from the one before), kind (a byte); of each group of extents who uses it, as references are: these, as files of one name, then inodes of section 6; columns over groups: physical, uncompressed, referenced, inline size |
 //!
 //! Sections 5 to 8 and 13 are there if the disk was examined, 9 if it is of all paths; 10 to 12
 //! if the disk was examined, it is of all paths, and the file system allows to rely on
-//! inode numbers.
+//! inode numbers; 15 if section 13 has extents, and all of the disk was walked for it.
 //!
 //! # What a reader checks
 //!
@@ -284,6 +285,10 @@ fn sections_of(program: &str, snapshot: &Contents<'_>) -> Vec<(u32, Vec<u8>)> {
         }
         if let Some(kinds) = snapshot.kinds {
             add(SectionKind::Kinds, &|out| columns::put_kinds(out, kinds, &scan.names));
+            let by_inode = scan.extents().map(|extents| extents.by_inode());
+            if let Some(extents) = by_inode.and_then(|by_inode| kinds.extents(by_inode)) {
+                add(SectionKind::KindExtents, &|out| physical::put_kinds(out, &extents));
+            }
         }
     }
     if let Some((store, paths)) = snapshot.stamps {
@@ -382,7 +387,13 @@ impl SnapshotFile {
         if !self.0.has(SectionKind::Kinds) {
             return Ok(None);
         }
-        section(&self.0, SectionKind::Kinds, |from| columns::take_kinds(from, scan)).map(Some)
+        let take = |from: &mut Decoder<'_>| columns::take_kinds(from, scan);
+        let mut kinds = section(&self.0, SectionKind::Kinds, take)?;
+        if self.0.has(SectionKind::KindExtents) {
+            let take = |from: &mut Decoder<'_>| physical::take_kinds(from, scan);
+            kinds.kept_extents = Some(section(&self.0, SectionKind::KindExtents, take)?);
+        }
+        Ok(Some(kinds))
     }
 }
 

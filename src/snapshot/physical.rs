@@ -6,8 +6,10 @@ use crate::disk::{
     CompressionSizes, DiskScan, ExtentGroup, ExtentSizes, Extents, Holder, Overlay, Physical,
     Space, Upper,
 };
+use crate::disk::{ExtentsByKind, KindUser};
 use crate::fs::{Compression, SizeIs};
 use crate::graph::Rows;
+use crate::kinds::FileKind;
 
 choice! {
     Compression { 0 => None, 1 => Zlib, 2 => Lzo, 3 => Zstd, 4 => Prealloc, 5 => Unknown }
@@ -234,4 +236,72 @@ fn sums_fit(extents: &Extents) -> bool {
         }
     }
     sums.into_iter().chain(extents.raw_size).all(|sum| sum < LARGEST)
+}
+
+/// What kinds take: the keys of kinds; columns over some kinds in paths: path (distance from the
+/// one before), kind; of each group of extents its users, these and then inodes; its sizes.
+pub(super) fn put_kinds(out: &mut Encoder, extents: &ExtentsByKind) {
+    out.field(&FileKind::ALL.iter().map(|kind| kind.key().to_owned()).collect::<Vec<_>>());
+    let users = extents.groups().flat_map(|(users, _)| users);
+    let mut of_paths: Vec<KindUser> =
+        users.filter(|user| matches!(user, KindUser::Path(..))).copied().collect();
+    of_paths.sort_unstable();
+    of_paths.dedup();
+    out.number(of_paths.len() as u64);
+    let mut last = 0;
+    for user in &of_paths {
+        if let KindUser::Path(path, _) = user {
+            out.number((path - last).into());
+            last = *path;
+        }
+    }
+    for user in &of_paths {
+        if let KindUser::Path(_, kind) = user {
+            out.bytes.push(*kind as u8);
+        }
+    }
+    let number = |user: &KindUser| match user {
+        KindUser::Inode(inode) => of_paths.len() as u32 + inode,
+        of_path => of_paths.partition_point(|other| other < of_path) as u32,
+    };
+    let rows: Vec<Vec<u32>> =
+        extents.groups().map(|(users, _)| users.iter().map(number).collect()).collect();
+    put_rows(out, &Rows::from_lists(&rows));
+    put_sizes(out, &extents.groups().map(|(_, sizes)| sizes).collect::<Vec<_>>());
+}
+
+/// The same of the paths and inodes of a scan.
+pub(super) fn take_kinds(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<ExtentsByKind, Odd> {
+    let keys: Vec<String> = from.field()?;
+    let known = |key: &String| FileKind::from_key(key).ok_or_else(|| Odd::from("an unknown kind"));
+    let known = keys.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+    let count = from.count(2)?;
+    let mut last = 0u64;
+    let paths = column(from, count, |from| {
+        last += u64::from(from.small()?);
+        match last < scan.names.len() as u64 {
+            true => Ok(last as u32),
+            false => Err("a path that is not there".into()),
+        }
+    })?;
+    let kinds = from.take(count)?.iter();
+    let kinds = kinds.map(|&byte| known.get(usize::from(byte)).copied());
+    let users = paths.into_iter().zip(kinds);
+    let users = users.map(|(path, kind)| Some(KindUser::Path(path, kind?)));
+    let users: Option<Vec<KindUser>> = users.collect();
+    let mut users = users.ok_or("an odd kind")?;
+    users.extend((0..scan.inodes.len() as u32).map(KindUser::Inode));
+    let rows = take_rows(from, users.len())?;
+    let sizes = take_sizes(from, rows.len())?;
+    let fits = |row: &[u32]| !row.is_empty() && row.windows(2).all(|w| w[0] < w[1]);
+    if !rows.iter().all(fits) || !users.is_sorted_by(|a, b| a < b) {
+        return Err("users of extents that are none, or there twice".into());
+    }
+    let mut sum = ExtentSizes::default();
+    sizes.iter().for_each(|sizes| sum.add(*sizes));
+    if fields(&sum).into_iter().any(|sum| sum >= LARGEST) {
+        return Err("sizes of extents that do not fit".into());
+    }
+    let of_row = |row: &[u32]| row.iter().map(|&user| users[user as usize]).collect();
+    Ok(ExtentsByKind::from_groups(rows.iter().map(of_row).zip(sizes).collect()))
 }

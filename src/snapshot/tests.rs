@@ -1,12 +1,19 @@
 //! Snapshots come back as they were taken, and damaged ones do not.
 
+use super::codec::{Decoder, Encoder};
 use super::container::{Container, SectionKind};
+use super::physical::{put_kinds, take_kinds};
 use super::surroundings::{Surroundings, TraceOutputs};
 use super::{Snapshot, SnapshotError, read, sealed, sections, unsealed, write};
+use crate::analysis::kinds::{Kinds, KindsOptions};
 use crate::catalog::{self, Builder, Catalog, PathId, Record};
 use crate::census::{self, Census, Examine};
-use crate::disk::{DiskScan, Progress, ScanOptions};
+use crate::disk::{
+    DiskScan, ExtentSizes, Extents, ExtentsByKind, KindScan, KindUser, Physical, Progress,
+    ScanOptions,
+};
 use crate::fs::{self, StoreFiles, Tree};
+use crate::kinds::FileKind;
 use crate::roots::{
     CallerKind, CallersProfiles, CleanedBy, Generation, Profile, ProfileRule, Root, RootKind,
     RootOptions, RootSurvey, RuntimeRoots, StaleReason, StaleRoot, Stays, TemporaryEntry,
@@ -306,6 +313,70 @@ fn sections_made_on_purpose_do_no_harm() {
         assert!(loaded(&resealed(&sections)).is_err(), "{section}");
     }
     assert!(read > 100, "sizes may be any: {read}");
+}
+
+/// Three paths, an entry that is none, and three inodes of several names.
+#[test]
+fn extents_of_kinds_come_back_and_do_no_harm() {
+    let Snapshot { catalog, examine, disk, .. } = linked();
+    let mut scan = disk.unwrap();
+    let sizes = |physical_size| ExtentSizes { physical_size, ..ExtentSizes::default() };
+    let [first, last] = [FileKind::ALL[0], FileKind::ALL[FileKind::COUNT - 1]];
+    let groups = vec![
+        (vec![KindUser::Path(0, first)], sizes(4096)),
+        (vec![KindUser::Path(0, first), KindUser::Path(2, last), KindUser::Inode(2)], sizes(8192)),
+        (vec![KindUser::Path(3, last)], sizes(1 << 40)),
+        (vec![KindUser::Inode(0), KindUser::Inode(1)], sizes(16_384)),
+    ];
+    let extents = ExtentsByKind::from_groups(groups.clone());
+    let put = |extents: &ExtentsByKind| {
+        let mut out = Encoder::default();
+        put_kinds(&mut out, extents);
+        out.bytes
+    };
+    let take = |bytes: &[u8], scan: &DiskScan| {
+        let mut from = Decoder::new(bytes);
+        let taken = take_kinds(&mut from, scan);
+        taken.and_then(|taken| from.end().map(|()| taken)).ok()
+    };
+    let bytes = put(&extents);
+    assert_eq!(take(&bytes, &scan), Some(extents));
+    // Of other paths or inodes; sizes that do not fit; users that are none, or there twice.
+    for odd in [
+        (vec![KindUser::Path(4, first)], sizes(1)),
+        (vec![KindUser::Inode(3)], sizes(1)),
+        (vec![KindUser::Inode(0)], sizes(1 << 62)),
+        (vec![], sizes(1)),
+        (vec![KindUser::Inode(0); 2], sizes(1)),
+    ] {
+        let odd = ExtentsByKind::from_groups([groups.clone(), vec![odd]].concat());
+        assert_eq!(take(&put(&odd), &scan), None);
+    }
+    let mut all = Extents::default();
+    all.own = vec![sizes(0); scan.names.len()];
+    all.inodes = vec![sizes(0); 3];
+    all = all.summed(&scan.names);
+    scan.physical = Physical::Extents(Box::new(all));
+    let part = scan.restrict(&[0, 2]);
+    let census = Census::new(catalog, &examine, Some(scan)).unwrap();
+    let scan = census.disk.as_ref().unwrap();
+    let mut read = 0;
+    for at in 0..bytes.len() {
+        for value in [0, 1, 2, 0x7f, 0x80, 0xff] {
+            let mut bytes = bytes.clone();
+            bytes[at] = value;
+            let Some(extents) = take(&bytes, scan) else { continue };
+            read += 1;
+            let mut kinds = KindScan::default();
+            kinds.kept_extents = Some(extents);
+            let answer = Kinds::new(&census, &kinds, &KindsOptions::default());
+            assert!(answer.total_extents.is_some());
+            // Those of some paths are of these.
+            let kept = kinds.restrict(scan, &[0, 2]).kept_extents.unwrap();
+            assert_eq!(take(&put(&kept), &part), Some(kept));
+        }
+    }
+    assert!(read > 20, "{read}");
 }
 
 #[test]

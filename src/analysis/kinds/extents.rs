@@ -2,7 +2,7 @@
 
 use super::KindSums;
 use crate::census::Census;
-use crate::disk::{ExtentSizes, ExtentsByInode, InodeOwner, KindScan, Physical};
+use crate::disk::{ExtentSizes, ExtentsByKind, KindScan, KindUser, Physical};
 use crate::kinds::FileKind;
 use std::collections::HashMap;
 
@@ -26,7 +26,9 @@ impl KindExtents {
         let known = census.disk.as_ref().and_then(|disk| match &disk.physical {
             Physical::Unknown(_) => None,
             Physical::Blocks => Some(Known::Blocks),
-            Physical::Extents(extents) => Some(of_inodes(census, scan, extents.by_inode()?)),
+            Physical::Extents(extents) => {
+                Some(of_users(census, scan, &*scan.extents(extents.by_inode())?))
+            }
         });
         Self(known)
     }
@@ -92,30 +94,22 @@ impl PathsOfInodes {
     }
 }
 
-fn of_inodes(census: &Census, scan: &KindScan, extents: &ExtentsByInode) -> Known {
+fn of_users(census: &Census, scan: &KindScan, extents: &ExtentsByKind) -> Known {
     let inodes = census.disk.as_ref().map_or(0, |disk| disk.inodes.len());
     let paths_of_inodes = PathsOfInodes::new(census, scan, inodes);
-    let mut kinds: Vec<Option<FileKind>> = vec![None; extents.own().len()];
-    for path in census.indexes() {
-        for file in scan.files(path.node()) {
-            if let Some(place) = extents.place(file.ino) {
-                kinds[place as usize] = Some(file.kind);
-            }
-        }
-    }
-    let owners: Vec<Option<InodeOwner>> = extents.owners().collect();
     let mut by_kind = vec![ExtentSizes::default(); FileKind::COUNT];
     let mut by_path: HashMap<(u32, FileKind), ExtentSizes> = HashMap::new();
     let mut paths: Vec<(u32, FileKind)> = Vec::new();
-    let mut add = |places: &[u32], sizes: ExtentSizes| {
+    for (users, sizes) in extents.groups() {
         paths.clear();
-        for &place in places {
-            match owners[place as usize] {
-                Some(InodeOwner::Path(path)) => {
-                    paths.extend(kinds[place as usize].map(|kind| (path, kind)));
+        for user in users {
+            match *user {
+                // Others are of entries that are no paths.
+                KindUser::Path(path, kind) if (path as usize) < census.len() => {
+                    paths.push((path, kind));
                 }
-                Some(InodeOwner::Inode(inode)) => paths.extend(paths_of_inodes.of(inode)),
-                None => {}
+                KindUser::Path(..) => {}
+                KindUser::Inode(inode) => paths.extend(paths_of_inodes.of(inode)),
             }
         }
         if let Some(kind) = paths.iter().map(|&(_, kind)| kind).max() {
@@ -125,12 +119,6 @@ fn of_inodes(census: &Census, scan: &KindScan, extents: &ExtentsByInode) -> Know
         for of_path in paths.chunk_by(|a, b| a.0 == b.0) {
             by_path.entry(of_path[of_path.len() - 1]).or_default().add(sizes);
         }
-    };
-    for (place, sizes) in (0u32..).zip(extents.own()) {
-        if *sizes != ExtentSizes::default() {
-            add(&[place], *sizes);
-        }
     }
-    extents.shared().for_each(|(extents, users)| add(users, extents.sizes()));
     Known::Extents { by_kind, by_path }
 }

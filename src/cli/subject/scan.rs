@@ -187,7 +187,8 @@ impl Subject {
         request: &Request,
         catalog: &Catalog,
     ) -> Result<WholeScan, Failure> {
-        self.whole_scan_with(request, catalog, false)
+        // Extents by inode are needed of every file, so of what is taken over they are not known.
+        self.whole_scan_with(request, catalog, self.since.is_none())
     }
 
     /// The same, with extents by inode if these are needed.

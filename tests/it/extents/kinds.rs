@@ -165,6 +165,35 @@ fn kinds_are_known_where_a_snapshot_spares_the_walk() {
             });
         assert_eq!((&since, &updated), (&plain, &plain), "{args:?}");
     }
+    // A snapshot of a whole walk keeps them, of a part of its paths too; so does one of a closure.
+    let part = btrfs.env.join("part");
+    let part = part.to_str().unwrap();
+    for (kept, taken, args) in [
+        (kept, &["snapshot", "-o", kept][..], &["kinds", "--all"][..]),
+        (kept, &[], &["kinds", "lib", "--no-closure"]),
+        (kept, &[], &["report", "--all", "--group-by", "kind"]),
+        (part, &["snapshot", "lib", "-o", part], &["kinds", "lib"]),
+    ] {
+        if !taken.is_empty() {
+            let taken = btrfs.made.run(&btrfs.env, taken);
+            assert_eq!(taken.status, 0, "{}", taken.stderr);
+        }
+        for how in ["auto", "exact"] {
+            let (mut plain, ran) =
+                btrfs.made.json(&btrfs.env, [args, &["--extents", how]].concat());
+            assert_eq!(ran.status, 0, "{args:?} {}", ran.stderr);
+            let asked = [&["--snapshot", kept, "--extents", how], args, &["--json"]].concat();
+            let mut answer = btrfs.env.json(asked);
+            assert!(answer.to_string().contains("\"physical_size\":"), "{answer:#}");
+            for answer in [&mut plain, &mut answer] {
+                answer.as_object_mut().unwrap().retain(|key, _| key != "snapshot");
+            }
+            assert_eq!(answer, plain, "{args:?}");
+        }
+    }
+    // What is taken over is not: no file of it was looked at.
+    let updated = btrfs.made.run(&btrfs.env, ["--since", kept, "--update", "report", "--all"]);
+    assert_eq!(updated.status, 0, "{}", updated.stderr);
     let answer = btrfs.env.json(["--snapshot", kept, "kinds", "--all", "--json"]);
     for row in answer["kinds"].as_array().unwrap().iter().chain([&answer["total"]]) {
         assert_eq!(row["physical_size"], Value::Null, "{row:#}");
