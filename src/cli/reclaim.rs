@@ -10,7 +10,7 @@ use crate::analysis::garbage::warn_where_nix_stops;
 use crate::analysis::optimise::{Deleted, Optimise, OptimiseError, OptimiseOptions};
 use crate::analysis::reclaim::{Bound, LadderOptions, Manager, Reclaim, Tier};
 use crate::census::{Census, Examine};
-use crate::disk::{DiskScan, Overlay, Space};
+use crate::disk::{DiskScan, Space};
 use crate::fs::SizeIs;
 use crate::graph::NodeSet;
 use crate::warning::{Warning, WarningKind, Warnings};
@@ -152,9 +152,7 @@ fn optimise(
             && (answer.freed_physical_size_is.is_none_or(|is| is == SizeIs::AtLeast)
                 || census.disk.as_ref().is_some_and(shares))
     };
-    let all_above =
-        |disk: &DiskScan| matches!(&disk.overlay, Overlay::No) || disk.is_all_in_upper();
-    let bound = match census.disk.as_ref().is_none_or(all_above) {
+    let bound = match !files.has_lower_layers() {
         true if at_least() => Bound::AtLeast,
         true => Bound::Exactly,
         // Files of lower layers are copied before they are linked.

@@ -81,7 +81,7 @@ impl StoreFiles {
     pub(crate) fn has_lower_layers(&self) -> bool {
         let has = || match self.directory.upper() {
             UpperSource::All => false,
-            UpperSource::Files(files) => !files.all,
+            UpperSource::Files(files) => !files.alone,
             UpperSource::Unknown(_) => true,
         };
         self.facts.copies_up && *self.has_lower_layers.get_or_init(has)

@@ -20,6 +20,9 @@ pub(crate) struct UpperFiles {
     pub(crate) entries: HashMap<Vec<u8>, InUpper>,
     /// Whether it has all that the directory shows.
     pub(crate) all: bool,
+    /// Whether no lower layer has anything by the names that the directory shows, so that
+    /// nothing was copied up.
+    pub(crate) alone: bool,
     /// Whether blocks say what its files take on its file system.
     pub(crate) blocks: bool,
 }

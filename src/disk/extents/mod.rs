@@ -525,11 +525,6 @@ impl DiskScan {
         matches!(&self.overlay, Overlay::Upper(upper) if !upper.all)
     }
 
-    /// Whether it is on an overlay, and all of it in the upper layer.
-    pub(crate) fn is_all_in_upper(&self) -> bool {
-        matches!(&self.overlay, Overlay::Upper(upper) if upper.all)
-    }
-
     /// Why it is not known what goes when it is deleted, not even in blocks, if it is not.
     pub(crate) fn going_unknown(&self) -> Option<&str> {
         match &self.overlay {

@@ -68,6 +68,8 @@ pub(super) fn find(store: &Directory) -> Result<UpperFiles, String> {
     }
     let all = |name| matches!(files.entries.get(name), Some(InUpper::All));
     files.all = shown.keys().all(all);
+    files.alone = files.all
+        && lower.is_some_and(|lower| shown.keys().all(|name| !lower.contains(name.as_slice())));
     Ok(files)
 }
 
