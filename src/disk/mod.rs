@@ -42,6 +42,8 @@ mod scan;
 mod since;
 mod space;
 mod stamps;
+mod summing;
+mod usage;
 pub(crate) mod walk;
 
 use std::io;
@@ -67,10 +69,11 @@ pub use overlay::{Overlay, Upper};
 pub use progress::{Progress, StageProgress, Total};
 pub(crate) use references::{HashParts, each_candidate, find_references};
 pub(crate) use scan::scan_observed;
-pub use scan::{DiskScan, ScanOptions, Usage, scan};
+pub use scan::{DiskScan, ScanOptions, scan};
 pub(crate) use since::{Before, WholeScan, scan_kinds_since, scan_since, scan_whole};
 pub use space::Space;
 pub(crate) use stamps::{FileStamp, LinksStamp, PathStamps, Single, Stamp, StoreStamp};
+pub use usage::Usage;
 pub(crate) use walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry};
 
 /// Why a walk could not begin. What goes wrong later becomes a warning.

@@ -1,7 +1,7 @@
 //! A scan that shows what it meets to somebody else too.
 
 use super::inodes::Inode;
-use super::scan::{Summing, Tally};
+use super::summing::{Summing, Tally};
 use super::walk::{Visitor, WalkDirectory, WalkEntry};
 use crate::fs::Stat;
 

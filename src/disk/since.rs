@@ -17,10 +17,11 @@ use super::kinds::{KindScan, KindSums, SharedName, Sorter, found};
 use super::links;
 use super::observe::{Observed, Observer, Observing, Unobserved};
 use super::progress::{Progress, Total};
-use super::scan::{DiskScan, ScanOptions, Scanned, Summing, add_others, list};
+use super::scan::{DiskScan, ScanOptions, Scanned, add_others, list};
 use super::stamps::{
     Gathered, PathStamps, Single, Stamping, StoreStamp, Walked, find, to_walk_again,
 };
+use super::summing::Summing;
 use super::walk::Top;
 use super::{DiskError, scan_observed};
 use crate::fs::{FileType, Stat, StoreFiles};

@@ -3,8 +3,10 @@
 use super::super::extents::Found;
 use super::super::inodes::{Inode, InodeTable};
 use super::super::links::Links;
-use super::super::scan::{Sums, Usage, add_shared};
+use super::super::scan::add_shared;
 use super::super::stamps::Single;
+use super::super::summing::Sums;
+use super::super::usage::Usage;
 use super::Before;
 use crate::graph::Rows;
 use hashbrown::{HashMap, HashSet};
