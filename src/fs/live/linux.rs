@@ -342,9 +342,10 @@ impl Directory {
 
     /// What goes from the disk when what is in it is deleted.
     pub(crate) fn upper(&self) -> UpperSource {
-        match rustix::fs::fstatfs(&self.fd) {
-            Ok(statfs) if statfs.f_type as u32 == OVERLAYFS => overlay::upper(self),
-            _ => UpperSource::All,
+        let file_system = rustix::fs::fstatfs(&self.fd).map(|statfs| statfs.f_type as u32);
+        match file_system {
+            Ok(OVERLAYFS) => overlay::upper(self),
+            _ => upper_of(file_system.ok(), || Some(mount_of(self)?.file_system)),
         }
     }
 
@@ -448,6 +449,28 @@ const F2FS: u32 = 0xf2f5_2010;
 /// `f_type` of overlayfs.
 const OVERLAYFS: u32 = 0x794c_7630;
 
+/// `f_type` of aufs, and of whatever a program shows (FUSE).
+const AUFS: u32 = 0x6175_6673;
+const FUSE: u32 = 0x6573_5546;
+
+/// What goes when something is deleted that is not on overlayfs, by `f_type`, and by the file
+/// system's name in `mountinfo`.
+fn upper_of(file_system: Option<u32>, name: impl Fn() -> Option<Vec<u8>>) -> UpperSource {
+    let unknown = |why: &str| UpperSource::Unknown(why.to_owned());
+    match file_system {
+        None => unknown("the file system does not say what it is"),
+        Some(AUFS) => unknown("aufs does not show which files are in its topmost layer"),
+        Some(FUSE) => match name().as_deref() {
+            None => unknown("the system does not say how it is mounted"),
+            Some(b"fuse.fuse-overlayfs") => {
+                unknown("fuse-overlayfs does not show which files are in its upper layer")
+            }
+            Some(_) => UpperSource::All,
+        },
+        Some(_) => UpperSource::All,
+    }
+}
+
 /// The number of the mount that a file is in, since Linux 5.8.
 fn mount(statx: &Statx) -> Option<u64> {
     let told = statx.stx_mask & StatxFlags::MNT_ID.bits() != 0;
@@ -542,6 +565,8 @@ pub(in crate::fs) enum LayerBeneath {
 /// Where a directory is mounted.
 #[derive(Debug, PartialEq, Eq)]
 pub(in crate::fs) struct MountOf {
+    /// The file system's name.
+    file_system: Vec<u8>,
     /// The options of the file system, as `mountinfo` has them.
     pub(in crate::fs) options: Vec<u8>,
     /// Where in the file system the directory is, from its root on.
@@ -572,8 +597,8 @@ fn find_mount(mountinfo: &[u8], number: u64, path: &[u8]) -> Option<MountOf> {
         return None;
     }
     let root = root.strip_suffix(b"/").unwrap_or(&root);
-    let options = line.get(after + 3)?.to_vec();
-    Some(MountOf { options, below: [root, below].concat() })
+    let (file_system, options) = (line.get(after + 1)?.to_vec(), line.get(after + 3)?.to_vec());
+    Some(MountOf { file_system, options, below: [root, below].concat() })
 }
 
 /// How many names an inode may have (each kernel file system's own constant).
@@ -680,6 +705,30 @@ mod tests {
         assert_eq!(below(23, "/odd name/x"), found("rw,lowerdir=/b", "/inner dir"));
         assert_eq!(below(23, "/odd name/x/y"), found("rw,lowerdir=/b", "/inner dir/y"));
         assert_eq!((below(23, "/odd name/xy"), below(24, "/"), below(2, "/")), (None, None, None));
+    }
+
+    /// Where that cannot be told nothing is taken for all.
+    #[test]
+    fn what_goes_is_known_of_file_systems_without_layers_alone() {
+        let why = |file_system, name: Option<&str>| match upper_of(file_system, || {
+            name.map(|name| name.as_bytes().to_vec())
+        }) {
+            UpperSource::All => None,
+            UpperSource::Unknown(why) => Some(why),
+            UpperSource::Files(_) => panic!(),
+        };
+        let says = |said: Option<String>, part: &str| said.is_some_and(|why| why.contains(part));
+        assert!(says(why(None, None), "does not say what it is"));
+        assert!(says(why(Some(AUFS), Some("aufs")), "aufs"));
+        assert!(says(why(Some(FUSE), Some("fuse.fuse-overlayfs")), "fuse-overlayfs"));
+        assert!(says(why(Some(FUSE), None), "how it is mounted"));
+        for (file_system, name) in [(FUSE, "fuse.sshfs"), (FUSE, "fuse"), (BTRFS, "btrfs")] {
+            assert_eq!(why(Some(file_system), Some(name)), None);
+        }
+        assert_eq!(why(Some(0xef53), None), None);
+        let mountinfo = b"22 1 0:5 / /a rw - fuse.fuse-overlayfs fuse-overlayfs rw\n";
+        let found = find_mount(mountinfo, 22, b"/a/b").unwrap();
+        assert_eq!(found.file_system, b"fuse.fuse-overlayfs");
     }
 
     #[test]
