@@ -228,9 +228,10 @@ pub(crate) fn scan_observed<N: AsRef<[u8]> + Sync, O: Observer>(
     let stage = if options.whole { "walking the store" } else { "walking store paths" };
     progress.begin(stage, Total::Paths(tops.len() as u64));
 
-    let source = extents::source(files, options.extents);
+    // An overlay's upper layer is gone over, by as many threads as walk.
+    let (source, upper) =
+        walker.install(|| (extents::source(files, options.extents), files.directory().upper()));
     let by_file = ByFile::new(&source, options.extents);
-    let upper = files.directory().upper();
     let mut visitor = Summing::new(&devices, read.inodes, tops.len());
     // Files of an overlay are told by number, too.
     visitor.finds_extents = source.needs_files() || matches!(upper, UpperSource::Files(_));

@@ -228,7 +228,7 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     let others = list(&walker, &mut tops)?;
     add_others(&mut tops, &others);
 
-    let source = extents::source(files, options.extents);
+    let source = walker.install(|| extents::source(files, options.extents));
     // Files that have to be opened or shown for it are all walked over.
     let by_file = ByFile::new(&source, options.extents);
     let finds_extents = source.needs_files();
@@ -307,7 +307,7 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
         unused_links: &merged.unused_links,
         files: found,
         elsewhere,
-        upper: files.directory().upper(),
+        upper: walker.install(|| files.directory().upper()),
         entries,
         stat_calls,
         warnings,
