@@ -32,8 +32,18 @@ impl Options {
     }
 
     pub(super) fn read(options: &[u8]) -> Self {
+        Self::read_with(options, |parameter| {
+            std::fs::read(format!("/sys/module/overlay/parameters/{parameter}")).ok()
+        })
+    }
+
+    /// The same by what reads the kernel module's parameters, which say what holds where the
+    /// options do not.
+    fn read_with(options: &[u8], parameter: impl Fn(&str) -> Option<Vec<u8>>) -> Self {
         let mut parsed = Self::default();
-        let (mut says_metacopy, mut says_redirects) = (false, false);
+        // What cannot be read may be on.
+        let may_be_on = |name: &str| !parameter(name).is_some_and(|value| value.starts_with(b"N"));
+        let (mut says_metacopy, mut redirects) = (false, None);
         for option in options.split(|&byte| byte == b',') {
             let at = option.iter().position(|&byte| byte == b'=').unwrap_or(option.len());
             let (name, value) = (&option[..at], option.get(at + 1..).unwrap_or_default());
@@ -50,18 +60,19 @@ impl Options {
                     parsed.metacopy |= value != b"off";
                 }
                 b"redirect_dir" => {
-                    says_redirects = true;
-                    parsed.redirects |= matches!(value, b"on" | b"follow");
+                    redirects = match value {
+                        b"nofollow" => Some(false),
+                        // They are followed nonetheless where the module says always.
+                        b"off" => None,
+                        _ => Some(true),
+                    };
                 }
                 _ => {}
             }
         }
-        let is_default = |option: &str| {
-            let parameter = std::fs::read(format!("/sys/module/overlay/parameters/{option}"));
-            parameter.is_ok_and(|parameter| parameter.starts_with(b"Y"))
-        };
-        parsed.metacopy |= !says_metacopy && is_default("metacopy");
-        parsed.redirects |= !says_redirects && is_default("redirect_dir");
+        parsed.metacopy |= !says_metacopy && may_be_on("metacopy");
+        parsed.redirects = redirects
+            .unwrap_or_else(|| may_be_on("redirect_dir") || may_be_on("redirect_always_follow"));
         parsed
     }
 }
@@ -95,6 +106,34 @@ mod tests {
     fn lower(options: &str) -> Vec<String> {
         let parsed = Options::parse(options.as_bytes()).unwrap();
         parsed.lower.into_iter().map(|path| String::from_utf8(path).unwrap()).collect()
+    }
+
+    /// What neither the options nor the module's parameters rule out may be.
+    #[test]
+    fn redirects_and_metacopy_are_on_unless_something_says_no() {
+        let read = |options: &str, on: &[&str], unreadable: &[&str]| {
+            let parsed = Options::read_with(options.as_bytes(), |name| {
+                let value = if on.contains(&name) { "Y\n" } else { "N\n" };
+                (!unreadable.contains(&name)).then(|| value.into())
+            });
+            (parsed.redirects, parsed.metacopy)
+        };
+        let always = "redirect_always_follow";
+        for unsaid in ["lowerdir=/a", "lowerdir=/a,redirect_dir=off"] {
+            assert_eq!(read(unsaid, &[], &[]), (false, false), "{unsaid}");
+            for on in ["redirect_dir", always] {
+                assert_eq!(read(unsaid, &[on], &[]), (true, false), "{unsaid}");
+                assert_eq!(read(unsaid, &[], &[on]), (true, false), "{unsaid}");
+            }
+        }
+        for on in ["on", "follow"] {
+            assert_eq!(read(&format!("redirect_dir={on}"), &[], &[]), (true, false));
+        }
+        assert_eq!(read("redirect_dir=nofollow", &["redirect_dir", always], &[]), (false, false));
+        for (options, expected) in [("rw", true), ("metacopy=on", true), ("metacopy=off", false)] {
+            assert_eq!(read(options, &["metacopy"], &[]), (false, expected), "{options}");
+            assert_eq!(read(options, &[], &["metacopy"]), (false, expected), "{options}");
+        }
     }
 
     #[test]
