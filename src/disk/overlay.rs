@@ -61,18 +61,26 @@ pub(super) fn overlay<'n>(
         UpperSource::All => Overlay::No,
         UpperSource::Unknown(why) => Overlay::Unknown(why),
         UpperSource::Files(files) => {
-            Overlay::Upper(Box::new(Upper::new(&files, paths, (inodes, names), unused_links)))
+            match Upper::new(&files, paths, (inodes, names), unused_links) {
+                Some(upper) => Overlay::Upper(Box::new(upper)),
+                None => Overlay::Unknown(MIXED_LINKS.to_owned()),
+            }
         }
     }
 }
 
+/// Why it is not known what goes with unused links.
+const MIXED_LINKS: &str = "of its directories of links one lies in the upper layer and another \
+                           does not";
+
 impl Upper {
+    /// `None` if it is not known of links whether they are there.
     fn new<'n>(
         files: &UpperFiles,
         paths: impl Iterator<Item = (&'n [u8], Space)>,
         (inodes, names): (&[Inode], &Rows),
         unused_links: &[Inode],
-    ) -> Self {
+    ) -> Option<Self> {
         let in_part = |of: &InUpper| matches!(of, InUpper::Some(_));
         // Only these are looked for by number.
         let numbers: HashMap<u64, usize> = match files.entries.values().any(in_part) {
@@ -114,25 +122,28 @@ impl Upper {
             upper.places.push(place);
             upper.own.push(own);
         }
-        upper.add_links(files, &numbers, unused_links);
-        upper
+        upper.add_links(files, &numbers, unused_links).then_some(upper)
     }
 
-    /// Adds what is in the directories of links.
+    /// Adds what is in the directories of links, if it is known of each link whether it is
+    /// there.
     fn add_links(
         &mut self,
         files: &UpperFiles,
         numbers: &HashMap<u64, usize>,
         unused_links: &[Inode],
-    ) {
-        let of_links = super::LINKS_DIRECTORIES.iter().filter_map(|name| files.entries.get(*name));
-        let mut all = false;
+    ) -> bool {
+        // In which directory a link is is not known: all are there only where all of each is.
+        let (mut all, mut any_all) = (true, false);
         let mut some = HashSet::new();
-        for entry in of_links {
-            match entry {
-                // Those of another such directory would have to be told apart.
-                InUpper::All => all = true,
-                InUpper::Some(files) => some.extend(files.iter().map(|file| file.ino)),
+        for name in super::LINKS_DIRECTORIES {
+            match files.entries.get(name) {
+                Some(InUpper::All) => any_all = true,
+                Some(InUpper::Some(files)) => {
+                    all = false;
+                    some.extend(files.iter().map(|file| file.ino));
+                }
+                None => all &= !files.nothing.contains(name),
             }
         }
         for number in &some {
@@ -141,8 +152,9 @@ impl Upper {
             }
         }
         let is_there = |inode: &&Inode| all || inode.device == 0 && some.contains(&inode.ino);
-        let there = unused_links.iter().filter(is_there);
-        self.unused_links = there.map(|inode| Space::inode(inode.disk_size())).sum();
+        let there: Vec<_> = unused_links.iter().filter(is_there).collect();
+        self.unused_links = there.iter().map(|inode| Space::inode(inode.disk_size())).sum();
+        !any_all || there.len() == unused_links.len()
     }
 
     /// What is left of it in a scan of some paths alone, which keeps these inodes.
@@ -167,5 +179,62 @@ impl Upper {
             Some(Place::Some) => number.is_some_and(|number| self.numbers.contains(&number)),
             Some(Place::Nothing) | None => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{Stat, UpperFile};
+
+    /// A link of a directory that lies below is not taken for one of another that does not.
+    #[test]
+    fn links_go_only_where_their_directory_is_in_the_upper_layer() {
+        let unused = [5, 6].map(|ino| {
+            let stat = Stat {
+                dev: 1,
+                ino,
+                size: 4096,
+                disk_size: 4096,
+                mtime: 1,
+                mtime_nsec: 0,
+                ctime: 1,
+                ctime_nsec: 0,
+                nlink: 1,
+                mode: 0o100_444,
+                uid: 0,
+                gid: 0,
+            };
+            Inode::new(0, &stat)
+        });
+        let freed = |of: [Option<InUpper>; 2], shown: [bool; 2]| {
+            let mut files = UpperFiles::default();
+            for ((name, of), shown) in super::super::LINKS_DIRECTORIES.iter().zip(of).zip(shown) {
+                match of {
+                    Some(of) => drop(files.entries.insert(name.to_vec(), of)),
+                    None if shown => drop(files.nothing.insert(name.to_vec())),
+                    None => {}
+                }
+            }
+            let inodes: (&[Inode], &Rows) = (&[], &Rows::default());
+            let source = UpperSource::Files(files);
+            match overlay(source, std::iter::empty(), inodes, &unused) {
+                Overlay::Upper(upper) => Some(upper.unused_links.inodes),
+                Overlay::Unknown(_) => None,
+                Overlay::No => panic!(),
+            }
+        };
+        let some = |inos: &[u64]| {
+            let file = |&ino| UpperFile { ino, disk_size: 4096 };
+            Some(InUpper::Some(inos.iter().map(file).collect()))
+        };
+        let all = || Some(InUpper::All);
+        assert_eq!(freed([all(), None], [true, false]), Some(2));
+        assert_eq!(freed([all(), all()], [true; 2]), Some(2));
+        assert_eq!(freed([None, None], [true; 2]), Some(0));
+        assert_eq!(freed([some(&[5]), None], [true; 2]), Some(1));
+        assert_eq!(freed([all(), None], [true; 2]), None);
+        assert_eq!(freed([all(), some(&[6])], [true; 2]), None);
+        assert_eq!(freed([some(&[5, 6]), all()], [true; 2]), Some(2));
     }
 }

@@ -91,6 +91,8 @@ pub(crate) use parts::{Part, apart};
 pub use resolve::{ResolveError, Resolved, ResolvedEntry};
 pub use stat::{Capacity, Facts, FileType, Stat};
 pub use store_files::StoreFiles;
+#[cfg(test)]
+pub(crate) use upper::UpperFile;
 pub(crate) use upper::{InUpper, UpperFiles, UpperSource};
 
 use live::{native, portable};

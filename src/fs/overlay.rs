@@ -70,7 +70,7 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
     // Read from its beginning, wherever others are.
     let store = &said(store.open_directory(c"."))?;
     let shown = said(names(store))?;
-    if !shown.keys().all(|name| layers.iter().any(|layer| layer.names.contains_key(name))) {
+    if !are_all_in(&shown, &layers) {
         return Err(CHANGED.to_owned());
     }
     let Some(first) = layers.first() else { return Ok(ExtentSource::Blocks) };
@@ -83,12 +83,18 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
             return Err("they are in several file systems or subvolumes".to_owned());
         }
     }
+    let mut proven = true;
     for at in 0..layers.len() {
-        verify(store, &layers[..at], &layers[at], blocks)?;
+        proven &= verify(store, &layers[..at], &layers[at], blocks)?;
     }
     let any_lower = layers.iter().any(|layer| !layer.upper);
-    if !any_lower && !above::find(store)?.all {
-        return Err("something covers a lower layer".to_owned());
+    let are_known = proven && any_lower;
+    // What is all in the upper layer needs no other.
+    if !are_known && !above::find(store)?.all {
+        return Err(match proven {
+            true => "something covers a lower layer".to_owned(),
+            false => "no file of one of them is found to compare with what it shows".to_owned(),
+        });
     }
     if blocks {
         return Ok(ExtentSource::Blocks);
@@ -157,6 +163,18 @@ impl Layer {
         let beneath = directory.as_layer();
         Ok((!names.is_empty()).then_some(Self { upper, directory, stat, beneath, names }))
     }
+
+    /// Whether the overlay shows its directory of the store: the times of the upper one; and
+    /// in the same file system as that, the number of the one below.
+    fn is_shown(&self, store: &Directory, above: &[Self]) -> io::Result<bool> {
+        match above {
+            [] => above::shows(store, &self.directory),
+            [upper] if upper.upper && upper.stat.dev == self.stat.dev => {
+                Ok(store.stat(c"")?.ino == self.stat.ino)
+            }
+            _ => Ok(false),
+        }
+    }
 }
 
 /// A directory below another, to be read; `None` if there is none.
@@ -190,14 +208,20 @@ fn names(directory: &Directory) -> io::Result<Names> {
     Ok(names)
 }
 
+/// Whether each name that the overlay shows is in some layer.
+fn are_all_in(shown: &Names, layers: &[Layer]) -> bool {
+    shown.keys().all(|name| layers.iter().any(|layer| layer.names.contains_key(name)))
+}
+
 /// Compares some files of a layer of which those above have none by that name with what the
 /// overlay shows. It has to show their numbers as they are unless `blocks` say it all.
-fn verify(store: &Directory, above: &[Layer], layer: &Layer, blocks: bool) -> Result<(), String> {
+/// Whether anything shows that it is the layer: a file, or its directory of the store.
+fn verify(store: &Directory, above: &[Layer], layer: &Layer, blocks: bool) -> Result<bool, String> {
     let mut names: Vec<_> = layer.names.iter().collect();
     // Those first that are in no layer above.
     let hidden = |name: &[u8]| above.iter().any(|layer| layer.names.contains_key(name));
     names.sort_by_key(|&(name, _)| (hidden(name), name));
-    let mut search = Search { store, above, layer, looks: 0, stopped: false, shows_any: false };
+    let mut search = Search { store, above, layer, looks: 0 };
     let mut shows = 0;
     for (at, (name, (_, file_type))) in names.into_iter().enumerate() {
         if shows == ENOUGH || shows > 0 && at >= SAMPLES {
@@ -214,11 +238,7 @@ fn verify(store: &Directory, above: &[Layer], layer: &Layer, blocks: bool) -> Re
             return Err("it numbers files by layer, as some are in another file system".to_owned());
         }
     }
-    // Of what is hidden as a whole there is nothing to compare.
-    match shows > 0 || !search.stopped && !search.shows_any {
-        true => Ok(()),
-        false => Err("no file of one of them is found to compare with what it shows".to_owned()),
-    }
+    Ok(shows > 0 || said(layer.is_shown(store, above))?)
 }
 
 /// Looks for files of a layer that the overlay shows: such as no layer above has by that name.
@@ -228,10 +248,6 @@ struct Search<'a> {
     layer: &'a Layer,
     /// At how many entries was looked.
     looks: usize,
-    /// Whether there would have been more to look at.
-    stopped: bool,
-    /// Whether anything was met that the overlay shows.
-    shows_any: bool,
 }
 
 impl Search<'_> {
@@ -246,7 +262,6 @@ impl Search<'_> {
         let mut entries = vec![(file_type, name.to_vec())];
         while let Some((file_type, path)) = entries.pop() {
             if self.looks == most {
-                self.stopped = true;
                 break;
             }
             self.looks += 1;
@@ -265,7 +280,6 @@ impl Search<'_> {
             if !merged {
                 // A directory above may hide all that is below.
                 let Some(shown) = stat(self.store, &path)? else { continue };
-                self.shows_any = true;
                 if matches!(file_type, FileType::Regular | FileType::Symlink) {
                     return Ok(Some((stat(&self.layer.directory, &path)?, shown)));
                 }

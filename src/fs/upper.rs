@@ -1,7 +1,7 @@
 //! What of a directory lies in the upper layer of an overlay: that alone goes from the disk
 //! when it is deleted. What is in lower layers stays, and is hidden.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// What goes from the disk when what is in a directory is deleted.
 pub(crate) enum UpperSource {
@@ -18,6 +18,8 @@ pub(crate) enum UpperSource {
 pub(crate) struct UpperFiles {
     /// Entries of the directory, by name, of which it has something.
     pub(crate) entries: HashMap<Vec<u8>, InUpper>,
+    /// Other entries that the directory shows, by name, of which it has nothing.
+    pub(crate) nothing: HashSet<Vec<u8>>,
     /// Whether it has all that the directory shows.
     pub(crate) all: bool,
     /// Whether no lower layer has anything by the names that the directory shows, so that

@@ -5,7 +5,8 @@
 //! can be reached too, what they have nothing of need not be looked into.
 
 use super::{
-    CHANGED, ExtentSource, Layer, Options, descend, each_in_upper, names, said, same, verify,
+    CHANGED, ExtentSource, Layer, Names, Options, are_all_in, descend, each_in_upper, names, said,
+    same, verify,
 };
 use crate::fs::live::linux::{Directory, mount_of};
 use crate::fs::upper::{InUpper, UpperFile, UpperFiles, UpperSource};
@@ -48,7 +49,7 @@ pub(super) fn find(store: &Directory) -> Result<UpperFiles, String> {
     let Some(upper) = upper else {
         return Ok(UpperFiles { all: shown.is_empty(), blocks: true, ..UpperFiles::default() });
     };
-    let lower = names_below(store, &options, &mount.below);
+    let lower = names_below(store, &shown, &options, &mount.below);
     let mut files = UpperFiles {
         blocks: matches!(upper.extents(), ExtentSource::Blocks),
         ..UpperFiles::default()
@@ -68,6 +69,8 @@ pub(super) fn find(store: &Directory) -> Result<UpperFiles, String> {
     }
     let all = |name| matches!(files.entries.get(name), Some(InUpper::All));
     files.all = shown.keys().all(all);
+    files.nothing =
+        shown.keys().filter(|name| !files.entries.contains_key(*name)).cloned().collect();
     files.alone = files.all
         && lower.is_some_and(|lower| shown.keys().all(|name| !lower.contains(name.as_slice())));
     Ok(files)
@@ -116,7 +119,7 @@ fn open(path: &[u8]) -> io::Result<Directory> {
 }
 
 /// Whether an overlay shows a directory of its upper layer.
-fn shows(shown: &Directory, directory: &Directory) -> io::Result<bool> {
+pub(super) fn shows(shown: &Directory, directory: &Directory) -> io::Result<bool> {
     for _ in 0..TRIES {
         if same(&directory.stat(c"")?, &shown.stat(c"")?) {
             return Ok(true);
@@ -127,13 +130,19 @@ fn shows(shown: &Directory, directory: &Directory) -> io::Result<bool> {
 
 /// The names that lower layers have, where these can be reached, and what is below such a name
 /// in the upper layer has the same names there. A layer that seems to have none may be covered.
-fn names_below(store: &Directory, options: &Options, below: &[u8]) -> Option<HashSet<Vec<u8>>> {
+fn names_below(
+    store: &Directory,
+    shown: &Names,
+    options: &Options,
+    below: &[u8],
+) -> Option<HashSet<Vec<u8>>> {
     if options.metacopy || options.redirects || !options.is_absolute() {
         return None;
     }
     let layers = options.open(below).ok()?;
-    let verified = |at: usize| verify(store, &layers[..at], &layers[at], true).is_ok();
-    if !(0..layers.len()).all(|at| layers[at].upper || verified(at)) {
+    let verified = |at: usize| verify(store, &layers[..at], &layers[at], true) == Ok(true);
+    if !are_all_in(shown, &layers) || !(0..layers.len()).all(|at| layers[at].upper || verified(at))
+    {
         return None;
     }
     let lower: Vec<Layer> = layers.into_iter().filter(|layer| !layer.upper).collect();
