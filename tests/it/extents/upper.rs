@@ -425,20 +425,49 @@ fn where_all_is_in_the_upper_layer_all_of_it_goes() {
     let own: Vec<u64> = upper.own.iter().map(|own| own.disk_size).collect();
     let usages = scan.usages.iter().map(|usage| usage.private_disk_size);
     assert_eq!(own, usages.collect::<Vec<_>>());
-    let (optimise, ran) = live.ask(&["optimise"]);
-    assert!(!ran.stderr.contains("lower layer"), "{}", ran.stderr);
-    assert_eq!(optimise["freed_physical_size"], 0, "{optimise:#}");
+    // Nothing of the lower layer is shown any more, so its names are not believed: something may
+    // have been copied up.
+    let (optimise, _) = live.ask(&["optimise"]);
+    assert_eq!(optimise["freed_physical_size"], Value::Null, "{optimise:#}");
+}
+
+/// In one file system the directory of the store itself shows that the lower layer is what it was.
+#[test]
+fn where_nothing_can_have_been_copied_up_linking_frees_all_of_it() {
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let env = TestEnv::new();
+    let below = env.join("lower/nix/store");
+    fs::create_dir_all(&below).unwrap();
+    fs::write(below.join(base(1, "old")), random(3000)).unwrap();
+    for (options, expected) in
+        [(",redirect_dir=nofollow", Value::from(0)), (",redirect_dir=follow", Value::Null)]
+    {
+        let Some(mount) = at_root(&env, options) else { return };
+        let store = mount.0.join("nix/store");
+        remove(&store.join(base(1, "old")));
+        fs::write(store.join(base(2, "new")), random(9000)).unwrap();
+        let at = mount.0.to_str().unwrap();
+        let ran = env.run(["--root", at, "--scan", "optimise", "--json"]);
+        let optimise: Value = serde_json::from_str(&ran.stdout).unwrap();
+        assert_eq!(optimise["freed_physical_size"], expected, "{options}: {optimise:#}");
+    }
 }
 
 /// An overlay over directories of the tests, mounted at a root.
-fn at_root(env: &TestEnv) -> Option<Mount> {
+fn at_root(env: &TestEnv, options: &str) -> Option<Mount> {
     let dir = |name: &str| env.join(name).display().to_string();
     let at = env.join("merged");
     for name in ["upper/nix/store", "lower", "work", "merged"] {
         fs::create_dir_all(env.join(name)).unwrap();
     }
-    let options =
-        format!("lowerdir={},upperdir={},workdir={}", dir("lower"), dir("upper"), dir("work"));
+    let options = format!(
+        "lowerdir={},upperdir={},workdir={}{options}",
+        dir("lower"),
+        dir("upper"),
+        dir("work")
+    );
     let ran = run(Command::new("mount").args(["-t", "overlay", "none", "-o", &options]).arg(&at));
     if ran.status != 0 {
         skip(&format!("no overlay can be mounted: {}", ran.stderr));
@@ -454,7 +483,7 @@ fn over_layers_without_a_store_all_of_it_goes() {
         return;
     }
     let env = TestEnv::new();
-    let Some(mount) = at_root(&env) else { return };
+    let Some(mount) = at_root(&env, "") else { return };
     let store = mount.0.join("nix/store");
     let tree = store.join(base(1, "tree"));
     fs::create_dir_all(tree.join("inner")).unwrap();
@@ -475,22 +504,66 @@ fn a_lower_layer_that_is_covered_is_not_taken_for_none() {
     if !root() || !have(&["mount", "umount"]) {
         return;
     }
+    for (options, other) in [
+        ("", false),
+        ("", true),
+        (",redirect_dir=nofollow", false),
+        (",redirect_dir=nofollow", true),
+    ] {
+        let env = TestEnv::new();
+        let below = env.join("lower/nix/store").join(base(1, "tree"));
+        fs::create_dir_all(&below).unwrap();
+        fs::write(below.join("below"), random(9000)).unwrap();
+        let Some(mount) = at_root(&env, options) else { return };
+        let store = mount.0.join("nix/store");
+        fs::write(store.join(base(1, "tree")).join("above"), random(5000)).unwrap();
+        run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(env.join("lower"))).ok();
+        let cover = Mount(env.join("lower"));
+        // A store of which the overlay shows nothing proves nothing.
+        if other {
+            let other = env.join("lower/nix/store").join(base(2, "other"));
+            fs::create_dir_all(other.parent().unwrap()).unwrap();
+            fs::write(other, random(3000)).unwrap();
+        }
+        let scan = scan(&store);
+        drop(cover);
+        assert!(!scan.knows_physical(), "{options} {other}: {:?}", scan.physical);
+        let blocks = |name: &str| {
+            fs::symlink_metadata(store.join(base(1, "tree")).join(name)).unwrap().blocks() * 512
+        };
+        let Overlay::Upper(upper) = &scan.overlay else { panic!("{:?}", scan.overlay) };
+        assert!(!upper.all, "{options} {other}");
+        assert_eq!(upper.own[0].disk_size, blocks("above") + blocks(""));
+        drop(mount);
+    }
+}
+
+/// Kernels follow redirects though nothing makes them, unless told otherwise: what a directory
+/// shows of another name below does not go with it.
+#[test]
+fn what_a_directory_shows_of_another_name_below_stays() {
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
     let env = TestEnv::new();
-    let below = env.join("lower/nix/store").join(base(1, "tree"));
-    fs::create_dir_all(&below).unwrap();
-    fs::write(below.join("below"), random(9000)).unwrap();
-    let Some(mount) = at_root(&env) else { return };
+    let lower = env.join("lower/nix/store");
+    let old = lower.join(base(1, "old"));
+    fs::create_dir_all(&old).unwrap();
+    fs::write(old.join("below"), random(9000)).unwrap();
+    fs::write(lower.join(base(2, "beside")), random(3000)).unwrap();
+    let Some(mount) = at_root(&env, ",redirect_dir=on") else { return };
     let store = mount.0.join("nix/store");
-    fs::write(store.join(base(1, "tree")).join("above"), random(5000)).unwrap();
-    run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(env.join("lower"))).ok();
-    let cover = Mount(env.join("lower"));
+    let tree = store.join(base(3, "new"));
+    fs::rename(store.join(base(1, "old")), &tree).unwrap();
+    drop(mount);
+    let Some(_mount) = at_root(&env, "") else { return };
+    if fs::metadata(tree.join("below")).is_err() {
+        return skip("this kernel does not follow redirects");
+    }
     let scan = scan(&store);
-    drop(cover);
-    assert!(!scan.knows_physical(), "{:?}", scan.physical);
-    let blocks = |name: &str| {
-        fs::symlink_metadata(store.join(base(1, "tree")).join(name)).unwrap().blocks() * 512
-    };
     let Overlay::Upper(upper) = &scan.overlay else { panic!("{:?}", scan.overlay) };
     assert!(!upper.all);
-    assert_eq!(upper.own[0].disk_size, blocks("above") + blocks(""));
+    let of_directory = fs::metadata(&tree).unwrap().blocks() * 512;
+    let own: Vec<u64> = upper.own.iter().map(|own| own.disk_size).collect();
+    assert_eq!(own, [0, of_directory]);
 }
