@@ -390,7 +390,7 @@ impl SnapshotFile {
         let take = |from: &mut Decoder<'_>| columns::take_kinds(from, scan);
         let mut kinds = section(&self.0, SectionKind::Kinds, take)?;
         if self.0.has(SectionKind::KindExtents) {
-            let take = |from: &mut Decoder<'_>| physical::take_kinds(from, scan);
+            let take = |from: &mut Decoder<'_>| physical::take_kinds(from, scan, &kinds);
             kinds.kept_extents = Some(section(&self.0, SectionKind::KindExtents, take)?);
         }
         Ok(Some(kinds))

@@ -6,9 +6,9 @@ use crate::disk::{
     CompressionSizes, DiskScan, ExtentGroup, ExtentSizes, Extents, Holder, Overlay, Physical,
     Space, Upper,
 };
-use crate::disk::{ExtentsByKind, KindUser};
+use crate::disk::{ExtentsByKind, KindScan, KindUser};
 use crate::fs::{Compression, SizeIs};
-use crate::graph::Rows;
+use crate::graph::{Rows, saturating_sum};
 use crate::kinds::FileKind;
 
 choice! {
@@ -51,6 +51,30 @@ impl Field for Holder {
 
 /// No disk is larger, in bytes: sums of sizes that are below fit.
 const LARGEST: u64 = 1 << 62;
+
+/// How many paths all groups of extents together may have that a file of so many names and
+/// users tells of, a path counted in each of its groups. A group is of inodes, each with any
+/// number of names: without a limit a small file could ask for the product of both. Files of
+/// real stores have a few for each.
+fn most_paths(told: usize) -> u64 {
+    (told as u64).saturating_mul(256).clamp(1 << 25, u32::MAX.into())
+}
+
+/// Refuses groups of more paths than that; `users` says of each user of each group how many
+/// paths it stands for.
+fn check_paths(told: usize, users: impl Iterator<Item = u64>) -> Result<(), Odd> {
+    match saturating_sum(users) <= most_paths(told) {
+        true => Ok(()),
+        false => Err("extents of more paths than there can be".into()),
+    }
+}
+
+/// How many names each inode has, of so many.
+fn count_names(inodes: usize, names: impl Iterator<Item = u32>) -> Vec<u64> {
+    let mut counts = vec![0u64; inodes];
+    names.for_each(|inode| counts[inode as usize] += 1);
+    counts
+}
 
 fn put_sizes(out: &mut Encoder, sizes: &[ExtentSizes]) {
     out.number(sizes.len() as u64);
@@ -143,6 +167,12 @@ pub(super) fn take(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Physical, 
     if !holders.iter().all(distinct) || !extents.owners.iter().all(distinct) {
         return Err("owners of extents that are none, or there twice".into());
     }
+    let names = count_names(scan.inodes.len(), scan.names.iter().flatten().copied());
+    let paths = |&owner: &u32| extents.inode(owner).map_or(1, |inode| names[inode as usize]);
+    check_paths(
+        scan.names.entries() + extents.owners.entries(),
+        extents.owners.iter().flatten().map(paths),
+    )?;
     let groups = physical.into_iter().zip(uncompressed).zip(holders.iter());
     extents.groups = groups
         .map(|((physical_size, uncompressed_size), holders)| ExtentGroup {
@@ -270,8 +300,12 @@ pub(super) fn put_kinds(out: &mut Encoder, extents: &ExtentsByKind) {
     put_sizes(out, &extents.groups().map(|(_, sizes)| sizes).collect::<Vec<_>>());
 }
 
-/// The same of the paths and inodes of a scan.
-pub(super) fn take_kinds(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<ExtentsByKind, Odd> {
+/// The same of the paths and inodes of a scan, and of the kinds of its files.
+pub(super) fn take_kinds(
+    from: &mut Decoder<'_>,
+    scan: &DiskScan,
+    kinds: &KindScan,
+) -> Result<ExtentsByKind, Odd> {
     let keys: Vec<String> = from.field()?;
     let known = |key: &String| FileKind::from_key(key).ok_or_else(|| Odd::from("an unknown kind"));
     let known = keys.iter().map(known).collect::<Result<Vec<_>, _>>()?;
@@ -284,9 +318,9 @@ pub(super) fn take_kinds(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Exte
             false => Err("a path that is not there".into()),
         }
     })?;
-    let kinds = from.take(count)?.iter();
-    let kinds = kinds.map(|&byte| known.get(usize::from(byte)).copied());
-    let users = paths.into_iter().zip(kinds);
+    let of_paths = from.take(count)?.iter();
+    let of_paths = of_paths.map(|&byte| known.get(usize::from(byte)).copied());
+    let users = paths.into_iter().zip(of_paths);
     let users = users.map(|(path, kind)| Some(KindUser::Path(path, kind?)));
     let users: Option<Vec<KindUser>> = users.collect();
     let mut users = users.ok_or("an odd kind")?;
@@ -297,6 +331,13 @@ pub(super) fn take_kinds(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Exte
     if !rows.iter().all(fits) || !users.is_sorted_by(|a, b| a < b) {
         return Err("users of extents that are none, or there twice".into());
     }
+    let (_, of_names) = kinds.parts();
+    let names = count_names(scan.inodes.len(), of_names.iter().map(|(_, name)| name.inode));
+    let paths = |&user: &u32| match users[user as usize] {
+        KindUser::Path(..) => 1,
+        KindUser::Inode(inode) => names[inode as usize],
+    };
+    check_paths(of_names.len() + rows.entries(), rows.iter().flatten().map(paths))?;
     let mut sum = ExtentSizes::default();
     sizes.iter().for_each(|sizes| sum.add(*sizes));
     if fields(&sum).into_iter().any(|sum| sum >= LARGEST) {

@@ -2,17 +2,18 @@
 
 use super::codec::{Decoder, Encoder};
 use super::container::{Container, SectionKind};
-use super::physical::{put_kinds, take_kinds};
+use super::physical::{put, put_kinds, take, take_kinds};
 use super::surroundings::{Surroundings, TraceOutputs};
 use super::{Snapshot, SnapshotError, read, sealed, sections, unsealed, write};
 use crate::analysis::kinds::{Kinds, KindsOptions};
 use crate::catalog::{self, Builder, Catalog, PathId, Record};
 use crate::census::{self, Census, Examine};
 use crate::disk::{
-    DiskScan, ExtentSizes, Extents, ExtentsByKind, KindScan, KindUser, Physical, Progress,
-    ScanOptions,
+    DiskScan, ExtentGroup, ExtentSizes, Extents, ExtentsByKind, KindScan, KindUser, Physical,
+    Progress, ScanOptions, SharedName,
 };
 use crate::fs::{self, StoreFiles, Tree};
+use crate::graph::Rows;
 use crate::kinds::FileKind;
 use crate::roots::{
     CallerKind, CallersProfiles, CleanedBy, Generation, Profile, ProfileRule, Root, RootKind,
@@ -336,7 +337,7 @@ fn extents_of_kinds_come_back_and_do_no_harm() {
     };
     let take = |bytes: &[u8], scan: &DiskScan| {
         let mut from = Decoder::new(bytes);
-        let taken = take_kinds(&mut from, scan);
+        let taken = take_kinds(&mut from, scan, &KindScan::default());
         taken.and_then(|taken| from.end().map(|()| taken)).ok()
     };
     let bytes = put(&extents);
@@ -377,6 +378,34 @@ fn extents_of_kinds_come_back_and_do_no_harm() {
         }
     }
     assert!(read > 20, "{read}");
+}
+
+/// Of one inode with so many names, which is in as many groups.
+#[test]
+fn a_file_asks_for_no_more_paths_of_extents_than_its_length_allows() {
+    let mut scan = linked().disk.unwrap();
+    let mut reads = |count: usize| {
+        scan.names = Rows::from_lists(&vec![[0u32]; count]);
+        let mut extents = Extents::default();
+        extents.own = vec![ExtentSizes::default(); count];
+        extents.inodes = vec![ExtentSizes::default(); 3];
+        extents.owners = Rows::from_lists(&vec![[count as u32]; count]);
+        let group = ExtentGroup { physical_size: 4096, uncompressed_size: 0, holders: Vec::new() };
+        extents.groups = vec![group; count];
+        let mut out = Encoder::default();
+        put(&mut out, &Physical::Extents(Box::new(extents)));
+        let all = take(&mut Decoder::new(&out.bytes), &scan).is_ok();
+        let name = SharedName { inode: 0, kind: FileKind::Other };
+        let names = (0..count as u32).map(|path| (path, name)).collect();
+        let kinds = KindScan::from_parts(Vec::new(), names, Warnings::new()).unwrap();
+        let group = (vec![KindUser::Inode(0)], ExtentSizes::default());
+        let mut out = Encoder::default();
+        put_kinds(&mut out, &ExtentsByKind::from_groups(vec![group; count]));
+        let by_kind = take_kinds(&mut Decoder::new(&out.bytes), &scan, &kinds).is_ok();
+        [all, by_kind]
+    };
+    assert_eq!(reads(1000), [true; 2]);
+    assert_eq!(reads(6000), [false; 2]);
 }
 
 #[test]

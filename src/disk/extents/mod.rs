@@ -211,10 +211,16 @@ impl Extents {
     /// The paths that use each group, ascending: numbers as in `own`. `names` are the
     /// scan's, the inodes of each path.
     pub(crate) fn paths_of_groups(&self, names: &Rows) -> Rows {
-        let holders = names.transpose(self.inodes.len());
         let mut rows = Rows::default();
+        self.each_paths(names, |_, paths| rows.push(paths));
+        rows
+    }
+
+    /// Gives the paths that use each group, ascending, one group after another.
+    fn each_paths(&self, names: &Rows, mut each: impl FnMut(usize, &[u32])) {
+        let holders = names.transpose(self.inodes.len());
         let mut row = Vec::new();
-        for owners in self.owners.iter() {
+        for (group, owners) in self.owners.iter().enumerate() {
             row.clear();
             for &owner in owners {
                 match self.inode(owner) {
@@ -224,9 +230,8 @@ impl Extents {
             }
             row.sort_unstable();
             row.dedup();
-            rows.push(&row);
+            each(group, &row);
         }
-        rows
     }
 
     /// The inode that an owner is, unless it is a path.
@@ -248,11 +253,10 @@ impl Extents {
                 sum.add(self.inodes[inode[0] as usize]);
             }
         }
-        for (group, paths) in self.groups.iter().zip(self.paths_of_groups(names).iter()) {
-            for &path in paths {
-                sums[path as usize].add(group.sizes());
-            }
-        }
+        self.each_paths(names, |group, paths| {
+            let sizes = self.groups[group].sizes();
+            paths.iter().for_each(|&path| sums[path as usize].add(sizes));
+        });
         self.sums = sums;
     }
 
