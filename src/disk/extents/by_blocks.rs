@@ -89,6 +89,7 @@ mod tests {
     use super::super::gather::{Found, Met, gather};
     use super::super::{ExtentSizes, Extents};
     use super::*;
+    use crate::fs::SizeIs;
     use crate::graph::Rows;
     use crate::warning::Warnings;
 
@@ -97,9 +98,8 @@ mod tests {
     /// What two paths take, of one file with such blocks each.
     fn told(blocks: [u64; 2], compressed: Vec<(u64, Compressed)>) -> (Extents, usize) {
         let source = InodeBlocks { block_size: 4096, compresses: true, compressed };
-        let reader = ByBlocks::new(source, [(11, blocks[1]), (10, blocks[0])].into_iter());
         let files =
-            [(0, 10), (1, 11)].map(|(path, ino)| Found::new(path, ino, blocks[path as usize]));
+            [(1, 11), (0, 10)].map(|(path, ino)| Found::new(path, ino, blocks[path as usize]));
         let met = Met {
             paths: 2,
             asked: 2,
@@ -111,6 +111,7 @@ mod tests {
             unused_links: Vec::new(),
             by_inode: true,
         };
+        let reader = ByBlocks::new(source, met.with_blocks());
         let mut warnings = Warnings::new();
         let extents = gather(&reader, &met, b"/nix/store", &mut warnings).unwrap();
         (extents, warnings.iter().count())
@@ -131,6 +132,17 @@ mod tests {
         );
         assert_eq!((extents.physical_size(), extents.groups.len()), (4096, 0));
         assert_eq!(extents.by_inode().unwrap().own()[1].physical_size, 4096);
+    }
+
+    #[test]
+    fn files_of_which_only_a_part_is_known_are_left_out() {
+        let (extents, warnings) = told([4 << 40, 4096], Vec::new());
+        assert_eq!((extents.physical_size(), warnings), (4096, 1));
+        let are = (extents.sizes_are, extents.freed_sizes_are);
+        assert_eq!(are, (SizeIs::AtLeast, Some(SizeIs::AtLeast)));
+        let (extents, warnings) = told([(2 << 40) - 4096, 4096], Vec::new());
+        assert_eq!((extents.physical_size(), warnings), (2 << 40, 0));
+        assert_eq!(extents.sizes_are, SizeIs::Exact);
     }
 
     #[test]

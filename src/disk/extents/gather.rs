@@ -30,6 +30,11 @@ impl Found {
     pub(in crate::disk) fn new(path: u32, ino: u64, disk_size: u64) -> Self {
         Self { ino, path, blocks: blocks(disk_size) }
     }
+
+    /// Whether it may have more blocks than fit.
+    fn has_more_blocks(&self) -> bool {
+        self.blocks == u32::MAX
+    }
 }
 
 /// What a scan met.
@@ -56,8 +61,10 @@ pub(in crate::disk) struct Met<'a> {
 
 impl Met<'_> {
     /// All inodes of the store's own file system that have blocks: number and blocks in bytes.
+    /// Without files of which only a part is known.
     pub(super) fn with_blocks(&self) -> impl Iterator<Item = (u64, u64)> {
-        let files = self.files.iter().map(|file| (file.ino, u64::from(file.blocks) * 512));
+        let files = self.files.iter().filter(|file| !file.has_more_blocks());
+        let files = files.map(|file| (file.ino, u64::from(file.blocks) * 512));
         let inodes = super::with_blocks(self.inodes);
         files.chain(inodes).chain(self.unused_links.iter().copied())
     }
@@ -100,7 +107,8 @@ pub(in crate::disk) fn gather(
     }
     let elsewhere = warn_of_elsewhere(met, at, warnings);
     let unwritten = own.warn_of_unwritten(&found, reader, at, warnings);
-    let left_out = elsewhere || unwritten || own.not_shown > 0;
+    let too_large = warn_of_too_large(reader, met, at, warnings);
+    let left_out = elsewhere || unwritten || too_large || own.not_shown > 0;
     let freed_left_out = own.warn_of_links(at, warnings) || left_out;
     let InOwn { references, elsewhere, lower, sizes, unused_links, by_inode, totals, .. } = found;
     let extents = Numbers::from_ascending(references.iter().map(|reference| reference.start));
@@ -181,6 +189,28 @@ fn warn_of_elsewhere(met: &Met<'_>, at: &[u8], warnings: &mut Warnings) -> bool 
     if files > 0 {
         let message = format!(
             "{} files of other file systems or subvolumes: physical sizes are without them",
+            format_count(files)
+        );
+        warnings.push(WarningKind::Unchecked, at, message);
+    }
+    files > 0
+}
+
+/// Warns of files of which more blocks are needed than were kept; whether there are any.
+fn warn_of_too_large(
+    reader: &dyn ExtentReader,
+    met: &Met<'_>,
+    at: &[u8],
+    warnings: &mut Warnings,
+) -> bool {
+    // Others read extents, and do not go by what `stat` said.
+    if reader.tells_unwritten() {
+        return false;
+    }
+    let files = met.files.iter().filter(|file| file.has_more_blocks()).count() as u64;
+    if files > 0 {
+        let message = format!(
+            "{} files of 2 TiB or more: physical sizes are without them",
             format_count(files)
         );
         warnings.push(WarningKind::Unchecked, at, message);
