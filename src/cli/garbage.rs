@@ -109,6 +109,9 @@ pub(super) fn run(
         need.warn_of_blocks(&census, &mut garbage.warnings);
     }
     garbage.enough = args.need.smallest(subject, &census, &found, &options.settings, freed)?;
+    if let Some(set) = &garbage.enough {
+        set.warn_if_unknown(&census, &mut garbage.warnings);
+    }
     let enough = garbage.enough.as_ref().is_none_or(|set| set.proof != Proof::NotEnough);
     let left = Selection { filter: None, ..rows.selection()? };
     let exit = if enough { Exit::Done } else { Exit::No };

@@ -84,6 +84,9 @@ pub(super) fn run(
     }
     let freed = reclaim.garbage.unwrap_or_default();
     reclaim.smallest = args.need.smallest(subject, &census, &found, &settings, freed)?;
+    if let Some(set) = &reclaim.smallest {
+        set.warn_if_unknown(&census, &mut reclaim.warnings);
+    }
     let exit = if reclaim.enough == Some(false) { Exit::No } else { Exit::Done };
     request.answer(reclaim.document(whole(&census), &subject.location), exit)
 }
@@ -152,10 +155,13 @@ fn optimise(
             && (answer.freed_physical_size_is.is_none_or(|is| is == SizeIs::AtLeast)
                 || census.disk.as_ref().is_some_and(shares))
     };
+    let about = answer.freed_physical_size_is == Some(SizeIs::About);
     let bound = match !files.has_lower_layers() {
         true if at_least() => Bound::AtLeast,
         true => Bound::Exactly,
-        // Files of lower layers are copied before they are linked.
+        // Files of lower layers are copied before they are linked: there may be less. There
+        // may be more too, as blocks bound no extents.
+        false if about || at_least() => Bound::Unknown,
         false => Bound::AtMost,
     };
     Ok(Some(((Space { physical_size, ..blocks }, bound), warnings)))

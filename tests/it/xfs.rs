@@ -247,6 +247,16 @@ fn where_owners_are_not_listed_files_say_it() {
         let row = row(entry["path"].as_str().unwrap().rsplit('-').next().unwrap());
         assert_eq!(sizes(entry), sizes(row), "{entry:#}");
     }
+    // More may come free than is said, so nothing is too little for certain.
+    let need = |amount| {
+        let args = ["--scan", "--extents", "exact", "garbage", "--no-runtime", "--json", "--need"];
+        let garbage = as_nobody(&[&args[..], &[amount]].concat());
+        let warnings = garbage["warnings"].to_string();
+        let unknown = warnings.contains("whether removing roots is enough is not known");
+        (garbage["need"]["proof"].clone(), unknown)
+    };
+    assert_eq!(need("1G"), ("unknown".into(), true));
+    assert_eq!(need("1K"), ("smallest".into(), false));
     let overview = as_nobody(&["--scan", "--extents", "exact", "--json"]);
     let held = &overview["held_extents"][0];
     assert_eq!(held["physical_size"], 262_144, "{overview:#}");

@@ -115,7 +115,7 @@ enum Freed {
     Exactly,
     /// No more than it.
     AtLeast,
-    /// Near it.
+    /// Near it, or there is no telling.
     About,
     /// Near it; it is no more than so many bytes.
     UpTo(u64),
@@ -127,6 +127,7 @@ impl Freed {
             Bound::Exactly => Self::Exactly,
             Bound::AtLeast => Self::AtLeast,
             Bound::AtMost => Self::UpTo(freed.physical_size),
+            Bound::Unknown => Self::About,
         }
     }
 
@@ -172,6 +173,8 @@ pub enum Bound {
     AtLeast,
     /// No less than that.
     AtMost,
+    /// There may be more and there may be less.
+    Unknown,
 }
 
 /// How to make the ladder.
@@ -257,8 +260,9 @@ impl<'f> Reclaim<'f> {
             most: Some(0),
             with_paths: Freed::with_paths(census.freed_sizes_are()),
             outside: match census.disk.as_ref().map(|disk| &disk.overlay) {
-                Some(Overlay::No) | None if !census.has_extents() => Bound::Exactly,
-                _ => Bound::AtMost,
+                _ if census.has_extents() => Bound::Unknown,
+                Some(Overlay::No) | None => Bound::Exactly,
+                Some(_) => Bound::AtMost,
             },
             known: true,
             need: options.need,
@@ -371,8 +375,9 @@ struct Ladder<'o> {
     most: Option<u64>,
     /// What sizes of paths are of what the file system frees with them.
     with_paths: Freed,
-    /// What blocks are of what is freed outside the store: nothing else is known there. Where
-    /// there are extents others may share them, on an overlay they may be in lower layers.
+    /// What blocks are of what is freed outside the store: nothing else is known there. On an
+    /// overlay they may be in lower layers. Where there are extents others may share them, and
+    /// a file may keep whole extents of which it shows a part.
     outside: Bound,
     /// Whether it is known what each action so far frees.
     known: bool,
@@ -531,7 +536,10 @@ impl Ladder<'_> {
                 at_least: true,
                 on_store: on_store(database.device),
                 // Its log may grow meanwhile, and stay while Nix has it open.
-                is: Freed::UpTo(database.disk_size.saturating_add(database.wal_disk_size)),
+                is: match self.outside {
+                    Bound::Unknown => Freed::About,
+                    _ => Freed::UpTo(database.disk_size.saturating_add(database.wal_disk_size)),
+                },
                 ..self.action(kind, pages, freed, vec![start + " VACUUM"])
             };
             self.add(action);

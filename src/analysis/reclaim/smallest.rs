@@ -12,11 +12,13 @@ use crate::analysis::physical;
 use crate::analysis::roots::{Group, HeldBy, HolderGraph, Holders, RootSizes};
 use crate::answer::{Cell, Column, Field, Section};
 use crate::catalog::PathId;
-use crate::census::WholeCensus;
+use crate::census::{Census, WholeCensus};
 use crate::disk::Space;
+use crate::fs::SizeIs;
 use crate::graph::TooHeavy;
 use crate::roots::{FoundRoots, GcSettings, Root, RootKind};
 use crate::store::StoreLocation;
+use crate::warning::{WarningKind, Warnings};
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
@@ -116,6 +118,9 @@ pub enum Proof {
     Greedy,
     /// All roots that may be removed are not enough.
     NotEnough,
+    /// It is not known whether the set is enough, or all roots are where there is none: more
+    /// may come free than sizes say, or sizes are only about that.
+    Unknown,
 }
 
 impl Proof {
@@ -125,6 +130,16 @@ impl Proof {
             Self::Smallest => "smallest",
             Self::Greedy => "greedy",
             Self::NotEnough => "not_enough",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// What is left of it where sizes are this of what really comes free.
+    fn by_sizes(self, are: SizeIs) -> Self {
+        match (are, self) {
+            (SizeIs::Exact, proof) => proof,
+            (SizeIs::AtLeast, Self::Smallest | Self::Greedy) => Self::Greedy,
+            (SizeIs::AtLeast | SizeIs::About, _) => Self::Unknown,
         }
     }
 }
@@ -134,6 +149,8 @@ impl Proof {
 pub struct SmallestSet {
     /// How much was to come free.
     pub need: Need,
+    /// What sizes are of what really comes free.
+    sizes_are: SizeIs,
     /// A root of each holder, by link: indexes into [`FoundRoots::roots`].
     pub roots: Vec<u32>,
     /// Beside each, the tier it is of.
@@ -166,7 +183,12 @@ impl SmallestSet {
         let need = options.need;
         let amount = need.amount.saturating_sub(need.measure.of(garbage));
         let options = SmallestOptions { need: Need { amount, ..need }, ..options.clone() };
-        Self::new(census, found, &options)
+        let set = Self::new(census, found, &options)?;
+        Ok(set.map(|set| match set.sizes_are {
+            // Neither is it certain that the garbage is enough.
+            SizeIs::About if need.amount > 0 => Self { proof: Proof::Unknown, ..set },
+            _ => set,
+        }))
     }
 
     /// Looks for it; `None` if the disk was not walked.
@@ -206,6 +228,11 @@ impl SmallestSet {
         }
         let (mut members, proof) = set.unwrap_or((Vec::new(), Proof::NotEnough));
         members.sort_unstable();
+        let sizes_are = match options.need.measure {
+            // That they are not known is said where bytes are judged by blocks.
+            Measure::Disk => census.freed_sizes_are().unwrap_or_default(),
+            Measure::Inodes => SizeIs::Exact,
+        };
         let freed = match proof {
             Proof::NotEnough => search.freed(&up_to(most)),
             _ => search.freed(&members),
@@ -216,14 +243,31 @@ impl SmallestSet {
             tiers: members.iter().map(|&holder| tier_of[holder as usize]).collect(),
             freed: freed.space(),
             nar_size: freed.known_nar_size(),
-            proof,
+            proof: if options.need.amount == 0 { proof } else { proof.by_sizes(sizes_are) },
+            sizes_are,
             among,
         }))
+    }
+
+    /// Warns where it is not known whether it is enough.
+    pub fn warn_if_unknown(&self, census: &Census, warnings: &mut Warnings) {
+        if self.proof == Proof::Unknown {
+            let message = format!("whether removing roots is enough is {}", self.why_unknown());
+            warnings.push(WarningKind::Unchecked, census.catalog.store_dir(), message);
+        }
+    }
+
+    fn why_unknown(&self) -> &'static str {
+        match self.sizes_are {
+            SizeIs::About => "not known: sizes of what comes free are not exact",
+            _ => "not known: more may come free than sizes say",
+        }
     }
 
     /// What is known of it, in words.
     fn says(&self) -> &'static str {
         match (self.proof, self.among) {
+            (Proof::Unknown, _) => self.why_unknown(),
             _ if self.need.amount == 0 => "collecting the garbage is enough",
             (Proof::Smallest, Tier::Old) => "no fewer old ones are enough",
             (Proof::Smallest, Tier::Current) => "no fewer old and current ones are enough",
@@ -245,9 +289,9 @@ impl SmallestSet {
             Measure::Inodes => Cell::Count(self.need.amount),
         };
         let count = self.roots.len() as u64;
-        let [disk, inodes] = match self.proof {
-            Proof::NotEnough => ["disk freed by all", "inodes freed by all"],
-            _ => ["disk freed by them", "inodes freed by them"],
+        let [disk, inodes] = match self.roots.is_empty() && self.need.amount > 0 {
+            true => ["disk freed by all", "inodes freed by all"],
+            false => ["disk freed by them", "inodes freed by them"],
         };
         let fields = vec![
             Field::new("needed", "more needed than the garbage", amount),
@@ -278,7 +322,11 @@ impl SmallestSet {
             ]
         });
         let title = if self.roots.is_empty() { "" } else { "Roots to remove" };
-        let enough = if self.proof == Proof::NotEnough { "Not enough" } else { "Enough" };
+        let enough = match self.proof {
+            Proof::Smallest | Proof::Greedy => "Enough",
+            Proof::NotEnough => "Not enough",
+            Proof::Unknown => "Not known to be enough",
+        };
         vec![
             Section::fields(Some("need"), enough, fields),
             Section::rows("roots_to_remove", title, columns, rows),
@@ -509,6 +557,15 @@ mod tests {
         use Tier::{Current, Old, Runtime, System};
         let expected = [Old, System, System, Old, Current, System, System, Old, Runtime, Current];
         assert_eq!(Tier::of_roots(&found, &location), expected);
+    }
+
+    #[test]
+    fn what_is_not_exact_proves_less() {
+        let all = [Proof::Smallest, Proof::Greedy, Proof::NotEnough];
+        let by = |are| all.map(|proof| proof.by_sizes(are));
+        assert_eq!(by(SizeIs::Exact), all);
+        assert_eq!(by(SizeIs::AtLeast), [Proof::Greedy, Proof::Greedy, Proof::Unknown]);
+        assert_eq!(by(SizeIs::About), [Proof::Unknown; 3]);
     }
 
     #[test]

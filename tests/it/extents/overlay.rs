@@ -182,6 +182,48 @@ fn files_take_what_they_take_in_their_layers() {
 }
 
 /// A copy outside the store is no lower layer, and its extents go with it.
+/// Blocks bound no extents: there is no telling that what linking frees is too little, nor what
+/// is outside the store.
+#[test]
+fn what_goes_by_blocks_where_there_are_extents_may_free_anything() {
+    let Some(btrfs) = btrfs(&[], "loop") else { return };
+    let layers = ["upper", "lower"].map(|name| btrfs.at.join(name));
+    let equal = random(50_000);
+    filled(&layers[1], 1, "below", &equal);
+    // What may be written to is not linked.
+    let read_only = |file: &Path| {
+        fs::set_permissions(file, fs::Permissions::from_mode(0o444)).unwrap();
+    };
+    read_only(&place(&layers[1], 1, "below"));
+    let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
+    for above in [overlay.place(2, "above"), overlay.place(3, "beside")] {
+        fs::write(&above, &equal).unwrap();
+        read_only(&above);
+    }
+    let roots = overlay.at.join("nix/var/nix/gcroots");
+    fs::create_dir_all(&roots).unwrap();
+    for (id, name) in [(1, "below"), (2, "above"), (3, "beside")] {
+        symlink(format!("/nix/store/{}", base(id, name)), roots.join(name)).unwrap();
+    }
+    btrfs.sync();
+    let at = overlay.at.to_str().unwrap();
+    let check = |kind: &str, more: &[&str]| {
+        let args = ["--root", at, "--scan", "reclaim", "--no-runtime", "--json", "--need", "1G"];
+        let ran = btrfs.env.run([&args, more].concat());
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{ran:?}"));
+        let actions = answer["actions"].as_array().unwrap();
+        assert_eq!(actions.len(), 1, "{answer:#}");
+        assert_eq!((&actions[0]["action"], &actions[0]["at_most"]), (&kind.into(), &false.into()));
+        assert_eq!((&answer["total"]["enough"], ran.status), (&Value::Null, 3), "{answer:#}");
+    };
+    check("optimise", &[]);
+    let logs = overlay.at.join("nix/var/log/nix/drvs/ab");
+    fs::create_dir_all(&logs).unwrap();
+    fs::write(logs.join("log.drv"), random(9000)).unwrap();
+    btrfs.sync();
+    check("logs", &["--no-optimise"]);
+}
+
 #[test]
 fn who_holds_what_is_above_is_told_from_lower_layers() {
     let Some(btrfs) = btrfs(&[], "loop") else { return };
