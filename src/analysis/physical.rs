@@ -157,15 +157,6 @@ pub(super) fn note<'c>(censuses: impl Iterator<Item = &'c Census> + Clone) -> St
 
 /// What physical sizes are, and a note where people see extents.
 pub(super) fn notes<'a>(census: &Census) -> Vec<Section<'a>> {
-    all_notes(census, false)
-}
-
-/// The same beside gains: what closures are smaller by, wherever it lies.
-pub(super) fn notes_of_gains<'a>(census: &Census) -> Vec<Section<'a>> {
-    all_notes(census, true)
-}
-
-fn all_notes<'a>(census: &Census, of_gains: bool) -> Vec<Section<'a>> {
     let fields = vec![
         is_field(census.physical_sizes_are()),
         Field::hidden("freed_physical_size_is", is_cell(census.freed_sizes_are())),
@@ -183,23 +174,52 @@ fn all_notes<'a>(census: &Census, of_gains: bool) -> Vec<Section<'a>> {
         }
         sections.push(Section::Note(note));
     }
-    let unknown = census.disk.is_some() && census.disk_to_free().is_none();
-    let layers = match (of_gains, unknown, census.stays_in_layers()) {
-        (_, false, false) => return sections,
-        (true, ..) => {
-            "Gains count what is in lower layers of the overlay too, which stays on the disk when \
-             it is deleted."
-        }
-        (false, true, _) => {
+    sections
+}
+
+/// The same beside what deleting frees, if that is known.
+pub(super) fn notes_of_freed<'a>(census: &Census, known: bool) -> Vec<Section<'a>> {
+    let mut sections = notes(census);
+    sections.extend(freed_note(census, known));
+    sections
+}
+
+/// What people should know of lower layers of an overlay beside what deleting frees, if that
+/// is known.
+pub(super) fn freed_note<'a>(census: &Census, known: bool) -> Option<Section<'a>> {
+    let note = match (known, has_lower_layers(census)) {
+        (_, false) => return None,
+        (false, true) => {
             "What deleting frees is not known: what is in lower layers of the overlay stays."
         }
-        (false, false, true) => {
+        (true, true) if census.stays_in_layers() => {
             "What is in lower layers of the overlay stays when it is deleted, and does not count \
              as freed."
         }
+        (true, true) => return None,
     };
-    sections.push(Section::Note(layers.to_owned()));
+    Some(Section::Note(note.to_owned()))
+}
+
+/// The same beside gains: what closures are smaller by, wherever it lies.
+pub(super) fn notes_of_gains<'a>(census: &Census) -> Vec<Section<'a>> {
+    let mut sections = notes(census);
+    sections.extend(gains_note(census).map(|note| Section::Note(note.to_owned())));
     sections
+}
+
+/// What people should know of lower layers of an overlay beside gains.
+pub(super) fn gains_note(census: &Census) -> Option<&'static str> {
+    has_lower_layers(census).then_some(
+        "Gains count what is in lower layers of the overlay too, which stays on the disk when it \
+         is deleted.",
+    )
+}
+
+/// Whether files are in lower layers of an overlay, or may be.
+fn has_lower_layers(census: &Census) -> bool {
+    let unknown = census.disk.is_some() && census.disk_to_free().is_none();
+    unknown || census.stays_in_layers()
 }
 
 /// The same where sizes are of less than paths, which only some answers know of extents.
@@ -299,11 +319,14 @@ impl Held {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{SizesSaid, freed_note, sizes_said};
+    use crate::analysis::report::{Column, Report, ReportOptions};
     use crate::catalog::Builder;
-    use crate::census::Examine;
-    use crate::disk::{Extents, Overlay, Physical};
+    use crate::census::{Census, Examine};
+    use crate::disk::{DiskScan, Extents, Overlay, Physical};
+    use crate::fs::SizeIs;
     use crate::graph::Rows;
+    use crate::output::{Format, Style, write};
     use crate::warning::Warnings;
 
     fn census(physical: Physical, overlay: Overlay) -> Census {
@@ -340,5 +363,37 @@ mod tests {
         assert!(matches!(said(&about(Some(SizeIs::About))), SizesSaid::About));
         assert!(matches!(said(&about(None)), SizesSaid::AboutToOthers));
         assert!(matches!(said(&layers), SizesSaid::Exact));
+    }
+
+    fn said_with(column: Column, overlay: Overlay) -> String {
+        let census = census(Physical::Blocks, overlay);
+        let options = ReportOptions {
+            columns: vec![column],
+            sort: Column::Path,
+            reverse: false,
+            limit: None,
+            filter: None,
+            targets_only: false,
+        };
+        let report = Report::new(&census, &options).unwrap();
+        let mut out = Vec::new();
+        write(report.document(&census), Format::Table, &Style::default(), &mut out).unwrap();
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_lower_layers_keep_is_said_beside_what_is_freed() {
+        let unknown = || Overlay::Unknown("why".to_owned());
+        let upper = || Overlay::Upper(Box::default());
+        assert!(said_with(Column::ReclaimableSize, unknown()).contains("frees is not known"));
+        assert!(said_with(Column::ReclaimableSize, upper()).contains("does not count as freed"));
+        for overlay in [unknown(), upper()] {
+            let said = said_with(Column::Name, overlay);
+            assert!(!said.contains("lower layers"), "{said}");
+        }
+        let layers = census(Physical::Blocks, unknown());
+        assert!(freed_note(&layers, false).is_some());
+        // Of a store over another store it is known.
+        assert!(freed_note(&layers, true).is_none());
     }
 }

@@ -403,7 +403,8 @@ What each size means. All are bytes in JSON and CSV.
   physical            extents as they lie on the disk, compressed, each once; on btrfs, as root.
                       Where blocks say it all (ext4), the disk size
   shared              blocks whose inodes have names in other paths too
-  reclaimable         what deleting this path alone frees: disk size less shared
+  reclaimable         what deleting this path alone frees: disk size less shared, on an overlay
+                      without what is in lower layers
   closure             the path and all it references, transitively
   retained            what would go if every reference to the path were cut: the path and
                       all that only it keeps, within the examined set

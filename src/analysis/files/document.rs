@@ -41,6 +41,10 @@ impl Files {
         }
         sections.extend(hard_links::notes(census, census.indexes()));
         sections.extend(physical::notes_of_files(census, self.are_extents()));
+        if !matches!(self.options.show, ShowFiles::Groups(_)) {
+            let known = census.disk_to_free().is_some();
+            sections.extend(physical::freed_note(census, known));
+        }
         let head = Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings };
         Document::new(head, sections, main)
     }

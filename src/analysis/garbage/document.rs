@@ -95,7 +95,8 @@ impl Garbage<'_> {
             let title = "Stays on the disk, though its paths go";
             sections.push(held.section(census, title));
         }
-        sections.extend(physical::notes(census));
+        let known = self.dead.paths_freed.is_some();
+        sections.extend(physical::notes_of_freed(census, known));
         let dead = self.dead_fields(census);
         sections.push(Section::fields(Some("dead"), "Garbage", dead));
         Document::new(

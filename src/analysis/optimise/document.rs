@@ -202,7 +202,7 @@ impl Optimise {
             Field::new("inodes_freed", "inodes", gained(inodes, Cell::Count(outcome.inodes_freed))),
             Field::hidden(
                 "other_rule_disk_freed",
-                Cell::optional(self.other_rule_disk_freed, Cell::Size),
+                Cell::optional(self.known_of_other_rule(), Cell::Size),
             ),
             Field::hidden("paths", Cell::Count(self.paths)),
             Field::hidden("entries", Cell::Count(self.entries)),
@@ -219,6 +219,11 @@ impl Optimise {
         fields.extend(bounds("disk_freed_least", "disk_freed_most", disk, Cell::Size));
         fields.extend(bounds("inodes_freed_least", "inodes_freed_most", inodes, Cell::Count));
         fields
+    }
+
+    /// What the disk would gain under the other rule, if that is known.
+    fn known_of_other_rule(&self) -> Option<u64> {
+        self.other_rule_disk_freed.filter(|_| !self.has_lower_layers)
     }
 
     /// The most that the disk may gain.
@@ -294,7 +299,7 @@ impl Optimise {
             ),
         };
         if let (Some(other), NixRule::From2_23, Flavour::Nix) =
-            (self.other_rule_disk_freed, self.nix.rule(), self.nix.flavour())
+            (self.known_of_other_rule(), self.nix.rule(), self.nix.flavour())
         {
             note.push_str(&format!(" Nix up to 2.22 would free {} here.", size(other)));
         }
@@ -542,6 +547,7 @@ mod tests {
     use crate::census::Examine;
     use crate::output::{Format, Style, write};
     use crate::warning::Warnings;
+    use serde_json::Value;
 
     fn answer() -> Optimise {
         let saving = |files_linked, bytes_freed, disk_freed| Saving {
@@ -634,6 +640,10 @@ mod tests {
     }
 
     fn print(format: Format) -> String {
+        print_of(&answer(), format)
+    }
+
+    fn print_of(answer: &Optimise, format: Format) -> String {
         let mut builder = Builder::new("/nix/store");
         for name in [
             "00000000000000000000000000000000-systemd-254.6",
@@ -645,8 +655,20 @@ mod tests {
         let catalog = builder.finish().unwrap();
         let census = Census::new(catalog, &Examine::All, None).unwrap();
         let mut out = Vec::new();
-        write(answer().document(&census, None), format, &Style::default(), &mut out).unwrap();
+        write(answer.document(&census, None), format, &Style::default(), &mut out).unwrap();
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn what_another_rule_frees_is_not_known_of_lower_layers() {
+        let said = |has_lower_layers| {
+            let answer = Optimise { has_lower_layers, ..answer() };
+            let json: Value = serde_json::from_str(&print_of(&answer, Format::Json)).unwrap();
+            let note = print_of(&answer, Format::Table).contains("2.22 would free");
+            (json["other_rule_disk_freed"].clone(), note)
+        };
+        assert_eq!(said(false), (8_600_000.into(), true));
+        assert_eq!(said(true), (Value::Null, false));
     }
 
     #[test]

@@ -360,13 +360,16 @@ fn facts(census: &Census, report: &Report, folded: &Folded) -> Vec<(&'static str
     facts
 }
 
-/// Which sizes are shown, where these are not blocks; or why they are.
+/// Which sizes are shown, where these are not blocks; or why they are. And what they count
+/// that does not go.
 fn sizes_note(census: &Census) -> String {
-    match census.physical_unknown() {
+    let sizes = match census.physical_unknown() {
         Some(why) => format!("Physical sizes are not known: {}.", escape(why.as_bytes())),
         None if census.has_extents() => physical::note(std::iter::once(census)),
         None => String::new(),
-    }
+    };
+    let gains = physical::gains_note(census).unwrap_or_default();
+    [sizes.as_str(), gains].join(" ").trim().to_owned()
 }
 
 /// What left something out, as far as the page shows it, and how much more.

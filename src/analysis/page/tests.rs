@@ -198,3 +198,17 @@ fn what_leaves_something_out_is_not_crowded_out_by_notes() {
     assert_eq!(*fact("warnings"), json!([{ "path": "/odd", "message": "not certain" }]));
     assert_eq!(*fact("warnings_total"), 1);
 }
+
+#[test]
+fn what_gains_count_of_lower_layers_is_said() {
+    let note = |overlay| {
+        let mut census = census(1, &[], (&[], &[]), true);
+        census.disk.as_mut().unwrap().overlay = overlay;
+        let page = Pages::new(&census, None, None, &[]).unwrap().page(1);
+        let note = page.facts.into_iter().find(|(key, _)| *key == "sizes_note");
+        note.unwrap().1.as_str().unwrap().to_owned()
+    };
+    assert_eq!(note(Overlay::No), "");
+    let note = note(Overlay::Unknown("why".to_owned()));
+    assert!(note.starts_with("Gains count what is in lower layers"), "{note}");
+}

@@ -30,7 +30,8 @@ impl Reclaim<'_> {
             self.outside.caches_section(),
             self.outside.boot_section(self.found),
         ]);
-        sections.extend(physical::notes(census.census()));
+        let known = self.is_known(census.census());
+        sections.extend(physical::notes_of_freed(census.census(), known));
         if !disk {
             sections.push(Section::Note(
                 "Without the disk, what optimising, caches, logs and /boot take is not known, nor \

@@ -187,6 +187,10 @@ impl Report {
             sections.push(Section::Note(within(census)));
         }
         sections.extend(physical::notes(census));
+        if self.columns.iter().any(|column| column.is_of_freed()) {
+            let known = census.disk_to_free().is_some();
+            sections.extend(physical::freed_note(census, known));
+        }
         sections.extend(hard_links::notes(census, self.rows.iter().map(|row| row.index)));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },

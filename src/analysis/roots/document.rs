@@ -26,7 +26,7 @@ impl Roots<'_> {
             Section::fields(Some("settings"), "", settings),
             Section::fields(Some("total"), "", self.total_fields()),
         ]);
-        sections.extend(physical::notes(census));
+        sections.extend(physical::notes_of_freed(census, self.disk));
         Document::new(
             Head { store_dir: census.catalog.store_dir(), warnings: &self.warnings },
             sections,
@@ -78,7 +78,7 @@ impl Roots<'_> {
             Column::size("freed_nar_size").titled("frees NAR").weight().hidden_if(self.disk),
             freed_disk,
             freed,
-            Column::size("closure_nar_size").titled("closure NAR").hidden_if(self.disk),
+            Column::size("closure_nar_size").titled("closure NAR").hidden_if(census.disk.is_some()),
             closure_disk,
             closure,
             Column::count("freed_inodes").titled("frees inodes").hidden_if(!by_inodes),

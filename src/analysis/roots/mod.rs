@@ -229,6 +229,8 @@ impl<'f> Roots<'f> {
         let graph =
             HolderGraph::new(catalog, &keep_rows, freeable.as_ref(), found, &holders, older_than);
         let freed = graph.freed()?;
+        // Closures are known where it is not known what of them goes.
+        let walked = census.disk.is_some();
         let disk = freeable.is_some();
         let physical = census.knows_physical();
         let freed_physical = census.freed_sizes_are().is_some();
@@ -268,12 +270,12 @@ impl<'f> Roots<'f> {
                 RootRow {
                     root: index,
                     closure_nar_size: closure.known_nar_size(),
-                    closure_disk_size: disk.then_some(closure.disk),
+                    closure_disk_size: walked.then_some(closure.disk),
                     freed_nar_size: freed.known_nar_size(),
                     freed_disk_size: disk.then_some(freed.disk),
                     closure_physical_size: physical.then_some(closure.physical),
                     freed_physical_size: freed_physical.then_some(freed.physical),
-                    closure_inodes: disk.then_some(closure.inodes),
+                    closure_inodes: walked.then_some(closure.inodes),
                     freed_inodes: disk.then_some(freed.inodes),
                 }
             })

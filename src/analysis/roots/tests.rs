@@ -1,13 +1,14 @@
 //! What removals free, against following every root anew.
 
 use super::holders::{FreedOfProfile, HeldBy, HolderGraph, Holders};
-use super::{RootSizes, shared_groups};
+use super::{RootSizes, RootSort, Roots, RootsOptions, shared_groups};
 use crate::analysis::retained::SizeKind;
 use crate::catalog::{Builder, Catalog, PathId, Record};
-use crate::census::Freeable;
-use crate::disk::Space;
+use crate::census::{Census, Examine, Freeable};
+use crate::disk::{DiskScan, Overlay, Physical, Space, Usage};
 use crate::graph::{Cuts, Rows, reachable};
-use crate::roots::{FoundRoots, Generation, Profile, Root, RootKind};
+use crate::roots::{FoundRoots, GcSettings, Generation, Profile, Root, RootKind};
+use crate::warning::Warnings;
 use proptest::prelude::*;
 
 /// A store of paths, its roots, and classes of inodes.
@@ -207,5 +208,59 @@ proptest! {
                 prop_assert_eq!(sum, case.freed(&catalog, &freeable, &removed));
             }
         }
+    }
+}
+
+/// On an overlay of which it is not known what goes.
+#[test]
+fn closures_are_known_where_what_goes_is_not() {
+    let case = Case { references: vec![(1, 0)], ..Case::apart(2) };
+    let usage = |private_disk_size| Usage {
+        private_disk_size,
+        private_inodes: 3,
+        present: true,
+        complete: true,
+        ..Usage::default()
+    };
+    let scan = DiskScan {
+        usages: vec![usage(4096), usage(8192)],
+        others: Vec::new(),
+        inodes: Vec::new(),
+        devices: vec![0],
+        names: Rows::from_lists(&[Vec::<u32>::new(), Vec::new()]),
+        links: None,
+        store_directory_disk_size: 0,
+        capacity: None,
+        physical: Physical::Blocks,
+        overlay: Overlay::Unknown("why".to_owned()),
+        use_case_hack: false,
+        entries: 0,
+        stat_calls: 0,
+        warnings: Warnings::new(),
+    };
+    let census = Census::new(case.catalog(), &Examine::All, Some(scan)).unwrap();
+    let found = case.found();
+    let options = RootsOptions {
+        settings: GcSettings::default(),
+        now: 0,
+        older_than_days: 30,
+        all_users: false,
+        shared: false,
+        kinds: Vec::new(),
+        sort: RootSort::ClosureInodes,
+        limit: None,
+    };
+    for (sort, expected) in [
+        (RootSort::ClosureDiskSize, [(1, 12_288), (0, 4096)]),
+        (RootSort::ClosureInodes, [(1, 6), (0, 3)]),
+    ] {
+        let options = RootsOptions { sort, ..options.clone() };
+        let answer = Roots::new(census.whole().unwrap(), &found, &options).unwrap();
+        let closures = answer.rows.iter().map(|row| {
+            assert_eq!((row.freed_disk_size, row.freed_inodes), (None, None));
+            let sizes = (row.closure_disk_size.unwrap(), row.closure_inodes.unwrap());
+            (row.root, if sort == RootSort::ClosureInodes { sizes.1 } else { sizes.0 })
+        });
+        assert_eq!(closures.collect::<Vec<_>>(), expected);
     }
 }
