@@ -456,6 +456,8 @@ pub(crate) enum ExtentSource {
     Inodes(InodeBlocks),
     /// Not at all, for this reason.
     Unknown(String),
+    /// Not at all, as the system failed to say; by another try it may.
+    Failed(String),
 }
 
 impl ExtentSource {

@@ -392,6 +392,10 @@ fn reader(
             warn_if_asked(option, &why, at, warnings);
             Err(Physical::Unknown(why))
         }
+        ExtentSource::Failed(why) => {
+            warn_of_unknown(&why, at, warnings);
+            Err(Physical::Unknown(why))
+        }
     }
 }
 

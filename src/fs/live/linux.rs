@@ -314,8 +314,12 @@ impl Directory {
     /// What its file system is decides it.
     pub(crate) fn extents(&self) -> ExtentSource {
         let unknown = |why: &str| ExtentSource::Unknown(why.to_owned());
-        let Ok(statfs) = rustix::fs::fstatfs(&self.fd) else {
-            return unknown("the file system does not say what it is");
+        let statfs = match rustix::fs::fstatfs(&self.fd) {
+            Ok(statfs) => statfs,
+            Err(error) => {
+                let why = format!("the file system does not say what it is: {error}");
+                return ExtentSource::Failed(why);
+            }
         };
         match beneath_blocks(statfs.f_type as u32) {
             Beneath::Nothing => ExtentSource::Blocks,
