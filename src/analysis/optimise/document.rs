@@ -227,7 +227,7 @@ impl Optimise {
     }
 
     /// The most that the disk may gain.
-    fn most_gained(&self) -> u64 {
+    pub(super) fn most_gained(&self) -> u64 {
         self.any_order.map_or(self.outcome.disk_freed, |any| any.disk_freed.most)
     }
 

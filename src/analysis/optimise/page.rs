@@ -58,17 +58,25 @@ impl Optimise {
         let of_files = |of: fn(&PairFiles) -> u64| {
             Values::Numbers(files.iter().map(|file| Some(of(file))).collect())
         };
+        // What copies of files of lower layers take is not known.
+        let gained = |values| match values {
+            Values::Numbers(numbers) if self.has_lower_layers => {
+                Values::Numbers(vec![None; numbers.len()])
+            }
+            values => values,
+        };
         let file = |of: &&PairFiles| self.pair_file(of).map_or_else(String::new, |n| escape(&n));
         columns.extend([
-            ("disk_freed", of_pairs(|saving| saving.disk_freed)),
+            ("disk_freed", gained(of_pairs(|saving| saving.disk_freed))),
             ("apparent_freed", of_pairs(|saving| saving.apparent_freed)),
-            ("inodes_freed", of_pairs(|saving| saving.inodes_freed)),
+            ("inodes_freed", gained(of_pairs(|saving| saving.inodes_freed))),
             ("files_linked", of_pairs(|saving| saving.files_linked)),
             ("bytes_freed", of_pairs(|saving| saving.bytes_freed)),
             ("file", Values::Texts(files.iter().map(file).collect())),
             ("file_pair", of_files(|of| of.pair.into())),
             ("file_size", of_files(|of| of.size)),
-            ("file_disk_freed", of_files(|of| of.saving.disk_freed)),
+            ("file_disk_freed", gained(of_files(|of| of.saving.disk_freed))),
+            ("file_apparent_freed", of_files(|of| of.saving.apparent_freed)),
             ("file_files_linked", of_files(|of| of.saving.files_linked)),
         ]);
         if self.has_extents {
@@ -92,20 +100,25 @@ impl Optimise {
         let outcome = &self.outcome;
         let certain = self.any_order.is_none_or(|any| any.disk_freed.is_certain());
         // By what the page's sizes are, and of which of its columns.
-        let (freed_key, freed): (_, fn(&Saving) -> u64) = match self.has_extents {
-            true => ("freed_physical_size", |saving| saving.freed_physical_size),
-            false => ("disk_freed", |saving| saving.disk_freed),
+        let lower = self.has_lower_layers;
+        let (freed_key, freed): (_, fn(&Saving) -> u64) = match (lower, self.has_extents) {
+            (true, _) => ("apparent_freed", |saving| saving.apparent_freed),
+            (false, true) => ("freed_physical_size", |saving| saving.freed_physical_size),
+            (false, false) => ("disk_freed", |saving| saving.disk_freed),
         };
+        let gained = |figure: u64| (!lower).then_some(figure);
         let unnamed = saturating_sum(rest.iter().map(|pair| freed(&pair.saving)));
         let mut facts = vec![
             ("store_dir", json!(census.catalog.store_dir())),
             ("paths", json!(self.paths)),
-            ("disk_freed", json!(outcome.disk_freed)),
+            ("disk_freed", json!(gained(outcome.disk_freed))),
+            ("disk_freed_most", json!(lower.then(|| self.most_gained()))),
             ("freed_physical_size", json!(self.freed_physical_size)),
             ("freed_key", json!(freed_key)),
             ("apparent_freed", json!(outcome.apparent_freed)),
-            ("inodes_freed", json!(outcome.inodes_freed)),
+            ("inodes_freed", json!(gained(outcome.inodes_freed))),
             ("files_linked", json!(outcome.files_linked)),
+            ("has_lower_layers", json!(lower)),
             ("certain", json!(certain)),
             ("already_saved", json!(self.already_saved.disk_size)),
             ("line", json!(self.line().filter(|_| !self.guix))),
@@ -136,8 +149,7 @@ mod tests {
         ("22222222222222222222222222222222-other", "c", 3, 30_000),
     ];
 
-    #[test]
-    fn what_has_no_names_on_a_page_is_counted() {
+    fn answered() -> (Census, Optimise) {
         let mut builder = Builder::new("/nix/store");
         let mut paths = FILES.map(|(path, ..)| format!("/nix/store/{path}")).to_vec();
         paths.dedup();
@@ -151,6 +163,12 @@ mod tests {
         let files = StoreFiles::open(&Tree::memory(files), "/nix/store".as_ref()).unwrap();
         let options = OptimiseOptions { threads: Some(1), ..OptimiseOptions::default() };
         let answer = Optimise::new(&census, &files, &options, &Progress::default()).unwrap();
+        (census, answer)
+    }
+
+    #[test]
+    fn what_has_no_names_on_a_page_is_counted() {
+        let (census, answer) = answered();
         let of = |named: usize| {
             let page = answer.page(&census, named).unwrap();
             let unnamed = page.facts.iter().find(|(key, _)| *key == "unnamed").unwrap();
@@ -170,5 +188,40 @@ mod tests {
         assert_eq!(of(2), (unnamed(0, 0, 1), vec!["other/c".into(), "one/a".into()]));
         // The largest file is of the pair that has no name.
         assert_eq!(of(1), (unnamed(1, 32_768, 2), vec!["one/a".into()]));
+    }
+
+    #[test]
+    fn what_goes_is_not_known_of_lower_layers() {
+        let (census, mut answer) = answered();
+        let mut page = |has_lower_layers| {
+            answer.has_lower_layers = has_lower_layers;
+            answer.page(&census, 1).unwrap()
+        };
+        let facts = |page: &Page| {
+            ["freed_key", "disk_freed", "disk_freed_most", "inodes_freed", "unnamed"]
+                .map(|key| page.facts.iter().find(|(name, _)| *name == key).unwrap().1.clone())
+        };
+        let numbers = |page: &Page, key| {
+            let column = page.columns.iter().find(|(name, _)| *name == key).unwrap();
+            let Values::Numbers(numbers) = &column.1 else { panic!("{key}") };
+            numbers.clone()
+        };
+        let unnamed = |freed: u64| json!({ "pairs": 1, "freed": freed, "files": 2 });
+        let known = page(false);
+        let most = json!(73_728);
+        assert_eq!(
+            facts(&known),
+            [json!("disk_freed"), most.clone(), Value::Null, json!(3), unnamed(32_768)]
+        );
+        let unknown = page(true);
+        assert_eq!(
+            facts(&unknown),
+            [json!("apparent_freed"), Value::Null, most, Value::Null, unnamed(30_000)]
+        );
+        for key in ["disk_freed", "inodes_freed", "file_disk_freed"] {
+            assert_eq!(numbers(&unknown, key), [None], "{key}");
+            assert_ne!(numbers(&known, key), [None], "{key}");
+        }
+        assert_eq!(numbers(&unknown, "file_apparent_freed"), [Some(20_000)]);
     }
 }

@@ -17,8 +17,8 @@ const VIEWS = [
 
 const HELP = [["p", "rows of the table: pairs or files"]];
 
-const NOTES = [
-  "A box is what hard-linking would free in a package; inside it, by whose files would be kept. " +
+const notes = (what) => [
+  `A box is ${what} in a package; inside it, by whose files would be kept. ` +
     "Each file that would be replaced counts once.",
 ];
 
@@ -28,7 +28,8 @@ const CHOICES = { view: ["map", "table"], by: ["", "file"], theme: ["", "light",
 
 class OptimiseApp extends Page {
   constructor(pairs) {
-    super({ views: VIEWS, help: HELP, notes: NOTES, selection: "node", label: "a treemap of what equal files cost" });
+    const what = pairs.lower ? "the apparent size of what hard-linking would replace" : "what hard-linking would free";
+    super({ views: VIEWS, help: HELP, notes: notes(what), selection: "node", label: "a treemap of what equal files cost" });
     this.pairs = pairs;
     const codec = this.codec();
     this.state = new State({ defaults: DEFAULTS, choices: CHOICES, codecs: { at: codec, node: codec } });
@@ -76,14 +77,15 @@ class OptimiseApp extends Page {
   announceNode(row) {
     const { table } = this.views;
     const node = this.state.now.view === "table" && row >= 0 ? this.pairs.nodeOf(table.pairOf(row)) : row;
-    if (node >= 0) this.announce(`${this.pairs.title(node)}, ${formatSize(this.weight(node))} would be freed`);
+    if (node >= 0) this.announce(`${this.pairs.title(node)}, ${this.pairs.said(this.weight(node))}`);
   }
 
   // ---- what is shown
 
   show(now, before) {
     const { facts } = this.pairs;
-    const parts = [`${formatSize(this.pairs.freed)} would be freed`, counted(facts.files_linked, "file")];
+    const freed = this.pairs.lower ? `At most ${formatSize(facts.disk_freed_most)} would be freed` : this.pairs.said(this.pairs.freed);
+    const parts = [freed, counted(facts.files_linked, "file")];
     this.showFrame(now, `Equal files in ${facts.title}`, `${parts.join(" by hard-linking ")} in ${counted(facts.paths, "path")}`);
     const { root } = this;
     this.showTrail(root < 0 ? [["All", -1]] : [["All", -1], [this.pairs.name(root), root]]);

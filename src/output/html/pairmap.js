@@ -1,7 +1,7 @@
 // The map of what equal files cost: of each package what its copies take, and inside that
 // whose files would be kept in their place.
 import { Tiles, SMALL } from "./tiles.js";
-import { formatSize, counted } from "./format.js";
+import { counted } from "./format.js";
 import { el } from "./dom.js";
 
 export const COLORS = { other: "#0072b2", same: "#56b4e9", links: "#e69f00" };
@@ -52,7 +52,7 @@ export class PairMap extends Tiles {
     return [
       el("b", {}, pairs.title(node)),
       ...(pair >= 0 ? [counted(pairs.columns.files_linked[pair], "file")] : []),
-      `${formatSize(this.weight(node))} would be freed`,
+      pairs.said(this.weight(node)),
     ];
   }
 }

@@ -33,15 +33,15 @@ export class PairPanel extends Details {
   }
 
   saving(pair) {
-    const { columns } = this.pairs;
+    const { columns, lower } = this.pairs;
     const freed = columns[this.facts.freed_key][pair];
     return el(
       "dl",
       { class: "sizes" },
-      this.row("Would be freed", sizeElement(freed), formatPart(freed, this.pairs.freed)),
-      this.row("Apparent size", sizeElement(columns.apparent_freed[pair])),
+      this.row(lower ? "Apparent size" : "Would be freed", sizeElement(freed), formatPart(freed, this.pairs.freed)),
+      lower ? null : this.row("Apparent size", sizeElement(columns.apparent_freed[pair])),
       this.row("Files linked", this.count(columns.files_linked[pair])),
-      this.row("Inodes freed", this.count(columns.inodes_freed[pair])),
+      lower ? null : this.row("Inodes freed", this.count(columns.inodes_freed[pair])),
     );
   }
 
@@ -65,7 +65,9 @@ export class PairPanel extends Details {
       el("div", { class: "actions" }, button(of), pairs.where(pair) === "other" ? button(kept) : null),
       this.saving(pair),
       el("div", { class: "files" }, this.list("Files", pairs.filesOf(pair), file, {
-        note: "One name of each group of equal files, and what replacing its copies frees.",
+        note: pairs.lower
+          ? "One name of each group of equal files, and the apparent size of its copies that would be replaced."
+          : "One name of each group of equal files, and what replacing its copies frees.",
         whole: () => this.app.state.set({ view: "table", by: "file", filter: name }),
       })),
     ];
@@ -78,7 +80,7 @@ export class PairPanel extends Details {
     const heavy = (a, b) => pairs.weights[b] - pairs.weights[a] || a - b;
     return [
       el("header", {}, el("h2", { tabindex: "-1" }, pairs.name(node))),
-      el("dl", { class: "sizes" }, this.row("Would be freed in it", sizeElement(pairs.weights[node]), formatPart(pairs.weights[node], pairs.freed))),
+      el("dl", { class: "sizes" }, this.row(pairs.lower ? "Apparent size replaced in it" : "Would be freed in it", sizeElement(pairs.weights[node]), formatPart(pairs.weights[node], pairs.freed))),
       this.list("Its files are also in", kids.sort(heavy), (kid) => this.link(kid, pairs.name(kid)), {
         note: "Those would be kept, and its own replaced.",
       }),
@@ -97,15 +99,18 @@ export class PairPanel extends Details {
       el(
         "dl",
         { class: "sizes" },
-        this.row("The disk would gain", sizeElement(pairs.freed)),
-        pairs.freed === facts.disk_freed ? null : this.row("In blocks", sizeElement(facts.disk_freed)),
+        pairs.lower ? this.row("The disk would gain at most", sizeElement(facts.disk_freed_most)) : this.row("The disk would gain", sizeElement(pairs.freed)),
+        pairs.lower || pairs.freed === facts.disk_freed ? null : this.row("In blocks", sizeElement(facts.disk_freed)),
         this.row("Apparent size", sizeElement(facts.apparent_freed)),
         this.row("Files linked", this.count(facts.files_linked)),
-        this.row("Inodes freed", this.count(facts.inodes_freed)),
+        pairs.lower ? null : this.row("Inodes freed", this.count(facts.inodes_freed)),
         this.row("Already saved", sizeElement(facts.already_saved)),
       ),
       facts.line ? this.section(`As ${facts.nix} would report`, el("p", {}, facts.line)) : null,
-      facts.freed_physical_size === null
+      pairs.lower
+        ? el("p", { class: "note" }, "What the disk would gain is not known: on an overlay files of lower layers are copied before they are linked. Pairs and files have their apparent sizes.")
+        : null,
+      facts.freed_physical_size === null && !pairs.lower
         ? el("p", { class: "note" }, "Sizes are in blocks: what the disk really gains, where files are compressed or share extents, is not known.")
         : null,
       facts.certain ? null : el("p", { class: "note" }, `${facts.nix} goes over several paths at once: which of equal files it keeps is by chance. This is by the order of the paths.`),

@@ -1,6 +1,8 @@
 // What equal files cost: pairs of a package whose files are replaced and one whose files
 // are kept, and the files that they have in common.
 
+import { formatSize } from "./format.js";
+
 // The nodes of the map are the packages, then the pairs, then what has no name here.
 export class Pairs {
   constructor({ facts, columns }) {
@@ -9,6 +11,9 @@ export class Pairs {
     this.packages = columns.package.length;
     this.pairs = columns.pair_package.length;
     this.files = columns.file.length;
+    // On an overlay what goes is not known: files of lower layers are copied before they are
+    // linked. Their lengths stand for it.
+    this.lower = facts.has_lower_layers;
     // What all of it would free.
     this.freed = facts[facts.freed_key];
     this.unnamed = this.packages + this.pairs;
@@ -26,6 +31,11 @@ export class Pairs {
     this.weights[this.unnamed] = facts.unnamed.freed;
     const all = Array.from({ length: this.packages }, (_, node) => node);
     this.tops = [...all, this.unnamed].filter((node) => this.weights[node] > 0);
+  }
+
+  // A size by what it is.
+  said(size) {
+    return this.lower ? `${formatSize(size)} in apparent size` : `${formatSize(size)} would be freed`;
   }
 
   append(map, key, value) {

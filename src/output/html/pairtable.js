@@ -4,13 +4,15 @@ import { Grid } from "./grid.js";
 import { el, fill } from "./dom.js";
 import { formatSize, counted } from "./format.js";
 
+// What a column of what goes is called.
+const headingOf = (freed) => (freed === "apparent_freed" ? "Apparent size" : "Frees");
+
 const pairColumns = (freed) => [
   ["package", "Package", "text"],
   ["kept_package", "Keeps the file of", "text"],
-  [freed, "Frees", "size"],
+  [freed, headingOf(freed), "size"],
   ["files_linked", "Files linked", "count"],
-  ["apparent_freed", "Apparent size", "size"],
-  ["inodes_freed", "Inodes", "count"],
+  ...(freed === "apparent_freed" ? [] : [["apparent_freed", "Apparent size", "size"], ["inodes_freed", "Inodes", "count"]]),
   ["bytes_freed", "As Nix counts", "size"],
 ];
 
@@ -18,14 +20,14 @@ const fileColumns = (freed) => [
   ["file", "File", "text"],
   ["package", "Package", "text"],
   ["kept_package", "Keeps the file of", "text"],
-  [freed, "Frees", "size"],
+  [freed, headingOf(freed), "size"],
   ["files_linked", "Files linked", "count"],
   ["size", "Size", "size"],
 ];
 
 export class PairTable extends Grid {
   constructor(pairs, app) {
-    super(app, "What equal files cost", "Show only what frees at least so much");
+    super(app, "What equal files cost", pairs.lower ? "Show only what is at least so large" : "Show only what frees at least so much");
     const freed = pairs.facts.freed_key;
     Object.assign(this, { pairs, freed, by: el("span", {}), ofEach: [pairColumns(freed), fileColumns(freed)] });
     fill(this.toolbar, this.by, this.filter, this.least, this.sum, this.copier);

@@ -306,6 +306,10 @@ fn every_command_says_what_is_freed_there() {
     assert_eq!((&reclaim["total"]["enough"], ran.status), (&false.into(), 3), "{reclaim:#}");
     let root = live.env.join("root");
     let root = root.to_str().unwrap();
+    for args in [&[][..], &["tree", "tree"], &["report", "--all", "--columns", "name"]] {
+        let shown = live.env.run([&["--root", root, "--scan"][..], args].concat()).stdout;
+        assert!(!shown.contains("in lower layers of the overlay stays"), "{shown}");
+    }
     let shown = live.env.run(["--root", root, "--scan", "garbage", "--no-runtime"]).stdout;
     assert!(shown.contains("in lower layers of the overlay stays"), "{shown}");
 
