@@ -531,16 +531,10 @@ impl<'w, V: Visitor> Walk<'w, V> {
             // A part of a large directory may have set it already, to the same.
             let _ = job.trail.handle.set(Arc::downgrade(handle));
         }
-        let directories = items.iter().filter(|item| item.file_type == FileType::Directory);
-        let mut directories: Vec<&Item<V::Tag>> = directories.collect();
-        if self.walker.in_order {
-            // The last job is the first to be done.
-            directories.sort_by_key(|item| Reverse(item.ino));
-        }
-        for item in directories {
-            let EntryStat::Stat(stat) = item.stat else { continue };
+        let descend = |item: &Item<V::Tag>| {
+            let EntryStat::Stat(stat) = item.stat else { return };
             let name = item.entry(names).name();
-            let Some(context) = self.visitor.descend(&directory, name) else { continue };
+            let Some(context) = self.visitor.descend(&directory, name) else { return };
             if stat.dev != job.dev {
                 self.warn_mount(&mut gathered.warnings, Some(&job.trail), name);
             }
@@ -553,6 +547,15 @@ impl<'w, V: Visitor> Walk<'w, V> {
                 trusted: self.trusts_numbers(stat.dev),
             };
             scope.spawn(move |scope| self.directory(scope, below));
+        };
+        let directories = items.iter().filter(|item| item.file_type == FileType::Directory);
+        if self.walker.in_order {
+            let mut directories: Vec<_> = directories.collect();
+            // The last job is the first to be done.
+            directories.sort_by_key(|item| Reverse(item.ino));
+            directories.into_iter().for_each(descend);
+        } else {
+            directories.for_each(descend);
         }
     }
 

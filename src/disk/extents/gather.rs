@@ -186,14 +186,7 @@ pub(super) fn read_at_rest<T>(
 fn warn_of_elsewhere(met: &Met<'_>, at: &[u8], warnings: &mut Warnings) -> bool {
     let several = |inode: &&Inode| inode.device != 0 && inode.disk_size() > 0;
     let files = met.elsewhere + met.inodes.iter().filter(several).count() as u64;
-    if files > 0 {
-        let message = format!(
-            "{} files of other file systems or subvolumes: physical sizes are without them",
-            format_count(files)
-        );
-        warnings.push(WarningKind::Unchecked, at, message);
-    }
-    files > 0
+    warn_of_left_out(files, "of other file systems or subvolumes", at, warnings)
 }
 
 /// Warns of files of which more blocks are needed than were kept; whether there are any.
@@ -208,11 +201,14 @@ fn warn_of_too_large(
         return false;
     }
     let files = met.files.iter().filter(|file| file.has_more_blocks()).count() as u64;
+    warn_of_left_out(files, "of 2 TiB or more", at, warnings)
+}
+
+/// Warns of so many files that physical sizes are without; whether there are any.
+fn warn_of_left_out(files: u64, which: &str, at: &[u8], warnings: &mut Warnings) -> bool {
     if files > 0 {
-        let message = format!(
-            "{} files of 2 TiB or more: physical sizes are without them",
-            format_count(files)
-        );
+        let files = format_count(files);
+        let message = format!("{files} files {which}: physical sizes are without them");
         warnings.push(WarningKind::Unchecked, at, message);
     }
     files > 0
