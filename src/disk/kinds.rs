@@ -13,6 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::engine::PART;
 use super::observe::{Observed, Observer, Shared};
+use super::stamps::Gathered;
 use super::walk::{EntryStat, WalkDirectory, WalkEntry};
 use super::{DiskError, DiskScan, ExtentsByInode, Progress, ScanOptions, scan_observed};
 use crate::fs::{FileType, StoreFiles};
@@ -65,11 +66,14 @@ pub(crate) struct FileOfKind {
     pub(crate) kind: FileKind,
 }
 
+/// Sums of a path and a kind.
+type OwnOfKind = (u32, FileKind, KindSums);
+
 /// The kinds of what a scan met.
 #[derive(Clone, Debug, Default)]
 pub struct KindScan {
     /// By path and kind, ascending. Without the sizes of inodes with several names.
-    own: Vec<(u32, FileKind, KindSums)>,
+    own: Vec<OwnOfKind>,
     /// By path, then inode, then kind; one for each name.
     names: Vec<(u32, SharedName)>,
     /// By path: files with one name, where extents are known by inode.
@@ -81,7 +85,7 @@ pub struct KindScan {
 }
 
 /// Of each path and kind, then of each path and name.
-type KindParts<'a> = (&'a [(u32, FileKind, KindSums)], &'a [(u32, SharedName)]);
+type KindParts<'a> = (&'a [OwnOfKind], &'a [(u32, SharedName)]);
 
 impl KindScan {
     /// Sums by path and kind, and names by path, inode and kind.
@@ -91,13 +95,28 @@ impl KindScan {
 
     /// A scan of such parts; `None` if they are out of order.
     pub(crate) fn from_parts(
-        own: Vec<(u32, FileKind, KindSums)>,
+        own: Vec<OwnOfKind>,
         names: Vec<(u32, SharedName)>,
         warnings: Warnings,
     ) -> Option<Self> {
-        let key = |&(path, kind, _): &(u32, FileKind, KindSums)| (path, kind);
+        let key = |&(path, kind, _): &OwnOfKind| (path, kind);
         let fits = own.windows(2).all(|w| key(&w[0]) < key(&w[1])) && names.is_sorted();
         fits.then_some(Self { own, names, warnings, ..Self::default() })
+    }
+
+    /// Adds what is known of other paths, in any order.
+    pub(super) fn add(
+        &mut self,
+        own: Vec<OwnOfKind>,
+        names: Vec<(u32, SharedName)>,
+        files: Vec<(u32, FileOfKind)>,
+    ) {
+        self.own.extend(own);
+        self.names.extend(names);
+        self.files.extend(files);
+        self.own.sort_unstable_by_key(|&(path, kind, _)| (path, kind));
+        self.names.sort_unstable();
+        self.files.sort_unstable_by_key(|&(path, file)| (path, file.ino));
     }
 
     /// Extents by kind: made of those by inode where these are known, or those of a snapshot.
@@ -373,6 +392,8 @@ impl KindFinder {
 pub(super) struct Sorter {
     use_case_hack: bool,
     inode_extents: bool,
+    /// Whether stamps are gathered, too.
+    stamps: bool,
     finder: KindFinder,
 }
 
@@ -381,8 +402,14 @@ impl Sorter {
         Self {
             use_case_hack: options.use_case_hack,
             inode_extents: options.inode_extents,
+            stamps: false,
             finder: KindFinder::default(),
         }
+    }
+
+    /// The same, which gathers stamps, too.
+    pub(super) fn with_stamps(options: &ScanOptions) -> Self {
+        Self { stamps: true, ..Self::new(options) }
     }
 }
 
@@ -397,10 +424,17 @@ pub(super) struct Sorted {
     /// The device whose files with one name are noted, if any are.
     device: Option<u64>,
     files: Vec<(u32, FileOfKind)>,
+    /// Stamps, if they are gathered.
+    gathered: Option<Gathered>,
     warnings: Warnings,
 }
 
 impl Sorted {
+    /// The stamps that were gathered.
+    pub(super) fn take_stamps(&mut self) -> Gathered {
+        self.gathered.take().unwrap_or_default()
+    }
+
     fn turn_to(&mut self, path: u32) {
         if self.path != path {
             let settled: Vec<_> = self.unsettled().collect();
@@ -457,12 +491,9 @@ impl Observer for Sorter {
             names: Vec::new(),
             device: device.filter(|_| self.inode_extents),
             files: Vec::new(),
+            gathered: self.stamps.then(Gathered::default),
             warnings: Warnings::new(),
         }
-    }
-
-    fn needs_every_file(&self) -> bool {
-        self.inode_extents
     }
 
     fn top(
@@ -474,6 +505,9 @@ impl Observer for Sorter {
         sorted.turn_to(directory.path());
         let kind = self.finder.top(&mut sorted.warnings, directory, entry);
         sorted.count(entry, kind, size::NAR);
+        if let Some(gathered) = &mut sorted.gathered {
+            gathered.top(directory.path(), entry, kind);
+        }
     }
 
     fn directory<'e>(
@@ -492,6 +526,9 @@ impl Observer for Sorter {
                 false => 0,
             };
             sorted.count(entry, kind, in_nar);
+            if let Some(gathered) = &mut sorted.gathered {
+                gathered.entry((directory.path(), directory.identity().1), entry, kind);
+            }
         });
         sorted.warnings = warnings;
     }

@@ -35,12 +35,6 @@ pub(crate) trait Observer: Sync {
     /// later, if any are.
     fn state(&self, device: Option<u64>) -> Self::State;
 
-    /// Whether it has to be shown every file whose extents are looked at, so that nothing
-    /// can be taken over from an earlier scan.
-    fn needs_every_file(&self) -> bool {
-        false
-    }
-
     /// Shown each store path itself, before what is below it.
     fn top(
         &self,

@@ -13,18 +13,17 @@ use super::devices::Devices;
 use super::engine::Walker;
 use super::extents::{self, ByFile, Found};
 use super::inodes::Inode;
-use super::kinds::{KindScan, KindSums, SharedName, Sorter, found};
+use super::kinds::{FileOfKind, KindScan, KindSums, SharedName, Sorted, Sorter, found};
 use super::links;
 use super::observe::{Observed, Observer, Observing, Unobserved};
 use super::progress::{Progress, Total};
 use super::scan::{DiskScan, ScanOptions, Scanned, add_others, list};
-use super::stamps::{
-    Gathered, PathStamps, Single, Stamping, StoreStamp, Walked, find, to_walk_again,
-};
+use super::stamps::{DirectoryStamp, PathStamps, Single, StoreStamp, Walked, find, to_walk_again};
 use super::summing::Summing;
 use super::walk::Top;
 use super::{DiskError, scan_observed};
 use crate::fs::{FileType, Stat, StoreFiles};
+use crate::kinds::FileKind;
 use crate::warning::Warnings;
 use hashbrown::HashMap;
 use merge::{LinksNow, Merge};
@@ -40,18 +39,6 @@ pub(crate) struct Before<'a> {
     pub(crate) paths: &'a PathStamps,
 }
 
-/// What a scan with stamps found.
-struct Stamped<S> {
-    scan: DiskScan,
-    /// What the observer gathered of all that was walked.
-    observed: Observed<S>,
-    /// What was taken over from an earlier scan.
-    taken: TakenOver,
-    /// How the store was before; `None` where no later scan can rely on it.
-    store: Option<StoreStamp>,
-    walked: Walked,
-}
-
 /// What a scan took over from an earlier one.
 #[derive(Default)]
 struct TakenOver {
@@ -62,6 +49,10 @@ struct TakenOver {
     inodes: Vec<Option<u32>>,
     /// The inodes of the earlier scan that have one name left, with the path that has it.
     singles: Vec<(u32, u32)>,
+    /// Whether extents are looked at.
+    finds_extents: bool,
+    /// The directories that have blocks, by path, where extents are looked at.
+    directories: Vec<(u32, FileOfKind)>,
 }
 
 /// All that a snapshot of the whole store has of the disk.
@@ -85,20 +76,27 @@ pub(crate) fn scan_whole<N: AsRef<[u8]> + Sync>(
     progress: &Progress,
     before: Option<(Before<'_>, &KindScan)>,
 ) -> Result<WholeScan, DiskError> {
-    let sorter = Sorter::new(options);
+    let sorter = Sorter::with_stamps(options);
+    let store = StoreStamp::before_scan(files, options.use_case_hack);
     let earlier = before.map(|(before, _)| before);
-    let stamped = scan_stamped(files, names, options, progress, &sorter, earlier)?;
-    let Stamped { scan, observed, taken, store, walked } = stamped;
+    let (scan, mut observed, taken) = match earlier {
+        Some(before) => scan_observed_since(files, names, options, progress, &sorter, before)?,
+        None => {
+            let (scan, observed) = scan_observed(files, names, options, progress, &sorter)?;
+            (scan, observed, TakenOver::default())
+        }
+    };
+    let walked = Walked::new(observed.states.iter_mut().map(Sorted::take_stamps));
     let mut unused_links = observed.unused_links.clone();
     unused_links.sort_unstable_by_key(Inode::key);
     let mut kinds = found(observed);
-    if let Some((before, earlier)) = before {
-        kinds = merge_kinds((before.scan, earlier), kinds, &taken);
+    if let Some(before) = before {
+        add_kinds(&mut kinds, before, &taken, options);
     }
     let stamps = store.and_then(|mut store| {
         let warnings = [&scan.warnings, &kinds.warnings];
         let again = to_walk_again(&scan, warnings, names, files, &mut store)?;
-        let mut stamps = merge_stamps(again, &walked, &taken, earlier);
+        let mut stamps = merge_stamps(again, &walked, &taken, before);
         stamps.unused_links = unused_links;
         Some((store, stamps))
     });
@@ -118,10 +116,10 @@ pub(crate) fn scan_kinds_since<N: AsRef<[u8]> + Sync>(
     before: (Before<'_>, &KindScan),
 ) -> Result<(DiskScan, KindScan), DiskError> {
     let sorter = Sorter::new(options);
-    let (before, earlier) = before;
     let (scan, observed, taken) =
-        scan_observed_since(files, names, options, progress, &sorter, before)?;
-    let kinds = merge_kinds((before.scan, earlier), found(observed), &taken);
+        scan_observed_since(files, names, options, progress, &sorter, before.0)?;
+    let mut kinds = found(observed);
+    add_kinds(&mut kinds, before, &taken, options);
     Ok((scan, kinds))
 }
 
@@ -139,55 +137,18 @@ pub(crate) fn scan_since<N: AsRef<[u8]> + Sync>(
     scan_observed_since(files, names, options, progress, &Unobserved, before).map(|(scan, ..)| scan)
 }
 
-/// Scans the whole store, with stamps of all that it finds; what is as an earlier scan
-/// found it is not walked again. `options` are for the whole store.
-///
-/// # Errors
-/// As [`scan`](super::scan).
-fn scan_stamped<N: AsRef<[u8]> + Sync, O: Observer>(
-    files: &StoreFiles,
-    names: &[N],
-    options: &ScanOptions,
-    progress: &Progress,
-    observer: &O,
-    before: Option<Before<'_>>,
-) -> Result<Stamped<O::State>, DiskError> {
-    let store = StoreStamp::before_scan(files, options.use_case_hack);
-    let stamping = Stamping(observer);
-    let (scan, observed, taken) = match before {
-        Some(before) => scan_observed_since(files, names, options, progress, &stamping, before)?,
-        None => {
-            let (scan, observed) = scan_observed(files, names, options, progress, &stamping)?;
-            (scan, observed, TakenOver::default())
-        }
-    };
-    let (observed, gathered): (_, Vec<Gathered>) = observed.split();
-    Ok(Stamped { scan, observed, taken, store, walked: Walked::new(gathered) })
-}
-
-/// Inodes of an earlier scan that have one name left, with the path that has it.
-fn new_singles<'a>(
-    before: Before<'a>,
-    singles: &'a [(u32, u32)],
-) -> impl Iterator<Item = (u32, Single)> + 'a {
-    singles.iter().map(move |&(path, inode)| {
-        let inode = &before.scan.inodes[inode as usize];
-        (path, Single::new(inode.ino, inode.disk_size()))
-    })
-}
-
 /// The stamps of all paths but those that have to be walked again each time: of those that
 /// were taken over as they were before.
 fn merge_stamps(
     again: Vec<bool>,
     walked: &Walked,
     taken: &TakenOver,
-    before: Option<Before<'_>>,
+    before: Option<(Before<'_>, &KindScan)>,
 ) -> PathStamps {
     let mut stamps = PathStamps::default();
     let mut singles: HashMap<u32, Vec<Single>> = HashMap::new();
     if let Some(before) = before {
-        for (path, single) in new_singles(before, &taken.singles) {
+        for (path, single) in new_singles(before, taken) {
             singles.entry(path).or_default().push(single);
         }
     }
@@ -195,9 +156,10 @@ fn merge_stamps(
         let old = taken.paths.get(path as usize).copied().flatten();
         match (old, before) {
             _ if again => stamps.end_path([]),
-            (Some(old), Some(before)) => {
+            (Some(old), Some((before, _))) => {
                 for directory in before.paths.directories(old) {
-                    stamps.push_directory(directory.depth, directory.stamp, directory.name());
+                    let DirectoryStamp { depth, stamp, kind, .. } = directory;
+                    stamps.push_directory(depth, stamp, kind, directory.name());
                 }
                 let mut all = singles.remove(&path).unwrap_or_default();
                 all.extend(before.paths.singles(old));
@@ -208,6 +170,20 @@ fn merge_stamps(
         }
     }
     stamps
+}
+
+/// Inodes of an earlier scan that have one name left, with the path that has it.
+fn new_singles<'a>(
+    (before, kinds): (Before<'a>, &'a KindScan),
+    taken: &'a TakenOver,
+) -> impl Iterator<Item = (u32, Single)> + 'a {
+    taken.singles.iter().map(move |&(path, number)| {
+        let old = taken.paths[path as usize];
+        let name = old.and_then(|old| kinds.names(old).find(|name| name.inode == number));
+        let kind = name.map_or(FileKind::Other, |name| name.kind);
+        let inode = &before.scan.inodes[number as usize];
+        (path, Single::new(inode.ino, inode.disk_size(), kind))
+    })
 }
 
 /// Scans the whole store; what is as an earlier scan found it is not walked again.
@@ -229,17 +205,16 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     add_others(&mut tops, &others);
 
     let source = walker.install(|| extents::source(files, options.extents));
-    // Files that have to be opened or shown for it are all walked over.
+    // Files that have to be opened for it are all walked over.
     let by_file = ByFile::new(&source, options.extents);
     let finds_extents = source.needs_files();
-    let all = by_file.is_some() || finds_extents && observer.needs_every_file();
     progress.begin("comparing directories", Total::Paths(tops.len() as u64));
-    let unchanged = match all {
+    let mut unchanged = match by_file.is_some() {
         true => Unchanged { numbers: vec![None; tops.len()], ..Unchanged::default() },
         false => unchanged(&walker, &tops, before, finds_extents, progress),
     };
     let mut stat_calls = unchanged.stat_calls;
-    let mut merge = Merge::new(before, unchanged.numbers);
+    let mut merge = Merge::new(before, std::mem::take(&mut unchanged.numbers));
 
     let mut warnings = Warnings::new();
     let mut links = LinksNow::unchanged(before);
@@ -294,8 +269,8 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
     entries += kept.map(|(_, usage)| usage.entries()).sum::<u64>();
     if finds_extents {
         found.extend(merge.found_before(&merged.singles));
-        let kept = |found: &Found| merge.kept[found.path as usize].is_some();
-        found.extend(unchanged.directories.into_iter().filter(kept));
+        unchanged.directories.retain(|(found, _)| merge.kept[found.path as usize].is_some());
+        found.extend(unchanged.directories.iter().map(|(found, _)| found));
     }
     let scanned = Scanned {
         usages: merged.usages,
@@ -318,7 +293,16 @@ fn scan_observed_since<N: AsRef<[u8]> + Sync, O: Observer>(
         renumbered: renumbered.then(&merged.walked),
         unused_links: merged.unused_links,
     };
-    let taken = TakenOver { paths: merge.kept, inodes: merged.taken, singles: merged.singles };
+    let directories = unchanged.directories.into_iter();
+    let taken = TakenOver {
+        paths: merge.kept,
+        inodes: merged.taken,
+        singles: merged.singles,
+        finds_extents,
+        directories: directories
+            .map(|(found, kind)| (found.path, FileOfKind { ino: found.ino, kind }))
+            .collect(),
+    };
     Ok((scan, observed, taken))
 }
 
@@ -328,7 +312,7 @@ struct Unchanged {
     /// The number that each path had before, if its directories are as they were.
     numbers: Vec<Option<u32>>,
     /// The directories that have blocks, where extents are looked at.
-    directories: Vec<Found>,
+    directories: Vec<(Found, FileKind)>,
     /// How many calls of `stat` that took.
     stat_calls: u64,
 }
@@ -344,9 +328,10 @@ fn unchanged(
     let compare = |top: &Top<'_>| {
         let old = find(before.names, &before.scan.others, top.name);
         let mut directories = Vec::new();
-        let found = |directory: &Stat| {
+        let found = |directory: &Stat, kind| {
             if finds_extents && directory.disk_size > 0 {
-                directories.push(Found::new(top.path, directory.ino, directory.disk_size));
+                let found = Found::new(top.path, directory.ino, directory.disk_size);
+                directories.push((found, kind));
             }
         };
         let (same, calls) = match old {
@@ -370,15 +355,14 @@ fn unchanged(
     unchanged
 }
 
-/// The kinds of all paths: of those that were walked as they were found, of the others as
-/// they were before.
-fn merge_kinds(before: (&DiskScan, &KindScan), found: KindScan, taken: &TakenOver) -> KindScan {
-    let (scan, kinds) = before;
-    if taken.paths.iter().all(Option::is_none) {
-        return found;
-    }
-    let (own, names) = found.parts();
-    let (mut own, mut names) = (own.to_vec(), names.to_vec());
+/// Adds the kinds of the paths that were taken over, as they were before.
+fn add_kinds(
+    found: &mut KindScan,
+    (before, kinds): (Before<'_>, &KindScan),
+    taken: &TakenOver,
+    options: &ScanOptions,
+) {
+    let (mut own, mut names) = (Vec::new(), Vec::new());
     for (path, old) in (0u32..).zip(&taken.paths) {
         let Some(old) = *old else { continue };
         let start = own.len();
@@ -389,7 +373,7 @@ fn merge_kinds(before: (&DiskScan, &KindScan), found: KindScan, taken: &TakenOve
                 continue;
             }
             // Its sizes are the path's own now.
-            let inode = &scan.inodes[inode as usize];
+            let inode = &before.scan.inodes[inode as usize];
             let (apparent_size, disk_size) = (inode.apparent_size(), inode.disk_size());
             let more = KindSums { apparent_size, disk_size, ..KindSums::default() };
             if let Some((.., sums)) = own[start..].iter_mut().find(|(_, of, _)| *of == kind) {
@@ -397,9 +381,26 @@ fn merge_kinds(before: (&DiskScan, &KindScan), found: KindScan, taken: &TakenOve
             }
         }
     }
-    own.sort_unstable_by_key(|&(path, kind, _)| (path, kind));
-    names.sort_unstable();
-    KindScan::from_parts(own, names, found.warnings).unwrap_or_default()
+    let files = match options.inode_extents && taken.finds_extents {
+        true => files_of_kinds((before, kinds), taken),
+        false => Vec::new(),
+    };
+    found.add(own, names, files);
+}
+
+/// The files and directories that have blocks in the paths that were taken over.
+fn files_of_kinds(
+    (before, kinds): (Before<'_>, &KindScan),
+    taken: &TakenOver,
+) -> Vec<(u32, FileOfKind)> {
+    let paths = (0u32..).zip(&taken.paths).filter_map(|(path, old)| Some((path, (*old)?)));
+    let singles = paths.flat_map(|(path, old)| {
+        before.paths.singles(old).iter().map(move |&single| (path, single))
+    });
+    let singles = singles.chain(new_singles((before, kinds), taken));
+    let files = singles.filter(|(_, single)| single.blocks > 0);
+    let files = files.map(|(path, Single { ino, kind, .. })| (path, FileOfKind { ino, kind }));
+    files.chain(taken.directories.iter().copied()).collect()
 }
 
 #[cfg(test)]

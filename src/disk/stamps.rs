@@ -8,14 +8,16 @@
 //!
 //! Numbers of names change without a trace in the directories of the other names. They
 //! are counted anew, for which it has to be known whose every inode is: those of one
-//! name too, as they may get more.
+//! name too, as they may get more. Of which kind they are is kept with them, and with
+//! directories: it says of which kind their extents are.
 
 use super::Inode;
 use super::inodes::blocks;
-use super::observe::{Observer, Shared};
+use super::observe::Shared;
 use super::scan::DiskScan;
-use super::walk::{EntryStat, WalkDirectory, WalkEntry};
+use super::walk::{EntryStat, WalkEntry};
 use crate::fs::{FileType, Incomparable, Moment, Stat, StoreFiles};
+use crate::kinds::FileKind;
 use crate::warning::Warnings;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
@@ -228,6 +230,7 @@ pub(crate) struct DirectoryStamp<'a> {
     /// How many directories of the path it lies in.
     pub(crate) depth: u32,
     pub(crate) stamp: Stamp,
+    pub(crate) kind: FileKind,
     /// Its name with the NUL that ends it; nothing but that for the path itself.
     name: &'a [u8],
 }
@@ -245,11 +248,12 @@ pub(crate) struct Single {
     pub(crate) ino: u64,
     /// Its blocks, in units of 512 bytes; as many as fit.
     pub(crate) blocks: u32,
+    pub(crate) kind: FileKind,
 }
 
 impl Single {
-    pub(super) fn new(ino: u64, disk_size: u64) -> Self {
-        Self { ino, blocks: blocks(disk_size) }
+    pub(super) fn new(ino: u64, disk_size: u64, kind: FileKind) -> Self {
+        Self { ino, blocks: blocks(disk_size), kind }
     }
 }
 
@@ -261,6 +265,7 @@ pub(crate) struct PathStamps {
     /// Each directory before those in it.
     depths: Vec<u32>,
     stamps: Vec<Stamp>,
+    kinds: Vec<FileKind>,
     /// All names, each with a NUL, and where each ends.
     names: Vec<u8>,
     names_end: Vec<usize>,
@@ -287,6 +292,7 @@ impl PathStamps {
         range(&self.directories_end, path).map(|at| DirectoryStamp {
             depth: self.depths[at],
             stamp: self.stamps[at],
+            kind: self.kinds[at],
             name: &self.names[range(&self.names_end, at as u32)],
         })
     }
@@ -297,9 +303,10 @@ impl PathStamps {
     }
 
     /// Adds a directory of the path at hand.
-    pub(crate) fn push_directory(&mut self, depth: u32, stamp: Stamp, name: &[u8]) {
+    pub(crate) fn push_directory(&mut self, depth: u32, stamp: Stamp, kind: FileKind, name: &[u8]) {
         self.depths.push(depth);
         self.stamps.push(stamp);
+        self.kinds.push(kind);
         self.names.extend_from_slice(name);
         self.names.push(0);
         self.names_end.push(self.names.len());
@@ -313,14 +320,14 @@ impl PathStamps {
     }
 
     /// Whether the directories of a path are as they were; and how many calls of `stat`
-    /// that took. Each is shown as it is now.
+    /// that took. Each is shown as it is now, with its kind.
     pub(super) fn is_same(
         &self,
         path: u32,
         moment: &Moment,
         files: &StoreFiles,
         name: &[u8],
-        mut each: impl FnMut(&Stat),
+        mut each: impl FnMut(&Stat, FileKind),
     ) -> (bool, u64) {
         let mut calls = 0;
         let mut open: Vec<crate::fs::Directory> = Vec::new();
@@ -329,7 +336,7 @@ impl PathStamps {
             return (false, calls);
         }
         let Ok(top) = CString::new(name) else { return (false, calls) };
-        while let Some(DirectoryStamp { depth, stamp, name }) = directories.next() {
+        while let Some(DirectoryStamp { depth, stamp, kind, name }) = directories.next() {
             open.truncate(depth as usize);
             let name = match depth {
                 0 => &*top,
@@ -343,7 +350,7 @@ impl PathStamps {
             if !stamp.is_settled(moment) || Stamp::of(&found) != stamp {
                 return (false, calls);
             }
-            each(&found);
+            each(&found, kind);
             if directories.peek().is_some_and(|next| next.depth > depth) {
                 let Ok(directory) = at.pass_directory(name) else { return (false, calls) };
                 open.push(directory);
@@ -359,10 +366,7 @@ fn range(ends: &[usize], i: u32) -> std::ops::Range<usize> {
     start..ends[i]
 }
 
-/// The observer that gathers stamps, beside another.
-pub(super) struct Stamping<'a, O>(pub(super) &'a O);
-
-/// What one thread gathers.
+/// What one thread of a walk gathers.
 #[derive(Default)]
 pub(super) struct Gathered {
     directories: Vec<Found>,
@@ -375,66 +379,39 @@ struct Found {
     /// The inode number of the directory that it is in; 0 for a path itself.
     parent: u64,
     stamp: Stamp,
+    kind: FileKind,
     name: Box<[u8]>,
 }
 
 impl Gathered {
-    fn directory(&mut self, path: u32, parent: u64, stat: &Stat, name: &[u8]) {
-        self.directories.push(Found { path, parent, stamp: Stamp::of(stat), name: name.into() });
-    }
-}
-
-impl<O: Observer> Observer for Stamping<'_, O> {
-    type State = (O::State, Gathered);
-    type Context = O::Context;
-
-    fn state(&self, device: Option<u64>) -> Self::State {
-        (self.0.state(device), Gathered::default())
-    }
-
-    fn needs_every_file(&self) -> bool {
-        self.0.needs_every_file()
-    }
-
-    fn top(
-        &self,
-        (state, gathered): &mut Self::State,
-        directory: &WalkDirectory<'_, O::Context>,
-        entry: &WalkEntry<'_, Shared>,
-    ) {
+    /// Takes note of a path itself.
+    pub(super) fn top(&mut self, path: u32, entry: &WalkEntry<'_, Shared>, kind: FileKind) {
         if let (FileType::Directory, EntryStat::Stat(stat)) = (entry.file_type, &entry.stat) {
-            gathered.directory(directory.path(), 0, stat, b"");
+            self.directory((path, 0), stat, kind, b"");
         }
-        self.0.top(state, directory, entry);
     }
 
-    fn directory<'e>(
-        &self,
-        (state, gathered): &mut Self::State,
-        directory: &WalkDirectory<'_, O::Context>,
-        entries: impl ExactSizeIterator<Item = WalkEntry<'e, Shared>> + Clone,
+    /// Takes note of an entry of the directory of that number, in a path.
+    pub(super) fn entry(
+        &mut self,
+        (path, parent): (u32, u64),
+        entry: &WalkEntry<'_, Shared>,
+        kind: FileKind,
     ) {
-        let path = directory.path();
-        for entry in entries.clone() {
-            match (entry.file_type, &entry.stat) {
-                (FileType::Directory, EntryStat::Stat(stat)) => {
-                    gathered.directory(path, directory.identity().1, stat, entry.name());
-                }
-                (_, EntryStat::Stat(stat)) => {
-                    gathered.singles.push((path, Single::new(stat.ino, stat.disk_size)));
-                }
-                _ => {}
+        match (entry.file_type, &entry.stat) {
+            (FileType::Directory, EntryStat::Stat(stat)) => {
+                self.directory((path, parent), stat, kind, entry.name());
             }
+            (_, EntryStat::Stat(stat)) => {
+                self.singles.push((path, Single::new(stat.ino, stat.disk_size, kind)));
+            }
+            _ => {}
         }
-        self.0.directory(state, directory, entries);
     }
 
-    fn descend(
-        &self,
-        directory: &WalkDirectory<'_, O::Context>,
-        name: &[u8],
-    ) -> Option<O::Context> {
-        self.0.descend(directory, name)
+    fn directory(&mut self, (path, parent): (u32, u64), stat: &Stat, kind: FileKind, name: &[u8]) {
+        let stamp = Stamp::of(stat);
+        self.directories.push(Found { path, parent, stamp, kind, name: name.into() });
     }
 }
 
@@ -470,7 +447,7 @@ impl Walked {
             below.remove(&0).into_iter().flatten().map(|top| (0, top)).collect();
         let mut deepest = 0;
         while let Some((depth, found)) = left.pop() {
-            stamps.push_directory(depth, found.stamp, &found.name);
+            stamps.push_directory(depth, found.stamp, found.kind, &found.name);
             deepest = deepest.max(depth);
             let below = below.remove(&found.stamp.ino).unwrap_or_default();
             left.extend(below.into_iter().rev().map(|found| (depth + 1, found)));
@@ -478,6 +455,7 @@ impl Walked {
         if !below.is_empty() || deepest > DEEPEST {
             stamps.depths.truncate(depths);
             stamps.stamps.truncate(depths);
+            stamps.kinds.truncate(depths);
             stamps.names_end.truncate(depths);
             stamps.names.truncate(names);
         }

@@ -340,11 +340,41 @@ fn are_distinct(inodes: &[Inode]) -> bool {
     true
 }
 
+/// The kinds by their numbers in a section.
+pub(super) struct NumberedKinds(Vec<FileKind>);
+
+impl NumberedKinds {
+    /// Their keys.
+    pub(super) fn put(out: &mut Encoder) {
+        out.field(&FileKind::ALL.iter().map(|kind| kind.key().to_owned()).collect::<Vec<_>>());
+    }
+
+    pub(super) fn take(from: &mut Decoder<'_>) -> Result<Self, Odd> {
+        let keys: Vec<String> = from.field()?;
+        let known = |key: &String| FileKind::from_key(key).ok_or("an unknown kind".into());
+        keys.iter().map(known).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The kind of a number.
+    pub(super) fn kind(&self, number: u8) -> Result<FileKind, Odd> {
+        self.0.get(usize::from(number)).copied().ok_or("an odd kind".into())
+    }
+
+    /// The next kinds of a section, one after another.
+    pub(super) fn column(
+        &self,
+        from: &mut Decoder<'_>,
+        count: usize,
+    ) -> Result<Vec<FileKind>, Odd> {
+        from.take(count)?.iter().map(|&number| self.kind(number)).collect()
+    }
+}
+
 /// What of each path is of which kind: the keys of the kinds, by which they are
 /// numbered here; columns over sums of a path and kind; of each name of an
 /// inode, as the section of names has them, its kind.
 pub(super) fn put_kinds(out: &mut Encoder, kinds: &KindScan, names: &Rows) {
-    out.field(&FileKind::ALL.iter().map(|kind| kind.key().to_owned()).collect::<Vec<_>>());
+    NumberedKinds::put(out);
     let (own, of_names) = kinds.parts();
     out.number(own.len() as u64);
     let mut last = 0;
@@ -375,10 +405,7 @@ fn kind_sums(sums: &KindSums) -> [u64; 4] {
 }
 
 pub(super) fn take_kinds(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<KindScan, Odd> {
-    let keys: Vec<String> = from.field()?;
-    let known = |key: &String| FileKind::from_key(key).ok_or_else(|| Odd::from("an unknown kind"));
-    let known = keys.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-    let kind = |&byte: &u8| known.get(usize::from(byte)).copied().ok_or(Odd::from("an odd kind"));
+    let numbered = NumberedKinds::take(from)?;
     let paths = scan.usages.len() + scan.others.len();
     let count = from.count(6)?;
     let mut last = 0u64;
@@ -389,7 +416,7 @@ pub(super) fn take_kinds(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Kind
             false => Err("a path that is not there".into()),
         }
     })?;
-    let own_kinds = from.take(count)?;
+    let own_kinds = numbered.column(from, count)?;
     let mut columns: [Vec<u64>; 4] = Default::default();
     for numbers in &mut columns {
         *numbers = column(from, count, Decoder::number)?;
@@ -404,9 +431,9 @@ pub(super) fn take_kinds(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Kind
             apparent_size: columns[2][i],
             disk_size: columns[3][i],
         };
-        Ok((of_paths[i], kind(&own_kinds[i])?, sums))
+        (of_paths[i], own_kinds[i], sums)
     });
-    let own = own.collect::<Result<Vec<_>, Odd>>()?;
+    let own = own.collect();
     let other = match from.field::<bool>()? {
         true => None,
         false => Some(take_rows(from, scan.inodes.len())?),
@@ -415,12 +442,10 @@ pub(super) fn take_kinds(from: &mut Decoder<'_>, scan: &DiskScan) -> Result<Kind
     if rows.len() != paths {
         return Err("kinds of names of other paths".into());
     }
-    let kinds = from.take(rows.entries())?;
+    let kinds = numbered.column(from, rows.entries())?;
     let pairs = (0u32..).zip(rows.iter());
     let pairs = pairs.flat_map(|(path, row)| row.iter().map(move |&inode| (path, inode)));
-    let names = pairs
-        .zip(kinds)
-        .map(|((path, inode), byte)| Ok((path, SharedName { inode, kind: kind(byte)? })));
-    let names = names.collect::<Result<Vec<_>, Odd>>()?;
+    let names = pairs.zip(kinds).map(|((path, inode), kind)| (path, SharedName { inode, kind }));
+    let names = names.collect();
     KindScan::from_parts(own, names, from.field()?).ok_or_else(|| "kinds out of order".into())
 }

@@ -82,14 +82,14 @@
 //! | 9 surroundings | roots as links and files, stale links, what runs, `tmp-…`, profiles as each version of Nix cleans them; the store beneath; settings of the collector; what lies outside the store; outputs that build traces know |
 //! | 10 store then | what a later scan must know to walk only what changed: when this one began, by which clock, machine and file system (hashes); device, inode number and `ctime` of the store directory, of `.links` and of the files of the database |
 //! | 11 directories | number of paths; of each: how many directories; columns over them, each directory before those in it: depth, inode number, seconds and nanoseconds of `ctime` (distances from the one before); lengths of names; names |
-//! | 12 single names | of each path: how many inodes have one name; then of each the first number, and the distance from each to the next; then the blocks of all; links of `.links` that nothing uses, as section 6 has inodes |
+//! | 12 single names | of each path: how many inodes have one name; then of each the first number, and the distance from each to the next; then the blocks of all; links of `.links` that nothing uses, as section 6 has inodes; keys of kinds; of each directory of section 11, then of each of these inodes: kind (a byte) |
 //! | 13 physical sizes | blocks say all (0), unknown, with why (1), or extents (2; 3: after what the sizes are, and those freed): of each path, then each other entry, and of each inode of section 6, columns: physical, uncompressed, referenced, inline size; of each group of extents its owners, as references are; physical sizes; uncompressed sizes; its holders; then holders, what unused links take, sums by compression, raw size |
 //! | 14 layers | where the store is on an overlay: what is in its upper layer is not known, with why (0), or (1) whether that is all and whether blocks say what it takes; of each path, then each other entry, columns: blocks and inodes there that have one name; the inodes of section 6 that are there, as distances; what unused links take there |
 //! | 15 physical sizes of kinds | keys of kinds; columns over some kinds in paths, ascending: path (distance from the one before), kind (a byte); of each group of extents who uses it, as references are: these, as files of one name, then inodes of section 6; columns over groups: physical, uncompressed, referenced, inline size |
 //!
 //! Sections 5 to 8 and 13 are there if the disk was examined, 9 if it is of all paths; 10 to 12
 //! if the disk was examined, it is of all paths, and the file system allows to rely on
-//! inode numbers; 15 if section 13 has extents, and all of the disk was walked for it.
+//! inode numbers; 15 if section 13 has extents.
 //!
 //! # What a reader checks
 //!

@@ -1,7 +1,7 @@
 //! What files take beneath their blocks.
 
 use super::codec::{Decoder, Encoder, Field, Odd, choice, record};
-use super::columns::{column, put_rows, take_rows};
+use super::columns::{NumberedKinds, column, put_rows, take_rows};
 use crate::disk::{
     CompressionSizes, DiskScan, ExtentGroup, ExtentSizes, Extents, Holder, Overlay, Physical,
     Space, Upper,
@@ -9,7 +9,6 @@ use crate::disk::{
 use crate::disk::{ExtentsByKind, KindScan, KindUser};
 use crate::fs::{Compression, SizeIs};
 use crate::graph::{Rows, saturating_sum};
-use crate::kinds::FileKind;
 
 choice! {
     Compression { 0 => None, 1 => Zlib, 2 => Lzo, 3 => Zstd, 4 => Prealloc, 5 => Unknown }
@@ -271,7 +270,7 @@ fn sums_fit(extents: &Extents) -> bool {
 /// What kinds take: the keys of kinds; columns over some kinds in paths: path (distance from the
 /// one before), kind; of each group of extents its users, these and then inodes; its sizes.
 pub(super) fn put_kinds(out: &mut Encoder, extents: &ExtentsByKind) {
-    out.field(&FileKind::ALL.iter().map(|kind| kind.key().to_owned()).collect::<Vec<_>>());
+    NumberedKinds::put(out);
     let users = extents.groups().flat_map(|(users, _)| users);
     let mut of_paths: Vec<KindUser> =
         users.filter(|user| matches!(user, KindUser::Path(..))).copied().collect();
@@ -306,9 +305,7 @@ pub(super) fn take_kinds(
     scan: &DiskScan,
     kinds: &KindScan,
 ) -> Result<ExtentsByKind, Odd> {
-    let keys: Vec<String> = from.field()?;
-    let known = |key: &String| FileKind::from_key(key).ok_or_else(|| Odd::from("an unknown kind"));
-    let known = keys.iter().map(known).collect::<Result<Vec<_>, _>>()?;
+    let numbered = NumberedKinds::take(from)?;
     let count = from.count(2)?;
     let mut last = 0u64;
     let paths = column(from, count, |from| {
@@ -318,12 +315,9 @@ pub(super) fn take_kinds(
             false => Err("a path that is not there".into()),
         }
     })?;
-    let of_paths = from.take(count)?.iter();
-    let of_paths = of_paths.map(|&byte| known.get(usize::from(byte)).copied());
-    let users = paths.into_iter().zip(of_paths);
-    let users = users.map(|(path, kind)| Some(KindUser::Path(path, kind?)));
-    let users: Option<Vec<KindUser>> = users.collect();
-    let mut users = users.ok_or("an odd kind")?;
+    let of_paths = paths.into_iter().zip(numbered.column(from, count)?);
+    let mut users: Vec<KindUser> =
+        of_paths.map(|(path, kind)| KindUser::Path(path, kind)).collect();
     users.extend((0..scan.inodes.len() as u32).map(KindUser::Inode));
     let rows = take_rows(from, users.len())?;
     let sizes = take_sizes(from, rows.len())?;

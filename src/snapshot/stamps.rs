@@ -1,7 +1,7 @@
 //! What a later scan needs to walk only what changed since ([`disk::since`](crate::disk)).
 
 use super::codec::{Decoder, Encoder, Field, Odd, record};
-use super::columns;
+use super::columns::{self, NumberedKinds};
 use crate::disk::{FileStamp, LinksStamp, PathStamps, Single, Stamp, StoreStamp};
 use crate::fs::{Boot, Moment};
 
@@ -70,7 +70,8 @@ pub(super) fn put_directories(out: &mut Encoder, stamps: &PathStamps) {
     all().for_each(|directory| out.bytes.extend_from_slice(directory.name()));
 }
 
-/// The inodes of each path that have one name, and those of `.links`.
+/// The inodes of each path that have one name, and those of `.links`; of which kind they
+/// are, and directories.
 pub(super) fn put_singles(out: &mut Encoder, stamps: &PathStamps) {
     let paths = 0..stamps.len() as u32;
     paths.clone().for_each(|path| out.number(stamps.singles(path).len() as u64));
@@ -82,8 +83,12 @@ pub(super) fn put_singles(out: &mut Encoder, stamps: &PathStamps) {
         }
     }
     let all = (0..stamps.len() as u32).flat_map(|path| stamps.singles(path));
-    all.for_each(|single| out.number(single.blocks.into()));
+    all.clone().for_each(|single| out.number(single.blocks.into()));
     columns::put_inodes(out, &stamps.unused_links);
+    NumberedKinds::put(out);
+    let directories = (0..stamps.len() as u32).flat_map(|path| stamps.directories(path));
+    out.bytes.extend(directories.map(|directory| directory.kind as u8));
+    out.bytes.extend(all.map(|single| single.kind as u8));
 }
 
 /// A directory as it is read: depth, stamp, name.
@@ -111,13 +116,17 @@ pub(super) fn take(
         }
     }
     let blocks = take_column(singles, single_count, Decoder::small)?;
-    let all_singles = inos.into_iter().zip(blocks);
-    let mut all_singles = all_singles.map(|(ino, blocks)| Single { ino, blocks });
+    let unused_links = columns::take_inodes(singles)?;
+    let numbered = NumberedKinds::take(singles)?;
+    let kinds = numbered.column(singles, all.len())?;
+    let single_kinds = numbered.column(singles, single_count)?;
+    let all_singles = inos.into_iter().zip(blocks).zip(single_kinds);
+    let mut all_singles = all_singles.map(|((ino, blocks), kind)| Single { ino, blocks, kind });
     let mut stamps = PathStamps::default();
-    let mut all = all.into_iter();
+    let mut all = all.into_iter().zip(kinds);
     for (count, single_count) in counts.into_iter().zip(single_counts) {
         let mut next = 0;
-        for (depth, stamp, name) in all.by_ref().take(count as usize) {
+        for ((depth, stamp, name), kind) in all.by_ref().take(count as usize) {
             let is_name =
                 !matches!(name, b"" | b"." | b"..") && !name.iter().any(|&b| b == b'/' || b == 0);
             // The first is the path itself, the others are in one before.
@@ -125,11 +134,11 @@ pub(super) fn take(
                 return Err("directories that make no tree".into());
             }
             next = depth + 1;
-            stamps.push_directory(depth, stamp, name);
+            stamps.push_directory(depth, stamp, kind, name);
         }
         stamps.end_path(all_singles.by_ref().take(single_count as usize));
     }
-    stamps.unused_links = columns::take_inodes(singles)?;
+    stamps.unused_links = unused_links;
     match stamps.unused_links.iter().all(|inode| inode.device == 0 && inode.nlink < 2) {
         true => Ok(stamps),
         false => Err("an unused link that is none".into()),

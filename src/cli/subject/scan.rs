@@ -84,8 +84,7 @@ impl Subject {
         }
         if let Some(since) = &self.since {
             if since.is_to_be_updated() {
-                let whole = self.whole_scan_with(request, catalog, inode_extents)?;
-                return Ok(Some(whole.scan));
+                return Ok(Some(self.whole_scan(request, catalog)?.scan));
             }
             if let Some(scan) = since.unchanged_scan(self.files()?)? {
                 return Ok(Some(scan));
@@ -166,7 +165,7 @@ impl Subject {
     ) -> Result<Option<(DiskScan, KindScan)>, Failure> {
         let Some(since) = &self.since else { return Ok(None) };
         if since.is_to_be_updated() {
-            let whole = self.whole_scan_with(request, catalog, inode_extents)?;
+            let whole = self.whole_scan(request, catalog)?;
             return Ok(Some((whole.scan, whole.kinds)));
         }
         if let Some(unchanged) = since.unchanged_kinds(self.files()?)? {
@@ -187,20 +186,10 @@ impl Subject {
         request: &Request,
         catalog: &Catalog,
     ) -> Result<WholeScan, Failure> {
-        // Extents by inode are needed of every file, so of what is taken over they are not known.
-        self.whole_scan_with(request, catalog, self.since.is_none())
-    }
-
-    /// The same, with extents by inode if these are needed.
-    fn whole_scan_with(
-        &self,
-        request: &Request,
-        catalog: &Catalog,
-        inode_extents: bool,
-    ) -> Result<WholeScan, Failure> {
         let earlier = self.since.as_ref().map(|since| since.earlier(true)).transpose()?.flatten();
         let scan = |files: &StoreFiles, options: &ScanOptions, progress: &Progress| {
-            let options = ScanOptions { inode_extents, ..*options };
+            // Extents by kind are made of them.
+            let options = ScanOptions { inode_extents: true, ..*options };
             since::scan_whole(earlier.as_ref(), files, catalog, &options, progress)
         };
         let whole = self.scanned(request, scan)?;

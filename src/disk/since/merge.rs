@@ -151,14 +151,16 @@ impl<'a> Merge<'a> {
     /// The files of one name in paths that are taken over, of which some had more; without
     /// directories.
     pub(super) fn found_before(&self, singles: &[(u32, u32)]) -> Vec<Found> {
-        let found = |(path, single): (u32, Single)| {
-            Found::new(path, single.ino, u64::from(single.blocks) * 512)
-        };
+        let found =
+            |path, single: &Single| Found::new(path, single.ino, u64::from(single.blocks) * 512);
         let kept = self.kept_paths().flat_map(|(path, old)| {
-            self.before.paths.singles(old).iter().map(move |&single| (path, single))
+            self.before.paths.singles(old).iter().map(move |single| found(path, single))
         });
-        let all = kept.chain(super::new_singles(self.before, singles));
-        all.filter(|(_, single)| single.blocks > 0).map(found).collect()
+        let new = singles.iter().map(|&(path, inode)| {
+            let inode = &self.before.scan.inodes[inode as usize];
+            Found::new(path, inode.ino, inode.disk_size())
+        });
+        kept.chain(new).filter(|found| found.blocks > 0).collect()
     }
 
     pub(super) fn finish(&self, sums: Sums, links: &LinksNow, links_then: &[u32]) -> Merged {

@@ -69,7 +69,9 @@ impl History {
                 }
                 let mut files: Vec<PathBuf> = Vec::new();
                 for n in 0..self.numbers.below(8) {
-                    let file = self.numbers.pick(&directories).unwrap().join(format!("f{n}"));
+                    let end = ["", ".h", ".py", ".html"][self.numbers.below(4)];
+                    let directory = self.numbers.pick(&directories).unwrap();
+                    let file = directory.join(format!("f{n}{end}"));
                     match (self.numbers.below(6), self.numbers.pick(&files)) {
                         (0, Some(other)) => fs::hard_link(other, &file).unwrap(),
                         (1, _) => {

@@ -10,6 +10,7 @@ mod kinds;
 mod optimise;
 mod overlay;
 mod reading;
+mod since;
 mod unprivileged;
 mod upper;
 
