@@ -3,8 +3,10 @@
 use super::retained::{Retained, SizeKind, Sizes, examined_roots};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
-use crate::disk::{DiskScan, ExtentsByInode, InodeOwner};
+use crate::disk::{DiskScan, ExtentsByInode, ExtentsByKind, InodeOwner, KindScan, KindUser};
 use crate::graph::{Cuts, NodeSet, Rows, TooHeavy, reachable};
+use crate::kinds::FileKind;
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 /// The sum of the NAR sizes of a set of paths, if it is known. `sizes` are
@@ -21,7 +23,7 @@ pub(super) fn known_nar_change(
     census: &Census,
     (before, before_sizes): (&NodeSet, Sizes),
     (after, after_sizes): (&NodeSet, Sizes),
-    dropped: &Dropped,
+    dropped: &Dropped<'_>,
 ) -> Option<i64> {
     let known = || {
         let gone = before.iter().filter(|&i| !after.contains(i));
@@ -116,9 +118,21 @@ impl Edited {
 
 /// Files taken out of paths in thought.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Dropped {
+pub(super) struct Dropped<'a> {
     /// By path.
     pub(super) paths: HashMap<PathIndex, DroppedFrom>,
+    /// How it is known what is left of extents.
+    pub(super) extents: ExtentsLeft<'a>,
+}
+
+/// How it is known what is left of extents where files are taken out.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) enum ExtentsLeft<'a> {
+    /// By inode, where the census has them so.
+    #[default]
+    ByInode,
+    /// By kind, if they are known so: whole kinds are taken out.
+    ByKind(Option<&'a ExtentsByKind>),
 }
 
 /// What was taken out of one path. Sizes are in bytes.
@@ -130,23 +144,78 @@ pub(super) struct DroppedFrom {
     pub(super) private_disk_size: u64,
     /// How many of those inodes and directories.
     pub(super) private_inodes: u64,
-    /// The numbers of those of the store's own file system, where there are extents.
+    /// The numbers of those of the store's own file system, where extents are known by inode.
     pub(super) private_numbers: Vec<u64>,
+    /// The kinds that were taken out whole, where extents are known by kind.
+    pub(super) kinds: Vec<FileKind>,
     /// Names taken of each inode with several, by the scan's index of it.
     pub(super) names: HashMap<u32, u32>,
 }
 
-impl Dropped {
-    /// Whether it is known what is left of extents: where files are dropped these have to
-    /// be known by inode.
-    pub(super) fn knows_physical(&self, census: &Census) -> bool {
-        let by_inode = || !census.has_extents() || extents_by_inode(census).is_some();
-        census.knows_physical() && (self.paths.is_empty() || by_inode())
+impl DroppedFrom {
+    /// Takes out all of some kinds that were not, by what a scan says of the path; how many
+    /// entries that are.
+    fn take_kinds(&mut self, scan: &KindScan, path: PathIndex, kinds: &[FileKind]) -> u64 {
+        let (mut entries, mut shared) = (0, 0);
+        for (_, own) in scan.own(path.node()).filter(|(kind, _)| kinds.contains(kind)) {
+            self.nar_size = self.nar_size.saturating_add(own.nar_size);
+            self.private_disk_size = self.private_disk_size.saturating_add(own.disk_size);
+            entries += own.entries;
+        }
+        for name in scan.names(path.node()).filter(|name| kinds.contains(&name.kind)) {
+            *self.names.entry(name.inode).or_default() += 1;
+            shared += 1;
+        }
+        self.private_inodes += entries.saturating_sub(shared);
+        self.kinds.extend(kinds);
+        entries
+    }
+}
+
+impl<'a> Dropped<'a> {
+    /// Nothing yet, where whole kinds are to be taken out.
+    pub(super) fn by_kind(extents: Option<&'a ExtentsByKind>) -> Self {
+        Self { paths: HashMap::new(), extents: ExtentsLeft::ByKind(extents) }
     }
 
-    /// What is left of the extents of some paths; `inodes` are those of several names that
-    /// are left in them.
-    fn physical_size(&self, extents: &ExtentsByInode, paths: &NodeSet, inodes: &NodeSet) -> u64 {
+    /// Takes all of some kinds that were not out of a path; how many entries that are.
+    pub(super) fn take_kinds(
+        &mut self,
+        scan: &KindScan,
+        path: PathIndex,
+        kinds: &[FileKind],
+    ) -> u64 {
+        if !scan.own(path.node()).any(|(kind, own)| kinds.contains(&kind) && own.entries > 0) {
+            return 0;
+        }
+        self.paths.entry(path).or_default().take_kinds(scan, path, kinds)
+    }
+
+    /// Whether it is known what is left of extents: where files are dropped these have to
+    /// be known by inode or by kind.
+    pub(super) fn knows_physical(&self, census: &Census) -> bool {
+        let known = || match self.extents {
+            ExtentsLeft::ByInode => extents_by_inode(census).is_some(),
+            ExtentsLeft::ByKind(extents) => extents.is_some(),
+        };
+        census.knows_physical() && (self.paths.is_empty() || !census.has_extents() || known())
+    }
+
+    /// What is left of the extents of some paths where files are dropped, in bytes; `inodes`
+    /// are those of several names that are left in them. `None` where that is not known.
+    fn physical_size(&self, census: &Census, paths: &NodeSet, inodes: &NodeSet) -> Option<u64> {
+        if self.paths.is_empty() || !census.has_extents() {
+            return None;
+        }
+        match self.extents {
+            ExtentsLeft::ByInode => {
+                Some(self.left_by_inode(extents_by_inode(census)?, paths, inodes))
+            }
+            ExtentsLeft::ByKind(extents) => Some(self.left_by_kind(extents?, paths, inodes)),
+        }
+    }
+
+    fn left_by_inode(&self, extents: &ExtentsByInode, paths: &NodeSet, inodes: &NodeSet) -> u64 {
         let counts = |owner| match owner {
             Some(InodeOwner::Path(path)) => paths.contains(path),
             Some(InodeOwner::Inode(inode)) => inodes.contains(inode),
@@ -160,10 +229,30 @@ impl Dropped {
         }
         extents.union(&counts).physical_size
     }
+
+    fn left_by_kind(&self, extents: &ExtentsByKind, paths: &NodeSet, inodes: &NodeSet) -> u64 {
+        let is_left = |user: &KindUser| match *user {
+            KindUser::Inode(inode) => inodes.contains(inode),
+            KindUser::Path(path, kind) => {
+                let gone = || self.paths.get(&PathIndex::new(path));
+                paths.contains(path) && !gone().is_some_and(|from| from.kinds.contains(&kind))
+            }
+        };
+        let left = extents.groups().filter(|(users, _)| users.iter().any(is_left));
+        left.fold(0u64, |sum, (_, sizes)| sum.saturating_add(sizes.physical_size))
+    }
 }
 
 fn extents_by_inode(census: &Census) -> Option<&ExtentsByInode> {
     census.disk.as_ref().and_then(DiskScan::extents)?.by_inode()
+}
+
+/// Extents by kind, where there are extents and they are known so.
+pub(super) fn extents_by_kind<'a>(
+    census: &Census,
+    scan: &'a KindScan,
+) -> Option<Cow<'a, ExtentsByKind>> {
+    scan.extents(census.disk.as_ref().and_then(DiskScan::extents)?.by_inode())
 }
 
 /// How many changes may be tried on a graph, each of which goes over all of it: on
@@ -196,7 +285,7 @@ impl Gain {
         census: &Census,
         before: (&NodeSet, Sizes),
         after: (&NodeSet, Sizes),
-        dropped: &Dropped,
+        dropped: &Dropped<'_>,
     ) -> Self {
         let nar = known_nar_change(census, before, after, dropped);
         let on_disk =
@@ -233,7 +322,7 @@ impl Gain {
 /// The sizes of a set of paths, without the files dropped; with their extents where [these
 /// are not known](Dropped::knows_physical). Unknown NAR sizes count as 0: for orders; see
 /// [`known_nar_size`].
-pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Sizes {
+pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped<'_>) -> Sizes {
     let (mut nar, mut disk, mut inodes) = (0u64, 0u64, 0u64);
     let several = census.disk.as_ref().map_or(0, |d| d.inodes.len());
     let mut seen = NodeSet::new(several);
@@ -254,9 +343,9 @@ pub(super) fn measure(census: &Census, paths: &NodeSet, dropped: &Dropped) -> Si
             }
         }
     }
-    let by_inode = extents_by_inode(census).filter(|_| !dropped.paths.is_empty());
-    let physical = match (by_inode, census.shared().filter(|_| census.has_extents())) {
-        (Some(extents), _) => dropped.physical_size(extents, paths, &seen),
+    let without = dropped.physical_size(census, paths, &seen);
+    let physical = match (without, census.shared().filter(|_| census.has_extents())) {
+        (Some(left), _) => left,
         (None, Some(shared)) => {
             shared.union(paths.iter().map(PathIndex::new)).extents.physical_size
         }

@@ -5,9 +5,9 @@ use super::input;
 use super::kinds::parse_kind;
 use super::request::Request;
 use super::subject::Subject;
-use crate::analysis::what_if::{Change, WhatIf, WhatIfError, WhatIfStep};
+use crate::analysis::what_if::{Change, FoundIn, WhatIf, WhatIfError, WhatIfStep};
 use crate::catalog::{Catalog, PathId};
-use crate::census::{Examine, Named, NamedBy, parse_glob};
+use crate::census::{Census, Examine, Named, NamedBy, parse_glob};
 use crate::kinds::FileKind;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches};
 use std::path::Path;
@@ -111,15 +111,25 @@ pub(super) fn run(
         Change::Replace(_, new) => Some(new),
         _ => None,
     }));
-    let drops =
-        steps.iter().any(|step| matches!(step.change, Change::DropFiles(_) | Change::DropKinds(_)));
+    let any = |is: fn(&Change) -> bool| steps.iter().any(|step| is(&step.change));
     let examine = Examine::Closure(examined);
-    let census = match drops {
-        true => subject.census_by_inode(request, catalog, &examine)?,
-        false => subject.census(request, catalog, &examine, true)?,
+    let answer = |census: &Census, found_in| {
+        WhatIf::new(census, found_in, &targets, &steps, subject.threads())
     };
-    let files = if drops { Some(subject.files()?) } else { None };
-    let answer = WhatIf::new(&census, files, &targets, &steps, subject.threads());
+    let (census, answer) = if any(|change| matches!(change, Change::DropFiles(_))) {
+        let files = subject.files()?;
+        let census = subject.census_by_inode(request, catalog, &examine)?;
+        let answer = answer(&census, Some(FoundIn::Store(files)));
+        (census, answer)
+    } else if any(|change| matches!(change, Change::DropKinds(_))) {
+        let (census, kinds) = subject.census_with_kinds(request, catalog, &examine)?;
+        let answer = answer(&census, Some(FoundIn::Kinds(&kinds)));
+        (census, answer)
+    } else {
+        let census = subject.census(request, catalog, &examine, true)?;
+        let answer = answer(&census, None);
+        (census, answer)
+    };
     let answer = answer.map_err(|e| match e {
         WhatIfError::NoFile { .. } => Failure::usage(e),
         e => Failure::because(&e),

@@ -21,6 +21,7 @@ const QUESTIONS: &[&[&str]] = &[
     &["why", "systemd-minimal"],
     &["why", "/run/current-system", "perl", "--all-chains"],
     &["what-if", "/run/current-system", "--remove", "perl"],
+    &["what-if", "perl", "--drop-kind", "man,doc", "--remove", "glibc", "--drop-kind", "doc"],
     &["suggest", "/run/current-system"],
     &["suggest", "/run/current-system", "--no-disk"],
     &["variants", "--no-disk"],
@@ -119,7 +120,7 @@ fn what_needs_files_says_so() {
         &["why", "/run/current-system", "perl", "--precise"],
         &["suggest", "/run/current-system", "--precise"],
         &["what-if", "/run/current-system", "--drop-files", "share/man/**"],
-        &["what-if", "/run/current-system", "--drop-kind", "man"],
+        &["what-if", "/run/current-system", "--drop-kind", "man", "--drop-files", "share"],
         &["snapshot", "-o", "again"],
     ] {
         let run = env.run([&["--snapshot", &file], question].concat());

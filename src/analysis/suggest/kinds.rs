@@ -1,6 +1,6 @@
 //! Kinds of files that a closure can often do without.
 
-use crate::analysis::graph_changes::{Dropped, DroppedFrom, Edited, Gain, measure};
+use crate::analysis::graph_changes::{Dropped, Edited, Gain, extents_by_kind, measure};
 use crate::analysis::retained::SizeKind;
 use crate::answer::{Cell, Column, Section};
 use crate::census::Census;
@@ -35,29 +35,11 @@ pub struct KindSuggestion {
 pub(super) fn find(census: &Census, scan: &KindScan, min_size: u64) -> Vec<KindSuggestion> {
     let all = Edited::new(census, &census.targets).reached();
     let before = measure(census, &all, &Dropped::default());
+    let extents = extents_by_kind(census, scan);
     let one = |&kinds: &&'static [FileKind]| {
-        let (mut dropped, mut entries) = (Dropped::default(), 0);
-        for path in census.indexes().filter(|path| all.contains(path.node())) {
-            let mut from = DroppedFrom::default();
-            let mut of_path = 0;
-            for (_, own) in scan.own(path.node()).filter(|(kind, _)| kinds.contains(kind)) {
-                from.nar_size = from.nar_size.saturating_add(own.nar_size);
-                from.private_disk_size = from.private_disk_size.saturating_add(own.disk_size);
-                of_path += own.entries;
-            }
-            let files = scan.files(path.node()).filter(|file| kinds.contains(&file.kind));
-            from.private_numbers.extend(files.map(|file| file.ino));
-            let mut shared = 0;
-            for name in scan.names(path.node()).filter(|name| kinds.contains(&name.kind)) {
-                *from.names.entry(name.inode).or_default() += 1;
-                shared += 1;
-            }
-            from.private_inodes = of_path - shared;
-            if of_path > 0 {
-                entries += of_path;
-                dropped.paths.insert(path, from);
-            }
-        }
+        let mut dropped = Dropped::by_kind(extents.as_deref());
+        let paths = census.indexes().filter(|path| all.contains(path.node()));
+        let entries = paths.map(|path| dropped.take_kinds(scan, path, kinds)).sum();
         let after = measure(census, &all, &dropped);
         let gain = Gain::between(census, (&all, before), (&all, after), &dropped);
         let paths = dropped.paths.len() as u64;

@@ -39,7 +39,7 @@ enum Blocks {
 
 impl File {
     /// Takes it out of its path.
-    pub(super) fn take(self, dropped: &mut Dropped) {
+    pub(super) fn take(self, dropped: &mut Dropped<'_>) {
         let from = dropped.paths.entry(self.path).or_default();
         from.nar_size = from.nar_size.saturating_add(self.nar_size);
         match self.blocks {

@@ -2,20 +2,24 @@
 //! step.
 
 mod drop_files;
+mod drops;
 mod names;
 
-use super::graph_changes::{Dropped, Edited, change, known_nar_change, known_nar_size, measure};
+use super::graph_changes::{
+    Dropped, Edited, change, extents_by_kind, known_nar_change, known_nar_size, measure,
+};
 use super::path_names::list_of;
 use super::physical::{self, main_size};
 use super::retained::Sizes;
 use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
 use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
-use crate::disk::DiskError;
+use crate::disk::{DiskError, EXTENTS_BY_PATH, KindScan};
 use crate::fs::StoreFiles;
 use crate::graph::{NodeSet, closure};
 use crate::kinds::FileKind;
-use crate::warning::Warnings;
+use crate::warning::{WarningKind, Warnings};
+use drops::Drops;
 use globset::GlobMatcher;
 use std::cmp::Reverse;
 
@@ -101,6 +105,16 @@ pub struct Kept {
     pub held_by: Vec<PathIndex>,
 }
 
+/// Where files that are dropped are found.
+#[derive(Clone, Copy, Debug)]
+pub enum FoundIn<'a> {
+    /// In the files of the store, by name and by kind.
+    Store(&'a StoreFiles),
+    /// In what a scan of the examined paths says of kinds: by kind alone, but of a snapshot
+    /// too.
+    Kinds(&'a KindScan),
+}
+
 /// The answer: how things were, and after each step.
 #[derive(Clone, Debug)]
 pub struct WhatIf {
@@ -121,22 +135,28 @@ impl WhatIf {
     /// targets (ids) and of all that replaces something.
     ///
     /// # Errors
-    /// If files are to be dropped and there are none such, or the store
-    /// directory cannot be read.
+    /// If files are to be dropped and there are none such or nowhere to find them, or the
+    /// store directory cannot be read.
     pub fn new(
         census: &Census,
-        files: Option<&StoreFiles>,
+        files: Option<FoundIn<'_>>,
         targets: &[PathId],
         steps: &[WhatIfStep],
         threads: Option<usize>,
     ) -> Result<Self, WhatIfError> {
         let mut warnings = census.warnings.clone();
-        let drops = drop_files::find(census, files, steps, threads, &mut warnings)?;
-        let mut drops = drops.into_iter();
-        let mut dropped = Dropped::default();
+        let extents = match files {
+            Some(FoundIn::Kinds(scan)) => extents_by_kind(census, scan),
+            _ => None,
+        };
+        let mut drops = Drops::new(census, files, steps, threads, &mut warnings)?;
+        let mut dropped = match files {
+            Some(FoundIn::Kinds(_)) => Dropped::by_kind(extents.as_deref()),
+            _ => Dropped::default(),
+        };
         let mut graph = Edited::new(census, targets);
         let mut reached = graph.reached();
-        let outcome = |paths: &NodeSet, sizes: Sizes, dropped: &Dropped| StepResult {
+        let outcome = |paths: &NodeSet, sizes: Sizes, dropped: &Dropped<'_>| StepResult {
             physical_size: dropped.knows_physical(census).then_some(sizes.physical),
             nar_size: known_nar_size(census, paths, sizes),
             disk_size: census.disk.is_some().then_some(sizes.disk),
@@ -166,13 +186,7 @@ impl WhatIf {
                 }
                 Change::DropFiles(_) | Change::DropKinds(_) => {}
             }
-            let mut files = 0;
-            if matches!(step.change, Change::DropFiles(_) | Change::DropKinds(_)) {
-                let found = drops.next().unwrap_or_default();
-                // A file that only a path gone before held is not a gain.
-                files = found.iter().filter(|f| reached.contains(f.path.node())).count() as u64;
-                found.into_iter().for_each(|file| file.take(&mut dropped));
-            }
+            let files = drops.take(census, &step.change, &reached, &mut dropped);
             let now = graph.reached();
             let left = measure(census, &now, &dropped);
             let mut outcome = outcome(&now, left, &dropped);
@@ -196,6 +210,10 @@ impl WhatIf {
             outcome.kept.sort_by_key(|k| (Reverse(weight(k.path)), k.path));
             after.push(outcome);
             (reached, sizes) = (now, left);
+        }
+        if census.knows_physical() && !dropped.knows_physical(census) {
+            let message = format!("what is left of extents is not known: {EXTENTS_BY_PATH}");
+            warnings.push(WarningKind::Note, census.catalog.store_dir(), message);
         }
         let nar_change = known_nar_change(census, (&first.0, first.1), (&reached, sizes), &dropped);
         let steps = steps.iter().map(|s| s.text.clone()).collect();

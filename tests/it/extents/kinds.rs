@@ -214,8 +214,10 @@ fn kinds_are_known_where_a_snapshot_spares_the_walk() {
             "{asked:?}"
         );
     }
-    let suggest = btrfs.env.run(["--snapshot", kept, "suggest", "app", "--json"]);
-    assert!(suggest.stderr.contains("a snapshot keeps"), "{suggest:?}");
+    for asked in [&["suggest", "app"][..], &["what-if", "app", "--drop-kind", "man"]] {
+        let asked = btrfs.env.run([&["--snapshot", kept], asked, &["--json"]].concat());
+        assert!(asked.stderr.contains("a snapshot keeps"), "{asked:?}");
+    }
     let table = btrfs.env.run(["--snapshot", kept, "kinds", "--all"]);
     assert!(table.stdout.contains("disk size") && table.status == 0, "{table:?}");
 }
