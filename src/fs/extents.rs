@@ -358,6 +358,10 @@ pub(crate) trait ExtentReader: Send + Sync {
         Ok(())
     }
 
+    /// Gives it the inodes that a walk met, each with its blocks in bytes: of some there may be
+    /// no more to know.
+    fn met(&mut self, _inodes: &mut dyn Iterator<Item = (u64, u64)>) {}
+
     /// A number that changes when the store's tree was written to.
     fn generation(&self) -> io::Result<u64> {
         Ok(0)

@@ -1,53 +1,36 @@
 //! What the files of an overlay take of the disk: what they take in its layers.
 //!
 //! The kernel says where the layers were when the overlay was mounted, and nobody says
-//! whether they still are: so files are compared with those that the overlay shows. All
-//! layers of the store have to be in one file system, of btrfs in one subvolume: there the
-//! overlay shows the numbers that files have in their layers, but for what was copied up,
-//! which keeps the number that it had below (Linux:
-//! `Documentation/filesystems/overlayfs.rst`, "Inode properties").
+//! whether they still are: so files are compared with those that the overlay shows. It shows
+//! the number that a file has in its layer, with something added where layers are in several
+//! file systems; but what was copied up keeps the number that it had below (Linux:
+//! `Documentation/filesystems/overlayfs.rst`, "Inode properties"). Layers in several
+//! subvolumes of one btrfs are one file system to it, and their numbers are not told apart.
 //!
 //! What is in a lower layer stays there whatever is deleted.
 
 mod above;
+mod list;
 mod options;
+mod reader;
 
 pub(super) use above::upper;
 
-use super::extents::{
-    Checksums, Chunk, ExtentItem, ExtentReader, ExtentSource, Stretch, Subvolume,
-};
+use super::extents::ExtentSource;
 use super::live::linux::{Directory, LayerBeneath, mount_of};
-use super::{FileType, SizeIs, Stat};
-use crate::threads;
+use super::{FileType, Stat};
+use list::{each_in_upper, numbers};
 use options::Options;
-use rayon::Scope;
-use std::collections::{HashMap, HashSet};
+use reader::{Reader, Shows, System};
+use std::collections::HashMap;
 use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
-/// Reading a directory of the upper layer, and the same of the overlay, takes as long as a
-/// walk over so many entries: eight calls of the system, where a walk over six entries, as many
-/// as a directory has on average, takes ten.
-const ENTRIES_A_DIRECTORY: u64 = 5;
-/// Why sizes are not known where that is more than is allowed.
-const LARGE_UPPER: &str = "all directories of the overlay's upper layer have to be read for it, \
-                           which takes far longer than the walk; so it is done where exact sizes \
-                           are asked for";
-/// How many directories of both are open at once; below these, others are opened by a path
-/// from the last of them.
-const OPEN: usize = 64;
-/// The tree that stands for the lower layers.
-const LOWER: u64 = u64::MAX;
-/// Added to the number of a file that the overlay does not show, where it shows another by
-/// that number.
-const HIDDEN: u64 = 1 << 63;
-/// Bits of a file's number below those that may stand for its layer.
-const LAYER_BITS: u32 = 48;
+/// The kernel adds nothing smaller than a power of two with this exponent to numbers of files,
+/// nor do we.
+const ADDED_BITS: u32 = 33;
 /// How many files of a layer are compared; in how many of its store's entries they are looked
 /// for, unless none was found; and at how much is looked for it, below one and in all.
 const ENOUGH: usize = 8;
@@ -73,24 +56,21 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
     if !are_all_in(&shown, &layers) {
         return Err(CHANGED.to_owned());
     }
-    let Some(first) = layers.first() else { return Ok(ExtentSource::Blocks) };
-    let blocks = layers.iter().all(|layer| matches!(layer.beneath, LayerBeneath::Blocks));
     for layer in &layers {
         if let LayerBeneath::Unknown(why) = layer.beneath {
             return Err(why.to_owned());
         }
-        if !blocks && layer.stat.dev != first.stat.dev {
-            return Err("they are in several file systems or subvolumes".to_owned());
-        }
     }
-    let mut proven = true;
+    let blocks = layers.iter().all(|layer| matches!(layer.beneath, LayerBeneath::Blocks));
+    let (mut proven, mut added) = (true, Vec::new());
     for at in 0..layers.len() {
-        proven &= verify(store, &layers[..at], &layers[at], blocks)?;
+        let verified = verify(store, &layers[..at], &layers[at], blocks)?;
+        proven &= verified.proven;
+        added.push(verified.added);
     }
-    let any_lower = layers.iter().any(|layer| !layer.upper);
-    let are_known = proven && any_lower;
+    let are_known = proven && layers.iter().any(|layer| !layer.upper);
     // What is all in the upper layer needs no other.
-    if !are_known && !above::find(store)?.all {
+    if !layers.is_empty() && !are_known && !above::find(store)?.all {
         return Err(match proven {
             true => "something covers a lower layer".to_owned(),
             false => "no file of one of them is found to compare with what it shows".to_owned(),
@@ -99,29 +79,88 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
     if blocks {
         return Ok(ExtentSource::Blocks);
     }
-    let reader = match first.directory.extents() {
-        ExtentSource::Extents(reader) => reader,
-        ExtentSource::Files(files) => return Err(files.why),
-        other => return Ok(other),
+    if options.metacopy {
+        return Err("it may have files whose contents are in a layer below (metacopy)".to_owned());
+    }
+    read_all(store, layers, &added)
+}
+
+/// Reads layers of which not all are of blocks alone; `added` is what the overlay adds to
+/// numbers in each, as far as it was found.
+fn read_all(
+    store: &Directory,
+    layers: Vec<Layer>,
+    added: &[Option<u64>],
+) -> Result<ExtentSource, String> {
+    let own_directories = store.tells_layers_apart();
+    let upper = layers.iter().find(|layer| layer.upper);
+    if own_directories && upper.is_some_and(|upper| upper.directory.may_have_blocks()) {
+        return Err("directories in its upper layer have other numbers each time they are looked \
+                    at (unless it is mounted with xino=on)"
+            .to_owned());
+    }
+    let mut systems = systems_of(&layers, added, own_directories)?;
+    // The others show nothing.
+    systems.retain(|(system, _)| system.upper || system.added.is_some());
+    if systems.iter().all(|(_, shows)| shows.is_none()) {
+        return Ok(ExtentSource::Blocks);
+    }
+    let numbered = own_directories || systems.len() > 1;
+    let store = said(store.open_directory(c"."))?;
+    let upper = layers.into_iter().find(|layer| layer.upper).map(|layer| layer.directory);
+    let list = move |spend: list::Spend<'_>| match &upper {
+        Some(upper) => numbers(&store, upper, numbered, spend),
+        None => Ok(Vec::new()),
     };
-    for layer in &layers {
-        if said(reader.has_below(layer.stat.ino))? {
+    let reader = Reader::new(systems, own_directories, Box::new(list));
+    Ok(ExtentSource::Extents(Box::new(reader.ok_or(NOT_APART)?)))
+}
+
+/// The file systems that layers are in.
+fn systems_of(
+    layers: &[Layer],
+    added: &[Option<u64>],
+    own_directories: bool,
+) -> Result<Vec<(System, Shows)>, String> {
+    let (mut first, mut systems): (Vec<&Layer>, Vec<(System, Shows)>) = (Vec::new(), Vec::new());
+    for (layer, added) in layers.iter().zip(added) {
+        let dev = layer.stat.dev;
+        let known = first.iter().position(|other| other.stat.dev == dev);
+        let at = known.unwrap_or(systems.len());
+        if known.is_none() {
+            let id = layer.directory.btrfs_id();
+            if id.is_some() && first.iter().any(|other| other.directory.btrfs_id() == id) {
+                return Err("they are in several subvolumes of one btrfs, whose files have the \
+                            same numbers"
+                    .to_owned());
+            }
+            first.push(layer);
+            systems.push((System { upper: false, added: None }, layer.shows()?));
+        }
+        let (system, shows) = &mut systems[at];
+        if let Some(reader) = shows
+            && said(reader.has_below(layer.stat.ino))?
+        {
             return Err(
                 "a subvolume lies in one of them, whose files have the same numbers".to_owned()
             );
         }
+        system.upper |= layer.upper;
+        if !layer.upper {
+            // Nothing is added to those of the upper layer's file system.
+            let as_above = system.upper && !own_directories;
+            let added = added.or(as_above.then_some(0));
+            if system.added.is_some_and(|other| added.is_some_and(|added| added != other)) {
+                return Err(NOT_APART.to_owned());
+            }
+            system.added = system.added.or(added);
+        }
     }
-    if options.metacopy {
-        return Err("it may have files whose contents are in a layer below (metacopy)".to_owned());
-    }
-    let store = said(store.open_directory(c"."))?;
-    let upper = layers.into_iter().find(|layer| layer.upper).map(|layer| layer.directory);
-    let list = move |spend: Spend<'_>| match &upper {
-        Some(upper) => numbers(&store, upper, spend),
-        None => Ok(Vec::new()),
-    };
-    Ok(ExtentSource::Extents(Box::new(Reader::new(reader, Box::new(list), any_lower))))
+    Ok(systems)
 }
+
+/// Why nothing is known where files of different layers may have the same number.
+const NOT_APART: &str = "the numbers of their files are not told apart";
 
 /// Why nothing is known where a layer is not what the overlay shows.
 const CHANGED: &str = "what lies at their places is not what it shows";
@@ -162,6 +201,16 @@ impl Layer {
         let (stat, names) = (directory.stat(c"")?, names(&directory)?);
         let beneath = directory.as_layer();
         Ok((!names.is_empty()).then_some(Self { upper, directory, stat, beneath, names }))
+    }
+
+    fn shows(&self) -> Result<Shows, String> {
+        match self.directory.extents() {
+            ExtentSource::Blocks => Ok(None),
+            ExtentSource::Extents(reader) => Ok(Some(reader)),
+            ExtentSource::Files(files) => Err(files.why),
+            ExtentSource::Unknown(why) | ExtentSource::Failed(why) => Err(why),
+            ExtentSource::Inodes(_) => Err("a layer may compress files".to_owned()),
+        }
     }
 
     /// Whether the overlay shows its directory of the store: the times of the upper one; and
@@ -213,32 +262,56 @@ fn are_all_in(shown: &Names, layers: &[Layer]) -> bool {
     shown.keys().all(|name| layers.iter().any(|layer| layer.names.contains_key(name)))
 }
 
+/// What a comparison of a layer with what the overlay shows came to.
+#[derive(Clone, Copy, Debug)]
+struct Verified {
+    /// Whether anything shows that it is the layer: a file, or its directory of the store.
+    proven: bool,
+    /// What the overlay adds to the numbers of its files, where that was found: of a lower layer.
+    added: Option<u64>,
+}
+
 /// Compares some files of a layer of which those above have none by that name with what the
-/// overlay shows. It has to show their numbers as they are unless `blocks` say it all.
-/// Whether anything shows that it is the layer: a file, or its directory of the store.
-fn verify(store: &Directory, above: &[Layer], layer: &Layer, blocks: bool) -> Result<bool, String> {
+/// overlay shows. It has to add the same to all their numbers, unless `blocks` say it all.
+fn verify(
+    store: &Directory,
+    above: &[Layer],
+    layer: &Layer,
+    blocks: bool,
+) -> Result<Verified, String> {
     let mut names: Vec<_> = layer.names.iter().collect();
     // Those first that are in no layer above.
     let hidden = |name: &[u8]| above.iter().any(|layer| layer.names.contains_key(name));
     names.sort_by_key(|&(name, _)| (hidden(name), name));
     let mut search = Search { store, above, layer, looks: 0 };
-    let mut shows = 0;
+    let (mut shows, mut added) = (0, None);
     for (at, (name, (_, file_type))) in names.into_iter().enumerate() {
         if shows == ENOUGH || shows > 0 && at >= SAMPLES {
             break;
         }
         let Some((found, shown)) = said(search.find(name, *file_type))? else { continue };
         shows += 1;
-        let number = |found: &Stat| layer.upper || store.agrees(found.ino, &shown);
-        let Some(found) = found.filter(|found| same(found, &shown) && number(found)) else {
+        let more = found.and_then(|found| added_to(found.ino, shown.ino));
+        // A copy in the upper layer keeps the number that it had.
+        let number =
+            |found: &Stat| layer.upper || more.is_some() || store.agrees(found.ino, &shown);
+        if !found.is_some_and(|found| same(&found, &shown) && number(&found)) {
             return Err(CHANGED.to_owned());
-        };
-        // Above are bits of the layer, where one of them is in another file system.
-        if !blocks && shown.ino >> LAYER_BITS != found.ino >> LAYER_BITS {
-            return Err("it numbers files by layer, as some are in another file system".to_owned());
+        }
+        if !blocks && !layer.upper && (more.is_none() || *added.get_or_insert(more) != more) {
+            return Err(NOT_APART.to_owned());
         }
     }
-    Ok(shows > 0 || said(layer.is_shown(store, above))?)
+    let proven = shows > 0 || said(layer.is_shown(store, above))?;
+    Ok(Verified { proven, added: added.flatten() })
+}
+
+/// What was added to a number, if it may be something that stands for a layer.
+fn added_to(number: u64, shown: u64) -> Option<u64> {
+    let added = shown.checked_sub(number)?;
+    let bits = added.trailing_zeros();
+    let is_below = number.checked_shr(bits).unwrap_or(0) == 0;
+    (bits >= ADDED_BITS && is_below).then_some(added)
 }
 
 /// Looks for files of a layer that the overlay shows: such as no layer above has by that name.
@@ -322,426 +395,5 @@ fn stat(from: &Directory, path: &[u8]) -> io::Result<Option<Stat>> {
         Ok(stat) => Ok(Some(stat)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// Counts what takes as long as a walk over so many entries.
-type Spend<'a> = &'a (dyn Fn(u64) -> io::Result<()> + Sync);
-/// Gives what [`numbers`] does.
-type List = dyn Fn(Spend<'_>) -> io::Result<Vec<(u64, u64)>> + Send + Sync;
-
-/// The numbers of all that is in the upper layer, ascending; beside each the number by
-/// which the overlay shows it.
-///
-/// # Errors
-/// Those of [`each_in_upper`].
-fn numbers(store: &Directory, upper: &Directory, spend: Spend<'_>) -> io::Result<Vec<(u64, u64)>> {
-    let numbers = Mutex::new(Vec::new());
-    each_in_upper(store, upper, spend, &|_, entries, _| {
-        let mut numbers = numbers.lock().unwrap_or_else(PoisonError::into_inner);
-        numbers.extend(entries.iter().map(|entry| (entry.number, entry.shown)));
-        Ok(())
-    })?;
-    let mut numbers = numbers.into_inner().unwrap_or_else(PoisonError::into_inner);
-    numbers.sort_unstable();
-    numbers.dedup_by_key(|(number, _)| *number);
-    Ok(numbers)
-}
-
-/// An entry of the upper layer that the overlay shows.
-struct InUpper {
-    name: CString,
-    /// Its number there.
-    number: u64,
-    /// The number by which the directory of the overlay shows it.
-    shown: u64,
-}
-
-/// What [`each_in_upper`] gives: a directory of the layer and that of the overlay, entries, and
-/// how many the overlay shows.
-type EachInUpper<'a> = &'a (dyn Fn([&Directory; 2], &[InUpper], usize) -> io::Result<()> + Sync);
-
-/// Shows all that lies below a directory of the upper layer, which the overlay shows as `store`:
-/// by several threads, directory by directory, in no order.
-///
-/// # Errors
-/// `QuotaExceeded` with the reason where `spend` says that; else those of the system and of
-/// `each`, of the first path that has any.
-fn each_in_upper(
-    store: &Directory,
-    upper: &Directory,
-    spend: Spend<'_>,
-    each: EachInUpper<'_>,
-) -> io::Result<()> {
-    threads::ready();
-    let open = AtomicUsize::new(0);
-    let directories = [upper.open_directory(c".")?, store.open_directory(c".")?];
-    let top = Arc::new(Opened::new(directories, 0, &open));
-    let listing = Listing { spend, each, open: &open, failed: Mutex::default() };
-    rayon::scope(|scope| listing.directory(scope, top, Vec::new()));
-    match listing.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
-        Some((_, _, error)) => Err(error),
-        None => Ok(()),
-    }
-}
-
-/// Going over the upper layer.
-struct Listing<'a> {
-    spend: Spend<'a>,
-    each: EachInUpper<'a>,
-    /// How many are open.
-    open: &'a AtomicUsize,
-    /// The first of what failed: whether it is something else than that more would have to be
-    /// read than is allowed, and its path.
-    failed: Mutex<Option<(bool, Vec<u8>, io::Error)>>,
-}
-
-/// A directory of the upper layer and that of the overlay.
-struct Opened<'a> {
-    directories: [Directory; 2],
-    /// How much of a path of something below leads to it.
-    length: usize,
-    open: &'a AtomicUsize,
-}
-
-impl<'a> Opened<'a> {
-    fn new(directories: [Directory; 2], length: usize, open: &'a AtomicUsize) -> Self {
-        open.fetch_add(1, Ordering::Relaxed);
-        Self { directories, length, open }
-    }
-}
-
-impl Drop for Opened<'_> {
-    fn drop(&mut self) {
-        self.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-impl<'a> Listing<'a> {
-    /// Shows what is in a directory, by its path, and all below it; one above it is open.
-    fn directory<'s>(&'s self, scope: &Scope<'s>, from: Arc<Opened<'s>>, path: Vec<u8>) {
-        match self.read(&from, &path) {
-            Err(error) => {
-                let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-                let other = error.kind() != io::ErrorKind::QuotaExceeded;
-                let before =
-                    |(kind, first, _): &(bool, Vec<u8>, _)| (*kind, first) < (other, &path);
-                if !failed.as_ref().is_some_and(before) {
-                    *failed = Some((other, path, error));
-                }
-            }
-            Ok((opened, below)) => {
-                let from = opened.map_or(from, Arc::new);
-                for name in below {
-                    let above = if path.is_empty() { &[][..] } else { b"/" };
-                    let path = [&path, above, name.to_bytes()].concat();
-                    let from = Arc::clone(&from);
-                    scope.spawn(move |scope| self.directory(scope, from, path));
-                }
-            }
-        }
-    }
-
-    /// The same without what is below; it, unless too many are open, and the names of the
-    /// directories below.
-    fn read(
-        &self,
-        from: &Opened<'_>,
-        path: &[u8],
-    ) -> io::Result<(Option<Opened<'a>>, Vec<CString>)> {
-        (self.spend)(ENTRIES_A_DIRECTORY).map_err(|error| match error.kind() {
-            io::ErrorKind::QuotaExceeded => io::Error::new(error.kind(), LARGE_UPPER),
-            _ => error,
-        })?;
-        let below = &path[from.length..];
-        let [of_layer, of_store] = from.directories.each_ref().map(|from| match below {
-            [] => from.open_directory(c".").map(Some),
-            _ if below.contains(&b'/') => descend(from, below),
-            _ => if_there(from.open_directory(&CString::new(below)?)),
-        });
-        let (Some(of_layer), Some(of_store)) = (of_layer?, of_store?) else {
-            return Ok((None, Vec::new()));
-        };
-        let (mut entries, mut directories) = (Vec::new(), Vec::new());
-        let shown = names(&of_store)?;
-        of_layer.read(&mut Vec::new(), |entry| {
-            // What stands for something deleted is not shown.
-            if let Some(&(shown, _)) = shown.get(entry.name.to_bytes()) {
-                if entry.file_type == FileType::Directory {
-                    directories.push(entry.name.to_owned());
-                }
-                entries.push(InUpper { name: entry.name.to_owned(), number: entry.ino, shown });
-            }
-        })?;
-        (self.each)([&of_layer, &of_store], &entries, shown.len())?;
-        let may_be_open = self.open.load(Ordering::Relaxed) < OPEN;
-        let length = if path.is_empty() { 0 } else { path.len() + 1 };
-        let opened = may_be_open.then(|| Opened::new([of_layer, of_store], length, self.open));
-        Ok((opened, directories))
-    }
-}
-
-/// The extents of the file system that the layers are in, by the numbers that the overlay
-/// shows.
-struct Reader {
-    layers: Box<dyn ExtentReader>,
-    /// Finds out what is in the upper layer, each time that extents are read.
-    list: Box<List>,
-    upper: RwLock<Arc<Upper>>,
-    any_lower: bool,
-}
-
-/// What is in the upper layer.
-#[derive(Default)]
-struct Upper {
-    /// Its number there, and the one shown; ascending.
-    numbers: Vec<(u64, u64)>,
-    /// Numbers by which the overlay shows what has another.
-    taken: HashSet<u64>,
-}
-
-impl Upper {
-    fn new(numbers: Vec<(u64, u64)>) -> Self {
-        let others = numbers.iter().filter(|(number, shown)| number != shown);
-        let taken = others.map(|&(_, shown)| shown).collect();
-        Self { numbers, taken }
-    }
-
-    /// The number by which the overlay shows what has another in the upper layer; `None` of
-    /// what is not in that.
-    fn shown(&self, number: u64) -> Option<u64> {
-        let found = self.numbers.binary_search_by_key(&number, |&(number, _)| number);
-        found.ok().map(|place| self.numbers[place].1)
-    }
-}
-
-impl Reader {
-    fn new(layers: Box<dyn ExtentReader>, list: Box<List>, any_lower: bool) -> Self {
-        Self { layers, list, upper: RwLock::default(), any_lower }
-    }
-
-    fn upper(&self) -> std::sync::RwLockReadGuard<'_, Arc<Upper>> {
-        self.upper.read().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ExtentReader for Reader {
-    fn own(&self) -> u64 {
-        self.layers.own()
-    }
-
-    fn block_size(&self) -> u64 {
-        self.layers.block_size()
-    }
-
-    fn allow_half_a_walk(&self, entries: u64) {
-        self.layers.allow_half_a_walk(entries);
-    }
-
-    fn spend(&self, entries: u64) -> io::Result<()> {
-        self.layers.spend(entries)
-    }
-
-    fn generation(&self) -> io::Result<u64> {
-        self.layers.generation()
-    }
-
-    fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
-        let mut subvolumes = self.layers.subvolumes()?;
-        if self.any_lower {
-            subvolumes.push(Subvolume { id: LOWER, lower: true, ..Subvolume::default() });
-        }
-        Ok(subvolumes)
-    }
-
-    fn has_below(&self, directory: u64) -> io::Result<bool> {
-        self.layers.has_below(directory)
-    }
-
-    fn chunks(&self) -> io::Result<Vec<Chunk>> {
-        self.layers.chunks()
-    }
-
-    fn stretches(&self) -> io::Result<Vec<Stretch>> {
-        let upper = Upper::new((self.list)(&|entries| self.layers.spend(entries))?);
-        *self.upper.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(upper);
-        self.layers.stretches()
-    }
-
-    fn read(
-        &self,
-        stretch: &Stretch,
-        each: &mut dyn FnMut(u64, ExtentItem),
-    ) -> io::Result<Vec<Stretch>> {
-        let upper = Arc::clone(&self.upper());
-        let mut at = (None, 0);
-        self.layers.read(stretch, &mut |number, item| {
-            if at.0 != Some(number) {
-                let shown = match upper.shown(number) {
-                    Some(shown) => shown,
-                    None if upper.taken.contains(&number) => number | HIDDEN,
-                    None => number,
-                };
-                at = (Some(number), shown);
-            }
-            each(at.1, item);
-        })
-    }
-
-    /// What was copied up is known by the number that it had below, and what has that there is
-    /// hidden.
-    fn is_lower(&self, ino: u64, met: bool) -> bool {
-        let upper = self.upper();
-        let is_upper = || upper.taken.contains(&ino) || upper.shown(ino).is_some();
-        ino & HIDDEN != 0 || met && self.any_lower && !is_upper()
-    }
-
-    fn read_starts(
-        &self,
-        stretch: &Stretch,
-        each: &mut dyn FnMut(u64),
-    ) -> io::Result<Vec<Stretch>> {
-        self.layers.read_starts(stretch, each)
-    }
-
-    fn checksums(&self, extents: &[(u64, u64)]) -> io::Result<Option<Checksums>> {
-        self.layers.checksums(extents)
-    }
-
-    fn name_size(&self, length: u64) -> Option<u64> {
-        self.layers.name_size(length)
-    }
-
-    fn sizes_are(&self) -> SizeIs {
-        self.layers.sizes_are()
-    }
-
-    fn freed_sizes_are(&self) -> Option<SizeIs> {
-        self.layers.freed_sizes_are()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::extents::Calls;
-    use super::*;
-
-    /// Whatever is deep or wide, each directory counts against what is allowed, once extents
-    /// are read and not before.
-    #[test]
-    fn reading_the_upper_layer_is_counted() {
-        let dir = tempfile::tempdir().unwrap();
-        let deep: std::path::PathBuf = (0..OPEN + 10).map(|n| n.to_string()).collect();
-        std::fs::create_dir_all(dir.path().join(&deep)).unwrap();
-        std::fs::write(dir.path().join(&deep).join("file"), "").unwrap();
-        (0..20).for_each(|n| std::fs::create_dir(dir.path().join(format!("wide{n}"))).unwrap());
-        let open = || Directory::root(dir.path()).unwrap();
-        let directories = (1 + OPEN + 10 + 20) as u64;
-        let list = |threads| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| numbers(&open(), &open(), &|_| Ok(())).unwrap())
-        };
-        let all = list(1);
-        assert!([2, 3, 8].map(list).iter().all(|again| *again == all));
-        assert_eq!(all.len() as u64, directories);
-        assert!(all.iter().all(|(number, shown)| number == shown));
-        assert!(all.is_sorted());
-
-        let (store, upper) = (open(), open());
-        let list = Box::new(move |spend: Spend<'_>| numbers(&store, &upper, spend));
-        let reader = Reader::new(Box::new(Tree(Vec::new(), Calls::unlimited(10))), list, false);
-        let read = || {
-            let read = reader.stretches().map(|_| ());
-            read.map_err(|error| (error.kind(), error.to_string()))
-        };
-        assert_eq!(read(), Ok(()));
-        reader.allow_half_a_walk(2 * ENTRIES_A_DIRECTORY * directories);
-        assert_eq!(read(), Ok(()));
-        let exceeded = Err((io::ErrorKind::QuotaExceeded, LARGE_UPPER.to_owned()));
-        assert_eq!(read(), exceeded);
-        reader.allow_half_a_walk(2 * ENTRIES_A_DIRECTORY * directories - 2);
-        assert_eq!(read(), exceeded);
-    }
-
-    /// By however many threads, what failed first by path is the error; that more is not allowed
-    /// goes before.
-    #[test]
-    fn what_fails_in_the_upper_layer_is_the_same_each_time() {
-        let dir = tempfile::tempdir().unwrap();
-        for n in 0..40 {
-            std::fs::create_dir_all(dir.path().join(format!("a{n:02}/b/c"))).unwrap();
-        }
-        let open = || Directory::root(dir.path()).unwrap();
-        let of = |threads, left: u64| {
-            let calls = Calls::unlimited(1);
-            calls.allow_half_a_walk(0, left);
-            let fail = |[layer, _]: [&Directory; 2], _: &[InUpper], _: usize| {
-                let ino = layer.stat(c"")?.ino;
-                let inos = ["a31/b", "a07", "a07/b", "a12/b/c"].map(|path| {
-                    descend(&open(), path.as_bytes()).unwrap().unwrap().stat(c"").unwrap().ino
-                });
-                match inos.iter().position(|&other| other == ino) {
-                    Some(at) => Err(io::Error::other(at.to_string())),
-                    None => Ok(()),
-                }
-            };
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            let walked = pool.install(|| {
-                each_in_upper(&open(), &open(), &|entries| calls.spend(entries), &fail)
-            });
-            walked.unwrap_err().to_string()
-        };
-        for threads in [1, 2, 3, 8] {
-            assert_eq!(of(threads, 10_000), "1");
-            // What is below a directory that failed is not read: 118 of 121 are.
-            assert_eq!(of(threads, 118 * ENTRIES_A_DIRECTORY), "1");
-            assert_eq!(of(threads, 117 * ENTRIES_A_DIRECTORY), LARGE_UPPER);
-        }
-    }
-
-    struct Tree(Vec<(u64, u64)>, Calls);
-
-    impl ExtentReader for Tree {
-        fn block_size(&self) -> u64 {
-            4096
-        }
-
-        fn allow_half_a_walk(&self, entries: u64) {
-            self.1.allow_half_a_walk(entries, 0);
-        }
-
-        fn spend(&self, entries: u64) -> io::Result<()> {
-            self.1.spend(entries)
-        }
-
-        fn read(
-            &self,
-            _: &Stretch,
-            each: &mut dyn FnMut(u64, ExtentItem),
-        ) -> io::Result<Vec<Stretch>> {
-            let whole = |start| ExtentItem::whole(start, 4096, super::super::Compression::None);
-            self.0.iter().for_each(|&(ino, start)| each(ino, whole(start)));
-            Ok(Vec::new())
-        }
-    }
-
-    /// 5 is in a lower layer, and was copied up to 9; 6 is in a lower layer; 8 is new above.
-    #[test]
-    fn what_was_copied_up_has_the_extents_of_the_copy() {
-        let tree = Tree(vec![(5, 4096), (6, 8192), (8, 12_288), (9, 16_384)], Calls::unlimited(1));
-        let reader = Reader::new(Box::new(tree), Box::new(|_| Ok(vec![(8, 8), (9, 5)])), true);
-        let mut shown = Vec::new();
-        let each = &mut |ino, item| match item {
-            ExtentItem::Extent { start, .. } => shown.push((ino, start)),
-            ExtentItem::Inline { .. } => panic!(),
-        };
-        reader.read(&reader.stretches().unwrap()[0], each).unwrap();
-        assert_eq!(shown, [(5 | HIDDEN, 4096), (6, 8192), (8, 12_288), (5, 16_384)]);
-        let subvolumes = reader.subvolumes().unwrap();
-        assert!(subvolumes.iter().any(|subvolume| subvolume.lower && subvolume.id == LOWER));
-        // Of what is not met the original of a copy alone is known to be in a lower layer.
-        let is_lower = [true, false]
-            .map(|met| shown.iter().map(|&(ino, _)| reader.is_lower(ino, met)).collect::<Vec<_>>());
-        assert_eq!(is_lower, [[true, true, false, false], [true, false, false, false]]);
     }
 }

@@ -475,10 +475,10 @@ pub(super) fn is_unwritten(bytes: u64, found: u32, reader: &dyn ExtentReader) ->
     if !reader.tells_unwritten() {
         return false;
     }
-    match bytes.checked_next_multiple_of(reader.block_size().max(1)) {
-        Some(bytes) => blocks(bytes) != found,
-        None => true,
-    }
+    // Of several file systems one may allocate in smaller sizes.
+    let exact = Some(bytes).filter(|bytes| bytes.is_multiple_of(512));
+    let whole = bytes.checked_next_multiple_of(reader.block_size().max(1));
+    !exact.into_iter().chain(whole).any(|bytes| blocks(bytes) == found)
 }
 
 /// Warns of files that are [unwritten](is_unwritten), if there are any.

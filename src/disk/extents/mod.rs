@@ -369,12 +369,13 @@ fn reader(
     source: ExtentSource,
     option: ExtentsOption,
     entries: u64,
-    inodes: impl Iterator<Item = (u64, u64)>,
+    mut inodes: impl Iterator<Item = (u64, u64)>,
     at: &[u8],
     warnings: &mut Warnings,
 ) -> Result<Box<dyn ExtentReader>, Physical> {
     match source {
-        ExtentSource::Extents(reader) => {
+        ExtentSource::Extents(mut reader) => {
+            reader.met(&mut inodes);
             if option != ExtentsOption::Exact {
                 reader.allow_half_a_walk(entries);
             }

@@ -70,6 +70,11 @@ impl Layers {
         stat.dev = self.dev;
     }
 
+    /// Whether a file was met that has the device of a layer.
+    pub(super) fn any(&self) -> bool {
+        !self.devices.read().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     /// The number of the layer with that device, from 1.
     fn layer(&self, dev: u64) -> u64 {
         let find = |devices: &[u64]| devices.iter().position(|&other| other == dev);

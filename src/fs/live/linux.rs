@@ -154,6 +154,12 @@ impl Directory {
         }
     }
 
+    /// Whether the kernel leaves it to devices to tell files of different layers of an overlay
+    /// apart, and directories have numbers of its own: as far as such were met.
+    pub(in crate::fs) fn tells_layers_apart(&self) -> bool {
+        self.layers.as_ref().is_some_and(|layers| layers.any())
+    }
+
     #[inline(always)]
     fn stat_flags(name: &CStr) -> AtFlags {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
@@ -368,6 +374,19 @@ impl Directory {
         }
     }
 
+    /// Whether directories of its file system may have blocks of their own: not on btrfs, tmpfs
+    /// and ramfs.
+    pub(in crate::fs) fn may_have_blocks(&self) -> bool {
+        let statfs = rustix::fs::fstatfs(&self.fd);
+        !statfs.is_ok_and(|statfs| matches!(statfs.f_type as u32, BTRFS | TMPFS | RAMFS))
+    }
+
+    /// The UUID of the btrfs that it is in, if it is in one: the same in all its subvolumes.
+    pub(in crate::fs) fn btrfs_id(&self) -> Option<[u8; 16]> {
+        let is_btrfs = rustix::fs::fstatfs(&self.fd).is_ok_and(|fs| fs.f_type as u32 == BTRFS);
+        btrfs::fsid(&self.fd).ok().filter(|_| is_btrfs)
+    }
+
     pub(crate) fn facts(&self) -> Facts {
         let file_system = rustix::fs::fstatfs(&self.fd).map_or(0, |statfs| statfs.f_type as u32);
         let path = std::fs::read_link(proc_path(self.fd.as_fd())).ok();
@@ -448,6 +467,9 @@ pub(crate) fn times_open(identity: (u64, u64)) -> Option<usize> {
 /// `f_type` of btrfs and XFS.
 const BTRFS: u32 = 0x9123_683e;
 const XFS: u32 = 0x5846_5342;
+/// `f_type` of tmpfs and ramfs.
+const TMPFS: u32 = 0x0102_1994;
+const RAMFS: u32 = 0x8584_58f6;
 /// `f_type` of f2fs.
 const F2FS: u32 = 0xf2f5_2010;
 /// `f_type` of overlayfs.
@@ -540,8 +562,9 @@ enum Beneath {
 fn beneath_blocks(file_system: u32) -> Beneath {
     match file_system {
         // ext2, ext3 and ext4, tmpfs, ramfs, jfs, minix.
-        0xef53 | 0x0102_1994 | 0x8584_58f6 | 0x3153_464a | 0x137f | 0x138f | 0x2468 | 0x2478
-        | 0x4d5a => Beneath::Nothing,
+        0xef53 | TMPFS | RAMFS | 0x3153_464a | 0x137f | 0x138f | 0x2468 | 0x2478 | 0x4d5a => {
+            Beneath::Nothing
+        }
         BTRFS => Beneath::Btrfs,
         XFS => Beneath::Xfs,
         OVERLAYFS => Beneath::Layers,

@@ -140,7 +140,9 @@ fn names_below(
         return None;
     }
     let layers = options.open(below).ok()?;
-    let verified = |at: usize| verify(store, &layers[..at], &layers[at], true) == Ok(true);
+    let verified = |at: usize| {
+        verify(store, &layers[..at], &layers[at], true).is_ok_and(|verified| verified.proven)
+    };
     if !are_all_in(shown, &layers) || !(0..layers.len()).all(|at| layers[at].upper || verified(at))
     {
         return None;

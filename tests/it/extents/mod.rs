@@ -11,6 +11,7 @@ mod optimise;
 mod overlay;
 mod reading;
 mod since;
+mod systems;
 mod unprivileged;
 mod upper;
 

@@ -1,0 +1,325 @@
+//! Overlays whose layers lie on several file systems: what files take in each, and what deleting
+//! them frees, compared with what the file system of the upper layer says before and after.
+
+use super::compsize::compsize;
+use super::overlay::{Overlay, filled, place};
+use super::{FileSystem, Kind, freed, random, reflink, scan, zeros};
+use crate::images::{Mount, mount};
+use crate::support::{TestEnv, du, have, root, run, skip};
+use nix_census::disk::Physical;
+use nix_census::fs::SizeIs;
+use serde_json::Value;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+const MIB: u64 = 1 << 20;
+
+/// A file system that a layer is in.
+enum Layer {
+    WithExtents(FileSystem),
+    OfBlocks { at: PathBuf, _mount: Mount, _env: TestEnv },
+}
+
+impl Layer {
+    fn new(kind: &str) -> Option<Self> {
+        if !root() || !have(&["mount", "umount"]) {
+            return None;
+        }
+        let with_extents = match kind {
+            "btrfs" => super::btrfs(&[], "loop,compress=zstd"),
+            "xfs" => FileSystem::new(Kind::Xfs, &["-m", "reflink=1,rmapbt=1"], "loop"),
+            _ => {
+                let env = TestEnv::new();
+                let at = env.join("at");
+                let mounted = match kind {
+                    "ext4" if have(&["mkfs.ext4"]) => {
+                        let image = env.join("image");
+                        fs::File::create(&image).unwrap().set_len(64 << 20).unwrap();
+                        // Smaller sizes than those of the others.
+                        run(Command::new("mkfs.ext4").args(["-q", "-b", "1024"]).arg(&image)).ok();
+                        mount("loop", &image, &at)
+                    }
+                    "ext4" => return None,
+                    _ => {
+                        fs::create_dir(&at).unwrap();
+                        run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&at)).ok();
+                        Ok(Mount(at.clone()))
+                    }
+                };
+                return match mounted {
+                    Ok(_mount) => Some(Self::OfBlocks { at, _mount, _env: env }),
+                    Err(why) => {
+                        skip(&format!("the file system cannot be mounted here: {why}"));
+                        None
+                    }
+                };
+            }
+        };
+        with_extents.map(Self::WithExtents)
+    }
+
+    fn at(&self) -> &Path {
+        match self {
+            Self::WithExtents(system) => &system.at,
+            Self::OfBlocks { at, .. } => at,
+        }
+    }
+
+    /// Whether what it holds is compressed.
+    fn compresses(&self) -> bool {
+        matches!(self, Self::WithExtents(FileSystem { kind: Kind::Btrfs, .. }))
+    }
+
+    /// Bytes that are used, after all was written.
+    fn used(&self) -> u64 {
+        match self {
+            Self::WithExtents(system) => system.used(),
+            Self::OfBlocks { at, .. } => {
+                run(Command::new("sync").arg("-f").arg(at)).ok();
+                let text = run(Command::new("stat").args(["-f", "-c", "%b %f %S"]).arg(at)).ok();
+                let numbers: Vec<u64> =
+                    text.split_whitespace().map(|number| number.parse().unwrap()).collect();
+                (numbers[0] - numbers[1]) * numbers[2]
+            }
+        }
+    }
+}
+
+/// Two file systems, and an overlay over a directory of each.
+struct Both {
+    overlay: Overlay,
+    above: Layer,
+    below: Layer,
+    env: TestEnv,
+}
+
+impl Both {
+    /// By their kinds; the store below is filled.
+    fn new(above: &str, below: &str, options: &str) -> Option<Self> {
+        let env = TestEnv::new();
+        let (above, below) = (Layer::new(above)?, Layer::new(below)?);
+        let layers = [above.at().join("upper"), below.at().join("lower")];
+        let lower = &layers[1];
+        filled(lower, 1, "zeros", &zeros(1 << 20));
+        filled(lower, 2, "copied", &random(200_000));
+        filled(lower, 4, "hidden", &random(60_000));
+        let inner = place(lower, 3, "tree").join("inner");
+        fs::create_dir_all(inner.join("deeper")).unwrap();
+        for n in 0..100 {
+            fs::write(inner.join(format!("{n:0>60}")), random(3000)).unwrap();
+        }
+        fs::write(inner.join("deeper/file"), random(9000)).unwrap();
+        fs::hard_link(inner.join("deeper/file"), inner.join("again")).unwrap();
+        fs::create_dir(lower.join("nix/store/.links")).unwrap();
+        fs::write(lower.join("nix/store/.links/unused"), random(5000)).unwrap();
+        let overlay = Overlay::new(&env, &layers, options)?;
+        Some(Self { overlay, above, below, env })
+    }
+
+    /// Copies up, hides, adds to what is below, and makes something new: files of which the
+    /// numbers in the upper layer are those of files below, too.
+    fn change(&self) {
+        let overlay = &self.overlay;
+        let copied = overlay.place(2, "copied");
+        fs::set_permissions(&copied, fs::Permissions::from_mode(0o600)).unwrap();
+        fs::write(&copied, random(1 << 20)).unwrap();
+        fs::write(overlay.place(3, "tree").join("beside"), random(16_384)).unwrap();
+        fs::remove_file(overlay.place(4, "hidden")).unwrap();
+        fs::write(overlay.place(4, "hidden"), random(65_536)).unwrap();
+        let [new, other] = [(5, "new"), (6, "other")].map(|(id, name)| overlay.place(id, name));
+        fs::create_dir(&new).unwrap();
+        fs::create_dir(&other).unwrap();
+        fs::write(new.join("a"), random(131_072)).unwrap();
+        fs::hard_link(new.join("a"), other.join("c")).unwrap();
+        for n in 0..100 {
+            fs::write(other.join(n.to_string()), random(4096)).unwrap();
+        }
+        self.above.used();
+        self.below.used();
+        if let Layer::WithExtents(_) = self.above {
+            let at = place(&overlay.layers[0], 5, "new");
+            reflink(&at.join("a"), &at.join("b"));
+            self.above.used();
+        }
+    }
+
+    /// Each path by name: what it takes, and what deleting it alone frees.
+    fn expected(&self) -> [(&'static str, i64, [u64; 2]); 6] {
+        let below = du(&[&place(&self.overlay.layers[1], 3, "tree").join("inner")]);
+        // As its own file system says: where it is written out meanwhile it takes a bit more.
+        let lower = scan(&self.overlay.layers[1].join("nix/store"));
+        let zeros = lower.extent_sizes(0).unwrap().physical_size;
+        assert!(if self.below.compresses() { zeros < 100_000 } else { zeros == MIB });
+        // Directories of XFS have blocks.
+        let of = |id, name| {
+            let metadata = fs::metadata(self.overlay.place(id, name)).unwrap();
+            std::os::unix::fs::MetadataExt::blocks(&metadata) * 512
+        };
+        let (tree, new, other) = (of(3, "tree"), of(5, "new"), of(6, "other"));
+        [
+            ("zeros", 1, [zeros, 0]),
+            ("copied", 2, [MIB; 2]),
+            ("tree", 3, [tree + below + 16_384, tree + 16_384]),
+            ("hidden", 4, [65_536; 2]),
+            ("new", 5, [new + 131_072, new]),
+            ("other", 6, [other + 131_072 + 409_600, other + 409_600]),
+        ]
+    }
+
+    fn ask(&self, args: &[&str]) -> Value {
+        let at = self.overlay.at.to_str().unwrap();
+        let ran = self.env.run([&["--root", at, "--scan"], args, &["--json"]].concat());
+        assert_eq!(ran.status, 0, "{ran:?}");
+        serde_json::from_str(&ran.stdout).unwrap()
+    }
+
+    /// Compares what is said of each path, and what deleting them then frees.
+    fn check(&self, case: &str) {
+        let exact = Some(SizeIs::Exact);
+        let scan = self.overlay.scan();
+        let are = (scan.sizes_are(), scan.freed_sizes_are());
+        assert_eq!(are, (exact, exact), "{case}: {:?} {:?}", scan.physical, scan.warnings);
+        let report = self.ask(&["report", "--all"]);
+        let rows = report["paths"].as_array().unwrap();
+        assert_eq!(rows.len(), 6);
+        for (name, id, expected) in self.expected() {
+            let row = rows.iter().find(|row| row["name"] == name).unwrap();
+            let sizes = ["physical_size", "reclaimable_physical_size"];
+            assert_eq!(sizes.map(|key| row[key].as_u64().unwrap()), expected, "{case}: {row:#}");
+            assert_eq!(row["disk_size"], du(&[&self.overlay.place(id, name)]), "{case}: {row:#}");
+        }
+        // Of less than a path it is the same, and of a snapshot.
+        for args in [&["kinds", "--all"][..], &["files", "--all"]] {
+            let total = &self.ask(args)["total"]["physical_size"];
+            assert_eq!(total, &report["total"]["physical_size"], "{case}: {args:?}");
+        }
+        let kept = self.env.join("kept");
+        let at = self.overlay.at.to_str().unwrap();
+        self.env.run(["--root", at, "--scan", "snapshot", "-o", kept.to_str().unwrap()]).ok();
+        let of_kept =
+            self.env.json(["--snapshot", kept.to_str().unwrap(), "report", "--all", "--json"]);
+        assert_eq!(of_kept["paths"], report["paths"], "{case}");
+        // The order of names is that of their numbers.
+        let foretold = freed(&scan, &[0, 1, 2, 3, 4, 5]);
+        let start = self.above.used();
+        for (name, id, [_, frees]) in self.expected() {
+            let before = self.above.used();
+            run(Command::new("rm").arg("-rf").arg(self.overlay.place(id, name))).ok();
+            let gone = before - self.above.used();
+            // Blocks full of inodes are the file system's own; the other name of a file is gone.
+            let more = if name == "other" { 131_072 } else { 0 };
+            let own = if let Layer::WithExtents(FileSystem { kind: Kind::Xfs, .. }) = self.above {
+                256 << 10
+            } else {
+                1
+            };
+            assert!((frees + more..frees + more + own).contains(&gone), "{case}: {name}: {gone}");
+        }
+        // All but directories.
+        let all = MIB + 16_384 + 65_536 + 131_072 + 409_600;
+        let gone = start - self.above.used();
+        assert!(foretold <= gone && foretold >= all, "{case}: {foretold} {gone}");
+    }
+}
+
+#[test]
+fn files_take_what_they_take_in_their_file_system() {
+    for (above, below) in [("btrfs", "ext4"), ("btrfs", "tmpfs"), ("btrfs", "btrfs")] {
+        for options in ["", ",xino=off", ",xino=on"] {
+            let Some(both) = Both::new(above, below, options) else { return };
+            both.change();
+            both.check(&format!("{above} over {below}{options}"));
+        }
+    }
+}
+
+#[test]
+fn the_upper_layer_may_be_of_blocks() {
+    for options in ["", ",xino=on"] {
+        let Some(both) = Both::new("tmpfs", "btrfs", options) else { return };
+        both.change();
+        both.check(&format!("tmpfs over btrfs{options}"));
+    }
+}
+
+/// Without `xino` directories have other numbers whenever the kernel forgot them: where they have
+/// blocks nothing is known.
+#[test]
+fn directories_need_numbers_that_stay() {
+    for above in ["xfs", "ext4"] {
+        let Some(both) = Both::new(above, "btrfs", ",xino=off") else { return };
+        both.change();
+        let why = both.overlay.unknown();
+        assert!(why.contains("xino=on"), "{why}");
+    }
+    let Some(both) = Both::new("xfs", "btrfs", ",xino=on") else { return };
+    both.change();
+    both.check("XFS over btrfs");
+    // Below they stay, whatever their numbers are.
+    let Some(both) = Both::new("btrfs", "xfs", ",xino=off") else { return };
+    both.change();
+    both.check("btrfs over XFS");
+}
+
+/// All that lies on two file systems is what `compsize` says of both.
+#[test]
+fn compsize_says_the_same_of_both_layers() {
+    if !have(&["compsize"]) {
+        return;
+    }
+    let Some(both) = Both::new("btrfs", "btrfs", "") else { return };
+    let overlay = &both.overlay;
+    fs::write(overlay.place(7, "zeros-above"), zeros(3 << 20)).unwrap();
+    fs::write(overlay.place(3, "tree").join("beside"), random(50_000)).unwrap();
+    both.above.used();
+    both.below.used();
+    let paths = |layer: &Path| compsize(&layer.join("nix/store"))["TOTAL"][0];
+    let [above, below] = [0, 1].map(|at| paths(&overlay.layers[at]));
+    // An unused link is of no path.
+    let link = compsize(&overlay.layers[1].join("nix/store/.links"))["TOTAL"][0];
+    let total = &both.ask(&["report", "--all"])["total"];
+    assert_eq!(total["physical_size"], above + below - link, "{total:#}");
+    assert_eq!(total["inline_size"], 0);
+}
+
+/// Layers that share extents are one file system to the kernel, and its numbers are not told
+/// apart; one that has no store is told apart nonetheless.
+#[test]
+fn several_subvolumes_of_one_btrfs_are_not_told_apart() {
+    let Some(btrfs) = super::btrfs(&[], "loop,compress=zstd") else { return };
+    btrfs.btrfs(&["subvolume", "create", "other"]);
+    let layers = [btrfs.at.join("upper"), btrfs.at.join("other/lower")];
+    filled(&layers[0], 2, "above", &random(65_536));
+    filled(&layers[1], 1, "below", &random(65_536));
+    btrfs.sync();
+    let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
+    let why = overlay.unknown();
+    assert!(why.contains("several subvolumes of one btrfs"), "{why}");
+    drop(overlay);
+    // Two of them below another file system.
+    let lower = ["one/lower", "two/lower"].map(|name| btrfs.at.join(name));
+    for (at, name) in lower.iter().zip(["one", "two"]) {
+        btrfs.btrfs(&["subvolume", "create", name]);
+        filled(at, 1, name, &random(65_536));
+    }
+    btrfs.sync();
+    let env = TestEnv::new();
+    let layers = [env.join("upper"), lower[0].clone(), lower[1].clone()];
+    let Some(overlay) = Overlay::new(&env, &layers, ",xino=on") else { return };
+    assert!(!overlay.scan().knows_physical(), "{:?}", overlay.scan().physical);
+    drop(overlay);
+    let layers = [btrfs.at.join("upper"), env.join("empty"), btrfs.at.join("lower")];
+    filled(&layers[2], 1, "below", &random(32_768));
+    btrfs.sync();
+    for options in [",xino=off", ",xino=on"] {
+        let Some(overlay) = Overlay::new(&env, &layers, options) else { return };
+        fs::write(overlay.place(3, "new"), random(131_072)).unwrap();
+        btrfs.sync();
+        let scan = overlay.scan();
+        let Physical::Extents(extents) = &scan.physical else { panic!("{:?}", scan.physical) };
+        assert_eq!(extents.physical_size(), 32_768 + 65_536 + 131_072);
+        assert_eq!(freed(&scan, &[0, 1, 2]), 65_536 + 131_072, "{options}");
+    }
+}
