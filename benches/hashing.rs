@@ -1,9 +1,17 @@
 //! The floor that `audit --contents` is measured against: the SHA-256 of bytes that are
 //! in memory already, on all cores, by the code that hashes NARs.
 //!
-//! `cargo bench --bench hashing -- [BYTES] [--threads N]` hashes so many bytes in all
-//! (by default 4 GB) and prints how many that were a second; time it as a process.
+//! `cargo bench --bench hashing -- [BYTES] [--threads N] [--read DIR]` hashes so many bytes
+//! in all (by default 4 GB) and prints how many that were a second; time it as a process.
+//! With `--read` it first reads all files below a directory, and does nothing with them:
+//! that and the hashing is what no audit can do without.
 
+use rayon::Scope;
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
+use std::cell::RefCell;
+use std::ffi::{CStr, CString};
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -17,6 +25,7 @@ const BLOCKS: usize = (128 << 10) / 64;
 fn main() {
     let mut bytes = 4_000_000_000usize;
     let mut threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut read = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -25,8 +34,14 @@ fn main() {
                 let value = arguments.next().expect("--threads N");
                 threads = value.parse().expect("a number of threads");
             }
+            "--read" => read = arguments.next(),
             number => bytes = number.parse().expect("a number of bytes"),
         }
+    }
+    if let Some(directory) = read {
+        let start = Instant::now();
+        read_all(&CString::new(directory).expect("a path"), threads);
+        println!("{:.2} s to read the files", start.elapsed().as_secs_f64());
     }
     let width = sha256::width();
     let turn = width * BLOCKS * 64;
@@ -50,4 +65,51 @@ fn main() {
     });
     let seconds = start.elapsed().as_secs_f64();
     println!("{:.2} GB/s, {threads} threads, {width} at once", bytes as f64 / 1e9 / seconds);
+}
+
+/// Reads all regular files below a directory.
+fn read_all(directory: &CStr, threads: usize) {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+    let directory = open(CWD, directory, OFlags::DIRECTORY);
+    pool.scope(|scope| read_directory(scope, directory));
+}
+
+fn open(at: impl AsFd, name: &CStr, more: OFlags) -> OwnedFd {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
+    rustix::fs::openat(at, name, flags, Mode::empty()).expect("a file that can be read")
+}
+
+fn read_directory(scope: &Scope<'_>, directory: OwnedFd) {
+    thread_local! {
+        static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BLOCKS * 64]);
+    }
+    let directory = Arc::new(directory);
+    let mut buffer = Vec::with_capacity(32 * 1024);
+    let mut raw = RawDir::new(&*directory, buffer.spare_capacity_mut());
+    while let Some(entry) = raw.next() {
+        let entry = entry.expect("entries");
+        let name = entry.file_name();
+        if name == c"." || name == c".." {
+            continue;
+        }
+        if entry.file_type() == FileType::Directory {
+            let (above, name) = (Arc::clone(&directory), name.to_owned());
+            scope.spawn(move |scope| {
+                let below = open(&*above, &name, OFlags::DIRECTORY);
+                drop(above);
+                read_directory(scope, below);
+            });
+        } else if entry.file_type() == FileType::RegularFile {
+            let file = open(&*directory, name, OFlags::empty());
+            let mut left = rustix::fs::fstat(&file).expect("an open file").st_size;
+            BUFFER.with_borrow_mut(|buffer| {
+                while left > 0 {
+                    match rustix::io::read(&file, &mut buffer[..]).expect("a file that is read") {
+                        0 => break,
+                        read => left -= read as i64,
+                    }
+                }
+            });
+        }
+    }
 }

@@ -7,8 +7,7 @@
 //! - rayon runs a thread's own jobs last in, first out, which keeps few
 //!   directories open; others steal the oldest, which are the largest.
 //! - A directory of many entries is read by one job; its entries are examined by many.
-//! - On a disk that rotates one thread goes over all of it in the order of inode numbers, which
-//!   is about that of the disk: two threads that read in turn make it seek twice as often.
+//! - On a disk that rotates one thread goes over all of it in the order of inode numbers.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -20,14 +19,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use rayon::Scope;
 use rustix::io::Errno;
-use rustix::process::{Resource, getrlimit, setrlimit};
 
 use crate::fs::{self, FileType, Stat, StoreFiles};
-use crate::threads::{self, Pool};
+use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
 
 use super::DiskError;
 use super::progress::Progress;
+use super::reading::{OTHER_FILES, Reading, open_files};
 use super::walk::{
     EntryStat, Handle, Item, Listed, Top, Trail, Visitor, WalkDirectory, Walked, full_path,
     is_entry_name, warn_of,
@@ -39,10 +38,6 @@ pub(super) const PART: usize = 1024;
 const ORDERED_PART: usize = 64 << 10;
 /// Store paths that one job begins with.
 const TOPS: usize = 16;
-/// Open files to ask for; the system's hard limit may be lower.
-const OPEN_FILES: u64 = 65_536;
-/// Files that are open beside the walk's: standard input and output, the tree.
-const OTHER_FILES: usize = 10;
 /// Files that a thread opens at once: a directory, the one below it, a file.
 const FILES_OF_THREAD: usize = 3;
 
@@ -58,26 +53,18 @@ pub struct Walker<'f> {
 }
 
 impl<'f> Walker<'f> {
-    /// Starts the threads; `threads` defaults to four a core and at least
-    /// eight: cold disks want more than cores; but to one on disks that rotate. Fewer are
+    /// Starts the threads, so many or else as many as are best for the disk. Fewer are
     /// started where the system does not give so many, or not enough open files for them.
     ///
     /// # Errors
     /// When no thread can be used, not even this one.
     pub fn new(files: &'f StoreFiles, threads: Option<usize>) -> Result<Self, DiskError> {
-        let in_order = threads.is_none_or(|threads| threads == 1) && files.directory().rotates();
-        let threads = if in_order { Some(1) } else { threads };
-        Self::start(files, threads, in_order)
+        Self::start(files, Reading::of(files, threads, FILES_OF_THREAD))
     }
 
-    /// The same; `in_order` is whether it is walked in the order of inode numbers.
-    fn start(
-        files: &'f StoreFiles,
-        threads: Option<usize>,
-        in_order: bool,
-    ) -> Result<Self, DiskError> {
+    fn start(files: &'f StoreFiles, reading: Reading) -> Result<Self, DiskError> {
+        let Reading { threads, in_order } = reading;
         let open_files = open_files();
-        let threads = threads_of(threads, FILES_OF_THREAD);
         let pool = Pool::new(threads, "walk").map_err(DiskError::Threads)?;
         let spare = OTHER_FILES + FILES_OF_THREAD * pool.current_num_threads();
         let budget = (open_files / 2).min(open_files.saturating_sub(spare));
@@ -153,13 +140,19 @@ impl<'f> Walker<'f> {
     fn sorted<'t>(&self, tops: &[Top<'t>]) -> Vec<Top<'t>> {
         let mut sorted = tops.to_vec();
         if sorted.iter().any(|top| top.ino == 0) {
-            let listed = self.list().unwrap_or_default();
-            let inos: HashMap<_, _> = listed.iter().map(|top| (&*top.name, top.ino)).collect();
-            sorted.sort_by_cached_key(|top| inos.get(top.name).copied());
+            let numbers = self.numbers();
+            sorted.sort_by_cached_key(|top| numbers.get(top.name).copied());
         } else {
             sorted.sort_by_key(|top| top.ino);
         }
         sorted
+    }
+
+    /// The inode numbers of the entries of the store directory, by name; none if it cannot be
+    /// read.
+    pub(crate) fn numbers(&self) -> HashMap<Vec<u8>, u64> {
+        let listed = self.list().unwrap_or_default();
+        listed.into_iter().map(|top| (top.name, top.ino)).collect()
     }
 
     /// Opens the directory a trail leads to, from the nearest one still open.
@@ -614,26 +607,6 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(Errno::from_io_error(error), Some(Errno::NOENT | Errno::NAMETOOLONG))
 }
 
-/// How many threads are to read the disk that have so many files open each: as many as are
-/// asked for or best for it, but no more than there may be open files for.
-pub(crate) fn threads_of(asked: Option<usize>, files_of_thread: usize) -> usize {
-    let most = open_files().saturating_sub(OTHER_FILES) / files_of_thread;
-    asked.unwrap_or_else(threads::for_disk).min(most.max(1))
-}
-
-/// How many files may be open at once, having asked for more.
-pub(crate) fn open_files() -> usize {
-    let mut limit = getrlimit(Resource::Nofile);
-    let wanted = limit.maximum.map_or(OPEN_FILES, |hard| hard.min(OPEN_FILES));
-    if limit.current.is_some_and(|soft| soft < wanted) {
-        let raised = rustix::process::Rlimit { current: Some(wanted), ..limit };
-        if setrlimit(Resource::Nofile, raised).is_ok() {
-            limit.current = Some(wanted);
-        }
-    }
-    usize::try_from(limit.current.unwrap_or(OPEN_FILES)).unwrap_or(1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -700,7 +673,7 @@ mod tests {
             })
             .collect();
         let walked = |in_order| {
-            let walker = Walker::start(&files, Some(1), in_order).unwrap();
+            let walker = Walker::start(&files, Reading { threads: 1, in_order }).unwrap();
             let walked = walker.walk(&tops, &Noting, &Progress::default());
             assert_eq!((walked.entries, walked.warnings.total()), (40 * 7, 0));
             walked.states.concat()
@@ -720,7 +693,7 @@ mod tests {
         let tree = crate::fs::Tree::memory(names.iter().map(|name| (name, b"".as_slice())));
         let count = |in_order| {
             let files = StoreFiles::open(&tree, "/store".as_ref()).unwrap();
-            let walker = Walker::start(&files, Some(1), in_order).unwrap();
+            let walker = Walker::start(&files, Reading { threads: 1, in_order }).unwrap();
             let walked = walker.walk(&Top::numbered(&["a"]), &Noting, &Progress::default());
             walked.states.concat().iter().map(|shown| shown.1).collect::<Vec<_>>()
         };

@@ -37,6 +37,7 @@ mod links;
 mod observe;
 mod overlay;
 mod progress;
+mod reading;
 mod references;
 mod scan;
 mod since;
@@ -49,7 +50,7 @@ pub(crate) mod walk;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub(crate) use engine::{Walker, open_files, threads_of};
+pub(crate) use engine::Walker;
 pub use extents::{
     CompressionSizes, ExtentGroup, ExtentSizes, Extents, ExtentsOption, Holder, Physical,
 };
@@ -67,6 +68,7 @@ pub(crate) use links::{LINKS_DIRECTORIES, LinksPlace, LinksReader, is_shard_name
 pub(crate) use observe::{Observed, Observer, Shared};
 pub use overlay::{Overlay, Upper};
 pub use progress::{Progress, StageProgress, Total};
+pub(crate) use reading::Reading;
 pub(crate) use references::{HashParts, each_candidate, find_references};
 pub(crate) use scan::scan_observed;
 pub use scan::{DiskScan, ScanOptions, scan};

@@ -54,9 +54,10 @@ pub(crate) fn open_files() -> usize {
 }
 
 impl<J, L: Look> Lanes<J, L> {
-    /// As many as are best hashed at once, each with a writer that is made so.
-    pub(crate) fn new(writer: impl Fn() -> NarWriter<L>) -> Self {
-        Self::of_width(sha256::width(), writer)
+    /// As many as are best hashed at once, or one where each is to be read to its end before
+    /// another; each with a writer that is made so.
+    pub(crate) fn new(one_by_one: bool, writer: impl Fn() -> NarWriter<L>) -> Self {
+        Self::of_width(if one_by_one { 1 } else { sha256::width() }, writer)
     }
 
     fn of_width(width: usize, writer: impl Fn() -> NarWriter<L>) -> Self {

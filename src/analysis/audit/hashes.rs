@@ -1,10 +1,11 @@
 //! Contents against hashes: each path's NAR, each entry of `.links`, content
-//! addresses. Largest first, so that all cores are busy to the end.
+//! addresses. Largest first, so that all cores are busy to the end; on a disk that rotates
+//! in the order of inode numbers, by one thread.
 
 use super::sizes::{self, Faults, link_hash};
 use super::{Finding, FindingKind, Gathered, Subject};
 use crate::catalog::{PathId, Source};
-use crate::disk::{self, DiskError, LinksPlace, LinksReader, Total, WalkEntry, Walker};
+use crate::disk::{self, DiskError, LinksPlace, LinksReader, Reading, Total, WalkEntry, Walker};
 use crate::fs::{Directory, FileType, Stat, StoreFiles};
 use crate::nar::SelfReferenceHasher;
 use crate::nar::content_address::{ContentAddress, Method};
@@ -33,8 +34,10 @@ enum Job {
 struct Shared<'a> {
     subject: &'a Subject<'a>,
     files: &'a StoreFiles,
-    /// The paths to be hashed, the largest first.
+    /// The paths to be hashed, in this order.
     paths: Vec<PathId>,
+    /// Whether they are in the order of the disk, and each is hashed before the next.
+    in_order: bool,
     /// The directories of links, with their names below the store directory.
     links_dirs: Vec<(Directory, Vec<u8>)>,
     links: Vec<Link>,
@@ -50,6 +53,7 @@ struct Link {
     directory: usize,
     name: CString,
     file_type: FileType,
+    ino: u64,
 }
 
 /// Hashes all; the paths of which all that `stat` shows was checked beside it, sorted.
@@ -58,10 +62,12 @@ pub(super) fn check(
     files: &StoreFiles,
 ) -> Result<(Gathered, Vec<PathId>), DiskError> {
     let mut gathered = Gathered::default();
+    let reading = Reading::of(files, subject.options.threads, lanes::open_files());
     let mut shared = Shared {
         subject,
         files,
         paths: Vec::new(),
+        in_order: reading.in_order,
         links_dirs: Vec::new(),
         links: Vec::new(),
         begun: AtomicUsize::new(0),
@@ -74,7 +80,13 @@ pub(super) fn check(
     }
     if subject.options.wants_any(&[FindingKind::NarHash, FindingKind::ContentAddress]) {
         shared.paths.clone_from(&subject.ids);
-        shared.paths.sort_by_key(|&id| std::cmp::Reverse(subject.catalog.nar_size(id)));
+        if reading.in_order {
+            let numbers = Walker::new(files, subject.options.threads)?.numbers();
+            let number = |id| numbers.get(subject.catalog.base_name(id).as_bytes());
+            shared.paths.sort_by_key(|&id| number(id));
+        } else {
+            shared.paths.sort_by_key(|&id| std::cmp::Reverse(subject.catalog.nar_size(id)));
+        }
     }
     subject.progress.begin("hashing contents", Total::Paths(shared.paths.len() as u64));
     if *subject.source == Source::Scan && subject.options.wants(FindingKind::UnknownHash) {
@@ -83,8 +95,7 @@ pub(super) fn check(
         gathered.warnings.push(WarningKind::Unchecked, path, message);
     }
     // Each thread reads and hashes by turns: while one waits for the disk, others hash.
-    let wanted = subject.options.threads.unwrap_or_else(threads::for_disk);
-    let wanted = threads::at_most(wanted.min(disk::open_files() / lanes::open_files()));
+    let wanted = threads::at_most(reading.threads);
     let parts: Vec<_> = std::thread::scope(|scope| {
         let work = || Worker::new(&shared).work();
         let handles: Vec<_> = (1..wanted).map_while(|_| threads::start(scope, work)).collect();
@@ -113,7 +124,7 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), Di
     let walked = disk::read_links(&walker, &HashNames, subject.progress);
     gathered.warnings.extend(walked.warnings);
     let mut links = walked.states.concat();
-    links.sort_by(|(one, (a, _)), (other, (b, _))| (one, a).cmp(&(other, b)));
+    links.sort_by(|(one, (a, ..)), (other, (b, ..))| (one, a).cmp(&(other, b)));
     for links in links.chunk_by(|(one, _), (other, _)| one == other) {
         let place = &links[0].0;
         let opened = shared.files.directory().pass_path(place);
@@ -121,10 +132,11 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), Di
             Ok(opened) => {
                 let directory = shared.links_dirs.len();
                 shared.links_dirs.push((opened, place.clone()));
-                shared.links.extend(links.iter().map(|(_, (name, file_type))| Link {
+                shared.links.extend(links.iter().map(|(_, (name, file_type, ino))| Link {
                     directory,
                     name: name.clone(),
                     file_type: *file_type,
+                    ino: *ino,
                 }));
             }
             Err(e) => {
@@ -132,6 +144,9 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), Di
                 gathered.warnings.push(kind, shared.files.path_of(place), message);
             }
         }
+    }
+    if shared.in_order {
+        shared.links.sort_by_key(|link| link.ino);
     }
     Ok(())
 }
@@ -141,7 +156,7 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), Di
 struct HashNames;
 
 impl LinksReader for HashNames {
-    type State = Vec<(Vec<u8>, (CString, FileType))>;
+    type State = Vec<(Vec<u8>, (CString, FileType, u64))>;
 
     fn state(&self) -> Self::State {
         Vec::new()
@@ -157,7 +172,10 @@ impl LinksReader for HashNames {
 
     fn link(&self, found: &mut Self::State, at: &LinksPlace<'_>, entry: &WalkEntry<'_, ()>) {
         if link_hash(at.directory, at.name).is_some() {
-            found.push((at.directory.to_owned(), (entry.c_name().to_owned(), entry.file_type)));
+            found.push((
+                at.directory.to_owned(),
+                (entry.c_name().to_owned(), entry.file_type, entry.ino),
+            ));
         }
     }
 }
@@ -212,7 +230,7 @@ impl<'a> Worker<'a> {
             faults: HashMap::new(),
             elsewhere: false,
         };
-        Lanes::new(|| self.shared.writer(looker.clone())).run(&mut self);
+        Lanes::new(self.shared.in_order, || self.shared.writer(looker.clone())).run(&mut self);
         (self.gathered, self.checked)
     }
 

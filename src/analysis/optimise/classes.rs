@@ -24,7 +24,7 @@ use super::gathered::{GatheredTree, NamedLink};
 use super::nar_hashes::nar_hashes;
 use super::reader::{ContentsReader, Hash, Item, PREFIX, ReadBuffers};
 use super::simulate::{Class, LayoutLink};
-use crate::disk::{Progress, Total};
+use crate::disk::{Progress, Reading, Total};
 use crate::fs::StoreFiles;
 use crate::graph::Node;
 use crate::warning::{WarningKind, Warnings};
@@ -57,11 +57,11 @@ pub(super) struct Compared {
 pub(super) fn classify(
     tree: &mut GatheredTree,
     alone: bool,
-    files: &StoreFiles,
+    (files, reading): (&StoreFiles, Reading),
     progress: &Progress,
     warnings: &mut Warnings,
 ) -> Compared {
-    let reader = ContentsReader::new(tree, files, progress);
+    let reader = ContentsReader::new(tree, files, reading, progress);
     let mut run = Run { reader: &reader, alone, hashes: Vec::new(), failed: Vec::new() };
     let candidates = run.candidates();
     let mut again = Vec::new();
@@ -453,8 +453,17 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    /// The classes of files by name, and how many bytes were read.
+    /// The classes of files by name, the same in any order, and how many bytes were read.
     fn classes(contents: &[(&str, Vec<u8>)]) -> (BTreeMap<String, Option<Class>>, u64) {
+        let found = classified(contents, Reading { threads: 3, in_order: false });
+        assert_eq!(classified(contents, Reading { threads: 1, in_order: true }).0, found.0);
+        found
+    }
+
+    fn classified(
+        contents: &[(&str, Vec<u8>)],
+        reading: Reading,
+    ) -> (BTreeMap<String, Option<Class>>, u64) {
         let store = Path::new("/nix/store");
         let base = "0".repeat(32) + "-p";
         let file = |(name, contents): &(&str, Vec<u8>)| {
@@ -470,9 +479,9 @@ mod tests {
         let Ok(mut tree) = gathering.run(&walker, &progress, &mut warnings) else {
             panic!("a few files are too many");
         };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        let compared =
-            pool.install(|| classify(&mut tree, false, &files, &progress, &mut warnings));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(reading.threads).build().unwrap();
+        let compared = pool
+            .install(|| classify(&mut tree, false, (&files, reading), &progress, &mut warnings));
         assert_eq!((warnings.total(), compared.unreadable), (0, 0));
         let class = |(entry, inode): (u32, u32)| {
             let name = String::from_utf8(tree.base_name(entry).to_vec()).unwrap();

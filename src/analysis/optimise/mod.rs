@@ -37,8 +37,8 @@ use std::ffi::CString;
 
 use crate::census::{Census, PathIndex, WholeCensus};
 use crate::disk::{
-    DiskError, EqualExtents, ExtentsOption, Going, GoingExtents, GoingInodes, Progress, Walker,
-    going, kind_of, threads_of, warn_if_asked,
+    DiskError, EqualExtents, ExtentsOption, Going, GoingExtents, GoingInodes, Progress, Reading,
+    Walker, going, kind_of, warn_if_asked,
 };
 use crate::fs::{SizeIs, StoreFiles};
 use crate::graph::saturating_sum;
@@ -285,8 +285,8 @@ impl Optimise {
             .map_err(|gather::TooLarge| OptimiseError::TooLarge)?;
         drop(walker);
         warn_missing(&tree, &names, census.catalog.store_dir(), &mut warnings);
-        let threads = threads_of(options.threads, FILES_OF_THREAD);
-        let pool = Pool::new(threads, "compare").map_err(OptimiseError::Threads)?;
+        let reading = Reading::of(files, options.threads, FILES_OF_THREAD);
+        let pool = Pool::new(reading.threads, "compare").map_err(OptimiseError::Threads)?;
         if let Some(marked) = pool.install(|| marked(&tree, &names, files)) {
             let message = format!(
                 "{marked} paths bear the attribute nix.optimised: a later Nix passes over them, \
@@ -301,7 +301,7 @@ impl Optimise {
             after::delete(&mut tree, census, deleted);
         }
         Ok(pool.install(|| {
-            let compared = classify(&mut tree, !whole, files, progress, &mut warnings);
+            let compared = classify(&mut tree, !whole, (files, reading), progress, &mut warnings);
             warnings.sort();
             Self::of(tree, census, options, compared, files, warnings)
         }))

@@ -18,7 +18,8 @@ pub(super) fn nar_hashes(
     let done = rayon::broadcast(|_| {
         let buffers = ReadBuffers::default();
         let mut files = Files { reader, inodes, taken: &[], buffers, done: Vec::new() };
-        Lanes::new(|| NarWriter::looking(Number::default())).run(&mut files);
+        Lanes::new(reader.reading.in_order, || NarWriter::looking(Number::default()))
+            .run(&mut files);
         files.done
     });
     done.into_iter().flatten()

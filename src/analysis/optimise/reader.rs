@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::gathered::{GatheredTree, NamedLink};
-use crate::disk::Progress;
+use crate::disk::{Progress, Reading};
 use crate::fs::{Directory, RegularFile, StoreFiles};
 use crate::graph::Node;
 use crate::nar::{FileHasher, hash_symlink, nix32};
@@ -17,6 +17,9 @@ pub(super) const PREFIX: u64 = 4096;
 /// and gains nothing beside the hashing, counts as memory in use, and turns a
 /// read error of a damaged disk into the end of the program.
 const BUFFER: usize = 128 * 1024;
+/// How much of each of two files that are compared, where to go from one to the other takes as
+/// long as to read a megabyte.
+const BUFFER_OF_TWO: usize = 4 << 20;
 
 pub(super) type Hash = [u8; 32];
 
@@ -57,6 +60,7 @@ pub(super) struct LastDirectory {
 pub(super) struct ContentsReader<'a> {
     pub(super) tree: &'a GatheredTree,
     files: &'a StoreFiles,
+    pub(super) reading: Reading,
     bytes: AtomicU64,
     pub(super) progress: &'a Progress,
 }
@@ -65,9 +69,10 @@ impl<'t> ContentsReader<'t> {
     pub(super) fn new(
         tree: &'t GatheredTree,
         files: &'t StoreFiles,
+        reading: Reading,
         progress: &'t Progress,
     ) -> Self {
-        Self { tree, files, bytes: AtomicU64::new(0), progress }
+        Self { tree, files, reading, bytes: AtomicU64::new(0), progress }
     }
 
     /// How many bytes of files were read.
@@ -193,9 +198,10 @@ impl<'t> ContentsReader<'t> {
         let mut left = self.tree.layout.inodes[one as usize].size;
         // Most that differ do so at once.
         let mut most = PREFIX;
+        let then = if self.reading.in_order { BUFFER_OF_TWO } else { BUFFER };
         while left > 0 {
             let want = left.min(most);
-            most = BUFFER as u64;
+            most = then as u64;
             let mut failed = Vec::new();
             for (inode, buffer, file) in &mut both {
                 match file.read_exact(room(buffer, want as usize)) {

@@ -1,13 +1,18 @@
 //! Files that paths have in common: the same contents, whatever they are called.
 
 use crate::census::{Census, PathIndex};
-use crate::disk::{DiskError, EntryStat, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker};
+use crate::disk::{
+    DiskError, EntryStat, Progress, Reading, Top, Visitor, WalkDirectory, WalkEntry, Walker,
+};
 use crate::fs::{FileType, StoreFiles};
-use crate::threads::{self, Pool};
+use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
+
+/// Files that a thread has open at most: one, and the directory that it is in.
+const FILES_OF_THREAD: usize = 2;
 
 /// What a path has in common with other builds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -174,8 +179,8 @@ fn hash_all<'f>(
     if to_read.is_empty() {
         return Ok(HashMap::new());
     }
-    let pool = Pool::new(threads.unwrap_or_else(threads::for_disk), "compare");
-    let pool = pool.map_err(DiskError::Threads)?;
+    let Reading { threads, .. } = Reading::of(files, threads, FILES_OF_THREAD);
+    let pool = Pool::new(threads, "compare").map_err(DiskError::Threads)?;
     let read: Vec<io::Result<Hash>> = pool.install(|| {
         let hash = |buffer: &mut Vec<u8>, file: &&File| hash(files, file, buffer);
         to_read.par_iter().with_max_len(16).map_init(Vec::new, hash).collect()
