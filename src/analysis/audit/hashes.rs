@@ -2,6 +2,7 @@
 //! addresses. Largest first, so that all cores are busy to the end; on a disk that rotates
 //! in the order of inode numbers, by one thread.
 
+use super::ahead::Ahead;
 use super::sizes::{self, Faults, link_hash};
 use super::{Finding, FindingKind, Gathered, Subject};
 use crate::catalog::{PathId, Source};
@@ -36,8 +37,10 @@ struct Shared<'a> {
     files: &'a StoreFiles,
     /// The paths to be hashed, in this order.
     paths: Vec<PathId>,
-    /// Whether they are in the order of the disk, and each is hashed before the next.
+    /// Whether all is read in the order of the disk, one after another.
     in_order: bool,
+    /// Reads paths ahead.
+    ahead: Option<Ahead<'a>>,
     /// The directories of links, with their names below the store directory.
     links_dirs: Vec<(Directory, Vec<u8>)>,
     links: Vec<Link>,
@@ -68,6 +71,7 @@ pub(super) fn check(
         files,
         paths: Vec::new(),
         in_order: reading.in_order,
+        ahead: None,
         links_dirs: Vec::new(),
         links: Vec::new(),
         begun: AtomicUsize::new(0),
@@ -79,14 +83,7 @@ pub(super) fn check(
         read_links(&mut shared, &mut gathered)?;
     }
     if subject.options.wants_any(&[FindingKind::NarHash, FindingKind::ContentAddress]) {
-        shared.paths.clone_from(&subject.ids);
-        if reading.in_order {
-            let numbers = Walker::new(files, subject.options.threads)?.numbers();
-            let number = |id| numbers.get(subject.catalog.base_name(id).as_bytes());
-            shared.paths.sort_by_key(|&id| number(id));
-        } else {
-            shared.paths.sort_by_key(|&id| std::cmp::Reverse(subject.catalog.nar_size(id)));
-        }
+        shared.paths = sorted_paths(&mut shared)?;
     }
     subject.progress.begin("hashing contents", Total::Paths(shared.paths.len() as u64));
     if *subject.source == Source::Scan && subject.options.wants(FindingKind::UnknownHash) {
@@ -115,6 +112,23 @@ pub(super) fn check(
     }
     checked.sort_unstable();
     Ok((gathered, checked))
+}
+
+/// The paths in the order in which they are hashed; where that is the order of the disk, with
+/// what reads them ahead.
+fn sorted_paths(shared: &mut Shared<'_>) -> Result<Vec<PathId>, DiskError> {
+    let subject = shared.subject;
+    let mut paths = subject.ids.clone();
+    let name = |id| subject.catalog.base_name(id);
+    if shared.in_order {
+        let names = paths.iter().map(|&id| name(id));
+        let ahead = Ahead::new(shared.files, names, subject.progress)?;
+        paths.sort_by_key(|&id| ahead.place(name(id)));
+        shared.ahead = Some(ahead);
+    } else {
+        paths.sort_by_key(|&id| std::cmp::Reverse(subject.catalog.nar_size(id)));
+    }
+    Ok(paths)
 }
 
 /// Finds the links whose names are hashes, and opens the directories they are in.
@@ -214,12 +228,14 @@ struct Worker<'a> {
     writer: NarWriter,
     gathered: Gathered,
     checked: Vec<PathId>,
+    /// Up to which path all were read ahead.
+    read_ahead: usize,
 }
 
 impl<'a> Worker<'a> {
     fn new(shared: &'a Shared<'a>) -> Self {
         let writer = shared.writer(());
-        Self { shared, writer, gathered: Gathered::default(), checked: Vec::new() }
+        Self { shared, writer, gathered: Gathered::default(), checked: Vec::new(), read_ahead: 0 }
     }
 
     fn work(mut self) -> (Gathered, Vec<PathId>) {
@@ -256,6 +272,19 @@ impl<'a> Worker<'a> {
         self.gathered.findings.extend(sizes::other_nar_size(subject.catalog, id, size));
     }
 
+    /// Has the path at that place been read ahead, where paths are, and some after it.
+    fn read_ahead(&mut self, at: usize) {
+        if let Some(ahead) = &self.shared.ahead
+            && at >= self.read_ahead
+        {
+            let catalog = self.shared.subject.catalog;
+            let paths = self.shared.paths[at..].iter();
+            let size = |id| catalog.nar_size(id).unwrap_or(0);
+            let paths = paths.map(|&id| (catalog.base_name(id), size(id)));
+            self.read_ahead = at + ahead.read(paths);
+        }
+    }
+
     fn path_is_done(&mut self, bytes_before: u64) {
         let progress = self.shared.subject.progress;
         progress.add_path();
@@ -272,6 +301,7 @@ impl Jobs for Worker<'_> {
         loop {
             let at = shared.begun.fetch_add(1, Ordering::Relaxed);
             if let Some(&id) = shared.paths.get(at) {
+                self.read_ahead(at);
                 if shared.subject.catalog.hash(id).is_some() {
                     let Ok(name) = CString::new(shared.subject.catalog.base_name(id)) else {
                         continue;

@@ -13,6 +13,7 @@
 //! `local-store.cc`) covers missing paths, `.links` and NAR hashes; it removes
 //! rows as it goes.
 
+mod ahead;
 mod database;
 mod hashes;
 mod references;
