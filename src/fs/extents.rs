@@ -17,7 +17,7 @@ pub enum Compression {
     Zstd,
     /// Reserved, and not written to yet.
     Prealloc,
-    /// Compressed; with what is not said.
+    /// Compressed, with what is not said; or it is not known whether it is.
     Unknown,
 }
 
@@ -108,10 +108,28 @@ pub(crate) struct FileExtents {
 pub(crate) struct InodeBlocks {
     /// In what sizes it allocates, in bytes: what is less lies in the metadata.
     pub(crate) block_size: u64,
-    /// Whether it may compress files, which have to be asked one by one how.
-    pub(crate) compresses: bool,
-    /// Those that were asked and are compressed, by inode.
-    pub(crate) compressed: Vec<(u64, Compressed)>,
+    /// Files that are compressed, by inode; `None` where they have to be asked one by one, and
+    /// were not.
+    pub(crate) compressed: Option<Vec<(u64, Compressed)>>,
+    /// Whether as much as a block takes may lie in the metadata: of that files have to be
+    /// asked, too.
+    pub(crate) large_inline: bool,
+    /// What was found to lie there, by inode.
+    pub(crate) inline: Vec<u64>,
+}
+
+impl InodeBlocks {
+    /// What an inode has beside contents, in bytes: the least (Linux: `MAX_INLINE_DATA` in
+    /// `fs/f2fs/f2fs.h`).
+    const BESIDE_INLINE: u64 = 408;
+
+    /// Whether a file or directory of this length and these blocks, both in bytes, may lie in
+    /// the metadata although it has as many blocks as if it lay in one of its own.
+    pub(crate) fn may_be_inline(&self, size: u64, disk_size: u64) -> bool {
+        disk_size == self.block_size
+            && size.div_ceil(512).checked_mul(512) == Some(self.block_size)
+            && size <= self.block_size.saturating_sub(Self::BESIDE_INLINE)
+    }
 }
 
 /// How a file is compressed. Sizes are in bytes.

@@ -584,6 +584,18 @@ impl RegularFile {
         &self.stat
     }
 
+    /// Whether it changed since it was opened, as far as that can be told.
+    pub(crate) fn has_changed(&self) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let Contents::Os(file) = &self.contents else { return false };
+        file.metadata().is_ok_and(|now| {
+            let times = (now.mtime(), now.mtime_nsec(), now.ctime(), now.ctime_nsec());
+            let Stat { mtime, mtime_nsec, ctime, ctime_nsec, .. } = self.stat;
+            (now.size(), now.blocks().saturating_mul(512)) != (self.stat.size, self.stat.disk_size)
+                || times != (mtime, mtime_nsec.into(), ctime, ctime_nsec.into())
+        })
+    }
+
     /// Reads from an offset, as many bytes as one read gives; 0 at the end.
     ///
     /// # Errors

@@ -13,8 +13,15 @@ pub(super) struct ByBlocks {
 impl ByBlocks {
     /// Of inodes by number, each with its blocks in bytes.
     pub(super) fn new(source: InodeBlocks, inodes: impl Iterator<Item = (u64, u64)>) -> Self {
-        let InodeBlocks { block_size, mut compressed, .. } = source;
+        let InodeBlocks { block_size, compressed, inline: mut in_inodes, .. } = source;
+        // What a file is that is not known to be compressed.
+        let plain = match compressed {
+            Some(_) => Compression::None,
+            None => Compression::Unknown,
+        };
+        let mut compressed = compressed.unwrap_or_default();
         compressed.sort_unstable_by_key(|&(ino, _)| ino);
+        in_inodes.sort_unstable();
         let mut inodes: Vec<(u64, u64)> = inodes.collect();
         radsort::sort_by_key(&mut inodes, |&(ino, _)| ino);
         // Should one have been met twice meanwhile.
@@ -35,7 +42,10 @@ impl ByBlocks {
         };
         let mut inline = Vec::new();
         for &(ino, blocks) in &inodes {
-            let size = blocks % block_size.max(1);
+            let size = match blocks == block_size && in_inodes.binary_search(&ino).is_ok() {
+                true => blocks,
+                false => blocks % block_size.max(1),
+            };
             let disk_size = blocks - size;
             if size > 0 {
                 inline.push((ino, size));
@@ -44,7 +54,7 @@ impl ByBlocks {
                 continue;
             }
             match compressed.binary_search_by_key(&ino, |&(ino, _)| ino) {
-                Err(_) => add(ino, disk_size, disk_size, Compression::None),
+                Err(_) => add(ino, disk_size, disk_size, plain),
                 Ok(at) => {
                     let Compressed { reserved, uncompressed_size } = compressed[at].1;
                     // Should it have been written to since.
@@ -95,9 +105,14 @@ mod tests {
 
     const MIB: u64 = 1 << 20;
 
-    /// What two paths take, of one file with such blocks each.
+    /// What two paths take, of one file with such blocks each, which are asked how they are
+    /// compressed.
     fn told(blocks: [u64; 2], compressed: Vec<(u64, Compressed)>) -> (Extents, usize) {
-        let source = InodeBlocks { block_size: 4096, compresses: true, compressed };
+        let (compressed, inline) = (Some(compressed), Vec::new());
+        told_by(InodeBlocks { block_size: 4096, compressed, large_inline: false, inline }, blocks)
+    }
+
+    fn told_by(source: InodeBlocks, blocks: [u64; 2]) -> (Extents, usize) {
         let files =
             [(1, 11), (0, 10)].map(|(path, ino)| Found::new(path, ino, blocks[path as usize]));
         let met = Met {
@@ -132,6 +147,31 @@ mod tests {
         );
         assert_eq!((extents.physical_size(), extents.groups.len()), (4096, 0));
         assert_eq!(extents.by_inode().unwrap().own()[1].physical_size, 4096);
+    }
+
+    #[test]
+    fn as_much_as_a_block_lies_in_the_metadata_where_it_was_found_there() {
+        let source = InodeBlocks {
+            block_size: 4096,
+            compressed: None,
+            large_inline: true,
+            inline: vec![11, 10],
+        };
+        let (extents, warnings) = told_by(source.clone(), [4096, 8192]);
+        assert_eq!(
+            (&extents.own[..], warnings),
+            (&[sizes(0, 0, 4096), sizes(8192, 8192, 0)][..], 0)
+        );
+        // Nobody asked whether that is compressed.
+        let totals: Vec<_> = extents
+            .totals
+            .iter()
+            .map(|total| (total.compression, total.sizes.physical_size, total.sizes.inline_size))
+            .collect();
+        assert_eq!(totals, [(Compression::None, 0, 4096), (Compression::Unknown, 8192, 0)]);
+        let may_be = [(3584, 4096), (3585, 4096), (3688, 4096), (3689, 4096), (3600, 8192)]
+            .map(|(size, disk_size)| source.may_be_inline(size, disk_size));
+        assert_eq!(may_be, [false, true, true, false, false]);
     }
 
     #[test]

@@ -32,8 +32,11 @@ pub(in crate::disk) struct ByFile {
 /// What files are asked.
 enum Asked {
     Extents(FileExtents),
-    /// How they are compressed.
-    Compression(InodeBlocks),
+    /// Whether they lie in the metadata and, if that is asked, how they are compressed.
+    Inodes {
+        source: InodeBlocks,
+        compression: bool,
+    },
 }
 
 const SHARDS: usize = 64;
@@ -55,6 +58,8 @@ pub(in crate::disk) struct FileTally {
     read: Vec<u64>,
     /// Those that are compressed.
     compressed: Vec<(u64, Compressed)>,
+    /// Those that lie in the metadata with as many blocks as if they did not.
+    inline: Vec<u64>,
     warnings: Warnings,
 }
 
@@ -74,8 +79,13 @@ impl ByFile {
     pub(in crate::disk) fn new(source: &ExtentSource, option: ExtentsOption) -> Option<Self> {
         let asked = match source {
             ExtentSource::Files(source) => Asked::Extents(source.clone()),
-            ExtentSource::Inodes(source) if source.compresses && option == ExtentsOption::Exact => {
-                Asked::Compression(source.clone())
+            ExtentSource::Inodes(source) => {
+                let exact = option == ExtentsOption::Exact;
+                if !exact && !source.large_inline {
+                    return None;
+                }
+                let compression = exact && source.compressed.is_none();
+                Asked::Inodes { source: source.clone(), compression }
             }
             _ => return None,
         };
@@ -124,8 +134,8 @@ impl ByFile {
         }
         let asked = match &self.asked {
             Asked::Extents(source) => source,
-            Asked::Compression(source) => {
-                return compression(source, tally, directory, entry, stat, own);
+            Asked::Inodes { source, compression } => {
+                return ask_inode((source, *compression), tally, directory, entry, stat, own);
             }
         };
         if entry.file_type != FileType::Regular {
@@ -145,7 +155,7 @@ impl ByFile {
             return Ok(());
         }
         let mut mapped = Vec::new();
-        file.mapped(&mut |range| mapped.push(range))?;
+        believed(&file, file.mapped(&mut |range| mapped.push(range)))?;
         tally.read.push(found.ino);
         add(asked, tally, &found, &mapped);
         Ok(())
@@ -165,12 +175,15 @@ impl ByFile {
             all.rest.append(&mut tally.rest);
             all.read.append(&mut tally.read);
             all.compressed.append(&mut tally.compressed);
+            all.inline.append(&mut tally.inline);
             warnings.extend(tally.warnings);
         }
         let source = match self.asked {
             Asked::Extents(source) => source,
-            Asked::Compression(source) => {
-                return ExtentSource::Inodes(InodeBlocks { compressed: all.compressed, ..source });
+            Asked::Inodes { source, compression } => {
+                let compressed = if compression { Some(all.compressed) } else { source.compressed };
+                let inline = all.inline;
+                return ExtentSource::Inodes(InodeBlocks { compressed, inline, ..source });
             }
         };
         match Reader::new(&source, all) {
@@ -219,24 +232,64 @@ fn open<C>(
     Ok(file)
 }
 
-/// Asks a file how it is compressed, if it is.
-fn compression<C>(
-    source: &InodeBlocks,
+/// What a file said. What no file has is damage, unless it changed while it was asked.
+fn believed<T>(file: &RegularFile, said: io::Result<T>) -> io::Result<T> {
+    said.map_err(|error| match error.kind() {
+        io::ErrorKind::InvalidData if file.has_changed() => {
+            io::Error::new(io::ErrorKind::ResourceBusy, "it changed while it was asked")
+        }
+        _ => error,
+    })
+}
+
+/// Asks a file whether it lies in the metadata where `stat` does not tell, and how it is
+/// compressed where that is asked.
+fn ask_inode<C>(
+    (source, compression): (&InodeBlocks, bool),
     tally: &mut FileTally,
     directory: &WalkDirectory<'_, C>,
     entry: &WalkEntry<'_, Shared>,
     met: Option<Stat>,
     own: impl Fn(&Stat) -> bool,
 ) -> io::Result<()> {
-    if entry.file_type != FileType::Regular || !directory.files().may_be_compressed(entry.c_name())
-    {
-        return Ok(());
-    }
-    let file = open(directory, entry, met)?;
-    if own(file.stat())
-        && let Some(compressed) = file.compressed(source.block_size)?
-    {
-        tally.compressed.push((file.stat().ino, compressed));
+    let stat = match met {
+        Some(stat) => stat,
+        None => directory.files().stat(entry.c_name())?,
+    };
+    let may_be_inline = own(&stat) && source.may_be_inline(stat.size, stat.disk_size);
+    match stat.file_type() {
+        // Others than those have blocks of their own.
+        FileType::Directory if may_be_inline => tally.inline.push(stat.ino),
+        FileType::Regular => {
+            let may_be_compressed =
+                || compression && directory.files().may_be_compressed(entry.c_name());
+            if !may_be_inline && !may_be_compressed() {
+                return Ok(());
+            }
+            let file = open(directory, entry, met)?;
+            if !own(file.stat()) {
+                return Ok(());
+            }
+            let ino = file.stat().ino;
+            if source.may_be_inline(file.stat().size, file.stat().disk_size) {
+                let (mut there, mut elsewhere) = (false, false);
+                let each = &mut |range: Mapped| match range.place {
+                    Place::Inline => there = true,
+                    Place::Disk | Place::Pending => elsewhere = true,
+                };
+                believed(&file, file.mapped(each))?;
+                if there && !elsewhere {
+                    tally.inline.push(ino);
+                    return Ok(());
+                }
+            }
+            if compression
+                && let Some(compressed) = believed(&file, file.compressed(source.block_size))?
+            {
+                tally.compressed.push((ino, compressed));
+            }
+        }
+        _ => {}
     }
     Ok(())
 }
@@ -456,6 +509,23 @@ mod tests {
             ExtentItem::Inline { .. } => panic!("{item:?}"),
         };
         reader.items.iter().map(shown).collect()
+    }
+
+    #[test]
+    fn what_no_file_has_is_damage_unless_the_file_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = dir.path().join("file");
+        std::fs::write(&at, "contents").unwrap();
+        let tree = crate::fs::Tree::live(dir.path()).unwrap();
+        let file = tree.open_file("/file".as_ref()).unwrap();
+        let kind = || {
+            let odd = Compressed::new(4096, Some(8192), (0, false));
+            kind_of(&believed(&file, odd).unwrap_err())
+        };
+        assert_eq!(kind(), WarningKind::Damaged);
+        std::fs::write(&at, "more than that").unwrap();
+        assert_eq!(kind(), WarningKind::Uncertain);
+        assert!(believed(&file, Ok(())).is_ok());
     }
 
     #[test]

@@ -498,6 +498,8 @@ pub(super) fn warn_of_unwritten(files: u64, at: &[u8], warnings: &mut Warnings) 
 pub(crate) fn kind_of(error: &io::Error) -> WarningKind {
     match error.kind() {
         io::ErrorKind::InvalidData => WarningKind::Damaged,
+        // What no system said.
+        io::ErrorKind::ResourceBusy if error.raw_os_error().is_none() => WarningKind::Uncertain,
         _ => WarningKind::of_error(error),
     }
 }

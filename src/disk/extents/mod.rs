@@ -382,7 +382,7 @@ fn reader(
             Ok(reader)
         }
         ExtentSource::Inodes(source) => {
-            if source.compresses && option != ExtentsOption::Exact {
+            if source.compressed.is_none() && option != ExtentsOption::Exact {
                 warnings.push(WarningKind::Note, at, COMPRESSION_NOT_ASKED);
             }
             Ok(Box::new(ByBlocks::new(source, inodes)))

@@ -342,7 +342,11 @@ impl Directory {
                 }
                 Err(error) => unknown(&format!("btrfs does not show its extents: {error}")),
             },
-            Beneath::F2fs => f2fs::source(&self.fd, statfs.f_bsize as u64),
+            Beneath::F2fs => {
+                let mount = mount_of(self);
+                let options = mount.as_ref().map(|mount| &*mount.options);
+                f2fs::source(&self.fd, statfs.f_bsize as u64, options)
+            }
             Beneath::Xfs => match self.fd.try_clone() {
                 Ok(fd) => Xfs::source(fd),
                 Err(error) => unknown(&format!("XFS does not show its extents: {error}")),
