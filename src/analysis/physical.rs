@@ -216,6 +216,16 @@ pub(super) fn gains_note(census: &Census) -> Option<&'static str> {
     )
 }
 
+/// The same beside what some censuses differ by.
+pub(super) fn changes_note<'c>(
+    mut censuses: impl Iterator<Item = &'c Census>,
+) -> Option<&'static str> {
+    censuses.any(has_lower_layers).then_some(
+        "Changes count what is in lower layers of the overlay too, which stays on the disk when \
+         it is deleted.",
+    )
+}
+
 /// Whether files are in lower layers of an overlay, or may be.
 fn has_lower_layers(census: &Census) -> bool {
     let unknown = census.disk.is_some() && census.disk_to_free().is_none();

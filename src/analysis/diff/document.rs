@@ -40,7 +40,7 @@ impl<'a> Diff<'a> {
             list,
             self.sides_section(),
             Section::fields(None, "", vec![physical::is_field(self.physical_sizes_are())]),
-            Section::Note(self.physical_note()),
+            Section::Note(self.sizes_note()),
             Section::Note(self.summary().map(|n| format!("Packages: {n}.")).unwrap_or_default()),
             Section::fields(Some("total"), "", self.total_fields()),
         ];
@@ -182,8 +182,16 @@ impl<'a> Diff<'a> {
         Some(old?.max(new?))
     }
 
-    /// Which sizes people see, where these are not blocks; or why they are.
-    pub(super) fn physical_note(&self) -> String {
+    /// Which sizes people see, where these are not blocks; or why they are. And what they count
+    /// that does not go.
+    pub(super) fn sizes_note(&self) -> String {
+        let sides = [self.old.census, self.new.census].into_iter();
+        let changes = sides.filter(|_| self.has_disk());
+        let changes = physical::changes_note(changes).unwrap_or_default();
+        [self.physical_note().as_str(), changes].join(" ").trim().to_owned()
+    }
+
+    fn physical_note(&self) -> String {
         let sides = [("old", self.old.census), ("new", self.new.census)];
         let unknown =
             sides.iter().find_map(|(name, census)| Some((name, census.physical_unknown()?)));

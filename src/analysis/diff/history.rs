@@ -69,6 +69,8 @@ impl<'a> History<'a> {
         if self.shown() == Shown::Physical {
             sections.push(Section::Note(physical::note(std::iter::once(self.census))));
         }
+        let changes = physical::changes_note(std::iter::once(self.census));
+        sections.extend(changes.map(|note| Section::Note(note.to_owned())));
         let head =
             Head { store_dir: self.census.catalog.store_dir(), warnings: &self.census.warnings };
         Document::new(head, sections, "packages")

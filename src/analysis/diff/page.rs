@@ -109,7 +109,7 @@ impl Diff<'_> {
         let mut facts = vec![
             ("disk", json!(self.has_disk())),
             ("physical", json!(self.shown() == Shown::Physical)),
-            ("sizes_note", json!(self.physical_note())),
+            ("sizes_note", json!(self.sizes_note())),
             ("sides", json!([side(&self.old), side(&self.new)])),
             ("kinds", json!(kinds)),
             ("same", json!({ "packages": self.same_packages, "before": old, "after": new })),
@@ -288,4 +288,61 @@ fn package_columns(packages: &[PackageChange], physical: bool) -> Vec<(&'static 
         ]);
     }
     columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::diff::DiffBy;
+    use crate::answer::Section;
+    use crate::catalog::Builder;
+    use crate::census::Examine;
+    use crate::disk::{DiskScan, Overlay, Physical};
+    use crate::warning::Warnings;
+
+    /// A store without paths, with its disk if it says what layers it is on.
+    fn census(overlay: Option<Overlay>) -> Census {
+        let scan = overlay.map(|overlay| DiskScan {
+            usages: Vec::new(),
+            others: Vec::new(),
+            inodes: Vec::new(),
+            devices: vec![0],
+            names: Rows::default(),
+            links: None,
+            store_directory_disk_size: 0,
+            capacity: None,
+            physical: Physical::Blocks,
+            overlay,
+            use_case_hack: false,
+            entries: 0,
+            stat_calls: 0,
+            warnings: Warnings::new(),
+        });
+        Census::new(Builder::new("/nix/store").finish().unwrap(), &Examine::All, scan).unwrap()
+    }
+
+    #[test]
+    fn what_changes_count_of_lower_layers_is_said() {
+        let unknown = || Some(Overlay::Unknown("why".to_owned()));
+        let note = |old, new| {
+            let (old, new) = (census(old), census(new));
+            let diff = Diff::new(Side::all(&old), Side::all(&new)).unwrap();
+            let page = diff.page(1).unwrap();
+            let fact = page.facts.iter().find(|(key, _)| *key == "sizes_note");
+            let note = fact.unwrap().1.as_str().unwrap().to_owned();
+            // As it is printed.
+            let same =
+                |section: &Section<'_>| matches!(section, Section::Note(text) if *text == note);
+            assert!(diff.document(DiffBy::Package).sections.iter().any(same), "{note}");
+            note
+        };
+        let lower = "Changes count what is in lower layers of the overlay too, which stays on the \
+                     disk when it is deleted.";
+        let upper = || Some(Overlay::Upper(Box::default()));
+        assert_eq!(note(unknown(), Some(Overlay::No)), lower);
+        assert_eq!(note(Some(Overlay::No), upper()), lower);
+        assert_eq!(note(Some(Overlay::No), Some(Overlay::No)), "");
+        // Sizes of NARs lie nowhere.
+        assert_eq!(note(unknown(), None), "");
+    }
 }

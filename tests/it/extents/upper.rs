@@ -317,6 +317,8 @@ fn every_command_says_what_is_freed_there() {
     let what_if = ["--root", root, "--scan", "what-if", "tree", "--remove", "tree"];
     let shown = live.env.run(what_if);
     assert!(shown.stdout.contains("Gains count what is in lower layers"), "{shown:?}");
+    let diff = live.env.run(["--root", root, "--scan", "diff", "tree", "new"]);
+    assert!(diff.stdout.contains("Changes count what is in lower layers"), "{diff:?}");
 
     // A snapshot says the same.
     let kept = live.env.join("kept");
