@@ -4,8 +4,9 @@
 //! whether they still are: so files are compared with those that the overlay shows. It shows
 //! the number that a file has in its layer, with something added where layers are in several
 //! file systems; but what was copied up keeps the number that it had below (Linux:
-//! `Documentation/filesystems/overlayfs.rst`, "Inode properties"). Layers in several
-//! subvolumes of one btrfs are one file system to it, and their numbers are not told apart.
+//! `Documentation/filesystems/overlayfs.rst`, "Inode properties"). Several subvolumes of one
+//! btrfs are one file system to it: there we add something, where the kernel says which of them
+//! a file is in.
 //!
 //! What is in a lower layer stays there whatever is deleted.
 
@@ -19,7 +20,7 @@ pub(super) use above::upper;
 use super::extents::ExtentSource;
 use super::live::linux::{Directory, LayerBeneath, mount_of};
 use super::{FileType, Stat};
-use list::{each_in_upper, numbers};
+use list::{How, each_in_upper, numbers};
 use options::Options;
 use reader::{Reader, Shows, System};
 use std::collections::HashMap;
@@ -105,11 +106,12 @@ fn read_all(
     if systems.iter().all(|(_, shows)| shows.is_none()) {
         return Ok(ExtentSource::Blocks);
     }
-    let numbered = own_directories || systems.len() > 1;
+    let directories = upper.is_none_or(|upper| upper.directory.may_have_blocks());
+    let how = How { numbered: own_directories || systems.len() > 1, directories };
     let store = said(store.open_directory(c"."))?;
     let upper = layers.into_iter().find(|layer| layer.upper).map(|layer| layer.directory);
     let list = move |spend: list::Spend<'_>| match &upper {
-        Some(upper) => numbers(&store, upper, numbered, spend),
+        Some(upper) => numbers(&store, upper, how, spend),
         None => Ok(Vec::new()),
     };
     let reader = Reader::new(systems, own_directories, Box::new(list));
@@ -129,13 +131,10 @@ fn systems_of(
         let at = known.unwrap_or(systems.len());
         if known.is_none() {
             let id = layer.directory.btrfs_id();
-            if id.is_some() && first.iter().any(|other| other.directory.btrfs_id() == id) {
-                return Err("they are in several subvolumes of one btrfs, whose files have the \
-                            same numbers"
-                    .to_owned());
-            }
+            let same = |other: &&&Layer| id.is_some() && other.directory.btrfs_id() == id;
+            let disk = first.iter().find(same).map_or(dev, |other| other.stat.dev);
             first.push(layer);
-            systems.push((System { upper: false, added: None }, layer.shows()?));
+            systems.push((System { disk, upper: false, added: None }, layer.shows()?));
         }
         let (system, shows) = &mut systems[at];
         if let Some(reader) = shows
@@ -156,7 +155,36 @@ fn systems_of(
             system.added = system.added.or(added);
         }
     }
+    let of_btrfs = |layer: &Layer| layer.upper && layer.directory.btrfs_id().is_some();
+    are_apart(&systems, layers.iter().any(of_btrfs))?;
     Ok(systems)
+}
+
+/// Whether numbers of files in several subvolumes of one btrfs are told apart: those of copies in
+/// the upper layer, too, which are shown with its subvolume, if it has one, and the number that
+/// they had in another.
+///
+/// # Errors
+/// Why they are not.
+fn are_apart(systems: &[(System, Shows)], of_btrfs: bool) -> Result<(), String> {
+    for (at, (system, _)) in systems.iter().enumerate() {
+        let beside = |other: &&(usize, &System)| other.0 != at && other.1.disk == system.disk;
+        let others = systems.iter().map(|(system, _)| system).enumerate();
+        let others: Vec<_> = others.filter(|other| beside(&other)).collect();
+        if others.is_empty() {
+            continue;
+        }
+        if !system.upper && system.added == Some(0) {
+            return Err("they are in several subvolumes of one btrfs, whose files have the same \
+                        numbers (Linux tells them apart since 6.10)"
+                .to_owned());
+        }
+        let with_upper = system.upper || others.iter().any(|(_, other)| other.upper);
+        if system.upper && system.added.is_some() || of_btrfs && !with_upper {
+            return Err(NOT_APART.to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// Why nothing is known where files of different layers may have the same number.

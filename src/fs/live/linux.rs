@@ -113,7 +113,7 @@ impl Directory {
                 Ok(found) => {
                     let mut stat = from_statx(&found);
                     if let Some(layers) = &self.layers {
-                        layers.unify(&mut stat, mount(&found));
+                        layers.unify(&mut stat, mount(&found), subvolume(&found));
                     }
                     return Ok(stat);
                 }
@@ -129,7 +129,7 @@ impl Directory {
     fn stat_by_fstatat(&self, name: &CStr) -> io::Result<Stat> {
         let mut stat = from_stat(&rustix::fs::statat(&self.fd, name, Self::stat_flags(name))?);
         if let Some(layers) = &self.layers {
-            layers.unify(&mut stat, None);
+            layers.unify(&mut stat, None, None);
         }
         Ok(stat)
     }
@@ -141,8 +141,9 @@ impl Directory {
         if overlay && let Ok(stat) = self.stat(c"") {
             let flags = Self::stat_flags(c"");
             let found = rustix::fs::statx(&self.fd, c"", flags, StatxFlags::BASIC_STATS);
-            let mount = found.ok().and_then(|found| mount(&found));
-            self.layers = Some(Arc::new(Layers::new(stat.dev, mount)));
+            let (mount, subvolume) =
+                found.map_or((None, None), |found| (mount(&found), subvolume(&found)));
+            self.layers = Some(Arc::new(Layers::new(stat.dev, mount, subvolume)));
         }
         self
     }
@@ -505,6 +506,14 @@ fn upper_of(file_system: Option<u32>, name: impl Fn() -> Option<Vec<u8>>) -> Upp
 fn mount(statx: &Statx) -> Option<u64> {
     let told = statx.stx_mask & StatxFlags::MNT_ID.bits() != 0;
     told.then_some(statx.stx_mnt_id)
+}
+
+/// The subvolume that a file is in, since Linux 6.10; on overlayfs that of the file it shows.
+fn subvolume(statx: &Statx) -> Option<u64> {
+    /// `STATX_SUBVOL`.
+    const TOLD: u32 = 0x8000;
+    let told = statx.stx_mask & TOLD != 0;
+    told.then_some(statx.stx_subvol)
 }
 
 /// The name by which the kernel leads to an open file.

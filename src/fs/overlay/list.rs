@@ -23,21 +23,33 @@ const OPEN: usize = 64;
 
 /// Counts what takes as long as a walk over so many entries.
 pub(super) type Spend<'a> = &'a (dyn Fn(u64) -> io::Result<()> + Sync);
+/// How the numbers of files are found by which the overlay shows them.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct How {
+    /// Whether layers have numbers of their own, so that `stat` has to be asked for each.
+    pub(super) numbered: bool,
+    /// Whether those of directories are needed where they are asked for so.
+    pub(super) directories: bool,
+}
+
 /// The numbers of all that is in the upper layer, ascending; beside each the number by which the
-/// overlay shows it, which `stat` has to be asked for where layers are `numbered` one by one.
+/// overlay shows it.
 ///
 /// # Errors
-/// Those of [`each_in_upper`].
+/// Those of [`each_in_upper`]; and if two have the same number where layers have numbers of
+/// their own: a copy that keeps the one that it had in another subvolume.
 pub(super) fn numbers(
     store: &Directory,
     upper: &Directory,
-    numbered: bool,
+    How { numbered, directories }: How,
     spend: Spend<'_>,
 ) -> io::Result<Vec<(u64, u64)>> {
     let numbers = Mutex::new(Vec::new());
     each_in_upper(store, upper, spend, &|[_, store], entries, _| {
         let mut found = Vec::with_capacity(entries.len());
-        for entry in entries {
+        let of_directory = |entry: &&InUpper| entry.file_type == FileType::Directory;
+        for entry in entries.iter().filter(|entry| !numbered || directories || !of_directory(entry))
+        {
             let shown = match numbered {
                 false => Ok(entry.shown),
                 true => spend(1).map_err(too_large).and_then(|()| Ok(store.stat(&entry.name)?.ino)),
@@ -54,12 +66,22 @@ pub(super) fn numbers(
     let mut numbers = numbers.into_inner().unwrap_or_else(PoisonError::into_inner);
     numbers.sort_unstable();
     numbers.dedup_by_key(|(number, _)| *number);
+    if numbered {
+        let mut shown: Vec<u64> = numbers.iter().map(|&(_, shown)| shown).collect();
+        shown.sort_unstable();
+        if shown.windows(2).any(|two| two[0] == two[1]) {
+            return Err(io::Error::other(
+                "the overlay shows two files of its upper layer by one number",
+            ));
+        }
+    }
     Ok(numbers)
 }
 
 /// An entry of the upper layer that the overlay shows.
 pub(super) struct InUpper {
     pub(super) name: CString,
+    file_type: FileType,
     /// Its number there.
     number: u64,
     /// The number by which the directory of the overlay shows it.
@@ -176,7 +198,12 @@ impl<'a> Listing<'a> {
                 if entry.file_type == FileType::Directory {
                     directories.push(entry.name.to_owned());
                 }
-                entries.push(InUpper { name: entry.name.to_owned(), number: entry.ino, shown });
+                entries.push(InUpper {
+                    name: entry.name.to_owned(),
+                    file_type: entry.file_type,
+                    number: entry.ino,
+                    shown,
+                });
             }
         })?;
         (self.each)([&of_layer, &of_store], &entries, shown.len())?;
@@ -212,7 +239,8 @@ mod tests {
         let entries = (OPEN + 10 + 20 + 1) as u64;
         let list = |threads, numbered| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| numbers(&open(), &open(), numbered, &|_| Ok(())).unwrap())
+            let how = How { numbered, directories: true };
+            pool.install(|| numbers(&open(), &open(), how, &|_| Ok(())).unwrap())
         };
         let all = list(1, false);
         assert!([2, 3, 8].map(|threads| list(threads, false)).iter().all(|again| *again == all));
@@ -220,6 +248,8 @@ mod tests {
         assert_eq!(all.len() as u64, entries);
         assert!(all.iter().all(|(number, shown)| number == shown));
         assert!(all.is_sorted());
+        let how = How { numbered: true, directories: false };
+        assert_eq!(numbers(&open(), &open(), how, &|_| Ok(())).unwrap().len(), 1);
 
         let calls = Calls::unlimited(1);
         for (numbered, cost) in [(false, 0), (true, entries)] {
@@ -227,7 +257,8 @@ mod tests {
             let cost = cost + ENTRIES_A_DIRECTORY * entries;
             for left in [cost, cost - 1] {
                 calls.allow_half_a_walk(0, left);
-                let read = numbers(&open(), &open(), numbered, &|entries| calls.spend(entries));
+                let how = How { numbered, directories: true };
+                let read = numbers(&open(), &open(), how, &|entries| calls.spend(entries));
                 let said = read.map(|_| ()).map_err(|error| (error.kind(), error.to_string()));
                 let exceeded = Err((io::ErrorKind::QuotaExceeded, LARGE_UPPER.to_owned()));
                 assert_eq!(said, if left == cost { Ok(()) } else { exceeded }, "{numbered}");

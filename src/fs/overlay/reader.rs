@@ -27,9 +27,11 @@ const SYSTEMS: usize = 64;
 /// Bits of a file's number below those that stand for its layer, unless the kernel says it.
 const LAYER_BITS: u32 = 48;
 
-/// A file system of layers.
+/// A file system of layers; of btrfs a subvolume.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct System {
+    /// What those have in common that share their addresses on the disk.
+    pub(super) disk: u64,
     /// Whether the upper layer is in it.
     pub(super) upper: bool,
     /// What the overlay adds to the numbers of files in lower layers; `None` if there are none.
@@ -92,6 +94,8 @@ impl Upper {
 pub(super) struct Reader {
     /// Those with a reader, the upper layer's first.
     systems: Vec<(System, Box<dyn ExtentReader>)>,
+    /// The first of them on the disk of each.
+    disks: Vec<usize>,
     /// Whether some files are in layers of blocks alone, and whether the upper layer is one.
     blocks: bool,
     upper_of_blocks: bool,
@@ -135,12 +139,19 @@ impl Reader {
         added.sort_unstable();
         let apart = added.windows(2).all(|two| two[0].0 < two[1].0);
         let bits = added.iter().map(|&(added, _)| added.trailing_zeros()).min();
-        let bits = if own_directories { Some(LAYER_BITS) } else { bits };
+        let bits = bits.filter(|&bits| own_directories || bits < u64::BITS);
+        // What the kernel does not add is above these.
+        let room = bits.map_or(u64::MAX, |bits| 1 << bits.min(LAYER_BITS));
+        let disks = |(system, _): &(System, _)| {
+            read.iter().position(|(other, _): &(System, _)| other.disk == system.disk)
+        };
+        let disks = read.iter().filter_map(disks).collect();
         (apart && read.len() <= SYSTEMS).then(|| Self {
             blocks: own_directories || !of_blocks.is_empty(),
             upper_of_blocks: of_blocks.iter().any(|system| system.upper),
+            disks,
+            room,
             systems: read,
-            room: bits.and_then(|bits| 1u64.checked_shl(bits)).unwrap_or(u64::MAX),
             added,
             any_lower,
             list,
@@ -242,12 +253,20 @@ impl ExtentReader for Reader {
     }
 
     /// What lies in lower layers stays, whoever else holds it: other subvolumes matter to the
-    /// upper one.
+    /// upper one, but for those that are read as layers.
     fn subvolumes(&self) -> io::Result<Vec<Subvolume>> {
         let mut subvolumes = match self.upper_of_blocks {
             true => vec![Subvolume { id: self.own(), ..Subvolume::default() }],
             false => self.first().subvolumes()?,
         };
+        let other = |at: usize| self.disks[at] == 0 && at > 0;
+        let others: Vec<u64> = self
+            .readers()
+            .enumerate()
+            .filter(|(at, _)| other(*at))
+            .map(|(_, of)| of.own())
+            .collect();
+        subvolumes.retain(|subvolume| !others.contains(&subvolume.id));
         if self.any_lower {
             subvolumes.push(Subvolume { id: LOWER, lower: true, ..Subvolume::default() });
         }
@@ -256,7 +275,8 @@ impl ExtentReader for Reader {
 
     fn chunks(&self) -> io::Result<Vec<Chunk>> {
         let mut all = Vec::new();
-        for (system, reader) in self.readers().enumerate() {
+        let firsts = self.readers().enumerate().filter(|(at, _)| self.disks[*at] == *at);
+        for (system, reader) in firsts {
             let chunks = reader.chunks()?.into_iter();
             // What is beyond is of no extent.
             let within = chunks.filter(|chunk| chunk.start >> ADDRESS_BITS == 0);
@@ -298,7 +318,7 @@ impl ExtentReader for Reader {
             if last.0 != Some(number) {
                 last = (Some(number), system.shown(number, &upper));
             }
-            match apart(item, at) {
+            match apart(item, self.disks[at]) {
                 Ok(item) => each(last.1, item),
                 Err(error) => failed = Some(error),
             }
@@ -411,8 +431,9 @@ mod tests {
         Some(Box::new(Tree(items.to_vec(), Calls::unlimited(1))))
     }
 
+    /// Each on a disk of its own.
     fn system(upper: bool, added: Option<u64>) -> System {
-        System { upper, added }
+        System { disk: added.map_or(1, |added| added | 2), upper, added }
     }
 
     /// All that is shown, by number and address.

@@ -51,7 +51,7 @@ impl Overlay {
     }
 
     /// A report as JSON, with its exit status.
-    fn report(&self, env: &TestEnv, how: &str) -> (Value, i32) {
+    pub(super) fn report(&self, env: &TestEnv, how: &str) -> (Value, i32) {
         let at = self.at.to_str().unwrap();
         let args = ["--root", at, "--scan", "--extents", how, "report", "--all", "--json"];
         let ran = env.run(args);

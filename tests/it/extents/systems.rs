@@ -9,8 +9,9 @@ use crate::support::{TestEnv, du, have, root, run, skip};
 use nix_census::disk::Physical;
 use nix_census::fs::SizeIs;
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -155,7 +156,7 @@ impl Both {
         // Directories of XFS have blocks.
         let of = |id, name| {
             let metadata = fs::metadata(self.overlay.place(id, name)).unwrap();
-            std::os::unix::fs::MetadataExt::blocks(&metadata) * 512
+            metadata.blocks() * 512
         };
         let (tree, new, other) = (of(3, "tree"), of(5, "new"), of(6, "other"));
         [
@@ -284,34 +285,14 @@ fn compsize_says_the_same_of_both_layers() {
     assert_eq!(total["inline_size"], 0);
 }
 
-/// Layers that share extents are one file system to the kernel, and its numbers are not told
-/// apart; one that has no store is told apart nonetheless.
+/// A layer that has no store is of another file system, which makes numbers differ.
 #[test]
-fn several_subvolumes_of_one_btrfs_are_not_told_apart() {
+fn a_layer_without_a_store_is_a_layer_nonetheless() {
     let Some(btrfs) = super::btrfs(&[], "loop,compress=zstd") else { return };
-    btrfs.btrfs(&["subvolume", "create", "other"]);
-    let layers = [btrfs.at.join("upper"), btrfs.at.join("other/lower")];
-    filled(&layers[0], 2, "above", &random(65_536));
-    filled(&layers[1], 1, "below", &random(65_536));
-    btrfs.sync();
-    let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
-    let why = overlay.unknown();
-    assert!(why.contains("several subvolumes of one btrfs"), "{why}");
-    drop(overlay);
-    // Two of them below another file system.
-    let lower = ["one/lower", "two/lower"].map(|name| btrfs.at.join(name));
-    for (at, name) in lower.iter().zip(["one", "two"]) {
-        btrfs.btrfs(&["subvolume", "create", name]);
-        filled(at, 1, name, &random(65_536));
-    }
-    btrfs.sync();
     let env = TestEnv::new();
-    let layers = [env.join("upper"), lower[0].clone(), lower[1].clone()];
-    let Some(overlay) = Overlay::new(&env, &layers, ",xino=on") else { return };
-    assert!(!overlay.scan().knows_physical(), "{:?}", overlay.scan().physical);
-    drop(overlay);
     let layers = [btrfs.at.join("upper"), env.join("empty"), btrfs.at.join("lower")];
     filled(&layers[2], 1, "below", &random(32_768));
+    filled(&layers[0], 2, "above", &random(65_536));
     btrfs.sync();
     for options in [",xino=off", ",xino=on"] {
         let Some(overlay) = Overlay::new(&env, &layers, options) else { return };
@@ -321,5 +302,189 @@ fn several_subvolumes_of_one_btrfs_are_not_told_apart() {
         let Physical::Extents(extents) = &scan.physical else { panic!("{:?}", scan.physical) };
         assert_eq!(extents.physical_size(), 32_768 + 65_536 + 131_072);
         assert_eq!(freed(&scan, &[0, 1, 2]), 65_536 + 131_072, "{options}");
+    }
+}
+
+/// Twenty files with two names each, in a directory of a layer's store.
+fn linked(layer: &Path, id: i64, size: usize) {
+    let dir = place(layer, id, "linked");
+    fs::create_dir_all(&dir).unwrap();
+    for n in 0..20 {
+        fs::write(dir.join(format!("a{n}")), random(size)).unwrap();
+        fs::hard_link(dir.join(format!("a{n}")), dir.join(format!("b{n}"))).unwrap();
+    }
+}
+
+/// Numbers of the files with two names that [`linked`] made.
+fn numbers(layer: &Path, id: i64) -> BTreeSet<u64> {
+    let dir = fs::read_dir(place(layer, id, "linked")).unwrap();
+    dir.map(|entry| entry.unwrap().metadata().unwrap().ino()).collect()
+}
+
+/// `None` where the kernel does not say which subvolume of a btrfs a file is in.
+fn in_subvolumes() -> Option<FileSystem> {
+    let btrfs = super::btrfs(&[], "loop,compress=zstd")?;
+    let version = fs::read_to_string("/proc/sys/kernel/osrelease").unwrap();
+    let mut parts = version.split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    if (parts.next(), parts.next()) < (Some(6), Some(10)) {
+        skip("the kernel does not tell subvolumes apart on an overlay");
+        return None;
+    }
+    for name in ["below", "above"] {
+        btrfs.btrfs(&["subvolume", "create", name]);
+    }
+    Some(btrfs)
+}
+
+/// Files of both have the same numbers, and share extents.
+#[test]
+fn subvolumes_of_one_btrfs_are_told_apart() {
+    let Some(btrfs) = in_subvolumes() else { return };
+    let below = btrfs.at.join("below/lower");
+    filled(&below, 1, "alone", &random(200_000));
+    filled(&below, 3, "shared", &random(262_144));
+    linked(&below, 2, 8192);
+    btrfs.sync();
+    btrfs.btrfs(&["subvolume", "snapshot", "-r", "below", "snap"]);
+    let layers = [btrfs.at.join("above/upper"), btrfs.at.join("snap/lower")];
+    fs::create_dir_all(layers[0].join("nix/store")).unwrap();
+    reflink(&place(&layers[1], 3, "shared"), &place(&layers[0], 5, "clone"));
+    let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
+    linked(&overlay.at, 4, 16_384);
+    fs::write(overlay.place(6, "new"), random(131_072)).unwrap();
+    btrfs.sync();
+    let both = [numbers(&layers[0], 4), numbers(&layers[1], 2)];
+    assert!(both[0].intersection(&both[1]).count() > 0, "{both:?}");
+
+    let (report, status) = overlay.report(&btrfs.env, "auto");
+    assert_eq!(status, 0, "{report:#}");
+    let mut rows = report["paths"].as_array().unwrap().clone();
+    rows.sort_by_key(|row| row["path"].to_string());
+    let sizes = ["disk_size", "physical_size", "reclaimable_physical_size"];
+    let found: Vec<_> =
+        rows.iter().map(|row| sizes.map(|key| row[key].as_u64().unwrap())).collect();
+    let expected = [
+        [200_704, 200_704, 0],
+        [163_840, 163_840, 0],
+        [262_144, 262_144, 0],
+        [327_680, 327_680, 327_680],
+        [262_144, 262_144, 0],
+        [131_072, 131_072, 131_072],
+    ];
+    assert_eq!(found, expected);
+    let total = &report["total"];
+    assert_eq!(total["physical_size"], 200_704 + 163_840 + 262_144 + 327_680 + 131_072);
+    if have(&["compsize"]) {
+        let all = run(Command::new("compsize").arg("-b").args(&layers)).ok();
+        let line = all.lines().find(|line| line.starts_with("TOTAL")).unwrap();
+        let used = line.split_whitespace().nth(2).unwrap();
+        assert_eq!(total["physical_size"].to_string(), used, "{all}");
+    }
+    // What is below stays, in the subvolume of which the layer is a snapshot, too.
+    let scan = overlay.scan();
+    let Physical::Extents(extents) = &scan.physical else { panic!("{:?}", scan.physical) };
+    let mut holders: Vec<_> = extents.holders.iter().map(|of| (of.lower, &of.path[..])).collect();
+    holders.sort();
+    assert_eq!(holders, [(false, &b"below"[..]), (true, b"")]);
+    let foretold = freed(&scan, &[0, 1, 2, 3, 4, 5]);
+    let before = btrfs.used();
+    for (id, name) in
+        [(1, "alone"), (2, "linked"), (3, "shared"), (4, "linked"), (5, "clone"), (6, "new")]
+    {
+        run(Command::new("rm").arg("-rf").arg(overlay.place(id, name))).ok();
+    }
+    assert_eq!((before - btrfs.used(), foretold), (327_680 + 131_072, 327_680 + 131_072));
+}
+
+/// A copy keeps the number that it had in another subvolume: that may be one of the upper layer's
+/// own.
+#[test]
+fn copies_from_another_subvolume_are_told_apart_by_number() {
+    for apart in [true, false] {
+        let Some(btrfs) = in_subvolumes() else { return };
+        let layers = [btrfs.at.join("above/upper"), btrfs.at.join("below/lower")];
+        filled(&layers[1], 1, "below", &random(65_536));
+        linked(&layers[1], 2, 4096);
+        filled(&layers[1], 3, "copied", &random(262_144));
+        let burn = |at: &str, count| {
+            (0..count).for_each(|n| {
+                fs::write(btrfs.at.join(format!("{at}/burn{n}")), "").unwrap();
+            });
+        };
+        if apart {
+            burn("above", 200);
+        }
+        let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
+        let copied = overlay.place(3, "copied");
+        let many = overlay.place(4, "many");
+        fs::create_dir(&many).unwrap();
+        for n in 0..100 {
+            fs::write(many.join(n.to_string()), random(4096)).unwrap();
+        }
+        btrfs.sync();
+        let number = fs::metadata(&copied).unwrap().ino();
+        let all = fs::read_dir(place(&layers[0], 4, "many")).unwrap();
+        let same = all.filter(|file| file.as_ref().unwrap().metadata().unwrap().ino() == number);
+        assert_eq!(same.count() == 0, apart);
+        // It shares all of its extents.
+        fs::set_permissions(&copied, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(fs::metadata(&copied).unwrap().ino(), number);
+        btrfs.sync();
+        if !apart {
+            let (report, status) = overlay.report(&btrfs.env, "auto");
+            assert_eq!((status, &report["paths"][2]["physical_size"]), (3, &Value::Null));
+            assert!(report["warnings"].to_string().contains("by one number"), "{report:#}");
+            continue;
+        }
+        let sizes = || {
+            let scan = overlay.scan();
+            assert_eq!(scan.freed_sizes_are(), Some(SizeIs::Exact), "{:?}", scan.warnings);
+            [scan.extent_sizes(2).unwrap().physical_size, freed(&scan, &[2])]
+        };
+        assert_eq!(sizes(), [262_144, 0]);
+        fs::write(&copied, random(131_072)).unwrap();
+        btrfs.sync();
+        assert_eq!(sizes(), [131_072; 2]);
+        let before = btrfs.used();
+        fs::remove_file(&copied).unwrap();
+        assert_eq!(before - btrfs.used(), 131_072);
+    }
+}
+
+/// Below another file system, too, unless the kernel adds the same to the numbers of both.
+#[test]
+fn two_subvolumes_below_another_file_system() {
+    let Some(btrfs) = in_subvolumes() else { return };
+    let Some(above) = Layer::new("tmpfs") else { return };
+    let layers = ["below/lower", "above/lower"].map(|name| btrfs.at.join(name));
+    for (id, layer) in [(1, &layers[0]), (2, &layers[1])] {
+        linked(layer, id, 8192);
+    }
+    assert_eq!(numbers(&layers[0], 1), numbers(&layers[1], 2));
+    reflink(&place(&layers[0], 1, "linked").join("a0"), &place(&layers[1], 3, "clone"));
+    btrfs.sync();
+    let layers = [above.at().join("upper"), layers[0].clone(), layers[1].clone()];
+    for (options, known) in [(",xino=off", true), (",xino=on", false)] {
+        let Some(overlay) = Overlay::new(&btrfs.env, &layers, options) else { return };
+        fs::write(overlay.place(4, "new"), random(65_536)).unwrap();
+        if !known {
+            assert!(overlay.unknown().contains("not told apart"), "{}", overlay.unknown());
+            continue;
+        }
+        let scan = overlay.scan();
+        let Physical::Extents(extents) = &scan.physical else { panic!("{:?}", scan.physical) };
+        assert_eq!(extents.physical_size(), 2 * 163_840 + 65_536);
+        assert_eq!(freed(&scan, &[0, 1, 2, 3]), 65_536);
+        let sizes = [0, 1, 2, 3].map(|path| scan.extent_sizes(path).unwrap().physical_size);
+        assert_eq!(sizes, [163_840, 163_840, 8192, 65_536]);
+    }
+    // A copy of one would be shown with the subvolume of the upper layer, and the number that a
+    // file of the other may have.
+    let Some(other) = super::btrfs(&[], "loop") else { return };
+    for upper in [other.at.join("upper"), btrfs.at.join("above/upper")] {
+        let layers = [upper, layers[1].clone(), layers[2].clone()];
+        let Some(overlay) = Overlay::new(&btrfs.env, &layers, "") else { return };
+        fs::write(overlay.place(4, "new"), random(65_536)).unwrap();
+        assert!(overlay.unknown().contains("not told apart"), "{}", overlay.unknown());
     }
 }
