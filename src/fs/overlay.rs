@@ -66,7 +66,7 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
     let (mut proven, mut added) = (true, Vec::new());
     for at in 0..layers.len() {
         let verified = verify(store, &layers[..at], &layers[at], blocks)?;
-        proven &= verified.proven;
+        proven &= verified.proven || hides(&shown, &layers, at);
         added.push(verified.added);
     }
     let are_known = proven && layers.iter().any(|layer| !layer.upper);
@@ -332,6 +332,18 @@ fn verify(
     }
     let proven = shows > 0 || said(layer.is_shown(store, above))?;
     Ok(Verified { proven, added: added.flatten() })
+}
+
+/// Whether a layer hides something that one below has, by what stands for something deleted: a
+/// device, of which no store has any.
+fn hides(shown: &Names, layers: &[Layer], at: usize) -> bool {
+    let any_has = |layers: &[Layer], name| layers.iter().any(|of| of.names.contains_key(name));
+    layers[at].names.iter().any(|(name, (_, file_type))| {
+        *file_type == FileType::Other
+            && !shown.contains_key(name)
+            && !any_has(&layers[..at], name)
+            && any_has(&layers[at + 1..], name)
+    })
 }
 
 /// What was added to a number, if it may be something that stands for a layer.

@@ -355,6 +355,36 @@ fn layers_that_are_not_what_is_shown_are_not_believed() {
     assert_eq!((status, &report["paths"][0]["physical_size"]), (3, &Value::Null), "{report:#}");
 }
 
+/// A layer of which no file is shown is known by what it hides.
+#[test]
+fn a_layer_that_only_hides_is_what_hides() {
+    let env = TestEnv::new();
+    if !root() || !have(&["mount", "umount"]) {
+        return;
+    }
+    let layers = ["upper", "first", "hides", "lower"].map(|name| env.join(name));
+    filled(&layers[1], 3, "c", &random(500));
+    filled(&layers[3], 1, "a", &random(9000));
+    filled(&layers[3], 2, "b", &random(500));
+    let hide = |store: &Path, id, name| {
+        fs::create_dir_all(store.join("nix/store")).unwrap();
+        run(Command::new("mknod").arg(place(store, id, name)).args(["c", "0", "0"])).ok();
+    };
+    hide(&layers[2], 2, "b");
+    let Some(overlay) = Overlay::new(&env, &layers, "") else { return };
+    fs::write(overlay.place(4, "d"), random(500)).unwrap();
+    assert!(!overlay.place(2, "b").exists());
+    let scan = overlay.scan();
+    assert!(matches!(scan.physical, Physical::Blocks), "{:?}", scan.physical);
+    // What would hide something that is shown does not.
+    run(Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&layers[2])).ok();
+    let mount = Mount(layers[2].clone());
+    hide(&layers[2], 1, "a");
+    let why = overlay.unknown();
+    drop(mount);
+    assert!(why.contains("is found to compare") || why.contains("something covers"), "{why}");
+}
+
 /// All that lies in the store of the lower layer is above it too, but not all that is below.
 #[test]
 fn what_directories_of_two_layers_show_of_the_lower_one_is_compared() {
