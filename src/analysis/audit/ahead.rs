@@ -15,8 +15,10 @@ const SMALL: u64 = 1 << 20;
 /// counts as a block at least.
 const MOST: u64 = 256 << 20;
 const BLOCK: u64 = 4096;
-/// Files that lie deeper than this in a path are not read ahead, as each is found by its name.
+/// Files that lie deeper than this in a path, or in a directory with a longer name, are not read
+/// ahead, as each is found by its name.
 const DEEPEST: u32 = 64;
+const LONGEST: usize = 4096;
 
 /// Reads store paths ahead.
 pub(super) struct Ahead<'f> {
@@ -108,6 +110,9 @@ impl Visitor for Small {
             return;
         }
         let place = directory.relative_path();
+        if place.len() > LONGEST {
+            return;
+        }
         for entry in entries {
             let EntryStat::Stat(stat) = entry.stat else { continue };
             // One thread walks.
@@ -148,6 +153,7 @@ mod tests {
             file("/store/a/limit".to_owned(), SMALL as usize),
             file("/store/a/large".to_owned(), SMALL as usize + 1),
             file("/store/b".to_owned(), 100),
+            file(format!("/store/a/{}small", format!("{}/", "long".repeat(60)).repeat(20)), 100),
         ];
         all.extend((0..300).map(|n| file(format!("/store/many/{n}"), SMALL as usize)));
         let files = StoreFiles::open(&Tree::memory(all), "/store".as_ref()).unwrap();
