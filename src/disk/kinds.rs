@@ -173,6 +173,13 @@ impl KindScan {
         self.names[start..].iter().take_while(move |&&(of, _)| of == path).map(|&(_, name)| name)
     }
 
+    /// The kind of a name that an inode with several has in a path.
+    pub(super) fn kind_of(&self, path: u32, inode: u32) -> Option<FileKind> {
+        let of = |&(path, SharedName { inode, .. }): &(u32, SharedName)| (path, inode);
+        let at = self.names.partition_point(|name| of(name) < (path, inode));
+        self.names.get(at).filter(|name| of(name) == (path, inode)).map(|(_, name)| name.kind)
+    }
+
     /// The files of a path that have no other name, where extents are known by inode.
     pub(crate) fn files(&self, path: u32) -> impl Iterator<Item = FileOfKind> + Clone + '_ {
         let start = self.files.partition_point(|&(of, _)| of < path);

@@ -179,8 +179,7 @@ fn new_singles<'a>(
 ) -> impl Iterator<Item = (u32, Single)> + 'a {
     taken.singles.iter().map(move |&(path, number)| {
         let old = taken.paths[path as usize];
-        let name = old.and_then(|old| kinds.names(old).find(|name| name.inode == number));
-        let kind = name.map_or(FileKind::Other, |name| name.kind);
+        let kind = old.and_then(|old| kinds.kind_of(old, number)).unwrap_or(FileKind::Other);
         let inode = &before.scan.inodes[number as usize];
         (path, Single::new(inode.ino, inode.disk_size(), kind))
     })
