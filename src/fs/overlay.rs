@@ -63,12 +63,18 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
         }
     }
     let blocks = layers.iter().all(|layer| matches!(layer.beneath, LayerBeneath::Blocks));
-    let (mut proven, mut added) = (true, Vec::new());
-    for at in 0..layers.len() {
-        let verified = verify(store, &layers[..at], &layers[at], blocks)?;
-        proven &= verified.proven || hides(&shown, &layers, at);
-        added.push(verified.added);
-    }
+    let verified = |at: usize| verify(store, &layers[..at], &layers[at], blocks);
+    let verified = (0..layers.len()).map(verified).collect::<Result<Vec<_>, _>>()?;
+    // Whether a layer of which nothing is found shows nothing, or its file system is known anyhow.
+    let known = |at: usize| {
+        let same = |layer: &Layer| layer.stat.dev == layers[at].stat.dev;
+        let mut all = layers.iter().zip(&verified);
+        blocks
+            || verified[at].whole
+            || all.any(|(layer, of)| same(layer) && (layer.upper || of.added.is_some()))
+    };
+    let is_proven = |at: usize| (verified[at].proven || hides(&shown, &layers, at)) && known(at);
+    let proven = (0..layers.len()).all(is_proven);
     let are_known = proven && layers.iter().any(|layer| !layer.upper);
     // What is all in the upper layer needs no other.
     if !layers.is_empty() && !are_known && !above::find(store)?.all {
@@ -83,6 +89,7 @@ fn ask(store: &Directory) -> Result<ExtentSource, String> {
     if options.metacopy {
         return Err("it may have files whose contents are in a layer below (metacopy)".to_owned());
     }
+    let added: Vec<_> = verified.iter().map(|verified| verified.added).collect();
     read_all(store, layers, &added)
 }
 
@@ -174,7 +181,8 @@ fn are_apart(systems: &[(System, Shows)], of_btrfs: bool) -> Result<(), String> 
         if others.is_empty() {
             continue;
         }
-        if !system.upper && system.added == Some(0) {
+        let same = |other: &System| other.upper || other.added == Some(0);
+        if !system.upper && system.added == Some(0) && others.iter().any(|(_, other)| same(other)) {
             return Err("they are in several subvolumes of one btrfs, whose files have the same \
                         numbers (Linux tells them apart since 6.10)"
                 .to_owned());
@@ -297,6 +305,9 @@ struct Verified {
     proven: bool,
     /// What the overlay adds to the numbers of its files, where that was found: of a lower layer.
     added: Option<u64>,
+    /// Whether all of it was looked at that may be a file which the overlay shows, unless one was
+    /// found.
+    whole: bool,
 }
 
 /// Compares some files of a layer of which those above have none by that name with what the
@@ -311,7 +322,7 @@ fn verify(
     // Those first that are in no layer above.
     let hidden = |name: &[u8]| above.iter().any(|layer| layer.names.contains_key(name));
     names.sort_by_key(|&(name, _)| (hidden(name), name));
-    let mut search = Search { store, above, layer, looks: 0 };
+    let mut search = Search { store, above, layer, looks: 0, whole: true };
     let (mut shows, mut added) = (0, None);
     for (at, (name, (_, file_type))) in names.into_iter().enumerate() {
         if shows == ENOUGH || shows > 0 && at >= SAMPLES {
@@ -331,7 +342,7 @@ fn verify(
         }
     }
     let proven = shows > 0 || said(layer.is_shown(store, above))?;
-    Ok(Verified { proven, added: added.flatten() })
+    Ok(Verified { proven, added: added.flatten(), whole: search.whole })
 }
 
 /// Whether a layer hides something that one below has, by what stands for something deleted: a
@@ -361,6 +372,8 @@ struct Search<'a> {
     layer: &'a Layer,
     /// At how many entries was looked.
     looks: usize,
+    /// Whether none was left out.
+    whole: bool,
 }
 
 impl Search<'_> {
@@ -375,6 +388,7 @@ impl Search<'_> {
         let mut entries = vec![(file_type, name.to_vec())];
         while let Some((file_type, path)) = entries.pop() {
             if self.looks == most {
+                self.whole = false;
                 break;
             }
             self.looks += 1;

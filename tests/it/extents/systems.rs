@@ -305,6 +305,40 @@ fn a_layer_without_a_store_is_a_layer_nonetheless() {
     }
 }
 
+/// What hides something is a layer, but not one that shows nothing, unless all of it was looked at.
+#[test]
+fn a_file_that_is_not_found_may_be_shown_nonetheless() {
+    let Some(btrfs) = super::btrfs(&[], "loop,compress=zstd") else { return };
+    let Some(other) = Layer::new("tmpfs") else { return };
+    let layers = [other.at().join("upper"), btrfs.at.join("lower"), other.at().join("lower")];
+    filled(&layers[2], 1, "hidden", &random(4096));
+    filled(&layers[2], 2, "shown", &random(4096));
+    fs::create_dir_all(layers[1].join("nix/store")).unwrap();
+    let hides = place(&layers[1], 1, "hidden");
+    run(Command::new("mknod").arg(hides).args(["c", "0", "0"])).ok();
+    let deep = place(&layers[1], 3, "deep");
+    let directories = |numbers: std::ops::Range<u32>| {
+        numbers.for_each(|n| fs::create_dir_all(deep.join(format!("{n:0>3}"))).unwrap());
+    };
+    directories(0..100);
+    fs::write(deep.join("099/zeros"), zeros(1 << 20)).unwrap();
+    btrfs.sync();
+    let overlay = || Overlay::new(&btrfs.env, &layers, ",xino=off");
+    let Some(found) = overlay() else { return };
+    let physical = found.scan().extent_sizes(1).unwrap().physical_size;
+    assert!(physical < 100_000, "{physical}");
+    drop(found);
+    fs::rename(deep.join("099/zeros"), deep.join("zeros")).unwrap();
+    directories(100..400);
+    fs::rename(deep.join("zeros"), deep.join("399/zeros")).unwrap();
+    let Some(overlay) = overlay() else { return };
+    let why = overlay.unknown();
+    assert!(why.contains("is found to compare"), "{why}");
+    // Nothing of it is shown.
+    fs::remove_dir_all(overlay.place(3, "deep")).unwrap();
+    assert!(matches!(overlay.scan().physical, Physical::Blocks));
+}
+
 /// Twenty files with two names each, in a directory of a layer's store.
 fn linked(layer: &Path, id: i64, size: usize) {
     let dir = place(layer, id, "linked");
@@ -394,6 +428,30 @@ fn subvolumes_of_one_btrfs_are_told_apart() {
         run(Command::new("rm").arg("-rf").arg(overlay.place(id, name))).ok();
     }
     assert_eq!((before - btrfs.used(), foretold), (327_680 + 131_072, 327_680 + 131_072));
+}
+
+/// Without an upper layer the files of one keep their numbers.
+#[test]
+fn two_subvolumes_may_be_all_there_is() {
+    let Some(btrfs) = in_subvolumes() else { return };
+    let layers = ["below/lower", "above/lower"].map(|name| btrfs.at.join(name));
+    for (id, layer) in [(1, &layers[0]), (2, &layers[1])] {
+        linked(layer, id, 8192);
+    }
+    assert_eq!(numbers(&layers[0], 1), numbers(&layers[1], 2));
+    reflink(&place(&layers[0], 1, "linked").join("a0"), &place(&layers[1], 3, "clone"));
+    btrfs.sync();
+    let at = btrfs.env.join("merged");
+    fs::create_dir(&at).unwrap();
+    let options = format!("lowerdir={}:{}", layers[0].display(), layers[1].display());
+    run(Command::new("mount").args(["-t", "overlay", "none", "-o", &options]).arg(&at)).ok();
+    let _mount = Mount(at.clone());
+    let scan = scan(&at.join("nix/store"));
+    let Physical::Extents(extents) = &scan.physical else { panic!("{:?}", scan.physical) };
+    assert_eq!(extents.physical_size(), 2 * 163_840);
+    let sizes = [0, 1, 2].map(|path| scan.extent_sizes(path).unwrap().physical_size);
+    assert_eq!(sizes, [163_840, 163_840, 8192]);
+    assert_eq!(freed(&scan, &[0, 1, 2]), 0);
 }
 
 /// A copy keeps the number that it had in another subvolume: that may be one of the upper layer's
