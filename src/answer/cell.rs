@@ -1,7 +1,8 @@
 //! Cells: the values of a document, each printed by every format in its way.
 
 use std::borrow::Cow;
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
+use std::sync::Arc;
 
 /// Names store paths that an answer holds by number, on several threads at once.
 pub trait PathNames: Debug + Sync {
@@ -49,6 +50,39 @@ pub enum Cell<'a> {
     Cells(Vec<Cell<'a>>),
     /// People read the text, machines the cell.
     Both(Cow<'a, str>, Box<Cell<'a>>),
+    /// People read the text, machines the cells, which are made only if they are printed.
+    BothLater(Cow<'a, str>, LaterCells<'a>),
+}
+
+/// Cells that are made when they are asked for.
+#[derive(Clone)]
+pub struct LaterCells<'a> {
+    count: usize,
+    // Of owned ones: cells that borrow would tie all answers to one lifetime.
+    cells: Arc<dyn Fn() -> Vec<Cell<'static>> + Send + Sync + 'a>,
+}
+
+impl<'a> LaterCells<'a> {
+    /// So many cells, made so.
+    pub fn new(count: usize, cells: impl Fn() -> Vec<Cell<'static>> + Send + Sync + 'a) -> Self {
+        Self { count, cells: Arc::new(cells) }
+    }
+
+    /// How many they are.
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// They, as [`Cell::Cells`].
+    pub fn make(&self) -> Cell<'static> {
+        Cell::Cells((self.cells)())
+    }
+}
+
+impl Debug for LaterCells<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LaterCells").field("count", &self.count).finish_non_exhaustive()
+    }
 }
 
 impl<'a> Cell<'a> {

@@ -35,6 +35,7 @@ impl ColumnType {
         match (self, cell) {
             (_, Cell::Missing) => true,
             (_, Cell::Both(_, cell)) => self.fits(cell),
+            (_, Cell::BothLater(_, cells)) => self.fits(&cells.make()),
             (Self::Size, Cell::Size(_))
             | (Self::Change, Cell::Change(_))
             | (Self::Count, Cell::Count(_))

@@ -15,7 +15,7 @@ pub(crate) mod page;
 mod rows;
 pub mod selection;
 
-pub use cell::{Cell, Field, PathNames};
+pub use cell::{Cell, Field, LaterCells, PathNames};
 pub use check::{Check, CheckStatus};
 pub use column::{Column, ColumnType};
 pub use fields::field_type;

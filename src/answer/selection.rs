@@ -305,6 +305,7 @@ fn number(cell: &Cell<'_>) -> Option<i128> {
         Cell::StorePaths(_, list) => Some(list.len() as i128),
         Cell::Cells(list) => Some(list.len() as i128),
         Cell::Both(_, cell) => number(cell),
+        Cell::BothLater(_, cells) => Some(cells.count() as i128),
         _ => None,
     }
 }
@@ -374,6 +375,7 @@ impl Filter {
         match cell {
             Cell::Cells(cells) => cells.iter().filter_map(|cell| self.rank_cell(cell)).min(),
             Cell::Both(_, cell) => self.rank_cell(cell),
+            Cell::BothLater(_, cells) => self.rank_cell(&cells.make()),
             Cell::Paths(names) => names.iter().filter_map(|name| self.rank(name)).min(),
             cell => self.rank(&text(cell)),
         }

@@ -63,6 +63,7 @@ fn field(cell: &Cell<'_>) -> String {
         Cell::Arguments(_) => return show_with(cell, &style, false),
         Cell::Bool(b) => b.to_string(),
         Cell::Both(_, cell) => return field(cell),
+        Cell::BothLater(_, cells) => return field(&cells.make()),
         Cell::Text(t) => escape(t.as_bytes()),
         _ => show_with(cell, &style, false),
     };

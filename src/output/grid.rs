@@ -14,6 +14,10 @@ use std::io::{self, Write};
 /// Columns between columns.
 const GAP: usize = 2;
 
+/// Blanks to be written at once, and the room that most lines need.
+const BLANKS: &str = "                                                                ";
+const LINE: usize = 256;
+
 /// The least that is left of a name, and of another text, before a column is
 /// left out for it.
 const NAME: usize = 24;
@@ -335,7 +339,7 @@ fn line<'s>(
     style: &Style,
     text: impl Fn(&'s Strip) -> (Cow<'s, str>, Tone),
 ) -> String {
-    let mut line = String::new();
+    let mut line = String::with_capacity(LINE);
     // Blanks are written only before what follows them.
     let mut blanks = 0;
     for (i, strip) in strips.iter().enumerate() {
@@ -351,7 +355,12 @@ fn line<'s>(
         let pad =
             if last && !strip.right { 0 } else { strip.width.saturating_sub(columns_of(text)) };
         let (left, right) = if strip.right { (pad, 0) } else { (0, pad) };
-        line.extend(std::iter::repeat_n(' ', blanks + left));
+        let mut left = blanks + left;
+        while left > 0 {
+            let now = left.min(BLANKS.len());
+            line.push_str(&BLANKS[..now]);
+            left -= now;
+        }
         style.paint_in(&mut line, text, tone);
         blanks = right;
     }

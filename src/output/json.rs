@@ -115,6 +115,7 @@ impl Json<'_> {
             }
             Cell::Record(all) => return self.record(all.iter().map(|(key, cell)| (*key, cell))),
             Cell::Both(_, cell) => return self.cell(cell),
+            Cell::BothLater(_, cells) => return self.cell(&cells.make()),
             Cell::Cells(cells) => return self.list(cells, |json, cell| json.cell(cell)),
         }
         Ok(())

@@ -153,7 +153,7 @@ pub(super) fn show_with(cell: &Cell<'_>, style: &Style, grouped: bool) -> String
             let pairs: Vec<_> = r.iter().map(|(k, c)| format!("{k}={}", deep(c))).collect();
             pairs.join(" ")
         }
-        Cell::Both(text, _) => escape(text.as_bytes()),
+        Cell::Both(text, _) | Cell::BothLater(text, _) => escape(text.as_bytes()),
         Cell::Cells(c) => c.iter().map(deep).collect::<Vec<_>>().join("; "),
     }
 }

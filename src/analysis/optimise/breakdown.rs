@@ -117,7 +117,7 @@ pub struct Breakdown {
     pub by_package: Vec<OwnerSaving>,
     /// The same by pair: whose file is kept for whose.
     pub by_pair: Vec<PairSaving>,
-    /// Which files those pairs have in common, largest saving first.
+    /// Which files those pairs have in common, in no order.
     pub(crate) pair_files: Vec<PairFiles>,
     /// Of each kind that saves, largest first.
     pub by_kind: Vec<KindSaving>,
@@ -403,7 +403,7 @@ fn groups(
     let mut listed: Vec<u32> = (0..by_class.len() as u32)
         .filter(|&class| by_class[class as usize].files_linked > 0 && size(class) >= min_size)
         .collect();
-    listed.sort_by_key(|&class| {
+    listed.sort_by_cached_key(|&class| {
         (by_class[class as usize].order(), entries.row(class).first().copied())
     });
     listed.truncate(limit);

@@ -2,7 +2,7 @@
 
 use super::{AnyOrder, Flavour, Group, NixRule, Optimise, OwnerSaving, Range, Saving, Stop};
 use crate::analysis::physical;
-use crate::answer::{Cell, Column, Document, Field, Head, Section};
+use crate::answer::{Cell, Column, Document, Field, Head, LaterCells, Section};
 use crate::census::{Census, PathIndex};
 use crate::fs::SizeIs;
 use crate::store::without_hash_part;
@@ -390,7 +390,7 @@ impl Optimise {
         key: &'static str,
         title: &'static str,
         owners: &'a [OwnerSaving],
-        name: impl Fn(u32) -> String + Sync + 'a,
+        name: impl Fn(u32) -> String + Copy + Send + Sync + 'a,
         label: impl Fn(u32) -> &'a str + Sync + 'a,
     ) -> Section<'a> {
         let by_path = key == "by_path";
@@ -403,13 +403,14 @@ impl Optimise {
             if by_path { Column::path(own) } else { Column::text(own).rank(0).named() },
             Column::records("shared_with").titled("shared with").rank(3),
         ]);
-        let row = move |of: &OwnerSaving| {
+        let row = move |of: &'a OwnerSaving| {
             let mut row = self.saving_cells(&of.saving);
-            let partners = of.shared_with.iter();
-            let record = |&(path, size): &(u32, u64)| {
+            let partners = &of.shared_with;
+            let record = move |&(path, size): &(u32, u64)| {
                 Cell::Record(vec![(own, Cell::text(name(path))), ("disk_size", Cell::Size(size))])
             };
-            let shown = partners.clone().take(NAMED).map(|&(path, size)| {
+            let records = move || partners.iter().map(record).collect();
+            let shown = partners.iter().take(NAMED).map(|&(path, size)| {
                 let other = match path == of.path {
                     true => "itself",
                     false => label(path),
@@ -417,7 +418,7 @@ impl Optimise {
                 format!("{other} {}", format_size(size, Units::Binary))
             });
             let mut mostly = shown.collect::<Vec<_>>().join(", ");
-            if let Some(more @ 1..) = of.shared_with.len().checked_sub(NAMED) {
+            if let Some(more @ 1..) = partners.len().checked_sub(NAMED) {
                 mostly.push_str(&format!(", {more} more"));
             }
             row.extend([
@@ -425,7 +426,7 @@ impl Optimise {
                 Cell::Size(of.also_elsewhere),
                 Cell::Count(of.paths),
                 Cell::text(name(of.path)),
-                Cell::Both(mostly.into(), Box::new(Cell::Cells(partners.map(record).collect()))),
+                Cell::BothLater(mostly.into(), LaterCells::new(partners.len(), records)),
             ]);
             row
         };

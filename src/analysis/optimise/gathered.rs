@@ -146,19 +146,24 @@ impl GatheredTree {
     /// The name of an entry below the store directory, put into `out`.
     pub(super) fn name(&self, entry: u32, out: &mut Vec<u8>) {
         out.clear();
-        // From the end to the start, then turned around.
-        let mut at = entry;
-        let mut directory = self.directory_of(entry);
-        loop {
-            out.extend(self.base_name(at).iter().rev());
-            if directory == 0 {
-                break;
-            }
-            out.push(b'/');
-            let place = self.place(directory);
-            (at, directory) = (place.entry, place.parent);
+        let length = self.way_up(entry).map(|name| name.len() + 1).sum::<usize>();
+        out.resize(length.saturating_sub(1), b'/');
+        // From the end to the start.
+        let mut end = out.len();
+        for name in self.way_up(entry) {
+            out[end - name.len()..end].copy_from_slice(name);
+            end = end.saturating_sub(name.len() + 1);
         }
-        out.reverse();
+    }
+
+    /// The names of an entry and the directories above it, below the store directory.
+    fn way_up(&self, entry: u32) -> impl Iterator<Item = &[u8]> {
+        let first = Some((entry, self.directory_of(entry)));
+        let above = |&(_, directory): &(u32, u32)| {
+            let place = (directory != 0).then(|| self.place(directory))?;
+            Some((place.entry, place.parent))
+        };
+        std::iter::successors(first, above).map(|(entry, _)| self.base_name(entry))
     }
 
     /// A tree of nothing but these names, each an inode of its own.

@@ -30,7 +30,9 @@ impl Optimise {
         let Breakdown { by_pair, pair_files, .. } = &self.breakdown;
         let (pairs, rest) = by_pair.split_at(named.min(by_pair.len()));
         let of_named = pair_files.iter().filter(|of| (of.pair as usize) < pairs.len());
-        let files: Vec<&PairFiles> = of_named.take(named).collect();
+        let mut files: Vec<&PairFiles> = of_named.collect();
+        files.sort_unstable_by_key(|of| of.order());
+        files.truncate(named);
         // The packages of the pairs, by the path that stands for each.
         let mut packages: Vec<u32> =
             pairs.iter().flat_map(|pair| [Some(pair.path), pair.kept]).flatten().collect();

@@ -54,6 +54,13 @@ pub(crate) struct PairFiles {
     pub(super) saving: Saving,
 }
 
+impl PairFiles {
+    /// Larger savings come first.
+    pub(super) fn order(&self) -> impl Ord + use<> {
+        (self.saving.order(), Reverse(self.size), self.pair, self.entry)
+    }
+}
+
 impl Replacements {
     pub(super) fn add(&mut self, event: Event) {
         if let Event::Replaced { path, inode, kept, last } = event {
@@ -62,7 +69,7 @@ impl Replacements {
     }
 
     /// The pairs, the largest saving first, and the files of each that save most:
-    /// at most `limit` of both. `package_of` is the package of each path.
+    /// at most `limit` of both, the files in no order. `package_of` is the package of each path.
     pub(super) fn finish(
         &self,
         tree: &GatheredTree,
@@ -110,8 +117,11 @@ impl Replacements {
                 Some(PairFiles { pair: *place.get(&pair)?, entry, size, saving })
             })
             .collect();
-        files.sort_unstable_by_key(|of| (of.saving.order(), Reverse(of.size), of.pair, of.entry));
-        files.truncate(limit);
+        // Only pages need them in order.
+        if files.len() > limit {
+            files.sort_unstable_by_key(PairFiles::order);
+            files.truncate(limit);
+        }
         (listed.into_iter().map(|(_, pair)| pair).collect(), files)
     }
 }
