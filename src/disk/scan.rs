@@ -21,6 +21,7 @@ use super::usage::Usage;
 use super::walk::{Listed, Top};
 use crate::fs::{Capacity, ExtentSource, StoreFiles, UpperSource};
 use crate::graph::{Node, Rows};
+use crate::text::format_count;
 use crate::warning::{WarningKind, Warnings};
 
 /// How to scan.
@@ -106,9 +107,7 @@ impl DiskScan {
 
     /// How many names of each inode were met, in paths and in `.links`.
     pub(super) fn count_names(&self) -> Vec<u32> {
-        let mut names: Vec<u32> = self.inodes.iter().map(Inode::links).collect();
-        self.names.iter().flatten().for_each(|&inode| names[inode as usize] += 1);
-        names
+        count_names(&self.inodes, &self.names)
     }
 
     /// Whether each inode has names that were not met, neither in paths nor in `.links`.
@@ -339,6 +338,7 @@ impl Scanned<'_> {
             extents::physical(files, source, options.extents, &met, progress, &mut warnings)
         });
         warn_of_missing(files, asked, &usages, &mut warnings);
+        warn_of_merged(files, &inodes, &names, &mut warnings);
         warnings.sort();
         let all = asked.iter().map(AsRef::as_ref).chain(self.others.iter().map(|of| &*of.name));
         let all = all.zip(usages.iter().map(Usage::private));
@@ -403,6 +403,31 @@ fn warn_of_missing<N: AsRef<[u8]>>(
             warnings.push(WarningKind::MissingPath, path, "valid, but not on disk");
         }
     }
+}
+
+/// Warns of inodes that overlayfs shows as one, as far as their names tell: those of several
+/// subvolumes of one btrfs have the same numbers.
+fn warn_of_merged(files: &StoreFiles, inodes: &[Inode], names: &Rows, warnings: &mut Warnings) {
+    let facts = files.facts();
+    // What is mounted twice is met by more names than it has.
+    if !facts.copies_up || facts.mounts_below != Some(false) {
+        return;
+    }
+    let met = count_names(inodes, names);
+    let merged = inodes.iter().zip(met).filter(|(inode, met)| *met > inode.nlink).count() as u64;
+    if merged > 0 {
+        let message = format!(
+            "overlayfs shows several inodes as one: {} with more names than links",
+            format_count(merged)
+        );
+        warnings.push(WarningKind::Uncertain, files.path_of(b""), message);
+    }
+}
+
+fn count_names(inodes: &[Inode], names: &Rows) -> Vec<u32> {
+    let mut met: Vec<u32> = inodes.iter().map(Inode::links).collect();
+    names.iter().flatten().for_each(|&inode| met[inode as usize] += 1);
+    met
 }
 
 /// Adds to each path what its inodes with several names cost, each once.

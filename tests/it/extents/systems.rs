@@ -509,6 +509,28 @@ fn copies_from_another_subvolume_are_told_apart_by_number() {
     }
 }
 
+/// Nothing tells them apart where the copies have several names: that is said.
+#[test]
+fn several_inodes_that_are_shown_as_one_are_said() {
+    for same in [false, true] {
+        let Some(btrfs) = in_subvolumes() else { return };
+        let layers = [btrfs.at.join("above/upper"), btrfs.at.join("below/lower")];
+        linked(&layers[1], 1, 8192);
+        let Some(overlay) = Overlay::new(&btrfs.env, &layers, ",index=on") else { return };
+        linked(&overlay.at, 2, 16_384);
+        let files = |id| {
+            fs::read_dir(overlay.place(id, "linked")).unwrap().map(|file| file.unwrap().path())
+        };
+        for file in files(1).filter(|_| same) {
+            fs::set_permissions(file, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        btrfs.sync();
+        let (report, status) = overlay.report(&btrfs.env, "auto");
+        let said = report["warnings"].to_string().contains("shows several inodes as one");
+        assert_eq!((said, status), (same, if same { 3 } else { 0 }), "{report:#}");
+    }
+}
+
 /// Below another file system, too, unless the kernel adds the same to the numbers of both.
 #[test]
 fn two_subvolumes_below_another_file_system() {
