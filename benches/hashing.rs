@@ -6,12 +6,11 @@
 //! With `--read` it first reads all files below a directory, and does nothing with them:
 //! that and the hashing is what no audit can do without.
 
-use rayon::Scope;
-use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
+mod tree;
+
+use rustix::fs::{FileType, OFlags};
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
-use std::os::fd::{AsFd, OwnedFd};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -69,47 +68,22 @@ fn main() {
 
 /// Reads all regular files below a directory.
 fn read_all(directory: &CStr, threads: usize) {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
-    let directory = open(CWD, directory, OFlags::DIRECTORY);
-    pool.scope(|scope| read_directory(scope, directory));
-}
-
-fn open(at: impl AsFd, name: &CStr, more: OFlags) -> OwnedFd {
-    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
-    rustix::fs::openat(at, name, flags, Mode::empty()).expect("a file that can be read")
-}
-
-fn read_directory(scope: &Scope<'_>, directory: OwnedFd) {
     thread_local! {
         static BUFFER: RefCell<Vec<u8>> = RefCell::new(vec![0; BLOCKS * 64]);
     }
-    let directory = Arc::new(directory);
-    let mut buffer = Vec::with_capacity(32 * 1024);
-    let mut raw = RawDir::new(&*directory, buffer.spare_capacity_mut());
-    while let Some(entry) = raw.next() {
-        let entry = entry.expect("entries");
-        let name = entry.file_name();
-        if name == c"." || name == c".." {
-            continue;
+    tree::each_entry(directory, threads, &|directory, name, file_type| {
+        if file_type != FileType::RegularFile {
+            return;
         }
-        if entry.file_type() == FileType::Directory {
-            let (above, name) = (Arc::clone(&directory), name.to_owned());
-            scope.spawn(move |scope| {
-                let below = open(&*above, &name, OFlags::DIRECTORY);
-                drop(above);
-                read_directory(scope, below);
-            });
-        } else if entry.file_type() == FileType::RegularFile {
-            let file = open(&*directory, name, OFlags::empty());
-            let mut left = rustix::fs::fstat(&file).expect("an open file").st_size;
-            BUFFER.with_borrow_mut(|buffer| {
-                while left > 0 {
-                    match rustix::io::read(&file, &mut buffer[..]).expect("a file that is read") {
-                        0 => break,
-                        read => left -= read as i64,
-                    }
+        let file = tree::open(directory, name, OFlags::empty());
+        let mut left = rustix::fs::fstat(&file).expect("an open file").st_size;
+        BUFFER.with_borrow_mut(|buffer| {
+            while left > 0 {
+                match rustix::io::read(&file, &mut buffer[..]).expect("a file that is read") {
+                    0 => break,
+                    read => left -= read as i64,
                 }
-            });
-        }
-    }
+            }
+        });
+    });
 }
