@@ -335,27 +335,10 @@ mod tests {
     use crate::census::{Census, Examine};
     use crate::disk::{DiskScan, Extents, Overlay, Physical};
     use crate::fs::SizeIs;
-    use crate::graph::Rows;
     use crate::output::{Format, Style, write};
-    use crate::warning::Warnings;
 
     fn census(physical: Physical, overlay: Overlay) -> Census {
-        let scan = DiskScan {
-            usages: Vec::new(),
-            others: Vec::new(),
-            inodes: Vec::new(),
-            devices: vec![0],
-            names: Rows::default(),
-            links: None,
-            store_directory_disk_size: 0,
-            capacity: None,
-            physical,
-            overlay,
-            use_case_hack: false,
-            entries: 0,
-            stat_calls: 0,
-            warnings: Warnings::new(),
-        };
+        let scan = DiskScan { physical, overlay, ..DiskScan::empty() };
         let catalog = Builder::new("/nix/store").finish().unwrap();
         Census::new(catalog, &Examine::All, Some(scan)).unwrap()
     }

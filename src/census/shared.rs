@@ -208,9 +208,8 @@ impl<'r, T: Default> Classes<'r, T> {
 mod tests {
     use crate::catalog::{Builder, Record};
     use crate::census::{Census, Examine};
-    use crate::disk::{DiskScan, Overlay, Physical, Usage};
+    use crate::disk::{DiskScan, Usage};
     use crate::graph::Rows;
-    use crate::warning::Warnings;
 
     #[test]
     fn sums_that_do_not_fit_stop_at_the_largest_number_and_are_warned_of() {
@@ -226,19 +225,8 @@ mod tests {
             let usage = Usage { private_apparent_size: apparent_size, ..Usage::default() };
             let scan = DiskScan {
                 usages: vec![usage; 3],
-                others: Vec::new(),
-                inodes: Vec::new(),
-                devices: vec![0],
                 names: Rows::from_lists(&[[0u32; 0]; 3]),
-                links: None,
-                store_directory_disk_size: 0,
-                capacity: None,
-                physical: Physical::Blocks,
-                overlay: Overlay::No,
-                use_case_hack: false,
-                entries: 0,
-                stat_calls: 0,
-                warnings: Warnings::new(),
+                ..DiskScan::empty()
             };
             Census::new(builder.finish().unwrap(), &Examine::All, Some(scan)).unwrap()
         };

@@ -79,6 +79,27 @@ pub struct DiskScan {
 }
 
 impl DiskScan {
+    /// One that met nothing.
+    #[cfg(test)]
+    pub(crate) fn empty() -> Self {
+        Self {
+            usages: Vec::new(),
+            others: Vec::new(),
+            inodes: Vec::new(),
+            devices: vec![0],
+            names: Rows::default(),
+            links: None,
+            store_directory_disk_size: 0,
+            capacity: None,
+            physical: Physical::Blocks,
+            overlay: Overlay::No,
+            use_case_hack: false,
+            entries: 0,
+            stat_calls: 0,
+            warnings: Warnings::new(),
+        }
+    }
+
     /// Whether every sum of sizes fits in 64 bits, even if each name of an inode
     /// were a file of its own.
     pub(crate) fn sums_fit(&self) -> bool {

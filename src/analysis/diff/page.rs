@@ -297,27 +297,11 @@ mod tests {
     use crate::answer::Section;
     use crate::catalog::Builder;
     use crate::census::Examine;
-    use crate::disk::{DiskScan, Overlay, Physical};
-    use crate::warning::Warnings;
+    use crate::disk::{DiskScan, Overlay};
 
     /// A store without paths, with its disk if it says what layers it is on.
     fn census(overlay: Option<Overlay>) -> Census {
-        let scan = overlay.map(|overlay| DiskScan {
-            usages: Vec::new(),
-            others: Vec::new(),
-            inodes: Vec::new(),
-            devices: vec![0],
-            names: Rows::default(),
-            links: None,
-            store_directory_disk_size: 0,
-            capacity: None,
-            physical: Physical::Blocks,
-            overlay,
-            use_case_hack: false,
-            entries: 0,
-            stat_calls: 0,
-            warnings: Warnings::new(),
-        });
+        let scan = overlay.map(|overlay| DiskScan { overlay, ..DiskScan::empty() });
         Census::new(Builder::new("/nix/store").finish().unwrap(), &Examine::All, scan).unwrap()
     }
 

@@ -9,7 +9,7 @@ use crate::census::{Census, Examine, PathIndex};
 use crate::disk::{DiskScan, ExtentGroup, ExtentSizes, Extents, Inode, Overlay, Physical, Usage};
 use crate::fs::Stat;
 use crate::graph::{Cuts, NodeSet, Rows, reachable};
-use crate::warning::{WarningKind, Warnings};
+use crate::warning::WarningKind;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -74,19 +74,10 @@ fn census(
     };
     let scan = DiskScan {
         physical,
-        overlay: Overlay::No,
         usages: (0..paths).map(usage).collect(),
-        others: Vec::new(),
         inodes: (0..shared.len()).map(inode).collect(),
-        devices: vec![0],
         names,
-        links: None,
-        store_directory_disk_size: 0,
-        capacity: None,
-        use_case_hack: false,
-        entries: 0,
-        stat_calls: 0,
-        warnings: Warnings::new(),
+        ..DiskScan::empty()
     };
     let examine = if whole { Examine::All } else { Examine::Closure(vec![PathId::new(0)]) };
     Census::new(builder.finish().unwrap(), &examine, Some(scan)).unwrap()

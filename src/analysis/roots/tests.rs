@@ -5,10 +5,9 @@ use super::{RootSizes, RootSort, Roots, RootsOptions, shared_groups};
 use crate::analysis::retained::SizeKind;
 use crate::catalog::{Builder, Catalog, PathId, Record};
 use crate::census::{Census, Examine, Freeable};
-use crate::disk::{DiskScan, Overlay, Physical, Space, Usage};
+use crate::disk::{DiskScan, Overlay, Space, Usage};
 use crate::graph::{Cuts, Rows, reachable};
 use crate::roots::{FoundRoots, GcSettings, Generation, Profile, Root, RootKind};
-use crate::warning::Warnings;
 use proptest::prelude::*;
 
 /// A store of paths, its roots, and classes of inodes.
@@ -224,19 +223,9 @@ fn closures_are_known_where_what_goes_is_not() {
     };
     let scan = DiskScan {
         usages: vec![usage(4096), usage(8192)],
-        others: Vec::new(),
-        inodes: Vec::new(),
-        devices: vec![0],
         names: Rows::from_lists(&[Vec::<u32>::new(), Vec::new()]),
-        links: None,
-        store_directory_disk_size: 0,
-        capacity: None,
-        physical: Physical::Blocks,
         overlay: Overlay::Unknown("why".to_owned()),
-        use_case_hack: false,
-        entries: 0,
-        stat_calls: 0,
-        warnings: Warnings::new(),
+        ..DiskScan::empty()
     };
     let census = Census::new(case.catalog(), &Examine::All, Some(scan)).unwrap();
     let found = case.found();

@@ -430,10 +430,8 @@ fn subvolumes_of_one_btrfs_are_told_apart() {
     assert_eq!((before - btrfs.used(), foretold), (327_680 + 131_072, 327_680 + 131_072));
 }
 
-/// Without an upper layer the files of one keep their numbers.
-#[test]
-fn two_subvolumes_may_be_all_there_is() {
-    let Some(btrfs) = in_subvolumes() else { return };
+/// Two layers in subvolumes of one btrfs whose files have the same numbers, and share extents.
+fn equal_numbers(btrfs: &FileSystem) -> [PathBuf; 2] {
     let layers = ["below/lower", "above/lower"].map(|name| btrfs.at.join(name));
     for (id, layer) in [(1, &layers[0]), (2, &layers[1])] {
         linked(layer, id, 8192);
@@ -441,6 +439,14 @@ fn two_subvolumes_may_be_all_there_is() {
     assert_eq!(numbers(&layers[0], 1), numbers(&layers[1], 2));
     reflink(&place(&layers[0], 1, "linked").join("a0"), &place(&layers[1], 3, "clone"));
     btrfs.sync();
+    layers
+}
+
+/// Without an upper layer the files of one keep their numbers.
+#[test]
+fn two_subvolumes_may_be_all_there_is() {
+    let Some(btrfs) = in_subvolumes() else { return };
+    let layers = equal_numbers(&btrfs);
     let at = btrfs.env.join("merged");
     fs::create_dir(&at).unwrap();
     let options = format!("lowerdir={}:{}", layers[0].display(), layers[1].display());
@@ -536,13 +542,7 @@ fn several_inodes_that_are_shown_as_one_are_said() {
 fn two_subvolumes_below_another_file_system() {
     let Some(btrfs) = in_subvolumes() else { return };
     let Some(above) = Layer::new("tmpfs") else { return };
-    let layers = ["below/lower", "above/lower"].map(|name| btrfs.at.join(name));
-    for (id, layer) in [(1, &layers[0]), (2, &layers[1])] {
-        linked(layer, id, 8192);
-    }
-    assert_eq!(numbers(&layers[0], 1), numbers(&layers[1], 2));
-    reflink(&place(&layers[0], 1, "linked").join("a0"), &place(&layers[1], 3, "clone"));
-    btrfs.sync();
+    let layers = equal_numbers(&btrfs);
     let layers = [above.at().join("upper"), layers[0].clone(), layers[1].clone()];
     for (options, known) in [(",xino=off", true), (",xino=on", false)] {
         let Some(overlay) = Overlay::new(&btrfs.env, &layers, options) else { return };
