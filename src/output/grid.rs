@@ -14,8 +14,7 @@ use std::io::{self, Write};
 /// Columns between columns.
 const GAP: usize = 2;
 
-/// Blanks to be written at once, and the room that most lines need.
-const BLANKS: &str = "                                                                ";
+/// The room that most lines need.
 const LINE: usize = 256;
 
 /// The least that is left of a name, and of another text, before a column is
@@ -355,12 +354,7 @@ fn line<'s>(
         let pad =
             if last && !strip.right { 0 } else { strip.width.saturating_sub(columns_of(text)) };
         let (left, right) = if strip.right { (pad, 0) } else { (0, pad) };
-        let mut left = blanks + left;
-        while left > 0 {
-            let now = left.min(BLANKS.len());
-            line.push_str(&BLANKS[..now]);
-            left -= now;
-        }
+        line.push_str(&" ".repeat(blanks + left));
         style.paint_in(&mut line, text, tone);
         blanks = right;
     }

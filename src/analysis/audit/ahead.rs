@@ -69,7 +69,7 @@ impl<'f> Ahead<'f> {
         }
         let small = Small { left: AtomicU64::new(MOST) };
         let walked = self.walker.walk(&tops, &small, &Progress::default());
-        let mut found = walked.states.concat();
+        let mut found: Vec<Found> = walked.states.into_iter().flatten().collect();
         found.sort_unstable();
         let mut buffer = vec![0; SMALL as usize];
         for (_, size, path) in found {

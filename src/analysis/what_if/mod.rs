@@ -145,13 +145,13 @@ impl WhatIf {
         threads: Option<usize>,
     ) -> Result<Self, WhatIfError> {
         let mut warnings = census.warnings.clone();
-        let extents = match files {
-            Some(FoundIn::Kinds(scan)) => extents_by_kind(census, scan),
-            _ => None,
-        };
         let mut drops = Drops::new(census, files, steps, threads, &mut warnings)?;
+        let extents;
         let mut dropped = match files {
-            Some(FoundIn::Kinds(_)) => Dropped::by_kind(extents.as_deref()),
+            Some(FoundIn::Kinds(scan)) => {
+                extents = extents_by_kind(census, scan);
+                Dropped::by_kind(extents.as_deref())
+            }
             _ => Dropped::default(),
         };
         let mut graph = Edited::new(census, targets);

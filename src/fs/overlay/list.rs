@@ -23,6 +23,7 @@ const OPEN: usize = 64;
 
 /// Counts what takes as long as a walk over so many entries.
 pub(super) type Spend<'a> = &'a (dyn Fn(u64) -> io::Result<()> + Sync);
+
 /// How the numbers of files are found by which the overlay shows them.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct How {
@@ -213,6 +214,7 @@ impl<'a> Listing<'a> {
         Ok((opened, directories))
     }
 }
+
 /// Says why more would have to be read than is allowed.
 fn too_large(error: io::Error) -> io::Error {
     match error.kind() {
