@@ -71,6 +71,7 @@ impl Numbers {
         }
     }
 
+    #[inline]
     fn set(&mut self, id: i64, number: u32) {
         match self {
             Self::Dense(v) => {
@@ -84,6 +85,7 @@ impl Numbers {
         }
     }
 
+    #[inline]
     fn get(&self, id: i64) -> u32 {
         match self {
             Self::Dense(v) => usize::try_from(id).ok().and_then(|i| v.get(i)).copied(),
@@ -390,11 +392,27 @@ struct References<'b> {
 impl References<'_> {
     /// Gives all of them to the builder.
     fn take(&mut self, mut pairs: Vec<(u32, u32)>) {
-        pairs.retain_mut(|pair| {
-            let numbers = self.numbers(Some(pair.0.into()), Some(pair.1.into()));
-            *pair = numbers.unwrap_or_default();
-            numbers.is_some()
-        });
+        const DROPPED: (u32, u32) = (NONE, NONE);
+        let numbers = self.numbers;
+        // Nearly all ids have a place in the list, which is looked at here and not by a call.
+        let number = |id: u32| match numbers {
+            Numbers::Dense(all) => all.get(id as usize).copied().unwrap_or(NONE),
+            Numbers::Sparse(_) => numbers.get(id.into()),
+        };
+        let mut dropped = false;
+        for pair in &mut pairs {
+            let (from, to) = (number(pair.0), number(pair.1));
+            if from < ODD && to < ODD {
+                *pair = (from, to);
+                continue;
+            }
+            self.warn((Some(pair.0.into()), from), (Some(pair.1.into()), to));
+            *pair = DROPPED;
+            dropped = true;
+        }
+        if dropped {
+            pairs.retain(|&pair| pair != DROPPED);
+        }
         self.builder.add_references(pairs);
     }
 

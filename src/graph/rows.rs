@@ -20,20 +20,20 @@ impl Rows {
     {
         let mut offsets = vec![0u32; rows + 1];
         let mut total = 0u32;
-        for (row, _) in pairs.clone() {
+        pairs.clone().for_each(|(row, _)| {
             offsets[row as usize + 1] += 1;
             total = total.checked_add(1).expect("fewer than 2^32 entries");
-        }
+        });
         for i in 0..rows {
             offsets[i + 1] += offsets[i];
         }
         let mut targets = vec![0u32; total as usize];
         let mut next = offsets.clone();
-        for (row, target) in pairs {
+        pairs.for_each(|(row, target)| {
             let at = &mut next[row as usize];
             targets[*at as usize] = target;
             *at += 1;
-        }
+        });
         Self { offsets, targets }
     }
 

@@ -64,10 +64,25 @@ impl Json<'_> {
     }
 
     fn rows<'a>(&mut self, columns: &[Column], rows: RowIter<'a>) -> io::Result<()> {
+        // All up to each cell, which is the same in each row.
+        let mut before = Vec::with_capacity(columns.len());
+        for (i, column) in columns.iter().enumerate() {
+            let mut json = Json { out: None, buffer: Vec::new() };
+            if i > 0 {
+                json.buffer.push(b',');
+            }
+            json.text(column.key)?;
+            json.buffer.push(b':');
+            before.push(json.buffer);
+        }
         let put = |row: &Row<'a>, text: &mut Vec<u8>| {
             let mut json = Json { out: None, buffer: std::mem::take(text) };
-            json.buffer.extend_from_slice(b",\n");
-            json.record(columns.iter().map(|column| column.key).zip(row))?;
+            json.buffer.extend_from_slice(b",\n{");
+            for (before, cell) in before.iter().zip(row) {
+                json.buffer.extend_from_slice(before);
+                json.cell(cell)?;
+            }
+            json.buffer.push(b'}');
             *text = json.buffer;
             Ok(())
         };
@@ -93,23 +108,24 @@ impl Json<'_> {
                 Ok(text) => return self.text(text),
                 Err(_) => return self.text(&escape(bytes)),
             },
-            Cell::Size(n) | Cell::Count(n) => write!(self.buffer, "{n}")?,
-            Cell::Change(n) | Cell::Time(n) => write!(self.buffer, "{n}")?,
+            Cell::Size(n) | Cell::Count(n) => serde_json::to_writer(&mut self.buffer, n)?,
+            Cell::Change(n) | Cell::Time(n) => serde_json::to_writer(&mut self.buffer, n)?,
             Cell::Seconds(x) => serde_json::to_writer(&mut self.buffer, x)?,
-            Cell::Bool(b) => write!(self.buffer, "{b}")?,
+            Cell::Bool(b) => serde_json::to_writer(&mut self.buffer, b)?,
             Cell::List(all) | Cell::Paths(all) => {
                 return self.list(all, |json, text| json.text(text));
             }
             Cell::StorePaths(of, numbers) => {
                 let directory = of.store_dir();
                 let plain = is_plain(directory);
+                let before = ["\"", directory, "/"].concat();
                 return self.list(&of.base_names(numbers), |json, name| {
                     if !plain || !is_plain(name) {
                         return json.text(&format!("{directory}/{name}"));
                     }
-                    for part in ["\"", directory, "/", name, "\""] {
-                        json.buffer.extend_from_slice(part.as_bytes());
-                    }
+                    json.buffer.extend_from_slice(before.as_bytes());
+                    json.buffer.extend_from_slice(name.as_bytes());
+                    json.buffer.push(b'"');
                     json.hand_on()
                 });
             }
