@@ -115,7 +115,7 @@ pub(crate) fn cores() -> usize {
 /// How many threads are to wait for a disk at once: more than run, as a cold
 /// disk answers several of them together.
 pub(crate) fn for_disk() -> usize {
-    (4 * cores()).max(16)
+    (4 * cores()).max(32)
 }
 
 /// Bytes of addresses that a thread takes: its stack, and what the C library

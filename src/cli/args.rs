@@ -71,7 +71,7 @@ pub(super) struct StoreArgs {
     /// with exact, the answer is incomplete where that is not known
     #[arg(long, global = true, value_enum, value_name = "HOW", default_value = "auto")]
     pub(super) extents: ExtentsArg,
-    /// Walk the disk with N threads [default: 4 a core, at least 16; 1 on disks that rotate]
+    /// Walk the disk with N threads [default: 4 a core, at least 32; 1 on disks that rotate]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=512))]
     pub(super) threads: Option<u16>,
 }

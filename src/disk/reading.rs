@@ -21,7 +21,7 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
-    /// By as many threads as are asked for. Else by four a core and at least sixteen, as cold disks
+    /// By as many threads as are asked for. Else by four a core and at least 32, as cold disks
     /// want more than cores; but by one on disks that rotate. By no more than there may be open
     /// files for, where each has so many.
     pub(crate) fn of(files: &StoreFiles, asked: Option<usize>, files_of_thread: usize) -> Self {

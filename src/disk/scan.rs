@@ -31,7 +31,7 @@ pub struct ScanOptions {
     /// other entries of the store directory are found and scanned too, and
     /// `.links` is read first. Faster than going over the same paths without.
     pub whole: bool,
-    /// How many threads; by default four a core, at least sixteen, but one on disks that rotate.
+    /// How many threads; by default four a core, at least 32, but one on disks that rotate.
     pub threads: Option<usize>,
     /// Nix's setting `use-case-hack`: whether names lose its suffix in the NAR.
     pub use_case_hack: bool,

@@ -67,7 +67,7 @@ pub struct OptimiseOptions {
     pub nix: NixVersion,
     /// Whether the store is one of Guix, for which no Nix prints a last line.
     pub guix: bool,
-    /// How many threads; by default four a core, at least sixteen.
+    /// How many threads; by default four a core, at least 32.
     pub threads: Option<usize>,
     /// How many names the file system allows an inode; by default what is
     /// known of the file system.
