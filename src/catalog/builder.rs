@@ -188,6 +188,7 @@ impl Builder {
     }
 
     /// Adds a reference between two records.
+    #[inline]
     pub fn add_reference(&mut self, referrer: u32, reference: u32) {
         self.references.push((referrer, reference));
     }

@@ -231,6 +231,7 @@ impl Catalog {
     }
 
     /// The base name of a path.
+    #[inline]
     pub fn base_name(&self, id: PathId) -> &str {
         self.names.get(id.index())
     }

@@ -303,6 +303,7 @@ impl Census {
     }
 
     /// The id of the path at `index`.
+    #[inline]
     pub fn id(&self, index: PathIndex) -> PathId {
         match &self.examined {
             None => PathId::new(index.node()),
@@ -405,6 +406,7 @@ impl Census {
     }
 
     /// What the path at `index` takes in extents, if that is known.
+    #[inline]
     pub fn extent_sizes(&self, index: PathIndex) -> Option<ExtentSizes> {
         self.disk.as_ref()?.extent_sizes(index.index())
     }

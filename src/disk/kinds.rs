@@ -161,6 +161,7 @@ impl KindScan {
     /// For the path at this place in [`DiskScan::usages`] each kind of what is
     /// in it, ascending: without the apparent and disk sizes of inodes with
     /// several names, which are [`KindScan::names`].
+    #[inline]
     pub fn own(&self, path: u32) -> impl Iterator<Item = (FileKind, &KindSums)> + Clone {
         let start = self.own.partition_point(|&(of, ..)| of < path);
         let of_path = self.own[start..].iter().take_while(move |&&(of, ..)| of == path);
@@ -168,6 +169,7 @@ impl KindScan {
     }
 
     /// The names that inodes with several have in a path, by inode and kind.
+    #[inline]
     pub fn names(&self, path: u32) -> impl Iterator<Item = SharedName> + Clone + '_ {
         let start = self.names.partition_point(|&(of, _)| of < path);
         self.names[start..].iter().take_while(move |&&(of, _)| of == path).map(|&(_, name)| name)

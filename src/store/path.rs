@@ -110,6 +110,7 @@ impl<'a> StorePath<'a> {
     }
 
     /// What follows the hash part and its dash.
+    #[inline]
     pub fn name(self) -> &'a str {
         &self.0[HASH_LEN + 1..]
     }

@@ -615,6 +615,7 @@ impl DiskScan {
 
     /// What a path takes, by its place in `usages` and then `others`; `None` where that
     /// is not known.
+    #[inline]
     pub fn extent_sizes(&self, path: usize) -> Option<ExtentSizes> {
         match &self.physical {
             Physical::Unknown(_) => None,
