@@ -68,11 +68,7 @@ impl Json<'_> {
         let mut before = Vec::with_capacity(columns.len());
         for (i, column) in columns.iter().enumerate() {
             let mut json = Json { out: None, buffer: Vec::new() };
-            if i > 0 {
-                json.buffer.push(b',');
-            }
-            json.text(column.key)?;
-            json.buffer.push(b':');
+            json.key(i, column.key)?;
             before.push(json.buffer);
         }
         let put = |row: &Row<'a>, text: &mut Vec<u8>| {
@@ -159,15 +155,21 @@ impl Json<'_> {
     ) -> io::Result<()> {
         self.buffer.push(b'{');
         for (i, (key, cell)) in cells.into_iter().enumerate() {
-            if i > 0 {
-                self.buffer.push(b',');
-            }
-            self.text(key)?;
-            self.buffer.push(b':');
+            self.key(i, key)?;
             self.cell(cell)?;
         }
         self.buffer.push(b'}');
         self.hand_on()
+    }
+
+    /// A key of a record and all up to its value, so many keys being before it.
+    fn key(&mut self, before: usize, key: &str) -> io::Result<()> {
+        if before > 0 {
+            self.buffer.push(b',');
+        }
+        self.text(key)?;
+        self.buffer.push(b':');
+        Ok(())
     }
 
     fn text(&mut self, text: &str) -> io::Result<()> {
