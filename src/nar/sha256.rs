@@ -137,13 +137,11 @@ mod x86 {
     #[inline]
     #[target_feature(enable = "ssse3")]
     fn words(block: &Block, i: usize) -> __m128i {
-        let half = |at: usize| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(&block[at..at + 8]);
-            i64::from_le_bytes(bytes)
-        };
+        // No copying of slices, which may be a call of a function for each.
+        let (halves, _) = block.as_chunks();
+        let half = |at: usize| i64::from_le_bytes(halves[at]);
         let turned = _mm_set_epi64x(0x0c0d_0e0f_0809_0a0b, 0x0405_0607_0001_0203);
-        _mm_shuffle_epi8(_mm_set_epi64x(half(16 * i + 8), half(16 * i)), turned)
+        _mm_shuffle_epi8(_mm_set_epi64x(half(2 * i + 1), half(2 * i)), turned)
     }
 
     /// Takes in the blocks of `N` messages, of each as many. What is done for one is
