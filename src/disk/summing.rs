@@ -19,8 +19,9 @@ pub(super) struct Summing<'a> {
     devices: &'a Devices,
     /// The inodes of `.links` with several names.
     links: InodeTable,
-    /// A bit for each of some hashes of an inode number: set if such an inode
-    /// is in a shard. Most inodes have one name, and find their bit clear.
+    /// A bit for each inode number but its highest bits: set if such an inode is in a
+    /// shard. Most inodes have one name, and find their bit clear. Numbers in one
+    /// directory are mostly near each other, and so are their bits, in one cache line.
     filter: Vec<AtomicU64>,
     /// All other inodes with several names, spread by number.
     shards: Vec<Mutex<InodeTable>>,
@@ -36,7 +37,7 @@ pub(super) struct Summing<'a> {
 }
 
 const SHARDS: u32 = 64;
-const FILTER_BITS: u32 = 22;
+const FILTER_WORDS: usize = 1 << 16;
 
 /// What one thread gathers.
 pub(super) struct Tally {
@@ -76,7 +77,7 @@ impl<'a> Summing<'a> {
         Self {
             devices,
             links: InodeTable::from_distinct(links),
-            filter: (0..1usize << (FILTER_BITS - 6)).map(|_| AtomicU64::new(0)).collect(),
+            filter: (0..FILTER_WORDS).map(|_| AtomicU64::new(0)).collect(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             usages: Mutex::new(vec![Usage { complete: true, ..Usage::default() }; paths]),
             use_case_hack: false,
@@ -86,13 +87,13 @@ impl<'a> Summing<'a> {
         }
     }
 
-    fn bit(hash: u64) -> (usize, u64) {
-        let bit = hash >> (64 - FILTER_BITS);
-        ((bit >> 6) as usize, 1 << (bit & 63))
+    #[inline]
+    fn bit(ino: u64) -> (usize, u64) {
+        ((ino >> 6) as usize % FILTER_WORDS, 1 << (ino & 63))
     }
 
     fn shard(&self, hash: u64) -> (u32, std::sync::MutexGuard<'_, InodeTable>) {
-        // The table looks by the lowest bits and the highest, the filter too.
+        // The table looks by the lowest bits and the highest.
         let shard = ((hash >> 32) % u64::from(SHARDS)) as u32;
         (shard, self.shards[shard as usize].lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -188,7 +189,7 @@ impl<'a> Summing<'a> {
         let index = table.find_or_insert(Inode::new(device, meta));
         let shared = Self::shared(self.number(shard, index), table.get(index));
         drop(table);
-        let (word, bit) = Self::bit(hash);
+        let (word, bit) = Self::bit(meta.ino);
         self.filter[word].fetch_or(bit, Ordering::Relaxed);
         shared
     }
@@ -274,12 +275,11 @@ impl Summing<'_> {
         if let Some(index) = self.links.find(0, ino) {
             return Some(Self::shared(index, self.links.get(index)));
         }
-        let hash = spread(ino);
-        let (word, bit) = Self::bit(hash);
+        let (word, bit) = Self::bit(ino);
         if self.filter[word].load(Ordering::Relaxed) & bit == 0 {
             return None;
         }
-        let (shard, table) = self.shard(hash);
+        let (shard, table) = self.shard(spread(ino));
         let index = table.find(0, ino)?;
         Some(Self::shared(self.number(shard, index), table.get(index)))
     }
