@@ -98,9 +98,16 @@ impl Edited {
         let mut row = Vec::new();
         for (from, old) in (0u32..).zip(self.rows.iter()) {
             row.clear();
-            row.extend(old.iter().filter_map(|&to| change(from, to)));
-            row.sort_unstable();
-            row.dedup();
+            let mut same = true;
+            for &to in old {
+                let now = change(from, to);
+                same &= now == Some(to);
+                row.extend(now);
+            }
+            if !same {
+                row.sort_unstable();
+                row.dedup();
+            }
             changed.push(&row);
         }
         self.rows = changed;
