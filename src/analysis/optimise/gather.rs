@@ -361,6 +361,7 @@ impl Assembly {
             }
         };
         tree.name_of.push(tree.names.starts[thread as usize] + child.name);
+        tree.directory_of.push(parent);
         tree.layout.entries.push(entry);
         Some(entry)
     }

@@ -105,6 +105,8 @@ pub(super) struct GatheredTree {
     pub(super) missing: Vec<u32>,
     /// Of each entry: where its name begins.
     pub(super) name_of: Vec<u32>,
+    /// Of each entry: the directory it is in; 0 is the store directory.
+    pub(super) directory_of: Vec<u32>,
     pub(super) names: Names,
     /// How many entries were met, in `.links` too.
     pub(super) entries: u64,
@@ -113,10 +115,7 @@ pub(super) struct GatheredTree {
 impl GatheredTree {
     /// The directory an entry is in; 0 is the store directory.
     pub(super) fn directory_of(&self, entry: u32) -> u32 {
-        // Directories are numbered in the order of their entries; of several
-        // that begin there, all but the last are empty.
-        let after = self.layout.directories.partition_point(|&(start, _)| start <= entry);
-        after.saturating_sub(1) as u32
+        self.directory_of[entry as usize]
     }
 
     /// Where a directory, not the first, is.
@@ -175,6 +174,7 @@ impl GatheredTree {
         for (i, name) in (0..).zip(names) {
             let of_thread = &mut tree.names.of_threads[0];
             tree.name_of.push(of_thread.len() as u32);
+            tree.directory_of.push(0);
             Names::push(of_thread, name.as_bytes());
             tree.layout.entries.push(LayoutEntry::inode(i));
         }
