@@ -98,13 +98,11 @@ impl Edited {
         let mut row = Vec::new();
         for (from, old) in (0u32..).zip(self.rows.iter()) {
             row.clear();
-            let mut same = true;
             for &to in old {
-                let now = change(from, to);
-                same &= now == Some(to);
-                row.extend(now);
+                row.extend(change(from, to));
             }
-            if !same {
+            // Most rows stay as they are, in order.
+            if !row.is_sorted_by(|a, b| a < b) {
                 row.sort_unstable();
                 row.dedup();
             }

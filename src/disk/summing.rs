@@ -19,10 +19,11 @@ pub(super) struct Summing<'a> {
     devices: &'a Devices,
     /// The inodes of `.links` with several names.
     links: InodeTable,
-    /// A bit for each inode number but its highest bits: set if such an inode is in a
-    /// shard. Most inodes have one name, and find their bit clear. Numbers in one
-    /// directory are mostly near each other, and so are their bits, in one cache line.
-    filter: Vec<AtomicU64>,
+    /// A bit for each of some inode numbers: set if such an inode is in a shard. Most
+    /// inodes have one name, and find their bit clear. Numbers in one directory are mostly
+    /// near each other, and so are their bits; groups of numbers are spread, as those of
+    /// several allocation groups differ in their highest bits alone.
+    filter: Vec<[AtomicU64; GROUP_WORDS]>,
     /// All other inodes with several names, spread by number.
     shards: Vec<Mutex<InodeTable>>,
     usages: Mutex<Vec<Usage>>,
@@ -37,7 +38,9 @@ pub(super) struct Summing<'a> {
 }
 
 const SHARDS: u32 = 64;
-const FILTER_WORDS: usize = 1 << 16;
+/// Bits of inode numbers that are together in a cache line: 64 bytes of 512 numbers.
+const GROUP_WORDS: usize = 8;
+const FILTER_GROUPS: usize = 1 << 13;
 
 /// What one thread gathers.
 pub(super) struct Tally {
@@ -77,7 +80,7 @@ impl<'a> Summing<'a> {
         Self {
             devices,
             links: InodeTable::from_distinct(links),
-            filter: (0..FILTER_WORDS).map(|_| AtomicU64::new(0)).collect(),
+            filter: (0..FILTER_GROUPS).map(|_| Default::default()).collect(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             usages: Mutex::new(vec![Usage { complete: true, ..Usage::default() }; paths]),
             use_case_hack: false,
@@ -87,9 +90,12 @@ impl<'a> Summing<'a> {
         }
     }
 
+    /// The word of the filter that has a number's bit, and the bit.
     #[inline]
-    fn bit(ino: u64) -> (usize, u64) {
-        ((ino >> 6) as usize % FILTER_WORDS, 1 << (ino & 63))
+    fn bit(&self, ino: u64) -> (&AtomicU64, u64) {
+        let word = ino / 64;
+        let group = spread(word / GROUP_WORDS as u64) as usize % FILTER_GROUPS;
+        (&self.filter[group][word as usize % GROUP_WORDS], 1 << (ino % 64))
     }
 
     fn shard(&self, hash: u64) -> (u32, std::sync::MutexGuard<'_, InodeTable>) {
@@ -189,8 +195,8 @@ impl<'a> Summing<'a> {
         let index = table.find_or_insert(Inode::new(device, meta));
         let shared = Self::shared(self.number(shard, index), table.get(index));
         drop(table);
-        let (word, bit) = Self::bit(meta.ino);
-        self.filter[word].fetch_or(bit, Ordering::Relaxed);
+        let (word, bit) = self.bit(meta.ino);
+        word.fetch_or(bit, Ordering::Relaxed);
         shared
     }
 
@@ -275,8 +281,8 @@ impl Summing<'_> {
         if let Some(index) = self.links.find(0, ino) {
             return Some(Self::shared(index, self.links.get(index)));
         }
-        let (word, bit) = Self::bit(ino);
-        if self.filter[word].load(Ordering::Relaxed) & bit == 0 {
+        let (word, bit) = self.bit(ino);
+        if word.load(Ordering::Relaxed) & bit == 0 {
             return None;
         }
         let (shard, table) = self.shard(spread(ino));
