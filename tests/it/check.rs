@@ -242,11 +242,12 @@ fn formats_of_continuous_integration() {
         run.stdout
     };
     let junit = run("junit", &[]);
-    let report = quick_junit::Report::deserialize_from_str(&junit).unwrap();
-    assert_eq!((report.tests, report.failures, report.errors), (2, 1, 0));
-    let cases = &report.test_suites[0].test_cases;
-    assert!(cases[0].status == quick_junit::TestCaseStatus::success());
-    assert_eq!(cases[1].name.as_str(), "forbid big");
+    assert!(
+        junit.contains(r#"<testsuites tests="2" skipped="0" failures="1" errors="0">"#),
+        "{junit}"
+    );
+    let cases: Vec<&str> = junit.lines().filter(|line| line.contains("<testcase ")).collect();
+    assert!(cases[0].ends_with("/>") && cases[1].contains(r#" name="forbid big" "#), "{junit}");
     assert!(junit.contains("message=\"1 found\"") && junit.contains("→ big-2.0"), "{junit}");
     let big = path(4, "big-2.0");
     let github = run("github", &[]);
