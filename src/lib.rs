@@ -125,6 +125,7 @@
 
 pub mod analysis;
 pub mod answer;
+mod arrange;
 pub mod catalog;
 pub mod census;
 #[cfg(feature = "cli")]

@@ -5,6 +5,7 @@
 //! out](WarningKind::incomplete) says `complete: false`, and the exit status
 //! is 3.
 
+use crate::arrange::Arrange as _;
 use rustix::io::Errno;
 use std::collections::BTreeMap;
 use std::io;
@@ -284,7 +285,8 @@ impl Warnings {
     /// Sorts the kept warnings by kind and path, so that a parallel walk gives
     /// them in the same order each time.
     pub(crate) fn sort(&mut self) {
-        self.kept.sort_by(|a, b| (a.kind, &a.path, &a.message).cmp(&(b.kind, &b.path, &b.message)));
+        self.kept
+            .arrange_by(|a, b| (a.kind, &a.path, &a.message).cmp(&(b.kind, &b.path, &b.message)));
     }
 
     /// Whether nothing was left out.

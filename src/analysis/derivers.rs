@@ -1,5 +1,6 @@
 //! From outputs to the derivations that built them.
 
+use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::warning::{WarningKind, Warnings};
 
@@ -44,7 +45,7 @@ pub fn derivations_of(
             Err(NoDerivation::NotValid(_)) => gone += 1,
         }
     }
-    found.sort_unstable();
+    found.arrange();
     found.dedup();
     let mut say = |count: u64, what: &str| {
         if count > 0 {

@@ -1,5 +1,6 @@
 //! Paths whose own hard links make them small on this disk alone: in a NAR, and
 //! copied, every name counts.
+use crate::arrange::Arrange as _;
 
 use crate::answer::Section;
 use crate::census::{Census, PathIndex};
@@ -39,7 +40,7 @@ pub(super) fn notes<'a>(
             (more >= LEAST && times >= TIMES).then_some((more, times, path))
         })
         .collect();
-    found.sort_by_key(|&(more, _, path)| (Reverse(more), path));
+    found.arrange_by_key(|&(more, _, path)| (Reverse(more), path));
     let note = |&(more, times, path): &(u64, u64, PathIndex)| {
         let name = census.catalog.store_path(census.id(path)).name();
         let more = format_size(more, Units::default());

@@ -1,4 +1,5 @@
 //! The overview of a store: what `nix-census` prints with no command.
+use crate::arrange::Arrange as _;
 
 use super::hard_links;
 use super::physical::{self, Held, SizesSaid, main_size};
@@ -116,7 +117,7 @@ impl Overview {
         let weight = |id| main_size(census.census(), census.index(id));
         let mut heaviest: Vec<PathId> = ids.clone().collect();
         // Where the disk holds none of them, their NAR sizes are left.
-        heaviest.sort_by_key(|&id| std::cmp::Reverse((weight(id), census.nar_size(id))));
+        heaviest.arrange_by_key(|&id| std::cmp::Reverse((weight(id), census.nar_size(id))));
         heaviest.truncate(HEAVIEST);
         Self {
             paths: catalog.len() as u64,

@@ -1,5 +1,6 @@
 //! Sizes of extents beside those of blocks. People see one of the two: extents
 //! where they are known and blocks do not say it all. Machines get both.
+use crate::arrange::Arrange as _;
 
 use crate::answer::{Cell, Column, Field, Section};
 use crate::census::{Census, PathIndex};
@@ -273,7 +274,7 @@ impl Held {
             }
         }
         held.by_holder = (0u32..).zip(sums).filter(|&(_, size)| size > 0).collect();
-        held.by_holder.sort_by_key(|&(holder, size)| (std::cmp::Reverse(size), holder));
+        held.by_holder.arrange_by_key(|&(holder, size)| (std::cmp::Reverse(size), holder));
         Some(held)
     }
 

@@ -6,6 +6,7 @@
 //! that is used again: faster than mapping them where most are small, and a
 //! file cut short meanwhile cannot hurt.
 
+use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::disk::{
     DiskError, Progress, Top, Visitor, WalkDirectory, WalkEntry, Walker, each_candidate,
@@ -115,7 +116,7 @@ pub fn find(
         state.present.into_iter().for_each(|path| present[path as usize] = true);
         state.partly.into_iter().for_each(|path| partly[path as usize] = true);
     }
-    locations.sort();
+    locations.arrange();
     let found: HashSet<(PathId, PathId)> =
         locations.iter().map(|f| (f.referrer, f.reference)).collect();
     let mut without = Vec::new();
@@ -128,7 +129,7 @@ pub fn find(
             without.extend(references.filter(|edge| !found.contains(edge)));
         }
     }
-    without.sort_unstable();
+    without.arrange();
     Ok(ReferenceLocations { locations, without })
 }
 

@@ -1,4 +1,5 @@
 //! A path's references (or referrers) as a tree with sizes, heaviest first.
+use crate::arrange::Arrange as _;
 
 use super::derivers::warn_of_no_outputs;
 use super::graph_lines::{list, row_of};
@@ -56,10 +57,10 @@ impl ReferenceTree {
         let own = |node: u32| main_size(census, PathIndex::new(node));
         let weight = |i: u32| retained.sizes[i as usize].get(by);
         let mut tops: Vec<u32> = targets.iter().map(|target| target.node()).collect();
-        tops.sort_by_key(|&i| (Reverse((weight(i), own(i))), i));
+        tops.arrange_by_key(|&i| (Reverse((weight(i), own(i))), i));
         let mut lines = list(census.len(), &tops, options.depth, |node| {
             let mut row = row_of(rows, node);
-            row.sort_by_key(|&i| (Reverse((weight(i), own(i))), i));
+            row.arrange_by_key(|&i| (Reverse((weight(i), own(i))), i));
             row
         });
         if options.min_size > 0 {

@@ -1,4 +1,5 @@
 //! Why a path is there: what refers to it, through which chain, in which file.
+use crate::arrange::Arrange as _;
 
 use super::graph_lines::{list, row_of};
 use super::path_names::list_of;
@@ -88,7 +89,7 @@ impl Why {
                         let chain = chain.into_iter().rev().map(PathId::new).collect();
                         User { to, chain }
                     }));
-                    why.users[before..].sort_by_key(|u| (u.chain.len(), u.chain[0]));
+                    why.users[before..].arrange_by_key(|u| (u.chain.len(), u.chain[0]));
                     if why.users.len() > before || catalog.referrers_of(to).any(|r| r != to) {
                         why.held.push(to);
                     }
@@ -165,10 +166,10 @@ impl Why {
         });
         let mut found =
             reference_locations::find(files, &census.catalog, &edges, threads, &mut self.warnings)?;
-        found
-            .locations
-            .sort_by_key(|location| order.get(&(location.referrer, location.reference)).copied());
-        found.without.sort_by_key(|edge| order.get(edge).copied());
+        found.locations.arrange_by_key(|location| {
+            order.get(&(location.referrer, location.reference)).copied()
+        });
+        found.without.arrange_by_key(|edge| order.get(edge).copied());
         self.locations = Some(found);
         Ok(())
     }

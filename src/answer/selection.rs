@@ -1,5 +1,6 @@
 //! Which rows of an answer are written, in which order, and with which columns:
 //! the same for every list of every answer.
+use crate::arrange::Arrange as _;
 
 use super::{Cell, Column, ColumnType, Document, Finding, GraphLine, RowIter, Section};
 use crate::census::{TargetError, parse_glob};
@@ -129,7 +130,7 @@ impl Selection {
             findings.retain(|_| keep.next().unwrap_or(false));
         }
         if let Some(at) = self.sort_column(&Finding::columns()) {
-            findings.sort_by_cached_key(|finding| {
+            findings.arrange_by_cached_key(|finding| {
                 let cell = finding.clone().row().swap_remove(at);
                 (matches!(cell, Cell::Missing), text(&cell).into_owned())
             });
@@ -323,7 +324,7 @@ fn text<'c>(cell: &'c Cell<'_>) -> Cow<'c, str> {
 /// Sorts stably: numbers from the largest down, texts from the first up, what is
 /// missing last.
 fn sort_rows(rows: &mut [Vec<Cell<'_>>], at: usize) {
-    rows.sort_by(|a, b| {
+    rows.arrange_by(|a, b| {
         let (a, b) = (&a[at], &b[at]);
         let missing = |cell: &Cell<'_>| matches!(cell, Cell::Missing);
         match (number(a), number(b)) {

@@ -7,6 +7,7 @@
 //! `derivations.cc`); from 2.35 `BuildTraceV3`, whose key is the derivation.
 
 use super::{Catalog, PathId, derivation};
+use crate::arrange::Arrange as _;
 use crate::fs::Directory;
 use crate::warning::{WarningKind, Warnings};
 use std::collections::HashMap;
@@ -112,6 +113,6 @@ pub(crate) fn outputs(
             }
         }
     }
-    pairs.sort_unstable();
+    pairs.arrange();
     pairs
 }

@@ -4,6 +4,7 @@
 use super::build_trace::{Trace, TraceTable};
 use super::niche::{Size, Time};
 use super::{COLUMNS, Catalog, OddEnd, PathId, Strings};
+use crate::arrange::Arrange as _;
 use crate::graph::Rows;
 use crate::store::StorePath;
 use crate::threads;
@@ -73,7 +74,7 @@ impl Catalog {
         fn sorted<T>(map: &HashMap<PathId, T>) -> Vec<(u32, &T)> {
             let mut all: Vec<(u32, &T)> =
                 map.iter().map(|(id, value)| (id.node(), value)).collect();
-            all.sort_unstable_by_key(|&(id, _)| id);
+            all.arrange_by_key(|&(id, _)| id);
             all
         }
         let sizes = |map| sorted(map).into_iter().map(|(id, &size)| (id, size)).collect();

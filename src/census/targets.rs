@@ -1,5 +1,6 @@
 //! What a user may call a store path.
 
+use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::fs::{ResolveError, Resolved, Tree};
 use crate::store::{self, NameError, StoreLocation, StorePath};
@@ -413,7 +414,7 @@ pub(super) fn near_names_among(
             (score > 0.84).then_some((score, name))
         })
         .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.arrange_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.dedup_by(|a, b| a.1 == b.1);
     scored.into_iter().take(LISTED).map(|(_, name)| name.to_owned()).collect()
 }

@@ -1,4 +1,5 @@
 //! Names that are nearly the one that was given.
+use crate::arrange::Arrange as _;
 
 use super::exit::Failure;
 use strsim::{jaro_winkler, osa_distance};
@@ -29,7 +30,7 @@ pub(super) fn near<'a>(wrong: &str, names: impl IntoIterator<Item = &'a str>) ->
         };
         ranked.push((rank, distance, name));
     }
-    ranked.sort_by_key(|&(rank, distance, _)| (rank, distance));
+    ranked.arrange_by_key(|&(rank, distance, _)| (rank, distance));
     // What differs in a letter or two is what was meant.
     let sure = ranked.first().is_some_and(|&(rank, ..)| rank < 2);
     ranked.retain(|&(rank, ..)| !sure || rank < 2);

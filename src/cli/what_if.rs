@@ -6,6 +6,7 @@ use super::kinds::parse_kind;
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::what_if::{Change, FoundIn, WhatIf, WhatIfError, WhatIfStep};
+use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::census::{Census, Examine, Named, NamedBy, parse_glob};
 use crate::kinds::FileKind;
@@ -72,7 +73,7 @@ impl FromArgMatches for Changes {
             let places = matches.indices_of(kind).into_iter().flatten();
             found.extend(places.zip(values).map(|(at, value)| (at, kind, value.clone())));
         }
-        found.sort_unstable_by_key(|&(at, ..)| at);
+        found.arrange_by_key(|&(at, ..)| at);
         Ok(Self(found.into_iter().map(|(_, kind, value)| (kind, value)).collect()))
     }
 

@@ -5,6 +5,7 @@ use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::derivers::{derivation_of, warn_of_no_outputs};
 use crate::analysis::why::{Show, Why};
+use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::census::Examine;
 use crate::warning::{WarningKind, Warnings};
@@ -63,7 +64,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &WhyArgs) -> Resul
                 let outputs: Vec<PathId> =
                     within.iter().flat_map(|&drv| catalog.outputs_of(drv)).collect();
                 within.extend(outputs);
-                within.sort_unstable();
+                within.arrange();
                 within.dedup();
             }
             subject.within_first(&within, |among| {
@@ -104,7 +105,7 @@ fn built(catalog: &Catalog, paths: &[PathId], notes: &mut Warnings) -> Vec<PathI
             path
         }));
     }
-    built.sort_unstable();
+    built.arrange();
     built.dedup();
     warn_of_no_outputs(catalog, &built, notes);
     built

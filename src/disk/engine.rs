@@ -9,6 +9,7 @@
 //! - A directory of many entries is read by one job; its entries are examined by many.
 //! - On a disk that rotates one thread goes over all of it in the order of inode numbers.
 
+use crate::arrange::Arrange as _;
 use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::ffi::CStr;
@@ -141,9 +142,9 @@ impl<'f> Walker<'f> {
         let mut sorted = tops.to_vec();
         if sorted.iter().any(|top| top.ino == 0) {
             let numbers = self.numbers();
-            sorted.sort_by_cached_key(|top| numbers.get(top.name).copied());
+            sorted.arrange_by_cached_key(|top| numbers.get(top.name).copied());
         } else {
-            sorted.sort_by_key(|top| top.ino);
+            sorted.arrange_by_key(|top| top.ino);
         }
         sorted
     }
@@ -430,7 +431,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
             return;
         }
         let mut order: Vec<usize> = (0..items.len()).collect();
-        order.sort_by_key(|&at| items[at].ino);
+        order.arrange_by_key(|&at| items[at].ino);
         for at in order {
             let item = &mut items[at];
             self.examine(gathered, job, handle, item.c_name(names), item);
@@ -545,7 +546,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
         if self.walker.in_order {
             let mut directories: Vec<_> = directories.collect();
             // The last job is the first to be done.
-            directories.sort_by_key(|item| Reverse(item.ino));
+            directories.arrange_by_key(|item| Reverse(item.ino));
             directories.into_iter().for_each(descend);
         } else {
             directories.for_each(descend);

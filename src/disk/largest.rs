@@ -4,6 +4,7 @@ use super::kinds::{self, KindScan, Sorted, Sorter, WalkPlace};
 use super::observe::{Observed, Observer, Shared};
 use super::walk::{EntryStat, WalkDirectory, WalkEntry};
 use super::{DiskError, DiskScan, Progress, ScanOptions, scan_observed};
+use crate::arrange::Arrange as _;
 use crate::fs::{FileType, StoreFiles};
 use crate::nar::size;
 use std::cmp::Reverse;
@@ -79,7 +80,7 @@ impl Candidate {
 
 /// Keeps of candidates of one path the largest, each inode once.
 fn keep_largest(candidates: &mut Vec<Candidate>) {
-    candidates.sort_by(|a, b| a.order().cmp(&b.order()));
+    candidates.arrange_by(|a, b| a.order().cmp(&b.order()));
     let mut seen = Vec::new();
     candidates.retain(|candidate| match candidate.inode {
         _ if seen.len() >= LargestFiles::KEPT => false,
@@ -101,7 +102,7 @@ fn settle(
         state.settled
     });
     let mut all: Vec<Candidate> = states.collect();
-    all.sort_by_key(|candidate| candidate.path);
+    all.arrange_by_key(|candidate| candidate.path);
     let mut files = Vec::new();
     // Several threads may have met parts of a path.
     for of_path in all.chunk_by(|a, b| a.path == b.path) {

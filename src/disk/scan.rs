@@ -19,6 +19,7 @@ use super::progress::{Progress, Total};
 use super::summing::{Summing, Sums, Tally};
 use super::usage::Usage;
 use super::walk::{Listed, Top};
+use crate::arrange::Arrange as _;
 use crate::fs::{Capacity, ExtentSource, StoreFiles, UpperSource};
 use crate::graph::{Node, Rows};
 use crate::text::format_count;
@@ -396,7 +397,7 @@ pub(super) fn list(walker: &Walker<'_>, tops: &mut [Top<'_>]) -> Result<Vec<List
             Err(_) => {}
         }
     }
-    others.sort_by(|a, b| a.name.cmp(&b.name));
+    others.arrange_by(|a, b| a.name.cmp(&b.name));
     Ok(others)
 }
 

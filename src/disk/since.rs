@@ -22,6 +22,7 @@ use super::stamps::{DirectoryStamp, PathStamps, Single, StoreStamp, Walked, find
 use super::summing::Summing;
 use super::walk::Top;
 use super::{DiskError, scan_observed};
+use crate::arrange::Arrange as _;
 use crate::fs::{FileType, Stat, StoreFiles};
 use crate::kinds::FileKind;
 use crate::warning::Warnings;
@@ -88,7 +89,7 @@ pub(crate) fn scan_whole<N: AsRef<[u8]> + Sync>(
     };
     let walked = Walked::new(observed.states.iter_mut().map(Sorted::take_stamps));
     let mut unused_links = observed.unused_links.clone();
-    unused_links.sort_unstable_by_key(Inode::key);
+    unused_links.arrange_by_key(Inode::key);
     let mut kinds = found(observed);
     if let Some(before) = before {
         add_kinds(&mut kinds, before, &taken, options);

@@ -20,6 +20,7 @@ pub(super) use above::upper;
 use super::extents::ExtentSource;
 use super::live::linux::{Directory, LayerBeneath, mount_of};
 use super::{FileType, Stat};
+use crate::arrange::Arrange as _;
 use list::{How, each_in_upper, numbers};
 use options::Options;
 use reader::{Reader, Shows, System};
@@ -321,7 +322,7 @@ fn verify(
     let mut names: Vec<_> = layer.names.iter().collect();
     // Those first that are in no layer above.
     let hidden = |name: &[u8]| above.iter().any(|layer| layer.names.contains_key(name));
-    names.sort_by_key(|&(name, _)| (hidden(name), name));
+    names.arrange_by_key(|&(name, _)| (hidden(name), name));
     let mut search = Search { store, above, layer, looks: 0, whole: true };
     let (mut shows, mut added) = (0, None);
     for (at, (name, (_, file_type))) in names.into_iter().enumerate() {
@@ -414,7 +415,7 @@ impl Search<'_> {
             if is_directory && let Some(directory) = descend(&self.layer.directory, &path)? {
                 let mut below: Vec<_> = names(&directory)?.into_iter().collect();
                 // The first files are the last, and so the next.
-                below.sort_by(|(a, (_, of_a)), (b, (_, of_b))| {
+                below.arrange_by(|(a, (_, of_a)), (b, (_, of_b))| {
                     let is_file = |of: &FileType| *of != FileType::Directory;
                     is_file(of_a).cmp(&is_file(of_b)).then_with(|| b.cmp(a))
                 });

@@ -1,6 +1,7 @@
 //! Parts of a disk that inodes share.
 
 use super::extents::damaged;
+use crate::arrange::Arrange as _;
 use std::io;
 
 /// A part of the disk that one inode refers to, and what is known of that.
@@ -22,7 +23,7 @@ const MOST_CUTS: usize = 64;
 /// # Errors
 /// `InvalidData` where they overlap in more ways than files of a disk do.
 pub(crate) fn apart<T: Copy>(mut parts: Vec<Part<T>>) -> io::Result<Vec<Part<T>>> {
-    radsort::sort_by_key(&mut parts, |part| part.start);
+    parts.arrange_by_number(|part| part.start);
     let most = parts.len().saturating_mul(MOST_CUTS).saturating_add(1 << 20);
     let mut all = Vec::with_capacity(parts.len());
     let mut rest = &parts[..];
@@ -56,7 +57,7 @@ pub(crate) fn apart<T: Copy>(mut parts: Vec<Part<T>>) -> io::Result<Vec<Part<T>>
             }
         }
     }
-    radsort::sort_by_key(&mut all, |part| part.inode);
+    all.arrange_by_number(|part| part.inode);
     Ok(all)
 }
 

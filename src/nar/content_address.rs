@@ -4,6 +4,7 @@
 
 use super::hash::{Algorithm, Hash, Hasher};
 use super::nix32;
+use crate::arrange::Arrange as _;
 use data_encoding::HEXLOWER;
 
 /// How a path's contents are hashed.
@@ -57,7 +58,7 @@ impl ContentAddress {
         to_self: bool,
     ) -> Option<String> {
         let mut sorted: Vec<&str> = references.iter().map(String::as_str).collect();
-        sorted.sort_unstable();
+        sorted.arrange();
         let with_references = |mut kind: String| {
             for reference in &sorted {
                 kind.push(':');

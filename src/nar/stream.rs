@@ -10,6 +10,7 @@
 
 use super::hash::{Algorithm, Hash, Hasher};
 use super::{FileHasher, name_in_nar};
+use crate::arrange::Arrange as _;
 use crate::fs::{Directory, FileType, RegularFile, Stat};
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
@@ -479,7 +480,7 @@ fn read_directory(
     let name =
         |entry: &(CString, FileType)| -> Vec<u8> { name_in_nar(entry.0.as_bytes(), true).to_vec() };
     if use_case_hack {
-        entries.sort_by_cached_key(name);
+        entries.arrange_by_cached_key(name);
         if entries.windows(2).any(|pair| name(&pair[0]) == name(&pair[1])) {
             return Err(NarProblem::Collision);
         }

@@ -1,4 +1,5 @@
 //! The heaviest lines of a tree, and those that lead to them.
+use crate::arrange::Arrange as _;
 
 use crate::answer::{Cell, GraphLine, RowIter};
 use std::cmp::Reverse;
@@ -61,7 +62,7 @@ fn choose(
     }
     let mut order: Vec<usize> = (0..lines.len()).collect();
     if weight.is_some() {
-        order.sort_by_key(|i| (lines[*i].repeated, Reverse(size(i)), *i));
+        order.arrange_by_key(|i| (lines[*i].repeated, Reverse(size(i)), *i));
     }
     let (mut chosen, mut left) = (vec![false; lines.len()], most);
     for i in order {

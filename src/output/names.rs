@@ -3,6 +3,7 @@
 use super::{Style, show::show};
 use crate::answer::selection::store_path_in;
 use crate::answer::{Cell, Column, ColumnType};
+use crate::arrange::Arrange as _;
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -37,7 +38,7 @@ impl Names {
             names.hashes.entry(name).or_default().push(hash.to_owned());
         }
         for hashes in names.hashes.values_mut() {
-            hashes.sort_unstable();
+            hashes.arrange();
             hashes.dedup();
         }
         names.shortened.then_some(names)

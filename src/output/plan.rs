@@ -1,5 +1,7 @@
 //! How many rows of several lists fit on one screen.
 
+use crate::arrange::Arrange as _;
+
 /// The least that is shown of the list that answers the question, and of others.
 const MAIN: usize = 5;
 const OTHER: usize = 3;
@@ -31,7 +33,7 @@ pub(super) fn plan(lines: usize, demands: &[Demand]) -> Vec<Option<usize>> {
     };
     // The main list first, then the others in turn.
     let mut order: Vec<usize> = (0..demands.len()).collect();
-    order.sort_by_key(|&i| !demands[i].main);
+    order.arrange_by_key(|&i| !demands[i].main);
     let others = demands.iter().filter(|d| !d.main).count();
     for (turn, &i) in order.iter().enumerate() {
         let Some(now) = rows[i] else { continue };

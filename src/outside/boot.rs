@@ -7,6 +7,7 @@
 //! them. For systemd-boot a unified kernel image is an entry too, without a file
 //! that says so (UAPI.1, Boot Loader Specification: *Type #2 EFI Unified Kernel
 //! Images*); those that lanzaboote makes hold names instead of the kernel.
+use crate::arrange::Arrange as _;
 
 use super::walk::{below, names};
 use super::{capacity, found};
@@ -354,7 +355,7 @@ impl Reading<'_> {
             }
         }
         // The newest generation first, entries of none last.
-        entries.sort_by(|a, b| (b.generation, &a.name).cmp(&(a.generation, &b.name)));
+        entries.arrange_by(|a, b| (b.generation, &a.name).cmp(&(a.generation, &b.name)));
         Boot { path: self.path.to_owned(), capacity: capacity(directory), entries, files }
     }
 }

@@ -1,6 +1,7 @@
 //! Users' caches: `~/.cache/nix` of root, of every user that the examined
 //! system's `/etc/passwd` names, and of every directory in `/home` (nix:
 //! `getCacheDir`).
+use crate::arrange::Arrange as _;
 
 use super::walk::{Sum, below, names};
 use super::{Kept, found};
@@ -79,7 +80,7 @@ pub(super) fn find(tree: &Tree, warnings: &mut Warnings) -> (Vec<UserCache>, u64
     let mut seen: HashMap<(u64, u64), Range<usize>> = HashMap::new();
     let mut homes: Vec<_> = Users::read(tree).homes(tree).into_iter().collect();
     // One home may have several names: that of a user stands for it.
-    homes.sort_by_key(|(_, users)| users.is_empty());
+    homes.arrange_by_key(|(_, users)| users.is_empty());
     for (home, users) in homes {
         let path = home.join(".cache/nix");
         let opened = tree.open_directory(&path).and_then(|directory| {
@@ -118,6 +119,6 @@ pub(super) fn find(tree: &Tree, warnings: &mut Warnings) -> (Vec<UserCache>, u64
             seen.insert(stat.identity(), first..caches.len());
         }
     }
-    caches.sort_by(|a, b| a.kept.path.cmp(&b.kept.path));
+    caches.arrange_by(|a, b| a.kept.path.cmp(&b.kept.path));
     (caches, unread.len() as u64)
 }

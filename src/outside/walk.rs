@@ -1,6 +1,7 @@
 //! What a directory takes, as `du -s` has it; not beyond its file system.
 
 use super::Kept;
+use crate::arrange::Arrange as _;
 use crate::disk::Space;
 use crate::fs::{Directory, FileType};
 use crate::warning::{WarningKind, Warnings};
@@ -90,7 +91,7 @@ pub(super) fn directory(directory: Directory, path: &Path, warnings: &mut Warnin
 pub(super) fn names(directory: &Directory) -> std::io::Result<Vec<CString>> {
     let mut names = Vec::new();
     directory.read(&mut Vec::new(), |entry| names.push(entry.name.to_owned()))?;
-    names.sort();
+    names.arrange();
     Ok(names)
 }
 

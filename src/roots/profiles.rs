@@ -2,6 +2,7 @@
 //! beside it, which is a link into the store (nix: `src/libstore/profiles.cc`);
 //! and which of them `nix-collect-garbage` cleans
 //! (nix: `src/nix/nix-collect-garbage/nix-collect-garbage.cc`).
+use crate::arrange::Arrange as _;
 
 use super::gcroots::{list, modified, target_path};
 use super::{Root, RootKind, Users, c_name};
@@ -393,7 +394,7 @@ pub(super) fn find(
             look(&dir, &entry, Candidates::default(), cleaned.names.get(&path));
         }
     }
-    profiles.sort_by(|a, b| a.link.cmp(&b.link));
+    profiles.arrange_by(|a, b| a.link.cmp(&b.link));
     profiles
 }
 
@@ -424,7 +425,7 @@ fn profiles_in(
         if generations.is_empty() {
             continue;
         }
-        generations.sort_by_key(|g| g.number);
+        generations.arrange_by_key(|g| g.number);
         // 07 and 7 are one number but two links; Nix deletes the second.
         generations.dedup_by_key(|g| g.number);
         let current = target

@@ -1,4 +1,5 @@
 //! All that the answers to any options are made of, found once.
+use crate::arrange::Arrange as _;
 
 use super::{
     Caller, FoundRoots, Generation, Profile, ProfileRule, Root, RootKind, RootOptions, StaleRoot,
@@ -91,9 +92,9 @@ impl RootSurvey {
         let mut found = FoundRoots::default();
         gcroots::find(tree, location, catalog, &mut found);
         let FoundRoots { roots: mut links, mut stale, warnings, .. } = found;
-        links.sort_by(order);
+        links.arrange_by(order);
         links.dedup_by(|later, first| later.link == first.link && later.path == first.path);
-        stale.sort_by(|a, b| (&a.link, &a.via).cmp(&(&b.link, &b.via)));
+        stale.arrange_by(|a, b| (&a.link, &a.via).cmp(&(&b.link, &b.via)));
         // What stands there itself needs not be listed again by way of another.
         stale.dedup_by(|later, first| later.link == first.link && first.via.is_none());
         let runtime = (runtime && location.root == Path::new("/")).then(|| {
@@ -146,7 +147,7 @@ impl RootSurvey {
         if options.locks_temporary_directories {
             found.keep_temporary_entries(location, &self.temporary_entries);
         }
-        roots.sort_by(|(a, _), (b, _)| order(a, b));
+        roots.arrange_by(|(a, _), (b, _)| order(a, b));
         roots.dedup_by(|(later, at), (first, _)| {
             at.is_none() && later.link == first.link && later.path == first.path
         });

@@ -1,6 +1,7 @@
 //! Contents against hashes: each path's NAR, each entry of `.links`, content
 //! addresses. Largest first, so that all cores are busy to the end; on a disk that rotates
 //! in the order of inode numbers, by one thread.
+use crate::arrange::Arrange as _;
 
 use super::ahead::Ahead;
 use super::sizes::{self, Faults, link_hash};
@@ -123,10 +124,10 @@ fn sorted_paths(shared: &mut Shared<'_>) -> Result<Vec<PathId>, DiskError> {
     if shared.in_order {
         let names = paths.iter().map(|&id| name(id));
         let ahead = Ahead::new(shared.files, names, subject.progress)?;
-        paths.sort_by_key(|&id| ahead.place(name(id)));
+        paths.arrange_by_key(|&id| ahead.place(name(id)));
         shared.ahead = Some(ahead);
     } else {
-        paths.sort_by_key(|&id| std::cmp::Reverse(subject.catalog.nar_size(id)));
+        paths.arrange_by_key(|&id| std::cmp::Reverse(subject.catalog.nar_size(id)));
     }
     Ok(paths)
 }
@@ -138,7 +139,7 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), Di
     let walked = disk::read_links(&walker, &HashNames, subject.progress);
     gathered.warnings.extend(walked.warnings);
     let mut links = walked.states.concat();
-    links.sort_by(|(one, (a, ..)), (other, (b, ..))| (one, a).cmp(&(other, b)));
+    links.arrange_by(|(one, (a, ..)), (other, (b, ..))| (one, a).cmp(&(other, b)));
     for links in links.chunk_by(|(one, _), (other, _)| one == other) {
         let place = &links[0].0;
         let opened = shared.files.directory().pass_path(place);
@@ -160,7 +161,7 @@ fn read_links(shared: &mut Shared<'_>, gathered: &mut Gathered) -> Result<(), Di
         }
     }
     if shared.in_order {
-        shared.links.sort_by_key(|link| link.ino);
+        shared.links.arrange_by_key(|link| link.ino);
     }
     Ok(())
 }

@@ -26,6 +26,7 @@ mod victims;
 pub use signatures::{KeyError, PublicKey};
 
 use crate::answer::{self, Cell, Document, Field, Head, Section};
+use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, DatabaseFile, PathId, Source};
 use crate::disk::{DiskError, Progress};
 use crate::fs::StoreFiles;
@@ -430,7 +431,7 @@ impl Audit {
         all.tell_damage(&subject, files.map(StoreFiles::path));
         let Gathered { mut findings, checked, mut warnings } = all;
         findings.retain(|f| options.wants(f.kind));
-        findings.sort();
+        findings.arrange();
         findings.dedup();
         warnings.sort();
         let store_dir = catalog.store_dir().to_owned();
@@ -458,7 +459,7 @@ impl Audit {
         };
         sections.push(Section::Findings { title, findings: Box::new(findings) });
         let mut kinds: Vec<FindingKind> = self.findings.iter().map(|f| f.kind).collect();
-        kinds.sort_unstable();
+        kinds.arrange();
         kinds.dedup();
         if !kinds.is_empty() {
             let hints = kinds.iter().map(|k| format!("{}: {}", k.name(), k.hint()));

@@ -5,6 +5,7 @@
 //! 1970, one owner, no extended attributes but a few.
 
 use super::{Canonical, Finding, FindingKind, Gathered, Subject};
+use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::disk::{
     self, DiskError, EntryStat, ExtentsOption, LinksPlace, LinksReader, ScanOptions, Top, Total,
@@ -79,7 +80,7 @@ impl Faults {
     }
 
     fn cut(&mut self) {
-        self.named.sort();
+        self.named.arrange();
         self.named.truncate(NAMED);
         self.deepest = self.named.get(NAMED - 1).map(|&(depth, _)| depth);
     }
@@ -385,7 +386,7 @@ fn other_entries(
         })
         .filter(|name| names.binary_search_by(|n| n.as_bytes().cmp(name)).is_err())
         .collect();
-    others.sort_unstable();
+    others.arrange();
     let mut gathered = Gathered::default();
     if others.is_empty() {
         return Ok(gathered);

@@ -1,6 +1,7 @@
 //! Budgets: what a closure may weigh and hold, which are broken, and what did it.
 
 mod document;
+use crate::arrange::Arrange as _;
 
 use super::diff::{ChangeKind, Diff, PackageChange};
 use super::path_names::chain_to;
@@ -286,7 +287,7 @@ impl Checker<'_> {
             _ => self.census.known_nar_size(path),
         };
         let mut paths: Vec<PathIndex> = self.census.indexes().collect();
-        paths.sort_by_key(|&path| (Reverse(size(path)), path));
+        paths.arrange_by_key(|&path| (Reverse(size(path)), path));
         paths.truncate(CULPRITS);
         paths.into_iter().map(|path| self.culprit(path, size(path), String::new())).collect()
     }
@@ -311,7 +312,7 @@ impl Checker<'_> {
         let over = over.filter(|(_, size)| size.is_none_or(|size| size > budget.limit));
         let mut culprits: Vec<Culprit> =
             over.map(|(&path, &size)| self.culprit(path, size, String::new())).collect();
-        culprits.sort_by_key(|culprit| (Reverse(culprit.size), culprit.path));
+        culprits.arrange_by_key(|culprit| (Reverse(culprit.size), culprit.path));
         let (pattern, limit) = (Some(budget.pattern.clone()), Some(budget.limit));
         Budget { kind, pattern, status, limit, found, culprits }
     }
@@ -370,7 +371,7 @@ impl Checker<'_> {
         if status == CheckStatus::Failed {
             let grown = diff.packages.iter().filter(|p| p.nar_change().is_none_or(|n| n > 0));
             let mut grown: Vec<&PackageChange> = grown.collect();
-            grown.sort_by_key(|package| (Reverse(package.nar_change()), &package.pname));
+            grown.arrange_by_key(|package| (Reverse(package.nar_change()), &package.pname));
             grown.truncate(CULPRITS);
             culprits.extend(grown.into_iter().map(|package| self.grown(diff, package)));
         }

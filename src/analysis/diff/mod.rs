@@ -4,6 +4,7 @@ mod document;
 mod history;
 mod names;
 mod page;
+use crate::arrange::Arrange as _;
 
 use super::graph_changes::change;
 use super::path_names::chain_to;
@@ -305,7 +306,7 @@ impl<'a> Diff<'a> {
             .map(|((pname, before), after)| package(&old, &new, pname, before, after))
             .collect();
         let shown = Shown::of([old.census, new.census]);
-        packages.sort_by(|a, b| {
+        packages.arrange_by(|a, b| {
             let sizes = |p: &PackageChange| match shown {
                 Shown::Nar => p.old.nar_size.max(p.new.nar_size),
                 Shown::Disk => p.old.disk_size.max(p.new.disk_size),
@@ -317,7 +318,7 @@ impl<'a> Diff<'a> {
             (order(a), &a.pname).cmp(&(order(b), &b.pname))
         });
         let side = |path: &PathChange| if path.added { &new } else { &old };
-        paths.sort_by_cached_key(|path| {
+        paths.arrange_by_cached_key(|path| {
             let weight = side(path).weight(path.path, shown);
             (Reverse(weight), side(path).base_name(path.path), path.added)
         });
@@ -376,7 +377,7 @@ impl<'a> Diff<'a> {
         let added = self.packages.iter().filter(|package| package.kind == ChangeKind::Added);
         let mut paths: Vec<PathIndex> = added.flat_map(|package| &package.added).copied().collect();
         paths.retain(|&path| weight(path) >= least);
-        paths.sort_by_key(|&path| (Reverse(weight(path)), path));
+        paths.arrange_by_key(|&path| (Reverse(weight(path)), path));
         paths
     }
 }

@@ -1,4 +1,5 @@
 //! All entries of the examined paths, kept by the walk that sums.
+use crate::arrange::Arrange as _;
 
 use crate::census::PathIndex;
 use crate::disk::{
@@ -328,7 +329,7 @@ impl Listing {
         let pairs = (1u32..).zip(self.nodes.iter().skip(1)).map(|(at, node)| (node.parent, at));
         let mut below = Rows::from_pairs(self.nodes.len(), pairs);
         for node in 0..self.nodes.len() as u32 {
-            below.row_mut(node).sort_by_key(|&entry| Reverse(self.name(entry)));
+            below.row_mut(node).arrange_by_key(|&entry| Reverse(self.name(entry)));
         }
         let mut order = vec![0; self.nodes.len()];
         let mut left = vec![0];

@@ -6,6 +6,7 @@ mod extents;
 mod gather;
 #[cfg(test)]
 mod tests;
+use crate::arrange::Arrange as _;
 
 use crate::answer::GraphLine;
 use crate::catalog::Catalog;
@@ -161,7 +162,7 @@ impl Files {
         let mut paths = Rows::default();
         for inode in 0..inodes as u32 {
             let row = names.row_mut(inode);
-            row.sort_by_key(|&node| listing.order[node as usize]);
+            row.arrange_by_key(|&node| listing.order[node as usize]);
             let mut of: Vec<u32> =
                 row.iter().map(|&node| listing.nodes[node as usize].path.node()).collect();
             of.sort_unstable();
@@ -236,7 +237,7 @@ impl Files {
         // Of an inode with several names the first stands for all.
         files.retain(|&node| self.is_first_name(node));
         for list in [&mut directories, &mut files] {
-            list.sort_by_key(|&node| self.order(node));
+            list.arrange_by_key(|&node| self.order(node));
             list.truncate(self.options.limit.unwrap_or(usize::MAX));
         }
         (self.directories, self.files) = (directories, files);
@@ -280,7 +281,7 @@ impl Files {
             below[place[nodes[node as usize].parent as usize] as usize].push(node);
         }
         for list in &mut below {
-            list.sort_by_key(|&node| Reverse(self.order(node)));
+            list.arrange_by_key(|&node| Reverse(self.order(node)));
         }
         // From the last to the first, as each is taken from the end.
         let mut left = std::mem::take(&mut below[0]);
@@ -323,7 +324,7 @@ impl Files {
             // The first in order.
             GroupFilesBy::Extension => all().min().into_iter().collect(),
         };
-        groups.sort();
+        groups.arrange();
         groups.dedup();
         groups
     }
@@ -368,7 +369,7 @@ impl Files {
         let mut groups: Vec<FileGroup> = groups.into_values().collect();
         let min_size = self.options.min_size;
         groups.retain(|group| group.size().0.unwrap_or(group.disk_size) >= min_size);
-        groups.sort_by(|a, b| (b.size(), &a.name).cmp(&(a.size(), &b.name)));
+        groups.arrange_by(|a, b| (b.size(), &a.name).cmp(&(a.size(), &b.name)));
         groups.truncate(self.options.limit.unwrap_or(usize::MAX));
         self.groups = groups;
     }

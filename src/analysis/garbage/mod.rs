@@ -6,6 +6,7 @@ mod document;
 mod removal;
 mod why;
 
+use crate::arrange::Arrange as _;
 pub use chosen::{Choice, Chosen};
 pub use removal::{Removal, RemovalError, RemovalStep};
 pub use why::{Why, WhyAlive, WhyAnswer, WhyDead};
@@ -255,7 +256,7 @@ impl<'f> Garbage<'f> {
         if let Some(ids) = &options.filter {
             paths.retain(|p| ids.binary_search(&p.path).is_ok());
         }
-        paths.sort_by_key(|p| {
+        paths.arrange_by_key(|p| {
             let freed = p.freed.map(|freed| freed.physical_size);
             (Reverse(freed), Reverse(census.nar_size(p.path)), p.path)
         });
@@ -566,7 +567,7 @@ fn packages(
         name.nar_size = nar;
         name.freed = freeable.map(|_| freed);
     }
-    names.sort_by(|a, b| {
+    names.arrange_by(|a, b| {
         let key =
             |n: &DeadPackage| (Reverse(n.freed.map(|f| f.physical_size)), Reverse(n.nar_size));
         key(a).cmp(&key(b)).then_with(|| a.package.cmp(&b.package))

@@ -1,6 +1,7 @@
 //! Bytes by kind of file: of all that is examined, and of each path.
 
 mod extents;
+use crate::arrange::Arrange as _;
 
 use super::physical;
 use crate::answer::{Cell, Column, Document, Field, Head, RowIter, Section};
@@ -114,8 +115,8 @@ impl Kinds {
         let order = |extents: Option<ExtentSizes>, sums: &KindSums| {
             Reverse((extents.map(|extents| extents.physical_size), sums.disk_size))
         };
-        kinds.sort_by_key(|row| (order(row.extents, &row.sums), row.kind));
-        by_path.sort_by_key(|row| (order(row.extents, &row.sums), row.path, row.kind));
+        kinds.arrange_by_key(|row| (order(row.extents, &row.sums), row.kind));
+        by_path.arrange_by_key(|row| (order(row.extents, &row.sums), row.path, row.kind));
         let mut warnings = census.warnings.clone();
         if census.has_extents() && !extents.are_extents() {
             let kind = match options.extents {

@@ -1,5 +1,6 @@
 //! Where the savings are: by path, by package, by kind of file, and the groups
 //! of equal files. All sizes are in bytes.
+use crate::arrange::Arrange as _;
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -292,7 +293,7 @@ fn owners(
         .zip(owners)
         .filter(|(_, of)| of.saving.files_linked > 0 || of.also_elsewhere > 0)
         .collect();
-    rows.sort_by_key(|(_, of)| (of.saving.order(), Reverse(of.also_elsewhere), of.path));
+    rows.arrange_by_key(|(_, of)| (of.saving.order(), Reverse(of.also_elsewhere), of.path));
     rows.truncate(limit);
     // Whom each shares with is asked only for the rows that are listed. A sum for each
     // owner, and which of them are not 0: a hash table took an eighth of the instructions.
@@ -317,7 +318,7 @@ fn owners(
             (first_path[other as usize], size)
         };
         of.shared_with = with.drain(..).map(size_of).collect();
-        of.shared_with.sort_unstable_by_key(|&(path, size)| (Reverse(size), path));
+        of.shared_with.arrange_by_key(|&(path, size)| (Reverse(size), path));
     }
     rows.into_iter().map(|(_, of)| of).collect()
 }
@@ -361,7 +362,7 @@ fn add_disk_sizes(tree: &GatheredTree, owner_of: &[u32], owners: &mut [OwnerSavi
             _ => several.push((owner, inode)),
         }
     }
-    several.sort_unstable();
+    several.arrange();
     several.dedup();
     several.into_iter().for_each(|(owner, inode)| add(owner, inode));
 }
@@ -383,7 +384,7 @@ fn kinds(
     }
     let mut rows: Vec<KindSaving> =
         kinds.into_iter().map(|(kind, saving)| KindSaving { kind, saving }).collect();
-    rows.sort_unstable_by_key(|row| (row.saving.order(), row.kind));
+    rows.arrange_by_key(|row| (row.saving.order(), row.kind));
     rows.truncate(limit);
     rows
 }
@@ -403,7 +404,7 @@ fn groups(
     let mut listed: Vec<u32> = (0..by_class.len() as u32)
         .filter(|&class| by_class[class as usize].files_linked > 0 && size(class) >= min_size)
         .collect();
-    listed.sort_by_cached_key(|&class| {
+    listed.arrange_by_cached_key(|&class| {
         (by_class[class as usize].order(), entries.row(class).first().copied())
     });
     listed.truncate(limit);

@@ -14,6 +14,7 @@
 //! and links that look changed, by their time of modification, or that have no
 //! other name, are read, and if one lies, every file not in `.links` is hashed.
 
+use crate::arrange::{self, Arrange as _};
 use std::cmp::Reverse;
 use std::io;
 use std::sync::{Mutex, PoisonError};
@@ -74,7 +75,7 @@ pub(super) fn classify(
     }
     let Run { mut hashes, mut failed, .. } = run;
     hashes.par_sort_unstable();
-    failed.sort_unstable_by_key(|&(inode, _)| inode);
+    failed.arrange_by_key(|&(inode, _)| inode);
     failed.dedup_by_key(|&mut (inode, _)| inode);
     let mut compared = Compared { bytes_read: reader.bytes(), ..Compared::default() };
     for (inode, error) in failed {
@@ -310,30 +311,29 @@ impl Run<'_> {
     /// Large ones first, so that none is left to one thread at the end; the rest in the
     /// order in which they may lie on the disk, but those of a directory together, so
     /// that it is opened once.
-    fn in_disk_order<T: Copy + Send + Sync>(
-        &self,
-        items: &mut [T],
-        inode: impl Fn(&T) -> u32 + Sync,
-    ) {
+    fn in_disk_order<T>(&self, items: &mut [T], inode: impl Fn(&T) -> u32) {
+        let inodes: Vec<u32> = items.iter().map(inode).collect();
+        arrange::put(items, self.disk_order(&inodes));
+    }
+
+    /// The places of these inodes in that order.
+    fn disk_order(&self, inodes: &[u32]) -> Vec<usize> {
         let tree = self.reader.tree;
-        let place = |item: &T| {
-            let inode = inode(item);
+        let place = |(at, &inode): (usize, &u32)| {
             let large = Reverse(tree.layout.inodes[inode as usize].size / LARGE);
             // After all others, those of `.links` alone.
             let directory = tree.first_entry[inode as usize]
                 .map_or(tree.layout.directories.len() as u32, |e| tree.directory_of(e.node()));
-            (large, u64::MAX, directory, tree.numbers[inode as usize], *item)
+            (large, u64::MAX, directory, tree.numbers[inode as usize], at)
         };
-        let mut placed: Vec<_> = items.par_iter().map(place).collect();
+        let mut placed: Vec<_> = inodes.par_iter().enumerate().map(place).collect();
         let mut first = vec![u64::MAX; tree.layout.directories.len() + 1];
         for &(_, _, directory, number, _) in &placed {
             first[directory as usize] = number.min(first[directory as usize]);
         }
         placed.iter_mut().for_each(|place| place.1 = first[place.2 as usize]);
-        placed.par_sort_unstable_by_key(|&(large, first, directory, number, _)| {
-            (large, first, directory, number)
-        });
-        items.iter_mut().zip(placed).for_each(|(item, (.., placed))| *item = placed);
+        placed.par_sort_unstable();
+        placed.into_iter().map(|(.., at)| at).collect()
     }
 
     /// Hashes inodes whole; `stage` is what progress shows.

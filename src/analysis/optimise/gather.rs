@@ -7,6 +7,7 @@
 use super::gathered::{DirectoryPlace, Flags, GatheredTree, NamedLink, Names, inode};
 use super::link_table::LinkTable;
 use super::simulate::{Layout, LayoutEntry, LayoutInode};
+use crate::arrange::Arrange as _;
 use crate::disk::{
     ByNumber, EntryStat, Progress, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker,
 };
@@ -275,7 +276,7 @@ impl Assembly {
         }
         tree.named_links.sort_unstable_by_key(|link| (link.hash, link.inode));
         parts.sort_unstable_by_key(|part| (part.directory, part.position));
-        tops.sort_unstable_by_key(|&(path, ..)| path);
+        tops.arrange_by_key(|&(path, ..)| path);
         let placed = vec![false; parts.len()];
         Self { tree, whole: gathering.whole, tops, parts, placed, threads }
     }

@@ -4,6 +4,7 @@
 use super::{Breakdown, Optimise, PairFiles, PairSaving, Saving};
 use crate::analysis::page::{PageError, title, warnings};
 use crate::answer::page::{Page, PageKind, Values};
+use crate::arrange::Arrange as _;
 use crate::census::{Census, PathIndex};
 use crate::graph::saturating_sum;
 use crate::text::escape;
@@ -31,12 +32,12 @@ impl Optimise {
         let (pairs, rest) = by_pair.split_at(named.min(by_pair.len()));
         let of_named = pair_files.iter().filter(|of| (of.pair as usize) < pairs.len());
         let mut files: Vec<&PairFiles> = of_named.collect();
-        files.sort_unstable_by_key(|of| of.order());
+        files.arrange_by_key(|of| of.order());
         files.truncate(named);
         // The packages of the pairs, by the path that stands for each.
         let mut packages: Vec<u32> =
             pairs.iter().flat_map(|pair| [Some(pair.path), pair.kept]).flatten().collect();
-        packages.sort_unstable();
+        packages.arrange();
         packages.dedup();
         let place: HashMap<u32, u64> = packages.iter().copied().zip(0..).collect();
         let name = |path: &u32| {

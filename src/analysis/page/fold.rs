@@ -6,6 +6,7 @@
 //! one too. Both are exact for whoever removes named paths or references between them:
 //! what is retained by a path is reached exactly as long as that path is, and what has
 //! the same referrers goes when they go.
+use crate::arrange::Arrange as _;
 
 use crate::analysis::retained::{Retained, SizeKind, Sizes};
 use crate::census::{Census, PathIndex};
@@ -77,7 +78,7 @@ impl Folded {
             }
         }
         let mut roots: Vec<u32> = roots.iter().map(|&root| whole.of[root as usize]).collect();
-        roots.sort_unstable();
+        roots.arrange();
         roots.dedup();
         let classes = whole.unnamed.split_off(whole.groups);
         let paths = named.iter().map(PathIndex::new);
@@ -99,7 +100,7 @@ fn named(census: &Census, retained: &Retained, roots: &[u32], most: usize) -> No
     let weight = |path: u32| retained.sizes[path as usize].get(SizeKind::of(census));
     let targets = if census.targets.is_empty() { &[] } else { roots };
     let mut order: Vec<u32> = (0..paths as u32).collect();
-    order.sort_by_key(|&path| (Reverse(weight(path)), path));
+    order.arrange_by_key(|&path| (Reverse(weight(path)), path));
     let mut named = NodeSet::from_nodes(paths, targets.iter().copied());
     for path in order {
         // With a path all that dominate it, so that what is not named hangs together.

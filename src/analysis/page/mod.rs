@@ -8,6 +8,7 @@
 mod fold;
 #[cfg(test)]
 mod tests;
+use crate::arrange::Arrange as _;
 
 use super::Gain;
 use super::physical;
@@ -299,7 +300,7 @@ fn kinds(folded: &Folded, scan: &KindScan) -> Vec<(&'static str, Values)> {
 fn files(folded: &Folded, largest: &LargestFiles) -> Vec<(&'static str, Values)> {
     let all = || folded.named.iter().flat_map(|path| largest.of(path.node()));
     let mut sizes: Vec<u64> = all().map(|file| file.size).collect();
-    sizes.sort_by_key(|&size| Reverse(size));
+    sizes.arrange_by_key(|&size| Reverse(size));
     // Some may be as large as the last one that fits: they are left out with it.
     let least = sizes.get(FILES).map_or(0, |&size| size + 1);
     let (mut counts, mut names, mut lengths) = (Vec::new(), Vec::new(), Vec::new());

@@ -1,5 +1,6 @@
 //! The ladder: what can be done, the best and safest first, and what each thing
 //! still brings when those above it are done.
+use crate::arrange::Arrange as _;
 
 use super::commands::{Manager, command};
 use super::{Maker, Measure, Need, SmallestSet, Tier};
@@ -348,7 +349,7 @@ fn removals(found: &FoundRoots, options: &LadderOptions) -> Vec<Removal> {
             before_collecting: options.manager.delete_generations(&profile.link, &numbers),
         });
     }
-    removals.sort_by_key(|removal| Reverse(removal.roots.len()));
+    removals.arrange_by_key(|removal| Reverse(removal.roots.len()));
     let mut by_maker: BTreeMap<Maker, Vec<u32>> = BTreeMap::new();
     for (index, root) in (0u32..).zip(&found.roots) {
         let old = root.time.is_some_and(|time| time < options.older_than);
@@ -556,7 +557,7 @@ impl Ladder<'_> {
             (ActionKind::Logs, String::new(), logs, remove)
         });
         let mut rest: Vec<_> = caches.chain(logs).collect();
-        rest.sort_by_key(|(_, _, kept, _)| Reverse(kept.space.disk_size));
+        rest.arrange_by_key(|(_, _, kept, _)| Reverse(kept.space.disk_size));
         for (kind, subject, kept, remove) in rest {
             let is = Freed::of(self.outside, kept.space);
             self.add(Action {

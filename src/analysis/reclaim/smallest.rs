@@ -5,6 +5,7 @@
 //! the sets of up to three are compared without following any root anew: those
 //! with nothing in common are best where each is best alone, and those with
 //! something in common are among the groups that [`HolderGraph::shared`] lists.
+use crate::arrange::Arrange as _;
 
 use super::{Measure, Need};
 use crate::analysis::liveness::{Keep, freeable, keep_graph, kept_entries};
@@ -404,7 +405,7 @@ impl<'g> Search<'g> {
     /// so many holders.
     fn best_of_up_to_three(&self, may: &[u32]) -> Vec<Vec<u32>> {
         let mut order = may.to_vec();
-        order.sort_by_key(|&h| (Reverse(self.of(self.alone[h as usize])), h));
+        order.arrange_by_key(|&h| (Reverse(self.of(self.alone[h as usize])), h));
         let member: HashSet<u32> = may.iter().copied().collect();
         let mut linked: HashMap<u32, Vec<u32>> = HashMap::new();
         let mut pairs: Vec<[u32; 2]> = Vec::new();
@@ -466,7 +467,7 @@ impl<'g> Search<'g> {
             }
         }
         // Those that free most alone are kept rather than others.
-        chosen.sort_by_key(|&h| (Reverse(self.of(self.alone[h as usize])), h));
+        chosen.arrange_by_key(|&h| (Reverse(self.of(self.alone[h as usize])), h));
         self.tests.set(MOST_TESTS);
         Ok(self.needed(&mut Vec::new(), &chosen))
     }

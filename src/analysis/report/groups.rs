@@ -1,5 +1,6 @@
 //! A report by group: sums over the paths of one package name, output, day,
 //! GC root, or over the files of one kind.
+use crate::arrange::Arrange as _;
 
 use crate::analysis::kinds::Kinds;
 use crate::analysis::physical;
@@ -155,7 +156,7 @@ impl GroupedReport {
         let all: Vec<PathIndex> = census.indexes().collect();
         let mut groups: Vec<PathGroup> =
             groups.into_iter().map(|(name, paths)| sum(name, &paths)).collect();
-        groups.sort_by(|a, b| {
+        groups.arrange_by(|a, b| {
             let order =
                 |group: &PathGroup| Reverse((group.physical_size, group.disk_size, group.nar_size));
             (order(a), &a.name).cmp(&(order(b), &b.name))

@@ -5,6 +5,7 @@ mod groups;
 #[cfg(test)]
 mod tests;
 
+use crate::arrange::Arrange as _;
 pub use column::Column;
 pub use groups::{GroupBy, GroupedReport, PathGroup};
 
@@ -143,9 +144,9 @@ impl Report {
         // Rows come by path, and stable sorts keep that among equals.
         let key = |row: &Row| options.sort.sort_key(census, row);
         if options.reverse {
-            rows.sort_by_cached_key(|row| Reverse(key(row)));
+            rows.arrange_by_cached_key(|row| Reverse(key(row)));
         } else {
-            rows.sort_by_cached_key(key);
+            rows.arrange_by_cached_key(key);
         }
         rows.truncate(options.limit.unwrap_or(usize::MAX));
         Ok(Self {

@@ -4,6 +4,7 @@ mod document;
 mod holders;
 mod of;
 
+use crate::arrange::Arrange as _;
 pub use holders::{Group, Holders, RootSizes};
 pub(crate) use of::chain_text;
 pub use of::{Keeper, RootsOf};
@@ -252,7 +253,7 @@ impl<'f> Roots<'f> {
             .collect();
         let by = if disk { SizeKind::Disk } else { SizeKind::Nar };
         let heaviest = |p: &ProfileRow| p.old.map(|old| old.sizes.get(by));
-        profiles.sort_by_key(|p| (Reverse(heaviest(p)), p.profile));
+        profiles.arrange_by_key(|p| (Reverse(heaviest(p)), p.profile));
         let limit = options.limit.unwrap_or(usize::MAX);
         profiles.truncate(limit);
         let shared = options
@@ -313,7 +314,7 @@ fn matches(options: &RootsOptions, root: &Root) -> bool {
 }
 
 fn sort(rows: &mut [RootRow], by: RootSort) {
-    rows.sort_by(|a, b| {
+    rows.arrange_by(|a, b| {
         let order = match by {
             RootSort::Link => std::cmp::Ordering::Equal,
             RootSort::ClosureNarSize => b.closure_nar_size.cmp(&a.closure_nar_size),
@@ -338,7 +339,7 @@ fn shared_groups(
     limit: usize,
 ) -> Vec<SharedGroup> {
     let mut sets: Vec<(&HeldBy, &Group)> = groups.iter().collect();
-    sets.sort_by_key(|(set, group)| (Reverse(group.sizes.get(by)), set.holders()));
+    sets.arrange_by_key(|(set, group)| (Reverse(group.sizes.get(by)), set.holders()));
     sets.truncate(limit);
     let list = sets.into_iter().map(|(set, group)| {
         let members = set.holders();

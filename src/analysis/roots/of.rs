@@ -1,4 +1,5 @@
 //! Which roots keep a path, each with the chain.
+use crate::arrange::Arrange as _;
 
 use crate::analysis::liveness::{Keep, KeepReason, Keepers, keep_graph};
 use crate::answer::{Cell, Column, Document, Field, Head, Section};
@@ -44,7 +45,7 @@ impl<'f> RootsOf<'f> {
             .zip(&found.roots)
             .filter_map(|(root, r)| Some(Keeper { root, chain: chains.chain(r.path)? }))
             .collect();
-        keepers.sort_by_key(|k| (k.chain.len(), k.root));
+        keepers.arrange_by_key(|k| (k.chain.len(), k.root));
         Self { found, target, keepers, warnings: census.warnings.clone() }
     }
 

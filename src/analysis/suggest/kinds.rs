@@ -1,4 +1,5 @@
 //! Kinds of files that a closure can often do without.
+use crate::arrange::Arrange as _;
 
 use crate::analysis::graph_changes::{Dropped, Edited, Gain, extents_by_kind, measure};
 use crate::analysis::retained::SizeKind;
@@ -48,7 +49,7 @@ pub(super) fn find(census: &Census, scan: &KindScan, min_size: u64) -> Vec<KindS
         gains.then_some(KindSuggestion { kinds, gain, paths, entries })
     };
     let mut found: Vec<KindSuggestion> = DROPPABLE.iter().filter_map(one).collect();
-    found.sort_by_key(|suggestion| Reverse(suggestion.gain.get(SizeKind::Disk)));
+    found.arrange_by_key(|suggestion| Reverse(suggestion.gain.get(SizeKind::Disk)));
     found
 }
 

@@ -1,5 +1,6 @@
 //! What was needed to build, and is not to run: outputs `-dev`, headers, static
 //! libraries, compilers, build tools, sources and derivations in a closure.
+use crate::arrange::Arrange as _;
 
 use super::{Action, Handles};
 use crate::analysis::graph_changes::{Dropped, Edited, Gain, measure};
@@ -156,7 +157,7 @@ pub(in crate::analysis) fn find(
         found.push(Leftover { path, reason, gain, held_by });
     }
     let by = SizeKind::of(census);
-    found.sort_by_key(|leftover| (Reverse(leftover.gain.get(by)), leftover.path));
+    found.arrange_by_key(|leftover| (Reverse(leftover.gain.get(by)), leftover.path));
     let mut without = graph.clone();
     without.remove(&found.iter().map(|leftover| leftover.path).collect::<Vec<_>>());
     let left: NodeSet = without.reached();

@@ -3,6 +3,7 @@
 
 mod kinds;
 pub(super) mod leftovers;
+use crate::arrange::Arrange as _;
 
 use super::graph_changes::{Dropped, Edited, Gain, known_nar_size, measure, most_tries};
 use super::path_names::list_of;
@@ -228,7 +229,7 @@ impl Suggestions {
         let warnings = &mut self.warnings;
         let mut found = reference_locations::find(files, catalog, &edges, threads, warnings)?;
         let place = |edge: (PathId, PathId)| edges.iter().position(|&other| other == edge);
-        found.locations.sort_by_key(|location| place((location.referrer, location.reference)));
+        found.locations.arrange_by_key(|location| place((location.referrer, location.reference)));
         self.locations = Some(found);
         Ok(())
     }
@@ -441,7 +442,7 @@ fn replacements(
 ) -> Result<Vec<Replacement>, TooHeavy> {
     let retained = graph.retained(census)?.sizes;
     let mut olds: Vec<(&PathIndex, &PathIndex)> = siblings.iter().collect();
-    olds.sort_by_key(|(old, _)| (Reverse(retained[old.index()].get(by)), **old));
+    olds.arrange_by_key(|(old, _)| (Reverse(retained[old.index()].get(by)), **old));
     if olds.len() > tries {
         let message = format!(
             "of {} builds that could be replaced the {tries} that retain most were tried, as each \
@@ -460,7 +461,7 @@ fn replacements(
         (much > 0).then_some((much, Replacement { old, new, gain }))
     };
     let mut found: Vec<(u64, Replacement)> = olds.into_iter().filter_map(one).collect();
-    found.sort_by_key(|(gain, r)| (Reverse(*gain), r.old));
+    found.arrange_by_key(|(gain, r)| (Reverse(*gain), r.old));
     Ok(found.into_iter().map(|(_, replacement)| replacement).collect())
 }
 

@@ -1,4 +1,5 @@
 //! Which paths are builds of one package.
+use crate::arrange::Arrange as _;
 
 use crate::census::{Census, PathIndex};
 use crate::graph::{Cuts, reachable};
@@ -62,7 +63,7 @@ pub(in crate::analysis) fn families(census: &Census) -> BTreeMap<Family, Vec<Pat
     let mut several: BTreeMap<Family, Vec<PathIndex>> =
         families.into_iter().filter(|(_, builds)| builds.len() > 1).collect();
     for builds in several.values_mut() {
-        builds.sort_by_key(|&index| Reverse((census.nar_size(index), index)));
+        builds.arrange_by_key(|&index| Reverse((census.nar_size(index), index)));
     }
     several
 }

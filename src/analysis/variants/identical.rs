@@ -1,5 +1,6 @@
 //! Files that paths have in common: the same contents, whatever they are called.
 
+use crate::arrange::Arrange as _;
 use crate::census::{Census, PathIndex};
 use crate::disk::{
     DiskError, EntryStat, Progress, Reading, Top, Visitor, WalkDirectory, WalkEntry, Walker,
@@ -174,7 +175,7 @@ fn hash_all<'f>(
     let several = groups.filter(|like| like.iter().any(|file| file.inode != like[0].inode));
     let mut to_read: Vec<&File> = several.flatten().collect();
     // In an order of their own, so that warnings always are too.
-    to_read.sort_unstable_by(|a, b| (a.inode, &a.name).cmp(&(b.inode, &b.name)));
+    to_read.arrange_by(|a, b| (a.inode, &a.name).cmp(&(b.inode, &b.name)));
     to_read.dedup_by_key(|file| file.inode);
     if to_read.is_empty() {
         return Ok(HashMap::new());

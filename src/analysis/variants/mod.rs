@@ -4,6 +4,7 @@
 mod document;
 mod groups;
 mod identical;
+use crate::arrange::Arrange as _;
 
 use super::graph_changes::{Dropped, Edited, Gain, measure, most_tries};
 use super::path_names::chain_to;
@@ -123,7 +124,7 @@ impl Variants {
             .collect();
         let by = SizeKind::of(census);
         Tried::new(census, graph).all(&mut groups, by, most_tries(census), &mut warnings);
-        groups.sort_by(|a, b| {
+        groups.arrange_by(|a, b| {
             let order = |group: &VariantGroup| Reverse(group.saves.get(by));
             (order(a), &a.family).cmp(&(order(b), &b.family))
         });
@@ -162,7 +163,7 @@ impl<'a> Tried<'a> {
             group.variants.iter().filter(|v| v.replaced_by.is_some()).filter_map(retained).max()
         };
         let mut order: Vec<&mut VariantGroup> = groups.iter_mut().collect();
-        order.sort_by_cached_key(|group| (Reverse(most(group)), group.family.clone()));
+        order.arrange_by_cached_key(|group| (Reverse(most(group)), group.family.clone()));
         let mut untried = 0u64;
         for group in order {
             let replaced: Vec<(PathIndex, PathIndex)> =

@@ -1,4 +1,5 @@
 //! The files that would be dropped, by name or by kind, found by a walk of their own.
+use crate::arrange::Arrange as _;
 
 use super::names::{AfterName, GlobOfNames};
 use super::{Change, WhatIfError, WhatIfStep};
@@ -206,7 +207,7 @@ fn near(directories: &BTreeSet<String>, glob: &str) -> Vec<String> {
         .map(|name| (strsim::jaro_winkler(name, literal), name))
         .filter(|(score, _)| *score > 0.8)
         .collect();
-    scored.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    scored.arrange_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
     scored.into_iter().take(8).map(|(_, name)| escape(name.as_bytes())).collect()
 }
 

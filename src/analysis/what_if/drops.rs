@@ -3,6 +3,7 @@
 use super::drop_files::{self, File};
 use super::{Change, FoundIn, WhatIfError, WhatIfStep};
 use crate::analysis::graph_changes::Dropped;
+use crate::arrange::Arrange as _;
 use crate::census::Census;
 use crate::disk::KindScan;
 use crate::graph::NodeSet;
@@ -59,7 +60,7 @@ impl<'a> Drops<'a> {
             }
             (Self::Kinds(scan, gone), Change::DropKinds(kinds)) => {
                 let mut kinds = kinds.clone();
-                kinds.sort_unstable();
+                kinds.arrange();
                 kinds.dedup();
                 kinds.retain(|kind| !gone.contains(kind));
                 gone.extend(&kinds);

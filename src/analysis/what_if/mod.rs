@@ -4,6 +4,7 @@
 mod drop_files;
 mod drops;
 mod names;
+use crate::arrange::Arrange as _;
 
 use super::graph_changes::{
     Dropped, Edited, change, extents_by_kind, known_nar_change, known_nar_size, measure,
@@ -194,9 +195,9 @@ impl WhatIf {
                 known_nar_change(census, (&reached, sizes), (&now, left), &dropped);
             outcome.files = files;
             outcome.gone = difference(&reached, &now);
-            outcome.gone.sort_by_key(|&i| (Reverse(weight(i)), i));
+            outcome.gone.arrange_by_key(|&i| (Reverse(weight(i)), i));
             outcome.added = difference(&now, &reached);
-            outcome.added.sort_by_key(|&i| (Reverse(weight(i)), i));
+            outcome.added.arrange_by_key(|&i| (Reverse(weight(i)), i));
             let referrers = graph.rows.transpose(census.len());
             for path in held.iter().copied().filter(|&i| reached.contains(i) && now.contains(i)) {
                 let outside = |&r: &u32| now.contains(r) && held.binary_search(&r).is_err();
@@ -207,7 +208,7 @@ impl WhatIf {
                     outcome.kept.push(Kept { path, held_by });
                 }
             }
-            outcome.kept.sort_by_key(|k| (Reverse(weight(k.path)), k.path));
+            outcome.kept.arrange_by_key(|k| (Reverse(weight(k.path)), k.path));
             after.push(outcome);
             (reached, sizes) = (now, left);
         }

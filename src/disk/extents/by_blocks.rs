@@ -1,6 +1,7 @@
 //! Extents of files that share nothing, made of the blocks that `stat` reports: one each, and
 //! one more of what is reserved for a compressed file.
 
+use crate::arrange::Arrange as _;
 use crate::fs::{Compressed, Compression, ExtentItem, ExtentReader, InodeBlocks, Stretch};
 use std::io;
 
@@ -20,10 +21,10 @@ impl ByBlocks {
             None => Compression::Unknown,
         };
         let mut compressed = compressed.unwrap_or_default();
-        compressed.sort_unstable_by_key(|&(ino, _)| ino);
+        compressed.arrange_by_number(|&(ino, _)| ino);
         in_inodes.sort_unstable();
         let mut inodes: Vec<(u64, u64)> = inodes.collect();
-        radsort::sort_by_key(&mut inodes, |&(ino, _)| ino);
+        inodes.arrange_by_number(|&(ino, _)| ino);
         // Should one have been met twice meanwhile.
         inodes.dedup_by_key(|&mut (ino, _)| ino);
         let (mut items, mut start) = (Vec::with_capacity(inodes.len()), 0u64);

@@ -8,6 +8,7 @@
 
 use super::ExtentsOption;
 use super::gather::kind_of;
+use crate::arrange::Arrange as _;
 use crate::disk::devices::Devices;
 use crate::disk::inodes::ByNumber;
 use crate::disk::observe::Shared;
@@ -372,7 +373,7 @@ impl Reader {
         let parts = apart(parts)?;
         let mut places: Vec<(u64, u64, bool)> =
             parts.iter().map(|part| (part.start, part.inode, part.of.shared)).collect();
-        radsort::sort_by_key(&mut places, |place| place.0);
+        places.arrange_by_number(|place| place.0);
         let contradicts = source.exact
             && places.windows(2).any(|two| two[0].0 == two[1].0 && !(two[0].2 && two[1].2));
         // Should they contradict each other, it is shared.
@@ -404,7 +405,7 @@ fn bound(parts: &mut [Part<Shown>], block_size: u64) -> Vec<(u64, u64)> {
     if !parts.iter().any(|part| part.of.compressed) {
         return sizes;
     }
-    radsort::sort_by_key(parts, |part| part.start);
+    parts.arrange_by_number(|part| part.start);
     let mut next = u64::MAX;
     for same in parts.chunk_by_mut(|a, b| a.start == b.start).rev() {
         let start = same[0].start;

@@ -5,13 +5,13 @@ use super::holding::{Holding, each_holding};
 use super::numbers::Numbers;
 use super::stretches::{Shown, add_to, read_store};
 use super::{CompressionSizes, ExtentGroup, ExtentSizes, Extents, Holder, WRITTEN_MEANWHILE};
+use crate::arrange::Arrange as _;
 use crate::disk::inodes::{Inode, blocks};
 use crate::fs::{Chunk, Compression, ExtentItem, ExtentReader, SizeIs, Subvolume, damaged};
 use crate::graph::Rows;
 use crate::text::format_count;
 use crate::threads;
 use crate::warning::{WarningKind, Warnings};
-use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::AtomicU64;
@@ -331,7 +331,7 @@ impl Own {
             shows
         });
         // Stable: should a file have been met under two names meanwhile, the first counts.
-        all.par_sort_by_key(|&(ino, ..)| ino);
+        all.arrange_by_number(|&(ino, ..)| ino);
         all.dedup_by_key(|&mut (ino, ..)| ino);
         Self {
             numbers: Numbers::from_ascending(all.iter().map(|&(ino, ..)| ino)),
@@ -377,7 +377,7 @@ impl Own {
             }
         }
         // Stable: equal ones stay in the order of inodes.
-        found.references.par_sort_by_key(|reference| reference.start);
+        found.references.arrange_by_number(|reference| reference.start);
         Ok(found)
     }
 

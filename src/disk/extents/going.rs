@@ -8,13 +8,13 @@ use super::stretches::{Shown, add_to, read_store};
 use super::{
     ExtentsOption, Physical, WRITTEN_MEANWHILE, far_more, physical_unknown, warn_if_asked,
 };
+use crate::arrange::Arrange as _;
 use crate::disk::DiskScan;
 use crate::disk::inodes::blocks;
 use crate::fs::{Compression, ExtentItem, ExtentReader, SizeIs, StoreFiles};
 use crate::graph::saturating_sum;
 use crate::threads;
 use crate::warning::{WarningKind, Warnings};
-use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -183,7 +183,7 @@ struct User {
 /// Those of the inodes, by number.
 fn users(inodes: GoingInodes<'_>) -> (Numbers, Vec<User>) {
     let mut all = inodes.all.to_vec();
-    all.par_sort_by_key(|&(ino, _)| ino);
+    all.arrange_by_number(|&(ino, _)| ino);
     all.dedup_by_key(|&mut (ino, _)| ino);
     let numbers = Numbers::from_ascending(all.iter().map(|&(ino, _)| ino));
     let user = |&(_, disk_size): &(u64, u64)| User {
@@ -258,7 +258,7 @@ fn extents_of(
     }
     drop(numbers);
     // Stable, and each extent once: of several references the first says what it is.
-    extents.par_sort_by_key(|extent| extent.start);
+    extents.arrange_by_number(|extent| extent.start);
     extents.dedup_by(|next, extent| {
         let same = next.start == extent.start;
         if same {
@@ -304,7 +304,7 @@ fn equal(reader: &dyn ExtentReader, mut extents: Vec<Used>) -> io::Result<Option
     let mut alike: HashMap<_, u32> = HashMap::new();
     extents.iter().for_each(|extent| *alike.entry(shape(extent)).or_default() += 1);
     extents.retain(|extent| alike[&shape(extent)] > 1);
-    radsort::sort_by_key(&mut extents, |extent| extent.start);
+    extents.arrange_by_number(|extent| extent.start);
     let places: Vec<_> = extents.iter().map(|extent| (extent.start, extent.disk_size)).collect();
     let Some(checksums) = reader.checksums(&places)? else { return Ok(None) };
     let unchecked = extents.iter().zip(&checksums.digests).filter(|(_, digest)| digest.is_none());

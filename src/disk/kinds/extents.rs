@@ -2,6 +2,7 @@
 //! take, and far less than extents by inode.
 
 use super::KindScan;
+use crate::arrange::Arrange as _;
 use crate::disk::extents::{ExtentSizes, ExtentsByInode, InodeOwner};
 use crate::kinds::FileKind;
 use std::collections::HashMap;
@@ -47,14 +48,14 @@ impl ExtentsByKind {
         for (shared, places) in extents.shared() {
             let users = places.iter().filter_map(|&place| of_places[place as usize]);
             let mut users: Vec<KindUser> = users.collect();
-            users.sort_unstable();
+            users.arrange();
             users.dedup();
             if !users.is_empty() {
                 groups.entry(users).or_default().add(shared.sizes());
             }
         }
         let mut groups: Vec<_> = groups.into_iter().collect();
-        groups.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        groups.arrange_by(|(a, _), (b, _)| a.cmp(b));
         Self(groups)
     }
 
@@ -80,7 +81,7 @@ impl ExtentsByKind {
         };
         let restrict = |(users, sizes): &(Vec<KindUser>, ExtentSizes)| {
             let mut users: Vec<KindUser> = users.iter().filter_map(renumber).collect();
-            users.sort_unstable();
+            users.arrange();
             (!users.is_empty()).then_some((users, *sizes))
         };
         Self(self.0.iter().filter_map(restrict).collect())

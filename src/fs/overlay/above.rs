@@ -8,6 +8,7 @@ use super::{
     CHANGED, ExtentSource, Layer, Names, Options, are_all_in, descend, each_in_upper, names, said,
     same, verify,
 };
+use crate::arrange::Arrange as _;
 use crate::fs::live::linux::{Directory, mount_of};
 use crate::fs::upper::{InUpper, UpperFile, UpperFiles, UpperSource};
 use crate::fs::{FileType, Stat};
@@ -195,7 +196,7 @@ fn below(
     }
     let mut files = files.into_inner().unwrap_or_else(PoisonError::into_inner);
     // Several threads found them.
-    files.sort_unstable_by_key(|file| (file.ino, file.disk_size));
+    files.arrange_by_key(|file| (file.ino, file.disk_size));
     match (elsewhere.into_inner(), all.into_inner()) {
         (true, _) => Err("contents of its files may lie in a layer below, or elsewhere".to_owned()),
         (false, true) => Ok(InUpper::All),

@@ -5,6 +5,7 @@
 //! they are told apart. Files in layers of blocks alone are taken to have one extent each.
 
 use super::list::Spend;
+use crate::arrange::Arrange as _;
 use crate::fs::SizeIs;
 use crate::fs::extents::{
     Checksums, Chunk, Compression, ExtentItem, ExtentReader, Stretch, Subvolume, damaged,
@@ -73,7 +74,7 @@ struct Upper {
 impl Upper {
     fn new(numbers: Vec<(u64, u64)>) -> Self {
         let mut shown: Vec<u64> = numbers.iter().map(|&(_, shown)| shown).collect();
-        shown.sort_unstable();
+        shown.arrange();
         Self { numbers, shown }
     }
 
@@ -128,7 +129,7 @@ impl Reader {
                 None => of_blocks.push(system),
             }
         }
-        read.sort_by_key(|(system, _)| !system.upper);
+        read.arrange_by_key(|(system, _)| !system.upper);
         let of_read = read.iter().enumerate().map(|(at, (system, _))| (system.added, Some(at)));
         let all = of_read.chain(of_blocks.iter().map(|system| (system.added, None)));
         let mut added: Vec<_> = all.filter_map(|(added, of)| Some((added?, of))).collect();
@@ -136,7 +137,7 @@ impl Reader {
             // Those that have blocks lie in a lower layer, and share nothing.
             added.push((0, None));
         }
-        added.sort_unstable();
+        added.arrange();
         let apart = added.windows(2).all(|two| two[0].0 < two[1].0);
         let bits = added.iter().map(|&(added, _)| added.trailing_zeros()).min();
         let bits = bits.filter(|&bits| own_directories || bits < u64::BITS);
@@ -242,7 +243,7 @@ impl ExtentReader for Reader {
     fn met(&mut self, inodes: &mut dyn Iterator<Item = (u64, u64)>) {
         if self.blocks {
             self.met = inodes.filter(|&(_, size)| size > 0).collect();
-            self.met.sort_by_key(|&(ino, _)| ino);
+            self.met.arrange_by_key(|&(ino, _)| ino);
             self.met.dedup_by_key(|&mut (ino, _)| ino);
         }
     }
