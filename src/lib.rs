@@ -79,6 +79,7 @@
 //!
 //! | room | holds |
 //! |---|---|
+//! | `arrange` | sorting by code that all types share |
 //! | [`warning`] | what makes an answer incomplete, collected instead of lost |
 //! | `threads` | as many threads as the system gives, at last the caller's own |
 //! | `locks` | which files processes hold locked |

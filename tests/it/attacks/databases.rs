@@ -309,8 +309,8 @@ attacks! {
         case.attack();
     }
     fn a_virtual_table_in_place_of_the_traces(case) {
-        case.sql("CREATE VIRTUAL TABLE Realisations USING fts5(drvPath, outputName, outputPath);
-                  INSERT INTO Realisations VALUES ('a', 'b', 'c')");
+        case.edit_schema("INSERT INTO sqlite_master VALUES ('table', 'Realisations', 'Realisations', 0,
+                          'CREATE VIRTUAL TABLE Realisations USING fts5(drvPath, outputName, outputPath)')");
         said(&case.attack(), "the virtual table Realisations");
     }
     fn a_virtual_table_of_an_unknown_module(case) {
