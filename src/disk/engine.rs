@@ -26,6 +26,7 @@ use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
 
 use super::DiskError;
+use super::erased::{AnyState, Erased};
 use super::progress::Progress;
 use super::reading::{OTHER_FILES, Reading, open_files};
 use super::walk::{
@@ -113,6 +114,22 @@ impl<'f> Walker<'f> {
         visitor: &V,
         progress: &Progress,
     ) -> Walked<V::State> {
+        let walked = self.walk_erased(tops, visitor, progress);
+        let states = walked.states.into_iter().filter_map(|state| state.downcast().ok());
+        Walked {
+            states: states.map(|state: Box<V::State>| *state).collect(),
+            entries: walked.entries,
+            stat_calls: walked.stat_calls,
+            warnings: walked.warnings,
+        }
+    }
+
+    fn walk_erased<T: Copy + Send, C: Send + Sync>(
+        &self,
+        tops: &[Top<'_>],
+        visitor: &dyn Erased<T, C>,
+        progress: &Progress,
+    ) -> Walked<AnyState> {
         let walk = Walk {
             walker: self,
             visitor,
@@ -190,23 +207,23 @@ impl<'f> Walker<'f> {
 }
 
 /// What one thread gathers, and its buffers.
-struct Thread<S, T> {
-    gathered: Gathered<S>,
+struct Thread<T> {
+    gathered: Gathered,
     buffer: Vec<u8>,
     names: Vec<u8>,
     items: Vec<Item<T>>,
 }
 
 /// What one thread gathers.
-struct Gathered<S> {
-    state: S,
+struct Gathered {
+    state: AnyState,
     warnings: Warnings,
     entries: u64,
     stat_calls: u64,
 }
 
-impl<S, T> Thread<S, T> {
-    fn new(state: S) -> Self {
+impl<T> Thread<T> {
+    fn new(state: AnyState) -> Self {
         Self {
             gathered: Gathered { state, warnings: Warnings::new(), entries: 0, stat_calls: 0 },
             buffer: Vec::new(),
@@ -217,12 +234,12 @@ impl<S, T> Thread<S, T> {
 }
 
 /// One walk.
-struct Walk<'w, V: Visitor> {
+struct Walk<'w, T, C> {
     walker: &'w Walker<'w>,
-    visitor: &'w V,
+    visitor: &'w dyn Erased<T, C>,
     progress: &'w Progress,
     /// One a thread, locked for a job at a time and so never waited for.
-    threads: Vec<Mutex<Thread<V::State, V::Tag>>>,
+    threads: Vec<Mutex<Thread<T>>>,
 }
 
 /// A directory to be read.
@@ -237,8 +254,8 @@ struct Job<C> {
     trusted: bool,
 }
 
-impl<'w, V: Visitor> Walk<'w, V> {
-    fn thread(&self) -> MutexGuard<'_, Thread<V::State, V::Tag>> {
+impl<T: Copy + Send, C: Send + Sync> Walk<'_, T, C> {
+    fn thread(&self) -> MutexGuard<'_, Thread<T>> {
         let index = rayon::current_thread_index().unwrap_or(0);
         self.threads[index].lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -260,7 +277,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
         }
     }
 
-    fn top<'s>(&'s self, scope: &Scope<'s>, thread: &mut Thread<V::State, V::Tag>, top: &Top<'_>) {
+    fn top<'s>(&'s self, scope: &Scope<'s>, thread: &mut Thread<T>, top: &Top<'_>) {
         if !is_entry_name(top.name) {
             return self.progress.add_path();
         }
@@ -329,7 +346,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
     }
 
     /// Reads one directory.
-    fn directory<'s>(&'s self, scope: &Scope<'s>, job: Job<V::Context>) {
+    fn directory<'s>(&'s self, scope: &Scope<'s>, job: Job<C>) {
         let mut guard = self.thread();
         let thread = &mut *guard;
         let opened = match &job.parent {
@@ -418,11 +435,11 @@ impl<'w, V: Visitor> Walk<'w, V> {
     /// Finds out what the entries of a part of a directory are.
     fn examine_all(
         &self,
-        gathered: &mut Gathered<V::State>,
-        job: &Job<V::Context>,
+        gathered: &mut Gathered,
+        job: &Job<C>,
         handle: &Handle,
         names: &[u8],
-        items: &mut [Item<V::Tag>],
+        items: &mut [Item<T>],
     ) {
         if !self.walker.in_order {
             for item in items {
@@ -442,11 +459,11 @@ impl<'w, V: Visitor> Walk<'w, V> {
     #[inline(always)]
     fn examine(
         &self,
-        gathered: &mut Gathered<V::State>,
-        job: &Job<V::Context>,
+        gathered: &mut Gathered,
+        job: &Job<C>,
         handle: &Handle,
         name: &CStr,
-        item: &mut Item<V::Tag>,
+        item: &mut Item<T>,
     ) {
         // The type is from the directory here; `stat` below replaces it.
         if job.trusted
@@ -474,7 +491,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
 
     /// Notes what `stat` says of an entry, or what the visitor makes of it.
     #[inline(always)]
-    fn stat_known(&self, state: &mut V::State, stat: Stat, item: &mut Item<V::Tag>) {
+    fn stat_known(&self, state: &mut AnyState, stat: Stat, item: &mut Item<T>) {
         item.file_type = stat.file_type();
         item.ino = stat.ino;
         if item.file_type != FileType::Directory
@@ -493,12 +510,12 @@ impl<'w, V: Visitor> Walk<'w, V> {
     fn show<'s>(
         &'s self,
         scope: &Scope<'s>,
-        gathered: &mut Gathered<V::State>,
-        job: &Job<V::Context>,
+        gathered: &mut Gathered,
+        job: &Job<C>,
         handle: &Arc<Handle>,
         position: usize,
         names: &[u8],
-        items: &[Item<V::Tag>],
+        items: &[Item<T>],
     ) {
         gathered.entries += items.len() as u64;
         self.progress.add_entries(items.len());
@@ -511,8 +528,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
             ino: job.ino,
             position,
         };
-        let entries = items.iter().map(|item| item.entry(names));
-        self.visitor.directory(&mut gathered.state, &directory, entries);
+        self.visitor.directory(&mut gathered.state, &directory, items, names);
         if !items.iter().any(|item| item.file_type == FileType::Directory) {
             return;
         }
@@ -525,7 +541,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
             // A part of a large directory may have set it already, to the same.
             let _ = job.trail.handle.set(Arc::downgrade(handle));
         }
-        let descend = |item: &Item<V::Tag>| {
+        let descend = |item: &Item<T>| {
             let EntryStat::Stat(stat) = item.stat else { return };
             let name = item.entry(names).name();
             let Some(context) = self.visitor.descend(&directory, name) else { return };
@@ -553,7 +569,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
         }
     }
 
-    fn path(&self, trail: Option<&Trail<V::Context>>, name: &[u8]) -> Vec<u8> {
+    fn path(&self, trail: Option<&Trail<C>>, name: &[u8]) -> Vec<u8> {
         full_path(self.walker.files.path(), trail, name)
     }
 
@@ -561,14 +577,14 @@ impl<'w, V: Visitor> Walk<'w, V> {
         &self,
         warnings: &mut Warnings,
         error: &io::Error,
-        trail: Option<&Trail<V::Context>>,
+        trail: Option<&Trail<C>>,
         name: &[u8],
     ) {
         let kind = WarningKind::of_error(error);
         warn_of(warnings, kind, error.to_string(), || self.path(trail, name));
     }
 
-    fn warn_mount(&self, warnings: &mut Warnings, trail: Option<&Trail<V::Context>>, name: &[u8]) {
+    fn warn_mount(&self, warnings: &mut Warnings, trail: Option<&Trail<C>>, name: &[u8]) {
         // Of a subvolume of btrfs the device is another, and nothing is mounted.
         let message = "another file system begins here, or a subvolume of the same";
         warn_of(warnings, WarningKind::MountPoint, message, || self.path(trail, name));
@@ -595,7 +611,7 @@ impl<'w, V: Visitor> Walk<'w, V> {
     /// What the visitor knows of an entry by its inode number alone. Not asked
     /// for directories, as they are opened anyway.
     #[inline(always)]
-    fn known(&self, state: &mut V::State, item: &Item<V::Tag>) -> Option<V::Tag> {
+    fn known(&self, state: &mut AnyState, item: &Item<T>) -> Option<T> {
         match item.file_type {
             FileType::Regular | FileType::Symlink => self.visitor.known(state, item.ino),
             _ => None,

@@ -34,7 +34,7 @@ pub(crate) fn is_shard_name(name: &[u8]) -> bool {
 /// [`read_links`], from many threads at once, each with that thread's own state.
 pub(crate) trait LinksReader: Sync {
     /// What one thread gathers.
-    type State: Send;
+    type State: Send + 'static;
 
     /// The state a thread starts with.
     fn state(&self) -> Self::State;

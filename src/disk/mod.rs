@@ -29,6 +29,7 @@
 
 mod devices;
 pub(crate) mod engine;
+mod erased;
 mod extents;
 mod inodes;
 mod kinds;

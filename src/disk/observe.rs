@@ -27,7 +27,7 @@ impl Shared {
 /// thread's own state.
 pub(crate) trait Observer: Sync {
     /// What one thread gathers.
-    type State: Send;
+    type State: Send + 'static;
     /// As [`Visitor::Context`].
     type Context: Default + Send + Sync;
 

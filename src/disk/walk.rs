@@ -185,7 +185,7 @@ impl<C> WalkDirectory<'_, C> {
 /// threads at once, each with that thread's own state.
 pub trait Visitor: Sync {
     /// What one thread gathers.
-    type State: Send;
+    type State: Send + 'static;
     /// What is known of an inode that needs no `stat`.
     type Tag: Copy + Send;
     /// What a directory passes on to each directory in it: what depends on its
