@@ -2,11 +2,17 @@
 //! (`RLIMIT_NPROC`, a container's `pids.max`) the work is done on the caller's
 //! own thread, with the same answer.
 
+use crate::arrange::Arrange as _;
+use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use std::error::Error;
-use std::ops::Deref;
-use std::sync::OnceLock;
+use std::ops::{Deref, Range};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
+
+/// How many pieces of work a thread gets where there is much: pieces differ in how long they take.
+const PIECES: usize = 16;
 
 /// A pool of threads, or of the thread that made it alone.
 #[derive(Debug)]
@@ -94,6 +100,53 @@ pub(crate) fn join<A: Send, B: Send>(
     rayon::join(a, b)
 }
 
+/// Has all numbers below `count` worked on, some of them at a time, at least `least`: in the
+/// pool of this thread, or else that of all. Rayon's own ways to share work are compiled anew
+/// for each kind of work: this one is once, for a call a piece.
+pub(crate) fn pieces(count: usize, least: usize, work: &(dyn Fn(Range<usize>) + Sync)) {
+    ready();
+    let piece = (count / (PIECES * rayon::current_num_threads())).max(least).max(1);
+    let number = |at: usize| work(at * piece..count.min((at + 1) * piece));
+    (0..count.div_ceil(piece)).into_par_iter().with_max_len(1).for_each(number);
+}
+
+/// What `of` makes of each number below `count`, as [`pieces`] shares them out.
+pub(crate) fn map<T: Send>(count: usize, least: usize, of: impl Fn(usize) -> T + Sync) -> Vec<T> {
+    map_with(count, least, || (), |at, ()| of(at))
+}
+
+/// The same with something that is made once for each piece.
+pub(crate) fn map_with<B, T: Send>(
+    count: usize,
+    least: usize,
+    begin: impl Fn() -> B + Sync,
+    of: impl Fn(usize, &mut B) -> T + Sync,
+) -> Vec<T> {
+    let made: Mutex<Vec<(usize, Vec<T>)>> = Mutex::default();
+    let lock = || made.lock().unwrap_or_else(PoisonError::into_inner);
+    pieces(count, least, &|numbers| {
+        let (start, mut with) = (numbers.start, begin());
+        let piece = numbers.map(|at| of(at, &mut with)).collect();
+        lock().push((start, piece));
+    });
+    let mut made = made.into_inner().unwrap_or_else(PoisonError::into_inner);
+    made.arrange_by_key(|&(start, _)| start);
+    let mut all = Vec::with_capacity(count);
+    made.into_iter().for_each(|(_, piece)| all.extend(piece));
+    all
+}
+
+/// Whether that is so of all numbers below `count`, as [`pieces`] shares them out.
+pub(crate) fn all(count: usize, least: usize, holds: &(dyn Fn(usize) -> bool + Sync)) -> bool {
+    let so_far = AtomicBool::new(true);
+    pieces(count, least, &|mut numbers| {
+        if !numbers.all(|at| so_far.load(Ordering::Relaxed) && holds(at)) {
+            so_far.store(false, Ordering::Relaxed);
+        }
+    });
+    so_far.into_inner()
+}
+
 /// What a cell holds, made by `of` the first time. In place of `get_or_init`, if threads
 /// share the work of `of`: while one waits for the others' part it may be given work that
 /// asks for the same cell, and would wait for itself. So two may make it; one is kept.
@@ -146,13 +199,24 @@ pub(crate) fn start<'scope, 'env, T: Send + 'scope>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rayon::prelude::*;
 
     #[test]
     fn what_is_asked_for_while_it_is_made_is_not_waited_for() {
         let cell = OnceLock::new();
         assert_eq!(*filled(&cell, || *filled(&cell, || 1) + 1), 1);
         assert_eq!(*filled(&cell, || 3), 1);
+    }
+
+    #[test]
+    fn pieces_are_put_together_in_their_order() {
+        for count in [0, 1, 15, 1000] {
+            for least in [0, 1, 7, 5000] {
+                let expected: Vec<usize> = (0..count).map(|at| at * 3).collect();
+                assert_eq!(map(count, least, |at| at * 3), expected);
+                assert!(all(count, least, &|at| at < count));
+                assert_eq!(all(count, least, &|at| at != 14), count <= 14);
+            }
+        }
     }
 
     #[test]

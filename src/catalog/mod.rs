@@ -49,7 +49,6 @@ use crate::threads;
 use crate::warning::{WarningKind, Warnings};
 use index::NameIndex;
 use niche::{Size, Time};
-use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -317,10 +316,10 @@ impl Catalog {
     /// The deriver, if it is a valid path itself.
     pub fn deriver_id(&self, id: PathId) -> Option<PathId> {
         threads::filled(&self.deriver_ids, || {
-            threads::ready();
-            let ids = (0..self.len() as u32).into_par_iter().map(PathId::new);
-            let find = |id| self.deriver_base_name(id).and_then(|name| self.find(name));
-            ids.map(find).collect()
+            threads::map(self.len(), 1024, |at| {
+                let name = self.deriver_base_name(PathId::new(at as u32));
+                name.and_then(|name| self.find(name))
+            })
         })[id.index()]
     }
 

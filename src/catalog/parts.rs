@@ -9,7 +9,6 @@ use crate::graph::Rows;
 use crate::store::StorePath;
 use crate::threads;
 use crate::warning::Warnings;
-use rayon::prelude::*;
 use std::collections::HashMap;
 
 /// What a catalog is made of. Numbers are ids.
@@ -190,12 +189,11 @@ impl CatalogParts {
         if !self.store_dir.starts_with('/') || self.store_dir.len() > 4096 {
             return Err(OddParts("an odd store directory"));
         }
-        threads::ready();
         let name = |i: usize| self.names.get(i);
         let in_order = |i: usize| {
             StorePath::parse(name(i).as_bytes()).is_ok() && (i == 0 || name(i - 1) < name(i))
         };
-        if !(0..count).into_par_iter().with_min_len(4096).all(in_order) {
+        if !threads::all(count, 4096, &in_order) {
             return Err(OddParts("names that are no store paths or out of order"));
         }
         let sum = self.nar_sizes.iter().flatten().try_fold(0u64, |sum, &n| sum.checked_add(n));

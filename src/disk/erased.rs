@@ -41,7 +41,11 @@ impl<V: Visitor> Erased<V::Tag, V::Context> for V {
         Visitor::met(self, own::<V>(state), stat)
     }
 
-    fn descend(&self, directory: &WalkDirectory<'_, V::Context>, name: &[u8]) -> Option<V::Context> {
+    fn descend(
+        &self,
+        directory: &WalkDirectory<'_, V::Context>,
+        name: &[u8],
+    ) -> Option<V::Context> {
         Visitor::descend(self, directory, name)
     }
 

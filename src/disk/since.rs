@@ -25,10 +25,10 @@ use super::{DiskError, scan_observed};
 use crate::arrange::Arrange as _;
 use crate::fs::{FileType, Stat, StoreFiles};
 use crate::kinds::FileKind;
+use crate::threads;
 use crate::warning::Warnings;
 use hashbrown::HashMap;
 use merge::{LinksNow, Merge};
-use rayon::prelude::*;
 
 /// What an earlier scan of the whole store found.
 #[derive(Clone, Copy)]
@@ -344,8 +344,7 @@ fn unchanged(
         progress.add_path();
         (old.filter(|_| same), directories, calls)
     };
-    let compared: Vec<_> =
-        walker.install(|| tops.par_iter().with_min_len(16).map(compare).collect());
+    let compared = walker.install(|| threads::map(tops.len(), 16, |at| compare(&tops[at])));
     let mut unchanged = Unchanged::default();
     for (number, directories, calls) in compared {
         unchanged.numbers.push(number);

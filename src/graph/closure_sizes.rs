@@ -15,8 +15,6 @@
 use crate::threads;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rayon::prelude::*;
-
 use super::node_set::Bits;
 use super::weights::check;
 use super::{Components, Node, Rows, TooHeavy, Weight};
@@ -242,19 +240,16 @@ fn in_blocks<W: Weight>(graph: &Rows, weight: &[W], sources: &[u32]) -> (Vec<W>,
     let blocks: Vec<&[u32]> = sources.chunks(BLOCK).collect();
     threads::ready();
     let workers = rayon::current_num_threads().min(blocks.len());
-    let found: Vec<_> = (0..workers)
-        .into_par_iter()
-        .map(|_| {
-            let mut scratch = Scratch::new(graph.len());
-            let mut found = Vec::new();
-            loop {
-                let block = next.fetch_add(1, Ordering::Relaxed);
-                let Some(sources) = blocks.get(block) else { break };
-                found.push((block, scratch.block(graph, weight, sources)));
-            }
-            (found, scratch.work)
-        })
-        .collect();
+    let found = threads::map(workers, 1, |_| {
+        let mut scratch = Scratch::new(graph.len());
+        let mut found = Vec::new();
+        loop {
+            let block = next.fetch_add(1, Ordering::Relaxed);
+            let Some(sources) = blocks.get(block) else { break };
+            found.push((block, scratch.block(graph, weight, sources)));
+        }
+        (found, scratch.work)
+    });
     let mut sizes = vec![W::ZERO; sources.len()];
     let mut work = 0;
     for (blocks, done) in found {

@@ -2,7 +2,6 @@
 
 use crate::answer::{Numbered, Row, RowIter};
 use crate::threads;
-use rayon::prelude::*;
 use std::io;
 use std::ops::Range;
 
@@ -46,7 +45,10 @@ pub(super) fn write_in_order<'a>(
         let chunks: Vec<_> = parts(block, chunk).collect();
         let mut now = Ok(Vec::new());
         rayon::in_place_scope(|scope| {
-            scope.spawn(|_| now = chunks.into_par_iter().map(together).collect());
+            scope.spawn(|_| {
+                let made = threads::map(chunks.len(), 1, |at| together(chunks[at].clone()));
+                now = made.into_iter().collect();
+            });
             done?.iter().try_for_each(|text| write(text))
         })?;
         let longest = now.iter().flatten().map(Vec::len).max().unwrap_or(0).max(1);
@@ -78,8 +80,7 @@ pub(super) fn map_rows<T: Send>(rows: Range<usize>, of: impl Fn(usize) -> T + Sy
     if rows.len() <= CHUNK {
         return rows.map(of).collect();
     }
-    threads::ready();
-    rows.into_par_iter().with_min_len(CHUNK).map(&of).collect()
+    threads::map(rows.len(), CHUNK, |at| of(rows.start + at))
 }
 
 /// The numbers of rows, a block at a time.

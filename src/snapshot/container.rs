@@ -95,9 +95,9 @@ pub(super) fn write(
     sections: &[(u32, Vec<u8>)],
     out: &mut (impl Write + ?Sized),
 ) -> io::Result<()> {
-    threads::ready();
     let pieces: Vec<&[u8]> = sections.iter().flat_map(|(_, raw)| raw.chunks(CHUNK)).collect();
-    let mut chunks = pieces.par_iter().map(|raw| compress(raw)).collect::<io::Result<Vec<_>>>()?;
+    let chunks = threads::map(pieces.len(), 1, |at| compress(pieces[at]));
+    let mut chunks = chunks.into_iter().collect::<io::Result<Vec<_>>>()?;
     let tables = HEADER + SECTION * sections.len() + CHUNK_ROW * chunks.len() + CHECKSUM;
     let raw: u64 = pieces.iter().map(|raw| raw.len() as u64).sum();
     let mut length = tables as u64 + chunks.iter().map(|c| c.stored.len() as u64).sum::<u64>();
@@ -224,12 +224,12 @@ impl Container {
         if start != data.len() {
             return Err(damaged("its table of chunks makes no sense"));
         }
-        threads::ready();
-        let fits = |(chunk, row): (&ChunkAt, &[u8])| {
+        let fits = |number: usize| {
+            let (chunk, row) = (&at[number], &chunk_rows[number * CHUNK_ROW..][..CHUNK_ROW]);
             let stored = &data[chunk.start..chunk.start + chunk.stored];
             blake3::hash(stored) == row[8..]
         };
-        if !at.par_iter().zip(chunk_rows.par_chunks(CHUNK_ROW)).all(fits) {
+        if !threads::all(at.len(), 1, &fits) {
             return Err(damaged("the checksum of a chunk does not fit"));
         }
         Self::divided(section_rows, &at, data, limit(length))

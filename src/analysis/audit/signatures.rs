@@ -9,7 +9,6 @@ use crate::threads;
 use crate::warning::WarningKind;
 use data_encoding::BASE64;
 use ed25519_dalek::{Signature, VerifyingKey};
-use rayon::prelude::*;
 
 /// A public key with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,9 +46,8 @@ pub(super) fn check(subject: &Subject<'_>, keys: &[PublicKey]) -> Gathered {
     if subject.catalog.lacks("sigs") {
         return not_recorded(subject);
     }
-    threads::ready();
-    let parts = subject.ids.par_iter().map(|&id| path(subject, keys, id));
-    parts.collect::<Vec<_>>().into_iter().fold(Gathered::default(), |mut all, part| {
+    let parts = threads::map(subject.ids.len(), 1, |at| path(subject, keys, subject.ids[at]));
+    parts.into_iter().fold(Gathered::default(), |mut all, part| {
         all.extend(part);
         all
     })

@@ -15,8 +15,10 @@
 //! other name, are read, and if one lies, every file not in `.links` is hashed.
 
 use crate::arrange::{self, Arrange as _};
+use crate::threads;
 use std::cmp::Reverse;
 use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -291,9 +293,8 @@ impl Run<'_> {
             .progress
             .begin("comparing the beginnings of files", Total::Bytes(items.len() as u64 * PREFIX));
         self.in_disk_order(items, |item| reader.inode(item));
-        let read = |buffers: &mut ReadBuffers, item: &Item| reader.prefix(item, buffers);
-        let results: Vec<io::Result<u64>> =
-            items.par_iter().with_min_len(FEW).map_init(ReadBuffers::default, read).collect();
+        let read = |at: usize, buffers: &mut ReadBuffers| reader.prefix(&items[at], buffers);
+        let results = threads::map_with(items.len(), FEW, ReadBuffers::default, read);
         let mut results = results.into_iter();
         items.retain_mut(|item| match results.next() {
             Some(Ok(prefix)) => {
@@ -319,14 +320,15 @@ impl Run<'_> {
     /// The places of these inodes in that order.
     fn disk_order(&self, inodes: &[u32]) -> Vec<usize> {
         let tree = self.reader.tree;
-        let place = |(at, &inode): (usize, &u32)| {
+        let place = |at: usize| {
+            let inode = inodes[at];
             let large = Reverse(tree.layout.inodes[inode as usize].size / LARGE);
             // After all others, those of `.links` alone.
             let directory = tree.first_entry[inode as usize]
                 .map_or(tree.layout.directories.len() as u32, |e| tree.directory_of(e.node()));
             (large, u64::MAX, directory, tree.numbers[inode as usize], at)
         };
-        let mut placed: Vec<_> = inodes.par_iter().enumerate().map(place).collect();
+        let mut placed = threads::map(inodes.len(), 4096, place);
         let mut first = vec![u64::MAX; tree.layout.directories.len() + 1];
         for &(_, _, directory, number, _) in &placed {
             first[directory as usize] = number.min(first[directory as usize]);
@@ -392,11 +394,19 @@ impl Run<'_> {
         }
         let reader = self.reader;
         reader.progress.begin("checking .links", Total::Bytes(to_read));
-        let lies = |buffers: &mut ReadBuffers, link: &&NamedLink| {
-            // One that cannot be read may say anything.
-            !reader.hash(link.inode, Some(link), buffers).is_ok_and(|hash| hash == link.hash)
-        };
-        suspects.par_iter().map_init(ReadBuffers::default, lies).any(std::convert::identity)
+        let found = AtomicBool::new(false);
+        threads::pieces(suspects.len(), 1, &|places| {
+            let mut buffers = ReadBuffers::default();
+            let lies = |link: &&NamedLink| {
+                // One that cannot be read may say anything.
+                let hash = reader.hash(link.inode, Some(link), &mut buffers);
+                !hash.is_ok_and(|hash| hash == link.hash)
+            };
+            if !found.load(Ordering::Relaxed) && suspects[places].iter().any(lies) {
+                found.store(true, Ordering::Relaxed);
+            }
+        });
+        found.into_inner()
     }
 
     /// Whether a link has another size than the contents its name stands for.

@@ -31,7 +31,6 @@ mod simulate;
 mod unordered;
 mod version;
 
-use rayon::prelude::*;
 use std::collections::HashMap;
 use std::ffi::CString;
 
@@ -42,6 +41,7 @@ use crate::disk::{
 };
 use crate::fs::{SizeIs, StoreFiles};
 use crate::graph::saturating_sum;
+use crate::threads;
 use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
 
@@ -532,14 +532,15 @@ fn physical_sizes(tree: &GatheredTree, gone: &[u32], going: &Going) -> Vec<u64> 
 /// are optimised (NixOS/nix#16458), if any do. It is in the namespace `trusted`,
 /// which only root can see.
 fn marked(tree: &GatheredTree, names: &[&str], files: &StoreFiles) -> Option<u64> {
-    let is_marked = |path: &&u32| {
+    let is_marked = |at: usize| {
         // A list that is longer than the system allows is none of Nix's.
-        let Ok(name) = CString::new(names[**path as usize]) else { return false };
+        let Ok(name) = CString::new(names[tree.tops[at] as usize]) else { return false };
         let list = files.directory().xattrs(&name).unwrap_or_default();
         let mut attributes = list.split(|&b| b == 0);
         attributes.any(|name| name.ends_with(b".nix.optimised"))
     };
-    let marked = tree.tops.par_iter().filter(is_marked).count() as u64;
+    let marked = threads::map(tree.tops.len(), 16, is_marked);
+    let marked = marked.into_iter().filter(|&marked| marked).count() as u64;
     (marked > 0).then_some(marked)
 }
 

@@ -6,9 +6,9 @@ use crate::disk::{
     DiskError, EntryStat, Progress, Reading, Top, Visitor, WalkDirectory, WalkEntry, Walker,
 };
 use crate::fs::{FileType, StoreFiles};
+use crate::threads;
 use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Read};
 
@@ -183,8 +183,8 @@ fn hash_all<'f>(
     let Reading { threads, .. } = Reading::of(files, threads, FILES_OF_THREAD);
     let pool = Pool::new(threads, "compare").map_err(DiskError::Threads)?;
     let read: Vec<io::Result<Hash>> = pool.install(|| {
-        let hash = |buffer: &mut Vec<u8>, file: &&File| hash(files, file, buffer);
-        to_read.par_iter().with_max_len(16).map_init(Vec::new, hash).collect()
+        let hash = |at: usize, buffer: &mut Vec<u8>| hash(files, to_read[at], buffer);
+        threads::map_with(to_read.len(), 1, Vec::new, hash)
     });
     let mut hashes = HashMap::new();
     for (file, hash) in to_read.into_iter().zip(read) {

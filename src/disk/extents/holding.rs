@@ -6,7 +6,6 @@ use super::{Holder, kind_of};
 use crate::fs::{ExtentReader, Stretch, Subvolume};
 use crate::threads;
 use crate::warning::{WarningKind, Warnings};
-use rayon::prelude::*;
 use std::collections::HashMap;
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -33,10 +32,9 @@ impl Marked {
 
     /// Marks those at some addresses.
     fn mark_all(&self, extents: &Numbers, addresses: &[u64]) {
-        threads::ready();
-        addresses.par_chunks(REFERENCES).for_each(|addresses| {
+        threads::pieces(addresses.len(), REFERENCES, &|places| {
             let mut hand = 0;
-            for &start in addresses {
+            for &start in &addresses[places] {
                 extents.place_near(start, &mut hand).into_iter().for_each(|place| self.mark(place));
             }
         });
@@ -89,7 +87,7 @@ pub(super) fn each_holding(
             };
             (marked, read)
         };
-        let mut read: Vec<_> = together.par_iter().map(read).collect();
+        let mut read = threads::map(together.len(), 1, |at| read(&together[at]));
         let exceeds = |read: &io::Result<()>| read.as_ref().is_err_and(stretches::exceeds);
         if let Some(at) = read.iter().position(|(_, read)| exceeds(read)) {
             read.swap_remove(at).1?;
