@@ -16,6 +16,7 @@ use super::observe::{Observed, Observer, Shared};
 use super::stamps::Gathered;
 use super::walk::{EntryStat, WalkDirectory, WalkEntry};
 use super::{DiskError, DiskScan, ExtentsByInode, Progress, ScanOptions, scan_observed};
+use crate::arrange::Arrange as _;
 use crate::fs::{FileType, StoreFiles};
 use crate::kinds::{FileKind, Head, Place};
 use crate::nar::{name_in_nar, size};
@@ -114,9 +115,8 @@ impl KindScan {
         self.own.extend(own);
         self.names.extend(names);
         self.files.extend(files);
-        self.own.sort_unstable_by_key(|&(path, kind, _)| (path, kind));
+        in_order(&mut self.own, &mut self.files);
         self.names.sort_unstable();
-        self.files.sort_unstable_by_key(|&(path, file)| (path, file.ino));
     }
 
     /// Extents by kind: made of those by inode where these are known, or those of a snapshot.
@@ -221,6 +221,13 @@ pub(crate) fn scan_kinds_apart<N: AsRef<[u8]> + Sync>(
     Ok((scan, found(observed)))
 }
 
+/// By path and kind, and by path and inode number.
+fn in_order(own: &mut [OwnOfKind], files: &mut [(u32, FileOfKind)]) {
+    own.arrange_by_number(|&(path, kind, _)| u64::from(path) << 8 | kind as u64);
+    files.arrange_by_number(|(_, file)| file.ino);
+    files.arrange_by_number(|&(path, _)| path.into());
+}
+
 /// The kinds that were found, and what kept others from being known.
 pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
     let Observed { states, renumbered, .. } = observed;
@@ -235,7 +242,7 @@ pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
         files.append(&mut state.files);
         warnings.extend(state.warnings);
     }
-    own.sort_unstable_by_key(|&(path, kind, _)| (path, kind));
+    in_order(&mut own, &mut files);
     own.dedup_by(|next, kept| {
         let same = (next.0, next.1) == (kept.0, kept.1);
         if same {
@@ -244,7 +251,6 @@ pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
         same
     });
     names.sort_unstable();
-    files.sort_unstable_by_key(|&(path, file)| (path, file.ino));
     warnings.sort();
     KindScan { own, names, files, warnings, ..KindScan::default() }
 }

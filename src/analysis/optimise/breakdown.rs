@@ -154,7 +154,7 @@ impl Tally {
             }
             self.by_inode.push((replaced.inode, saving));
         }
-        self.by_inode.sort_unstable_by_key(|&(inode, _)| inode);
+        self.by_inode.arrange_by_number(|&(inode, _)| inode.into());
         self.by_inode.dedup_by(|name, kept| {
             let same = name.0 == kept.0;
             if same {

@@ -275,7 +275,8 @@ impl Assembly {
             }
         }
         tree.named_links.sort_unstable_by_key(|link| (link.hash, link.inode));
-        parts.sort_unstable_by_key(|part| (part.directory, part.position));
+        parts.arrange_by_number(|part| part.position.into());
+        parts.arrange_by_number(|part| part.directory);
         tops.arrange_by_key(|&(path, ..)| path);
         let placed = vec![false; parts.len()];
         Self { tree, whole: gathering.whole, tops, parts, placed, threads }

@@ -8,6 +8,7 @@ use super::super::stamps::Single;
 use super::super::summing::Sums;
 use super::super::usage::Usage;
 use super::Before;
+use crate::arrange::Arrange as _;
 use crate::graph::Rows;
 use hashbrown::{HashMap, HashSet};
 
@@ -257,10 +258,11 @@ fn number(slots: &[Slot], mut links: Option<Links>) -> Numbered {
             false => {}
         }
     }
-    order.sort_unstable_by_key(|&slot| {
-        let Slot { inode, links } = &slots[slot as usize];
-        (*links == 0, inode.key())
-    });
+    // By what comes first at last.
+    let slot = |&slot: &u32| &slots[slot as usize];
+    order.arrange_by_number(|at| slot(at).inode.ino);
+    order.arrange_by_number(|at| slot(at).inode.device.into());
+    order.arrange_by_number(|at| u64::from(slot(at).links == 0));
     let mut numbers = vec![None; slots.len()];
     let mut inodes = Vec::with_capacity(order.len());
     for (number, slot) in (0u32..).zip(order) {
