@@ -123,7 +123,7 @@ mod tests {
             sorted.clone_from(&items);
             sorted.arrange_by_number(|item| u64::from(item.0) << 40);
             prop_assert_eq!(&sorted, &expected);
-            expected.sort_by(|a, b| b.0.cmp(&a.0));
+            expected.sort_by_key(|item| std::cmp::Reverse(item.0));
             sorted.arrange_by(|a, b| b.0.cmp(&a.0));
             prop_assert_eq!(&sorted, &expected);
         }
