@@ -137,10 +137,21 @@ pub(crate) fn map_with<B, T: Send>(
 }
 
 /// Whether that is so of all numbers below `count`, as [`pieces`] shares them out.
-pub(crate) fn all(count: usize, least: usize, holds: &(dyn Fn(usize) -> bool + Sync)) -> bool {
+pub(crate) fn all(count: usize, least: usize, holds: impl Fn(usize) -> bool + Sync) -> bool {
+    all_with(count, least, || (), |at, ()| holds(at))
+}
+
+/// The same with something that is made once for each piece.
+pub(crate) fn all_with<B>(
+    count: usize,
+    least: usize,
+    begin: impl Fn() -> B + Sync,
+    holds: impl Fn(usize, &mut B) -> bool + Sync,
+) -> bool {
     let so_far = AtomicBool::new(true);
     pieces(count, least, &|mut numbers| {
-        if !numbers.all(|at| so_far.load(Ordering::Relaxed) && holds(at)) {
+        let mut with = begin();
+        if !numbers.all(|at| so_far.load(Ordering::Relaxed) && holds(at, &mut with)) {
             so_far.store(false, Ordering::Relaxed);
         }
     });
@@ -213,8 +224,8 @@ mod tests {
             for least in [0, 1, 7, 5000] {
                 let expected: Vec<usize> = (0..count).map(|at| at * 3).collect();
                 assert_eq!(map(count, least, |at| at * 3), expected);
-                assert!(all(count, least, &|at| at < count));
-                assert_eq!(all(count, least, &|at| at != 14), count <= 14);
+                assert!(all(count, least, |at| at < count));
+                assert_eq!(all(count, least, |at| at != 14), count <= 14);
             }
         }
     }

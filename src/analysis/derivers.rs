@@ -1,6 +1,5 @@
 //! From outputs to the derivations that built them.
 
-use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::warning::{WarningKind, Warnings};
 
@@ -45,7 +44,7 @@ pub fn derivations_of(
             Err(NoDerivation::NotValid(_)) => gone += 1,
         }
     }
-    found.arrange();
+    found.sort_unstable();
     found.dedup();
     let mut say = |count: u64, what: &str| {
         if count > 0 {

@@ -193,7 +193,7 @@ impl CatalogParts {
         let in_order = |i: usize| {
             StorePath::parse(name(i).as_bytes()).is_ok() && (i == 0 || name(i - 1) < name(i))
         };
-        if !threads::all(count, 4096, &in_order) {
+        if !threads::all(count, 4096, in_order) {
             return Err(OddParts("names that are no store paths or out of order"));
         }
         let sum = self.nar_sizes.iter().flatten().try_fold(0u64, |sum, &n| sum.checked_add(n));

@@ -6,7 +6,6 @@ use super::progress::with_progress;
 use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::audit::{Audit, AuditOptions, Canonical, FindingKind, PublicKey};
-use crate::arrange::Arrange as _;
 use crate::fs::Tree;
 use crate::roots::Settings;
 use crate::warning::{WarningKind, Warnings};
@@ -74,7 +73,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &AuditArgs) -> Res
         targets if targets.is_empty() => None,
         targets if args.no_closure => {
             let mut targets = targets;
-            targets.arrange();
+            targets.sort_unstable();
             targets.dedup();
             Some(targets)
         }

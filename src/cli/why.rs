@@ -5,7 +5,6 @@ use super::request::Request;
 use super::subject::Subject;
 use crate::analysis::derivers::{derivation_of, warn_of_no_outputs};
 use crate::analysis::why::{Show, Why};
-use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::census::Examine;
 use crate::warning::{WarningKind, Warnings};
@@ -64,7 +63,7 @@ pub(super) fn run(request: &Request, subject: &Subject, args: &WhyArgs) -> Resul
                 let outputs: Vec<PathId> =
                     within.iter().flat_map(|&drv| catalog.outputs_of(drv)).collect();
                 within.extend(outputs);
-                within.arrange();
+                within.sort_unstable();
                 within.dedup();
             }
             subject.within_first(&within, |among| {
@@ -105,7 +104,7 @@ fn built(catalog: &Catalog, paths: &[PathId], notes: &mut Warnings) -> Vec<PathI
             path
         }));
     }
-    built.arrange();
+    built.sort_unstable();
     built.dedup();
     warn_of_no_outputs(catalog, &built, notes);
     built

@@ -26,7 +26,7 @@ use crate::threads::Pool;
 use crate::warning::{WarningKind, Warnings};
 
 use super::DiskError;
-use super::erased::{AnyState, Erased};
+use super::erased::{self, AnyState, Erased};
 use super::progress::Progress;
 use super::reading::{OTHER_FILES, Reading, open_files};
 use super::walk::{
@@ -115,9 +115,8 @@ impl<'f> Walker<'f> {
         progress: &Progress,
     ) -> Walked<V::State> {
         let walked = self.walk_erased(tops, visitor, progress);
-        let states = walked.states.into_iter().filter_map(|state| state.downcast().ok());
         Walked {
-            states: states.map(|state: Box<V::State>| *state).collect(),
+            states: walked.states.into_iter().map(erased::into_own::<V>).collect(),
             entries: walked.entries,
             stat_calls: walked.stat_calls,
             warnings: walked.warnings,

@@ -74,9 +74,16 @@ impl<V: Visitor> Erased<V::Tag, V::Context> for V {
     }
 }
 
+const OWN: &str = "a walk has the states of its own visitor";
+
 /// The state as that visitor has it.
 #[inline]
 fn own<V: Visitor>(state: &mut AnyState) -> &mut V::State {
     // Not of the box, which may be any type as well.
-    (**state).downcast_mut().expect("a walk has the states of its own visitor")
+    (**state).downcast_mut().expect(OWN)
+}
+
+/// The same at the end of a walk.
+pub(super) fn into_own<V: Visitor>(state: AnyState) -> V::State {
+    *state.downcast().expect(OWN)
 }

@@ -1,5 +1,6 @@
 //! Inodes with several names, and finding them by number.
 
+use crate::arrange::Arrange as _;
 use crate::fs::{FileType, Stat};
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry;
@@ -126,6 +127,13 @@ impl Inode {
     pub(crate) fn key(&self) -> (u32, u64) {
         (self.device, self.ino)
     }
+}
+
+/// By what [`Inode::key`] says of each: long lists of inodes, or of what stands for one.
+pub(super) fn in_order<T>(items: &mut [T], key: impl Fn(&T) -> (u32, u64)) {
+    // What is equal stays in its order, so what comes first goes last.
+    items.arrange_by_number(|item| key(item).1);
+    items.arrange_by_number(|item| key(item).0.into());
 }
 
 /// Inodes in a list, found by device and number: 6 to 12 bytes an inode beside

@@ -115,8 +115,7 @@ impl KindScan {
         self.own.extend(own);
         self.names.extend(names);
         self.files.extend(files);
-        in_order(&mut self.own, &mut self.files);
-        self.names.sort_unstable();
+        in_order(&mut self.own, &mut self.names, &mut self.files);
     }
 
     /// Extents by kind: made of those by inode where these are known, or those of a snapshot.
@@ -221,9 +220,14 @@ pub(crate) fn scan_kinds_apart<N: AsRef<[u8]> + Sync>(
     Ok((scan, found(observed)))
 }
 
-/// By path and kind, and by path and inode number.
-fn in_order(own: &mut [OwnOfKind], files: &mut [(u32, FileOfKind)]) {
+/// By path and kind, by path and inode, and by path and inode number.
+fn in_order(
+    own: &mut [OwnOfKind],
+    names: &mut [(u32, SharedName)],
+    files: &mut [(u32, FileOfKind)],
+) {
     own.arrange_by_number(|&(path, kind, _)| u64::from(path) << 8 | kind as u64);
+    names.sort_unstable();
     files.arrange_by_number(|(_, file)| file.ino);
     files.arrange_by_number(|&(path, _)| path.into());
 }
@@ -242,7 +246,7 @@ pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
         files.append(&mut state.files);
         warnings.extend(state.warnings);
     }
-    in_order(&mut own, &mut files);
+    in_order(&mut own, &mut names, &mut files);
     own.dedup_by(|next, kept| {
         let same = (next.0, next.1) == (kept.0, kept.1);
         if same {
@@ -250,7 +254,6 @@ pub(super) fn found(observed: Observed<Sorted>) -> KindScan {
         }
         same
     });
-    names.sort_unstable();
     warnings.sort();
     KindScan { own, names, files, warnings, ..KindScan::default() }
 }

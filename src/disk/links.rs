@@ -4,12 +4,11 @@
 //! A later Nix may keep links in `.links-b3`, by BLAKE3 (NixOS/nix#15204), or
 //! in directories below `.links` (NixOS/nix#15590). Such links are read too.
 
-use crate::arrange::Arrange as _;
 use std::ops::AddAssign;
 
 use super::devices::Devices;
 use super::engine::Walker;
-use super::inodes::{Inode, InodeTable};
+use super::inodes::{self, Inode, InodeTable};
 use super::progress::Progress;
 use super::space::Space;
 use super::walk::{EntryStat, Top, Visitor, WalkDirectory, WalkEntry, Walked};
@@ -277,8 +276,7 @@ pub(super) fn read(walker: &Walker<'_>, devices: &Devices, progress: &Progress) 
     let Some(sums) = &mut read.links else {
         return LinksRead { inodes: Vec::new(), ..read };
     };
-    read.inodes.arrange_by_number(|inode| inode.ino);
-    read.inodes.arrange_by_number(|inode| inode.device.into());
+    inodes::in_order(&mut read.inodes, Inode::key);
     read.inodes.dedup_by(|again, inode| {
         let same = again.key() == inode.key();
         if same {

@@ -12,7 +12,7 @@ mod merge;
 use super::devices::Devices;
 use super::engine::Walker;
 use super::extents::{self, ByFile, Found};
-use super::inodes::Inode;
+use super::inodes::{self, Inode};
 use super::kinds::{FileOfKind, KindScan, KindSums, SharedName, Sorted, Sorter, found};
 use super::links;
 use super::observe::{Observed, Observer, Observing, Unobserved};
@@ -22,7 +22,6 @@ use super::stamps::{DirectoryStamp, PathStamps, Single, StoreStamp, Walked, find
 use super::summing::Summing;
 use super::walk::Top;
 use super::{DiskError, scan_observed};
-use crate::arrange::Arrange as _;
 use crate::fs::{FileType, Stat, StoreFiles};
 use crate::kinds::FileKind;
 use crate::threads;
@@ -89,7 +88,7 @@ pub(crate) fn scan_whole<N: AsRef<[u8]> + Sync>(
     };
     let walked = Walked::new(observed.states.iter_mut().map(Sorted::take_stamps));
     let mut unused_links = observed.unused_links.clone();
-    unused_links.arrange_by_key(Inode::key);
+    inodes::in_order(&mut unused_links, Inode::key);
     let mut kinds = found(observed);
     if let Some(before) = before {
         add_kinds(&mut kinds, before, &taken, options);

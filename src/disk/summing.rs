@@ -1,12 +1,11 @@
 //! The visitor that sums what the walk meets, on several threads at once.
 
-use crate::arrange::Arrange as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use super::devices::Devices;
 use super::extents::{ByFile, FileTally, Found};
-use super::inodes::{Inode, InodeTable, spread};
+use super::inodes::{self, Inode, InodeTable, spread};
 use super::observe::{Renumbered, Shared};
 use super::usage::Usage;
 use super::walk::{EntryStat, WalkDirectory, WalkEntry};
@@ -236,9 +235,7 @@ impl<'a> Summing<'a> {
             .flat_map(|(shard, inodes)| (0..inodes.len() as u32).map(move |i| (shard, i)))
             .collect();
         let inode = |&(shard, i): &(u32, u32)| &shards[shard as usize][i as usize];
-        // By device and number, so the other way round.
-        order.arrange_by_number(|at| inode(at).ino);
-        order.arrange_by_number(|at| inode(at).device.into());
+        inodes::in_order(&mut order, |at| inode(at).key());
         let mut renumbered: Vec<Vec<u32>> = shards.iter().map(|s| vec![0; s.len()]).collect();
         for at in &order {
             renumbered[at.0 as usize][at.1 as usize] = inodes.len() as u32;

@@ -229,7 +229,7 @@ impl Container {
             let stored = &data[chunk.start..chunk.start + chunk.stored];
             blake3::hash(stored) == row[8..]
         };
-        if !threads::all(at.len(), 1, &fits) {
+        if !threads::all(at.len(), 1, fits) {
             return Err(damaged("the checksum of a chunk does not fit"));
         }
         Self::divided(section_rows, &at, data, limit(length))

@@ -1,7 +1,6 @@
 //! What kinds of files take beneath their blocks.
 
 use super::KindSums;
-use crate::arrange::Arrange as _;
 use crate::census::Census;
 use crate::disk::{ExtentSizes, ExtentsByKind, KindScan, KindUser, Physical};
 use crate::kinds::FileKind;
@@ -77,7 +76,7 @@ impl PathsOfInodes {
             scan.names(path).map(move |name| (name.inode, path, name.kind))
         });
         let mut names: Vec<(u32, u32, FileKind)> = names.collect();
-        names.arrange();
+        names.sort_unstable();
         // The last kind is what is left of a path.
         names.reverse();
         names.dedup_by_key(|&mut (inode, path, _)| (inode, path));

@@ -362,7 +362,7 @@ fn add_disk_sizes(tree: &GatheredTree, owner_of: &[u32], owners: &mut [OwnerSavi
             _ => several.push((owner, inode)),
         }
     }
-    several.arrange();
+    several.sort_unstable();
     several.dedup();
     several.into_iter().for_each(|(owner, inode)| add(owner, inode));
 }

@@ -18,7 +18,6 @@ use crate::arrange::{self, Arrange as _};
 use crate::threads;
 use std::cmp::Reverse;
 use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
@@ -394,19 +393,12 @@ impl Run<'_> {
         }
         let reader = self.reader;
         reader.progress.begin("checking .links", Total::Bytes(to_read));
-        let found = AtomicBool::new(false);
-        threads::pieces(suspects.len(), 1, &|places| {
-            let mut buffers = ReadBuffers::default();
-            let lies = |link: &&NamedLink| {
-                // One that cannot be read may say anything.
-                let hash = reader.hash(link.inode, Some(link), &mut buffers);
-                !hash.is_ok_and(|hash| hash == link.hash)
-            };
-            if !found.load(Ordering::Relaxed) && suspects[places].iter().any(lies) {
-                found.store(true, Ordering::Relaxed);
-            }
-        });
-        found.into_inner()
+        let holds = |at: usize, buffers: &mut ReadBuffers| {
+            let link = suspects[at];
+            // One that cannot be read may say anything.
+            reader.hash(link.inode, Some(link), buffers).is_ok_and(|hash| hash == link.hash)
+        };
+        !threads::all_with(suspects.len(), 1, ReadBuffers::default, holds)
     }
 
     /// Whether a link has another size than the contents its name stands for.

@@ -78,7 +78,7 @@ impl Folded {
             }
         }
         let mut roots: Vec<u32> = roots.iter().map(|&root| whole.of[root as usize]).collect();
-        roots.arrange();
+        roots.sort_unstable();
         roots.dedup();
         let classes = whole.unnamed.split_off(whole.groups);
         let paths = named.iter().map(PathIndex::new);

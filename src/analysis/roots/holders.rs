@@ -6,7 +6,6 @@
 //! for every profile's old generations together, exactly and in linear memory.
 
 use crate::analysis::retained::SizeKind;
-use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::census::Freeable;
 use crate::disk::Space;
@@ -346,7 +345,7 @@ impl HeldBy {
             Self::One(other) => Self::Two([other.min(holder), other.max(holder)]),
             Self::Two([a, b]) => {
                 let mut three = [a, b, holder];
-                three.arrange();
+                three.sort_unstable();
                 Self::Three(three)
             }
             Self::Three(_) | Self::Many => Self::Many,

@@ -1,7 +1,7 @@
 //! What is taken over and what was walked, put together.
 
 use super::super::extents::Found;
-use super::super::inodes::{Inode, InodeTable};
+use super::super::inodes::{self, Inode, InodeTable};
 use super::super::links::Links;
 use super::super::scan::add_shared;
 use super::super::stamps::Single;
@@ -258,10 +258,9 @@ fn number(slots: &[Slot], mut links: Option<Links>) -> Numbered {
             false => {}
         }
     }
-    // By what comes first at last.
     let slot = |&slot: &u32| &slots[slot as usize];
-    order.arrange_by_number(|at| slot(at).inode.ino);
-    order.arrange_by_number(|at| slot(at).inode.device.into());
+    inodes::in_order(&mut order, |at| slot(at).inode.key());
+    // Those with links in `.links` first.
     order.arrange_by_number(|at| u64::from(slot(at).links == 0));
     let mut numbers = vec![None; slots.len()];
     let mut inodes = Vec::with_capacity(order.len());

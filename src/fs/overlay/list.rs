@@ -1,7 +1,6 @@
 //! Going over all that the upper layer of an overlay has, beside what the overlay shows of it.
 
 use super::{descend, if_there, names};
-use crate::arrange::Arrange as _;
 use crate::fs::FileType;
 use crate::fs::live::linux::Directory;
 use crate::threads;
@@ -66,11 +65,11 @@ pub(super) fn numbers(
         Ok(())
     })?;
     let mut numbers = numbers.into_inner().unwrap_or_else(PoisonError::into_inner);
-    numbers.arrange();
+    numbers.sort_unstable();
     numbers.dedup_by_key(|(number, _)| *number);
     if numbered {
         let mut shown: Vec<u64> = numbers.iter().map(|&(_, shown)| shown).collect();
-        shown.arrange();
+        shown.sort_unstable();
         if shown.windows(2).any(|two| two[0] == two[1]) {
             return Err(io::Error::other(
                 "the overlay shows two files of its upper layer by one number",

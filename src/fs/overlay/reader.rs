@@ -74,7 +74,7 @@ struct Upper {
 impl Upper {
     fn new(numbers: Vec<(u64, u64)>) -> Self {
         let mut shown: Vec<u64> = numbers.iter().map(|&(_, shown)| shown).collect();
-        shown.arrange();
+        shown.sort_unstable();
         Self { numbers, shown }
     }
 
