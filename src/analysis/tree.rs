@@ -1,5 +1,4 @@
 //! A path's references (or referrers) as a tree with sizes, heaviest first.
-use crate::arrange::Arrange as _;
 
 use super::derivers::warn_of_no_outputs;
 use super::graph_lines::{list, row_of};
@@ -9,7 +8,7 @@ use super::physical::{self, main_size};
 use super::retained::{Retained, SizeKind, within};
 use crate::answer::{Cell, Column, Document, GraphLine, Head, Section};
 use crate::census::{Census, PathIndex};
-use crate::graph::TooHeavy;
+use crate::graph::{NodeSet, TooHeavy};
 use crate::warning::Warnings;
 use std::cmp::Reverse;
 
@@ -54,23 +53,28 @@ impl ReferenceTree {
             census.references()
         };
         let by = SizeKind::of(census);
-        let own = |node: u32| main_size(census, PathIndex::new(node));
         let weight = |i: u32| retained.sizes[i as usize].get(by);
+        let mut keys = Vec::new();
+        let mut heaviest_first = |nodes: &mut [u32]| {
+            let key = |&i: &u32| (Reverse((weight(i), main_size(census, PathIndex::new(i)))), i);
+            keys.clear();
+            keys.extend(nodes.iter().map(key));
+            keys.sort_unstable();
+            nodes.iter_mut().zip(&keys).for_each(|(node, key)| *node = key.1);
+        };
         let mut tops: Vec<u32> = targets.iter().map(|target| target.node()).collect();
-        tops.arrange_by_key(|&i| (Reverse((weight(i), own(i))), i));
+        heaviest_first(&mut tops);
         let mut lines = list(census.len(), &tops, options.depth, |node| {
             let mut row = row_of(rows, node);
-            row.arrange_by_key(|&i| (Reverse((weight(i), own(i))), i));
+            heaviest_first(&mut row);
             row
         });
         if options.min_size > 0 {
             lines = prune(lines, |i| weight(i) >= options.min_size);
         }
         let mut warnings = census.warnings.clone();
-        let mut listed: Vec<_> =
-            lines.iter().map(|line| census.id(PathIndex::new(line.node))).collect();
-        listed.sort_unstable();
-        listed.dedup();
+        let listed = NodeSet::from_nodes(census.len(), lines.iter().map(|line| line.node));
+        let listed: Vec<_> = listed.iter().map(|node| census.id(PathIndex::new(node))).collect();
         warn_of_no_outputs(&census.catalog, &listed, &mut warnings);
         Ok(Self { lines, warnings, retained })
     }

@@ -2,7 +2,7 @@
 
 use crate::answer::{Numbered, Row, RowIter};
 use crate::threads;
-use std::io;
+use std::io::{self, Write};
 use std::ops::Range;
 
 /// Rows that a thread puts together at once, at most. Answers of no more start no threads.
@@ -83,9 +83,30 @@ pub(super) fn map_rows<T: Send>(rows: Range<usize>, of: impl Fn(usize) -> T + Sy
     threads::map(rows.len(), CHUNK, |at| of(rows.start + at))
 }
 
-/// The numbers of rows, a block at a time.
-pub(super) fn blocks(rows: Range<usize>) -> impl Iterator<Item = Range<usize>> {
-    parts(rows, CHUNKS * CHUNK)
+/// Writes so many rows: `put` puts the one of that number at the end of a text. On several
+/// threads where there are many; what waits to be written is a part of them.
+///
+/// # Errors
+/// Those of `out`.
+pub(super) fn write_rows(
+    rows: usize,
+    put: impl Fn(usize, &mut String) + Sync,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let together = |rows: Range<usize>| {
+        let mut text = String::new();
+        rows.for_each(|row| put(row, &mut text));
+        text
+    };
+    for block in parts(0..rows, CHUNKS * CHUNK) {
+        let chunks: Vec<_> = parts(block, CHUNK).collect();
+        let texts = match &chunks[..] {
+            [few] => vec![together(few.clone())],
+            _ => threads::map(chunks.len(), 1, |at| together(chunks[at].clone())),
+        };
+        texts.iter().try_for_each(|text| out.write_all(text.as_bytes()))?;
+    }
+    Ok(())
 }
 
 fn parts(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
@@ -97,7 +118,6 @@ fn parts(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> 
 mod tests {
     use super::*;
     use crate::answer::Cell;
-    use std::io::Write;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn number(row: &[Cell<'_>]) -> u64 {

@@ -21,13 +21,18 @@ pub(super) fn branches(lines: &[GraphLine], drawn: usize) -> Vec<String> {
             if depth == 0 {
                 return String::new();
             }
-            let bar = |&open: &bool| if open { "│   " } else { "    " };
-            if depth > drawn {
-                let above: String = open[1..drawn.max(1)].iter().map(bar).collect();
-                return format!("{above}…{depth}: ");
+            let fits = depth <= drawn;
+            let levels = if fits { depth } else { drawn.max(1) };
+            let mut branches = String::with_capacity((levels + 2) * "│   ".len());
+            for &open in &open[1..levels] {
+                branches.push_str(if open { "│   " } else { "    " });
             }
-            let above = open[1..depth].iter().map(bar);
-            above.chain([if more { "├── " } else { "└── " }]).collect()
+            match (fits, more) {
+                (true, true) => branches.push_str("├── "),
+                (true, false) => branches.push_str("└── "),
+                (false, _) => branches.push_str(&format!("…{depth}: ")),
+            }
+            branches
         })
         .collect();
     drawn.reverse();

@@ -1,6 +1,6 @@
 //! Rows as lines: columns side by side, as wide as the terminal at most.
 
-use super::blocks::{blocks, map_rows};
+use super::blocks::{map_rows, write_rows};
 use super::branches::{DRAWN, LEVEL, branches, mark};
 use super::names::Names;
 use super::show::{Tone, show, show_in_row};
@@ -13,9 +13,6 @@ use std::io::{self, Write};
 
 /// Columns between columns.
 const GAP: usize = 2;
-
-/// The room that most lines need.
-const LINE: usize = 256;
 
 /// The least that is left of a name, and of another text, before a column is
 /// left out for it.
@@ -90,23 +87,21 @@ impl Grid<'_, '_> {
                 strip.tree = Some(tree_within(lines, strip.width, style));
             }
         }
-        let heading = line(&strips, style, |strip| (Cow::Borrowed(&strip.heading), Tone::Bold));
-        writeln!(out, "{heading}")?;
-        let of_row = |row: usize| {
-            line(&strips, style, |strip| {
+        let mut heading = String::new();
+        line(&strips, style, &mut heading, |strip| (Cow::Borrowed(&strip.heading), Tone::Bold));
+        out.write_all(heading.as_bytes())?;
+        let put = |row: usize, text: &mut String| {
+            line(&strips, style, text, |strip| {
                 let tone = if strip.toned { tones[row] } else { Tone::Plain };
                 let own = strip.changes.get(row).copied().flatten();
                 (strip.text(row, style), own.unwrap_or(tone))
-            })
+            });
         };
-        for block in blocks(0..tones.len()) {
-            for line in map_rows(block, of_row) {
-                writeln!(out, "{line}")?;
-            }
-        }
+        write_rows(tones.len(), put, out)?;
         if !self.footer.is_empty() {
-            let footer = line(&strips, style, |strip| (Cow::Borrowed(&strip.footer), Tone::Bold));
-            writeln!(out, "{footer}")?;
+            let mut footer = String::new();
+            line(&strips, style, &mut footer, |strip| (Cow::Borrowed(&strip.footer), Tone::Bold));
+            out.write_all(footer.as_bytes())?;
         }
         if !missing.is_empty() {
             let note = format!("too narrow for: {}", missing.join(", "));
@@ -332,13 +327,13 @@ fn fit(strips: &mut Vec<Strip>, width: usize) -> Vec<&'static str> {
     missing
 }
 
-/// A line of a text of each column.
+/// Puts a line of a text of each column at the end of `line`.
 fn line<'s>(
     strips: &'s [Strip],
     style: &Style,
+    line: &mut String,
     text: impl Fn(&'s Strip) -> (Cow<'s, str>, Tone),
-) -> String {
-    let mut line = String::with_capacity(LINE);
+) {
     // Blanks are written only before what follows them.
     let mut blanks = 0;
     for (i, strip) in strips.iter().enumerate() {
@@ -354,9 +349,9 @@ fn line<'s>(
         let pad =
             if last && !strip.right { 0 } else { strip.width.saturating_sub(columns_of(text)) };
         let (left, right) = if strip.right { (pad, 0) } else { (0, pad) };
-        line.push_str(&" ".repeat(blanks + left));
-        style.paint_in(&mut line, text, tone);
+        line.extend(std::iter::repeat_n(' ', blanks + left));
+        style.paint_in(line, text, tone);
         blanks = right;
     }
-    line
+    line.push('\n');
 }

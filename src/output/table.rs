@@ -10,7 +10,7 @@ use super::width::{columns_of, wrap};
 use super::{Style, heaviest};
 use crate::answer::selection::weight_of;
 use crate::answer::{
-    Cell, Column, Document, Field, Finding, GraphLine, Numbered, RowIter, Section,
+    Cell, Column, Document, Field, Finding, GraphLine, Numbered, Row, RowIter, Section,
 };
 use crate::text::{escape, format_count};
 use std::borrow::Cow;
@@ -106,11 +106,12 @@ impl<'a> Block<'a> {
             }
             Section::Note(note) => (!note.is_empty()).then_some(Self::Note(note)),
             Section::Rows { key, title, columns, rows, footer, summary } => {
+                let (columns, rows, footer) = drawn(columns, rows, footer);
                 let read = if summary { usize::MAX } else { read };
                 let (rows, total) = read_rows(rows, read);
                 // A heading says of an empty list all there is to say.
                 let empty = rows.is_empty() && title.is_empty() && footer.is_empty();
-                if empty || columns.iter().all(|column| column.hidden) {
+                if empty || columns.is_empty() {
                     return None;
                 }
                 let list = List { footer, summary, main: key == main, ..List::new(title, columns) };
@@ -120,6 +121,7 @@ impl<'a> Block<'a> {
                 if lines.is_empty() {
                     return None;
                 }
+                let (columns, rows, _) = drawn(columns, rows, Vec::new());
                 let at = columns.iter().position(|column| column.key == node);
                 let main = key == main;
                 let (rows, lines, total) = match height {
@@ -176,6 +178,27 @@ impl<'a> Block<'a> {
             Self::List(list) => list.write(store_dir, style, out),
         }
     }
+}
+
+/// A list without what tables leave out: the rows of many are kept until all are known.
+fn drawn<'a>(
+    columns: Vec<Column>,
+    rows: RowIter<'a>,
+    footer: Row<'a>,
+) -> (Vec<Column>, RowIter<'a>, Row<'a>) {
+    if columns.iter().all(|column| !column.hidden) {
+        return (columns, rows, footer);
+    }
+    let kept: Vec<bool> = columns.iter().map(|column| !column.hidden).collect();
+    let columns = columns.into_iter().filter(|column| !column.hidden).collect();
+    let pick = move |mut row: Row<'a>| {
+        let mut kept = kept.iter();
+        row.retain(|_| *kept.next().unwrap_or(&false));
+        row.shrink_to_fit();
+        row
+    };
+    let footer = pick(footer);
+    (columns, rows.each(pick), footer)
 }
 
 /// The first rows, and how many there are.

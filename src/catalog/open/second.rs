@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// What a database holds at least that is read by two threads, in bytes: a smaller one
 /// is read before the second thread has begun.
-const LARGE: Weight = Weight(4 << 20);
+const LARGE: Weight = Weight(1 << 20);
 
 /// A connection in a transaction, to be opened before the one that counts; `None` where
 /// that is not worth it, cannot be had, or takes locks that the other needs.
