@@ -105,7 +105,6 @@ fn weave(messages: &mut [(&mut State, &[Block])], count: usize) {
 mod x86 {
     use super::{Block, State};
     use std::arch::x86_64::*;
-    use std::array::from_fn;
 
     /// The constants of the rounds (FIPS 180-4, 4.2.2).
     #[rustfmt::skip]
@@ -149,21 +148,23 @@ mod x86 {
     #[target_feature(enable = "sha,ssse3,sse4.1")]
     pub(super) fn compress<const N: usize>(states: [&mut State; N], blocks: [&[Block]; N]) {
         // Two halves of the state: words A, B, E, F and C, D, G, H.
-        let mut abef: [_; N] = from_fn(|n| {
-            let [a, b, _, _, e, f, ..] = *states[n];
-            vector(a, b, e, f)
-        });
-        let mut cdgh: [_; N] = from_fn(|n| {
-            let [_, _, c, d, _, _, g, h] = *states[n];
-            vector(c, d, g, h)
-        });
+        // Loops, not closures: those may become calls, of which none takes these vectors in registers.
+        let (mut abef, mut cdgh) = ([_mm_setzero_si128(); N], [_mm_setzero_si128(); N]);
+        for n in 0..N {
+            let [a, b, c, d, e, f, g, h] = *states[n];
+            (abef[n], cdgh[n]) = (vector(a, b, e, f), vector(c, d, g, h));
+        }
         let count = blocks.iter().map(|blocks| blocks.len()).min().unwrap_or(0);
         let blocks = blocks.map(|blocks| &blocks[..count]);
         #[allow(clippy::needless_range_loop, reason = "each message has blocks of its own")]
         for at in 0..count {
             let before = (abef, cdgh);
-            let [mut w0, mut w1, mut w2, mut w3]: [[_; N]; 4] =
-                from_fn(|i| from_fn(|n| words(&blocks[n][at], i)));
+            let [mut w0, mut w1, mut w2, mut w3] = [before.0; 4];
+            for n in 0..N {
+                let block = &blocks[n][at];
+                (w0[n], w1[n]) = (words(block, 0), words(block, 1));
+                (w2[n], w3[n]) = (words(block, 2), words(block, 3));
+            }
             // Four rounds, with the words that they take.
             macro_rules! rounds {
                 ($i:literal, $w:ident) => {
