@@ -180,21 +180,23 @@ impl<'a> Block<'a> {
     }
 }
 
-/// A list without what tables leave out: the rows of many are kept until all are known.
+/// A list without what tables leave out: rows are kept until all are known.
 fn drawn<'a>(
     columns: Vec<Column>,
     rows: RowIter<'a>,
     footer: Row<'a>,
 ) -> (Vec<Column>, RowIter<'a>, Row<'a>) {
-    if columns.iter().all(|column| !column.hidden) {
-        return (columns, rows, footer);
-    }
     let kept: Vec<bool> = columns.iter().map(|column| !column.hidden).collect();
     let columns = columns.into_iter().filter(|column| !column.hidden).collect();
     let pick = move |mut row: Row<'a>| {
         let mut kept = kept.iter();
         row.retain(|_| *kept.next().unwrap_or(&false));
         row.shrink_to_fit();
+        for cell in &mut row {
+            if let Cell::Both(_, for_machines) = cell {
+                **for_machines = Cell::Missing;
+            }
+        }
         row
     };
     let footer = pick(footer);
