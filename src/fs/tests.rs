@@ -49,6 +49,20 @@ fn names(directory: &Directory) -> Vec<String> {
 }
 
 #[test]
+fn all_names_are_read_however_many_fit_in_the_buffer() {
+    let dir = tempfile::tempdir().unwrap();
+    for count in [0, 1, 100, 400, 3000] {
+        let at = dir.path().join(count.to_string());
+        std::fs::create_dir(&at).unwrap();
+        let mut expected: Vec<_> = (0..count).map(|n| format!("{n}-{}", "x".repeat(60))).collect();
+        expected.iter().for_each(|name| std::fs::write(at.join(name), "").unwrap());
+        expected.sort();
+        let directory = Tree::live(&at).unwrap().open_directory("/".as_ref()).unwrap();
+        assert_eq!(names(&directory), expected);
+    }
+}
+
+#[test]
 fn absolute_and_dotted_links_stay_inside() {
     let (_dir, trees) = trees();
     for tree in &trees {

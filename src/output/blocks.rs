@@ -169,6 +169,19 @@ mod tests {
     }
 
     #[test]
+    fn texts_of_rows_stay_in_their_order_and_an_error_ends_it() {
+        for count in [0, 1, CHUNK, CHUNK + 1, CHUNKS * CHUNK + 1, 3 * CHUNKS * CHUNK + 7] {
+            let expected: String = (0..count).map(|n| format!("{n}\n")).collect();
+            let put = |row: usize, text: &mut String| text.push_str(&format!("{row}\n"));
+            let mut all = Vec::new();
+            write_rows(count, put, &mut all).unwrap();
+            assert_eq!(String::from_utf8(all).unwrap(), expected);
+            let mut none: &mut [u8] = &mut [];
+            assert_eq!(write_rows(count, put, &mut none).is_err(), count > 0);
+        }
+    }
+
+    #[test]
     fn long_rows_are_put_together_a_few_at_a_time() {
         let numbers: Vec<u64> = (0..2000).collect();
         let rows = RowIter::of(&numbers, |&n| vec![Cell::Count(n)]);
