@@ -159,12 +159,18 @@ mod x86 {
         #[allow(clippy::needless_range_loop, reason = "each message has blocks of its own")]
         for at in 0..count {
             let before = (abef, cdgh);
-            let [mut w0, mut w1, mut w2, mut w3] = [before.0; 4];
-            for n in 0..N {
-                let block = &blocks[n][at];
-                (w0[n], w1[n]) = (words(block, 0), words(block, 1));
-                (w2[n], w3[n]) = (words(block, 2), words(block, 3));
+            let (mut w0, mut w1, mut w2, mut w3) = (abef, abef, abef, abef);
+            macro_rules! load {
+                ($w:ident, $i:literal) => {
+                    for n in 0..N {
+                        $w[n] = words(&blocks[n][at], $i);
+                    }
+                };
             }
+            load!(w0, 0);
+            load!(w1, 1);
+            load!(w2, 2);
+            load!(w3, 3);
             // Four rounds, with the words that they take.
             macro_rules! rounds {
                 ($i:literal, $w:ident) => {
