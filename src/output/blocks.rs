@@ -2,7 +2,7 @@
 
 use crate::answer::{Numbered, Row, RowIter};
 use crate::threads;
-use std::io::{self, Write};
+use std::io;
 use std::ops::Range;
 
 /// Rows that a thread puts together at once, at most. Answers of no more start no threads.
@@ -21,24 +21,37 @@ const CHUNKS: usize = 16;
 pub(super) fn write_in_order<'a>(
     rows: RowIter<'a>,
     put: impl Fn(&Row<'a>, &mut Vec<u8>) -> io::Result<()> + Sync,
-    mut write: impl FnMut(&[u8]) -> io::Result<()>,
+    write: impl FnMut(&[u8]) -> io::Result<()>,
 ) -> io::Result<()> {
-    let Numbered { mut rows, row } = match rows.numbered() {
+    let Numbered { rows, row } = match rows.numbered() {
         Ok(numbered) if numbered.rows.len() > CHUNK => numbered,
         Ok(Numbered { rows, row }) => return write_one_by_one(rows.map(row), put, write),
         // On this thread, as their iterator is not to be sent to another one.
         Err(rows) => return write_one_by_one(rows, put, write),
     };
-    let together = |rows: Range<usize>| {
-        let mut text = Vec::new();
-        for number in rows {
-            put(&row(number), &mut text)?;
-        }
+    write_numbered(rows, |number, text: &mut Vec<u8>| put(&row(number), text), write)
+}
+
+/// The same of rows that `put` knows by their numbers, with any kind of text.
+///
+/// # Errors
+/// Those of `put` and `write`.
+pub(super) fn write_numbered<T: AsRef<[u8]> + Default + Send>(
+    mut rows: Range<usize>,
+    put: impl Fn(usize, &mut T) -> io::Result<()> + Sync,
+    mut write: impl FnMut(&[u8]) -> io::Result<()>,
+) -> io::Result<()> {
+    let together = |mut rows: Range<usize>| {
+        let mut text = T::default();
+        rows.try_for_each(|number| put(number, &mut text))?;
         Ok(text)
     };
+    if rows.len() <= CHUNK {
+        return if rows.is_empty() { Ok(()) } else { write(together(rows)?.as_ref()) };
+    }
     threads::ready();
     let mut chunk = 1;
-    let mut done: io::Result<Vec<Vec<u8>>> = Ok(Vec::new());
+    let mut done: io::Result<Vec<T>> = Ok(Vec::new());
     while !rows.is_empty() {
         let block = rows.start..rows.end.min(rows.start + CHUNKS * chunk);
         rows.start = block.end;
@@ -49,13 +62,14 @@ pub(super) fn write_in_order<'a>(
                 let made = threads::map(chunks.len(), 1, |at| together(chunks[at].clone()));
                 now = made.into_iter().collect();
             });
-            done?.iter().try_for_each(|text| write(text))
+            done?.iter().try_for_each(|text| write(text.as_ref()))
         })?;
-        let longest = now.iter().flatten().map(Vec::len).max().unwrap_or(0).max(1);
+        let lengths = now.iter().flatten().map(|text| text.as_ref().len());
+        let longest = lengths.max().unwrap_or(0).max(1);
         chunk = (chunk * CHUNK_BYTES / longest).clamp(1, CHUNK.min(4 * chunk));
         done = now;
     }
-    done?.iter().try_for_each(|text| write(text))
+    done?.iter().try_for_each(|text| write(text.as_ref()))
 }
 
 fn write_one_by_one<'a>(
@@ -83,32 +97,6 @@ pub(super) fn map_rows<T: Send>(rows: Range<usize>, of: impl Fn(usize) -> T + Sy
     threads::map(rows.len(), CHUNK, |at| of(rows.start + at))
 }
 
-/// Writes so many rows: `put` puts the one of that number at the end of a text. On several
-/// threads where there are many; what waits to be written is a part of them.
-///
-/// # Errors
-/// Those of `out`.
-pub(super) fn write_rows(
-    rows: usize,
-    put: impl Fn(usize, &mut String) + Sync,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let together = |rows: Range<usize>| {
-        let mut text = String::new();
-        rows.for_each(|row| put(row, &mut text));
-        text
-    };
-    for block in parts(0..rows, CHUNKS * CHUNK) {
-        let chunks: Vec<_> = parts(block, CHUNK).collect();
-        let texts = match &chunks[..] {
-            [few] => vec![together(few.clone())],
-            _ => threads::map(chunks.len(), 1, |at| together(chunks[at].clone())),
-        };
-        texts.iter().try_for_each(|text| out.write_all(text.as_bytes()))?;
-    }
-    Ok(())
-}
-
 fn parts(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
     let end = rows.end;
     rows.step_by(most).map(move |start| start..end.min(start.saturating_add(most)))
@@ -118,6 +106,7 @@ fn parts(rows: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> 
 mod tests {
     use super::*;
     use crate::answer::Cell;
+    use std::io::Write;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     fn number(row: &[Cell<'_>]) -> u64 {
@@ -172,12 +161,16 @@ mod tests {
     fn texts_of_rows_stay_in_their_order_and_an_error_ends_it() {
         for count in [0, 1, CHUNK, CHUNK + 1, CHUNKS * CHUNK + 1, 3 * CHUNKS * CHUNK + 7] {
             let expected: String = (0..count).map(|n| format!("{n}\n")).collect();
-            let put = |row: usize, text: &mut String| text.push_str(&format!("{row}\n"));
+            let put = |row: usize, text: &mut String| {
+                text.push_str(&format!("{row}\n"));
+                Ok(())
+            };
             let mut all = Vec::new();
-            write_rows(count, put, &mut all).unwrap();
+            write_numbered(0..count, put, |text| all.write_all(text)).unwrap();
             assert_eq!(String::from_utf8(all).unwrap(), expected);
             let mut none: &mut [u8] = &mut [];
-            assert_eq!(write_rows(count, put, &mut none).is_err(), count > 0);
+            let full = write_numbered(0..count, put, |text| none.write_all(text));
+            assert_eq!(full.is_err(), count > 0);
         }
     }
 

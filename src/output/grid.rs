@@ -1,6 +1,6 @@
 //! Rows as lines: columns side by side, as wide as the terminal at most.
 
-use super::blocks::{map_rows, write_rows};
+use super::blocks::{map_rows, write_numbered};
 use super::branches::{DRAWN, LEVEL, branches, mark};
 use super::names::Names;
 use super::show::{Tone, show, show_in_row};
@@ -96,8 +96,9 @@ impl Grid<'_, '_> {
                 let own = strip.changes.get(row).copied().flatten();
                 (strip.text(row, style), own.unwrap_or(tone))
             });
+            Ok(())
         };
-        write_rows(tones.len(), put, out)?;
+        write_numbered(0..tones.len(), put, |text| out.write_all(text))?;
         if !self.footer.is_empty() {
             let mut footer = String::new();
             line(&strips, style, &mut footer, |strip| (Cow::Borrowed(&strip.footer), Tone::Bold));

@@ -7,7 +7,7 @@ use rusqlite::Connection;
 use std::path::Path;
 
 /// What a database holds at least that is read by two threads, in bytes: a smaller one
-/// is read before the second thread has begun.
+/// is read in a few milliseconds.
 const LARGE: Weight = Weight(1 << 20);
 
 /// A connection in a transaction, to be opened before the one that counts; `None` where
