@@ -22,6 +22,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rayon::prelude::*;
 
+use super::early::WHOLE;
 use super::gathered::{GatheredTree, NamedLink};
 use super::nar_hashes::nar_hashes;
 use super::reader::{ContentsReader, Hash, Item, PREFIX, ReadBuffers};
@@ -33,10 +34,6 @@ use crate::warning::{WarningKind, Warnings};
 
 /// Files from this size on are hashed first, the largest before others.
 const LARGE: u64 = 1 << 20;
-/// Files up to this size are read whole at once: to open most of them a second time
-/// costs more than the bytes of those that differ early. Beside `.links`, whose hashes
-/// cost more than that, up to [`PREFIX`].
-const WHOLE: u64 = 32 * 1024;
 /// How many files are hashed before their hashes are put by.
 const BATCH: usize = 1 << 17;
 /// How many small files a thread takes at once: mostly those of a directory.
@@ -63,8 +60,9 @@ pub(super) fn classify(
     progress: &Progress,
     warnings: &mut Warnings,
 ) -> Compared {
+    let hashes = std::mem::take(&mut tree.hashed);
     let reader = ContentsReader::new(tree, files, reading, progress);
-    let mut run = Run { reader: &reader, alone, hashes: Vec::new(), failed: Vec::new() };
+    let mut run = Run { reader: &reader, alone, hashes, failed: Vec::new() };
     let candidates = run.candidates();
     let mut again = Vec::new();
     if !candidates.is_empty() {
@@ -222,6 +220,7 @@ impl Run<'_> {
         items.par_sort_unstable();
 
         // Of one size: small ones are hashed, of others the first bytes come next.
+        // Beside `.links`, whose hashes cost more than to open a file again, fewer.
         let whole_up_to = if tree.named_links.is_empty() { WHOLE } else { PREFIX };
         let (mut whole, mut first, mut pairs) = (Vec::new(), Vec::new(), Vec::new());
         for group in items.chunk_by(|a, b| a.size == b.size) {
@@ -256,7 +255,8 @@ impl Run<'_> {
             }
         }
         drop(first);
-        let whole = whole.into_iter().map(|item| item.index).collect();
+        let whole = whole.into_iter().map(|item| item.index);
+        let whole = whole.filter(|&inode| !tree.flags[inode as usize].hashed()).collect();
         self.hash(whole, "comparing files");
     }
 
@@ -476,7 +476,12 @@ mod tests {
         let files: Vec<_> = contents.iter().map(file).collect();
         let files = StoreFiles::open(&Tree::memory(files), store).unwrap();
         let walker = Walker::new(&files, Some(2)).unwrap();
-        let gathering = Gathering { names: &[&base], whole: true, link_limit: u32::MAX };
+        let gathering = Gathering {
+            names: &[&base],
+            whole: true,
+            link_limit: u32::MAX,
+            early: !reading.in_order,
+        };
         let (progress, mut warnings) = (Progress::default(), Warnings::new());
         let Ok(mut tree) = gathering.run(&walker, &progress, &mut warnings) else {
             panic!("a few files are too many");

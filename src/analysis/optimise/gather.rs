@@ -4,6 +4,7 @@
 //! it met as it came; [`Assembly`] then puts the directories together, from the
 //! store paths down.
 
+use super::early::{EarlyHashes, MetSizes};
 use super::gathered::{DirectoryPlace, Flags, GatheredTree, NamedLink, Names, inode};
 use super::link_table::LinkTable;
 use super::simulate::{Layout, LayoutEntry, LayoutInode};
@@ -11,7 +12,7 @@ use crate::arrange::Arrange as _;
 use crate::disk::{
     ByNumber, EntryStat, Progress, Top, Total, Visitor, WalkDirectory, WalkEntry, Walker,
 };
-use crate::fs::FileType;
+use crate::fs::{Directory, FileType};
 use crate::graph::Node;
 use crate::warning::{WarningKind, Warnings};
 
@@ -27,6 +28,8 @@ pub(super) struct Gathering<'a> {
     pub(super) whole: bool,
     /// How many names the file system allows an inode.
     pub(super) link_limit: u32,
+    /// Whether small files may be hashed as they are met.
+    pub(super) early: bool,
 }
 
 impl Gathering<'_> {
@@ -46,7 +49,10 @@ impl Gathering<'_> {
         progress.begin("reading .links", Total::Unknown);
         let links = LinkTable::read(walker, self.whole, &mut tree, progress, warnings);
         let tops = Top::numbered(self.names.iter().copied());
-        let visitor = Walk { links: &links, whole: self.whole, device };
+        // Beside a hash of `.links` that of a NAR is wanted, and many files need none.
+        let early = self.early && links.hashes.iter().all(Option::is_none);
+        let sizes = early.then(MetSizes::new);
+        let visitor = Walk { links: &links, whole: self.whole, device, sizes };
         progress.begin("walking the store", Total::Paths(tops.len() as u64));
         let walked = walker.walk(&tops, &visitor, progress);
         drop(tops);
@@ -65,6 +71,8 @@ struct Walk<'a> {
     links: &'a LinkTable,
     whole: bool,
     device: u64,
+    /// The sizes of files met, if small ones are hashed.
+    sizes: Option<MetSizes>,
 }
 
 /// What an entry leads to, as a thread of the walk keeps it.
@@ -111,10 +119,16 @@ struct WalkState {
     files: Vec<MetFile>,
     directories: Vec<u64>,
     names: Vec<u8>,
+    early: EarlyHashes,
 }
 
 impl WalkState {
-    fn child(&mut self, walk: &Walk<'_>, entry: &WalkEntry<'_, u32>) -> Option<Child> {
+    fn child(
+        &mut self,
+        walk: &Walk<'_>,
+        directory: &Directory,
+        entry: &WalkEntry<'_, u32>,
+    ) -> Option<Child> {
         let target = match (entry.file_type, entry.stat) {
             (FileType::Regular | FileType::Symlink, EntryStat::Known(link)) => TO_LINK | link,
             (FileType::Regular | FileType::Symlink, EntryStat::Stat(meta))
@@ -125,12 +139,16 @@ impl WalkState {
                 match walk.links.by_number.get(meta.ino).filter(|_| walk.whole) {
                     Some(link) => TO_LINK | link,
                     None => {
+                        let index = self.files.len() as u32;
+                        if let Some(sizes) = &walk.sizes {
+                            self.early.add(sizes, directory, entry, &meta, index);
+                        }
                         self.files.push(MetFile {
                             number: meta.ino,
                             inode: inode(&meta),
                             flags: Flags::new(&meta),
                         });
-                        TO_FILE | (self.files.len() - 1) as u32
+                        TO_FILE | index
                     }
                 }
             }
@@ -169,7 +187,7 @@ impl Visitor for Walk<'_> {
         entry: &WalkEntry<'_, u32>,
     ) {
         state.there.push(directory.path());
-        if let Some(child) = state.child(self, entry) {
+        if let Some(child) = state.child(self, directory.files(), entry) {
             state.tops.push((directory.path(), child));
         }
     }
@@ -186,7 +204,7 @@ impl Visitor for Walk<'_> {
         }
         let start = state.children.len() as u32;
         for entry in entries {
-            let child = state.child(self, &entry);
+            let child = state.child(self, directory.files(), &entry);
             state.children.extend(child);
         }
         state.parts.push(Part {
@@ -253,6 +271,12 @@ impl Assembly {
                 }
                 files.push(index);
             }
+            for (hash, file) in state.early.hashes {
+                let inode = files[file as usize];
+                tree.flags[inode as usize] = tree.flags[inode as usize].with_hash();
+                tree.hashed.push((hash, inode));
+            }
+            tree.bytes_read += state.early.bytes;
             tree.names.starts.push(start);
             start += state.names.len() as u32;
             tree.names.of_threads.push(state.names);

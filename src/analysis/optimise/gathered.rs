@@ -1,6 +1,7 @@
 //! The examined paths as the simulation wants them: all entries in the order in
 //! which Nix would read them, in flat lists of small numbers.
 
+use super::reader::Hash;
 #[cfg(test)]
 use super::simulate::LayoutEntry;
 use super::simulate::{Layout, LayoutInode};
@@ -17,6 +18,10 @@ impl Flags {
     const EXECUTABLE: u8 = 2;
     const LINKED: u8 = 4;
     const TOUCHED: u8 = 8;
+    const HASHED: u8 = 16;
+
+    /// How many kinds there are.
+    pub(super) const KINDS: u32 = 3;
 
     pub(super) fn new(meta: &Stat) -> Self {
         let mut flags = 0;
@@ -37,6 +42,11 @@ impl Flags {
         Self(self.0 | Self::LINKED)
     }
 
+    /// The same inode, once its contents were hashed.
+    pub(super) fn with_hash(self) -> Self {
+        Self(self.0 | Self::HASHED)
+    }
+
     pub(super) fn symlink(self) -> bool {
         self.0 & Self::SYMLINK != 0
     }
@@ -50,13 +60,18 @@ impl Flags {
         self.0 & Self::LINKED != 0
     }
 
+    /// Whether its hash is in [`GatheredTree::hashed`].
+    pub(super) fn hashed(self) -> bool {
+        self.0 & Self::HASHED != 0
+    }
+
     /// Whether its time of modification is not what Nix sets: its contents may
     /// have been changed.
     pub(super) fn touched(self) -> bool {
         self.0 & Self::TOUCHED != 0
     }
 
-    /// What makes two inodes of equal size and bytes different: the kind.
+    /// What makes two inodes of equal size and bytes different: the kind, below [`Self::KINDS`].
     pub(super) fn kind(self) -> u32 {
         u32::from(self.0 & (Self::SYMLINK | Self::EXECUTABLE))
     }
@@ -110,6 +125,10 @@ pub(super) struct GatheredTree {
     pub(super) names: Names,
     /// How many entries were met, in `.links` too.
     pub(super) entries: u64,
+    /// What small files were hashed as they were met; empty where `.links` has hashes.
+    pub(super) hashed: Vec<(Hash, u32)>,
+    /// How many bytes of files were read for that.
+    pub(super) bytes_read: u64,
 }
 
 impl GatheredTree {

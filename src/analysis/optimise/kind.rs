@@ -129,7 +129,8 @@ mod tests {
         let names: Vec<String> = expected.iter().map(|(path, _)| base(path)).collect();
         let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
         names.sort_unstable();
-        let gathering = Gathering { names: &names, whole: true, link_limit: u32::MAX };
+        let gathering =
+            Gathering { names: &names, whole: true, link_limit: u32::MAX, early: false };
         let mut warnings = Warnings::new();
         let Ok(tree) = gathering.run(&walker, &Progress::default(), &mut warnings) else {
             panic!("a few files are too many");

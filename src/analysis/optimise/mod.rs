@@ -4,9 +4,10 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `tree` | all entries in Nix's order |
-//! | `gather`, `links` | the walk over the paths and over `.links` |
-//! | `contents`, `reader` | which inodes have the same contents |
+//! | `gathered` | all entries in Nix's order |
+//! | `gather`, `link_table` | the walk over the paths and over `.links` |
+//! | `early` | small files, hashed while the walk is at them |
+//! | `classes`, `reader` | which inodes have the same contents |
 //! | `simulate` | what Nix would do, on plain data |
 //! | `version` | where versions of Nix differ |
 //! | `unordered` | what is certain where paths are optimised all at once |
@@ -19,6 +20,7 @@ mod breakdown;
 mod cases;
 mod classes;
 mod document;
+mod early;
 mod gather;
 mod gathered;
 mod kind;
@@ -279,13 +281,16 @@ impl Optimise {
         let whole = census.is_whole();
         let link_limit = options.link_limit.or(files.facts().link_limit).unwrap_or(u32::MAX);
         let walker = Walker::new(files, options.threads)?;
-        let gathering = Gathering { names: &names, whole, link_limit };
+        let reading = Reading::of(files, options.threads, FILES_OF_THREAD);
+        // Of what is deleted before nothing is to be read; nor on a disk that rotates before
+        // all is known that lies beside it.
+        let early = deleted.is_none() && !reading.in_order;
+        let gathering = Gathering { names: &names, whole, link_limit, early };
         let mut tree = gathering
             .run(&walker, progress, &mut warnings)
             .map_err(|gather::TooLarge| OptimiseError::TooLarge)?;
         drop(walker);
         warn_missing(&tree, &names, census.catalog.store_dir(), &mut warnings);
-        let reading = Reading::of(files, options.threads, FILES_OF_THREAD);
         let pool = Pool::new(reading.threads, "compare").map_err(OptimiseError::Threads)?;
         if let Some(marked) = pool.install(|| marked(&tree, &names, files)) {
             let message = format!(

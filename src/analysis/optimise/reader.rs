@@ -5,7 +5,7 @@ use std::ffi::CStr;
 use std::io::{self, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::gathered::{GatheredTree, NamedLink};
+use super::gathered::{Flags, GatheredTree, NamedLink};
 use crate::disk::{Progress, Reading};
 use crate::fs::{Directory, RegularFile, StoreFiles};
 use crate::graph::Node;
@@ -72,7 +72,7 @@ impl<'t> ContentsReader<'t> {
         reading: Reading,
         progress: &'t Progress,
     ) -> Self {
-        Self { tree, files, reading, bytes: AtomicU64::new(0), progress }
+        Self { tree, files, reading, bytes: AtomicU64::new(tree.bytes_read), progress }
     }
 
     /// How many bytes of files were read.
@@ -239,34 +239,21 @@ impl<'t> ContentsReader<'t> {
             return if same { Ok(hash_symlink(&target)) } else { Err(changed()) };
         }
         let nar = !self.tree.named_links.is_empty();
-        // The kind as the key: contents stay aligned.
-        let key = [flags.executable().into(); blake3::KEY_LEN];
         let nar_hasher = || FileHasher::new(size, flags.executable());
-        let whole = |bytes: &[u8]| match nar {
-            true => {
-                let mut hasher = nar_hasher();
-                hasher.update(bytes);
-                hasher.finish()
-            }
-            false => blake3::keyed_hash(&key, bytes).into(),
-        };
-        if size == 0 {
-            return Ok(whole(&[]));
-        }
         if size < BUFFER as u64 {
             let (directory, name) = self.place(inode, link, &mut buffers.last)?;
-            let buffer = room(&mut buffers.buffer, BUFFER);
-            // With room for a byte more: one read shows whether the size is still that.
-            let size = size as usize;
-            if directory.read_file(name, size, &mut buffer[..=size])? != size {
-                return Err(changed());
+            let contents = read_whole(directory, name, size as usize, &mut buffers.buffer)?;
+            self.count(size);
+            if !nar {
+                return Ok(hash_whole(flags, contents));
             }
-            self.count(size as u64);
-            return Ok(whole(&buffer[..size]));
+            let mut hasher = nar_hasher();
+            hasher.update(contents);
+            return Ok(hasher.finish());
         }
         let mut hasher = match nar {
             true => ContentsHasher::Nar(nar_hasher()),
-            false => ContentsHasher::Blake3(Box::new(blake3::Hasher::new_keyed(&key))),
+            false => ContentsHasher::Blake3(Box::new(blake3::Hasher::new_keyed(&key(flags)))),
         };
         let mut file = self.open_file(inode, link, &mut buffers.last)?;
         let mut left = size;
@@ -283,6 +270,31 @@ impl<'t> ContentsReader<'t> {
         }
         Ok(hasher.finish())
     }
+}
+
+/// The contents of a file that is expected to have that size; none are read if that is 0.
+pub(super) fn read_whole<'b>(
+    directory: &Directory,
+    name: &CStr,
+    size: usize,
+    buffer: &'b mut Vec<u8>,
+) -> io::Result<&'b [u8]> {
+    // With room for a byte more: one read shows whether the size is still that.
+    let buffer = room(buffer, size + 1);
+    if size > 0 && directory.read_file(name, size, buffer)? != size {
+        return Err(changed());
+    }
+    Ok(&buffer[..size])
+}
+
+/// What stands for such contents where no link has the hash of a NAR as its name.
+pub(super) fn hash_whole(flags: Flags, contents: &[u8]) -> Hash {
+    blake3::keyed_hash(&key(flags), contents).into()
+}
+
+/// The kind as the key: contents stay aligned.
+fn key(flags: Flags) -> [u8; blake3::KEY_LEN] {
+    [flags.executable().into(); blake3::KEY_LEN]
 }
 
 /// So many bytes of a buffer. It only grows: what it would grow by again is zeroed each time.
