@@ -17,6 +17,8 @@ pub(super) const PREFIX: u64 = 4096;
 /// and gains nothing beside the hashing, counts as memory in use, and turns a
 /// read error of a damaged disk into the end of the program.
 const BUFFER: usize = 128 * 1024;
+/// The size of a page of memory on most machines, in bytes.
+const PAGE: usize = 4096;
 /// How much of each of two files that are compared, where to go from one to the other takes as
 /// long as to read a megabyte.
 const BUFFER_OF_TWO: usize = 4 << 20;
@@ -212,8 +214,8 @@ impl<'t> ContentsReader<'t> {
             if !failed.is_empty() {
                 return Err(failed);
             }
-            let [(_, buffer, _), (_, other_buffer, _)] = &both;
-            if buffer[..want as usize] != other_buffer[..want as usize] {
+            let [(_, buffer, _), (_, other_buffer, _)] = &mut both;
+            if room(buffer, want as usize) != room(other_buffer, want as usize) {
                 return Ok(false);
             }
             left -= want;
@@ -298,11 +300,16 @@ fn key(flags: Flags) -> [u8; blake3::KEY_LEN] {
 }
 
 /// So many bytes of a buffer. It only grows: what it would grow by again is zeroed each time.
+///
+/// They begin with a page, as what is kept of a file in memory does. Where they begin a few
+/// bytes after that, as what is allocated does, copying takes half as long again on an AMD
+/// EPYC (Zen 4).
 fn room(buffer: &mut Vec<u8>, bytes: usize) -> &mut [u8] {
-    if buffer.len() < bytes {
-        buffer.resize(bytes, 0);
+    if buffer.len() < bytes + PAGE {
+        buffer.resize(bytes + PAGE, 0);
     }
-    &mut buffer[..bytes]
+    let start = buffer.as_ptr().align_offset(PAGE).min(PAGE);
+    &mut buffer[start..start + bytes]
 }
 
 /// Distinguishes the contents of files.
