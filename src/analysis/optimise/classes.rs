@@ -447,13 +447,34 @@ impl Run<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::super::gather::Gathering;
     use super::*;
     use crate::disk::Walker;
     use crate::fs::{MemoryFile, Tree};
     use std::collections::BTreeMap;
     use std::path::Path;
+
+    /// Compares the files of a path, some of them early or none; with how many those were.
+    pub(in super::super) fn compare(
+        files: &StoreFiles,
+        name: &str,
+        early: bool,
+        reading: Reading,
+    ) -> (GatheredTree, Compared, usize) {
+        let walker = Walker::new(files, Some(3)).unwrap();
+        let gathering = Gathering { names: &[name], whole: true, link_limit: u32::MAX, early };
+        let (progress, mut warnings) = (Progress::default(), Warnings::new());
+        let Ok(mut tree) = gathering.run(&walker, &progress, &mut warnings) else {
+            panic!("a few files are too many");
+        };
+        let hashed = tree.hashed.len();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(reading.threads).build().unwrap();
+        let compared =
+            pool.install(|| classify(&mut tree, false, (files, reading), &progress, &mut warnings));
+        assert_eq!((warnings.total(), compared.unreadable), (0, 0));
+        (tree, compared, hashed)
+    }
 
     /// The classes of files by name, the same in any order, and how many bytes were read.
     fn classes(contents: &[(&str, Vec<u8>)]) -> (BTreeMap<String, Option<Class>>, u64) {
@@ -475,21 +496,7 @@ mod tests {
         };
         let files: Vec<_> = contents.iter().map(file).collect();
         let files = StoreFiles::open(&Tree::memory(files), store).unwrap();
-        let walker = Walker::new(&files, Some(2)).unwrap();
-        let gathering = Gathering {
-            names: &[&base],
-            whole: true,
-            link_limit: u32::MAX,
-            early: !reading.in_order,
-        };
-        let (progress, mut warnings) = (Progress::default(), Warnings::new());
-        let Ok(mut tree) = gathering.run(&walker, &progress, &mut warnings) else {
-            panic!("a few files are too many");
-        };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(reading.threads).build().unwrap();
-        let compared = pool
-            .install(|| classify(&mut tree, false, (&files, reading), &progress, &mut warnings));
-        assert_eq!((warnings.total(), compared.unreadable), (0, 0));
+        let (tree, compared, _) = compare(&files, &base, !reading.in_order, reading);
         let class = |(entry, inode): (u32, u32)| {
             let name = String::from_utf8(tree.base_name(entry).to_vec()).unwrap();
             (name, tree.layout.inodes[inode as usize].class)

@@ -5,14 +5,14 @@
 //! Only files that share their size and kind with one that was met before: so no file is
 //! read that cannot have a twin. The first one of each size is left for later.
 
+use std::ffi::CStr;
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::gathered::Flags;
-use super::reader::{Hash, changed, hash_whole, read_whole};
-use crate::disk::WalkEntry;
-use crate::fs::{Directory, Stat};
-use crate::nar::hash_symlink;
+use super::reader::{Hash, hash_target, hash_whole, read_whole};
+use super::simulate::LayoutInode;
+use crate::fs::Directory;
 
 /// Files up to this size are read whole at once: to open most of them a second time
 /// costs more than the bytes of those that differ early.
@@ -48,50 +48,46 @@ impl MetSizes {
 impl EarlyHashes {
     /// Hashes the file with that index, if it is small, cannot be met again by another
     /// name, and is one that Nix would hash. One that cannot be read is left for later.
-    pub(super) fn add<T>(
+    pub(super) fn add(
         &mut self,
         sizes: &MetSizes,
-        directory: &Directory,
-        entry: &WalkEntry<'_, T>,
-        stat: &Stat,
+        (directory, name): (&Directory, &CStr),
+        (inode, flags): (&LayoutInode, Flags),
         index: u32,
     ) {
-        let flags = Flags::new(stat);
-        let writable = !flags.symlink() && stat.mode & 0o200 != 0;
-        if stat.size > WHOLE || stat.nlink != 1 || writable || !sizes.again(flags, stat.size) {
+        let size = inode.size;
+        if size > WHOLE || inode.nlink != 1 || inode.writable || !sizes.again(flags, size) {
             return;
         }
-        if let Ok(hash) = self.hash(directory, entry, stat.size as usize, flags) {
+        if let Ok(hash) = self.hash(directory, name, size, flags) {
             self.hashes.push((hash, index));
         }
     }
 
-    fn hash<T>(
+    fn hash(
         &mut self,
         directory: &Directory,
-        entry: &WalkEntry<'_, T>,
-        size: usize,
+        name: &CStr,
+        size: u64,
         flags: Flags,
     ) -> io::Result<Hash> {
         if flags.symlink() {
-            let target = directory.read_link(entry.c_name())?;
-            return if target.len() == size { Ok(hash_symlink(&target)) } else { Err(changed()) };
+            return hash_target(directory, name, size);
         }
-        let contents = read_whole(directory, entry.c_name(), size, &mut self.buffer)?;
-        self.bytes += size as u64;
+        let contents = read_whole(directory, name, size as usize, &mut self.buffer)?;
+        self.bytes += size;
         Ok(hash_whole(flags, contents))
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::classes::{Compared, classify};
-    use super::super::gather::Gathering;
+    use super::super::classes::Compared;
+    use super::super::classes::tests::compare;
     use super::super::simulate::Class;
     use super::*;
-    use crate::disk::{Progress, Reading, Walker};
+    use crate::disk::Reading;
     use crate::fs::StoreFiles;
-    use crate::warning::Warnings;
     use std::collections::BTreeMap;
     use std::fs::{self, Permissions};
     use std::os::unix::fs::{PermissionsExt, symlink};
@@ -99,16 +95,8 @@ mod tests {
     /// Of the path "p": which names have the same contents, what was read, and how many
     /// files were hashed early.
     fn found(files: &StoreFiles, early: bool) -> (Vec<Vec<String>>, Compared, usize) {
-        let walker = Walker::new(files, Some(3)).unwrap();
-        let gathering = Gathering { names: &["p"], whole: true, link_limit: u32::MAX, early };
-        let (progress, mut warnings) = (Progress::default(), Warnings::new());
-        let mut tree = gathering.run(&walker, &progress, &mut warnings).ok().unwrap();
-        let hashed = tree.hashed.len();
         let reading = Reading { threads: 3, in_order: false };
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
-        let compared =
-            pool.install(|| classify(&mut tree, false, (files, reading), &progress, &mut warnings));
-        assert_eq!((warnings.total(), compared.unreadable), (0, 0));
+        let (tree, compared, hashed) = compare(files, "p", early, reading);
         let mut classes: BTreeMap<Class, Vec<String>> = BTreeMap::new();
         for (entry, inode) in tree.names_of_inodes() {
             if let Some(class) = tree.layout.inodes[inode as usize].class {

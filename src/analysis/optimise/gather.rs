@@ -140,14 +140,12 @@ impl WalkState {
                     Some(link) => TO_LINK | link,
                     None => {
                         let index = self.files.len() as u32;
+                        let (inode, flags) = (inode(&meta), Flags::new(&meta));
                         if let Some(sizes) = &walk.sizes {
-                            self.early.add(sizes, directory, entry, &meta, index);
+                            let place = (directory, entry.c_name());
+                            self.early.add(sizes, place, (&inode, flags), index);
                         }
-                        self.files.push(MetFile {
-                            number: meta.ino,
-                            inode: inode(&meta),
-                            flags: Flags::new(&meta),
-                        });
+                        self.files.push(MetFile { number: meta.ino, inode, flags });
                         TO_FILE | index
                     }
                 }

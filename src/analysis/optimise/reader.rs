@@ -235,10 +235,9 @@ impl<'t> ContentsReader<'t> {
         let flags = self.tree.flags[inode as usize];
         if flags.symlink() {
             let (directory, name) = self.place(inode, link, &mut buffers.last)?;
-            let target = directory.read_link(name)?;
-            let same = target.len() as u64 == size;
+            let hash = hash_target(directory, name, size);
             self.progress.add_bytes(size);
-            return if same { Ok(hash_symlink(&target)) } else { Err(changed()) };
+            return hash;
         }
         let nar = !self.tree.named_links.is_empty();
         let nar_hasher = || FileHasher::new(size, flags.executable());
@@ -287,6 +286,12 @@ pub(super) fn read_whole<'b>(
         return Err(changed());
     }
     Ok(&buffer[..size])
+}
+
+/// What stands for a symlink whose target is expected to have that length.
+pub(super) fn hash_target(directory: &Directory, name: &CStr, size: u64) -> io::Result<Hash> {
+    let target = directory.read_link(name)?;
+    if target.len() as u64 == size { Ok(hash_symlink(&target)) } else { Err(changed()) }
 }
 
 /// What stands for such contents where no link has the hash of a NAR as its name.
