@@ -8,7 +8,7 @@ use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use std::error::Error;
 use std::ops::{Deref, Range};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
 /// How many pieces of work a thread gets where there is much: pieces differ in how long they take.
@@ -182,6 +182,54 @@ pub(crate) fn for_disk() -> usize {
     (4 * cores()).max(32)
 }
 
+/// Whether threads that were held back are to join others: once one of those finds that it would
+/// wait.
+#[derive(Debug, Default)]
+pub(crate) struct Reserve {
+    called: AtomicBool,
+    /// Whether there is nothing more to do.
+    over: Mutex<bool>,
+    changed: Condvar,
+}
+
+/// That there is nothing more to do is known once this goes, in whichever way.
+pub(crate) struct UntilOver<'a>(&'a Reserve);
+
+impl Reserve {
+    /// Has all threads that were held back join.
+    pub(crate) fn call(&self) {
+        // Under the lock, so that none looks before it and waits after it.
+        let _over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        self.called.store(true, Ordering::Relaxed);
+        self.changed.notify_all();
+    }
+
+    /// Whether they were called.
+    pub(crate) fn is_called(&self) -> bool {
+        self.called.load(Ordering::Relaxed)
+    }
+
+    /// Held back until then; whether to join. Not if all is done before.
+    pub(crate) fn wait(&self) -> bool {
+        let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = |over: &mut bool| !*over && !self.is_called();
+        let over = self.changed.wait_while(over, held);
+        !*over.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// To be kept by each thread while it works.
+    pub(crate) fn until_over(&self) -> UntilOver<'_> {
+        UntilOver(self)
+    }
+}
+
+impl Drop for UntilOver<'_> {
+    fn drop(&mut self) {
+        *self.0.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        self.0.changed.notify_all();
+    }
+}
+
 /// Bytes of addresses that a thread takes: its stack, and what the C library
 /// sets aside for what it allocates.
 const ADDRESSES: u64 = 256 << 20;
@@ -216,6 +264,28 @@ mod tests {
         let cell = OnceLock::new();
         assert_eq!(*filled(&cell, || *filled(&cell, || 1) + 1), 1);
         assert_eq!(*filled(&cell, || 3), 1);
+    }
+
+    #[test]
+    fn a_reserve_joins_where_it_is_called_and_goes_where_all_is_done() {
+        for called in [true, false] {
+            let reserve = Reserve::default();
+            std::thread::scope(|scope| {
+                let held: Vec<_> = (0..3).map(|_| scope.spawn(|| reserve.wait())).collect();
+                assert!(!reserve.is_called());
+                if called {
+                    reserve.call();
+                    assert!(reserve.is_called());
+                } else {
+                    let _ = std::panic::catch_unwind(|| {
+                        let _until = reserve.until_over();
+                        std::panic::resume_unwind(Box::new("a thread that works"));
+                    });
+                }
+                assert!(held.into_iter().all(|held| held.join().unwrap() == called));
+                assert_eq!(reserve.wait(), called);
+            });
+        }
     }
 
     #[test]

@@ -607,6 +607,15 @@ impl RegularFile {
         }
     }
 
+    /// Goes on reading, but never waits for a disk: as many bytes as are in memory already. `None`
+    /// where none are or nobody can tell; then [`Read::read`] has them, or says what is wrong.
+    pub(crate) fn read_now(&mut self, buffer: &mut [u8]) -> Option<usize> {
+        match &mut self.contents {
+            Contents::Os(file) => native::read_now(file, buffer),
+            Contents::Memory(contents) => contents.read(buffer).ok(),
+        }
+    }
+
     /// Fills the buffer from an offset, as far as the file goes; how many bytes
     /// that were.
     ///

@@ -12,9 +12,11 @@ use super::hash::{Algorithm, Hash, Hasher};
 use super::{FileHasher, name_in_nar};
 use crate::arrange::Arrange as _;
 use crate::fs::{Directory, FileType, RegularFile, Stat};
+use crate::threads::Reserve;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 use std::io::{self, Read};
+use std::sync::Arc;
 
 /// Small enough that those of several NARs stay in a core's cache between reading
 /// and hashing.
@@ -117,6 +119,8 @@ pub(crate) struct NarWriter<L = ()> {
     looker: L,
     blank: L,
     use_case_hack: bool,
+    /// Threads to be called once a read would wait for the disk.
+    reserve: Option<Arc<Reserve>>,
 }
 
 impl Default for NarWriter {
@@ -161,7 +165,13 @@ impl<L: Look> NarWriter<L> {
             looker: blank.clone(),
             blank,
             use_case_hack: false,
+            reserve: None,
         }
+    }
+
+    /// Calls threads that are held back once a read would wait for the disk.
+    pub(crate) fn call_when_it_waits(&mut self, reserve: Arc<Reserve>) {
+        self.reserve = Some(reserve);
     }
 
     /// Who looked at the tree begun last.
@@ -401,7 +411,8 @@ impl<L: Look> NarWriter<L> {
     fn contents(&mut self, mut open: OpenFile) -> Result<(), NarProblem> {
         while open.left > 0 && self.end < BUFFER {
             let room = usize::try_from(open.left).unwrap_or(BUFFER).min(BUFFER - self.end);
-            match open.file.read(&mut self.buffer[self.end..self.end + room]) {
+            let into = &mut self.buffer[self.end..self.end + room];
+            match read(&mut open.file, into, self.reserve.as_deref()) {
                 Ok(0) => return Err(NarProblem::Changed),
                 Ok(n) => {
                     self.end += n;
@@ -443,6 +454,17 @@ impl<L: Look> NarWriter<L> {
 /// The SHA-256 of the NAR of an empty file: a name that `.links` often has.
 pub(crate) fn empty_file_hash(executable: bool) -> [u8; 32] {
     FileHasher::new(0, executable).finish()
+}
+
+/// Reads on in a file. The reserve is called where that waits for the disk, or nobody can tell.
+fn read(file: &mut RegularFile, into: &mut [u8], reserve: Option<&Reserve>) -> io::Result<usize> {
+    if let Some(reserve) = reserve.filter(|reserve| !reserve.is_called()) {
+        match file.read_now(into) {
+            Some(read) => return Ok(read),
+            None => reserve.call(),
+        }
+    }
+    file.read(into)
 }
 
 /// The path of the entry that is being written.

@@ -16,13 +16,14 @@ use crate::nar::lanes::{self, Hashed, Jobs, Lanes};
 use crate::nar::nix32;
 use crate::nar::stream::{Judged, Look, NarError, NarProblem, NarWriter};
 use crate::store::StorePath;
-use crate::threads;
+use crate::threads::{self, Reserve};
 use crate::warning::WarningKind;
 use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 #[derive(Clone, Copy)]
@@ -49,6 +50,8 @@ struct Shared<'a> {
     begun: AtomicUsize,
     /// The owner that files should have.
     owner: Option<u32>,
+    /// The threads beyond those that read what is in memory.
+    reserve: Arc<Reserve>,
 }
 
 /// An entry of `.links`.
@@ -77,6 +80,7 @@ pub(super) fn check(
         links: Vec::new(),
         begun: AtomicUsize::new(0),
         owner: sizes::common_owner(subject, files),
+        reserve: Arc::default(),
     };
     if subject.whole
         && subject.options.wants_any(&[FindingKind::LinkHash, FindingKind::LinkedToCorrupt])
@@ -92,12 +96,20 @@ pub(super) fn check(
         let message = "without a database there are no hashes to check contents against";
         gathered.warnings.push(WarningKind::Unchecked, path, message);
     }
-    // Each thread reads and hashes by turns: while one waits for the disk, others hash.
+    // Each thread reads and hashes by turns: while one waits for the disk, others hash. Those
+    // beyond one a core are held back until one would wait.
     let wanted = threads::at_most(reading.threads);
+    let at_first = subject.options.threads.unwrap_or_else(threads::cores);
     let parts: Vec<_> = std::thread::scope(|scope| {
-        let work = || Worker::new(&shared).work();
-        let handles: Vec<_> = (1..wanted).map_while(|_| threads::start(scope, work)).collect();
-        let mut parts = vec![work()];
+        let shared = &shared;
+        let work = move |number| {
+            let joins = number < at_first || shared.reserve.wait();
+            let _until = shared.reserve.until_over();
+            if joins { Worker::new(shared).work() } else { Default::default() }
+        };
+        let start = |number| threads::start(scope, move || work(number));
+        let handles: Vec<_> = (1..wanted).map_while(start).collect();
+        let mut parts = vec![work(0)];
         for handle in handles {
             match handle.join() {
                 Ok(part) => parts.push(part),
@@ -357,6 +369,7 @@ impl Shared<'_> {
         let mut writer = NarWriter::looking(looker);
         let canonical = &self.subject.options.canonical;
         writer.use_case_hack(canonical.use_case_hack);
+        writer.call_when_it_waits(self.reserve.clone());
         if self.subject.options.wants(FindingKind::Xattr) {
             let canonical = canonical.clone();
             writer.judge_xattrs(Box::new(move |names| canonical.odd_xattrs(names)));

@@ -19,10 +19,10 @@ use rustix::fs::{
     AtFlags, CWD, Mode, OFlags, RawDir, ResolveFlags, Statx, StatxAttributes, StatxFlags, openat,
     openat2,
 };
-use rustix::io::Errno;
+use rustix::io::{Errno, ReadWriteFlags, preadv2};
 use std::ffi::CStr;
 use std::fs::File;
-use std::io;
+use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -465,6 +465,13 @@ impl FoundInRoot {
 
 /// How an open file of f2fs is compressed.
 pub(in crate::fs) use super::super::f2fs::compressed;
+/// Reads what of an open file is in memory, from where its last read ended. `None` where nothing
+/// is; on some file systems nobody can tell, and not before Linux 4.14.
+pub(in crate::fs) fn read_now(file: &File, buffer: &mut [u8]) -> Option<usize> {
+    let mut into = [IoSliceMut::new(buffer)];
+    preadv2(file, &mut into, u64::MAX, ReadWriteFlags::NOWAIT).ok()
+}
+
 /// Shows the ranges of an open file that are mapped to the disk.
 pub(in crate::fs) use super::super::fiemap::read as mapped;
 

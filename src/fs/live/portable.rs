@@ -187,6 +187,12 @@ pub(crate) fn mapped(_: &File, _: &mut dyn FnMut(Mapped)) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Reads what of an open file is in memory; there is no such call.
+#[allow(dead_code, reason = "used where this is the native kind of directory")]
+pub(crate) fn read_now(_: &File, _: &mut [u8]) -> Option<usize> {
+    None
+}
+
 /// How an open file is compressed; there is no such call.
 #[allow(dead_code, reason = "used where this is the native kind of directory")]
 pub(crate) fn compressed(_: &File, _: &Stat, _: u64) -> io::Result<Option<Compressed>> {
