@@ -134,6 +134,7 @@ pub mod census;
 pub mod cli;
 pub mod disk;
 pub mod fs;
+pub mod glob;
 pub mod graph;
 pub mod kinds;
 mod locks;

@@ -4,6 +4,7 @@ use crate::arrange::Arrange as _;
 
 use super::{Cell, Column, ColumnType, Document, Finding, GraphLine, RowIter, Section};
 use crate::census::{TargetError, parse_glob};
+use crate::glob::Glob;
 use crate::store::{Package, StorePath};
 use std::borrow::Cow;
 use std::cmp::Reverse;
@@ -342,7 +343,7 @@ fn sort_rows(rows: &mut [Vec<Cell<'_>>], at: usize) {
 #[derive(Clone, Debug)]
 pub struct Filter {
     text: String,
-    glob: globset::GlobMatcher,
+    glob: Glob,
 }
 
 impl Filter {

@@ -5,8 +5,8 @@ use super::targets::{
     near_names_among,
 };
 use crate::catalog::{Catalog, PathId};
+use crate::glob::Glob;
 use crate::store::StoreLocation;
-use globset::{GlobBuilder, GlobMatcher};
 
 /// Finds all paths that `pattern` names among `among` (ids, ascending; all
 /// valid paths if `None`): what is called exactly so (see
@@ -50,7 +50,7 @@ impl Search<'_> {
         let glob = parse_glob(text)?;
         let full = text.contains('/');
         let matches = |&id: &PathId| match full {
-            true => glob.is_match(self.catalog.path(id)),
+            true => glob.is_match(&self.catalog.path(id)),
             false => {
                 let path = self.catalog.store_path(id);
                 glob.is_match(path.name()) || glob.is_match(path.base_name())
@@ -83,10 +83,9 @@ pub(crate) fn filter_names(
 ///
 /// # Errors
 /// If it is not a valid one.
-pub(crate) fn parse_glob(pattern: &str) -> Result<GlobMatcher, TargetError> {
-    let glob = GlobBuilder::new(pattern).literal_separator(true).build();
+pub(crate) fn parse_glob(pattern: &str) -> Result<Glob, TargetError> {
     let wrong = |source| TargetError::Pattern { pattern: escaped(pattern), source };
-    Ok(glob.map_err(wrong)?.compile_matcher())
+    Glob::new(pattern).map_err(wrong)
 }
 
 /// Without the derivations, unless there is nothing else or they are meant.

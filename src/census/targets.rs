@@ -3,6 +3,7 @@
 use crate::arrange::Arrange as _;
 use crate::catalog::{Catalog, PathId};
 use crate::fs::{ResolveError, Resolved, Tree};
+use crate::glob::GlobError;
 use crate::store::{self, NameError, StoreLocation, StorePath};
 use crate::warning::WarningKind;
 use std::path::{Path, PathBuf};
@@ -79,7 +80,7 @@ pub enum TargetError {
         /// What was asked for, escaped.
         pattern: String,
         /// Why.
-        source: globset::Error,
+        source: GlobError,
     },
     /// A file name that leads to no store path.
     #[error("{path} leads to {to}, which is not in the store {store_dir}")]

@@ -8,13 +8,13 @@ use crate::nar::nix32;
 use crate::threads;
 use crate::warning::WarningKind;
 use data_encoding::BASE64;
-use ed25519_dalek::{Signature, VerifyingKey};
+use ed25519_compact::Signature;
 
 /// A public key with its name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey {
     name: String,
-    key: VerifyingKey,
+    key: ed25519_compact::PublicKey,
 }
 
 /// Why a text is not a public key.
@@ -31,8 +31,8 @@ impl PublicKey {
         let (name, key) =
             text.split_once(':').filter(|(name, _)| !name.is_empty()).ok_or(KeyError)?;
         let bytes = BASE64.decode(key.as_bytes()).map_err(|_| KeyError)?;
-        let bytes: [u8; 32] = bytes.as_slice().try_into().map_err(|_| KeyError)?;
-        let key = VerifyingKey::from_bytes(&bytes).map_err(|_| KeyError)?;
+        let key = ed25519_compact::PublicKey::from_slice(&bytes).map_err(|_| KeyError)?;
+        key.validate().map_err(|_| KeyError)?;
         Ok(Self { name: name.to_owned(), key })
     }
 
@@ -93,9 +93,8 @@ fn path(subject: &Subject<'_>, keys: &[PublicKey], id: PathId) -> Gathered {
         };
         let parsed =
             BASE64.decode(text.as_bytes()).ok().and_then(|b| Signature::from_slice(&b).ok());
-        let fits = parsed.is_some_and(|parsed| {
-            named.any(|key| key.key.verify_strict(fingerprint.as_bytes(), &parsed).is_ok())
-        });
+        let fits = parsed
+            .is_some_and(|parsed| named.any(|key| key.key.verify(fingerprint, &parsed).is_ok()));
         if fits {
             good += 1;
         } else {

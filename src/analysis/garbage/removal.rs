@@ -1,10 +1,10 @@
 //! Which roots a user thinks away.
 
 use super::Fate;
+use crate::glob::Glob;
 use crate::roots::{CleanedBy, FoundRoots, Generation, Profile};
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
-use globset::Glob;
 
 /// Roots to think away together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,11 +145,10 @@ fn named(found: &FoundRoots, name: &str, also: &[Vec<u8>]) -> Result<RemovalStep
     // What is called exactly so is meant, even if a pattern would match it and more.
     if meant_roots.is_empty() && name.contains(['*', '?', '[', '{']) && !name.starts_with("{temp:")
     {
-        let glob = Glob::new(name)
-            .map_err(|e| RemovalError::Glob(escape(name.as_bytes()), e.kind().to_string()))?
-            .compile_matcher();
+        let glob = Glob::across_slashes(name)
+            .map_err(|e| RemovalError::Glob(escape(name.as_bytes()), e.to_string()))?;
         let matching =
-            roots().filter(|(_, root)| glob.is_match(&*String::from_utf8_lossy(&root.link)));
+            roots().filter(|(_, root)| glob.is_match(&String::from_utf8_lossy(&root.link)));
         meant_roots = matching.map(|(index, _)| index).collect();
     }
     if meant_roots.is_empty() {

@@ -1,19 +1,18 @@
 //! The files that would be dropped, by name or by kind, found by a walk of their own.
 use crate::arrange::Arrange as _;
 
-use super::names::{AfterName, GlobOfNames};
 use super::{Change, WhatIfError, WhatIfStep};
 use crate::analysis::graph_changes::Dropped;
-use crate::census::{Census, PathIndex, parse_glob};
+use crate::census::{Census, PathIndex};
 use crate::disk::{
     EntryStat, KindFinder, Progress, Top, Visitor, WalkDirectory, WalkEntry, WalkPlace, Walker,
 };
 use crate::fs::{FileType, StoreFiles};
+use crate::glob::{After, Glob};
 use crate::kinds::FileKind;
 use crate::nar::{name_in_nar, size};
 use crate::text::escape;
 use crate::warning::{WarningKind, Warnings};
-use globset::GlobMatcher;
 use std::collections::{BTreeSet, HashMap};
 
 /// A name that would be dropped.
@@ -59,13 +58,13 @@ impl File {
 #[derive(Clone, Copy)]
 enum Asked<'a> {
     /// Files whose names match, and directories with all that is in them.
-    Names(&'a GlobMatcher),
+    Names(&'a Glob),
     /// Entries of these kinds.
     Kinds(&'a [FileKind]),
 }
 
 impl<'a> Asked<'a> {
-    fn glob(self) -> Option<&'a GlobMatcher> {
+    fn glob(self) -> Option<&'a Glob> {
         match self {
             Self::Names(glob) => Some(glob),
             Self::Kinds(_) => None,
@@ -153,7 +152,7 @@ pub(super) fn find(
         let unmatched = meant.iter().zip(&matched).filter(|(_, any)| !**any);
         for glob in unmatched.filter_map(|(asked, _)| asked.glob()) {
             let message = "no file matches of those that could be searched";
-            warnings.push(WarningKind::Unchecked, glob.glob().glob(), message);
+            warnings.push(WarningKind::Unchecked, glob.text(), message);
         }
         return Ok(found);
     }
@@ -161,7 +160,7 @@ pub(super) fn find(
     match missed {
         None => Ok(found),
         Some(missed) => {
-            let glob = missed.glob().glob();
+            let glob = missed.text();
             let near = near(&directories, glob);
             Err(WhatIfError::NoFile { glob: escape(glob.as_bytes()), near })
         }
@@ -175,13 +174,12 @@ fn exactly(
     tops: &[Top<'_>],
     asked: &[Asked<'_>],
     use_case_hack: bool,
-) -> Vec<Option<GlobMatcher>> {
+) -> Vec<Option<Glob>> {
     let by_text = |asked: &Asked<'_>| {
-        let text = asked.glob()?.glob().glob();
-        text.contains(['*', '?', '[', '{', '\\'])
-            .then(|| parse_glob(&globset::escape(text)).ok())?
+        let text = asked.glob()?.text();
+        text.contains(['*', '?', '[', '{', '\\']).then(|| Glob::exactly(text).ok())?
     };
-    let mut exactly: Vec<Option<GlobMatcher>> = asked.iter().map(by_text).collect();
+    let mut exactly: Vec<Option<Glob>> = asked.iter().map(by_text).collect();
     let tried: Vec<Asked<'_>> = exactly.iter().flatten().map(Asked::Names).collect();
     if tried.is_empty() {
         return exactly;
@@ -231,7 +229,7 @@ struct Matches {
 struct Entered {
     place: WalkPlace,
     /// Of each step with a glob.
-    after: Vec<AfterName>,
+    after: Vec<After>,
     /// The first step that drops all of it.
     first: Option<usize>,
 }
@@ -239,7 +237,7 @@ struct Entered {
 struct Matching<'a> {
     asked: &'a [Asked<'a>],
     /// The steps with a glob.
-    globs: Vec<(usize, GlobOfNames<'a>)>,
+    globs: Vec<(usize, &'a Glob)>,
     /// Finds kinds, if any are asked for.
     finder: Option<KindFinder>,
     use_case_hack: bool,
@@ -252,7 +250,7 @@ struct Matching<'a> {
 impl<'a> Matching<'a> {
     fn new(asked: &'a [Asked<'a>], files: &StoreFiles, use_case_hack: bool) -> Self {
         let globs = asked.iter().enumerate();
-        let globs = globs.filter_map(|(i, asked)| Some((i, GlobOfNames::new(asked.glob()?))));
+        let globs = globs.filter_map(|(i, asked)| Some((i, asked.glob()?)));
         let kinds = asked.iter().any(|asked| asked.glob().is_none());
         Self {
             asked,
@@ -270,13 +268,9 @@ impl<'a> Matching<'a> {
         directory: &'s WalkDirectory<'_, Entered>,
         name: &'s str,
     ) -> impl Iterator<Item = usize> + 's {
-        let whole =
-            move || String::from_utf8_lossy(&directory.prefix_in_path()).into_owned() + name;
         let after = directory.context().into_iter().flat_map(|entered| &entered.after);
         let globs = self.globs.iter().zip(after);
-        globs
-            .filter(move |((_, glob), after)| glob.matches(**after, name, whole))
-            .map(|((i, _), _)| *i)
+        globs.filter(move |((_, glob), after)| glob.matches(after, name)).map(|((i, _), _)| *i)
     }
 
     /// The first step that drops entries of a kind.
@@ -335,15 +329,16 @@ impl Visitor for Matching<'_> {
             return Some(Entered { after, ..Entered::default() });
         };
         let text = String::from_utf8_lossy(name);
-        let depth = directory.depth();
-        let after: Vec<AfterName> = (self.globs.iter().zip(&above.after))
-            .map(|((_, glob), &after)| glob.enter(after, &text, depth))
+        let after: Vec<After> = (self.globs.iter().zip(&above.after))
+            .map(|((_, glob), after)| glob.enter(after, &text))
             .collect();
-        let leads = after.iter().any(|&after| GlobOfNames::leads(after));
-        (self.finder.is_some() || depth == 1 || leads).then(|| Entered {
+        let first = above.first.into_iter().chain(self.steps_of(directory, &text)).min();
+        let leads = first.is_some()
+            || self.globs.iter().zip(&after).any(|((_, glob), after)| glob.leads(after));
+        (self.finder.is_some() || directory.depth() == 1 || leads).then(|| Entered {
             place: above.place.entered(name),
             after,
-            first: above.first.into_iter().chain(self.steps_of(directory, &text)).min(),
+            first,
         })
     }
 

@@ -3,7 +3,6 @@
 
 mod drop_files;
 mod drops;
-mod names;
 use crate::arrange::Arrange as _;
 
 use super::graph_changes::{
@@ -17,11 +16,11 @@ use crate::catalog::PathId;
 use crate::census::{Census, PathIndex};
 use crate::disk::{DiskError, EXTENTS_BY_PATH, KindScan};
 use crate::fs::StoreFiles;
+use crate::glob::Glob;
 use crate::graph::{NodeSet, closure};
 use crate::kinds::FileKind;
 use crate::warning::{WarningKind, Warnings};
 use drops::Drops;
-use globset::GlobMatcher;
 use std::cmp::Reverse;
 
 /// One change.
@@ -35,7 +34,7 @@ pub enum Change {
     Replace(Vec<PathId>, PathId),
     /// Files whose names relative to their store path match go from all
     /// paths; a directory goes with all that is in it.
-    DropFiles(GlobMatcher),
+    DropFiles(Glob),
     /// Entries of these kinds go from all paths.
     DropKinds(Vec<FileKind>),
 }
