@@ -42,6 +42,14 @@ pub enum GlobError {
 }
 
 /// A glob.
+///
+/// ```
+/// use nix_census::glob::Glob;
+///
+/// let glob = Glob::new("share/**/*.{html,css}").unwrap();
+/// assert!(glob.is_match("share/doc/zlib/index.html"));
+/// assert!(!glob.is_match("share/doc/zlib"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Glob {
     text: String,

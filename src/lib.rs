@@ -84,6 +84,7 @@
 //! | `threads` | as many threads as the system gives, at last the caller's own |
 //! | `locks` | which files processes hold locked |
 //! | `text` | sizes, times and names as people read them |
+//! | [`glob`] | names and paths matched as shells do, directory by directory |
 //! | [`store`] | names and places: store paths, where a store lies |
 //! | [`fs`] | the room through which every examined file is reached: live directories, trees in memory |
 //! | [`kinds`] | what files are for, by one table of rules: place, name, first bytes |

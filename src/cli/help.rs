@@ -392,6 +392,14 @@ takes several targets, a glob such as 'python3*' means all paths whose names mat
 called exactly so comes before a glob.
 
 A PATTERN is a TARGET or a glob, and all that match are meant.
+
+In a glob:
+  *        any characters but slashes
+  ?        one character but a slash
+  [a-z]    one of these, and [!a-z] one of the others
+  **       any number of directories, between slashes
+  {a,b}    either of these
+  \\        the next character as it is
 ";
 
 const SIZES: &str = "\
