@@ -8,6 +8,7 @@
 
 use ::glob::{MatchOptions, Pattern};
 use fixedbitset::FixedBitSet;
+use std::str::Chars;
 
 /// More alternatives than these are refused: each `{a,b}` doubles them.
 const MOST_ALTERNATIVES: usize = 1000;
@@ -56,7 +57,7 @@ pub struct Glob {
     /// What each alternative has between its slashes, and the end of each.
     parts: Vec<Part>,
     /// The parts with which a match may begin.
-    start: FixedBitSet,
+    start: After,
     /// Whether names are matched one by one, and not all of a path at once.
     by_name: bool,
 }
@@ -71,7 +72,7 @@ enum Part {
 }
 
 /// What of a glob may follow, after some names of a path: see [`Glob::enter`].
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct After(FixedBitSet);
 
 impl Glob {
@@ -104,25 +105,18 @@ impl Glob {
 
     /// What is called exactly so.
     pub(crate) fn exactly(text: &str) -> Result<Self, GlobError> {
-        let mut escaped = String::with_capacity(text.len());
-        for c in text.chars() {
-            escaped.extend(is_special(c).then_some('\\'));
-            escaped.push(c);
-        }
+        let escaped: String = text.chars().flat_map(|c| ['\\', c]).collect();
         Ok(Self { text: text.to_owned(), ..Self::new(&escaped)? })
     }
 
     fn of(text: &str, parts: Vec<Part>, by_name: bool) -> Self {
-        let start = FixedBitSet::with_capacity(parts.len());
-        let mut glob = Self { text: text.to_owned(), parts, start: start.clone(), by_name };
-        let mut reached = start;
-        for at in 0..glob.parts.len() {
-            if at == 0 || matches!(glob.parts[at - 1], Part::End) {
-                glob.reach(at, &mut reached);
+        let mut start = FixedBitSet::with_capacity(parts.len());
+        for at in 0..parts.len() {
+            if at == 0 || matches!(parts[at - 1], Part::End) {
+                reach(&parts, at, &mut start);
             }
         }
-        glob.start = reached;
-        glob
+        Self { text: text.to_owned(), parts, start: After(start), by_name }
     }
 
     /// As it was written.
@@ -132,18 +126,18 @@ impl Glob {
 
     /// Whether it matches a name or path.
     pub fn is_match(&self, path: &str) -> bool {
-        let whole = Some(path).filter(|path| !self.by_name || !path.contains('/'));
-        if let Some(name) = whole {
-            return self.ends_with(&self.start, name);
+        match path.rsplit_once('/') {
+            Some((above, name)) if self.by_name => {
+                let enter = |after, name| self.enter(&after, name);
+                self.matches(&above.split('/').fold(self.start(), enter), name)
+            }
+            _ => self.matches(&self.start, path),
         }
-        let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
-        let enter = |after, name| self.enter(&after, name);
-        self.matches(&above.split('/').fold(self.start(), enter), name)
     }
 
     /// What may follow at the beginning of a path.
     pub(crate) fn start(&self) -> After {
-        After(self.start.clone())
+        self.start.clone()
     }
 
     /// What may follow in the directory of that name, which is in another.
@@ -152,11 +146,13 @@ impl Glob {
         for at in above.0.ones() {
             match &self.parts[at] {
                 Part::Names => {
-                    self.reach(at, &mut next);
+                    reach(&self.parts, at, &mut next);
                     // It may end here, where it had to have one name.
                     next.set(at + 1, true);
                 }
-                Part::Name(pattern) if self.is(pattern, name) => self.reach(at + 1, &mut next),
+                Part::Name(pattern) if self.is(pattern, name) => {
+                    reach(&self.parts, at + 1, &mut next);
+                }
                 _ => {}
             }
         }
@@ -165,24 +161,18 @@ impl Glob {
 
     /// Whether it matches the entry of that name in the directory to which `above` belongs.
     pub(crate) fn matches(&self, above: &After, name: &str) -> bool {
-        self.ends_with(&above.0, name)
+        above.0.ones().any(|at| match &self.parts[at] {
+            Part::Names => matches!(self.parts[at + 1], Part::End),
+            Part::Name(pattern) => {
+                matches!(self.parts[at + 1], Part::End) && self.is(pattern, name)
+            }
+            Part::End => false,
+        })
     }
 
     /// Whether something below that directory may match.
     pub(crate) fn leads(&self, after: &After) -> bool {
         after.0.ones().any(|at| !matches!(self.parts[at], Part::End))
-    }
-
-    /// Whether it matches where this is the last name.
-    fn ends_with(&self, above: &FixedBitSet, name: &str) -> bool {
-        above.ones().any(|at| {
-            matches!(self.parts.get(at + 1), Some(Part::End))
-                && match &self.parts[at] {
-                    Part::Names => true,
-                    Part::Name(pattern) => self.is(pattern, name),
-                    Part::End => false,
-                }
-        })
     }
 
     fn is(&self, pattern: &Pattern, name: &str) -> bool {
@@ -193,14 +183,14 @@ impl Glob {
         };
         pattern.matches_with(name, options)
     }
+}
 
-    /// That part may be next, and what follows it where it may be nothing.
-    fn reach(&self, mut at: usize, reached: &mut FixedBitSet) {
+/// That part may be next, and what follows it where it may be nothing.
+fn reach(parts: &[Part], mut at: usize, reached: &mut FixedBitSet) {
+    reached.insert(at);
+    while matches!(parts[at], Part::Names) && !matches!(parts[at + 1], Part::End) {
+        at += 1;
         reached.insert(at);
-        while matches!(self.parts[at], Part::Names) && !matches!(self.parts[at + 1], Part::End) {
-            at += 1;
-            reached.insert(at);
-        }
     }
 }
 
@@ -212,11 +202,6 @@ enum Piece {
     /// So many `*`.
     Stars(usize),
     Slash,
-}
-
-/// Has a meaning of its own in a glob.
-fn is_special(c: char) -> bool {
-    matches!(c, '*' | '?' | '[' | ']' | '{' | '}' | '\\')
 }
 
 /// As the glob crate takes it. To it, two stars are a name of their own, or wrong.
@@ -242,24 +227,26 @@ fn pattern(pieces: &[Piece]) -> Result<Pattern, GlobError> {
 
 /// What a glob stands for, without braces and backslashes.
 fn alternatives(text: &str) -> Result<Vec<Vec<Piece>>, GlobError> {
-    let mut rest = text;
-    let found = sequence(&mut rest, 0)?;
-    if rest.is_empty() { Ok(found) } else { Err(GlobError::UnopenedAlternatives) }
+    match sequence(&mut text.chars(), 0)? {
+        (found, None) => Ok(found),
+        (_, Some(_)) => Err(GlobError::UnopenedAlternatives),
+    }
 }
 
-/// The alternatives of a text up to the end of that of a brace: what is left begins with `,` or `}`.
-fn sequence(rest: &mut &str, depth: usize) -> Result<Vec<Vec<Piece>>, GlobError> {
+/// The alternatives of a text up to its end, or to what ends one of a brace: `,` or `}`.
+fn sequence(
+    rest: &mut Chars<'_>,
+    depth: usize,
+) -> Result<(Vec<Vec<Piece>>, Option<char>), GlobError> {
     let mut found = vec![Vec::new()];
-    while let Some(c) = rest.chars().next() {
-        if c == '}' || (c == ',' && depth > 0) {
-            break;
-        }
-        *rest = &rest[c.len_utf8()..];
+    while let Some(c) = rest.next() {
         let piece = match c {
-            '/' => Piece::Slash,
+            '}' => return Ok((found, Some(c))),
+            ',' if depth > 0 => return Ok((found, Some(c))),
             '*' => {
-                let more = rest.len() - rest.trim_start_matches('*').len();
-                *rest = &rest[more..];
+                let stars = rest.as_str();
+                let more = stars.len() - stars.trim_start_matches('*').len();
+                *rest = stars[more..].chars();
                 Piece::Stars(1 + more)
             }
             '?' => Piece::Text("?".to_owned()),
@@ -275,45 +262,46 @@ fn sequence(rest: &mut &str, depth: usize) -> Result<Vec<Vec<Piece>>, GlobError>
                 found = found.iter().flat_map(each).collect();
                 continue;
             }
-            '\\' => {
-                let escaped = rest.chars().next().ok_or(GlobError::DanglingEscape)?;
-                *rest = &rest[escaped.len_utf8()..];
-                match escaped {
-                    '/' => Piece::Slash,
-                    c => Piece::Text(Pattern::escape(c.encode_utf8(&mut [0; 4]))),
-                }
-            }
-            c => Piece::Text(Pattern::escape(c.encode_utf8(&mut [0; 4]))),
+            '\\' => literal(rest.next().ok_or(GlobError::DanglingEscape)?),
+            c => literal(c),
         };
         found.iter_mut().for_each(|found| found.push(piece.clone()));
     }
-    Ok(found)
+    Ok((found, None))
+}
+
+/// A character that stands for itself.
+fn literal(c: char) -> Piece {
+    match c {
+        '/' => Piece::Slash,
+        c => Piece::Text(Pattern::escape(c.encode_utf8(&mut [0; 4]))),
+    }
 }
 
 /// The alternatives of all of a brace, whose beginning was taken.
-fn braces(rest: &mut &str, depth: usize) -> Result<Vec<Vec<Piece>>, GlobError> {
+fn braces(rest: &mut Chars<'_>, depth: usize) -> Result<Vec<Vec<Piece>>, GlobError> {
     if depth > DEEPEST {
         return Err(GlobError::TooMany);
     }
     let mut found = Vec::new();
     loop {
-        found.extend(sequence(rest, depth)?);
-        let end = rest.chars().next().ok_or(GlobError::UnclosedAlternatives)?;
-        *rest = &rest[end.len_utf8()..];
-        if found.len() > MOST_ALTERNATIVES {
-            return Err(GlobError::TooMany);
-        }
-        if end == '}' {
-            return Ok(found);
+        let (more, end) = sequence(rest, depth)?;
+        found.extend(more);
+        match end {
+            None => return Err(GlobError::UnclosedAlternatives),
+            Some(_) if found.len() > MOST_ALTERNATIVES => return Err(GlobError::TooMany),
+            Some('}') => return Ok(found),
+            Some(_) => {}
         }
     }
 }
 
 /// A class, whose beginning was taken, as the glob crate takes it: that knows no `^`, and takes
 /// ranges that end before they begin for nothing.
-fn class(rest: &mut &str) -> Result<String, GlobError> {
-    let negated = rest.starts_with(['!', '^']);
-    let inner = &rest[usize::from(negated)..];
+fn class(rest: &mut Chars<'_>) -> Result<String, GlobError> {
+    let text = rest.as_str();
+    let negated = text.starts_with(['!', '^']);
+    let inner = &text[usize::from(negated)..];
     let first = inner.chars().next().map_or(0, char::len_utf8);
     let length = first + inner[first..].find(']').ok_or(GlobError::UnclosedClass)?;
     let (inner, after) = (&inner[..length], &inner[length + 1..]);
@@ -327,7 +315,7 @@ fn class(rest: &mut &str) -> Result<String, GlobError> {
             characters = range;
         }
     }
-    *rest = after;
+    *rest = after.chars();
     Ok(format!("[{}{inner}]", if negated { "!" } else { "" }))
 }
 

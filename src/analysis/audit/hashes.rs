@@ -96,17 +96,26 @@ pub(super) fn check(
         let message = "without a database there are no hashes to check contents against";
         gathered.warnings.push(WarningKind::Unchecked, path, message);
     }
-    // Each thread reads and hashes by turns: while one waits for the disk, others hash. Those
-    // beyond one a core are held back until one would wait.
-    let wanted = threads::at_most(reading.threads);
-    let at_first = subject.options.threads.unwrap_or_else(threads::cores);
-    let parts: Vec<_> = std::thread::scope(|scope| {
-        let shared = &shared;
-        let work = move |number| {
-            let joins = number < at_first || shared.reserve.wait();
-            let _until = shared.reserve.until_over();
-            if joins { Worker::new(shared).work() } else { Default::default() }
-        };
+    let parts = work(&shared, threads::at_most(reading.threads));
+    let mut checked = Vec::new();
+    for (part, more) in parts {
+        gathered.extend(part);
+        checked.extend(more);
+    }
+    checked.sort_unstable();
+    Ok((gathered, checked))
+}
+
+/// Has at most so many threads hash all, each of which reads and hashes by turns: while one waits
+/// for the disk, others hash. Those beyond one a core are held back until one would wait.
+fn work(shared: &Shared<'_>, wanted: usize) -> Vec<(Gathered, Vec<PathId>)> {
+    let at_first = shared.subject.options.threads.unwrap_or_else(threads::cores);
+    let work = move |number| {
+        let joins = number < at_first || shared.reserve.wait();
+        let _until = shared.reserve.until_over();
+        if joins { Worker::new(shared).work() } else { Default::default() }
+    };
+    std::thread::scope(|scope| {
         let start = |number| threads::start(scope, move || work(number));
         let handles: Vec<_> = (1..wanted).map_while(start).collect();
         let mut parts = vec![work(0)];
@@ -117,14 +126,7 @@ pub(super) fn check(
             }
         }
         parts
-    });
-    let mut checked = Vec::new();
-    for (part, more) in parts {
-        gathered.extend(part);
-        checked.extend(more);
-    }
-    checked.sort_unstable();
-    Ok((gathered, checked))
+    })
 }
 
 /// The paths in the order in which they are hashed; where that is the order of the disk, with
