@@ -7,7 +7,7 @@ use rayon::prelude::*;
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
 use std::error::Error;
 use std::ops::{Deref, Range};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::{Builder, Scope, ScopedJoinHandle};
 
@@ -182,13 +182,14 @@ pub(crate) fn for_disk() -> usize {
     (4 * cores()).max(32)
 }
 
-/// Whether threads that were held back are to join others: once one of those finds that it would
-/// wait.
-#[derive(Debug, Default)]
+/// Threads that are held back while others work: one of them joins those each time one finds that
+/// it would wait.
+#[derive(Debug)]
 pub(crate) struct Reserve {
-    called: AtomicBool,
-    /// Whether there is nothing more to do.
-    over: Mutex<bool>,
+    /// How many were not called yet.
+    held: AtomicUsize,
+    /// How many were called and have not joined yet; `None` once there is nothing more to do.
+    called: Mutex<Option<usize>>,
     changed: Condvar,
 }
 
@@ -196,25 +197,40 @@ pub(crate) struct Reserve {
 pub(crate) struct UntilOver<'a>(&'a Reserve);
 
 impl Reserve {
-    /// Has all threads that were held back join.
+    /// So many threads, each of which will [wait](Self::wait).
+    pub(crate) fn new(threads: usize) -> Self {
+        Self {
+            held: AtomicUsize::new(threads),
+            called: Mutex::new(Some(0)),
+            changed: Condvar::new(),
+        }
+    }
+
+    /// Has one of the threads join, if any is left.
     pub(crate) fn call(&self) {
-        // Under the lock, so that none looks before it and waits after it.
-        let _over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
-        self.called.store(true, Ordering::Relaxed);
-        self.changed.notify_all();
+        let mut called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = self.held.load(Ordering::Relaxed);
+        if let (Some(called), Some(left)) = (called.as_mut(), held.checked_sub(1)) {
+            self.held.store(left, Ordering::Relaxed);
+            *called += 1;
+            self.changed.notify_one();
+        }
     }
 
-    /// Whether they were called.
-    pub(crate) fn is_called(&self) -> bool {
-        self.called.load(Ordering::Relaxed)
+    /// Whether no thread is left to be called.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.held.load(Ordering::Relaxed) == 0
     }
 
-    /// Held back until then; whether to join. Not if all is done before.
+    /// Held back until called; whether to join. Not if all is done before.
     pub(crate) fn wait(&self) -> bool {
-        let over = self.over.lock().unwrap_or_else(PoisonError::into_inner);
-        let held = |over: &mut bool| !*over && !self.is_called();
-        let over = self.changed.wait_while(over, held);
-        !*over.unwrap_or_else(PoisonError::into_inner)
+        let called = self.called.lock().unwrap_or_else(PoisonError::into_inner);
+        let called = self.changed.wait_while(called, |called| *called == Some(0));
+        let mut called = called.unwrap_or_else(PoisonError::into_inner);
+        if let Some(called) = called.as_mut() {
+            *called -= 1;
+        }
+        called.is_some()
     }
 
     /// To be kept by each thread while it works.
@@ -225,7 +241,7 @@ impl Reserve {
 
 impl Drop for UntilOver<'_> {
     fn drop(&mut self) {
-        *self.0.over.lock().unwrap_or_else(PoisonError::into_inner) = true;
+        *self.0.called.lock().unwrap_or_else(PoisonError::into_inner) = None;
         self.0.changed.notify_all();
     }
 }
@@ -267,23 +283,27 @@ mod tests {
     }
 
     #[test]
-    fn a_reserve_joins_where_it_is_called_and_goes_where_all_is_done() {
-        for called in [true, false] {
-            let reserve = Reserve::default();
+    fn of_a_reserve_as_many_join_as_are_called_and_none_where_all_is_done() {
+        for calls in 0..5 {
+            let reserve = Reserve::new(3);
             std::thread::scope(|scope| {
                 let held: Vec<_> = (0..3).map(|_| scope.spawn(|| reserve.wait())).collect();
-                assert!(!reserve.is_called());
-                if called {
+                for call in 0..calls {
+                    assert_eq!(reserve.is_used_up(), call >= 3);
                     reserve.call();
-                    assert!(reserve.is_called());
-                } else {
-                    let _ = std::panic::catch_unwind(|| {
-                        let _until = reserve.until_over();
-                        std::panic::resume_unwind(Box::new("a thread that works"));
-                    });
                 }
-                assert!(held.into_iter().all(|held| held.join().unwrap() == called));
-                assert_eq!(reserve.wait(), called);
+                let joined = || held.iter().filter(|held| held.is_finished()).count();
+                while joined() < calls.min(3) {
+                    std::thread::yield_now();
+                }
+                let _ = std::panic::catch_unwind(|| {
+                    let _until = reserve.until_over();
+                    std::panic::resume_unwind(Box::new("a thread that works"));
+                });
+                let joined = held.into_iter().filter_map(|held| held.join().ok());
+                assert_eq!(joined.filter(|&joins| joins).count(), calls.min(3));
+                reserve.call();
+                assert!(!reserve.wait(), "there is nothing more to do");
             });
         }
     }

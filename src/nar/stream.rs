@@ -169,7 +169,7 @@ impl<L: Look> NarWriter<L> {
         }
     }
 
-    /// Calls threads that are held back once a read would wait for the disk.
+    /// Calls a thread that is held back each time a read would wait for the disk.
     pub(crate) fn call_when_it_waits(&mut self, reserve: Arc<Reserve>) {
         self.reserve = Some(reserve);
     }
@@ -456,9 +456,10 @@ pub(crate) fn empty_file_hash(executable: bool) -> [u8; 32] {
     FileHasher::new(0, executable).finish()
 }
 
-/// Reads on in a file. The reserve is called where that waits for the disk, or nobody can tell.
+/// Reads on in a file. One of the reserve is called where that waits for the disk, or nobody can
+/// tell.
 fn read(file: &mut RegularFile, into: &mut [u8], reserve: Option<&Reserve>) -> io::Result<usize> {
-    if let Some(reserve) = reserve.filter(|reserve| !reserve.is_called()) {
+    if let Some(reserve) = reserve.filter(|reserve| !reserve.is_used_up()) {
         match file.read_now(into) {
             Some(read) => return Ok(read),
             None => reserve.call(),

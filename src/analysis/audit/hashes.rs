@@ -70,6 +70,8 @@ pub(super) fn check(
 ) -> Result<(Gathered, Vec<PathId>), DiskError> {
     let mut gathered = Gathered::default();
     let reading = Reading::of(files, subject.options.threads, lanes::open_files());
+    let threads = threads::at_most(reading.threads);
+    let at_first = subject.options.threads.unwrap_or_else(threads::cores);
     let mut shared = Shared {
         subject,
         files,
@@ -80,7 +82,7 @@ pub(super) fn check(
         links: Vec::new(),
         begun: AtomicUsize::new(0),
         owner: sizes::common_owner(subject, files),
-        reserve: Arc::default(),
+        reserve: Arc::new(Reserve::new(threads.saturating_sub(at_first))),
     };
     if subject.whole
         && subject.options.wants_any(&[FindingKind::LinkHash, FindingKind::LinkedToCorrupt])
@@ -96,7 +98,7 @@ pub(super) fn check(
         let message = "without a database there are no hashes to check contents against";
         gathered.warnings.push(WarningKind::Unchecked, path, message);
     }
-    let parts = work(&shared, threads::at_most(reading.threads));
+    let parts = work(&shared, at_first, threads);
     let mut checked = Vec::new();
     for (part, more) in parts {
         gathered.extend(part);
@@ -106,10 +108,9 @@ pub(super) fn check(
     Ok((gathered, checked))
 }
 
-/// Has at most so many threads hash all, each of which reads and hashes by turns: while one waits
-/// for the disk, others hash. Those beyond one a core are held back until one would wait.
-fn work(shared: &Shared<'_>, wanted: usize) -> Vec<(Gathered, Vec<PathId>)> {
-    let at_first = shared.subject.options.threads.unwrap_or_else(threads::cores);
+/// Has so many threads hash all, each of which reads and hashes by turns: while one waits for the
+/// disk, others hash. Those beyond the ones at first are held back, until reads would wait.
+fn work(shared: &Shared<'_>, at_first: usize, threads: usize) -> Vec<(Gathered, Vec<PathId>)> {
     let work = move |number| {
         let joins = number < at_first || shared.reserve.wait();
         let _until = shared.reserve.until_over();
@@ -117,7 +118,7 @@ fn work(shared: &Shared<'_>, wanted: usize) -> Vec<(Gathered, Vec<PathId>)> {
     };
     std::thread::scope(|scope| {
         let start = |number| threads::start(scope, move || work(number));
-        let handles: Vec<_> = (1..wanted).map_while(start).collect();
+        let handles: Vec<_> = (1..threads).map_while(start).collect();
         let mut parts = vec![work(0)];
         for handle in handles {
             match handle.join() {
