@@ -42,6 +42,17 @@ impl Pool {
         }
         own().map(|pool| Self(Kind::Own(pool)))
     }
+
+    /// Does work on these threads.
+    pub(crate) fn install<T: Send>(&self, work: impl FnOnce() -> T + Send) -> T {
+        let mut made = None;
+        self.do_once(&mut once(work, &mut made));
+        made.expect(DONE)
+    }
+
+    fn do_once(&self, work: &mut (dyn FnMut() + Send)) {
+        ThreadPool::install(self, work);
+    }
 }
 
 impl Deref for Pool {
@@ -91,18 +102,39 @@ pub(crate) fn ready() {
     }
 }
 
-/// Does both, on two threads where there are two.
+/// Does both, on two threads where there are two: in the pool of this thread, or else that of all.
 pub(crate) fn join<A: Send, B: Send>(
     a: impl FnOnce() -> A + Send,
     b: impl FnOnce() -> B + Send,
 ) -> (A, B) {
     ready();
-    rayon::join(a, b)
+    let (mut a_made, mut b_made) = (None, None);
+    both(&mut once(a, &mut a_made), &mut once(b, &mut b_made));
+    (a_made.expect(DONE), b_made.expect(DONE))
 }
 
+/// What rayon does with a piece of work is compiled anew for each kind of it. So it is given what
+/// looks the same for all kinds.
+fn both(a: &mut (dyn FnMut() + Send), b: &mut (dyn FnMut() + Send)) {
+    rayon::join(a, b);
+}
+
+/// Work to be called once, which puts away what it makes.
+fn once<T>(work: impl FnOnce() -> T, made: &mut Option<T>) -> impl FnMut() {
+    let mut work = Some(work);
+    move || {
+        if let Some(work) = work.take() {
+            *made = Some(work());
+        }
+    }
+}
+
+/// Why there is something made: work that panics comes back as a panic.
+const DONE: &str = "work that was called is done";
+
 /// Has all numbers below `count` worked on, some of them at a time, at least `least`: in the
-/// pool of this thread, or else that of all. Rayon's own ways to share work are compiled anew
-/// for each kind of work: this one is once, for a call a piece.
+/// pool of this thread, or else that of all. Compiled once for all kinds of work, for a call a
+/// piece.
 pub(crate) fn pieces(count: usize, least: usize, work: &(dyn Fn(Range<usize>) + Sync)) {
     ready();
     let piece = (count / (PIECES * rayon::current_num_threads())).max(least).max(1);
@@ -268,6 +300,8 @@ pub(crate) fn start<'scope, 'env, T: Send + 'scope>(
     if at_most(1) == 0 {
         return None;
     }
+    // One type for all kinds of work that make the same: starting is compiled for each.
+    let work: Box<dyn FnOnce() -> T + Send + 'scope> = Box::new(work);
     Builder::new().spawn_scoped(scope, work).ok()
 }
 

@@ -211,7 +211,7 @@ impl Node {
     pub(super) fn read(
         &self,
         _: &mut Vec<u8>,
-        mut each: impl FnMut(DirEntry<'_>),
+        each: &mut dyn FnMut(DirEntry<'_>),
     ) -> io::Result<()> {
         let File::Directory(entries) = &self.tree.nodes[self.at].file else {
             return Err(Errno::NOTDIR.into());

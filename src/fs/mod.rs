@@ -317,9 +317,8 @@ impl Directory {
     ///
     /// # Errors
     /// Those of the system; entries shown before it are entries nonetheless.
-    #[inline]
-    pub fn read(&self, buffer: &mut Vec<u8>, each: impl FnMut(DirEntry<'_>)) -> io::Result<()> {
-        dispatch!(self, directory => directory.read(buffer, each))
+    pub fn read(&self, buffer: &mut Vec<u8>, mut each: impl FnMut(DirEntry<'_>)) -> io::Result<()> {
+        dispatch!(self, directory => directory.read(buffer, &mut each))
     }
 
     /// What `stat` says of an entry; a symlink is not followed. An empty name

@@ -288,7 +288,7 @@ type Names = HashMap<Vec<u8>, (u64, FileType)>;
 /// The entries of a directory: their numbers and types.
 fn names(directory: &Directory) -> io::Result<Names> {
     let mut names = Names::new();
-    directory.read(&mut Vec::new(), |entry| {
+    directory.read(&mut Vec::new(), &mut |entry| {
         names.insert(entry.name.to_bytes().to_vec(), (entry.ino, entry.file_type));
     })?;
     Ok(names)

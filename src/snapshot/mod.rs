@@ -116,6 +116,7 @@ use crate::catalog::{Catalog, PathId};
 use crate::census::Examine;
 use crate::disk::{DiskScan, KindScan, Overlay, PathStamps};
 use crate::store::StoreLocation;
+use crate::threads;
 use codec::{Decoder, Encoder, Field, Odd};
 use container::{Container, SectionKind};
 use std::io::{self, Read, Write};
@@ -399,7 +400,7 @@ impl SnapshotFile {
 
 fn snapshot(file: &Container, disk: bool) -> Result<Snapshot, SnapshotError> {
     let has_disk = file.has(SectionKind::Usages);
-    let (catalog, scan) = rayon::join(
+    let (catalog, scan) = threads::join(
         || catalog(file),
         || if disk && has_disk { scan(file).map(Some) } else { Ok(None) },
     );
@@ -495,7 +496,7 @@ fn section<T>(
 }
 
 fn catalog(file: &Container) -> Result<Catalog, SnapshotError> {
-    let (paths, references) = rayon::join(
+    let (paths, references) = threads::join(
         || section(file, SectionKind::Paths, columns::take_paths),
         || section(file, SectionKind::References, columns::take_references),
     );

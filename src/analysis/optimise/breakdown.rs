@@ -11,6 +11,7 @@ use super::pairs::{PairFiles, PairSaving, Replaced, Replacements};
 use super::simulate::{Class, Event};
 use crate::graph::Rows;
 use crate::kinds::FileKind;
+use crate::threads;
 
 /// What optimising changes about some files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -188,18 +189,18 @@ impl Tally {
         }
         let itself: Vec<u32> = (0..paths as u32).collect();
         let Self { by_path, by_class, by_inode, replacements, physical_sizes } = self;
-        let ((by_path, by_package), ((by_pair, pair_files), (by_kind, groups))) = rayon::join(
+        let ((by_path, by_package), ((by_pair, pair_files), (by_kind, groups))) = threads::join(
             || {
-                rayon::join(
+                threads::join(
                     || owners(tree, &entries, &itself, by_path, limit),
                     || owners(tree, &entries, package_of, by_package, limit),
                 )
             },
             || {
-                rayon::join(
+                threads::join(
                     || replacements.finish(tree, &physical_sizes, package_of, limit),
                     || {
-                        rayon::join(
+                        threads::join(
                             || kinds(tree, &by_inode, limit, kinds_of_entries),
                             || groups(tree, &entries, &by_class, limit, min_size),
                         )

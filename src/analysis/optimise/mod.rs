@@ -338,7 +338,7 @@ impl Optimise {
                 gone.push(inode);
             }
         };
-        let (outcome, other) = rayon::join(
+        let (outcome, other) = threads::join(
             || simulate(&tree.layout, rules, note),
             || simulate(&tree.layout, NixRules { linked, ..rules }, |_| {}).disk_freed,
         );

@@ -92,7 +92,7 @@ impl Directory {
     pub(crate) fn read(
         &self,
         buffer: &mut Vec<u8>,
-        mut each: impl FnMut(DirEntry<'_>),
+        each: &mut dyn FnMut(DirEntry<'_>),
     ) -> io::Result<()> {
         buffer.clear();
         buffer.reserve(BUFFER);

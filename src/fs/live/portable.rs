@@ -43,7 +43,7 @@ impl Directory {
     pub(crate) fn read(
         &self,
         _: &mut Vec<u8>,
-        mut each: impl FnMut(DirEntry<'_>),
+        each: &mut dyn FnMut(DirEntry<'_>),
     ) -> io::Result<()> {
         for entry in WalkDir::new(&self.path).min_depth(1).max_depth(1).follow_root_links(false) {
             let entry = entry.map_err(|error| io_error(&error))?;

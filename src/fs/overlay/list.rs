@@ -193,7 +193,7 @@ impl<'a> Listing<'a> {
         };
         let (mut entries, mut directories) = (Vec::new(), Vec::new());
         let shown = names(&of_store)?;
-        of_layer.read(&mut Vec::new(), |entry| {
+        of_layer.read(&mut Vec::new(), &mut |entry| {
             // What stands for something deleted is not shown.
             if let Some(&(shown, _)) = shown.get(entry.name.to_bytes()) {
                 if entry.file_type == FileType::Directory {
