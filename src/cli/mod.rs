@@ -27,6 +27,7 @@ mod near;
 mod need;
 mod optimise;
 mod overview;
+mod parse;
 mod path_info;
 mod progress;
 mod reclaim;
@@ -46,9 +47,7 @@ mod what_if;
 mod why;
 
 use args::{OutputArgs, StoreArgs};
-use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::parser::ValueSource;
-use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::CompleteEnv;
 use exit::{Exit, Failure};
 use request::Request;
@@ -145,7 +144,7 @@ pub fn main() -> ExitCode {
         Err(error) => return ExitCode::from(usage::failure(&error).report() as u8),
     }
     exit::set_color(args::color_of(std::env::args_os()));
-    let (cli, name) = match parse() {
+    let (cli, name) = match parse::parse(&std::env::args_os().collect::<Vec<_>>()) {
         Ok(parsed) => parsed,
         Err(error) if !error.use_stderr() => return ExitCode::from(exit::print(&error) as u8),
         Err(error) => return ExitCode::from(usage::failure(&error).report() as u8),
@@ -155,35 +154,6 @@ pub fn main() -> ExitCode {
         Ok(exit) => exit as u8,
         Err(failure) => failure.report() as u8,
     })
-}
-
-/// The process's arguments, and the name of the command among them.
-fn parse() -> Result<(Cli, String), clap::Error> {
-    let mut command = program();
-    let matches = command.try_get_matches_from_mut(std::env::args_os())?;
-    refuse_conflicts(&command, &matches)?;
-    let name = matches.subcommand_name().unwrap_or_default().to_owned();
-    let cli = Cli::from_arg_matches(&matches).map_err(|e| e.format(&mut command))?;
-    Ok((cli, name))
-}
-
-/// Refuses arguments of all commands that cannot be used together: clap does not
-/// see both where one stands before the command and one after it.
-fn refuse_conflicts(command: &clap::Command, matches: &ArgMatches) -> Result<(), clap::Error> {
-    let given = |arg: &clap::Arg| {
-        matches.value_source(arg.get_id().as_str()) == Some(ValueSource::CommandLine)
-    };
-    for arg in command.get_arguments().filter(|arg| arg.is_global_set() && given(arg)) {
-        if let Some(other) = command.get_arg_conflicts_with(arg).into_iter().find(|arg| given(arg))
-        {
-            let mut error = clap::Error::new(ErrorKind::ArgumentConflict).with_cmd(command);
-            let text = |arg: &clap::Arg| ContextValue::String(arg.to_string());
-            error.insert(ContextKind::InvalidArg, text(arg));
-            error.insert(ContextKind::PriorArg, text(other));
-            return Err(error);
-        }
-    }
-    Ok(())
 }
 
 /// Why a command has no use for what was found on disk before.
