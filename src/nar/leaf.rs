@@ -1,5 +1,6 @@
 //! The NAR hash of a single file or symlink: what names an entry of `.links`.
 
+use super::strings::{padding, strings};
 use sha2::{Digest, Sha256};
 
 /// Hashes the NAR of one regular file, whose contents come in pieces.
@@ -12,18 +13,13 @@ pub(crate) struct FileHasher {
 impl FileHasher {
     /// Begins a file of `size` bytes; `executable` is mode & 0100.
     pub(crate) fn new(size: u64, executable: bool) -> Self {
-        let mut head = Vec::with_capacity(160);
-        for part in ["nix-archive-1", "(", "type", "regular"] {
-            string(&mut head, part.as_bytes());
-        }
-        if executable {
-            string(&mut head, b"executable");
-            string(&mut head, b"");
-        }
-        string(&mut head, b"contents");
-        head.extend(size.to_le_bytes());
         let mut sha = Sha256::new();
-        sha.update(&head);
+        sha.update(strings!("nix-archive-1", "(", "type", "regular"));
+        if executable {
+            sha.update(strings!("executable", ""));
+        }
+        sha.update(strings!("contents"));
+        sha.update(size.to_le_bytes());
         Self { sha, size }
     }
 
@@ -34,30 +30,21 @@ impl FileHasher {
 
     /// The SHA-256. Right only if as many bytes were added as was said.
     pub(crate) fn finish(mut self) -> [u8; 32] {
-        let mut tail = vec![0; (self.size.wrapping_neg() % 8) as usize];
-        string(&mut tail, b")");
-        self.sha.update(&tail);
+        self.sha.update(padding(self.size));
+        self.sha.update(strings!(")"));
         self.sha.finalize().into()
     }
 }
 
 /// The SHA-256 of the NAR of a symlink.
 pub(crate) fn hash_symlink(target: &[u8]) -> [u8; 32] {
-    let mut nar = Vec::with_capacity(160);
-    for part in ["nix-archive-1", "(", "type", "symlink", "target"] {
-        string(&mut nar, part.as_bytes());
-    }
-    string(&mut nar, target);
-    string(&mut nar, b")");
-    Sha256::digest(&nar).into()
-}
-
-/// Appends a string as a NAR holds it.
-fn string(out: &mut Vec<u8>, text: &[u8]) {
-    out.extend((text.len() as u64).to_le_bytes());
-    out.extend(text);
-    // `out` itself may begin anywhere.
-    out.resize(out.len() + text.len().wrapping_neg() % 8, 0);
+    let mut sha = Sha256::new();
+    sha.update(strings!("nix-archive-1", "(", "type", "symlink", "target"));
+    sha.update((target.len() as u64).to_le_bytes());
+    sha.update(target);
+    sha.update(padding(target.len() as u64));
+    sha.update(strings!(")"));
+    sha.finalize().into()
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `size` | the size of a NAR from what `stat` says |
+//! | `strings` | the strings that a NAR is made of |
 //! | `stream` | the NAR of a tree, written out in large pieces |
 //! | `hash` | hashes in each way Nix writes them |
 //! | `sha256` | SHA-256 of several messages at once |
@@ -21,6 +22,7 @@ mod self_reference;
 pub(crate) mod sha256;
 pub(crate) mod size;
 pub(crate) mod stream;
+mod strings;
 
 pub(crate) use leaf::{FileHasher, hash_symlink};
 pub(crate) use self_reference::SelfReferenceHasher;

@@ -9,13 +9,15 @@
 //! and with few open directories.
 
 use super::hash::{Algorithm, Hash, Hasher};
+use super::strings::strings;
 use super::{FileHasher, name_in_nar};
 use crate::arrange::Arrange as _;
 use crate::fs::{Directory, FileType, RegularFile, Stat};
 use crate::threads::Reserve;
 use rustix::io::Errno;
-use std::ffi::{CStr, CString};
+use std::ffi::CStr;
 use std::io::{self, Read};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Small enough that those of several NARs stay in a core's cache between reading
@@ -111,7 +113,10 @@ pub(crate) struct NarWriter<L = ()> {
     /// The file whose contents are being written.
     file: Option<OpenFile>,
     whole: bool,
-    entries: Vec<u8>,
+    /// What the system says of a directory's entries.
+    listed: Vec<u8>,
+    /// The name of the entry that is being written, and the NUL that ends it.
+    name: Vec<u8>,
     /// What to say of a file's extended attributes, if they are looked at.
     judge: Option<XattrJudge>,
     judged: Judged,
@@ -131,13 +136,27 @@ impl Default for NarWriter {
 
 /// A directory on the way down.
 struct Level {
-    /// Its entries, sorted.
-    entries: Vec<(CString, FileType)>,
+    entries: Entries,
     next: usize,
     /// `None` while too many are open.
     directory: Option<Directory>,
     /// Device and inode, to know it again.
     identity: (u64, u64),
+}
+
+/// The entries of a directory, sorted.
+struct Entries {
+    /// Their names, each ended by a NUL.
+    names: Vec<u8>,
+    /// Where the name of each is, without its NUL, and what it is.
+    sorted: Vec<(Range<usize>, FileType)>,
+}
+
+impl Entries {
+    fn name(&self, at: usize) -> Option<&[u8]> {
+        let (name, _) = self.sorted.get(at)?;
+        self.names.get(name.clone())
+    }
 }
 
 /// A file that is being read.
@@ -159,7 +178,8 @@ impl<L: Look> NarWriter<L> {
             levels: Vec::new(),
             file: None,
             whole: false,
-            entries: Vec::new(),
+            listed: Vec::new(),
+            name: Vec::new(),
             judge: None,
             judged: Judged::default(),
             looker: blank.clone(),
@@ -260,7 +280,7 @@ impl<L: Look> NarWriter<L> {
         (self.file, self.whole) = (None, false);
         (self.looker, self.judged) = (self.blank.clone(), Judged::default());
         self.levels.clear();
-        self.string(b"nix-archive-1");
+        self.add(strings!("nix-archive-1"));
         let begun = self.node(dir, name, file_type);
         begun.map_err(|problem| NarError { path: place(&self.levels), problem })
     }
@@ -327,28 +347,30 @@ impl<L: Look> NarWriter<L> {
     /// Writes the next entry of the directory at that level, or its end.
     fn entry(&mut self, at: usize) -> Result<(), NarProblem> {
         let level = &mut self.levels[at];
-        let Some((name, kind)) = level.entries.get(level.next) else {
-            self.string(b")");
+        let Some((name, kind)) = level.entries.sorted.get(level.next) else {
             let below = self.levels.pop().and_then(|level| level.directory);
-            if let Some(parent) = self.levels.last_mut() {
-                if parent.directory.is_none() {
-                    parent.directory = Some(up(below, parent.identity)?);
-                }
-                self.string(b")");
+            if let Some(parent) = self.levels.last_mut()
+                && parent.directory.is_none()
+            {
+                parent.directory = Some(up(below, parent.identity)?);
             }
+            self.close();
             return Ok(());
         };
         level.next += 1;
-        // Taken out for the time in which the levels may grow.
-        let (name, kind) = (name.clone(), *kind);
+        // Name and directory are taken out for the time in which the levels may grow.
+        let mut name_and_nul = std::mem::take(&mut self.name);
+        name_and_nul.clear();
+        name_and_nul.extend_from_slice(&level.entries.names[name.start..=name.end]);
+        let kind = *kind;
         let directory = level.directory.take().ok_or(NarProblem::Changed)?;
-        self.string(b"entry");
-        self.string(b"(");
-        self.string(b"name");
+        let name = CStr::from_bytes_with_nul(&name_and_nul).map_err(|_| NarProblem::Changed)?;
+        self.add(strings!("entry", "(", "name"));
         self.string(name_in_nar(name.to_bytes(), self.use_case_hack));
-        self.string(b"node");
-        let result = self.node(&directory, &name, kind);
+        self.add(strings!("node"));
+        let result = self.node(&directory, name, kind);
         self.levels[at].directory = Some(directory);
+        self.name = name_and_nul;
         result?;
         if self.levels.len() > at + 1
             && let Some(far) = at.checked_sub(OPEN)
@@ -365,19 +387,16 @@ impl<L: Look> NarWriter<L> {
             FileType::Unknown => dir.stat(name)?.file_type(),
             known => known,
         };
-        self.string(b"(");
-        self.string(b"type");
         match kind {
             FileType::Regular => {
                 let file = dir.open_file(name)?;
                 self.look(file.stat());
                 self.look_at_xattrs(|| file.xattrs());
-                self.string(b"regular");
                 if file.stat().executable() {
-                    self.string(b"executable");
-                    self.string(b"");
+                    self.add(strings!("(", "type", "regular", "executable", "", "contents"));
+                } else {
+                    self.add(strings!("(", "type", "regular", "contents"));
                 }
-                self.string(b"contents");
                 let size = file.stat().size;
                 self.add(&size.to_le_bytes());
                 self.file = Some(OpenFile { file, size, left: size });
@@ -387,19 +406,18 @@ impl<L: Look> NarWriter<L> {
                     self.look(&dir.stat(name)?);
                 }
                 let target = dir.read_link(name)?;
-                self.string(b"symlink");
-                self.string(b"target");
+                self.add(strings!("(", "type", "symlink", "target"));
                 self.string(&target);
                 self.close();
             }
             FileType::Directory => {
                 let directory = dir.open_directory(name)?;
                 self.look_at_xattrs(|| directory.xattrs(c""));
-                self.string(b"directory");
+                self.add(strings!("(", "type", "directory"));
                 let stat = directory.stat(c"")?;
                 self.look(&stat);
                 let identity = stat.identity();
-                let entries = read_directory(&directory, &mut self.entries, self.use_case_hack)?;
+                let entries = read_directory(&directory, &mut self.listed, self.use_case_hack)?;
                 self.levels.push(Level { entries, next: 0, directory: Some(directory), identity });
             }
             _ => return Err(NarProblem::Unsupported),
@@ -432,11 +450,12 @@ impl<L: Look> NarWriter<L> {
         Ok(())
     }
 
-    /// Ends a file or symlink, and the entry that it is.
+    /// Ends a node, and the entry that it is.
     fn close(&mut self) {
-        self.string(b")");
-        if !self.levels.is_empty() {
-            self.string(b")");
+        if self.levels.is_empty() {
+            self.add(strings!(")"));
+        } else {
+            self.add(strings!(")", ")"));
         }
     }
 
@@ -470,10 +489,7 @@ fn read(file: &mut RegularFile, into: &mut [u8], reserve: Option<&Reserve>) -> i
 
 /// The path of the entry that is being written.
 fn place(levels: &[Level]) -> Vec<u8> {
-    let name = |level: &Level| {
-        let at = level.next.checked_sub(1)?;
-        Some(level.entries.get(at)?.0.to_bytes().to_vec())
-    };
+    let name = |level: &Level| Some(level.entries.name(level.next.checked_sub(1)?)?.to_vec());
     levels.iter().filter_map(name).collect::<Vec<_>>().join(&b'/')
 }
 
@@ -497,20 +513,24 @@ fn read_directory(
     directory: &Directory,
     buffer: &mut Vec<u8>,
     use_case_hack: bool,
-) -> Result<Vec<(CString, FileType)>, NarProblem> {
-    let mut entries = Vec::new();
-    directory.read(buffer, |entry| entries.push((entry.name.to_owned(), entry.file_type)))?;
-    let name =
-        |entry: &(CString, FileType)| -> Vec<u8> { name_in_nar(entry.0.as_bytes(), true).to_vec() };
+) -> Result<Entries, NarProblem> {
+    let (mut names, mut sorted) = (Vec::new(), Vec::new());
+    directory.read(buffer, |entry| {
+        let start = names.len();
+        names.extend_from_slice(entry.name.to_bytes_with_nul());
+        sorted.push((start..names.len() - 1, entry.file_type));
+    })?;
+    let name = |(name, _): &(Range<usize>, FileType)| -> &[u8] { &names[name.clone()] };
     if use_case_hack {
-        entries.arrange_by_cached_key(name);
-        if entries.windows(2).any(|pair| name(&pair[0]) == name(&pair[1])) {
+        let in_nar = |entry: &_| name_in_nar(name(entry), true);
+        sorted.arrange_by(|a, b| in_nar(a).cmp(in_nar(b)));
+        if sorted.windows(2).any(|pair| in_nar(&pair[0]) == in_nar(&pair[1])) {
             return Err(NarProblem::Collision);
         }
     } else {
-        entries.sort_unstable_by(|a, b| a.0.as_bytes().cmp(b.0.as_bytes()));
+        sorted.sort_unstable_by(|a, b| name(a).cmp(name(b)));
     }
-    Ok(entries)
+    Ok(Entries { names, sorted })
 }
 
 /// Opens the directory above, which was closed meanwhile, if it is still the same.
@@ -529,6 +549,7 @@ mod tests {
     use crate::fs::Tree;
     use crate::nar::size;
     use rustix::fs::{Mode, OFlags, openat};
+    use std::ffi::CString;
     use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::path::Path;

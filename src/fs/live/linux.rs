@@ -236,11 +236,22 @@ impl Directory {
     }
 
     pub(crate) fn open_file(&self, name: &CStr) -> io::Result<(File, Stat)> {
-        // What a directory's calls say of any file: on overlayfs its layer's too.
-        let opened = self.inherit(self.open_without_trace(name, OF_FILES)?);
-        let stat = opened.stat(c"")?;
+        let opened = self.open_without_trace(name, OF_FILES)?;
+        let (opened, stat) = match &self.layers {
+            // Faster than `statx` by an eighth.
+            None => {
+                let stat = from_stat(&rustix::fs::fstat(&opened)?);
+                (opened, stat)
+            }
+            // What a directory's calls say of any file: its layer's too.
+            Some(_) => {
+                let opened = self.inherit(opened);
+                let stat = opened.stat(c"")?;
+                (opened.fd, stat)
+            }
+        };
         match stat.file_type() {
-            FileType::Regular => Ok((opened.fd.into(), stat)),
+            FileType::Regular => Ok((opened.into(), stat)),
             _ => Err(not_regular()),
         }
     }
