@@ -3,7 +3,7 @@
 //!
 //! | file | source |
 //! |---|---|
-//! | `sqlite` | Nix's own `db.sqlite`, which `open` opens |
+//! | `sqlite`, `references` | Nix's own `db.sqlite`, which `open` opens |
 //! | `registration` | what `nix-store --dump-db` and `closureInfo` write |
 //! | `path_info` | what `nix path-info --json` prints |
 //! | `scan` | nothing but the store directory |
@@ -23,6 +23,7 @@ pub(crate) mod open;
 pub(crate) mod overlay;
 mod parts;
 pub(crate) mod path_info;
+mod references;
 pub(crate) mod registration;
 pub(crate) mod scan;
 mod sniff;

@@ -1,13 +1,14 @@
 //! Nix's own database: `ValidPaths`, `Refs`, `DerivationOutputs`.
 //!
 //! The tables are read whole, in plain scans inside the one transaction that
-//! opening began; references by a thread of their own where opening found that a
-//! second connection sees the same. Columns are found by name, since older schemas
+//! opening began; references by two threads where opening found that a second
+//! connection sees the same. Columns are found by name, since older schemas
 //! lack some and other Nix implementations add some (nix: `src/libstore/schema.sql`).
 
 use super::build_trace::{Trace, TraceTable};
 use super::open::{Database, Exceeded, Quota, is_limit};
-use super::{Builder, COLUMNS, Catalog, OddEnd, Record, TooLarge};
+use super::references::{Parts, References};
+use super::{Builder, COLUMNS, Catalog, Record, TooLarge};
 use crate::nar::hash::Hash;
 use crate::threads;
 use crate::warning::{WarningKind, Warnings};
@@ -49,7 +50,7 @@ impl From<rusqlite::Error> for LoadError {
 }
 
 /// Row ids to builder numbers: ids are nearly dense, so a vector serves.
-enum Numbers {
+pub(super) enum Numbers {
     Dense(Vec<u32>),
     Sparse(HashMap<i64, u32>),
 }
@@ -57,9 +58,9 @@ enum Numbers {
 // Two marks among the numbers: an enum would take eight bytes for each id up to
 // the largest, which a hostile database chooses.
 /// No row has that id.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 /// The row with that id is odd, and was warned of.
-const ODD: u32 = u32::MAX - 1;
+pub(super) const ODD: u32 = u32::MAX - 1;
 
 impl Numbers {
     /// For ids up to `max_id`, of which a vector may hold `room`.
@@ -86,7 +87,7 @@ impl Numbers {
     }
 
     #[inline]
-    fn get(&self, id: i64) -> u32 {
+    pub(super) fn get(&self, id: i64) -> u32 {
         match self {
             Self::Dense(v) => usize::try_from(id).ok().and_then(|i| v.get(i)).copied(),
             Self::Sparse(map) => Self::find(map, id),
@@ -109,26 +110,41 @@ impl Numbers {
 pub(crate) fn load(database: &Database, store_dir: &str) -> Result<Catalog, LoadError> {
     let mut builder = Builder::new(store_dir);
     let mut reader = Reader { connection: database.connection(), quota: database.quota() };
+    let second = database.take_second();
+    let parts = second.as_ref().and_then(Parts::of);
     let (numbers, odd, pairs) = std::thread::scope(|scope| {
         // Together they read no more than one thread may, or else one reads all of it.
-        let quota = database.quota_of_second();
-        let pairs = database
-            .take_second()
-            .and_then(|second| threads::start(scope, move || read_pairs(&second, quota)));
-        let (numbers, odd) = reader.load_paths(&mut builder)?;
-        let pairs = pairs.and_then(|pairs| pairs.join().ok().flatten());
+        let quota = || database.quota_of_second();
+        let parts = parts.as_ref();
+        let second = second.zip(parts).and_then(|(second, parts)| {
+            let quota = quota();
+            threads::start(scope, move || parts.read(&second, quota))
+        });
+        let others = (reader.load_paths(&mut builder)).and_then(|(numbers, odd)| {
+            reader.load_outputs(&mut builder, &numbers)?;
+            reader.load_traces(&mut builder, &numbers)?;
+            Ok((numbers, odd))
+        });
+        if let (Err(_), Some(parts)) = (&others, parts) {
+            parts.end();
+        }
+        let (numbers, odd) = others?;
+        let pairs = second.zip(parts).and_then(|(second, parts)| {
+            let own = parts.read(reader.connection, quota());
+            parts.together([own?, second.join().ok()??])
+        });
         Ok::<_, LoadError>((numbers, odd, pairs))
     })?;
     let mut references = References { builder: &mut builder, numbers: &numbers, odd: &odd };
     match pairs {
         Some(pairs) => {
-            reader.quota.rows(pairs.len())?;
-            references.take(pairs);
+            for pairs in pairs {
+                reader.quota.rows(pairs.len())?;
+                references.take(pairs);
+            }
         }
-        None => reader.load_references(&mut references)?,
+        None => references.load(reader.connection, &mut reader.quota)?,
     }
-    reader.load_outputs(&mut builder, &numbers)?;
-    reader.load_traces(&mut builder, &numbers)?;
     Ok(builder.finish()?)
 }
 
@@ -140,7 +156,10 @@ struct Reader<'c> {
 }
 
 /// The columns of a table; an error if it is missing or is not a table.
-fn columns(connection: &Connection, table: &'static str) -> Result<Vec<String>, LoadError> {
+pub(super) fn columns(
+    connection: &Connection,
+    table: &'static str,
+) -> Result<Vec<String>, LoadError> {
     let kind = connection.query_row(
         "SELECT iif(rootpage > 0, type, '') FROM sqlite_master WHERE name = ?1 COLLATE NOCASE",
         [table],
@@ -157,7 +176,7 @@ fn columns(connection: &Connection, table: &'static str) -> Result<Vec<String>, 
 }
 
 /// The paths of the odd rows, by row id; empty for those beyond [`ODD_ROWS`].
-type OddRows = HashMap<i64, Vec<u8>>;
+pub(super) type OddRows = HashMap<i64, Vec<u8>>;
 
 /// How many odd rows are told by name where something refers to them.
 const ODD_ROWS: usize = 1 << 16;
@@ -237,19 +256,6 @@ impl Reader<'_> {
             }),
             _ => Ok((numbers, odd)),
         }
-    }
-
-    fn load_references(&mut self, references: &mut References<'_>) -> Result<(), LoadError> {
-        let mut statement = self.connection.prepare(references_query(self.connection)?)?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            self.quota.row()?;
-            let (referrer, reference) = (integer(row, 0)?, integer(row, 1)?);
-            if let Some((from, to)) = references.numbers(referrer, reference) {
-                references.builder.add_reference(from, to);
-            }
-        }
-        Ok(())
     }
 
     /// Output names. Older databases have no such table; then none is known.
@@ -364,106 +370,6 @@ impl Reader<'_> {
     }
 }
 
-/// The query of both columns of the table of references.
-fn references_query(connection: &Connection) -> Result<&'static str, LoadError> {
-    let present = columns(connection, "Refs")?;
-    let has = |name: &&str| present.iter().any(|column| column.eq_ignore_ascii_case(name));
-    match ["referrer", "reference"].iter().all(has) {
-        true => Ok("SELECT referrer, reference FROM Refs"),
-        false => Err(LoadError::Schema("Refs(referrer, reference)")),
-    }
-}
-
-/// All references by the ids of rows; `None` if one is no such id, or cannot be read:
-/// [`Reader::load_references`] is to find what it is then.
-fn read_pairs(connection: &Connection, mut quota: Quota) -> Option<Vec<(u32, u32)>> {
-    let mut statement = connection.prepare(references_query(connection).ok()?).ok()?;
-    let mut rows = statement.query([]).ok()?;
-    let mut pairs = Vec::new();
-    let id = |row: &Row<'_>, column| u32::try_from(integer(row, column).ok()??).ok();
-    while let Some(row) = rows.next().ok()? {
-        quota.row().ok()?;
-        pairs.push((id(row, 0)?, id(row, 1)?));
-    }
-    Some(pairs)
-}
-
-/// Makes references of ids of rows.
-struct References<'b> {
-    builder: &'b mut Builder,
-    numbers: &'b Numbers,
-    odd: &'b OddRows,
-}
-
-impl References<'_> {
-    /// Gives all of them to the builder.
-    fn take(&mut self, mut pairs: Vec<(u32, u32)>) {
-        pairs.retain_mut(|pair| {
-            let numbers = self.numbers(Some(pair.0.into()), Some(pair.1.into()));
-            *pair = numbers.unwrap_or_default();
-            numbers.is_some()
-        });
-        self.builder.add_references(pairs);
-    }
-
-    /// The numbers of both ends; warns where one has none.
-    #[inline]
-    fn numbers(&mut self, referrer: Option<i64>, reference: Option<i64>) -> Option<(u32, u32)> {
-        let number = |id: Option<i64>| id.map_or(NONE, |id| self.numbers.get(id));
-        let (from, to) = (number(referrer), number(reference));
-        if from < ODD && to < ODD {
-            return Some((from, to));
-        }
-        self.warn((referrer, from), (reference, to));
-        None
-    }
-
-    /// Tells of a reference with an end that is odd or gone, by the id and the number of
-    /// each end.
-    #[cold]
-    fn warn(&mut self, (referrer, from): (Option<i64>, u32), (reference, to): (Option<i64>, u32)) {
-        let Self { builder, odd, .. } = self;
-        // Nix cannot read the odd row, and SQLite deletes nothing to which a
-        // row that is gone refers; a reference to what is gone goes unseen.
-        if to < ODD {
-            builder.set_undeletable(to);
-        } else if from < ODD && to == ODD {
-            builder.set_undeletable(from);
-        }
-        if from < ODD && to == ODD {
-            builder.set_beside_odd_row(from, OddEnd::Reference);
-        } else if from == ODD && to < ODD {
-            builder.set_beside_odd_row(to, OddEnd::Referrer);
-        }
-        let what = match to {
-            ODD => "refers to what is not a store path",
-            NONE => "refers to what has no row",
-            _ if from == NONE => "its referrer has no row",
-            // An odd row is reported already; that it refers to something adds nothing.
-            _ => return,
-        };
-        let kind = WarningKind::DanglingReference;
-        if !builder.warnings().has_room(kind) {
-            builder.warnings().count(kind);
-            return;
-        }
-        // What is at an end of the reference: a path, or words for what is none.
-        let name = |id: Option<i64>, number: u32| match (id, number) {
-            (_, number) if number < ODD => builder.path(number).into_bytes(),
-            (Some(id), ODD) => odd
-                .get(&id)
-                .cloned()
-                .unwrap_or_else(|| format!("row {id}, which is odd").into_bytes()),
-            (Some(id), _) => format!("row {id}, which is gone").into_bytes(),
-            (None, _) => b"no row at all".to_vec(),
-        };
-        let (referrer, reference) = (name(referrer, from), name(reference, to));
-        let (path, other) = if to < ODD { (reference, referrer) } else { (referrer, reference) };
-        let message = format!("{what}: {}", other.escape_ascii());
-        builder.warnings().push(kind, path, message);
-    }
-}
-
 /// Text as bytes whatever type the row has; empty for NULL and numbers.
 fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r [u8]> {
     Ok(match row.get_ref(column)? {
@@ -472,7 +378,7 @@ fn bytes<'r>(row: &'r Row<'_>, column: usize) -> rusqlite::Result<&'r [u8]> {
     })
 }
 
-fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
+pub(super) fn integer(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<i64>> {
     Ok(match row.get_ref(column)? {
         ValueRef::Integer(i) => Some(i),
         ValueRef::Text(t) => std::str::from_utf8(t).ok().and_then(|t| t.parse().ok()),

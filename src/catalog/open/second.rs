@@ -51,6 +51,7 @@ pub(super) fn sees_the_same_still(
 mod tests {
     use super::super::{Database, DatabaseFile, open};
     use super::*;
+    use crate::catalog::references::Parts;
     use crate::catalog::sqlite;
     use crate::warning::Warning;
     use std::path::PathBuf;
@@ -125,6 +126,53 @@ mod tests {
             let both = loaded(&path, true);
             assert_eq!(both, loaded(&path, false), "{journal_mode}");
             assert_eq!(both.1.len(), 6, "{:?}", both.1);
+        }
+    }
+
+    /// Two threads share the table by the numbers of rows, which may have gaps, be something
+    /// else, or not be there.
+    #[test]
+    fn of_any_table_each_row_is_read_once() {
+        let columns = "referrer INTEGER, reference INTEGER";
+        let plain = format!("({columns})");
+        let key = "PRIMARY KEY (referrer, reference)";
+        for (table, number, several) in [
+            (plain.clone(), None, true),
+            (plain.clone(), Some("abs(random())"), true),
+            (plain.clone(), Some("-row"), true),
+            (plain, Some("row * 1000"), true),
+            (format!("({columns}, RowID)"), None, false),
+            (format!("({columns}, rowid INTEGER PRIMARY KEY)"), None, false),
+            (format!("({columns}, {key}) WITHOUT ROWID"), None, false),
+        ] {
+            let (_dir, path, writer) = database("wal");
+            let (name, value) = match number {
+                Some(number) => (", rowid", format!(", {number}")),
+                None => ("", String::new()),
+            };
+            let sql = format!(
+                "CREATE TABLE Others AS SELECT referrer, reference, rowid AS row FROM Refs;
+                 DROP TABLE Refs;
+                 CREATE TABLE Refs {table};
+                 INSERT INTO Refs (referrer, reference{name})
+                   SELECT referrer, reference{value} FROM Others;
+                 DROP TABLE Others;"
+            );
+            writer.execute_batch(&sql).unwrap();
+            let database = opened(&path);
+            let second = database.take_second().unwrap();
+            let parts = Parts::of(&second).unwrap();
+            let quota = || database.quota_of_second();
+            let first = parts.read(&second, quota()).unwrap();
+            assert_eq!(first.len() > 1, several, "{table} {number:?}");
+            assert_eq!(parts.read(&second, quota()).unwrap(), []);
+            assert!(parts.together([Vec::new(), Vec::new()]).is_none());
+            let all = parts.together([Vec::new(), first]).unwrap().concat();
+            assert_eq!(all.len(), 7 * PATHS as usize - 21 + 4, "{table} {number:?}");
+            drop(database);
+            let both = loaded(&path, true);
+            assert_eq!(both, loaded(&path, false), "{table} {number:?}");
+            assert_eq!(both.0.iter().map(Vec::len).sum::<usize>(), all.len() - 4);
         }
     }
 
