@@ -9,7 +9,7 @@
 //! and with few open directories.
 
 use super::hash::{Algorithm, Hash, Hasher};
-use super::strings::strings;
+use super::strings::{padding, strings};
 use super::{FileHasher, name_in_nar};
 use crate::arrange::Arrange as _;
 use crate::fs::{Directory, FileType, RegularFile, Stat};
@@ -460,7 +460,7 @@ impl<L: Look> NarWriter<L> {
     }
 
     fn pad(&mut self, size: u64) {
-        self.add(&[0; 8][..(size.wrapping_neg() % 8) as usize]);
+        self.add(padding(size));
     }
 
     fn string(&mut self, bytes: &[u8]) {
